@@ -1,1 +1,4 @@
+#![forbid(unsafe_code)]
+
 pub mod http;
+pub mod net;

@@ -36,7 +36,7 @@ impl FieldTable {
                     let at = slice.as_ptr() as usize - base;
                     at..at + slice.len()
                 };
-                for field in fields.iter() {
+                for field in fields {
                     // An empty value may point anywhere; an empty range serves it as well.
                     let value = if field.value.is_empty() { 0..0 } else { position(field.value) };
                     self.positions.push((position(field.name.as_bytes()), value));

@@ -4,10 +4,29 @@
 //! keep stands here once, as a pure function that a table of cases tests in memory. When to read, how
 //! long to wait and what to do with a value is decided in [`net`](crate::net) and above it.
 
+mod chunked;
+mod error;
+mod framing;
+mod head;
 mod headers;
 mod method;
+mod persistence;
 mod status;
+mod target;
+mod writer;
 
+pub use chunked::{ChunkDecoder, ChunkError, Decoded, MAX_EXTENSION_BYTES, MAX_TRAILER_BYTES};
+pub use error::RequestError;
+pub use framing::{
+    Answering, Framing, FramingError, expects_continue, request_framing, response_framing,
+};
+pub use head::{
+    HeadScan, MAX_FIELD_SECTION_BYTES, MAX_START_LINE_BYTES, Oversize, RequestHead, ResponseHead,
+    ResponseHeadError, Version,
+};
 pub use headers::{Fields, MAX_FIELDS, is_token_byte, parse_decimal, trim_whitespace};
 pub use method::{ALLOW, Method};
+pub use persistence::{CloseReason, Persistence, asks_to_persist};
 pub use status::Status;
+pub use target::{Target, TargetPath, encode_segment, is_host};
+pub use writer::{HeadWriter, is_field_value};

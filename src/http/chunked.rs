@@ -1,0 +1,276 @@
+//! The chunked transfer coding, decoded strictly (RFC 9112 §7.1).
+//!
+//! Line endings are CRLF and nothing else, sizes are hex digits and nothing else: every leniency here
+//! is one that two programs on a path may differ in, which is how requests are smuggled. Chunk
+//! extensions and trailer fields are read past within bounds.
+
+use std::fmt;
+
+/// Most bytes of chunk extensions in one body.
+pub const MAX_EXTENSION_BYTES: usize = 16 * 1024;
+
+/// Most bytes of trailer fields in one body.
+pub const MAX_TRAILER_BYTES: usize = 16 * 1024;
+
+/// What breaks a chunked body.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum ChunkError {
+    /// A chunk size that is no hex number, or one beyond 64 bits.
+    Size,
+    /// A line ending other than CRLF, or data that goes on past its chunk's size.
+    LineEnding,
+    /// A control byte in an extension or a trailer field.
+    Field,
+    /// Extensions or trailers beyond their limit.
+    TooLarge,
+}
+
+impl fmt::Display for ChunkError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Size => "a chunk size is no hexadecimal number",
+            Self::LineEnding => "a chunk does not end where its size says",
+            Self::Field => "a control byte in a chunk extension or trailer field",
+            Self::TooLarge => "chunk extensions or trailer fields are too large",
+        })
+    }
+}
+
+impl std::error::Error for ChunkError {}
+
+/// ```text
+/// Size ─ext─▶ Extension ─CR─▶ SizeFeed ─LF─▶ Data ─▶ DataReturn ─CR─▶ DataFeed ─LF─▶ Size
+///   └──────────────CR────────────▲   └─LF, size 0─▶ TrailerStart ─CR─▶ LastFeed ─LF─▶ Complete
+///                                                     ▲ └─▶ Trailer ─CR─▶ TrailerFeed ┐
+///                                                     └──────────────LF───────────────┘
+/// ```
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum State {
+    Size { digits: usize },
+    Extension,
+    SizeFeed,
+    Data,
+    DataReturn,
+    DataFeed,
+    TrailerStart,
+    Trailer,
+    TrailerFeed,
+    LastFeed,
+    Complete,
+}
+
+/// Decodes one chunked body, however its bytes are split.
+#[derive(Clone, Copy, Debug)]
+pub struct ChunkDecoder {
+    state: State,
+    /// Bytes of the current chunk that are still to come.
+    remaining: u64,
+    extension_bytes: usize,
+    trailer_bytes: usize,
+}
+
+/// What a call of [`ChunkDecoder::decode`] found.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Decoded<'b> {
+    /// How many bytes of the input are done with.
+    pub consumed: usize,
+    /// The content found among them, all within one chunk; may be empty.
+    pub data: &'b [u8],
+}
+
+impl Default for ChunkDecoder {
+    fn default() -> Self {
+        Self {
+            state: State::Size { digits: 0 },
+            remaining: 0,
+            extension_bytes: 0,
+            trailer_bytes: 0,
+        }
+    }
+}
+
+impl ChunkDecoder {
+    /// Reads on in the body. Stops at the end of the input, behind the first piece of content, or
+    /// behind the body's end, whichever comes first.
+    ///
+    /// # Errors
+    /// The body breaks RFC 9112 §7.1, or a bound; its connection is of no more use.
+    pub fn decode<'b>(&mut self, input: &'b [u8]) -> Result<Decoded<'b>, ChunkError> {
+        let mut consumed = 0;
+        while consumed < input.len() && self.state != State::Complete {
+            if self.state == State::Data {
+                let wanted = usize::try_from(self.remaining).unwrap_or(usize::MAX);
+                let data = &input[consumed..][..wanted.min(input.len() - consumed)];
+                self.remaining -= data.len() as u64;
+                if self.remaining == 0 {
+                    self.state = State::DataReturn;
+                }
+                return Ok(Decoded { consumed: consumed + data.len(), data });
+            }
+            self.state = self.step(input[consumed])?;
+            consumed += 1;
+        }
+        Ok(Decoded { consumed, data: &[] })
+    }
+
+    /// The last chunk and the trailers have been read.
+    #[must_use]
+    pub fn is_complete(&self) -> bool {
+        self.state == State::Complete
+    }
+
+    fn step(&mut self, byte: u8) -> Result<State, ChunkError> {
+        match (self.state, byte) {
+            (State::Size { digits: 1.. }, b'\r') => Ok(State::SizeFeed),
+            (State::Size { digits: 1.. }, b';' | b' ' | b'\t') => self.extension(byte),
+            (State::Size { digits }, _) => {
+                let digit = char::from(byte).to_digit(16).ok_or(ChunkError::Size)?;
+                let size = self.remaining.checked_mul(16).ok_or(ChunkError::Size)?;
+                self.remaining = size + u64::from(digit);
+                Ok(State::Size { digits: digits + 1 })
+            }
+            (State::Extension, b'\r') => Ok(State::SizeFeed),
+            (State::Extension, _) => self.extension(byte),
+            (State::SizeFeed, b'\n') if self.remaining == 0 => Ok(State::TrailerStart),
+            (State::SizeFeed, b'\n') => Ok(State::Data),
+            (State::DataReturn, b'\r') => Ok(State::DataFeed),
+            (State::DataFeed, b'\n') => Ok(State::Size { digits: 0 }),
+            (State::TrailerStart, b'\r') => Ok(State::LastFeed),
+            (State::Trailer, b'\r') => Ok(State::TrailerFeed),
+            (State::TrailerStart | State::Trailer, _) => {
+                count(&mut self.trailer_bytes, MAX_TRAILER_BYTES)?;
+                is_field_byte(byte).then_some(State::Trailer).ok_or(ChunkError::Field)
+            }
+            (State::TrailerFeed, b'\n') => Ok(State::TrailerStart),
+            (State::LastFeed, b'\n') => Ok(State::Complete),
+            _ => Err(ChunkError::LineEnding),
+        }
+    }
+
+    fn extension(&mut self, byte: u8) -> Result<State, ChunkError> {
+        count(&mut self.extension_bytes, MAX_EXTENSION_BYTES)?;
+        is_field_byte(byte).then_some(State::Extension).ok_or(ChunkError::Field)
+    }
+}
+
+fn count(bytes: &mut usize, limit: usize) -> Result<(), ChunkError> {
+    *bytes += 1;
+    if *bytes > limit { Err(ChunkError::TooLarge) } else { Ok(()) }
+}
+
+/// What may stand in a field value or a quoted string (RFC 9110 §5.5).
+fn is_field_byte(byte: u8) -> bool {
+    byte == b'\t' || (byte >= b' ' && byte != 0x7f)
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    /// The content, and how many bytes the body took; `None` for a body that has not ended.
+    fn decode_pieces(pieces: &[&[u8]]) -> Result<Option<(Vec<u8>, usize)>, ChunkError> {
+        let (mut decoder, mut content, mut length) = (ChunkDecoder::default(), Vec::new(), 0);
+        for piece in pieces {
+            let mut input = *piece;
+            while !input.is_empty() && !decoder.is_complete() {
+                let Decoded { consumed, data } = decoder.decode(input)?;
+                content.extend_from_slice(data);
+                length += consumed;
+                input = &input[consumed..];
+            }
+        }
+        Ok(decoder.is_complete().then_some((content, length)))
+    }
+
+    fn decode(body: &[u8]) -> Result<Option<(Vec<u8>, usize)>, ChunkError> {
+        decode_pieces(&[body])
+    }
+
+    const BODY: &[u8] = b"4;a=\"b\"\r\nWiki\r\n00a\r\npedia in\r\n\r\n0\r\nTrailer: x\r\n\r\nnext";
+
+    #[test]
+    fn every_prefix_waits_and_every_split_gives_the_same_content() {
+        let length = BODY.len() - "next".len();
+        let whole = Ok(Some((b"Wikipedia in\r\n".to_vec(), length)));
+        for split in 0..BODY.len() {
+            let (one, two) = BODY.split_at(split);
+            assert_eq!(decode_pieces(&[one, two]), whole);
+            let expected = if split < length { Ok(None) } else { whole.clone() };
+            assert_eq!(decode(one), expected, "prefix of {split}");
+        }
+        assert_eq!(decode_pieces(&BODY.chunks(1).collect::<Vec<_>>()), whole);
+    }
+
+    #[test]
+    fn what_the_grammar_forbids_is_refused() {
+        use ChunkError::{Field, LineEnding, Size};
+        for (body, error) in [
+            (&b"\r\n"[..], Size),
+            (b"x\r\n", Size),
+            (b"+4\r\n", Size),
+            (b"-4\r\n", Size),
+            (b"0x4\r\n", Size),
+            (b" 4\r\n", Size),
+            (b";a\r\n", Size),
+            (b"4\nWiki\r\n", Size),
+            (b"10000000000000000\r\n", Size),
+            (b"4\rWiki", LineEnding),
+            (b"4\r\r\n", LineEnding),
+            (b"4\r\nWikipedia", LineEnding),
+            (b"4\r\nWiki\n0\r\n\r\n", LineEnding),
+            (b"0\r\n\n", Field),
+            (b"0\r\nA: b\n", Field),
+            (b"0\r\n\rX", LineEnding),
+            (b"4;a\0\r\n", Field),
+            (b"4;a\n", Field),
+        ] {
+            assert_eq!(decode(body), Err(error), "{}", body.escape_ascii());
+        }
+    }
+
+    #[test]
+    fn sizes_reach_64_bits() {
+        let mut decoder = ChunkDecoder::default();
+        decoder.decode(b"ffffffffffffffff\r\n").unwrap();
+        assert_eq!(decoder.remaining, u64::MAX);
+        assert!(decode(b"0000000000000000000001\r\nx\r\n0\r\n\r\n").unwrap().is_some());
+    }
+
+    #[test]
+    fn extensions_and_trailers_are_bounded() {
+        let extension =
+            |bytes: usize| [b"1", &vec![b';'; bytes][..], b"\r\nx\r\n0\r\n\r\n"].concat();
+        assert!(decode(&extension(MAX_EXTENSION_BYTES)).unwrap().is_some());
+        assert_eq!(decode(&extension(MAX_EXTENSION_BYTES + 1)), Err(ChunkError::TooLarge));
+        let trailer = |bytes: usize| [b"0\r\n", &vec![b't'; bytes][..], b"\r\n\r\n"].concat();
+        assert!(decode(&trailer(MAX_TRAILER_BYTES)).unwrap().is_some());
+        assert_eq!(decode(&trailer(MAX_TRAILER_BYTES + 1)), Err(ChunkError::TooLarge));
+    }
+
+    proptest! {
+        #[test]
+        fn what_is_encoded_is_decoded_at_every_split(
+            chunks in proptest::collection::vec(proptest::collection::vec(any::<u8>(), 1..40), 0..5),
+            piece in 1_usize..50,
+        ) {
+            let mut body = Vec::new();
+            for chunk in &chunks {
+                body.extend_from_slice(format!("{:X}\r\n", chunk.len()).as_bytes());
+                body.extend_from_slice(chunk);
+                body.extend_from_slice(b"\r\n");
+            }
+            body.extend_from_slice(b"0\r\n\r\n");
+            let length = body.len();
+            let pieces: Vec<&[u8]> = body.chunks(piece).collect();
+            prop_assert_eq!(decode_pieces(&pieces), Ok(Some((chunks.concat(), length))));
+        }
+
+        #[test]
+        fn no_bytes_make_the_decoder_panic(body: Vec<u8>, split in 0_usize..100) {
+            let (one, two) = body.split_at(split.min(body.len()));
+            prop_assert_eq!(decode_pieces(&[one, two]), decode(&body));
+        }
+    }
+}

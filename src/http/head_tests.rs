@@ -1,0 +1,208 @@
+//! Heads in memory: every prefix, every split, every limit.
+
+use proptest::prelude::*;
+
+use super::*;
+
+fn receive(bytes: &[u8]) -> Result<Option<(RequestHead, usize)>, RequestError> {
+    let mut head = RequestHead::default();
+    Ok(head.receive(&mut HeadScan::default(), bytes)?.map(|length| (head, length)))
+}
+
+fn refusal(bytes: &[u8]) -> Option<RequestError> {
+    receive(bytes).err()
+}
+
+/// What came of a head that arrives in the given pieces.
+fn receive_in_pieces(pieces: &[&[u8]]) -> Result<Option<(Vec<u8>, usize)>, RequestError> {
+    let (mut head, mut scan, mut bytes) = (RequestHead::default(), HeadScan::default(), Vec::new());
+    for piece in pieces {
+        bytes.extend_from_slice(piece);
+        if let Some(length) = head.receive(&mut scan, &bytes)? {
+            return Ok(Some((head.target().to_vec(), length)));
+        }
+    }
+    Ok(None)
+}
+
+const REQUEST: &[u8] = b"GET /a?b HTTP/1.1\r\nHost: localhost\r\nAccept: */*\r\n\r\nGET /next";
+
+#[test]
+fn a_head_is_taken_apart() {
+    let (head, length) = receive(REQUEST).unwrap().unwrap();
+    assert_eq!(&REQUEST[length..], b"GET /next");
+    assert_eq!(head.method(), Method::Get);
+    assert_eq!(head.target(), b"/a?b");
+    assert_eq!(head.version(), Version::Http11);
+    assert_eq!(head.fields().first("host"), Some(&b"localhost"[..]));
+}
+
+#[test]
+fn every_prefix_is_partial_and_every_split_gives_the_same_head() {
+    let length = receive(REQUEST).unwrap().unwrap().1;
+    for prefix in 0..length {
+        assert!(receive(&REQUEST[..prefix]).unwrap().is_none(), "prefix of {prefix}");
+    }
+    for split in 0..REQUEST.len() {
+        let (one, two) = REQUEST.split_at(split);
+        assert_eq!(receive_in_pieces(&[one, two]), Ok(Some((b"/a?b".to_vec(), length))));
+    }
+}
+
+#[test]
+fn empty_lines_before_a_request_and_bare_line_feeds_are_borne() {
+    for request in [
+        &b"\r\n\r\n\nGET /a HTTP/1.1\r\nHost: a\r\n\r\n"[..],
+        b"GET /a HTTP/1.1\nHost: a\n\n",
+        b"GET /a HTTP/1.1\r\nHost: a\n\r\n",
+        b"GET /a HTTP/1.1\r\n\r\n",
+    ] {
+        let (head, length) = receive(request).unwrap().unwrap();
+        assert_eq!((head.target(), length), (&b"/a"[..], request.len()));
+        let bytes: Vec<&[u8]> = request.chunks(1).collect();
+        assert_eq!(receive_in_pieces(&bytes), Ok(Some((b"/a".to_vec(), request.len()))));
+    }
+}
+
+#[test]
+fn request_lines_are_read_to_the_letter() {
+    use RequestError::{RequestLine, Version};
+    for (line, expected) in [
+        (&b"GET / HTTP/1.1"[..], None),
+        (b"get / HTTP/1.1", None),
+        (b"GET / HTTP/1.0", None),
+        (b"GET / HTTP/1.9", None),
+        (b"GET /\xc3\xa4 HTTP/1.1", None),
+        (b"GET /", Some(RequestLine)),
+        (b"GET", Some(RequestLine)),
+        (b" GET / HTTP/1.1", Some(RequestLine)),
+        (b"GET  / HTTP/1.1", Some(RequestLine)),
+        (b"GET /  HTTP/1.1", Some(RequestLine)),
+        (b"GET / HTTP/1.1 ", Some(RequestLine)),
+        (b"GET /a b HTTP/1.1", Some(RequestLine)),
+        (b"GET\t/ HTTP/1.1", Some(RequestLine)),
+        (b"GET HTTP/1.1", Some(RequestLine)),
+        (b"G\xc3\xa4T / HTTP/1.1", Some(RequestLine)),
+        (b"G(T / HTTP/1.1", Some(RequestLine)),
+        (b"GET /\0 HTTP/1.1", Some(RequestLine)),
+        (b"GET /\x7f HTTP/1.1", Some(RequestLine)),
+        (b"GET /\r HTTP/1.1", Some(RequestLine)),
+        (b"\rGET / HTTP/1.1", Some(RequestLine)),
+        (b"GET / http/1.1", Some(RequestLine)),
+        (b"GET / HTTP/11", Some(RequestLine)),
+        (b"GET / HTTP/1.10", Some(RequestLine)),
+        (b"GET / HTTP/01.1", Some(RequestLine)),
+        (b"GET / FTP/1.1", Some(RequestLine)),
+        (b"GET / HTTP/2.0", Some(Version)),
+        (b"GET / HTTP/0.9", Some(Version)),
+        (b"PRI * HTTP/2.0", Some(Version)),
+    ] {
+        let request = [line, b"\r\nHost: a\r\n\r\n"].concat();
+        assert_eq!(refusal(&request), expected, "{}", line.escape_ascii());
+    }
+}
+
+#[test]
+fn a_malformed_start_line_is_refused_before_the_head_is_complete() {
+    assert_eq!(refusal(b"GET /\r\n"), Some(RequestError::RequestLine));
+    assert_eq!(refusal(b"GET / HTTP/2.0\r\n"), Some(RequestError::Version));
+}
+
+#[test]
+fn what_is_no_request_is_refused_at_its_first_byte() {
+    for first in [&b"\x16\x03\x01"[..], b"\0", b"\xff", b" ", b"{"] {
+        assert_eq!(refusal(first), Some(RequestError::RequestLine), "{}", first.escape_ascii());
+    }
+    assert!(receive(b"\r").unwrap().is_none(), "an empty line may be on its way");
+}
+
+#[test]
+fn the_limits_hold_at_one_below_at_and_above() {
+    let line = |length: usize| {
+        let target = "a".repeat(length - "GET / HTTP/1.1".len());
+        format!("GET /{target} HTTP/1.1\r\n\r\n").into_bytes()
+    };
+    assert_eq!(refusal(&line(MAX_START_LINE_BYTES - 1)), None);
+    assert_eq!(refusal(&line(MAX_START_LINE_BYTES)), None);
+    assert_eq!(refusal(&line(MAX_START_LINE_BYTES + 1)), Some(RequestError::TargetTooLong));
+
+    let fields = |length: usize| {
+        let value = "a".repeat(length - "A: \r\n\r\n".len());
+        format!("GET / HTTP/1.1\r\nA: {value}\r\n\r\n").into_bytes()
+    };
+    assert_eq!(refusal(&fields(MAX_FIELD_SECTION_BYTES - 1)), None);
+    assert_eq!(refusal(&fields(MAX_FIELD_SECTION_BYTES)), None);
+    assert_eq!(refusal(&fields(MAX_FIELD_SECTION_BYTES + 1)), Some(RequestError::FieldsTooLarge));
+
+    let endless_line = [b"GET /", &vec![b'a'; MAX_START_LINE_BYTES][..]].concat();
+    assert_eq!(refusal(&endless_line), Some(RequestError::TargetTooLong));
+    let endless_fields =
+        [b"GET / HTTP/1.1\r\nA: ", &vec![b'a'; MAX_FIELD_SECTION_BYTES][..]].concat();
+    assert_eq!(refusal(&endless_fields), Some(RequestError::FieldsTooLarge));
+    let many = format!("GET / HTTP/1.1\r\n{}\r\n", "A: b\r\n".repeat(101)).into_bytes();
+    assert_eq!(refusal(&many), Some(RequestError::TooManyFields));
+}
+
+#[test]
+fn a_cleared_head_shows_nothing_of_the_request_before() {
+    let (mut head, _) = receive(REQUEST).unwrap().unwrap();
+    head.clear();
+    assert_eq!((head.method_token(), head.target()), (&b""[..], &b""[..]));
+    assert_eq!(head.fields().iter().count(), 0);
+}
+
+#[test]
+fn status_lines_are_read_with_or_without_a_reason() {
+    for (line, expected) in [
+        ("HTTP/1.1 200 OK", Some((Version::Http11, 200))),
+        ("HTTP/1.0 404 Not Found", Some((Version::Http10, 404))),
+        ("HTTP/1.1 200 ", Some((Version::Http11, 200))),
+        ("HTTP/1.1 200", Some((Version::Http11, 200))),
+        ("HTTP/1.1 099 No", None),
+        ("HTTP/1.1 600 No", None),
+        ("HTTP/1.1 20 OK", None),
+        ("HTTP/1.1 2000 OK", None),
+        ("HTTP/1.1 2x0 OK", None),
+        ("HTTP/1.1  200 OK", None),
+        ("HTTP/2.0 200 OK", None),
+        ("ICY 200 OK", None),
+        ("", None),
+    ] {
+        let response = format!("{line}\r\nA: b\r\n\r\nbody");
+        let received = ResponseHead::receive(&mut HeadScan::default(), response.as_bytes());
+        let found = received.ok().flatten().map(|(head, length)| {
+            assert_eq!(&response[length..], "body");
+            assert_eq!(head.fields().first("a"), Some(&b"b"[..]));
+            (head.version(), head.status().code())
+        });
+        assert_eq!(found, expected, "{line:?}");
+    }
+}
+
+#[test]
+fn what_is_no_response_is_refused_at_its_first_byte() {
+    let received = ResponseHead::receive(&mut HeadScan::default(), b"S");
+    assert_eq!(received.err(), Some(ResponseHeadError::StatusLine));
+    assert!(ResponseHead::receive(&mut HeadScan::default(), b"HT").unwrap().is_none());
+}
+
+proptest! {
+    #[test]
+    fn no_bytes_make_a_head_panic_and_no_split_changes_the_answer(
+        bytes in proptest::collection::vec(
+            prop_oneof![Just(b'\r'), Just(b'\n'), Just(b' '), Just(b':'), any::<u8>(), b'A'..b'Z'],
+            0..200,
+        ),
+        prefix in prop_oneof![Just(&b""[..]), Just(&b"GET / HTTP/1.1\r\n"[..])],
+        split in 0_usize..200,
+    ) {
+        let bytes = [prefix, &bytes].concat();
+        let (one, two) = bytes.split_at(split.min(bytes.len()));
+        let whole = receive_in_pieces(&[&bytes]);
+        prop_assert_eq!(&receive_in_pieces(&[one, two]), &whole);
+        let _ = ResponseHead::receive(&mut HeadScan::default(), &bytes);
+        if let Ok(Some((_, length))) = whole {
+            prop_assert!(length <= bytes.len());
+        }
+    }
+}

@@ -1,0 +1,360 @@
+//! The request target: its form, and the path within the root that it names (RFC 9112 §3.2).
+//!
+//! A path is percent-decoded once and its dot segments are resolved here; what comes out has neither
+//! `..` nor an empty segment and cannot climb. That no symbolic link leaves the root either is the
+//! business of the file system's side, `server::site`.
+
+use percent_encoding::{AsciiSet, CONTROLS, percent_decode, percent_encode};
+
+use super::{Method, RequestError, parse_decimal};
+
+/// What a request asks for.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Target {
+    /// `*`: the server as a whole, for `OPTIONS` alone.
+    Server,
+    Path(TargetPath),
+}
+
+/// A path within the root.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct TargetPath {
+    /// Decoded segments joined by `/`, with none at either end; empty for the root itself. No
+    /// segment is empty, `.`, `..` or holds a NUL byte.
+    pub relative: Vec<u8>,
+    /// The path ended with a slash (or was the root): it names a directory.
+    pub names_directory: bool,
+    /// The query as it was sent, without its `?`.
+    pub query: Option<Vec<u8>>,
+}
+
+/// Bytes of a path segment that are written percent-encoded: all that RFC 3986 §3.3 does not allow
+/// there, and those that would end an HTML attribute.
+const SEGMENT: &AsciiSet = &CONTROLS
+    .add(b' ')
+    .add(b'"')
+    .add(b'#')
+    .add(b'%')
+    .add(b'&')
+    .add(b'\'')
+    .add(b'<')
+    .add(b'>')
+    .add(b'?')
+    .add(b'[')
+    .add(b'\\')
+    .add(b']')
+    .add(b'^')
+    .add(b'`')
+    .add(b'{')
+    .add(b'|')
+    .add(b'}')
+    .add(b'/');
+
+/// A path segment as it stands in a URL (RFC 3986 §2.1). A name with a colon is safe at the
+/// beginning of a relative reference only behind `./`.
+#[must_use]
+pub fn encode_segment(segment: &[u8]) -> String {
+    percent_encode(segment, SEGMENT).to_string()
+}
+
+impl Target {
+    /// Reads a target in the form that its method allows: origin-form and absolute-form for all,
+    /// asterisk-form for `OPTIONS`; authority-form is for `CONNECT`, which is not served.
+    ///
+    /// # Errors
+    /// [`RequestError::Target`]: another form, a scheme other than `http` and `https`, a percent sign
+    /// without two hex digits, an encoded NUL or slash, a fragment, or a path that climbs out.
+    pub fn parse(method: Method, target: &[u8]) -> Result<Self, RequestError> {
+        match target {
+            b"*" if method == Method::Options => Ok(Self::Server),
+            [b'/', ..] => TargetPath::parse(target).map(Self::Path),
+            _ => {
+                let rest = strip_scheme(target).ok_or(RequestError::Target)?;
+                let end = rest.iter().position(|byte| matches!(byte, b'/' | b'?'));
+                let (authority, path) = rest.split_at(end.unwrap_or(rest.len()));
+                if !is_host(authority) {
+                    return Err(RequestError::Target);
+                }
+                if path.is_empty() && method == Method::Options {
+                    return Ok(Self::Server);
+                }
+                TargetPath::parse(path).map(Self::Path)
+            }
+        }
+    }
+}
+
+impl TargetPath {
+    fn parse(target: &[u8]) -> Result<Self, RequestError> {
+        if target.contains(&b'#') {
+            return Err(RequestError::Target);
+        }
+        let query = target.iter().position(|byte| *byte == b'?');
+        let (path, query) = match query {
+            Some(at) => (&target[..at], Some(target[at + 1..].to_vec())),
+            None => (target, None),
+        };
+        let mut relative: Vec<u8> = Vec::with_capacity(path.len());
+        let mut names_directory = true;
+        for segment in path.split(|byte| *byte == b'/') {
+            names_directory = true;
+            match decode_segment(segment)?.as_ref() {
+                b"" | b"." => {}
+                b".." => {
+                    if relative.is_empty() {
+                        return Err(RequestError::Target);
+                    }
+                    let parent = relative.iter().rposition(|byte| *byte == b'/');
+                    relative.truncate(parent.unwrap_or(0));
+                }
+                segment => {
+                    if !relative.is_empty() {
+                        relative.push(b'/');
+                    }
+                    relative.extend_from_slice(segment);
+                    names_directory = false;
+                }
+            }
+        }
+        Ok(Self { relative, names_directory, query })
+    }
+
+    /// The path as it stands in a URL: absolute, normalised, encoded, without the query. Never begins
+    /// with two slashes, which a browser would take for another host.
+    #[must_use]
+    pub fn to_absolute(&self) -> String {
+        let mut path = String::from("/");
+        for (index, segment) in self.segments().enumerate() {
+            if index > 0 {
+                path.push('/');
+            }
+            path.extend(percent_encode(segment, SEGMENT));
+        }
+        if self.names_directory && path.len() > 1 {
+            path.push('/');
+        }
+        path
+    }
+
+    /// The decoded segments, from the root downwards.
+    pub fn segments(&self) -> impl Iterator<Item = &[u8]> {
+        self.relative.split(|byte| *byte == b'/').filter(|segment| !segment.is_empty())
+    }
+}
+
+fn decode_segment(segment: &[u8]) -> Result<std::borrow::Cow<'_, [u8]>, RequestError> {
+    let mut rest = segment;
+    while let Some(at) = rest.iter().position(|byte| *byte == b'%') {
+        match rest[at + 1..] {
+            [high, low, ..] if high.is_ascii_hexdigit() && low.is_ascii_hexdigit() => {
+                rest = &rest[at + 3..];
+            }
+            _ => return Err(RequestError::Target),
+        }
+    }
+    let decoded: std::borrow::Cow<'_, [u8]> = percent_decode(segment).into();
+    if decoded.iter().any(|byte| matches!(byte, b'\0' | b'/')) {
+        return Err(RequestError::Target);
+    }
+    Ok(decoded)
+}
+
+fn strip_scheme(target: &[u8]) -> Option<&[u8]> {
+    [&b"http://"[..], b"https://"].into_iter().find_map(|scheme| {
+        let (start, rest) = target.split_at_checked(scheme.len())?;
+        start.eq_ignore_ascii_case(scheme).then_some(rest)
+    })
+}
+
+/// Whether a value may stand in `Host` or as the authority of an absolute target: a host that is not
+/// empty, and perhaps a port; no user information (RFC 9110 §4.2.4, §7.2; RFC 3986 §3.2.2).
+#[must_use]
+pub fn is_host(authority: &[u8]) -> bool {
+    let (host, rest) = if let [b'[', inner @ ..] = authority {
+        let Some(end) = inner.iter().position(|byte| *byte == b']') else { return false };
+        let address = &inner[..end];
+        if !address.iter().all(|byte| byte.is_ascii_hexdigit() || matches!(byte, b':' | b'.')) {
+            return false;
+        }
+        (address, &inner[end + 1..])
+    } else {
+        let end = authority.iter().position(|byte| *byte == b':').unwrap_or(authority.len());
+        authority.split_at(end)
+    };
+    let is_port = match rest {
+        [] => true,
+        [b':', port @ ..] => {
+            port.is_empty() || parse_decimal(port).is_some_and(|port| u16::try_from(port).is_ok())
+        }
+        _ => false,
+    };
+    let is_name_byte = |byte: &u8| match byte {
+        b'-' | b'.' | b'_' | b'~' | b'%' | b'!' | b'$' | b'&' | b'\'' | b'(' | b')' | b'*'
+        | b'+' | b';' | b'=' | b':' => true,
+        byte => byte.is_ascii_alphanumeric() || *byte >= 0x80,
+    };
+    is_port && !host.is_empty() && host.iter().all(is_name_byte)
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    fn path(target: &str) -> Option<(String, bool)> {
+        match Target::parse(Method::Get, target.as_bytes()) {
+            Ok(Target::Path(path)) => {
+                Some((String::from_utf8_lossy(&path.relative).into(), path.names_directory))
+            }
+            Ok(Target::Server) => panic!("{target} is no path"),
+            Err(error) => {
+                assert_eq!(error, RequestError::Target);
+                None
+            }
+        }
+    }
+
+    #[test]
+    fn paths_are_decoded_and_their_dot_segments_resolved() {
+        for (target, relative, names_directory) in [
+            ("/", "", true),
+            ("/a", "a", false),
+            ("/a/", "a", true),
+            ("/a/b.txt", "a/b.txt", false),
+            ("//a///b//", "a/b", true),
+            ("/./a/./b", "a/b", false),
+            ("/a/../b", "b", false),
+            ("/a/b/..", "a", true),
+            ("/a/.", "a", true),
+            ("/a/b/../../c", "c", false),
+            ("/a/%2e%2E/b", "b", false),
+            ("/%61%20b", "a b", false),
+            ("/a%3Fb", "a?b", false),
+            ("/a%23b", "a#b", false),
+            ("/%25", "%", false),
+            ("/%252e%252e/a", "%2e%2e/a", false),
+            ("/...", "...", false),
+            ("/a?b/../..", "a", false),
+            ("/a\\..\\b", "a\\..\\b", false),
+            ("http://localhost", "", true),
+            ("http://localhost:80/a/b", "a/b", false),
+            ("HTTPS://[::1]:8443/a?b", "a", false),
+            ("http://localhost?a", "", true),
+        ] {
+            assert_eq!(path(target), Some((relative.to_owned(), names_directory)), "{target}");
+        }
+    }
+
+    #[test]
+    fn what_climbs_or_is_malformed_is_refused() {
+        for target in [
+            "/..",
+            "/../a",
+            "/a/../../b",
+            "/%2e%2e/a",
+            "/%2e./a",
+            "/a/..%2f..%2f..",
+            "/%2e%2e%2fa",
+            "/a%2Fb",
+            "/a%00",
+            "/%",
+            "/%4",
+            "/%zz",
+            "/%+1",
+            "/a#b",
+            "a",
+            "",
+            "*",
+            "localhost:80",
+            "ftp://localhost/a",
+            "http://",
+            "http:///a",
+            "http://user@localhost/a",
+            "http://localhost:99999/a",
+            "http:/a",
+        ] {
+            assert_eq!(path(target), None, "{target}");
+        }
+    }
+
+    #[test]
+    fn only_options_may_ask_for_the_server_as_a_whole() {
+        assert_eq!(Target::parse(Method::Options, b"*"), Ok(Target::Server));
+        assert_eq!(Target::parse(Method::Options, b"http://localhost"), Ok(Target::Server));
+        assert_eq!(Target::parse(Method::Get, b"*"), Err(RequestError::Target));
+    }
+
+    #[test]
+    fn a_path_is_written_back_so_that_it_names_the_same_file_and_no_other_host() {
+        for (target, absolute) in [
+            ("/", "/"),
+            ("//example.com/..", "/"),
+            ("//example.com/a", "/example.com/a"),
+            ("/a b", "/a%20b"),
+            ("/a%3fb%22%25/", "/a%3Fb%22%25/"),
+            ("/\u{e4}", "/%C3%A4"),
+            ("/a:b", "/a:b"),
+            ("/%0d%0aX: y", "/%0D%0AX:%20y"),
+        ] {
+            let Ok(Target::Path(path)) = Target::parse(Method::Get, target.as_bytes()) else {
+                panic!("{target} is refused")
+            };
+            assert_eq!(path.to_absolute(), absolute, "{target}");
+        }
+    }
+
+    #[test]
+    fn hosts_are_told_from_what_is_none() {
+        for (host, valid) in [
+            ("localhost", true),
+            ("localhost:", true),
+            ("a.example:8080", true),
+            ("127.0.0.1", true),
+            ("[::1]", true),
+            ("[::ffff:127.0.0.1]:80", true),
+            ("", false),
+            (":80", false),
+            ("a b", false),
+            ("a,b", false),
+            ("a/b", false),
+            ("a@b", false),
+            ("a:b", false),
+            ("a:80:80", false),
+            ("a:65536", false),
+            ("[::1", false),
+            ("[]", false),
+            ("[x]", false),
+            ("[::1]x", false),
+            ("a\"b", false),
+        ] {
+            assert_eq!(is_host(host.as_bytes()), valid, "{host:?}");
+        }
+    }
+
+    proptest! {
+        #[test]
+        fn no_target_panics_or_yields_a_segment_that_climbs(
+            target in "[/.%a-c0-9?#:\\x00-\\x1f]{0,40}",
+        ) {
+            if let Ok(Target::Path(path)) = Target::parse(Method::Get, target.as_bytes()) {
+                prop_assert!(!path.relative.starts_with(b"/"));
+                prop_assert!(!path.relative.contains(&0));
+                for segment in path.segments() {
+                    prop_assert!(!matches!(segment, b"" | b"." | b".."));
+                }
+            }
+        }
+
+        #[test]
+        fn what_is_encoded_names_the_same_file(name: Vec<u8>) {
+            prop_assume!(!name.is_empty() && !name.contains(&0) && !name.contains(&b'/'));
+            prop_assume!(name != b"." && name != b"..");
+            let target = format!("/{}", encode_segment(&name));
+            let parsed = Target::parse(Method::Get, target.as_bytes());
+            let Ok(Target::Path(path)) = parsed else { panic!("{target} is refused") };
+            prop_assert_eq!(&path.relative, &name);
+            prop_assert_eq!(path.to_absolute(), target);
+        }
+    }
+}

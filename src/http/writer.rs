@@ -1,0 +1,115 @@
+//! Writing heads into a reused buffer.
+
+use std::io::Write as _;
+
+use super::Status;
+
+/// Appends one head to a buffer; [`HeadWriter::finish`] ends it.
+#[derive(Debug)]
+#[must_use = "a head is not complete before it is finished"]
+pub struct HeadWriter<'o> {
+    out: &'o mut Vec<u8>,
+}
+
+impl<'o> HeadWriter<'o> {
+    /// Begins a response (RFC 9112 §4). It is always sent as HTTP/1.1, the version the server
+    /// conforms to, also to an HTTP/1.0 client (RFC 9110 §6.2).
+    pub fn response(out: &'o mut Vec<u8>, status: Status) -> Self {
+        let mut head = Self { out };
+        head.push(b"HTTP/1.1 ");
+        head.push_number(u64::from(status.code()));
+        head.push(b" ");
+        head.push(status.reason().as_bytes());
+        head.push(b"\r\n");
+        head
+    }
+
+    /// Begins a request (RFC 9112 §3). `target` is in origin-form, or in absolute-form for a proxy,
+    /// percent-encoded already.
+    pub fn request(out: &'o mut Vec<u8>, method: &str, target: &str) -> Self {
+        let mut head = Self { out };
+        head.push(method.as_bytes());
+        head.push(b" ");
+        head.push(target.as_bytes());
+        head.push(b" HTTP/1.1\r\n");
+        head
+    }
+
+    /// Adds a field. `name` is a token. A control byte in the value becomes a space, so that no value
+    /// can end its line and begin another field (RFC 9110 §5.5).
+    pub fn field(self, name: &str, value: impl AsRef<[u8]>) -> Self {
+        let value = value.as_ref();
+        self.out.reserve(name.len() + value.len() + 4);
+        self.out.extend_from_slice(name.as_bytes());
+        self.out.extend_from_slice(b": ");
+        if is_field_value(value) {
+            self.out.extend_from_slice(value);
+        } else {
+            self.out
+                .extend(value.iter().map(|byte| if is_value_byte(*byte) { *byte } else { b' ' }));
+        }
+        self.out.extend_from_slice(b"\r\n");
+        self
+    }
+
+    /// Adds a field whose value is a decimal number.
+    pub fn number(mut self, name: &str, value: u64) -> Self {
+        self.push(name.as_bytes());
+        self.push(b": ");
+        self.push_number(value);
+        self.push(b"\r\n");
+        self
+    }
+
+    /// Adds the empty line that ends the head.
+    pub fn finish(mut self) {
+        self.push(b"\r\n");
+    }
+
+    fn push(&mut self, bytes: &[u8]) {
+        self.out.extend_from_slice(bytes);
+    }
+
+    fn push_number(&mut self, value: u64) {
+        write!(self.out, "{value}").expect("writing into memory does not fail");
+    }
+}
+
+/// Whether a value may be sent as it is (RFC 9110 §5.5).
+#[must_use]
+pub fn is_field_value(value: &[u8]) -> bool {
+    value.iter().all(|byte| is_value_byte(*byte))
+}
+
+fn is_value_byte(byte: u8) -> bool {
+    byte == b'\t' || (byte >= b' ' && byte != 0x7f)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn heads_are_written_as_the_rfc_has_them() {
+        let mut out = Vec::new();
+        HeadWriter::response(&mut out, Status::NOT_FOUND)
+            .field("Content-Type", "text/plain")
+            .number("Content-Length", u64::MAX)
+            .finish();
+        assert_eq!(
+            String::from_utf8(out).unwrap(),
+            "HTTP/1.1 404 Not Found\r\nContent-Type: text/plain\r\n\
+             Content-Length: 18446744073709551615\r\n\r\n"
+        );
+        let mut out = Vec::new();
+        HeadWriter::request(&mut out, "GET", "/a?b").field("Host", "localhost").finish();
+        assert_eq!(out, b"GET /a?b HTTP/1.1\r\nHost: localhost\r\n\r\n");
+    }
+
+    #[test]
+    fn no_value_can_begin_another_field() {
+        let mut out = Vec::new();
+        HeadWriter::response(&mut out, Status::OK).field("Location", "/a\r\nX: y\0").finish();
+        assert_eq!(out, b"HTTP/1.1 200 OK\r\nLocation: /a  X: y \r\n\r\n");
+    }
+}

@@ -1,0 +1,198 @@
+//! A message's content, piece by piece, straight out of the input buffer.
+
+use std::io::{self, Read};
+use std::{error, fmt};
+
+use super::Input;
+use crate::http::{ChunkDecoder, ChunkError, Decoded, Framing};
+
+/// The content of one message while it is read. What ends before its framing says so is an error,
+/// never a shorter content.
+#[derive(Debug)]
+pub struct Body {
+    progress: Progress,
+    /// Bytes handed out so far.
+    received: u64,
+}
+
+#[derive(Debug)]
+enum Progress {
+    Length { remaining: u64 },
+    Chunked(ChunkDecoder),
+    UntilClose,
+    Complete,
+}
+
+/// Why the content is not whole.
+#[derive(Debug)]
+pub enum BodyError {
+    /// The stream timed out or failed.
+    Io(io::Error),
+    /// The stream ended early: so many bytes came, of so many where the number was declared.
+    Truncated { received: u64, declared: Option<u64> },
+    /// The chunked coding is broken.
+    Chunked(ChunkError),
+}
+
+impl fmt::Display for BodyError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Io(_) => f.write_str("cannot read the body"),
+            Self::Truncated { received, declared: Some(declared) } => {
+                write!(f, "the body ended after {received} of {declared} bytes")
+            }
+            Self::Truncated { received, declared: None } => {
+                write!(f, "the chunked body ended early, after {received} bytes")
+            }
+            Self::Chunked(_) => f.write_str("malformed chunked body"),
+        }
+    }
+}
+
+impl error::Error for BodyError {
+    fn source(&self) -> Option<&(dyn error::Error + 'static)> {
+        match self {
+            Self::Io(error) => Some(error),
+            Self::Truncated { .. } => None,
+            Self::Chunked(error) => Some(error),
+        }
+    }
+}
+
+impl Body {
+    #[must_use]
+    pub fn new(framing: Framing) -> Self {
+        let progress = match framing {
+            Framing::Length(0) => Progress::Complete,
+            Framing::Length(remaining) => Progress::Length { remaining },
+            Framing::Chunked => Progress::Chunked(ChunkDecoder::default()),
+            Framing::UntilClose => Progress::UntilClose,
+        };
+        Self { progress, received: 0 }
+    }
+
+    /// All of it has been handed out: the next message may follow on the stream.
+    #[must_use]
+    pub fn is_complete(&self) -> bool {
+        matches!(self.progress, Progress::Complete)
+    }
+
+    /// The next piece, at most as large as the buffer; `None` at the end.
+    ///
+    /// # Errors
+    /// The content is not whole, and never will be.
+    pub fn next_piece<'i>(
+        &mut self,
+        input: &'i mut Input,
+        stream: &mut impl Read,
+    ) -> Result<Option<&'i [u8]>, BodyError> {
+        loop {
+            if self.is_complete() {
+                return Ok(None);
+            }
+            if input.data().is_empty() && input.fill(stream).map_err(BodyError::Io)? == 0 {
+                return self.end_of_stream();
+            }
+            let length = self.take(input)?;
+            if length > 0 {
+                self.received += length as u64;
+                return Ok(Some(input.take(length)));
+            }
+        }
+    }
+
+    /// Consumes framing up to the next piece of content and says how long that is.
+    fn take(&mut self, input: &mut Input) -> Result<usize, BodyError> {
+        let available = input.data().len();
+        match &mut self.progress {
+            Progress::Length { remaining } => {
+                let length = usize::try_from(*remaining).map_or(available, |n| n.min(available));
+                *remaining -= length as u64;
+                if *remaining == 0 {
+                    self.progress = Progress::Complete;
+                }
+                Ok(length)
+            }
+            Progress::Chunked(decoder) => {
+                let Decoded { consumed, data } =
+                    decoder.decode(input.data()).map_err(BodyError::Chunked)?;
+                let length = data.len();
+                if decoder.is_complete() {
+                    self.progress = Progress::Complete;
+                }
+                // The content is the last of what was consumed.
+                input.consume(consumed - length);
+                Ok(length)
+            }
+            Progress::UntilClose => Ok(available),
+            Progress::Complete => Ok(0),
+        }
+    }
+
+    fn end_of_stream<'i>(&mut self) -> Result<Option<&'i [u8]>, BodyError> {
+        let received = self.received;
+        match self.progress {
+            Progress::UntilClose | Progress::Complete => {
+                self.progress = Progress::Complete;
+                Ok(None)
+            }
+            Progress::Length { remaining } => {
+                Err(BodyError::Truncated { received, declared: Some(received + remaining) })
+            }
+            Progress::Chunked(_) => Err(BodyError::Truncated { received, declared: None }),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn read(framing: Framing, mut stream: &[u8]) -> (Result<Vec<u8>, BodyError>, Vec<u8>) {
+        let (mut input, mut body, mut content) =
+            (Input::with_capacity(3), Body::new(framing), Vec::new());
+        let result = loop {
+            match body.next_piece(&mut input, &mut stream) {
+                Ok(Some(piece)) => content.extend_from_slice(piece),
+                Ok(None) => break Ok(content),
+                Err(error) => break Err(error),
+            }
+        };
+        assert_eq!(body.is_complete(), result.is_ok());
+        (result, [input.data(), stream].concat())
+    }
+
+    #[test]
+    fn content_ends_where_its_framing_says_and_what_follows_stays() {
+        for (framing, stream, content, rest) in [
+            (Framing::Length(0), "next", "", "next"),
+            (Framing::Length(5), "Hellonext", "Hello", "next"),
+            (Framing::Chunked, "3\r\nHel\r\n2\r\nlo\r\n0\r\n\r\nnext", "Hello", "next"),
+            (Framing::Chunked, "0\r\n\r\n", "", ""),
+            (Framing::UntilClose, "Hello", "Hello", ""),
+            (Framing::UntilClose, "", "", ""),
+        ] {
+            let (result, left) = read(framing, stream.as_bytes());
+            assert_eq!(result.unwrap(), content.as_bytes(), "{framing:?} {stream:?}");
+            assert_eq!(left, rest.as_bytes(), "{framing:?} {stream:?}");
+        }
+    }
+
+    #[test]
+    fn an_early_end_is_an_error_that_says_how_much_came() {
+        for (framing, stream, received, declared) in [
+            (Framing::Length(5), "Hell", 4, Some(5)),
+            (Framing::Length(5), "", 0, Some(5)),
+            (Framing::Chunked, "5\r\nHell", 4, None),
+            (Framing::Chunked, "5\r\nHello\r\n", 5, None),
+            (Framing::Chunked, "5\r\nHello\r\n0\r\n", 5, None),
+        ] {
+            match read(framing, stream.as_bytes()).0 {
+                Err(BodyError::Truncated { received: r, declared: d }) => {
+                    assert_eq!((r, d), (received, declared), "{stream:?}");
+                }
+                other => panic!("{framing:?} {stream:?}: {other:?}"),
+            }
+        }
+    }
+}
