@@ -190,7 +190,7 @@ proptest! {
     #[test]
     fn no_bytes_make_a_head_panic_and_no_split_changes_the_answer(
         bytes in proptest::collection::vec(
-            prop_oneof![Just(b'\r'), Just(b'\n'), Just(b' '), Just(b':'), any::<u8>(), b'A'..b'Z'],
+            prop_oneof![Just(b'\r'), Just(b'\n'), Just(b' '), Just(b':'), any::<u8>(), b'A'..=b'Z'],
             0..200,
         ),
         prefix in prop_oneof![Just(&b""[..]), Just(&b"GET / HTTP/1.1\r\n"[..])],

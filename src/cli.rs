@@ -1,0 +1,224 @@
+//! What both command lines share: long options with one dash, and values with units.
+//!
+//! The programs take `-maxclient 12` as well as `--maxclient 12`. clap knows long options by two
+//! dashes alone, so the arguments are rewritten before it sees them; everything else is clap's.
+
+use std::ffi::OsString;
+use std::time::Duration;
+
+use clap::Command;
+
+/// Gives every long option of `command` that was written with one dash its second one.
+///
+/// Short options keep their meaning (`-p20001`, `-vv`): only an argument whose whole name, up to an
+/// `=`, is that of a long option is changed. What follows `--` is left alone.
+pub fn long_options_with_one_dash(
+    command: &Command,
+    arguments: impl IntoIterator<Item = OsString>,
+) -> Vec<OsString> {
+    let is_long_option = |name: &str| {
+        matches!(name, "help" | "version")
+            || command.get_arguments().any(|argument| {
+                argument.get_long_and_visible_aliases().is_some_and(|longs| longs.contains(&name))
+            })
+    };
+    let mut options_have_ended = false;
+    arguments
+        .into_iter()
+        .map(|argument| {
+            options_have_ended |= argument == "--";
+            let name = argument.to_str().and_then(|text| text.strip_prefix('-'));
+            match name.map(|name| name.split_once('=').map_or(name, |(name, _)| name)) {
+                Some(name) if !options_have_ended && name.len() > 1 && is_long_option(name) => {
+                    let mut rewritten = OsString::from("-");
+                    rewritten.push(&argument);
+                    rewritten
+                }
+                _ => argument,
+            }
+        })
+        .collect()
+}
+
+/// The level that `-q` and `-v` ask for; what `RUST_LOG` says is the caller's to let win.
+#[must_use]
+pub fn log_level(quiet: bool, verbosity: u8, default: log::LevelFilter) -> log::LevelFilter {
+    let levels = [
+        log::LevelFilter::Error,
+        log::LevelFilter::Warn,
+        log::LevelFilter::Info,
+        log::LevelFilter::Debug,
+        log::LevelFilter::Trace,
+    ];
+    if quiet {
+        return log::LevelFilter::Error;
+    }
+    let default = levels.iter().position(|level| *level == default).unwrap_or(0);
+    levels[(default + usize::from(verbosity)).min(levels.len() - 1)]
+}
+
+/// A whole number that is at least 1, such as a limit on connections.
+///
+/// # Errors
+/// The reason, for clap to print behind the value.
+pub fn parse_positive(text: &str) -> Result<usize, String> {
+    match text.parse() {
+        Ok(0) => Err("it must be at least 1".to_owned()),
+        Ok(number) => Ok(number),
+        Err(_) => Err("it must be a whole number of at least 1".to_owned()),
+    }
+}
+
+/// A length of time: a number with `ms`, `s` (also where no unit is given), `m` or `h`, such as
+/// `1.5s`.
+///
+/// # Errors
+/// The reason, for clap to print behind the value.
+pub fn parse_duration(text: &str) -> Result<Duration, String> {
+    const HELP: &str = "write a number with ms, s, m or h, such as 500ms, 1.5s or 2m";
+    let unit_at = text.find(|c: char| !c.is_ascii_digit() && c != '.').unwrap_or(text.len());
+    let (number, unit) = text.split_at(unit_at);
+    let unit_seconds = match unit {
+        "ms" => 0.001,
+        "s" | "" => 1.0,
+        "m" => 60.0,
+        "h" => 3600.0,
+        _ => return Err(HELP.to_owned()),
+    };
+    let number: f64 = number.parse().map_err(|_| HELP.to_owned())?;
+    Duration::try_from_secs_f64(number * unit_seconds)
+        .ok()
+        .filter(|duration| *duration <= Duration::from_secs(366 * 24 * 3600))
+        .ok_or_else(|| "it must not be longer than a year".to_owned())
+}
+
+/// [`parse_duration`], but zero is refused: a timeout of nothing would let nothing happen.
+///
+/// # Errors
+/// The reason, for clap to print behind the value.
+pub fn parse_positive_duration(text: &str) -> Result<Duration, String> {
+    match parse_duration(text)? {
+        // A kernel counts socket timeouts in microseconds and takes zero for "none".
+        duration if duration < Duration::from_micros(1) => {
+            Err("it must be longer than nothing".to_owned())
+        }
+        duration => Ok(duration),
+    }
+}
+
+/// A number of bytes: a number with `K`, `M` or `G` for powers of 1024, such as `64K`.
+///
+/// # Errors
+/// The reason, for clap to print behind the value.
+pub fn parse_size(text: &str) -> Result<u64, String> {
+    const HELP: &str = "write a number of bytes, with K, M or G for powers of 1024, such as 64K";
+    let unit_at = text.find(|c: char| !c.is_ascii_digit()).unwrap_or(text.len());
+    let (number, unit) = text.split_at(unit_at);
+    let shift = match unit.to_ascii_lowercase().as_str() {
+        "" | "b" => 0,
+        "k" | "kb" | "kib" => 10,
+        "m" | "mb" | "mib" => 20,
+        "g" | "gb" | "gib" => 30,
+        _ => return Err(HELP.to_owned()),
+    };
+    let number: u64 = number.parse().map_err(|_| HELP.to_owned())?;
+    number.checked_mul(1 << shift).ok_or_else(|| "it is beyond 64 bits".to_owned())
+}
+
+#[cfg(test)]
+mod tests {
+    use clap::Arg;
+
+    use super::*;
+
+    fn rewrite(arguments: &[&str]) -> Vec<String> {
+        let command = Command::new("test")
+            .arg(Arg::new("port").short('p').long("port"))
+            .arg(Arg::new("maxclient").long("maxclient"))
+            .arg(Arg::new("verbose").short('v'));
+        long_options_with_one_dash(&command, arguments.iter().map(OsString::from))
+            .into_iter()
+            .map(|argument| argument.into_string().unwrap())
+            .collect()
+    }
+
+    #[test]
+    fn long_options_get_their_second_dash_and_nothing_else_changes() {
+        for (given, expected) in [
+            (&["-maxclient", "12"][..], &["--maxclient", "12"][..]),
+            (&["-maxclient=12"], &["--maxclient=12"]),
+            (&["--maxclient", "12"], &["--maxclient", "12"]),
+            (&["-port=1", "-p", "2", "-p3"], &["--port=1", "-p", "2", "-p3"]),
+            (&["-vv", "-v", "-maxclien"], &["-vv", "-v", "-maxclien"]),
+            (&["-help", "-version"], &["--help", "--version"]),
+            (&["--", "-maxclient"], &["--", "-maxclient"]),
+            (&["-", "maxclient", ""], &["-", "maxclient", ""]),
+        ] {
+            assert_eq!(rewrite(given), expected);
+        }
+    }
+
+    #[test]
+    fn durations_have_units() {
+        for (text, expected) in [
+            ("30", Some(Duration::from_secs(30))),
+            ("1.5s", Some(Duration::from_millis(1500))),
+            ("500ms", Some(Duration::from_millis(500))),
+            ("2m", Some(Duration::from_secs(120))),
+            ("1h", Some(Duration::from_secs(3600))),
+            ("0", Some(Duration::ZERO)),
+            ("", None),
+            ("s", None),
+            ("-1s", None),
+            ("1d", None),
+            ("1.2.3s", None),
+            ("9999999999999h", None),
+        ] {
+            assert_eq!(parse_duration(text).ok(), expected, "{text:?}");
+        }
+        assert!(parse_positive_duration("0s").is_err());
+        assert!(parse_positive_duration("1ms").is_ok());
+    }
+
+    #[test]
+    fn sizes_have_units_of_1024() {
+        for (text, expected) in [
+            ("0", Some(0)),
+            ("64K", Some(65536)),
+            ("64KiB", Some(65536)),
+            ("1m", Some(1 << 20)),
+            ("3G", Some(3 << 30)),
+            ("", None),
+            ("K", None),
+            ("1.5K", None),
+            ("-1", None),
+            ("1T", None),
+            ("99999999999G", None),
+        ] {
+            assert_eq!(parse_size(text).ok(), expected, "{text:?}");
+        }
+    }
+
+    #[test]
+    fn limits_are_at_least_one() {
+        for (text, expected) in
+            [("1", Some(1)), ("60", Some(60)), ("0", None), ("-1", None), ("x", None), ("", None)]
+        {
+            assert_eq!(parse_positive(text).ok(), expected, "{text:?}");
+        }
+    }
+
+    #[test]
+    fn verbosity_moves_the_level() {
+        use log::LevelFilter::{Debug, Error, Info, Trace, Warn};
+        for (quiet, verbosity, default, expected) in [
+            (false, 0, Info, Info),
+            (false, 1, Info, Debug),
+            (false, 9, Info, Trace),
+            (false, 1, Warn, Info),
+            (true, 2, Info, Error),
+        ] {
+            assert_eq!(log_level(quiet, verbosity, default), expected);
+        }
+    }
+}
