@@ -1,0 +1,139 @@
+//! What is served: a path of a request in, an opened file out.
+//!
+//! Owns the way from a decoded path to a representation: confinement to the root, index files, media
+//! types. What a path is, the request target has decided; what is sent of a file, and under which
+//! conditions, is the business of whoever asked.
+
+mod content_type;
+mod error;
+mod file;
+mod root;
+mod settings;
+mod walk;
+
+use std::borrow::Cow;
+use std::fs::File;
+use std::path::Path;
+
+use percent_encoding::{AsciiSet, CONTROLS, percent_encode};
+
+pub use content_type::{OCTET_STREAM, content_type};
+pub use error::{Absence, SiteError};
+pub use file::StaticFile;
+pub use root::Root;
+pub use settings::{DotFiles, SiteSettings, SymbolicLinks};
+
+use crate::http::TargetPath;
+
+/// Bytes of a query that may not stand in a field (RFC 9110 §5.5); all others stay as they were sent.
+const QUERY: &AsciiSet = &CONTROLS.add(b' ');
+
+/// A directory that is served.
+#[derive(Debug)]
+pub struct Site {
+    root: Root,
+    settings: SiteSettings,
+}
+
+/// What a path leads to.
+#[derive(Debug)]
+pub enum Found {
+    File(StaticFile),
+    /// A directory was named without its slash: the reference to be asked for instead, an absolute
+    /// path with the query, for `Location`.
+    Redirect(String),
+}
+
+/// What one open finds.
+enum Opened {
+    File(StaticFile),
+    Directory,
+}
+
+impl Site {
+    /// Opens the directory at `path`. It stays this very directory: what is put in its place later,
+    /// under the same name, is not served.
+    ///
+    /// # Errors
+    /// It is no directory or cannot be opened, or an index file's name is none.
+    pub fn open(path: &Path, settings: SiteSettings) -> Result<Self, SiteError> {
+        let is_name = |name: &&String| {
+            !matches!(name.as_str(), "" | "." | "..") && !name.contains(['/', '\0'])
+        };
+        if let Some(name) = settings.index.iter().find(|name| !is_name(name)) {
+            return Err(SiteError::IndexName(name.clone()));
+        }
+        let root = Root::open(path, settings.symbolic_links)
+            .map_err(|source| SiteError::Root { path: path.to_owned(), source })?;
+        Ok(Self { root, settings })
+    }
+
+    /// Finds what is served under a path: a file by its name, a directory by its index file.
+    ///
+    /// A plain file costs one open and one look at its metadata. Nothing waits for another program,
+    /// whatever lies there: FIFOs, sockets and devices are not found.
+    ///
+    /// # Errors
+    /// There is nothing to serve, or it cannot be said just now.
+    pub fn find(&self, path: &TargetPath) -> Result<Found, Absence> {
+        if path.segments().any(|segment| self.settings.dot_files.hide(segment)) {
+            return Err(Absence::NotFound);
+        }
+        if path.names_directory {
+            return self.find_index(path);
+        }
+        match self.open_beneath(&path.relative)? {
+            Opened::File(file) => Ok(Found::File(file)),
+            Opened::Directory => Ok(Found::Redirect(with_slash(path))),
+        }
+    }
+
+    /// The first index file of a directory. Its directory is opened only if there is none.
+    fn find_index(&self, path: &TargetPath) -> Result<Found, Absence> {
+        for index in &self.settings.index {
+            match self.open_beneath(&join(&path.relative, index.as_bytes())) {
+                Ok(Opened::File(file)) => return Ok(Found::File(file)),
+                Ok(Opened::Directory) | Err(Absence::NotFound) => {}
+                Err(absence) => return Err(absence),
+            }
+        }
+        match self.open_beneath(&path.relative)? {
+            Opened::File(_) => Err(Absence::NotFound),
+            Opened::Directory => Err(Absence::Forbidden),
+        }
+    }
+
+    fn open_beneath(&self, relative: &[u8]) -> Result<Opened, Absence> {
+        let file = File::from(self.root.open_beneath(relative)?);
+        let metadata = file.metadata()?;
+        if metadata.is_file() {
+            let name = relative.rsplit(|byte| *byte == b'/').next().unwrap_or_default();
+            Ok(Opened::File(StaticFile::new(file, &metadata, name)?))
+        } else if metadata.is_dir() {
+            Ok(Opened::Directory)
+        } else {
+            Err(Absence::NotFound)
+        }
+    }
+}
+
+/// The path of `name` in the directory `relative`.
+fn join<'n>(relative: &[u8], name: &'n [u8]) -> Cow<'n, [u8]> {
+    if relative.is_empty() { Cow::Borrowed(name) } else { [relative, name].join(&b'/').into() }
+}
+
+/// The path as a directory's, its query kept.
+fn with_slash(path: &TargetPath) -> String {
+    let mut location = path.to_absolute();
+    if !location.ends_with('/') {
+        location.push('/');
+    }
+    if let Some(query) = &path.query {
+        location.push('?');
+        location.extend(percent_encode(query, QUERY));
+    }
+    location
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,48 @@
+//! What is to be served of a directory, and how.
+
+/// Settings of a [`Site`](super::Site).
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct SiteSettings {
+    /// Names that are tried, in order, where a directory is asked for; by default `index.html`.
+    pub index: Vec<String>,
+    /// What becomes of links that leave the root; refused by default.
+    pub symbolic_links: SymbolicLinks,
+    /// Whether names that begin with a dot exist; not by default.
+    pub dot_files: DotFiles,
+}
+
+impl Default for SiteSettings {
+    fn default() -> Self {
+        Self {
+            index: vec!["index.html".to_owned()],
+            symbolic_links: SymbolicLinks::Confined,
+            dot_files: DotFiles::Hidden,
+        }
+    }
+}
+
+/// How far symbolic links lead.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum SymbolicLinks {
+    /// As far as they stay beneath the root without being absolute; others are not found.
+    Confined,
+    /// Anywhere. Whoever may create a link beneath the root decides then which files of the machine
+    /// are served, as far as the server's user may read them.
+    Followed,
+}
+
+/// Whether names that begin with a dot are listed and served.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum DotFiles {
+    /// They are not found, and neither is what lies in such a directory. `.well-known` is the
+    /// exception: it is there to be asked for (RFC 8615).
+    Hidden,
+    Shown,
+}
+
+impl DotFiles {
+    /// Whether one segment of a path is treated as if it did not exist.
+    pub(super) fn hide(self, segment: &[u8]) -> bool {
+        self == Self::Hidden && segment.starts_with(b".") && segment != b".well-known"
+    }
+}
