@@ -10,17 +10,26 @@ use clap::Command;
 
 /// Gives every long option of `command` that was written with one dash its second one.
 ///
-/// Short options keep their meaning (`-p20001`, `-vv`): only an argument whose whole name, up to an
-/// `=`, is that of a long option is changed. What follows `--` is left alone.
+/// Short options keep their meaning (`-p20001`, `-vv`): an argument is changed only if its whole name,
+/// up to an `=`, is that of a long option, or if it begins like no short one: then it is a long option
+/// misspelt, and clap says which one is like it. What follows `--` is left alone.
 pub fn long_options_with_one_dash(
     command: &Command,
     arguments: impl IntoIterator<Item = OsString>,
 ) -> Vec<OsString> {
     let is_long_option = |name: &str| {
         matches!(name, "help" | "version")
-            || command.get_arguments().any(|argument| {
-                argument.get_long_and_visible_aliases().is_some_and(|longs| longs.contains(&name))
-            })
+            || command.get_arguments().any(|argument| argument.get_long() == Some(name))
+    };
+    let begins_like_a_short_option = |name: &str| {
+        let first = name.chars().next();
+        matches!(first, Some('h' | 'V'))
+            || command.get_arguments().any(|argument| argument.get_short() == first)
+    };
+    let is_meant_long = |name: &str| {
+        is_long_option(name)
+            || (name.starts_with(|c: char| c.is_ascii_alphabetic())
+                && !begins_like_a_short_option(name))
     };
     let mut options_have_ended = false;
     arguments
@@ -29,7 +38,7 @@ pub fn long_options_with_one_dash(
             options_have_ended |= argument == "--";
             let name = argument.to_str().and_then(|text| text.strip_prefix('-'));
             match name.map(|name| name.split_once('=').map_or(name, |(name, _)| name)) {
-                Some(name) if !options_have_ended && name.len() > 1 && is_long_option(name) => {
+                Some(name) if !options_have_ended && name.len() > 1 && is_meant_long(name) => {
                     let mut rewritten = OsString::from("-");
                     rewritten.push(&argument);
                     rewritten
@@ -149,7 +158,8 @@ mod tests {
             (&["-maxclient=12"], &["--maxclient=12"]),
             (&["--maxclient", "12"], &["--maxclient", "12"]),
             (&["-port=1", "-p", "2", "-p3"], &["--port=1", "-p", "2", "-p3"]),
-            (&["-vv", "-v", "-maxclien"], &["-vv", "-v", "-maxclien"]),
+            (&["-vv", "-v", "-vmaxclient"], &["-vv", "-v", "-vmaxclient"]),
+            (&["-maxclients", "-12"], &["--maxclients", "-12"]),
             (&["-help", "-version"], &["--help", "--version"]),
             (&["--", "-maxclient"], &["--", "-maxclient"]),
             (&["-", "maxclient", ""], &["-", "maxclient", ""]),

@@ -33,8 +33,6 @@ pub enum RequestError {
     Target,
     /// A chunked body that breaks RFC 9112 §7.1.
     Chunked(ChunkError),
-    /// More content than the server is willing to read past.
-    ContentTooLarge,
     /// An expectation other than `100-continue` (RFC 9110 §10.1.1).
     Expectation,
     /// The head was begun but not completed in time.
@@ -58,7 +56,6 @@ impl RequestError {
             Self::TargetTooLong => Status::URI_TOO_LONG,
             Self::FieldsTooLarge | Self::TooManyFields => Status::REQUEST_HEADER_FIELDS_TOO_LARGE,
             Self::TransferCoding => Status::NOT_IMPLEMENTED,
-            Self::ContentTooLarge => Status::CONTENT_TOO_LARGE,
             Self::Expectation => Status::EXPECTATION_FAILED,
             Self::Timeout => Status::REQUEST_TIMEOUT,
         }
@@ -81,7 +78,6 @@ impl fmt::Display for RequestError {
             Self::TransferCoding => "unknown transfer coding",
             Self::Target => "malformed request target",
             Self::Chunked(error) => return write!(f, "malformed chunked content: {error}"),
-            Self::ContentTooLarge => "request content too large",
             Self::Expectation => "unknown expectation",
             Self::Timeout => "the request was not complete in time",
         })

@@ -18,7 +18,7 @@ pub enum Method {
 /// What `Allow` lists (RFC 9110 §10.2.1).
 pub const ALLOW: &str = "GET, HEAD, OPTIONS";
 
-/// The registered methods that are not served: RFC 9110 §9.3, RFC 5789, and those of `WebDAV`, which
+/// The registered methods that are not served: RFC 9110 §9.3, RFC 5789, and those of WebDAV, which
 /// file managers try on every server they meet.
 const UNSUPPORTED: [&[u8]; 14] = [
     b"POST",

@@ -18,14 +18,10 @@ pub enum CloseReason {
     PeerAsked,
     /// The request was refused in a way that makes what follows it untrustworthy.
     Refused,
+    /// The request has content that the server did not read.
+    UnreadContent,
     /// The response could not be sent whole.
     Incomplete,
-    /// So many connections are open that none is kept idle.
-    Crowded,
-    /// The connection has served as many requests as it may.
-    RequestLimit,
-    /// The server is stopping.
-    Stopping,
     /// The peer closed, between two requests.
     PeerClosed,
     /// The peer went away in the middle of a request or a response.
@@ -41,10 +37,8 @@ impl fmt::Display for CloseReason {
         f.write_str(match self {
             Self::PeerAsked => "the client asked for it",
             Self::Refused => "the request was refused",
+            Self::UnreadContent => "the request's content was not read",
             Self::Incomplete => "the response could not be sent whole",
-            Self::Crowded => "too many connections are open to keep one idle",
-            Self::RequestLimit => "it has served its number of requests",
-            Self::Stopping => "the server is stopping",
             Self::PeerClosed => "the client closed it",
             Self::PeerVanished => "the client went away",
             Self::Idle => "no request came in time",

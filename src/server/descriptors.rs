@@ -1,0 +1,84 @@
+//! File descriptors: how many the process may have, and how many connections they bear.
+//!
+//! A connection that sends a file holds two. A process that runs out can accept nobody and open no
+//! file, so the total limit is fitted to the descriptors before the first connection, not after.
+
+use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
+
+/// Descriptors beside those of connections: standard streams, listener, root, logs, signals.
+const PROCESS: u64 = 20;
+
+/// Most sockets that linger after a rejection.
+const LINGERING: u64 = 512;
+
+/// What the descriptors are used for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Budget {
+    /// Connections that may be open at once.
+    pub total: usize,
+    /// Sockets that may linger after their last answer.
+    pub lingering: usize,
+    /// The soft limit that this was fitted to.
+    pub limit: u64,
+}
+
+impl Budget {
+    /// Fits `wanted` connections into `limit` descriptors. At least one connection and one lingering
+    /// socket remain, even where that is too many.
+    #[must_use]
+    pub fn fit(wanted: usize, limit: u64) -> Self {
+        let free = limit.saturating_sub(PROCESS);
+        let lingering = LINGERING.min(free / 4).max(1);
+        let bearable = ((free.saturating_sub(lingering)) / 2).max(1);
+        let bearable = usize::try_from(bearable).unwrap_or(usize::MAX);
+        let lingering = usize::try_from(lingering).expect("it is at most LINGERING");
+        Self { total: wanted.min(bearable), lingering, limit }
+    }
+
+    /// Raises the process's soft limit as far as `wanted` connections need and the hard limit allows,
+    /// and fits them into what it is then (setrlimit(2), `RLIMIT_NOFILE`).
+    #[must_use]
+    pub fn claim(wanted: usize) -> Self {
+        let needed = (wanted as u64).saturating_mul(2).saturating_add(PROCESS + LINGERING);
+        let Rlimit { current, maximum } = getrlimit(Resource::Nofile);
+        let mut limit = current.unwrap_or(u64::MAX);
+        if limit < needed {
+            let raised = needed.min(maximum.unwrap_or(u64::MAX));
+            let new = Rlimit { current: Some(raised), maximum };
+            match setrlimit(Resource::Nofile, new) {
+                Ok(()) => limit = raised,
+                Err(error) => log::debug!("cannot raise the descriptor limit to {raised}: {error}"),
+            }
+        }
+        Self::fit(wanted, limit)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn connections_are_fitted_into_the_descriptors() {
+        for (wanted, limit, total, lingering) in [
+            (60, 1024, 60, 251),
+            (60, 20_000, 60, 512),
+            (1_000, 1024, 376, 251),
+            (60, 64, 16, 11),
+            (60, 8, 1, 1),
+            (usize::MAX, u64::MAX, usize::try_from((u64::MAX - 532) / 2).unwrap(), 512),
+        ] {
+            let budget = Budget::fit(wanted, limit);
+            assert_eq!((budget.total, budget.lingering), (total, lingering), "{wanted} in {limit}");
+        }
+    }
+
+    #[test]
+    fn a_budget_never_exceeds_a_limit_that_bears_one_connection() {
+        for limit in 30..3_000 {
+            let budget = Budget::fit(1_000, limit);
+            let used = PROCESS + budget.lingering as u64 + 2 * budget.total as u64;
+            assert!(used <= limit, "{budget:?}");
+        }
+    }
+}

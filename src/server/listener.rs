@@ -1,0 +1,168 @@
+//! The listening socket and the accept loop.
+//!
+//! The loop never waits for a client, and no error ends it: what is wrong with one connection is
+//! skipped, and what is wrong with the system is waited out.
+
+use std::io;
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr, TcpListener, TcpStream};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::thread;
+use std::time::{Duration, Instant};
+
+use socket2::{Domain, Protocol, Socket, Type};
+
+use super::error::StartError;
+
+/// Connections that the kernel completes and holds until they are accepted; it takes no more than
+/// `net.core.somaxconn` of them. The standard library's 128 makes a burst wait a second for its SYN.
+const BACKLOG: i32 = 4096;
+
+/// Listens on one address, or, where none is given, on all of both families through one socket.
+///
+/// # Errors
+/// [`StartError::Listen`] with the address.
+pub(super) fn listen(address: Option<IpAddr>, port: u16) -> Result<TcpListener, StartError> {
+    let bind = |ip: IpAddr| {
+        let address = SocketAddr::new(ip, port);
+        bind(address).map_err(|source| StartError::Listen { address, source })
+    };
+    match address {
+        Some(ip) => bind(ip),
+        None => match bind(Ipv6Addr::UNSPECIFIED.into()) {
+            // A machine without IPv6.
+            Err(StartError::Listen { source, .. })
+                if matches!(
+                    rustix::io::Errno::from_io_error(&source),
+                    Some(rustix::io::Errno::AFNOSUPPORT | rustix::io::Errno::ADDRNOTAVAIL)
+                ) =>
+            {
+                bind(Ipv4Addr::UNSPECIFIED.into())
+            }
+            bound => bound,
+        },
+    }
+}
+
+fn bind(address: SocketAddr) -> io::Result<TcpListener> {
+    let socket = Socket::new(Domain::for_address(address), Type::STREAM, Some(Protocol::TCP))?;
+    // A restarted server must not wait for the last one's connections to leave TIME_WAIT.
+    socket.set_reuse_address(true)?;
+    if address.is_ipv6() {
+        socket.set_only_v6(!address.ip().is_unspecified())?;
+    }
+    socket.bind(&address.into())?;
+    socket.listen(BACKLOG)?;
+    Ok(socket.into())
+}
+
+/// Ends an accept loop from another thread.
+#[derive(Clone, Debug)]
+pub struct Stopper {
+    stopping: Arc<AtomicBool>,
+    address: SocketAddr,
+}
+
+impl Stopper {
+    pub(super) fn new(address: SocketAddr) -> Self {
+        Self { stopping: Arc::default(), address }
+    }
+
+    /// Has the accept loop end; does not wait for it.
+    pub fn stop(&self) {
+        self.stopping.store(true, Ordering::Release);
+        // The loop looks at the flag after each accept: a connection of our own wakes it.
+        let ip = match self.address.ip() {
+            ip if !ip.is_unspecified() => ip,
+            IpAddr::V4(_) => Ipv4Addr::LOCALHOST.into(),
+            IpAddr::V6(_) => Ipv6Addr::LOCALHOST.into(),
+        };
+        let address = SocketAddr::new(ip, self.address.port());
+        if let Err(error) = TcpStream::connect_timeout(&address, Duration::from_secs(1)) {
+            log::debug!("cannot wake the accept loop: {error}");
+        }
+    }
+
+    pub(super) fn is_stopping(&self) -> bool {
+        self.stopping.load(Ordering::Acquire)
+    }
+}
+
+/// Accepts connections until `stopper` says stop, and hands each to `serve`, which must not wait.
+pub(super) fn accept_loop(
+    listener: &TcpListener,
+    stopper: &Stopper,
+    mut serve: impl FnMut(TcpStream, SocketAddr),
+) {
+    let mut trouble = Trouble::default();
+    loop {
+        let accepted = listener.accept();
+        if stopper.is_stopping() {
+            return;
+        }
+        match accepted {
+            Ok((stream, peer)) => {
+                trouble.is_over();
+                serve(stream, peer);
+            }
+            Err(error) if concerns_one_connection(&error) => {
+                log::debug!("a connection was gone before it was accepted: {error}");
+            }
+            Err(error) => trouble.wait_out(&error),
+        }
+    }
+}
+
+/// The next accept may well succeed at once (accept(2): already-pending network errors, and a peer
+/// that has gone).
+fn concerns_one_connection(error: &io::Error) -> bool {
+    use rustix::io::Errno;
+    matches!(
+        Errno::from_io_error(error),
+        Some(
+            Errno::CONNABORTED
+                | Errno::INTR
+                | Errno::PROTO
+                | Errno::NETDOWN
+                | Errno::NOPROTOOPT
+                | Errno::HOSTDOWN
+                | Errno::HOSTUNREACH
+                | Errno::OPNOTSUPP
+                | Errno::NETUNREACH
+        )
+    )
+}
+
+/// A shortage of descriptors or memory: to try again at once would only burn the processor.
+#[derive(Debug)]
+struct Trouble {
+    pause: Duration,
+    failures: u64,
+    last_warning: Option<Instant>,
+}
+
+const FIRST_PAUSE: Duration = Duration::from_millis(100);
+const LONGEST_PAUSE: Duration = Duration::from_millis(500);
+const WARNING_PERIOD: Duration = Duration::from_secs(60);
+
+impl Default for Trouble {
+    fn default() -> Self {
+        Self { pause: FIRST_PAUSE, failures: 0, last_warning: None }
+    }
+}
+
+impl Trouble {
+    fn wait_out(&mut self, error: &io::Error) {
+        self.failures += 1;
+        if self.last_warning.is_none_or(|last| last.elapsed() >= WARNING_PERIOD) {
+            log::warn!("cannot accept connections: {error} ({} times until now)", self.failures);
+            self.last_warning = Some(Instant::now());
+        }
+        thread::sleep(self.pause);
+        self.pause = (self.pause * 2).min(LONGEST_PAUSE);
+    }
+
+    fn is_over(&mut self) {
+        self.pause = FIRST_PAUSE;
+    }
+}

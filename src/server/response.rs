@@ -1,0 +1,193 @@
+//! A response, and its way onto the socket: in one write when it is small, by `sendfile` when large.
+//!
+//! What to answer is decided in `answer`; here it is only written, with the fields that every response
+//! has. A response that cannot be sent as its head promised is an error, and its connection is closed.
+
+use std::borrow::Cow;
+use std::fs::File;
+use std::io::{self, Write};
+use std::net::TcpStream;
+use std::os::unix::fs::FileExt;
+
+use rustix::net::SendFlags;
+
+use super::date::with_current_date;
+use crate::http::{HeadWriter, Persistence, Status, Version};
+
+/// The name that responses give for the program (RFC 9110 §10.2.4).
+pub(super) const SERVER: &str = concat!("http_server_conc/", env!("CARGO_PKG_VERSION"));
+
+/// Content up to this size is copied behind its head and sent with it, in one write: one segment on
+/// its way instead of two, and two system calls less than `sendfile` needs.
+const ONE_WRITE_BYTES: u64 = 32 * 1024;
+
+/// Most bytes handed to one `sendfile`, so that a transfer is looked at now and then.
+const SENDFILE_BYTES: u64 = 1024 * 1024;
+
+/// What follows the head.
+#[derive(Debug)]
+pub(super) enum Content {
+    /// Nothing, and no `Content-Length` either: 304 and the like.
+    None,
+    Text(Vec<u8>),
+    /// So many bytes of a file, from an offset.
+    File {
+        file: File,
+        offset: u64,
+        length: u64,
+    },
+}
+
+/// One response, complete but for the fields of the connection.
+#[derive(Debug)]
+pub(super) struct Response {
+    pub(super) status: Status,
+    fields: Vec<(&'static str, Cow<'static, str>)>,
+    pub(super) content: Content,
+}
+
+impl Response {
+    pub(super) fn new(status: Status, content: Content) -> Self {
+        Self { status, fields: Vec::new(), content }
+    }
+
+    /// A short answer in words, ending with a line feed.
+    pub(super) fn text(status: Status, text: String) -> Self {
+        Self::new(status, Content::Text(text.into_bytes()))
+            .field("Content-Type", "text/plain; charset=utf-8")
+    }
+
+    pub(super) fn field(mut self, name: &'static str, value: impl Into<Cow<'static, str>>) -> Self {
+        self.fields.push((name, value.into()));
+        self
+    }
+
+    fn content_length(&self) -> Option<u64> {
+        match &self.content {
+            Content::None => None,
+            Content::Text(text) => Some(text.len() as u64),
+            Content::File { length, .. } => Some(*length),
+        }
+    }
+
+    /// Appends the head, and the content where that is text.
+    pub(super) fn write(&self, out: &mut Vec<u8>, version: Version, persistence: Persistence) {
+        self.write_head(out, version, persistence);
+        if let Content::Text(text) = &self.content {
+            out.extend_from_slice(text);
+        }
+    }
+
+    /// Appends the head. `Connection` is written where it says something that the version does not.
+    fn write_head(&self, out: &mut Vec<u8>, version: Version, persistence: Persistence) {
+        let mut head = HeadWriter::response(out, self.status);
+        head = with_current_date(|date| head.field("Date", date)).field("Server", SERVER);
+        for (name, value) in &self.fields {
+            head = head.field(name, value.as_bytes());
+        }
+        if let Some(length) = self.content_length() {
+            head = head.number("Content-Length", length);
+        }
+        match (persistence, version) {
+            (Persistence::Close(_), _) => head.field("Connection", "close"),
+            (Persistence::Keep, Version::Http10) => head.field("Connection", "keep-alive"),
+            (Persistence::Keep, Version::Http11) => head,
+        }
+        .finish();
+    }
+}
+
+/// Which part of a response is sent.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Part {
+    /// For `HEAD`: exactly the head that `GET` would get (RFC 9110 §9.3.2).
+    Head,
+    Whole,
+}
+
+impl Response {
+    /// Sends the response and says how many bytes of content went out. `out` is the connection's
+    /// buffer for outgoing bytes.
+    ///
+    /// # Errors
+    /// The peer is gone, took nothing for the socket's write timeout, or the file is no longer as long
+    /// as the head says: the connection is of no more use.
+    pub(super) fn send(
+        &self,
+        stream: &TcpStream,
+        out: &mut Vec<u8>,
+        (version, part, persistence): (Version, Part, Persistence),
+    ) -> io::Result<u64> {
+        out.clear();
+        self.write_head(out, version, persistence);
+        match &self.content {
+            _ if part == Part::Head => write_all(stream, out).map(|()| 0),
+            Content::None => write_all(stream, out).map(|()| 0),
+            Content::Text(text) => {
+                out.extend_from_slice(text);
+                write_all(stream, out).map(|()| text.len() as u64)
+            }
+            Content::File { file, offset, length } if *length <= ONE_WRITE_BYTES => {
+                let head = out.len();
+                let length = usize::try_from(*length).expect("it is at most ONE_WRITE_BYTES");
+                out.resize(head + length, 0);
+                file.read_exact_at(&mut out[head..], *offset)?;
+                write_all(stream, out).map(|()| length as u64)
+            }
+            Content::File { file, offset, length } => {
+                write_before_more(stream, out)?;
+                send_file(stream, file, *offset, *length).map(|()| *length)
+            }
+        }
+    }
+}
+
+fn write_all(mut stream: &TcpStream, bytes: &[u8]) -> io::Result<()> {
+    stream.write_all(bytes)
+}
+
+/// Writes what is followed at once by more, which lets the kernel fill its segments (`MSG_MORE`).
+fn write_before_more(stream: &TcpStream, mut bytes: &[u8]) -> io::Result<()> {
+    #[cfg(target_os = "linux")]
+    let flags = SendFlags::NOSIGNAL | SendFlags::MORE;
+    #[cfg(not(target_os = "linux"))]
+    let flags = SendFlags::empty();
+    while !bytes.is_empty() {
+        match rustix::net::send(stream, bytes, flags) {
+            Ok(sent) => bytes = &bytes[sent..],
+            Err(rustix::io::Errno::INTR) => {}
+            Err(error) => return Err(error.into()),
+        }
+    }
+    Ok(())
+}
+
+/// Sends part of a file without taking it through the process's memory (sendfile(2)).
+#[cfg(target_os = "linux")]
+fn send_file(stream: &TcpStream, file: &File, offset: u64, length: u64) -> io::Result<()> {
+    let (mut at, end) = (offset, offset + length);
+    while at < end {
+        let count = usize::try_from((end - at).min(SENDFILE_BYTES)).expect("it is at most 1 MiB");
+        match rustix::fs::sendfile(stream, file, Some(&mut at), count) {
+            Ok(0) => return Err(io::ErrorKind::UnexpectedEof.into()),
+            Ok(_) | Err(rustix::io::Errno::INTR) => {}
+            Err(error) => return Err(error.into()),
+        }
+    }
+    Ok(())
+}
+
+/// Sends part of a file through a buffer, where the system has no `sendfile` of this kind.
+#[cfg(not(target_os = "linux"))]
+fn send_file(stream: &TcpStream, file: &File, offset: u64, length: u64) -> io::Result<()> {
+    let mut buffer = vec![0; 64 * 1024];
+    let (mut at, end) = (offset, offset + length);
+    while at < end {
+        let count =
+            usize::try_from((end - at).min(buffer.len() as u64)).expect("it is at most 64 KiB");
+        file.read_exact_at(&mut buffer[..count], at)?;
+        write_all(stream, &buffer[..count])?;
+        at += count as u64;
+    }
+    Ok(())
+}

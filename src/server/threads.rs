@@ -1,0 +1,225 @@
+//! A thread for each connection: a new one, or one that has finished its last and waits for a next.
+//!
+//! Making a thread costs more than twice what waking one does, so a thread that is done waits some
+//! seconds before it ends (the way of MySQL's `thread_cache_size`). There are never more threads than
+//! connections at the busiest moment of those seconds; the limits bound them, not this file.
+
+use std::collections::VecDeque;
+use std::fmt;
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
+use std::{io, thread};
+
+/// How long a thread without work waits for some.
+pub(super) const PARK: Duration = Duration::from_secs(5);
+
+/// Address space for each thread's stack; only the pages that are touched take memory.
+const STACK_BYTES: usize = 256 * 1024;
+
+/// Threads that each do one piece of work of type `T` at a time.
+pub(super) struct Threads<T> {
+    shared: Arc<Shared<T>>,
+}
+
+struct Shared<T> {
+    work: Box<dyn Fn(T) + Send + Sync>,
+    park: Duration,
+    state: Mutex<State<T>>,
+    arrived: Condvar,
+    ended: Condvar,
+}
+
+struct State<T> {
+    /// Work that a thread, parked or just begun, is about to take.
+    waiting: VecDeque<T>,
+    parked: usize,
+    alive: usize,
+    stopping: bool,
+}
+
+impl<T> fmt::Debug for Threads<T> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let state = self.shared.lock();
+        f.debug_struct("Threads")
+            .field("alive", &state.alive)
+            .field("parked", &state.parked)
+            .finish_non_exhaustive()
+    }
+}
+
+/// Work for which no thread could be made, handed back.
+#[derive(Debug)]
+pub(super) struct SpawnError<T> {
+    pub(super) unstarted: T,
+    pub(super) source: io::Error,
+}
+
+impl<T: Send + 'static> Threads<T> {
+    /// No threads yet; each will call `work`, and wait for `park` between two calls.
+    pub(super) fn new(park: Duration, work: impl Fn(T) + Send + Sync + 'static) -> Self {
+        let state = State { waiting: VecDeque::new(), parked: 0, alive: 0, stopping: false };
+        Self {
+            shared: Arc::new(Shared {
+                work: Box::new(work),
+                park,
+                state: Mutex::new(state),
+                arrived: Condvar::new(),
+                ended: Condvar::new(),
+            }),
+        }
+    }
+
+    /// Has a parked thread, or a new one, do this piece of work at once.
+    ///
+    /// # Errors
+    /// The system makes no more threads; the work is handed back.
+    pub(super) fn dispatch(&self, work: T) -> Result<(), SpawnError<T>> {
+        let mut state = self.shared.lock();
+        state.waiting.push_back(work);
+        if state.parked >= state.waiting.len() {
+            drop(state);
+            self.shared.arrived.notify_one();
+            return Ok(());
+        }
+        state.alive += 1;
+        drop(state);
+        let shared = Arc::clone(&self.shared);
+        let spawned = thread::Builder::new()
+            .name("connection".to_owned())
+            .stack_size(STACK_BYTES)
+            .spawn(move || shared.run());
+        let Err(source) = spawned else { return Ok(()) };
+        let mut state = self.shared.lock();
+        state.alive -= 1;
+        // A thread that finished meanwhile may have taken it: then all is well.
+        match state.waiting.pop_back() {
+            Some(unstarted) => Err(SpawnError { unstarted, source }),
+            None => Ok(()),
+        }
+    }
+
+    /// Lets parked threads end, and waits until no thread is left or the time is up; says how many
+    /// are left.
+    #[must_use]
+    pub(super) fn finish(&self, timeout: Duration) -> usize {
+        let mut state = self.shared.lock();
+        state.stopping = true;
+        self.shared.arrived.notify_all();
+        let waited = self.shared.ended.wait_timeout_while(state, timeout, |state| state.alive > 0);
+        waited.map_or_else(|poisoned| poisoned.into_inner().0.alive, |(state, _)| state.alive)
+    }
+
+    /// How many threads there are, and how many of them wait for work.
+    #[must_use]
+    pub(super) fn count(&self) -> (usize, usize) {
+        let state = self.shared.lock();
+        (state.alive, state.parked)
+    }
+}
+
+impl<T> Shared<T> {
+    fn run(&self) {
+        while let Some(work) = self.next() {
+            // The panic hook has printed the message; what the work held is dropped by the unwinding.
+            if catch_unwind(AssertUnwindSafe(|| (self.work)(work))).is_err() {
+                log::error!("a connection's thread panicked; its connection is closed");
+            }
+        }
+        let mut state = self.lock();
+        state.alive -= 1;
+        drop(state);
+        self.ended.notify_all();
+    }
+
+    /// Waits for work; `None` when none came in time.
+    fn next(&self) -> Option<T> {
+        let mut state = self.lock();
+        if let Some(work) = state.waiting.pop_front() {
+            return Some(work);
+        }
+        state.parked += 1;
+        let idle = |state: &mut State<T>| state.waiting.is_empty() && !state.stopping;
+        let waited = self.arrived.wait_timeout_while(state, self.park, idle);
+        let (mut state, _) = waited.unwrap_or_else(PoisonError::into_inner);
+        state.parked -= 1;
+        state.waiting.pop_front()
+    }
+
+    /// No code that may panic runs under the lock.
+    fn lock(&self) -> MutexGuard<'_, State<T>> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::HashSet;
+    use std::sync::mpsc;
+    use std::thread::ThreadId;
+
+    use super::*;
+
+    const LONG: Duration = Duration::from_secs(60);
+
+    #[test]
+    fn a_finished_thread_does_the_next_work() {
+        let (sender, receiver) = mpsc::channel();
+        let threads = Threads::new(LONG, move |()| sender.send(thread::current().id()).unwrap());
+        let mut seen: HashSet<ThreadId> = HashSet::new();
+        for _ in 0..5 {
+            threads.dispatch(()).unwrap();
+            seen.insert(receiver.recv_timeout(LONG).unwrap());
+            while threads.count().1 == 0 {
+                thread::yield_now();
+            }
+        }
+        assert_eq!(seen.len(), 1);
+        assert_eq!(threads.finish(LONG), 0);
+    }
+
+    #[test]
+    fn work_never_waits_for_other_work_to_finish() {
+        let (sender, receiver) = mpsc::channel();
+        let barrier = Arc::new(std::sync::Barrier::new(4));
+        let threads = Threads::new(LONG, move |()| {
+            barrier.wait();
+            sender.send(()).unwrap();
+        });
+        for _ in 0..4 {
+            threads.dispatch(()).unwrap();
+        }
+        for _ in 0..4 {
+            receiver.recv_timeout(LONG).expect("all four run at the same time");
+        }
+        assert_eq!(threads.finish(LONG), 0);
+    }
+
+    #[test]
+    fn a_thread_outlives_a_panic_and_drops_what_its_work_held() {
+        let (sender, receiver) = mpsc::channel::<&str>();
+        let threads = Threads::new(LONG, |(_held, message): (mpsc::Sender<&str>, &str)| {
+            assert!(message != "panic", "a panic on purpose, within a piece of work");
+        });
+        threads.dispatch((sender, "panic")).unwrap();
+        assert_eq!(
+            receiver.recv_timeout(LONG),
+            Err(mpsc::RecvTimeoutError::Disconnected),
+            "the sender is dropped by the panic"
+        );
+        let (sender, _receiver) = mpsc::channel();
+        threads.dispatch((sender, "calm")).unwrap();
+        assert_eq!(threads.finish(LONG), 0);
+    }
+
+    #[test]
+    fn a_thread_without_work_ends_after_its_time() {
+        let threads = Threads::new(Duration::from_millis(1), |()| {});
+        threads.dispatch(()).unwrap();
+        let begun = std::time::Instant::now();
+        while threads.count().0 > 0 {
+            assert!(begun.elapsed() < LONG, "the thread never ends");
+            thread::yield_now();
+        }
+    }
+}
