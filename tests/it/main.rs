@@ -1,0 +1,9 @@
+//! The two programs over real sockets and real files.
+
+mod support;
+
+mod layers;
+mod server_limits;
+mod server_messages;
+mod server_paths;
+mod server_program;

@@ -1,0 +1,194 @@
+//! The limits, over real sockets from several loopback addresses.
+
+use std::time::Duration;
+
+use http_concurrent::http::Answering;
+
+use crate::support::conversation::{Conversation, Reply};
+use crate::support::server::TestServer;
+use crate::support::wait_until;
+
+const REQUEST: &str = "GET /a.txt HTTP/1.1\r\nHost: localhost\r\n\r\n";
+
+/// Opens so many connections and waits until they are counted.
+fn hold(server: &TestServer, host: u8, count: usize) -> Vec<Conversation> {
+    let before = server.census().connections;
+    let held = (0..count).map(|_| server.connect_from(host)).collect();
+    server.wait_for_connections(before + count);
+    held
+}
+
+fn assert_rejected(conversation: &mut Conversation, status: u16, words: &[&str]) {
+    let reply: Reply = conversation.reply();
+    assert_eq!(reply.status, status);
+    assert!(reply.field("Date").is_some());
+    assert_eq!(reply.field("Content-Type"), Some("text/plain; charset=utf-8"));
+    assert_eq!(reply.field("Content-Length"), Some(&*reply.body.len().to_string()));
+    assert_eq!(reply.field("Connection"), Some("close"));
+    assert_eq!(reply.field("Retry-After"), Some("1"));
+    for word in words {
+        assert!(reply.text().contains(word), "{word:?} is not in {}", reply.text());
+    }
+    conversation.expect_end();
+}
+
+#[test]
+fn the_thirteenth_connection_of_a_client_is_told_429_and_another_client_is_served() {
+    let server = TestServer::start();
+    server.file("a.txt", "a");
+    let mut held = hold(&server, 1, 12);
+    let mut thirteenth = server.connect_from(1);
+    assert_rejected(&mut thirteenth, 429, &["127.0.0.1", "12 connections", "try again"]);
+    assert_eq!(server.connect_from(2).get("/a.txt").status, 200);
+    assert_eq!(held[11].get("/a.txt").status, 200, "those who came in time are served");
+}
+
+#[test]
+fn the_sixty_first_connection_of_all_is_told_503() {
+    let server = TestServer::start();
+    let _held: Vec<_> = (1..=5).map(|host| hold(&server, host, 12)).collect();
+    assert_eq!((server.census().connections, server.census().clients), (60, 5));
+    assert_rejected(&mut server.connect_from(6), 503, &["all 60 connections", "Try again"]);
+    assert_rejected(&mut server.connect_from(1), 429, &["127.0.0.1"]);
+}
+
+#[test]
+fn a_rejection_is_readable_after_a_request_was_sent() {
+    let server = TestServer::with_limits(1, 9);
+    let _held = hold(&server, 1, 1);
+    for _ in 0..50 {
+        let mut rejected = server.connect_from(1);
+        rejected.send(REQUEST).send(REQUEST.repeat(200));
+        assert_rejected(&mut rejected, 429, &["429 Too Many Requests"]);
+    }
+}
+
+#[test]
+fn a_rejected_connection_takes_no_slot() {
+    let server = TestServer::with_limits(1, 2);
+    let held = hold(&server, 1, 1);
+    let rejected: Vec<_> = (0..20).map(|_| server.connect_from(1)).collect();
+    wait_until("the rejected ones linger", || server.census().lingering == 20);
+    assert_eq!(server.census().connections, 1);
+    drop(held);
+    server.wait_for_connections(0);
+    drop(rejected);
+    wait_until("none lingers", || server.census().lingering == 0);
+}
+
+#[test]
+fn a_peer_that_does_not_close_after_its_rejection_is_given_up() {
+    let server = TestServer::with_limits(1, 2);
+    let _held = hold(&server, 1, 1);
+    let _rejected = server.connect_from(1);
+    wait_until("it lingers", || server.census().lingering == 1);
+    wait_until("it is given up", || server.census().lingering == 0);
+}
+
+#[test]
+fn slots_come_back_after_a_close_a_reset_and_a_half_close() {
+    let server = TestServer::with_limits(2, 2);
+    server.file("a.txt", "a");
+    for round in 0..30 {
+        let mut held = hold(&server, 1, 2);
+        let (mut one, mut two) = (held.pop().unwrap(), held.pop().unwrap());
+        assert_eq!(one.get("/a.txt").status, 200);
+        match round % 3 {
+            0 => drop((one, two)),
+            1 => {
+                two.send("GET /a.txt HT");
+                one.reset();
+                two.reset();
+            }
+            _ => {
+                one.finish_sending().expect_end();
+                two.send(REQUEST).finish_sending();
+                assert_eq!(two.reply().text(), "a", "a client that is done sending is answered");
+                two.expect_end();
+            }
+        }
+        server.wait_for_connections(0);
+        assert_eq!(server.census().clients, 0);
+    }
+}
+
+#[test]
+fn a_slot_comes_back_when_its_transfer_is_broken_off() {
+    let server = TestServer::with_limits(1, 1);
+    server.file("large.bin", vec![7; 20_000_000]);
+    for _ in 0..5 {
+        let mut conversation = hold(&server, 1, 1).pop().unwrap();
+        conversation.send("GET /large.bin HTTP/1.1\r\nHost: a\r\n\r\n");
+        let mut first = [0];
+        std::io::Read::read_exact(&mut conversation.stream(), &mut first).unwrap();
+        conversation.reset();
+        server.wait_for_connections(0);
+    }
+}
+
+#[test]
+fn a_client_that_is_told_close_may_come_back_at_once() {
+    let server = TestServer::with_limits(1, 1);
+    server.file("a.txt", "a");
+    for _ in 0..200 {
+        let mut conversation = server.connect();
+        conversation.send("GET /a.txt HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n");
+        let reply = conversation.reply();
+        assert_eq!((reply.status, reply.field("Connection")), (200, Some("close")));
+        conversation.expect_end();
+    }
+}
+
+#[test]
+fn addresses_of_both_families_are_told_apart_and_mapped_ones_are_not() {
+    let server = TestServer::with_config(|config| {
+        config.address = None;
+        config.limits.per_client = 1;
+    });
+    let held = hold(&server, 1, 1);
+    assert!(held[0].local_address().is_ipv4());
+    assert_rejected(&mut server.connect_from(1), 429, &["127.0.0.1"]);
+    let Ok(stream) = std::net::TcpStream::connect(("::1", server.address().port())) else {
+        return; // A machine without IPv6.
+    };
+    stream.set_read_timeout(Some(Duration::from_secs(10))).unwrap();
+    assert_eq!(Conversation::new(stream).get("/none").status, 404);
+}
+
+#[test]
+fn threads_are_used_again_and_never_more_than_the_busiest_moment_needed() {
+    let server = TestServer::with_limits(4, 4);
+    server.file("a.txt", "a");
+    for _ in 0..50 {
+        let mut held = hold(&server, 1, 4);
+        for conversation in &mut held {
+            assert_eq!(conversation.get("/a.txt").status, 200);
+        }
+        drop(held);
+        server.wait_for_connections(0);
+    }
+    wait_until("all threads wait for their next", || {
+        let census = server.census();
+        census.threads == census.parked
+    });
+    // A thread whose permit is back but which is not parked yet may be joined by a new one.
+    assert!(server.census().threads <= 8, "{:?}", server.census());
+}
+
+#[test]
+fn a_connection_that_is_cut_off_in_the_middle_is_no_shorter_answer() {
+    let server = TestServer::start();
+    server.file("large.bin", vec![7; 30_000_000]);
+    let mut conversation = server.connect();
+    conversation.send("GET /large.bin HTTP/1.1\r\nHost: a\r\n\r\n");
+    conversation.stream().peek(&mut [0]).expect("the answer has begun");
+    std::fs::OpenOptions::new()
+        .write(true)
+        .open(server.root().join("large.bin"))
+        .unwrap()
+        .set_len(1_000)
+        .unwrap();
+    let error = conversation.try_reply(Answering::Get).unwrap_err();
+    assert!(error.to_string().contains("of 30000000 bytes"), "{error}");
+    server.wait_for_connections(0);
+}

@@ -1,0 +1,95 @@
+//! Nothing outside the root, by any spelling; and everything within it, by its name.
+
+use std::fs;
+use std::os::unix::fs::symlink;
+
+use crate::support::server::TestServer;
+
+/// A root with a secret beside it, and links of all kinds.
+fn site() -> (TestServer, tempfile::TempDir) {
+    let server = TestServer::start();
+    let outside = tempfile::tempdir().unwrap();
+    fs::write(outside.path().join("secret.txt"), "secret").unwrap();
+    server.file("a.txt", "Hello");
+    server.file("dir/index.html", "index");
+    server.file("dir/b.txt", "b");
+    let root = server.root();
+    symlink(outside.path(), root.join("absolute")).unwrap();
+    symlink(outside.path().join("secret.txt"), root.join("file-link")).unwrap();
+    let name = outside.path().file_name().unwrap();
+    let climbing = std::path::Path::new("..").join(name);
+    symlink(&climbing, root.join("climbing")).unwrap();
+    symlink("../a.txt", root.join("dir/inside")).unwrap();
+    symlink("loop", root.join("loop")).unwrap();
+    (server, outside)
+}
+
+#[test]
+fn nothing_outside_the_root_is_served_by_any_spelling() {
+    let (server, outside) = site();
+    let name = outside.path().file_name().unwrap().to_str().unwrap();
+    let depth = "../".repeat(20);
+    for target in [
+        format!("/../{name}/secret.txt"),
+        format!("/{depth}etc/passwd"),
+        format!("/dir/../../{name}/secret.txt"),
+        format!("/%2e%2e/{name}/secret.txt"),
+        format!("/%2e%2e%2f{name}%2fsecret.txt"),
+        format!("/..%2f{name}/secret.txt"),
+        format!("/.%2e/{name}/secret.txt"),
+        format!("/%2E%2E/{name}/secret.txt"),
+        format!("/dir/%2e%2e/%2e%2e/{name}/secret.txt"),
+        format!("/%252e%252e/{name}/secret.txt"),
+        format!("/..%5c{name}%5csecret.txt"),
+        format!("/..%00/{name}/secret.txt"),
+        format!("//{name}/secret.txt"),
+        format!("http://localhost/../{name}/secret.txt"),
+        format!("file://{}/secret.txt", outside.path().display()),
+        format!("{}/secret.txt", outside.path().display()),
+        "/etc/passwd".to_owned(),
+        "//etc/passwd".to_owned(),
+        "/absolute/secret.txt".to_owned(),
+        "/climbing/secret.txt".to_owned(),
+        "/file-link".to_owned(),
+        "/loop".to_owned(),
+        "/a.txt%00.html".to_owned(),
+    ] {
+        let reply = server.connect().get(&target);
+        assert!(matches!(reply.status, 400 | 404), "{target}: {}", reply.status);
+        assert!(!reply.text().contains("secret\n") && !reply.text().contains("root:"), "{target}");
+        assert!(
+            !reply.text().contains(server.root().to_str().unwrap()),
+            "{target}: the machine's paths are nobody's business"
+        );
+    }
+}
+
+#[test]
+fn what_lies_within_the_root_is_found_by_every_spelling_of_its_name() {
+    let (server, _outside) = site();
+    server.file("with space & 'quote' #1?.txt", "awkward");
+    for (target, body) in [
+        ("/a.txt", "Hello"),
+        ("/%61.txt", "Hello"),
+        ("/dir/../a.txt", "Hello"),
+        ("//a.txt", "Hello"),
+        ("/./a.txt?query=1", "Hello"),
+        ("http://localhost/a.txt", "Hello"),
+        ("/dir/", "index"),
+        ("/dir/inside", "Hello"),
+        ("/with%20space%20%26%20'quote'%20%231%3F.txt", "awkward"),
+    ] {
+        let reply = server.connect().get(target);
+        assert_eq!((reply.status, reply.text()), (200, body), "{target}");
+    }
+}
+
+#[test]
+fn a_directory_without_its_slash_is_redirected_to_itself() {
+    let (server, _outside) = site();
+    for (target, location) in [("/dir", "/dir/"), ("/dir?a=b", "/dir/?a=b"), ("//dir", "/dir/")] {
+        let reply = server.connect().get(target);
+        assert_eq!((reply.status, reply.field("Location")), (308, Some(location)), "{target}");
+    }
+    assert_eq!(server.connect().get("/a.txt/").status, 404);
+}

@@ -1,0 +1,117 @@
+//! One connection to a server, spoken over by hand.
+
+use std::io::{self, Read, Write};
+use std::net::{Shutdown, SocketAddr, TcpStream};
+use std::time::Duration;
+
+use http_concurrent::http::{Answering, Framing, response_framing};
+use http_concurrent::net::{Body, BodyError, Input};
+
+/// A response as it came.
+#[derive(Debug)]
+pub(crate) struct Reply {
+    pub(crate) status: u16,
+    fields: Vec<(String, String)>,
+    pub(crate) body: Vec<u8>,
+}
+
+impl Reply {
+    /// The only field of this name.
+    pub(crate) fn field(&self, name: &str) -> Option<&str> {
+        let mut values = self
+            .fields
+            .iter()
+            .filter(|(n, _)| n.eq_ignore_ascii_case(name))
+            .map(|(_, v)| v.as_str());
+        let value = values.next();
+        assert_eq!(values.next(), None, "{name} is there twice");
+        value
+    }
+
+    pub(crate) fn text(&self) -> &str {
+        std::str::from_utf8(&self.body).unwrap()
+    }
+
+    /// The head without what changes from one moment to the next.
+    pub(crate) fn head(&self) -> (u16, Vec<(String, String)>) {
+        let fields = self.fields.iter().filter(|(name, _)| name != "Date").cloned().collect();
+        (self.status, fields)
+    }
+}
+
+pub(crate) struct Conversation {
+    stream: TcpStream,
+    input: Input,
+}
+
+impl Conversation {
+    pub(crate) fn new(stream: TcpStream) -> Self {
+        Self { stream, input: Input::with_capacity(64 * 1024) }
+    }
+
+    pub(crate) fn stream(&self) -> &TcpStream {
+        &self.stream
+    }
+
+    pub(crate) fn local_address(&self) -> SocketAddr {
+        self.stream.local_addr().unwrap()
+    }
+
+    pub(crate) fn send(&mut self, bytes: impl AsRef<[u8]>) -> &mut Self {
+        self.stream.write_all(bytes.as_ref()).unwrap();
+        self
+    }
+
+    /// Sends what may find the server gone.
+    pub(crate) fn try_send(&mut self, bytes: impl AsRef<[u8]>) -> io::Result<()> {
+        self.stream.write_all(bytes.as_ref())
+    }
+
+    pub(crate) fn get(&mut self, target: &str) -> Reply {
+        self.send(format!("GET {target} HTTP/1.1\r\nHost: localhost\r\n\r\n")).reply()
+    }
+
+    pub(crate) fn reply(&mut self) -> Reply {
+        self.reply_to(Answering::Get)
+    }
+
+    pub(crate) fn reply_to_head(&mut self) -> Reply {
+        self.reply_to(Answering::Head)
+    }
+
+    fn reply_to(&mut self, answering: Answering) -> Reply {
+        self.try_reply(answering).expect("a whole response")
+    }
+
+    /// A response, or how far it came.
+    pub(crate) fn try_reply(&mut self, answering: Answering) -> Result<Reply, BodyError> {
+        let head = self.input.read_response_head(&mut self.stream).expect("a response's head");
+        let text = |bytes: &[u8]| String::from_utf8_lossy(bytes).into_owned();
+        let fields = head.fields().iter().map(|(n, v)| (text(n), text(v))).collect();
+        let framing: Framing =
+            response_framing(answering, head.status(), head.version(), &head.fields()).unwrap();
+        let (mut body, mut content) = (Body::new(framing), Vec::new());
+        while let Some(piece) = body.next_piece(&mut self.input, &mut self.stream)? {
+            content.extend_from_slice(piece);
+        }
+        Ok(Reply { status: head.status().code(), fields, body: content })
+    }
+
+    /// Nothing more comes: the server has closed, without a reset.
+    pub(crate) fn expect_end(&mut self) {
+        let mut rest = self.input.data().to_vec();
+        self.stream.read_to_end(&mut rest).expect("an orderly end");
+        assert_eq!(rest, b"", "nothing follows");
+    }
+
+    pub(crate) fn finish_sending(&mut self) -> &mut Self {
+        self.stream.shutdown(Shutdown::Write).unwrap();
+        self
+    }
+
+    /// Closes with RST instead of FIN.
+    pub(crate) fn reset(self) {
+        let socket = socket2::Socket::from(self.stream);
+        socket.set_linger(Some(Duration::ZERO)).unwrap();
+    }
+}

@@ -1,0 +1,20 @@
+//! What the tests share: servers that end with their test, and conversations over raw sockets.
+
+pub(crate) mod conversation;
+pub(crate) mod program;
+pub(crate) mod server;
+
+use std::thread;
+use std::time::{Duration, Instant};
+
+/// How long anything may take before a test gives up.
+pub(crate) const PATIENCE: Duration = Duration::from_secs(20);
+
+/// Waits until the condition holds.
+pub(crate) fn wait_until(what: &str, condition: impl Fn() -> bool) {
+    let begun = Instant::now();
+    while !condition() {
+        assert!(begun.elapsed() < PATIENCE, "it does not come to pass: {what}");
+        thread::sleep(Duration::from_millis(2));
+    }
+}

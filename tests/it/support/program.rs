@@ -1,0 +1,86 @@
+//! The server as a program of its own.
+
+use std::ffi::OsStr;
+use std::io::{BufRead as _, BufReader, Read as _};
+use std::path::Path;
+use std::process::{Child, Command, ExitStatus, Stdio};
+use std::thread;
+use std::time::{Duration, Instant};
+
+use rustix::process::{Pid, Signal, kill_process};
+
+use super::PATIENCE;
+
+pub(crate) const SERVER: &str = env!("CARGO_BIN_EXE_http_server_conc");
+
+/// A running server program; it is killed when dropped.
+pub(crate) struct ServerProgram {
+    child: Child,
+    /// The line it printed when it was ready.
+    pub(crate) announcement: String,
+}
+
+impl ServerProgram {
+    /// Starts it in `directory`, on a port of the system's choice unless the arguments say otherwise,
+    /// and waits until it is ready.
+    pub(crate) fn start<A: AsRef<OsStr>>(directory: &Path, arguments: &[A]) -> Self {
+        let mut child = Command::new(SERVER)
+            .args(arguments)
+            .current_dir(directory)
+            .env_remove("RUST_LOG")
+            .stdout(Stdio::piped())
+            .stderr(Stdio::piped())
+            .spawn()
+            .unwrap();
+        let mut announcement = String::new();
+        BufReader::new(child.stdout.take().unwrap()).read_line(&mut announcement).unwrap();
+        assert!(!announcement.is_empty(), "it ended: {}", read_stderr(&mut child));
+        Self { child, announcement }
+    }
+
+    pub(crate) fn port(&self) -> u16 {
+        let (_, rest) = self.announcement.split_once("http://127.0.0.1:").expect("an IPv4 URL");
+        rest.split_once('/').unwrap().0.parse().unwrap()
+    }
+
+    pub(crate) fn signal(&self, signal: Signal) {
+        let pid = Pid::from_child(&self.child);
+        kill_process(pid, signal).unwrap();
+    }
+
+    /// Waits for its end; what it logged comes with the status.
+    pub(crate) fn wait(mut self) -> (ExitStatus, String) {
+        let begun = Instant::now();
+        let status = loop {
+            if let Some(status) = self.child.try_wait().unwrap() {
+                break status;
+            }
+            assert!(begun.elapsed() < PATIENCE, "the server does not end");
+            thread::sleep(Duration::from_millis(2));
+        };
+        (status, read_stderr(&mut self.child))
+    }
+}
+
+impl Drop for ServerProgram {
+    fn drop(&mut self) {
+        // Already ended is as good.
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+    }
+}
+
+fn read_stderr(child: &mut Child) -> String {
+    let mut text = String::new();
+    if let Some(mut stderr) = child.stderr.take() {
+        stderr.read_to_string(&mut text).unwrap();
+    }
+    text
+}
+
+/// Runs the server with arguments that make it end at once: its status and what it wrote.
+pub(crate) fn run_server(arguments: &[&str]) -> (i32, String) {
+    let output = Command::new(SERVER).args(arguments).env_remove("RUST_LOG").output().unwrap();
+    let text = [output.stdout, output.stderr].concat();
+    (output.status.code().unwrap(), String::from_utf8(text).unwrap())
+}

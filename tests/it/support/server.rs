@@ -1,0 +1,108 @@
+//! The server of this package, within the test's process, over a directory of the test's own.
+
+use std::fs;
+use std::net::{IpAddr, Ipv4Addr, SocketAddr, TcpStream};
+use std::path::Path;
+use std::thread::{self, JoinHandle};
+
+use http_concurrent::server::{Census, Limits, Monitor, Server, ServerConfig, Stopper};
+use socket2::{Domain, Socket, Type};
+use tempfile::TempDir;
+
+use super::conversation::Conversation;
+use super::{PATIENCE, wait_until};
+
+/// A running server; it is stopped when dropped.
+pub(crate) struct TestServer {
+    root: TempDir,
+    address: SocketAddr,
+    monitor: Monitor,
+    stopper: Stopper,
+    thread: Option<JoinHandle<()>>,
+}
+
+impl TestServer {
+    /// Serves an empty directory with the default settings, on a port of the system's choice.
+    pub(crate) fn start() -> Self {
+        Self::with_config(|_| {})
+    }
+
+    pub(crate) fn with_limits(per_client: usize, total: usize) -> Self {
+        Self::with_config(|config| config.limits = Limits { per_client, total })
+    }
+
+    pub(crate) fn with_config(configure: impl FnOnce(&mut ServerConfig)) -> Self {
+        let root = TempDir::new().unwrap();
+        let mut config = ServerConfig {
+            address: Some(Ipv4Addr::UNSPECIFIED.into()),
+            port: 0,
+            root: root.path().to_owned(),
+            ..ServerConfig::default()
+        };
+        configure(&mut config);
+        let server = Server::start(&config).unwrap();
+        let port = server.address().port();
+        let (monitor, stopper) = (server.monitor(), server.stopper());
+        let thread = thread::spawn(move || server.run());
+        Self {
+            root,
+            address: SocketAddr::new(Ipv4Addr::LOCALHOST.into(), port),
+            monitor,
+            stopper,
+            thread: Some(thread),
+        }
+    }
+
+    /// The directory that is served.
+    pub(crate) fn root(&self) -> &Path {
+        self.root.path()
+    }
+
+    /// Puts a file beneath the root, with its directories.
+    pub(crate) fn file(&self, name: &str, content: impl AsRef<[u8]>) {
+        let path = self.root().join(name);
+        fs::create_dir_all(path.parent().unwrap()).unwrap();
+        fs::write(path, content).unwrap();
+    }
+
+    pub(crate) fn address(&self) -> SocketAddr {
+        self.address
+    }
+
+    /// A connection from 127.0.0.1.
+    pub(crate) fn connect(&self) -> Conversation {
+        self.connect_from(1)
+    }
+
+    /// A connection from 127.0.0.`host`.
+    pub(crate) fn connect_from(&self, host: u8) -> Conversation {
+        let socket = Socket::new(Domain::IPV4, Type::STREAM, None).unwrap();
+        let source = IpAddr::from([127, 0, 0, host]);
+        socket.bind(&SocketAddr::new(source, 0).into()).unwrap();
+        socket.connect(&self.address.into()).unwrap();
+        let stream = TcpStream::from(socket);
+        stream.set_read_timeout(Some(PATIENCE)).unwrap();
+        stream.set_write_timeout(Some(PATIENCE)).unwrap();
+        Conversation::new(stream)
+    }
+
+    pub(crate) fn census(&self) -> Census {
+        self.monitor.census()
+    }
+
+    pub(crate) fn wait_for_connections(&self, count: usize) {
+        wait_until(&format!("{count} connections are counted"), || {
+            self.census().connections == count
+        });
+    }
+}
+
+impl Drop for TestServer {
+    fn drop(&mut self) {
+        self.stopper.stop();
+        if let Some(thread) = self.thread.take() {
+            let ended = thread.join();
+            assert!(ended.is_ok() || thread::panicking(), "the accept loop panicked");
+        }
+    }
+}
