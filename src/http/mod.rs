@@ -8,6 +8,10 @@ mod chunked;
 mod error;
 mod framing;
 mod head;
+mod coding;
+pub mod conditional;
+pub mod date;
+mod entity_tag;
 mod headers;
 mod method;
 mod persistence;
@@ -24,6 +28,11 @@ pub use head::{
     HeadScan, MAX_FIELD_SECTION_BYTES, MAX_START_LINE_BYTES, Oversize, RequestHead, ResponseHead,
     ResponseHeadError, Version,
 };
+#[cfg(test)]
+mod test_fields;
+
+pub use coding::Coding;
+pub use entity_tag::{EntityTag, FileTag, Strength};
 pub use headers::{Fields, MAX_FIELDS, is_token_byte, parse_decimal, trim_whitespace};
 pub use method::{ALLOW, Method};
 pub use persistence::{CloseReason, Persistence, asks_to_persist};

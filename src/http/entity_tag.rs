@@ -1,0 +1,286 @@
+//! Entity tags (RFC 9110 §8.8.3): how they are read, compared, and made for a file.
+//!
+//! [`EntityTag`] borrows a tag from a field, [`FileTag`] holds one that the server made, without an
+//! allocation, as every response carries one. What follows from a comparison is decided in
+//! [`conditional`](super::conditional).
+
+use std::fmt;
+use std::time::{SystemTime, UNIX_EPOCH};
+
+use super::Coding;
+use super::headers::trim_whitespace;
+
+/// Whether equal tags promise equal bytes (RFC 9110 §8.8.1).
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Strength {
+    Strong,
+    /// Marked `W/`: equal in meaning, perhaps not in bytes.
+    Weak,
+}
+
+/// One entity tag as it stands in a field.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct EntityTag<'a> {
+    strength: Strength,
+    /// What is between the quotes.
+    opaque: &'a [u8],
+}
+
+impl<'a> EntityTag<'a> {
+    /// Reads a value that is one tag and nothing more, such as that of `ETag`.
+    #[must_use]
+    pub fn parse(value: &'a [u8]) -> Option<Self> {
+        Self::split_first(value).and_then(|(tag, rest)| rest.is_empty().then_some(tag))
+    }
+
+    /// The tags of a comma-separated list, such as that of `If-None-Match`, up to its end or to the
+    /// first thing that is no tag.
+    pub fn list(value: &'a [u8]) -> impl Iterator<Item = Self> {
+        let mut rest = value;
+        std::iter::from_fn(move || {
+            let start = rest.iter().position(|byte| !matches!(byte, b' ' | b'\t' | b','))?;
+            let next = Self::split_first(&rest[start..])
+                .map(|(tag, after)| (tag, trim_whitespace(after)))
+                .filter(|(_, after)| matches!(after.first(), None | Some(b',')));
+            rest = next.map_or(&[], |(_, after)| after);
+            next.map(|(tag, _)| tag)
+        })
+    }
+
+    /// The tag at the very start of `input`, and what follows it.
+    fn split_first(input: &'a [u8]) -> Option<(Self, &'a [u8])> {
+        let (strength, quoted) = match input.strip_prefix(b"W/") {
+            Some(quoted) => (Strength::Weak, quoted),
+            None => (Strength::Strong, input),
+        };
+        let inner = quoted.strip_prefix(b"\"")?;
+        // No escapes here: a tag is no quoted-string, and a backslash in it is a plain character.
+        let end = inner.iter().position(|byte| *byte == b'"')?;
+        let (opaque, rest) = (&inner[..end], &inner[end + 1..]);
+        let is_allowed = |byte: &u8| matches!(byte, 0x21..=0x7e | 0x80..);
+        opaque.iter().all(is_allowed).then_some((Self { strength, opaque }, rest))
+    }
+
+    #[must_use]
+    pub fn strength(&self) -> Strength {
+        self.strength
+    }
+
+    /// Strong comparison: equal, and neither of them weak (RFC 9110 §8.8.3.2).
+    #[must_use]
+    pub fn strongly_equals(&self, other: &EntityTag<'_>) -> bool {
+        self.strength == Strength::Strong
+            && other.strength == Strength::Strong
+            && self.opaque == other.opaque
+    }
+
+    /// Weak comparison: equal, weak or not (RFC 9110 §8.8.3.2).
+    #[must_use]
+    pub fn weakly_equals(&self, other: &EntityTag<'_>) -> bool {
+        self.opaque == other.opaque
+    }
+}
+
+/// Three numbers of 16 hexadecimal digits, two hyphens, two quotes, and a hyphen and the longest
+/// token of a coding.
+const FILE_TAG_BYTES: usize = 3 * 16 + 2 + 2 + 1 + 4;
+
+/// The strong entity tag of a file's content, such as `"1a2b-e-18a3f0c2d4e5f607"`, or with `-gzip`
+/// at its end where the file is served coded.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub struct FileTag {
+    text: [u8; FILE_TAG_BYTES],
+    length: usize,
+}
+
+impl FileTag {
+    /// Makes the tag from what changes when a file is replaced (its inode), rewritten (its time of
+    /// modification, to the nanosecond) or grows (its size). A coded twin differs by its coding's
+    /// name even where its other parts are those of the plain file.
+    #[must_use]
+    pub fn new(inode: u64, size: u64, modified: SystemTime, coding: Coding) -> Self {
+        let mut tag = Self { text: [0; FILE_TAG_BYTES], length: 0 };
+        tag.push(b"\"");
+        tag.push_hexadecimal(inode);
+        tag.push(b"-");
+        tag.push_hexadecimal(size);
+        tag.push(b"-");
+        tag.push_hexadecimal(nanoseconds(modified));
+        if coding != Coding::Identity {
+            tag.push(b"-");
+            tag.push(coding.token().as_bytes());
+        }
+        tag.push(b"\"");
+        tag
+    }
+
+    /// The value of `ETag`, quotes included; ASCII alone.
+    #[must_use]
+    pub fn text(&self) -> &[u8] {
+        &self.text[..self.length]
+    }
+
+    /// The tag for comparisons.
+    #[must_use]
+    pub fn tag(&self) -> EntityTag<'_> {
+        EntityTag { strength: Strength::Strong, opaque: &self.text[1..self.length - 1] }
+    }
+
+    fn push(&mut self, bytes: &[u8]) {
+        self.text[self.length..self.length + bytes.len()].copy_from_slice(bytes);
+        self.length += bytes.len();
+    }
+
+    fn push_hexadecimal(&mut self, number: u64) {
+        const DIGITS: &[u8; 16] = b"0123456789abcdef";
+        let octets = number.to_be_bytes();
+        let nibbles = octets.iter().flat_map(|octet| [octet >> 4, octet & 0xf]);
+        let mut significant = false;
+        for (index, nibble) in nibbles.enumerate() {
+            significant |= nibble != 0 || index == 15;
+            if significant {
+                self.push(&[DIGITS[usize::from(nibble)]]);
+            }
+        }
+    }
+}
+
+impl fmt::Debug for FileTag {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "FileTag({})", self.text().escape_ascii())
+    }
+}
+
+/// Nanoseconds since 1970 modulo 2⁶⁴, which are distinct for 584 years.
+fn nanoseconds(time: SystemTime) -> u64 {
+    let count = |duration: std::time::Duration| {
+        let seconds = duration.as_secs().wrapping_mul(1_000_000_000);
+        seconds.wrapping_add(u64::from(duration.subsec_nanos()))
+    };
+    match time.duration_since(UNIX_EPOCH) {
+        Ok(after) => count(after),
+        Err(before) => count(before.duration()).wrapping_neg(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+    use std::time::Duration;
+
+    #[test]
+    fn one_tag_is_read_exactly() {
+        for (text, expected) in [
+            (r#""abc""#, Some((Strength::Strong, "abc"))),
+            (r#"W/"abc""#, Some((Strength::Weak, "abc"))),
+            (r#""""#, Some((Strength::Strong, ""))),
+            (r#""a,b\""#, Some((Strength::Strong, "a,b\\"))),
+            (r#""*""#, Some((Strength::Strong, "*"))),
+            ("\"\u{e9}\"", Some((Strength::Strong, "\u{e9}"))),
+            (r#"w/"abc""#, None),
+            (r#"W/ "abc""#, None),
+            ("abc", None),
+            (r#""abc"#, None),
+            (r#"abc""#, None),
+            (r#""a b""#, None),
+            (r#""a"b""#, None),
+            (r#""a", "b""#, None),
+            ("\"a\tb\"", None),
+            ("*", None),
+            ("W/", None),
+            ("", None),
+        ] {
+            let tag = EntityTag::parse(text.as_bytes());
+            let expected = expected.map(|(strength, opaque): (_, &str)| EntityTag {
+                strength,
+                opaque: opaque.as_bytes(),
+            });
+            assert_eq!(tag, expected, "{text}");
+        }
+    }
+
+    #[test]
+    fn a_list_is_read_up_to_what_is_no_tag() {
+        for (text, expected) in [
+            (r#""a""#, &["a"][..]),
+            (r#" , "a,b" ,W/"c",, "d","#, &["a,b", "c", "d"]),
+            (r#""a", b, "c""#, &["a"]),
+            (r#""a"x, "c""#, &[]),
+            (r#""a" "c""#, &[]),
+            (r#""a", "c"#, &["a"]),
+            ("*", &[]),
+            (" ,, ", &[]),
+            ("", &[]),
+        ] {
+            let tags: Vec<_> = EntityTag::list(text.as_bytes()).map(|tag| tag.opaque).collect();
+            let expected: Vec<_> = expected.iter().map(|opaque| opaque.as_bytes()).collect();
+            assert_eq!(tags, expected, "{text}");
+        }
+    }
+
+    #[test]
+    fn tags_compare_as_in_the_table_of_rfc_9110() {
+        for (one, other, strongly, weakly) in [
+            (r#"W/"1""#, r#"W/"1""#, false, true),
+            (r#"W/"1""#, r#"W/"2""#, false, false),
+            (r#"W/"1""#, r#""1""#, false, true),
+            (r#""1""#, r#""1""#, true, true),
+            (r#""1""#, r#""2""#, false, false),
+        ] {
+            let parse = |text: &'static str| EntityTag::parse(text.as_bytes()).unwrap();
+            let (left, right) = (parse(one), parse(other));
+            assert_eq!(left.strongly_equals(&right), strongly, "{one} {other}");
+            assert_eq!(right.strongly_equals(&left), strongly, "{other} {one}");
+            assert_eq!(left.weakly_equals(&right), weakly, "{one} {other}");
+        }
+    }
+
+    #[test]
+    fn a_files_tag_names_what_changes_with_its_content() {
+        let time = UNIX_EPOCH + Duration::new(1, 5);
+        for (tag, text) in [
+            (FileTag::new(0x1a2b, 14, time, Coding::Identity), r#""1a2b-e-3b9aca05""#),
+            (FileTag::new(0, 0, UNIX_EPOCH, Coding::Identity), r#""0-0-0""#),
+            (FileTag::new(0x10, 14, time, Coding::Brotli), r#""10-e-3b9aca05-br""#),
+            (
+                FileTag::new(
+                    u64::MAX,
+                    u64::MAX,
+                    UNIX_EPOCH - Duration::from_nanos(1),
+                    Coding::Zstd,
+                ),
+                r#""ffffffffffffffff-ffffffffffffffff-ffffffffffffffff-zstd""#,
+            ),
+        ] {
+            assert_eq!(tag.text().escape_ascii().to_string().replace('\\', ""), text);
+            assert_eq!(EntityTag::parse(tag.text()), Some(tag.tag()));
+        }
+    }
+
+    proptest! {
+        #[test]
+        fn any_bytes_are_read_without_panic(value in prop::collection::vec(any::<u8>(), 0..40)) {
+            let _ = EntityTag::parse(&value);
+            let _ = EntityTag::list(&value).count();
+        }
+
+        #[test]
+        fn any_text_of_tags_is_read_without_panic(value in "[\"W/a, *\\\\]{0,20}") {
+            for tag in EntityTag::list(value.as_bytes()) {
+                prop_assert!(!tag.opaque.contains(&b'"'));
+            }
+        }
+
+        #[test]
+        fn any_files_tag_is_a_strong_tag(inode: u64, size: u64, after: u64) {
+            let time = UNIX_EPOCH + Duration::from_nanos(after);
+            for coding in [Coding::Identity, Coding::Gzip, Coding::Brotli, Coding::Zstd] {
+                let tag = FileTag::new(inode, size, time, coding);
+                let expected = format!("{inode:x}-{size:x}-{after:x}");
+                prop_assert!(tag.tag().opaque.starts_with(expected.as_bytes()));
+                prop_assert!(EntityTag::parse(tag.text()).unwrap().strongly_equals(&tag.tag()));
+            }
+        }
+    }
+}
