@@ -8,13 +8,16 @@ mod chunked;
 mod error;
 mod framing;
 mod head;
+mod byteranges;
 mod coding;
 pub mod conditional;
+mod content_range;
 pub mod date;
 mod entity_tag;
 mod headers;
 mod method;
 mod persistence;
+pub mod range;
 mod status;
 mod target;
 mod writer;
@@ -31,7 +34,9 @@ pub use head::{
 #[cfg(test)]
 mod test_fields;
 
+pub use byteranges::Byteranges;
 pub use coding::Coding;
+pub use content_range::ContentRange;
 pub use entity_tag::{EntityTag, FileTag, Strength};
 pub use headers::{Fields, MAX_FIELDS, is_token_byte, parse_decimal, trim_whitespace};
 pub use method::{ALLOW, Method};
