@@ -17,6 +17,8 @@ mod entity_tag;
 mod headers;
 mod method;
 mod persistence;
+pub mod negotiation;
+mod parameters;
 pub mod range;
 mod status;
 mod target;

@@ -1,0 +1,376 @@
+//! Proactive negotiation (RFC 9110 §12): which coding and which media type a client likes best.
+//!
+//! Owns the weights and which entry of a list counts for an offer. A client's wish is no command:
+//! where nothing on offer is acceptable the answer is `None`, and the caller may send its default
+//! all the same (§12.4.1).
+
+use super::headers::trim_whitespace;
+use super::{Coding, Fields, parameters};
+
+/// A weight in thousandths, 0 for "not acceptable" (RFC 9110 §12.4.2).
+type Weight = u16;
+
+const FULL_WEIGHT: Weight = 1000;
+
+/// The media types in which the programs write their own pages.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum MediaType {
+    Html,
+    Json,
+    Plain,
+}
+
+impl MediaType {
+    /// The value of `Content-Type`.
+    #[must_use]
+    pub const fn content_type(self) -> &'static str {
+        match self {
+            Self::Html => "text/html; charset=utf-8",
+            Self::Json => "application/json",
+            Self::Plain => "text/plain; charset=utf-8",
+        }
+    }
+
+    /// The type and the subtype.
+    const fn names(self) -> (&'static [u8], &'static [u8]) {
+        match self {
+            Self::Html => (b"text", b"html"),
+            Self::Json => (b"application", b"json"),
+            Self::Plain => (b"text", b"plain"),
+        }
+    }
+}
+
+/// Chooses among the codings a representation is available in, best liked by the server first, by
+/// the request's `Accept-Encoding` (RFC 9110 §12.5.3).
+///
+/// Identity need not be among them: it is always available, and comes last among equals. It is also
+/// the answer to a request without the field, as the safest one; `None` means that the client has
+/// refused even that.
+#[must_use]
+pub fn choose_coding(fields: &Fields<'_>, available: &[Coding]) -> Option<Coding> {
+    if fields.first("Accept-Encoding").is_none() {
+        return Some(Coding::Identity);
+    }
+    let accepted = AcceptedCodings::read(fields);
+    let offers = available.iter().copied().chain([Coding::Identity]);
+    let best = heaviest(offers, |coding| accepted.weight(coding).unwrap_or(0));
+    // Identity is acceptable unless the field says otherwise.
+    best.or_else(|| accepted.weight(Coding::Identity).is_none().then_some(Coding::Identity))
+}
+
+/// The weights that `Accept-Encoding` gives, as far as it names them.
+#[derive(Default)]
+struct AcceptedCodings {
+    identity: Option<Weight>,
+    gzip: Option<Weight>,
+    brotli: Option<Weight>,
+    zstd: Option<Weight>,
+    /// `*`: whatever is not named.
+    others: Option<Weight>,
+}
+
+impl AcceptedCodings {
+    fn read(fields: &Fields<'_>) -> Self {
+        let mut this = Self::default();
+        for member in members(fields, "Accept-Encoding") {
+            let is = |token: &str| member.name.eq_ignore_ascii_case(token.as_bytes());
+            let slot = if is("gzip") || is("x-gzip") {
+                // RFC 9110 §8.4.1.3 makes the two the same.
+                &mut this.gzip
+            } else if is("br") {
+                &mut this.brotli
+            } else if is("zstd") {
+                &mut this.zstd
+            } else if is("identity") {
+                &mut this.identity
+            } else if is("*") {
+                &mut this.others
+            } else {
+                continue;
+            };
+            *slot = (*slot).max(Some(member.weight));
+        }
+        this
+    }
+
+    fn weight(&self, coding: Coding) -> Option<Weight> {
+        let named = match coding {
+            Coding::Identity => self.identity,
+            Coding::Gzip => self.gzip,
+            Coding::Brotli => self.brotli,
+            Coding::Zstd => self.zstd,
+        };
+        named.or(self.others)
+    }
+}
+
+/// Chooses among media types, best liked by the server first, by the request's `Accept`
+/// (RFC 9110 §12.5.1).
+///
+/// For each offer the most specific of the ranges that match it counts. A request without the field,
+/// or with nothing in it that can be read, gets the first offer.
+#[must_use]
+pub fn choose_media_type(fields: &Fields<'_>, offers: &[MediaType]) -> Option<MediaType> {
+    let weight_of = |offer| {
+        members(fields, "Accept")
+            .filter_map(|member| Some((member.specificity(offer)?, member.weight)))
+            .max()
+            .map_or(0, |(_, weight)| weight)
+    };
+    let has_ranges = members(fields, "Accept").any(|member| member.media_range().is_some());
+    if has_ranges { heaviest(offers.iter().copied(), weight_of) } else { offers.first().copied() }
+}
+
+/// The offer of the greatest weight, the first among equals; `None` where all weigh nothing.
+fn heaviest<T: Copy>(
+    offers: impl Iterator<Item = T>,
+    weight_of: impl Fn(T) -> Weight,
+) -> Option<T> {
+    let weighed = offers.map(|offer| (weight_of(offer), offer)).filter(|(weight, _)| *weight > 0);
+    weighed.reduce(|best, next| if next.0 > best.0 { next } else { best }).map(|(_, offer)| offer)
+}
+
+/// One member of a weighted list: `name;parameter=value;q=0.5`.
+struct Member<'a> {
+    name: &'a [u8],
+    /// Everything, the name and the weight included.
+    text: &'a [u8],
+    weight: Weight,
+}
+
+/// The members of all fields of this name. One whose weight is malformed is left out, as if its
+/// sender had not mentioned it.
+fn members<'a>(fields: &Fields<'a>, name: &str) -> impl Iterator<Item = Member<'a>> {
+    fields.all(name).flat_map(|value| parameters::split(value, b',')).filter_map(Member::parse)
+}
+
+impl<'a> Member<'a> {
+    fn parse(text: &'a [u8]) -> Option<Self> {
+        let name = trim_whitespace(text.split(|byte| *byte == b';').next()?);
+        let weight = parameters::split(text, b';')
+            .filter_map(parameters::name_and_value)
+            .find(|(name, _)| name.eq_ignore_ascii_case(b"q"))
+            .map_or(Some(FULL_WEIGHT), |(_, value)| parse_weight(value))?;
+        Some(Self { name, text, weight })
+    }
+
+    /// The type and subtype of a media range, where `*` stands for any.
+    fn media_range(&self) -> Option<(&'a [u8], &'a [u8])> {
+        let slash = self.name.iter().position(|byte| *byte == b'/')?;
+        let (kind, subtype) = (&self.name[..slash], &self.name[slash + 1..]);
+        let is_valid = !kind.is_empty() && !subtype.is_empty() && (kind != b"*" || subtype == b"*");
+        is_valid.then_some((kind, subtype))
+    }
+
+    /// How specifically the media range names the offer: 1 for `*/*`, 2 for `type/*`, 3 for both
+    /// names and 4 for our charset with them; `None` where it does not match.
+    fn specificity(&self, offer: MediaType) -> Option<u8> {
+        let (kind, subtype) = self.media_range()?;
+        let (offered_kind, offered_subtype) = offer.names();
+        let specificity = match (kind, subtype) {
+            (b"*", _) => 1,
+            (kind, b"*") if kind.eq_ignore_ascii_case(offered_kind) => 2,
+            (kind, subtype)
+                if kind.eq_ignore_ascii_case(offered_kind)
+                    && subtype.eq_ignore_ascii_case(offered_subtype) =>
+            {
+                3
+            }
+            _ => return None,
+        };
+        // A range with parameters matches a type that has them alone, and ours have one at most.
+        let mut extra = 0;
+        let parameters = parameters::split(self.text, b';').filter_map(parameters::name_and_value);
+        for (name, value) in parameters.filter(|(name, _)| !name.eq_ignore_ascii_case(b"q")) {
+            let is_ours = name.eq_ignore_ascii_case(b"charset")
+                && parameters::unquote(value)?.eq_ignore_ascii_case(b"utf-8");
+            if !is_ours {
+                return None;
+            }
+            extra = 1;
+        }
+        Some(specificity + extra)
+    }
+}
+
+/// Reads `0`, `1` or a fraction of at most three digits. The zero before the point may be missing:
+/// Java's `HttpURLConnection` sends `q=.2`.
+fn parse_weight(text: &[u8]) -> Option<Weight> {
+    let (whole, fraction) = match text.iter().position(|byte| *byte == b'.') {
+        Some(point) => (&text[..point], &text[point + 1..]),
+        None => (text, &b""[..]),
+    };
+    let whole = match whole {
+        b"0" => 0,
+        b"" if !fraction.is_empty() => 0,
+        b"1" => FULL_WEIGHT,
+        _ => return None,
+    };
+    if fraction.len() > 3 || !fraction.iter().all(u8::is_ascii_digit) {
+        return None;
+    }
+    let thousandths = fraction
+        .iter()
+        .zip([100, 10, 1])
+        .map(|(digit, place)| Weight::from(digit - b'0') * place)
+        .sum::<Weight>();
+    (whole + thousandths <= FULL_WEIGHT).then_some(whole + thousandths)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::http::test_fields::with_fields;
+    use Coding::{Brotli, Gzip, Identity, Zstd};
+    use MediaType::{Html, Json, Plain};
+    use proptest::prelude::*;
+
+    fn lines_of(name: &str, values: &str) -> Vec<String> {
+        values.split('|').map(|value| format!("{name}: {value}")).collect()
+    }
+
+    fn ask<T>(name: &str, values: &str, ask: impl FnOnce(&Fields<'_>) -> T) -> T {
+        let lines = lines_of(name, values);
+        with_fields(&lines.iter().map(String::as_str).collect::<Vec<_>>(), ask)
+    }
+
+    #[test]
+    fn the_coding_is_what_the_client_likes_best_and_then_the_server() {
+        const ALL: &[Coding] = &[Brotli, Zstd, Gzip];
+        for (value, available, expected) in [
+            ("gzip, deflate, br, zstd", ALL, Some(Brotli)),
+            ("gzip, deflate, br, zstd", &[Zstd, Gzip], Some(Zstd)),
+            ("gzip, deflate", ALL, Some(Gzip)),
+            ("gzip|br", ALL, Some(Brotli)),
+            ("GZip", ALL, Some(Gzip)),
+            ("x-gzip", ALL, Some(Gzip)),
+            ("gzip", &[Brotli], Some(Identity)),
+            ("gzip", &[], Some(Identity)),
+            ("deflate", ALL, Some(Identity)),
+            ("", ALL, Some(Identity)),
+            // Weights.
+            ("gzip;q=1.0, br;q=0.9", ALL, Some(Gzip)),
+            ("gzip ; q=0.5,br;Q=0.501", ALL, Some(Brotli)),
+            ("br;q=0, gzip", ALL, Some(Gzip)),
+            ("br;q=0.000, gzip;q=0.001", ALL, Some(Gzip)),
+            ("gzip;q=0", ALL, Some(Identity)),
+            ("gzip;q=0.5, gzip;q=0.7, br;q=0.6", ALL, Some(Gzip)),
+            // Identity.
+            ("identity", ALL, Some(Identity)),
+            ("identity, gzip", ALL, Some(Gzip)),
+            ("identity, gzip;q=0.5", ALL, Some(Identity)),
+            ("gzip;q=0.001", ALL, Some(Gzip)),
+            ("identity;q=0, br", ALL, Some(Brotli)),
+            ("identity;q=0", ALL, None),
+            ("identity;q=0, br", &[Gzip], None),
+            ("identity;q=0.5, *;q=0", ALL, Some(Identity)),
+            // The rest.
+            ("*", ALL, Some(Brotli)),
+            ("*;q=0", ALL, None),
+            ("*;q=0, gzip", ALL, Some(Gzip)),
+            ("br;q=0, *", ALL, Some(Zstd)),
+            ("gzip;q=0.3, *;q=0.5", ALL, Some(Brotli)),
+            ("gzip;q=0.3, *;q=0.5", &[Gzip], Some(Identity)),
+            // A malformed weight: as if the coding were not mentioned.
+            ("br;q=high, gzip;q=0.1", ALL, Some(Gzip)),
+            ("br;q=2, gzip", ALL, Some(Gzip)),
+            ("br;q=-1", ALL, Some(Identity)),
+            ("br;q=, gzip", ALL, Some(Gzip)),
+            ("identity;q=x", ALL, Some(Identity)),
+            (";q=1, ;;, gzip", ALL, Some(Gzip)),
+        ] {
+            let chosen = ask("Accept-Encoding", value, |fields| choose_coding(fields, available));
+            assert_eq!(chosen, expected, "{value:?} of {available:?}");
+        }
+        assert_eq!(with_fields(&[], |fields| choose_coding(fields, ALL)), Some(Identity));
+    }
+
+    #[test]
+    fn the_media_type_is_what_the_client_likes_best_and_then_the_server() {
+        const ALL: &[MediaType] = &[Html, Json, Plain];
+        for (value, offers, expected) in [
+            ("*/*", ALL, Some(Html)),
+            ("*/*", &[Plain, Html], Some(Plain)),
+            ("application/json", ALL, Some(Json)),
+            ("Application/JSON", ALL, Some(Json)),
+            ("text/*", &[Json, Plain, Html], Some(Plain)),
+            ("image/png", ALL, None),
+            ("image/png|text/plain", ALL, Some(Plain)),
+            ("text/html,application/xhtml+xml,application/xml;q=0.9,*/*;q=0.8", ALL, Some(Html)),
+            ("application/json;q=0.9, text/plain", ALL, Some(Plain)),
+            ("text/html;q=0", &[Html], None),
+            // The most specific range counts, not the heaviest nor the first.
+            ("text/*, text/html;q=0.1", ALL, Some(Plain)),
+            ("text/html;q=0, */*", ALL, Some(Json)),
+            ("*/*, text/*;q=0", ALL, Some(Json)),
+            ("text/html;q=0.5, text/html;charset=UTF-8, text/plain;q=0.7", ALL, Some(Html)),
+            ("text/html;q=0.2, text/html;q=0.9, text/plain;q=0.5", ALL, Some(Html)),
+            // Parameters that ours have not.
+            ("text/html;level=1, text/plain;q=0.1", ALL, Some(Plain)),
+            (r#"text/html;a=",text/plain""#, ALL, None),
+            (r#"text/html;charset="utf-8""#, ALL, Some(Html)),
+            ("text/html;charset=latin1", ALL, None),
+            // What Java's HttpURLConnection sends.
+            ("text/html, image/gif, image/jpeg, *; q=.2, */*; q=.2", ALL, Some(Html)),
+            ("text/html, image/gif, image/jpeg, *; q=.2, */*; q=.2", &[Json], Some(Json)),
+            // Nothing that can be read.
+            ("", ALL, Some(Html)),
+            ("*", ALL, Some(Html)),
+            ("*/html, text/, /html, json", &[Plain], Some(Plain)),
+            ("text/plain;q=x", ALL, Some(Html)),
+            ("*/*", &[], None),
+        ] {
+            let chosen = ask("Accept", value, |fields| choose_media_type(fields, offers));
+            assert_eq!(chosen, expected, "{value:?} of {offers:?}");
+        }
+        assert_eq!(with_fields(&[], |fields| choose_media_type(fields, &[Plain])), Some(Plain));
+    }
+
+    #[test]
+    fn weights_have_three_digits_at_most() {
+        for (text, expected) in [
+            ("0", Some(0)),
+            ("1", Some(1000)),
+            ("0.", Some(0)),
+            ("1.", Some(1000)),
+            ("0.1", Some(100)),
+            ("0.12", Some(120)),
+            ("0.123", Some(123)),
+            ("1.000", Some(1000)),
+            (".2", Some(200)),
+            ("0.1234", None),
+            ("1.001", None),
+            ("2", None),
+            ("00", None),
+            ("+1", None),
+            ("-0", None),
+            ("0,5", None),
+            ("0.5 ", None),
+            ("0.x", None),
+            ("0.1.1", None),
+            (".", None),
+            ("", None),
+        ] {
+            assert_eq!(parse_weight(text.as_bytes()), expected, "{text:?}");
+        }
+    }
+
+    proptest! {
+        #[test]
+        fn what_is_chosen_was_offered(value in "[ -~]{0,40}") {
+            let media_type = ask("Accept", &value, |fields| choose_media_type(fields, &[Json, Plain]));
+            prop_assert_ne!(media_type, Some(Html));
+            let coding = ask("Accept-Encoding", &value, |fields| choose_coding(fields, &[Gzip]));
+            prop_assert!(matches!(coding, None | Some(Gzip | Identity)));
+        }
+
+        #[test]
+        fn the_heavier_coding_is_chosen(gzip in 1..=1000_u16, brotli in 1..=1000_u16) {
+            let text = |weight: u16| format!("{}.{:03}", weight / 1000, weight % 1000);
+            let value = format!("br;q={}, gzip;q={}", text(brotli), text(gzip));
+            let chosen = ask("Accept-Encoding", &value, |fields| choose_coding(fields, &[Gzip, Brotli]));
+            prop_assert_eq!(chosen, Some(if brotli > gzip { Brotli } else { Gzip }));
+        }
+    }
+}
