@@ -20,6 +20,7 @@ mod persistence;
 pub mod negotiation;
 mod parameters;
 pub mod range;
+pub mod rate_limit;
 mod status;
 mod target;
 mod writer;
@@ -33,6 +34,7 @@ pub use head::{
     HeadScan, MAX_FIELD_SECTION_BYTES, MAX_START_LINE_BYTES, Oversize, RequestHead, ResponseHead,
     ResponseHeadError, Version,
 };
+mod structured;
 #[cfg(test)]
 mod test_fields;
 
