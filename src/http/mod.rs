@@ -11,6 +11,7 @@ mod head;
 mod byteranges;
 mod coding;
 pub mod conditional;
+pub mod content_disposition;
 mod content_range;
 pub mod date;
 mod entity_tag;

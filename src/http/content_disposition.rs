@@ -1,0 +1,162 @@
+//! `Content-Disposition` (RFC 6266): the name that a server suggests for a file.
+//!
+//! Owns the field's grammar and its two character encodings. The name comes back as the server meant
+//! it, slashes and all: what of it is fit for a file system is decided where files are named.
+
+use super::parameters;
+
+/// The suggested name: that of `filename*` if it can be read, else that of `filename` (RFC 6266
+/// §4.3); `None` where there is neither, or nothing in it.
+///
+/// The disposition itself is not asked for: whoever saves a file has made up their mind. A
+/// `filename` is taken for UTF-8 where it is that, which most servers send today, and for ISO-8859-1
+/// where it is not.
+#[must_use]
+pub fn suggested_name(value: &[u8]) -> Option<String> {
+    let values_of = |wanted: &'static str| {
+        parameters::split(value, b';')
+            .filter_map(parameters::name_and_value)
+            .filter(|(name, _)| name.eq_ignore_ascii_case(wanted.as_bytes()))
+            // Quotes around an extended value are a common fault, which does no harm.
+            .filter_map(|(_, value)| parameters::unquote(value))
+    };
+    let extended = values_of("filename*").find_map(|value| decode_extended(&value));
+    let name = extended.or_else(|| {
+        values_of("filename").find(|value| !value.is_empty()).map(|value| utf8_or_latin1(&value))
+    });
+    name.filter(|name| !name.is_empty())
+}
+
+/// Decodes `charset'language'value` (RFC 8187 §3.2.1), where the charset is UTF-8 or, as RFC 5987 had
+/// it, ISO-8859-1; `None` for another charset, a `%` without two digits, or octets that the charset
+/// has no character for.
+fn decode_extended(value: &[u8]) -> Option<String> {
+    let mut sections = value.splitn(3, |byte| *byte == b'\'');
+    let (charset, _language, encoded) = (sections.next()?, sections.next()?, sections.next()?);
+    let octets = decode_percent(encoded).filter(|octets| !octets.is_empty())?;
+    if charset.eq_ignore_ascii_case(b"UTF-8") {
+        String::from_utf8(octets).ok()
+    } else if charset.eq_ignore_ascii_case(b"ISO-8859-1") {
+        Some(latin1(&octets))
+    } else {
+        None
+    }
+}
+
+/// Stricter than the decoding of a URL, where a stray `%` stands for itself: here it shows that the
+/// sender encoded nothing, and `filename` is the better guess.
+fn decode_percent(encoded: &[u8]) -> Option<Vec<u8>> {
+    let mut octets = Vec::with_capacity(encoded.len());
+    let mut bytes = encoded.iter().copied();
+    while let Some(byte) = bytes.next() {
+        octets.push(match byte {
+            b'%' => {
+                let high = hexadecimal_digit(bytes.next()?)?;
+                let low = hexadecimal_digit(bytes.next()?)?;
+                high << 4 | low
+            }
+            plain => plain,
+        });
+    }
+    Some(octets)
+}
+
+const fn hexadecimal_digit(byte: u8) -> Option<u8> {
+    match byte {
+        b'0'..=b'9' => Some(byte - b'0'),
+        b'a'..=b'f' => Some(byte - b'a' + 10),
+        b'A'..=b'F' => Some(byte - b'A' + 10),
+        _ => None,
+    }
+}
+
+fn utf8_or_latin1(octets: &[u8]) -> String {
+    str::from_utf8(octets).map_or_else(|_| latin1(octets), str::to_owned)
+}
+
+/// ISO-8859-1 is the first 256 characters of Unicode.
+fn latin1(octets: &[u8]) -> String {
+    octets.iter().copied().map(char::from).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    #[test]
+    fn the_name_is_read_as_the_server_meant_it() {
+        for (value, expected) in [
+            // filename
+            (&b"attachment; filename=report.pdf"[..], Some("report.pdf")),
+            (b"Attachment; FileName=\"report.pdf\"", Some("report.pdf")),
+            (b"inline;filename=\"a; b, c.txt\"", Some("a; b, c.txt")),
+            (b"attachment; filename=\"a\\\"b\\\\c.txt\"", Some("a\"b\\c.txt")),
+            (b"attachment; filename = \"a.txt\" ; size=5", Some("a.txt")),
+            (b"attachment; filename=a b.txt", Some("a b.txt")),
+            (b"attachment; filename=\"50%25.txt\"", Some("50%25.txt")),
+            (b"attachment; filename=\"na\xc3\xafve.txt\"", Some("na\u{ef}ve.txt")),
+            (b"attachment; filename=\"na\xefve.txt\"", Some("na\u{ef}ve.txt")),
+            (b"filename=a.txt", Some("a.txt")),
+            (b"attachment; filename=a.txt; filename=b.txt", Some("a.txt")),
+            (b"attachment; filename=\"../../etc/passwd\"", Some("../../etc/passwd")),
+            // filename*
+            (b"attachment; filename*=UTF-8''%e2%82%ac%20rates.txt", Some("\u{20ac} rates.txt")),
+            (b"attachment; filename*=utf-8'en'a.txt", Some("a.txt")),
+            (b"attachment; filename*=iso-8859-1'en'%A3%20rates", Some("\u{a3} rates")),
+            (b"attachment; filename*=\"UTF-8''a.txt\"", Some("a.txt")),
+            (b"attachment; filename*=UTF-8''it's.txt", Some("it's.txt")),
+            (
+                b"attachment; filename=\"EURO.txt\"; filename*=UTF-8''%E2%82%AC.txt",
+                Some("\u{20ac}.txt"),
+            ),
+            (
+                b"attachment; filename*=UTF-8''%E2%82%AC.txt; filename=\"EURO.txt\"",
+                Some("\u{20ac}.txt"),
+            ),
+            // An unreadable filename* yields to filename.
+            (b"attachment; filename*=UTF-8''%E2%82.txt; filename=a.txt", Some("a.txt")),
+            (b"attachment; filename*=UTF-8''%4; filename=a.txt", Some("a.txt")),
+            (b"attachment; filename*=UTF-8''%zz; filename=a.txt", Some("a.txt")),
+            (b"attachment; filename*=UTF-8''%+1; filename=a.txt", Some("a.txt")),
+            (b"attachment; filename*=UTF-8''; filename=a.txt", Some("a.txt")),
+            (b"attachment; filename*=UTF-8'a.txt; filename=b.txt", Some("b.txt")),
+            (b"attachment; filename*=a.txt; filename=b.txt", Some("b.txt")),
+            (b"attachment; filename*=KOI8-R''%C1; filename=a.txt", Some("a.txt")),
+            (b"attachment; filename*=KOI8-R''%C1; filename*=UTF-8''a.txt", Some("a.txt")),
+            // No name.
+            (b"attachment", None),
+            (b"attachment; filename=", None),
+            (b"attachment; filename=\"\"", None),
+            (b"attachment; filename=\"a.txt", None),
+            (b"attachment; filename*=UTF-8''%", None),
+            (b"attachment; filename*0=\"a\"; filename*1=\".txt\"", None),
+            (b"attachment; note=\"; filename=a.txt\"", None),
+            (b"attachment; name=a.txt", None),
+            (b"filename", None),
+            (b"", None),
+        ] {
+            assert_eq!(suggested_name(value).as_deref(), expected, "{}", value.escape_ascii());
+        }
+    }
+
+    proptest! {
+        #[test]
+        fn any_bytes_are_read_without_panic(value in prop::collection::vec(any::<u8>(), 0..40)) {
+            for start in [&b""[..], b"attachment; filename=", b"attachment; filename*=UTF-8''"] {
+                prop_assert_ne!(suggested_name(&[start, &value].concat()), Some(String::new()));
+            }
+        }
+
+        #[test]
+        fn any_name_survives_either_form(name in "\\PC{1,12}") {
+            let encoded: Vec<_> = name.bytes().map(|byte| format!("%{byte:02X}")).collect();
+            let value = format!("attachment; filename*=UTF-8''{}", encoded.concat());
+            let read = suggested_name(value.as_bytes());
+            prop_assert_eq!(read.as_deref(), Some(&*name));
+            let quoted = name.replace('\\', r"\\").replace('"', "\\\"");
+            let read = suggested_name(format!("attachment; filename=\"{quoted}\"").as_bytes());
+            prop_assert_eq!(read.as_deref(), Some(&*name));
+        }
+    }
+}
