@@ -4,29 +4,36 @@
 //! keep stands here once, as a pure function that a table of cases tests in memory. When to read, how
 //! long to wait and what to do with a value is decided in [`net`](crate::net) and above it.
 
-mod chunked;
-mod error;
-mod framing;
-mod head;
 mod byteranges;
+mod chunked;
 mod coding;
 pub mod conditional;
 pub mod content_disposition;
 mod content_range;
 pub mod date;
 mod entity_tag;
+mod error;
+mod framing;
+mod head;
 mod headers;
 mod method;
-mod persistence;
 pub mod negotiation;
 mod parameters;
+mod persistence;
 pub mod range;
 pub mod rate_limit;
 mod status;
+mod structured;
 mod target;
+#[cfg(test)]
+mod test_fields;
 mod writer;
 
+pub use byteranges::Byteranges;
 pub use chunked::{ChunkDecoder, ChunkError, Decoded, MAX_EXTENSION_BYTES, MAX_TRAILER_BYTES};
+pub use coding::Coding;
+pub use content_range::ContentRange;
+pub use entity_tag::{EntityTag, FileTag, Strength};
 pub use error::RequestError;
 pub use framing::{
     Answering, Framing, FramingError, expects_continue, request_framing, response_framing,
@@ -35,14 +42,6 @@ pub use head::{
     HeadScan, MAX_FIELD_SECTION_BYTES, MAX_START_LINE_BYTES, Oversize, RequestHead, ResponseHead,
     ResponseHeadError, Version,
 };
-mod structured;
-#[cfg(test)]
-mod test_fields;
-
-pub use byteranges::Byteranges;
-pub use coding::Coding;
-pub use content_range::ContentRange;
-pub use entity_tag::{EntityTag, FileTag, Strength};
 pub use headers::{Fields, MAX_FIELDS, is_token_byte, parse_decimal, trim_whitespace};
 pub use method::{ALLOW, Method};
 pub use persistence::{CloseReason, Persistence, asks_to_persist};

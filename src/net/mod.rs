@@ -6,10 +6,8 @@
 mod body;
 mod deadline;
 mod input;
+pub mod proxy_protocol;
 
 pub use body::{Body, BodyError};
 pub use deadline::{Deadline, ReadTimeout, is_disconnect, is_timeout};
 pub use input::{HeadReadError, Input};
-//! Sockets and what comes before HTTP on them, shared by both sides.
-
-pub mod proxy_protocol;
