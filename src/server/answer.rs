@@ -2,9 +2,12 @@
 //!
 //! No sockets here: a head goes in and a response comes out.
 
+use super::representation::{Represented, represent};
 use super::response::{Content, Response};
-use super::site::{Absence, Found, Site, StaticFile};
-use crate::http::{ALLOW, Method, RequestError, RequestHead, Status, Target, Version, is_host};
+use super::site::{Absence, Found, Site};
+use crate::http::{
+    ALLOW, ContentRange, Method, RequestError, RequestHead, Status, Target, Version, is_host,
+};
 
 /// Answers a request whose head is well-formed.
 pub(super) fn answer(site: &Site, head: &RequestHead) -> Response {
@@ -24,7 +27,18 @@ pub(super) fn answer(site: &Site, head: &RequestHead) -> Response {
         Err(error) => return refusal(error),
     };
     match site.find(&path) {
-        Ok(Found::File(file)) => file_response(file),
+        Ok(Found::File(file)) => match represent(file, head) {
+            Represented::Response(response) => response,
+            Represented::PreconditionFailed => refuse(
+                Status::PRECONDITION_FAILED,
+                "the file is not in the state that is asked for",
+            ),
+            Represented::Unsatisfiable(complete_length) => {
+                let content_range = ContentRange::Unsatisfied { complete_length };
+                refuse(Status::RANGE_NOT_SATISFIABLE, "the file has no such part")
+                    .field("Content-Range", content_range.to_string())
+            }
+        },
         Ok(Found::Redirect(location)) => redirect(location),
         Err(Absence::NotFound) => refuse(Status::NOT_FOUND, "there is no such file"),
         Err(Absence::Forbidden) => refuse(Status::FORBIDDEN, "this may not be read"),
@@ -57,13 +71,6 @@ pub(super) fn check_host(head: &RequestHead) -> Result<(), RequestError> {
 
 fn refuse(status: Status, reason: &str) -> Response {
     Response::text(status, format!("{status}: {reason}\n"))
-}
-
-fn file_response(file: StaticFile) -> Response {
-    let StaticFile { file, length, modified, content_type, .. } = file;
-    Response::new(Status::OK, Content::File { file, offset: 0, length })
-        .field("Content-Type", content_type)
-        .field("Last-Modified", httpdate::fmt_http_date(modified))
 }
 
 fn redirect(location: String) -> Response {

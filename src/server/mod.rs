@@ -17,6 +17,7 @@ mod error;
 mod lingering;
 mod listener;
 mod rejection;
+mod representation;
 mod response;
 pub mod site;
 mod threads;

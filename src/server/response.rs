@@ -12,6 +12,7 @@ use std::os::unix::fs::FileExt;
 use rustix::net::SendFlags;
 
 use super::date::with_current_date;
+use crate::http::range::ByteRange;
 use crate::http::{HeadWriter, Persistence, Status, Version};
 
 /// The name that responses give for the program (RFC 9110 §10.2.4).
@@ -34,6 +35,14 @@ pub(super) enum Content {
     File {
         file: File,
         offset: u64,
+        length: u64,
+    },
+    /// Several ranges of a file, each behind its own text, and a text at the end; `length` is that of
+    /// it all.
+    Parts {
+        file: File,
+        parts: Vec<(String, ByteRange)>,
+        closing: String,
         length: u64,
     },
 }
@@ -66,7 +75,7 @@ impl Response {
         match &self.content {
             Content::None => None,
             Content::Text(text) => Some(text.len() as u64),
-            Content::File { length, .. } => Some(*length),
+            Content::File { length, .. } | Content::Parts { length, .. } => Some(*length),
         }
     }
 
@@ -137,6 +146,15 @@ impl Response {
             Content::File { file, offset, length } => {
                 write_before_more(stream, out)?;
                 send_file(stream, file, *offset, *length).map(|()| *length)
+            }
+            Content::Parts { file, parts, closing, length } => {
+                for (text, range) in parts {
+                    out.extend_from_slice(text.as_bytes());
+                    write_before_more(stream, out)?;
+                    out.clear();
+                    send_file(stream, file, range.first, range.length())?;
+                }
+                write_all(stream, closing.as_bytes()).map(|()| *length)
             }
         }
     }
