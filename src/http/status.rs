@@ -8,6 +8,7 @@ pub struct Status(u16);
 
 impl Status {
     pub const CONTINUE: Self = Self(100);
+    pub const SWITCHING_PROTOCOLS: Self = Self(101);
     pub const OK: Self = Self(200);
     pub const NO_CONTENT: Self = Self(204);
     pub const PARTIAL_CONTENT: Self = Self(206);

@@ -7,3 +7,7 @@ mod server_limits;
 mod server_messages;
 mod server_paths;
 mod server_program;
+//! Both programs over real sockets and real files.
+
+mod client_fetch;
+mod support;

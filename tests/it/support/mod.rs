@@ -18,3 +18,6 @@ pub(crate) fn wait_until(what: &str, condition: impl Fn() -> bool) {
         thread::sleep(Duration::from_millis(2));
     }
 }
+//! What the tests stand on: servers that say what a test wants them to.
+
+pub(crate) mod scripted;
