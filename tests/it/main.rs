@@ -10,4 +10,5 @@ mod server_program;
 //! Both programs over real sockets and real files.
 
 mod client_fetch;
+mod client_program;
 mod support;
