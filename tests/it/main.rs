@@ -1,14 +1,11 @@
 //! The two programs over real sockets and real files.
 
-mod support;
-
+mod client_fetch;
+mod client_program;
 mod layers;
 mod server_limits;
 mod server_messages;
 mod server_paths;
 mod server_program;
-//! Both programs over real sockets and real files.
-
-mod client_fetch;
-mod client_program;
 mod support;
+mod two_programs;

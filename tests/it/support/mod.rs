@@ -1,7 +1,9 @@
-//! What the tests share: servers that end with their test, and conversations over raw sockets.
+//! What the tests stand on: servers that end with their test, servers that say what a test wants
+//! them to, and conversations over raw sockets.
 
 pub(crate) mod conversation;
 pub(crate) mod program;
+pub(crate) mod scripted;
 pub(crate) mod server;
 
 use std::thread;
@@ -18,6 +20,3 @@ pub(crate) fn wait_until(what: &str, condition: impl Fn() -> bool) {
         thread::sleep(Duration::from_millis(2));
     }
 }
-//! What the tests stand on: servers that say what a test wants them to.
-
-pub(crate) mod scripted;
