@@ -7,6 +7,7 @@ use std::os::unix::fs::MetadataExt;
 use std::time::SystemTime;
 
 use super::content_type::{OCTET_STREAM, content_type};
+use super::sniff::is_text;
 
 /// A file to be served. Its length and its validators are those of the moment it was opened.
 #[derive(Debug)]
@@ -24,13 +25,19 @@ pub struct StaticFile {
 }
 
 impl StaticFile {
+    /// The type comes from `name`, or, where that does not tell, from a look at the content.
     pub(super) fn new(file: File, metadata: &Metadata, name: &[u8]) -> io::Result<Self> {
+        let content_type = match content_type(name) {
+            Some(content_type) => content_type,
+            None if is_text(&file)? => Cow::Borrowed("text/plain; charset=utf-8"),
+            None => Cow::Borrowed(OCTET_STREAM),
+        };
         Ok(Self {
             length: metadata.len(),
             modified: metadata.modified()?,
             device: metadata.dev(),
             inode: metadata.ino(),
-            content_type: content_type(name).unwrap_or(Cow::Borrowed(OCTET_STREAM)),
+            content_type,
             file,
         })
     }

@@ -9,6 +9,7 @@ mod error;
 mod file;
 mod root;
 mod settings;
+mod sniff;
 mod walk;
 
 use std::borrow::Cow;

@@ -121,6 +121,28 @@ fn names_with_a_dot_in_front_do_not_exist_unless_they_are_shown() {
 }
 
 #[test]
+fn a_file_whose_name_does_not_tell_is_looked_into() {
+    let tree = tree();
+    for (name, content, content_type) in [
+        ("Makefile", &b"all:\n"[..], "text/plain; charset=utf-8"),
+        ("core", b"\x7fELF\0", OCTET_STREAM),
+        ("a.unheard-of", b"text", "text/plain; charset=utf-8"),
+        // Where the name tells, the content is not asked.
+        ("a.png", b"text", "image/png"),
+    ] {
+        write(tree.path().join(name), content).unwrap();
+        let site = Site::open(tree.path(), settings()).unwrap();
+        let Ok(Found::File(mut found)) = site.find(&path(&format!("/{name}"))) else {
+            panic!("{name} is not found")
+        };
+        assert_eq!(found.content_type, content_type, "{name}");
+        let mut read = Vec::new();
+        found.file.read_to_end(&mut read).unwrap();
+        assert_eq!(read, content, "{name}");
+    }
+}
+
+#[test]
 fn what_is_no_file_is_not_found_and_nobody_waits_for_it() {
     let tree = tree();
     mkfifoat(CWD, tree.path().join("fifo"), Mode::RUSR | Mode::WUSR).unwrap();
