@@ -6,7 +6,9 @@
 
 mod content_type;
 mod error;
+mod error_page;
 mod file;
+mod page;
 mod root;
 mod settings;
 mod sniff;
@@ -20,6 +22,7 @@ use percent_encoding::{AsciiSet, CONTROLS, percent_encode};
 
 pub use content_type::{OCTET_STREAM, content_type};
 pub use error::{Absence, SiteError};
+pub use error_page::{ERROR_FORMS, error_page};
 pub use file::StaticFile;
 pub use root::Root;
 pub use settings::{DotFiles, SiteSettings, SymbolicLinks};
