@@ -4,7 +4,8 @@
 
 use super::representation::{Represented, represent};
 use super::response::{Content, Response};
-use super::site::{Absence, Found, Site};
+use super::site::{Absence, Found, Listing, Site};
+use crate::http::negotiation::{MediaType, choose_media_type};
 use crate::http::{
     ALLOW, ContentRange, Method, RequestError, RequestHead, Status, Target, Version, is_host,
 };
@@ -39,6 +40,13 @@ pub(super) fn answer(site: &Site, head: &RequestHead) -> Response {
                     .field("Content-Range", content_range.to_string())
             }
         },
+        Ok(Found::Listing(listing)) => {
+            let form =
+                choose_media_type(&head.fields(), &Listing::FORMS).unwrap_or(MediaType::Html);
+            Response::new(Status::OK, Content::Text(listing.write(form).into_bytes()))
+                .field("Content-Type", form.content_type())
+                .field("Vary", "Accept")
+        }
         Ok(Found::Redirect(location)) => redirect(location),
         Err(Absence::NotFound) => refuse(Status::NOT_FOUND, "there is no such file"),
         Err(Absence::Forbidden) => refuse(Status::FORBIDDEN, "this may not be read"),

@@ -1,13 +1,14 @@
 //! What is served: a path of a request in, an opened file out.
 //!
-//! Owns the way from a decoded path to a representation: confinement to the root, index files, media
-//! types. What a path is, the request target has decided; what is sent of a file, and under which
+//! Owns the way from a decoded path to a representation: confinement to the root, index files,
+//! listings, media types. What a path is, the request target has decided; what is sent of a file, and under which
 //! conditions, is the business of whoever asked.
 
 mod content_type;
 mod error;
 mod error_page;
 mod file;
+mod listing;
 mod page;
 mod root;
 mod settings;
@@ -24,8 +25,9 @@ pub use content_type::{OCTET_STREAM, content_type};
 pub use error::{Absence, SiteError};
 pub use error_page::{ERROR_FORMS, error_page};
 pub use file::StaticFile;
+pub use listing::{Direction, Entry, EntryKind, Listing, Order, SortBy};
 pub use root::Root;
-pub use settings::{DotFiles, SiteSettings, SymbolicLinks};
+pub use settings::{DotFiles, Listings, SiteSettings, SymbolicLinks};
 
 use crate::http::TargetPath;
 
@@ -43,6 +45,8 @@ pub struct Site {
 #[derive(Debug)]
 pub enum Found {
     File(StaticFile),
+    /// A directory without an index file.
+    Listing(Listing),
     /// A directory was named without its slash: the reference to be asked for instead, an absolute
     /// path with the query, for `Location`.
     Redirect(String),
@@ -51,7 +55,7 @@ pub enum Found {
 /// What one open finds.
 enum Opened {
     File(StaticFile),
-    Directory,
+    Directory(File),
 }
 
 impl Site {
@@ -72,7 +76,8 @@ impl Site {
         Ok(Self { root, settings })
     }
 
-    /// Finds what is served under a path: a file by its name, a directory by its index file.
+    /// Finds what is served under a path: a file by its name, a directory by its index file
+    /// or its listing.
     ///
     /// A plain file costs one open and one look at its metadata. Nothing waits for another program,
     /// whatever lies there: FIFOs, sockets and devices are not found.
@@ -88,7 +93,7 @@ impl Site {
         }
         match self.open_beneath(&path.relative)? {
             Opened::File(file) => Ok(Found::File(file)),
-            Opened::Directory => Ok(Found::Redirect(with_slash(path))),
+            Opened::Directory(_) => Ok(Found::Redirect(with_slash(path))),
         }
     }
 
@@ -97,13 +102,19 @@ impl Site {
         for index in &self.settings.index {
             match self.open_beneath(&join(&path.relative, index.as_bytes())) {
                 Ok(Opened::File(file)) => return Ok(Found::File(file)),
-                Ok(Opened::Directory) | Err(Absence::NotFound) => {}
+                Ok(Opened::Directory(_)) | Err(Absence::NotFound) => {}
                 Err(absence) => return Err(absence),
             }
         }
         match self.open_beneath(&path.relative)? {
             Opened::File(_) => Err(Absence::NotFound),
-            Opened::Directory => Err(Absence::Forbidden),
+            Opened::Directory(directory) => match self.settings.listings {
+                Listings::Offered => {
+                    let dot_files = self.settings.dot_files;
+                    Ok(Found::Listing(Listing::read(&self.root, dot_files, &directory, path)?))
+                }
+                Listings::Refused => Err(Absence::Forbidden),
+            },
         }
     }
 
@@ -114,7 +125,7 @@ impl Site {
             let name = relative.rsplit(|byte| *byte == b'/').next().unwrap_or_default();
             Ok(Opened::File(StaticFile::new(file, &metadata, name)?))
         } else if metadata.is_dir() {
-            Ok(Opened::Directory)
+            Ok(Opened::Directory(file))
         } else {
             Err(Absence::NotFound)
         }

@@ -5,6 +5,8 @@
 pub struct SiteSettings {
     /// Names that are tried, in order, where a directory is asked for; by default `index.html`.
     pub index: Vec<String>,
+    /// What becomes of directories without an index file; listed by default.
+    pub listings: Listings,
     /// What becomes of links that leave the root; refused by default.
     pub symbolic_links: SymbolicLinks,
     /// Whether names that begin with a dot exist; not by default.
@@ -15,10 +17,19 @@ impl Default for SiteSettings {
     fn default() -> Self {
         Self {
             index: vec!["index.html".to_owned()],
+            listings: Listings::Offered,
             symbolic_links: SymbolicLinks::Confined,
             dot_files: DotFiles::Hidden,
         }
     }
+}
+
+/// Whether a directory without an index file is listed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Listings {
+    Offered,
+    /// Such a directory is forbidden; what lies in it is served to whoever knows its name.
+    Refused,
 }
 
 /// How far symbolic links lead.

@@ -29,6 +29,10 @@ fn find(site: &Site, target: &str) -> String {
             assert_eq!(length, content.len() as u64);
             content
         }
+        Ok(Found::Listing(listing)) => {
+            let names = listing.entries().iter().map(Entry::reference);
+            format!("listing {}", names.collect::<Vec<_>>().join(" "))
+        }
         Ok(Found::Redirect(location)) => format!("to {location}"),
         Err(absence) => format!("{absence:?}"),
     }
@@ -81,7 +85,8 @@ fn paths_lead_to_files_index_files_and_redirects() {
         ("/a%20b%3F", "to /a%20b%3F/"),
         ("/docs-link", "to /docs-link/"),
         ("/docs-link/deep/file.txt", "deep"),
-        ("/empty/", "Forbidden"),
+        ("/empty/", "listing "),
+        ("/docs/deep/", "listing ./file.txt"),
         ("/file.txt/", "NotFound"),
         ("/file.txt/more", "NotFound"),
         ("/file.txt/more/", "NotFound"),
@@ -107,7 +112,8 @@ fn names_with_a_dot_in_front_do_not_exist_unless_they_are_shown() {
     for (target, when_hidden, when_shown) in [
         ("/.env", "NotFound", "secret"),
         ("/.git", "NotFound", "to /.git/"),
-        ("/.git/", "NotFound", "Forbidden"),
+        ("/.git/", "NotFound", "listing ./objects/"),
+        ("/.well-known/", "listing ./security.txt", "listing ./.hidden ./security.txt"),
         ("/.git/objects/a", "NotFound", "object"),
         ("/docs/%2eenv", "NotFound", "NotFound"),
         ("/%2eenv", "NotFound", "secret"),
@@ -118,6 +124,34 @@ fn names_with_a_dot_in_front_do_not_exist_unless_they_are_shown() {
         assert_eq!(find(&hidden, target), when_hidden, "{target}");
         assert_eq!(find(&shown, target), when_shown, "{target}");
     }
+}
+
+#[test]
+fn directories_without_an_index_are_forbidden_where_listings_are_refused() {
+    let tree = tree();
+    let settings = SiteSettings { listings: Listings::Refused, ..settings() };
+    let site = Site::open(tree.path(), settings).unwrap();
+    for (target, expected) in [
+        ("/empty/", "Forbidden"),
+        ("/docs/deep/", "Forbidden"),
+        ("/docs/deep/file.txt", "deep"),
+        ("/docs/", "docs index"),
+        ("/nothing/", "NotFound"),
+    ] {
+        assert_eq!(find(&site, target), expected, "{target}");
+    }
+}
+
+#[test]
+fn a_site_without_index_files_lists_every_directory() {
+    let tree = tree();
+    let settings = SiteSettings { index: Vec::new(), ..Default::default() };
+    let site = Site::open(tree.path(), settings).unwrap();
+    let root = "listing ./.well-known/ ./a%20b%3F/ ./docs/ ./docs-link/ ./empty/ ./index.html/ \
+                ./file.txt ./index.htm ./link";
+    assert_eq!(find(&site, "/"), root);
+    assert_eq!(find(&site, "/docs/"), "listing ./deep/ ./index.htm ./index.html");
+    assert_eq!(find(&site, "/file.txt/"), "NotFound");
 }
 
 #[test]

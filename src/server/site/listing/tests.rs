@@ -1,0 +1,236 @@
+//! Listings of real directories, in each form, and whether their links lead where they say.
+
+use std::ffi::OsStr;
+use std::fs::{File, FileTimes, create_dir, create_dir_all, hard_link, write};
+use std::os::unix::ffi::OsStrExt;
+use std::os::unix::fs::symlink;
+use std::time::{Duration, SystemTime};
+
+use rustix::fs::{CWD, Mode, mkfifoat};
+use tempfile::TempDir;
+
+use super::*;
+use crate::http::{Method, Target};
+use crate::server::site::{Found, Site, SiteSettings, SymbolicLinks};
+
+const AWKWARD: [&[u8]; 18] = [
+    b"a b",
+    b"a+b",
+    b"100%",
+    b"%41",
+    b"it's \"quoted\"",
+    b"<script>alert(1)",
+    b"a&amp;b",
+    b"what?",
+    b"#1",
+    b"new\nline",
+    b"\x1b[31m",
+    b"\xf0\x9f\x98\x80",
+    b"\xff\xfe",
+    b"javascript:alert(1)",
+    b"http:",
+    b"back\\slash",
+    b"-rf",
+    "\u{202e}txt.exe".as_bytes(),
+];
+
+fn find(site: &Site, target: &str) -> Found {
+    let Ok(Target::Path(path)) = Target::parse(Method::Get, target.as_bytes()) else {
+        panic!("{target} is refused")
+    };
+    site.find(&path).unwrap_or_else(|absence| panic!("{target}: {absence:?}"))
+}
+
+fn list(site: &Site, target: &str) -> Listing {
+    match find(site, target) {
+        Found::Listing(listing) => listing,
+        other => panic!("{target} is {other:?}"),
+    }
+}
+
+fn names(listing: &Listing) -> String {
+    let names = listing.entries().iter().map(|entry| String::from_utf8_lossy(&entry.name));
+    names.collect::<Vec<_>>().join(" ")
+}
+
+/// The references of a page, as a browser reads them: nothing in them was to be escaped.
+fn references(page: &str) -> Vec<&str> {
+    let after = page.split(" href=\"").skip(1);
+    after.map(|rest| rest.split_once('"').expect("the attribute is closed").0).collect()
+}
+
+fn tree() -> TempDir {
+    let tree = tempfile::tempdir().unwrap();
+    create_dir_all(tree.path().join("root/sub/deep")).unwrap();
+    write(tree.path().join("secret"), "secret").unwrap();
+    tree
+}
+
+fn open(tree: &TempDir) -> Site {
+    Site::open(&tree.path().join("root"), SiteSettings::default()).unwrap()
+}
+
+#[test]
+fn every_name_is_listed_linked_and_served() {
+    let tree = tree();
+    for name in AWKWARD {
+        let at = tree.path().join("root/sub").join(OsStr::from_bytes(name));
+        write(at, name.escape_ascii().to_string()).unwrap();
+    }
+    let site = open(&tree);
+    let listing = list(&site, "/sub/");
+    let json: serde_json::Value = serde_json::from_str(&listing.write(MediaType::Json)).unwrap();
+    let page = listing.write(MediaType::Html);
+    let lines = listing.write(MediaType::Plain);
+    let references = references(&page);
+    for name in AWKWARD {
+        let reference = format!("./{}", encode_segment(name));
+        assert!(references.contains(&reference.as_str()), "{reference} in {page}");
+        assert!(lines.lines().any(|line| line == reference), "{reference} in {lines}");
+        let entries = json["entries"].as_array().unwrap();
+        let entry = entries.iter().find(|entry| entry["href"] == reference.as_str()).unwrap();
+        assert_eq!(entry["name"], String::from_utf8_lossy(name).as_ref());
+        let target = format!("/sub/{}", reference.trim_start_matches("./"));
+        let Found::File(found) = find(&site, &target) else { panic!("{target} is no file") };
+        let content = std::io::read_to_string(found.file).unwrap();
+        assert_eq!(content, name.escape_ascii().to_string());
+    }
+    assert_eq!(lines.lines().count(), AWKWARD.len() + 1);
+    assert!(!page.contains("<script"), "{page}");
+    assert!(page.contains("<bdi>&lt;script&gt;alert(1)</bdi>"), "{page}");
+    assert!(page.contains("<bdi>new\u{240a}line</bdi>"), "{page}");
+}
+
+#[test]
+fn what_would_not_be_served_is_not_listed() {
+    let tree = tree();
+    let root = tree.path().join("root");
+    write(root.join("file"), "file").unwrap();
+    write(root.join(".hidden"), "hidden").unwrap();
+    create_dir(root.join(".git")).unwrap();
+    mkfifoat(CWD, root.join("fifo"), Mode::RUSR).unwrap();
+    for (link, target) in [
+        ("in", "file"),
+        ("in-dir", "sub"),
+        ("out", "../secret"),
+        ("absolute", "/etc"),
+        ("dangling", "nothing"),
+        ("loop", "loop"),
+        ("fifo-link", "fifo"),
+        ("sub/up", "../file"),
+        ("sub/out", "../../secret"),
+    ] {
+        symlink(target, root.join(link)).unwrap();
+    }
+    let site = open(&tree);
+    assert_eq!(names(&list(&site, "/")), "in-dir sub file in");
+    assert_eq!(names(&list(&site, "/sub/")), "deep up");
+    assert_eq!(names(&list(&site, "/in-dir/")), "deep up");
+    let link = list(&site, "/").entries()[3].kind;
+    assert_eq!(link, EntryKind::File { length: 4 }, "a link is as long as what it leads to");
+
+    let all = SiteSettings {
+        dot_files: DotFiles::Shown,
+        symbolic_links: SymbolicLinks::Followed,
+        ..Default::default()
+    };
+    let all = Site::open(&root, all).unwrap();
+    assert_eq!(names(&list(&all, "/")), ".git absolute in-dir sub .hidden file in out");
+}
+
+#[test]
+fn a_page_has_a_table_with_links_to_sort_it_and_a_way_up() {
+    let tree = tree();
+    let root = tree.path().join("root/sub");
+    write(root.join("small.txt"), "small").unwrap();
+    File::create(root.join("large.bin")).unwrap().set_len(1_610_612_736).unwrap();
+    let time = SystemTime::UNIX_EPOCH + Duration::from_secs(1_795_612_625);
+    let file = File::options().write(true).open(root.join("small.txt")).unwrap();
+    file.set_times(FileTimes::new().set_modified(time)).unwrap();
+    let site = open(&tree);
+    let page = list(&site, "/sub/").write(MediaType::Html);
+    for part in [
+        "<!DOCTYPE html>",
+        "<title>Index of /sub/</title>",
+        "<a href=\"../\">/</a>",
+        "<a href=\"./\"><bdi>sub</bdi>/</a>",
+        "<a href=\"../\">../</a>",
+        "<th scope=\"col\" aria-sort=\"ascending\"><a href=\"?sort=name&amp;order=desc\"",
+        "<th scope=\"col\"><a href=\"?sort=size&amp;order=desc\"",
+        "<th scope=\"col\"><a href=\"?sort=date&amp;order=desc\"",
+        "<a href=\"./deep/\"><bdi>deep</bdi>/</a>",
+        "<td title=\"5 bytes\">5 B</td>",
+        "<td title=\"1610612736 bytes\">1.5 GiB</td>",
+        "<time datetime=\"2026-11-25T13:17:05Z\">2026-11-25 13:17</time>",
+        "1 folder, 2 files, 1.5 GiB",
+    ] {
+        assert!(page.contains(part), "{part} in {page}");
+    }
+    let root_page = list(&site, "/").write(MediaType::Html);
+    assert!(!root_page.contains("href=\"../\""), "no way up from the root: {root_page}");
+    let deep = list(&site, "/sub/deep/").write(MediaType::Html);
+    for part in ["<a href=\"../../\">/</a>", "<a href=\"../\"><bdi>sub</bdi>/</a>", "0 files, 0 B"]
+    {
+        assert!(deep.contains(part), "{part} in {deep}");
+    }
+}
+
+#[test]
+fn the_query_sorts_every_form() {
+    let tree = tree();
+    for (name, length) in [("file10", 1), ("file9", 3), ("file1", 2)] {
+        write(tree.path().join("root").join(name), "x".repeat(length)).unwrap();
+    }
+    let site = open(&tree);
+    for (target, expected) in [
+        ("/", "./sub/ ./file1 ./file9 ./file10"),
+        ("/?order=desc", "./sub/ ./file10 ./file9 ./file1"),
+        ("/?sort=size", "./sub/ ./file10 ./file1 ./file9"),
+        ("/?sort=size&order=desc", "./sub/ ./file9 ./file1 ./file10"),
+    ] {
+        let listing = list(&site, target);
+        let plain = listing.write(MediaType::Plain);
+        assert_eq!(plain.split_whitespace().collect::<Vec<_>>().join(" "), expected, "{target}");
+        let page = listing.write(MediaType::Html);
+        let links = references(&page).into_iter().filter(|reference| reference.starts_with("./"));
+        // The first is the breadcrumb's link to this very page.
+        assert_eq!(links.skip(1).collect::<Vec<_>>().join(" "), expected, "{target}");
+    }
+}
+
+#[test]
+fn json_tells_paths_types_sizes_and_times() {
+    let tree = tree();
+    let path = tree.path().join("root/sub/a b");
+    write(&path, "fourteen bytes").unwrap();
+    let time = SystemTime::UNIX_EPOCH + Duration::from_millis(1_795_612_625_999);
+    for path in [path, tree.path().join("root/sub/deep")] {
+        let opened = File::open(path).unwrap();
+        opened.set_times(FileTimes::new().set_modified(time)).unwrap();
+    }
+    let json = list(&open(&tree), "/sub/").write(MediaType::Json);
+    assert_eq!(
+        json,
+        "{\"path\":\"/sub/\",\"entries\":[\
+         {\"name\":\"deep\",\"href\":\"./deep/\",\"type\":\"directory\",\
+         \"modified\":\"2026-11-25T13:17:05Z\"},\
+         {\"name\":\"a b\",\"href\":\"./a%20b\",\"type\":\"file\",\"size\":14,\
+         \"modified\":\"2026-11-25T13:17:05Z\"}]}\n"
+    );
+}
+
+#[test]
+fn a_directory_of_fifty_thousand_entries_is_listed_whole() {
+    const ENTRIES: usize = 50_000;
+    let tree = tree();
+    // One file under many names: quicker to make than as many files.
+    let directory = tree.path().join("root/sub/deep");
+    for index in 0..ENTRIES {
+        hard_link(tree.path().join("secret"), directory.join(format!("entry {index}"))).unwrap();
+    }
+    let listing = list(&open(&tree), "/sub/deep/");
+    assert_eq!(listing.entries().len(), ENTRIES);
+    let last = listing.entries().last().unwrap();
+    assert_eq!(last.reference(), format!("./entry%20{}", ENTRIES - 1));
+    assert_eq!(listing.write(MediaType::Html).matches("<tr>").count(), ENTRIES + 2);
+}
