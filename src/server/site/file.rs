@@ -8,6 +8,7 @@ use std::time::SystemTime;
 
 use super::content_type::{OCTET_STREAM, content_type};
 use super::sniff::is_text;
+use crate::http::Coding;
 
 /// A file to be served. Its length and its validators are those of the moment it was opened.
 #[derive(Debug)]
@@ -20,8 +21,12 @@ pub struct StaticFile {
     /// With `inode`, which file it is, whatever its name.
     pub device: u64,
     pub inode: u64,
-    /// The value of `Content-Type`.
+    /// The value of `Content-Type`; a twin has that of its plain file.
     pub content_type: Cow<'static, str>,
+    /// How the content is coded; identity for whatever was asked for by its own name.
+    pub coding: Coding,
+    /// Which of the site's index files it is.
+    pub(super) index: Option<usize>,
 }
 
 impl StaticFile {
@@ -38,6 +43,8 @@ impl StaticFile {
             device: metadata.dev(),
             inode: metadata.ino(),
             content_type,
+            coding: Coding::Identity,
+            index: None,
             file,
         })
     }

@@ -13,6 +13,7 @@ mod page;
 mod root;
 mod settings;
 mod sniff;
+mod twins;
 mod walk;
 
 use std::borrow::Cow;
@@ -27,7 +28,8 @@ pub use error_page::{ERROR_FORMS, error_page};
 pub use file::StaticFile;
 pub use listing::{Direction, Entry, EntryKind, Listing, Order, SortBy};
 pub use root::Root;
-pub use settings::{DotFiles, Listings, SiteSettings, SymbolicLinks};
+pub use settings::{DotFiles, Listings, Precompressed, SiteSettings, SymbolicLinks};
+pub use twins::Twins;
 
 use crate::http::TargetPath;
 
@@ -99,9 +101,11 @@ impl Site {
 
     /// The first index file of a directory. Its directory is opened only if there is none.
     fn find_index(&self, path: &TargetPath) -> Result<Found, Absence> {
-        for index in &self.settings.index {
-            match self.open_beneath(&join(&path.relative, index.as_bytes())) {
-                Ok(Opened::File(file)) => return Ok(Found::File(file)),
+        for (index, name) in self.settings.index.iter().enumerate() {
+            match self.open_beneath(&join(&path.relative, name.as_bytes())) {
+                Ok(Opened::File(file)) => {
+                    return Ok(Found::File(StaticFile { index: Some(index), ..file }));
+                }
                 Ok(Opened::Directory(_)) | Err(Absence::NotFound) => {}
                 Err(absence) => return Err(absence),
             }

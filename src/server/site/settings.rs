@@ -11,6 +11,8 @@ pub struct SiteSettings {
     pub symbolic_links: SymbolicLinks,
     /// Whether names that begin with a dot exist; not by default.
     pub dot_files: DotFiles,
+    /// Whether a compressed file stands for the plain one beside it; by default it does.
+    pub precompressed: Precompressed,
 }
 
 impl Default for SiteSettings {
@@ -20,6 +22,7 @@ impl Default for SiteSettings {
             listings: Listings::Offered,
             symbolic_links: SymbolicLinks::Confined,
             dot_files: DotFiles::Hidden,
+            precompressed: Precompressed::Served,
         }
     }
 }
@@ -56,4 +59,12 @@ impl DotFiles {
     pub(super) fn hide(self, segment: &[u8]) -> bool {
         self == Self::Hidden && segment.starts_with(b".") && segment != b".well-known"
     }
+}
+
+/// Whether `app.js.gz` is sent, as gzip-coded, to whoever accepts that and asks for `app.js`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Precompressed {
+    Served,
+    /// It is a file like any other.
+    Ignored,
 }
