@@ -2,64 +2,111 @@
 //!
 //! No sockets here: a head goes in and a response comes out.
 
+use std::sync::Arc;
+
+use super::config::ExtraFields;
 use super::representation::{Represented, represent};
 use super::response::{Content, Response};
-use super::site::{Absence, Found, Listing, Site};
-use crate::http::negotiation::{MediaType, choose_media_type};
+use super::site::{Absence, ERROR_FORMS, Found, Listing, Site, StaticFile, error_page};
+use crate::http::negotiation::{MediaType, choose_coding, choose_media_type};
 use crate::http::{
-    ALLOW, ContentRange, Method, RequestError, RequestHead, Status, Target, Version, is_host,
+    ALLOW, Coding, ContentRange, Fields, Method, RequestError, RequestHead, Status, Target,
+    TargetPath, Version, is_host,
 };
 
-/// Answers a request whose head is well-formed.
-pub(super) fn answer(site: &Site, head: &RequestHead) -> Response {
-    match head.method() {
-        Method::Get | Method::Head | Method::Options => {}
-        Method::Unsupported => {
-            return refuse(Status::METHOD_NOT_ALLOWED, "only files are read here")
-                .field("Allow", ALLOW);
-        }
-        Method::Unknown => return refuse(Status::NOT_IMPLEMENTED, "unknown method"),
+/// What is served, and with which fields beyond those that describe it.
+#[derive(Debug)]
+pub(super) struct Answerer {
+    site: Site,
+    extra: Arc<ExtraFields>,
+}
+
+impl Answerer {
+    pub(super) fn new(site: Site, extra: ExtraFields) -> Self {
+        Self { site, extra: Arc::new(extra) }
     }
-    let path = match Target::parse(head.method(), head.target()) {
-        Ok(Target::Path(path)) if head.method() != Method::Options => path,
-        Ok(Target::Server | Target::Path(_)) => {
-            return Response::new(Status::NO_CONTENT, Content::None).field("Allow", ALLOW);
+
+    /// Answers a request whose head is well-formed.
+    pub(super) fn answer(&self, head: &RequestHead) -> Response {
+        let response = self.answer_method(head);
+        self.extra.further.iter().fold(response, |response, field| {
+            response.field(field.name.clone(), field.value.clone())
+        })
+    }
+
+    fn answer_method(&self, head: &RequestHead) -> Response {
+        let method = head.method();
+        match method {
+            Method::Get | Method::Head | Method::Options => {}
+            Method::Unsupported => {
+                return refuse(head, Status::METHOD_NOT_ALLOWED, "only files are read here")
+                    .field("Allow", ALLOW);
+            }
+            Method::Unknown => return refuse(head, Status::NOT_IMPLEMENTED, "unknown method"),
         }
-        Err(error) => return refusal(error),
-    };
-    match site.find(&path) {
-        Ok(Found::File(file)) => match represent(file, head) {
-            Represented::Response(response) => response,
-            Represented::PreconditionFailed => refuse(
-                Status::PRECONDITION_FAILED,
-                "the file is not in the state that is asked for",
-            ),
+        match Target::parse(method, head.target()) {
+            Ok(Target::Path(path)) if method != Method::Options => self.answer_path(head, &path),
+            Ok(Target::Server | Target::Path(_)) => {
+                Response::new(Status::NO_CONTENT, Content::None).field("Allow", ALLOW)
+            }
+            Err(error) => refusal(head, error),
+        }
+    }
+
+    fn answer_path(&self, head: &RequestHead, path: &TargetPath) -> Response {
+        match self.site.find(path) {
+            Ok(Found::File(file)) => self.answer_file(head, path, file),
+            Ok(Found::Listing(listing)) => list(head, &listing),
+            Ok(Found::Redirect(location)) => redirect(head, location),
+            Err(Absence::NotFound) => refuse(head, Status::NOT_FOUND, "there is no such file"),
+            Err(Absence::Forbidden) => refuse(head, Status::FORBIDDEN, "this may not be read"),
+            Err(Absence::Failed(error)) => {
+                log::warn!("cannot open {}: {error}", path.relative.escape_ascii());
+                let reason = "the file cannot be opened at present";
+                refuse(head, Status::SERVICE_UNAVAILABLE, reason).field("Retry-After", "1")
+            }
+        }
+    }
+
+    /// Answers with a file, or with a coded twin of it that the client prefers (RFC 9110 §12.5.3).
+    fn answer_file(&self, head: &RequestHead, path: &TargetPath, file: StaticFile) -> Response {
+        let mut varies = false;
+        let mut chosen = file;
+        if head.fields().first("Accept-Encoding").is_some() {
+            let twins = self.site.find_twins(path, &chosen);
+            varies = !twins.codings().is_empty();
+            // A client that refuses everything there is gets the file as it is: §12.5.3 allows it.
+            let coding = choose_coding(&head.fields(), twins.codings()).unwrap_or(Coding::Identity);
+            if let Some(twin) = twins.take(coding) {
+                chosen = twin;
+            }
+        }
+        match represent(chosen, head) {
+            Represented::Response(mut response) => {
+                if varies {
+                    response = response.field("Vary", "Accept-Encoding");
+                }
+                match &self.extra.cache_control {
+                    Some(value) => response.field("Cache-Control", value.clone()),
+                    None => response,
+                }
+            }
+            Represented::PreconditionFailed => {
+                let reason = "the file is not in the state that is asked for";
+                refuse(head, Status::PRECONDITION_FAILED, reason)
+            }
             Represented::Unsatisfiable(complete_length) => {
                 let content_range = ContentRange::Unsatisfied { complete_length };
-                refuse(Status::RANGE_NOT_SATISFIABLE, "the file has no such part")
+                refuse(head, Status::RANGE_NOT_SATISFIABLE, "the file has no such part")
                     .field("Content-Range", content_range.to_string())
             }
-        },
-        Ok(Found::Listing(listing)) => {
-            let form =
-                choose_media_type(&head.fields(), &Listing::FORMS).unwrap_or(MediaType::Html);
-            Response::new(Status::OK, Content::Text(listing.write(form).into_bytes()))
-                .field("Content-Type", form.content_type())
-                .field("Vary", "Accept")
-        }
-        Ok(Found::Redirect(location)) => redirect(location),
-        Err(Absence::NotFound) => refuse(Status::NOT_FOUND, "there is no such file"),
-        Err(Absence::Forbidden) => refuse(Status::FORBIDDEN, "this may not be read"),
-        Err(Absence::Failed(error)) => {
-            log::warn!("cannot open {}: {error}", path.relative.escape_ascii());
-            refuse(Status::SERVICE_UNAVAILABLE, "the file cannot be opened at present")
         }
     }
 }
 
 /// Answers a request that is refused for its form, whatever it asks for.
-pub(super) fn refusal(error: RequestError) -> Response {
-    refuse(error.status(), &error.to_string())
+pub(super) fn refusal(head: &RequestHead, error: RequestError) -> Response {
+    refuse(head, error.status(), &error.to_string())
 }
 
 /// Checks what every request must have, beyond its grammar: one valid `Host` in HTTP/1.1, and at most
@@ -77,11 +124,22 @@ pub(super) fn check_host(head: &RequestHead) -> Result<(), RequestError> {
     }
 }
 
-fn refuse(status: Status, reason: &str) -> Response {
-    Response::text(status, format!("{status}: {reason}\n"))
+fn list(head: &RequestHead, listing: &Listing) -> Response {
+    let form = choose_media_type(&head.fields(), &Listing::FORMS).unwrap_or(MediaType::Html);
+    Response::typed(Status::OK, form, listing.write(form)).field("Vary", "Accept")
 }
 
-fn redirect(location: String) -> Response {
-    let text = format!("{}: the directory is {location}\n", Status::PERMANENT_REDIRECT);
-    Response::text(Status::PERMANENT_REDIRECT, text).field("Location", location)
+fn redirect(head: &RequestHead, location: String) -> Response {
+    let detail = format!("the directory is {location}");
+    refuse(head, Status::PERMANENT_REDIRECT, &detail).field("Location", location)
+}
+
+/// A status and a sentence, as the client reads them best: a page for a browser, else plain text.
+fn refuse(head: &RequestHead, status: Status, detail: &str) -> Response {
+    let form = error_form(&head.fields());
+    Response::typed(status, form, error_page(status, detail, form))
+}
+
+fn error_form(fields: &Fields<'_>) -> MediaType {
+    choose_media_type(fields, &ERROR_FORMS).unwrap_or(MediaType::Plain)
 }

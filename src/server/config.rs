@@ -1,11 +1,14 @@
 //! What the server is told: settings that are valid, with their defaults.
 
+use std::fmt;
 use std::net::IpAddr;
 use std::path::PathBuf;
+use std::str::FromStr;
 use std::time::Duration;
 
 use super::admission::Limits;
 use super::site::SiteSettings;
+use crate::http::{is_field_value, is_token_byte};
 
 /// Everything the server needs to start.
 #[derive(Clone, Debug)]
@@ -21,7 +24,86 @@ pub struct ServerConfig {
     pub lingering: usize,
     pub timeouts: Timeouts,
     pub site: SiteSettings,
+    pub extra_fields: ExtraFields,
 }
+
+/// Fields that responses have because the operator wants them.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct ExtraFields {
+    /// The value of `Cache-Control` for files (RFC 9111 §5.2).
+    pub cache_control: Option<String>,
+    /// Fields of every answer to a request, in this order.
+    pub further: Vec<ExtraField>,
+}
+
+/// A field that may be added to responses without contradicting what the server says itself.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ExtraField {
+    pub(super) name: String,
+    pub(super) value: String,
+}
+
+/// Why a field may not be added.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum ExtraFieldError {
+    /// There is no colon between a name and a value.
+    Colon,
+    /// The name is no token (RFC 9110 §5.1).
+    Name,
+    /// The value has a control byte (RFC 9110 §5.5).
+    Value,
+    /// The server says this itself, and must be the only one who does.
+    Reserved,
+}
+
+/// Fields that frame a message, describe a connection or a file, or are computed.
+const RESERVED: [&str; 12] = [
+    "connection",
+    "content-length",
+    "content-encoding",
+    "content-range",
+    "content-type",
+    "date",
+    "etag",
+    "keep-alive",
+    "last-modified",
+    "server",
+    "transfer-encoding",
+    "upgrade",
+];
+
+impl FromStr for ExtraField {
+    type Err = ExtraFieldError;
+
+    /// Reads `Name: value`.
+    fn from_str(text: &str) -> Result<Self, ExtraFieldError> {
+        let (name, value) = text.split_once(':').ok_or(ExtraFieldError::Colon)?;
+        let value = value.trim_matches([' ', '\t']);
+        if name.is_empty() || !name.bytes().all(is_token_byte) {
+            return Err(ExtraFieldError::Name);
+        }
+        if !is_field_value(value.as_bytes()) {
+            return Err(ExtraFieldError::Value);
+        }
+        if RESERVED.iter().any(|reserved| name.eq_ignore_ascii_case(reserved)) {
+            return Err(ExtraFieldError::Reserved);
+        }
+        Ok(Self { name: name.to_owned(), value: value.to_owned() })
+    }
+}
+
+impl fmt::Display for ExtraFieldError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Colon => "write it as 'Name: value'",
+            Self::Name => "the name before the colon is not that of a field",
+            Self::Value => "the value has a control character",
+            Self::Reserved => "the server sets this field itself",
+        })
+    }
+}
+
+impl std::error::Error for ExtraFieldError {}
 
 /// How long peers may take.
 #[derive(Clone, Copy, Debug)]
@@ -54,6 +136,32 @@ impl Default for ServerConfig {
             lingering: 128,
             timeouts: Timeouts::default(),
             site: SiteSettings::default(),
+            extra_fields: ExtraFields::default(),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_field_is_added_only_if_it_is_one_and_contradicts_nothing() {
+        for (text, expected) in [
+            ("X-Frame-Options: DENY", Ok(("X-Frame-Options", "DENY"))),
+            ("a:b", Ok(("a", "b"))),
+            ("Empty:", Ok(("Empty", ""))),
+            ("Link: </a:b>; rel=\"x\"", Ok(("Link", "</a:b>; rel=\"x\""))),
+            ("no colon", Err(ExtraFieldError::Colon)),
+            (": b", Err(ExtraFieldError::Name)),
+            ("a b: c", Err(ExtraFieldError::Name)),
+            ("a: b\r\nc: d", Err(ExtraFieldError::Value)),
+            ("content-LENGTH: 5", Err(ExtraFieldError::Reserved)),
+            ("Transfer-Encoding: chunked", Err(ExtraFieldError::Reserved)),
+        ] {
+            let field: Result<ExtraField, _> = text.parse();
+            let found = field.as_ref().map(|field| (&*field.name, &*field.value));
+            assert_eq!(found, expected.as_ref().map(|pair| *pair), "{text:?}");
         }
     }
 }

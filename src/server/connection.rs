@@ -12,10 +12,9 @@ use std::net::{IpAddr, TcpStream};
 use std::time::{Duration, Instant};
 
 use super::access_log::Exchange;
-use super::answer::{answer, check_host, refusal};
+use super::answer::{Answerer, check_host, refusal};
 use super::config::Timeouts;
 use super::response::{Part, Response};
-use super::site::Site;
 use crate::http::{
     CloseReason, Framing, HeadScan, Method, Persistence, RequestError, RequestHead,
     asks_to_persist, expects_continue, request_framing,
@@ -35,7 +34,7 @@ const MAX_DISCARDED_BYTES: u64 = 1024 * 1024;
 pub(super) struct Connection<'s> {
     stream: &'s TcpStream,
     client: IpAddr,
-    site: &'s Site,
+    answerer: &'s Answerer,
     timeouts: Timeouts,
     read_timeout: ReadTimeout,
     input: Input,
@@ -55,13 +54,13 @@ impl<'s> Connection<'s> {
     pub(super) fn new(
         stream: &'s TcpStream,
         client: IpAddr,
-        site: &'s Site,
+        answerer: &'s Answerer,
         timeouts: Timeouts,
     ) -> Self {
         Self {
             stream,
             client,
-            site,
+            answerer,
             timeouts,
             read_timeout: ReadTimeout::default(),
             input: Input::with_capacity(INPUT_BYTES),
@@ -165,14 +164,14 @@ impl<'s> Connection<'s> {
             Content::Read if asked_to_persist => Persistence::Keep,
             Content::Read => Persistence::Close(CloseReason::PeerAsked),
         };
-        let response = answer(self.site, &self.head);
+        let response = self.answerer.answer(&self.head);
         self.send(&response, persistence, begun)
     }
 
     fn refuse(&mut self, error: RequestError) -> Persistence {
         log::debug!("{}: refused: {error}", self.client);
         let persistence = Persistence::Close(CloseReason::Refused);
-        self.send(&refusal(error), persistence, Instant::now())
+        self.send(&refusal(&self.head, error), persistence, Instant::now())
     }
 
     /// Reads a request's content and forgets it, within [`MAX_DISCARDED_BYTES`].

@@ -28,12 +28,13 @@ use std::sync::Arc;
 use std::time::Duration;
 
 pub use admission::{Admission, Limits, Permit, Rejection, Scope, client_of};
-pub use config::{ServerConfig, Timeouts};
+pub use config::{ExtraField, ExtraFieldError, ExtraFields, ServerConfig, Timeouts};
 pub use descriptors::Budget;
 pub use error::StartError;
 pub use listener::Stopper;
-pub use site::{SiteError, SiteSettings};
+pub use site::{DotFiles, Listings, Precompressed, SiteError, SiteSettings, SymbolicLinks};
 
+use answer::Answerer;
 use connection::Connection;
 use lingering::Lingering;
 use site::Site;
@@ -97,6 +98,7 @@ impl Server {
     /// The root cannot be served, or the address not be listened on.
     pub fn start(config: &ServerConfig) -> Result<Self, StartError> {
         let site = Site::open(&config.root, config.site.clone()).map_err(StartError::Site)?;
+        let answerer = Answerer::new(site, config.extra_fields.clone());
         let listener = listener::listen(config.address, config.port)?;
         let address = listener.local_addr().map_err(|source| StartError::Listen {
             address: SocketAddr::new(config.address.unwrap_or([0; 16].into()), config.port),
@@ -105,7 +107,7 @@ impl Server {
         let lingering = Arc::new(Lingering::start(config.lingering).map_err(StartError::Thread)?);
         let (timeouts, closing) = (config.timeouts, Arc::clone(&lingering));
         let threads = Arc::new(Threads::new(threads::PARK, move |admitted| {
-            serve(admitted, &site, timeouts, &closing);
+            serve(admitted, &answerer, timeouts, &closing);
         }));
         Ok(Self {
             listener,
@@ -165,9 +167,9 @@ impl Server {
 }
 
 /// The work of one connection's thread.
-fn serve(admitted: Admitted, site: &Site, timeouts: Timeouts, lingering: &Lingering) {
+fn serve(admitted: Admitted, answerer: &Answerer, timeouts: Timeouts, lingering: &Lingering) {
     let client = admitted.permit.client();
-    let mut connection = Connection::new(&admitted.stream, client, site, timeouts);
+    let mut connection = Connection::new(&admitted.stream, client, answerer, timeouts);
     let reason = connection.serve();
     let lingers = connection.may_have_unread_input(reason);
     log::debug!("{client}: closed: {reason}");

@@ -10,6 +10,7 @@ use rustix::net::SendFlags;
 use super::admission::{Rejection, Scope};
 use super::lingering::Lingering;
 use super::response::Response;
+use crate::http::negotiation::MediaType;
 use crate::http::{CloseReason, Persistence, Status, Version};
 
 impl Rejection {
@@ -53,7 +54,7 @@ pub(super) fn reject_without_thread(stream: TcpStream, lingering: &Lingering) {
 }
 
 fn refuse_service(stream: TcpStream, status: Status, explanation: String, lingering: &Lingering) {
-    let response = Response::text(status, explanation).field("Retry-After", "1");
+    let response = Response::typed(status, MediaType::Plain, explanation).field("Retry-After", "1");
     let mut answer = Vec::with_capacity(512);
     response.write(&mut answer, Version::Http11, Persistence::Close(CloseReason::Refused));
     let flags = SendFlags::DONTWAIT | SendFlags::NOSIGNAL;

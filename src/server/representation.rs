@@ -23,8 +23,8 @@ pub(super) enum Represented {
 
 /// Answers with `file`, as the request's preconditions and ranges ask.
 pub(super) fn represent(file: StaticFile, head: &RequestHead) -> Represented {
-    let StaticFile { file, length, modified, inode, content_type, .. } = file;
-    let tag = FileTag::new(inode, length, modified, Coding::Identity);
+    let StaticFile { file, length, modified, inode, content_type, coding, .. } = file;
+    let tag = FileTag::new(inode, length, modified, coding);
     let validators = Validators { etag: Some(tag.tag()), last_modified: Some(modified) };
     let describe = |response: Response| {
         let response = match date::format(modified) {
@@ -66,11 +66,13 @@ pub(super) fn represent(file: StaticFile, head: &RequestHead) -> Represented {
         }
         Selection::Unsatisfiable => return Represented::Unsatisfiable(length),
     };
-    Represented::Response(
-        describe(response)
-            .field("Accept-Ranges", "bytes")
-            .field("X-Content-Type-Options", "nosniff"),
-    )
+    let response = describe(response)
+        .field("Accept-Ranges", "bytes")
+        .field("X-Content-Type-Options", "nosniff");
+    Represented::Response(match coding {
+        Coding::Identity => response,
+        coding => response.field("Content-Encoding", coding.token()),
+    })
 }
 
 fn in_parts(file: File, parts: &Byteranges<'_>) -> Content {

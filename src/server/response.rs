@@ -12,6 +12,7 @@ use std::os::unix::fs::FileExt;
 use rustix::net::SendFlags;
 
 use super::date::with_current_date;
+use crate::http::negotiation::MediaType;
 use crate::http::range::ByteRange;
 use crate::http::{HeadWriter, Persistence, Status, Version};
 
@@ -51,7 +52,7 @@ pub(super) enum Content {
 #[derive(Debug)]
 pub(super) struct Response {
     pub(super) status: Status,
-    fields: Vec<(&'static str, Cow<'static, str>)>,
+    fields: Vec<(Cow<'static, str>, Cow<'static, str>)>,
     pub(super) content: Content,
 }
 
@@ -60,14 +61,19 @@ impl Response {
         Self { status, fields: Vec::new(), content }
     }
 
-    /// A short answer in words, ending with a line feed.
-    pub(super) fn text(status: Status, text: String) -> Self {
+    /// A page or a text that the server made itself.
+    pub(super) fn typed(status: Status, form: MediaType, text: String) -> Self {
         Self::new(status, Content::Text(text.into_bytes()))
-            .field("Content-Type", "text/plain; charset=utf-8")
+            .field("Content-Type", form.content_type())
+            .field("X-Content-Type-Options", "nosniff")
     }
 
-    pub(super) fn field(mut self, name: &'static str, value: impl Into<Cow<'static, str>>) -> Self {
-        self.fields.push((name, value.into()));
+    pub(super) fn field(
+        mut self,
+        name: impl Into<Cow<'static, str>>,
+        value: impl Into<Cow<'static, str>>,
+    ) -> Self {
+        self.fields.push((name.into(), value.into()));
         self
     }
 

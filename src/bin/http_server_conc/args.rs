@@ -6,7 +6,11 @@ use std::path::PathBuf;
 
 use clap::{CommandFactory as _, FromArgMatches as _, Parser};
 use http_concurrent::cli;
-use http_concurrent::server::{Limits, ServerConfig};
+use http_concurrent::http::is_field_value;
+use http_concurrent::server::{
+    DotFiles, ExtraField, ExtraFields, Limits, Listings, Precompressed, ServerConfig, SiteSettings,
+    SymbolicLinks,
+};
 
 /// Serves the files of a directory over HTTP/1.1: a thread for each connection, a limit for each
 /// client and one for all.
@@ -15,6 +19,7 @@ use http_concurrent::server::{Limits, ServerConfig};
 /// -maxtotal are open, everyone gets "503 Service Unavailable". Long options take one dash or two.
 #[derive(Debug, Parser)]
 #[command(name = "http_server_conc", version)]
+#[expect(clippy::struct_excessive_bools, reason = "each is a switch of the command line")]
 struct Args {
     /// The port to listen on; 0 lets the system choose
     #[arg(short = 'p', long, value_name = "PORT", default_value = "20001", value_parser = parse_port)]
@@ -35,6 +40,34 @@ struct Args {
     /// The IP address to listen on [default: all, IPv4 and IPv6]
     #[arg(long, value_name = "ADDR")]
     bind: Option<IpAddr>,
+
+    /// A file that stands for its directory, tried in the order given [default: index.html]
+    #[arg(long, value_name = "NAME")]
+    index: Vec<String>,
+
+    /// Answer 403 for a directory without an index file, instead of listing it
+    #[arg(long)]
+    no_listing: bool,
+
+    /// Serve and list names that begin with a dot
+    #[arg(long)]
+    hidden: bool,
+
+    /// Follow symbolic links that leave the directory: whoever may make a link decides what is served
+    #[arg(long)]
+    follow_symlinks: bool,
+
+    /// Serve files as they are, also where a compressed twin (.br, .zst, .gz) lies beside one
+    #[arg(long)]
+    no_precompressed: bool,
+
+    /// Send Cache-Control with files, such as "max-age=3600"
+    #[arg(long, value_name = "VALUE", value_parser = parse_field_value)]
+    cache_control: Option<String>,
+
+    /// Add a field to every answer, such as "X-Frame-Options: DENY"; may be repeated
+    #[arg(long = "header", value_name = "NAME: VALUE")]
+    headers: Vec<ExtraField>,
 
     /// Log errors alone, and no line for each request
     #[arg(short, long, conflicts_with = "verbose")]
@@ -69,9 +102,37 @@ fn parse_from(arguments: impl IntoIterator<Item = OsString>) -> Result<Parsed, c
             port: args.port,
             root: args.root,
             limits: Limits { per_client: args.maxclient, total: args.maxtotal },
+            site: SiteSettings {
+                index: if args.index.is_empty() {
+                    vec!["index.html".to_owned()]
+                } else {
+                    args.index
+                },
+                listings: if args.no_listing { Listings::Refused } else { Listings::Offered },
+                dot_files: if args.hidden { DotFiles::Shown } else { DotFiles::Hidden },
+                symbolic_links: if args.follow_symlinks {
+                    SymbolicLinks::Followed
+                } else {
+                    SymbolicLinks::Confined
+                },
+                precompressed: if args.no_precompressed {
+                    Precompressed::Ignored
+                } else {
+                    Precompressed::Served
+                },
+            },
+            extra_fields: ExtraFields { cache_control: args.cache_control, further: args.headers },
             ..ServerConfig::default()
         },
     })
+}
+
+fn parse_field_value(text: &str) -> Result<String, String> {
+    if is_field_value(text.as_bytes()) {
+        Ok(text.to_owned())
+    } else {
+        Err("it has a control character".to_owned())
+    }
 }
 
 fn parse_port(text: &str) -> Result<u16, String> {
@@ -125,6 +186,9 @@ mod tests {
             ("-maxclients 3", &["'--maxclients'", "'--maxclient'"]),
             ("-q -v", &["--quiet", "--verbose"]),
             ("extra", &["'extra'"]),
+            ("--header nothing", &["'nothing'", "--header", "'Name: value'"]),
+            ("--header Date:now", &["'Date:now'", "sets this field itself"]),
+            ("--cache-control a\u{7}", &["--cache-control", "control character"]),
         ] {
             let error = parse(line).unwrap_err();
             for part in parts {
