@@ -134,6 +134,17 @@ pub fn parse_size(text: &str) -> Result<u64, String> {
     number.checked_mul(1 << shift).ok_or_else(|| "it is beyond 64 bits".to_owned())
 }
 
+/// [`parse_size`], but zero is refused, such as for a rate at which something must be done.
+///
+/// # Errors
+/// The reason, for clap to print behind the value.
+pub fn parse_positive_size(text: &str) -> Result<u64, String> {
+    match parse_size(text)? {
+        0 => Err("it must be at least 1".to_owned()),
+        size => Ok(size),
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use clap::Arg;

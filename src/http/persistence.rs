@@ -18,6 +18,14 @@ pub enum CloseReason {
     PeerAsked,
     /// The request was refused in a way that makes what follows it untrustworthy.
     Refused,
+    /// So many connections are open that none is kept idle.
+    Crowded,
+    /// The connection has served as many requests as it may.
+    RequestLimit,
+    /// The server is stopping.
+    Stopping,
+    /// Its slot was handed on while it was idle.
+    Reclaimed,
     /// The request has content that the server did not read.
     UnreadContent,
     /// The response could not be sent whole.
@@ -37,6 +45,10 @@ impl fmt::Display for CloseReason {
         f.write_str(match self {
             Self::PeerAsked => "the client asked for it",
             Self::Refused => "the request was refused",
+            Self::Crowded => "too many connections are open to keep one idle",
+            Self::RequestLimit => "it has served its number of requests",
+            Self::Stopping => "the server is stopping",
+            Self::Reclaimed => "its slot was handed on while it was idle",
             Self::UnreadContent => "the request's content was not read",
             Self::Incomplete => "the response could not be sent whole",
             Self::PeerClosed => "the client closed it",

@@ -9,11 +9,14 @@ use std::collections::hash_map::Entry;
 use std::fmt;
 use std::net::IpAddr;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::{Duration, Instant};
+
+use super::identity::Client;
 
 /// How many connections may be open at once.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Limits {
-    /// By one client, which is an IP address. Default 12.
+    /// By one client. Default 12.
     pub per_client: usize,
     /// By all clients together. Default 60.
     pub total: usize,
@@ -32,23 +35,43 @@ pub enum Scope {
     Total,
 }
 
+impl Scope {
+    /// The name of the limit in `RateLimit-Policy`, and in the log.
+    #[must_use]
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Client => "per-client",
+            Self::Total => "total",
+        }
+    }
+}
+
 impl fmt::Display for Scope {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(match self {
-            Self::Client => "per client",
-            Self::Total => "in all",
-        })
+        f.write_str(self.name())
     }
 }
 
 /// A connection that may not be served.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Rejection {
-    pub client: IpAddr,
+    /// `None` where a limit was met before it was known who the client is.
+    pub client: Option<IpAddr>,
     /// The limit that is used up. The client's own is looked at first.
     pub scope: Scope,
     /// Its value.
     pub limit: usize,
+    /// How soon a slot can be expected, by how long connections were held lately: where `n` are held
+    /// for a time `T` on average, one ends every `T/n`. Zero where nothing is known.
+    pub expected_wait: Duration,
+}
+
+/// Whether a limit rejects, or would only have.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Enforcement {
+    Enforced,
+    /// Rejections are counted and logged, and the connection is served all the same.
+    DryRun,
 }
 
 /// Counts the connections of each client and of all.
@@ -63,19 +86,27 @@ struct Counts {
     /// Clients without a connection have no entry, so that the map is never larger than the total.
     clients: HashMap<IpAddr, usize>,
     total: usize,
+    /// How long connections were held lately: an exponentially weighted mean, in seconds.
+    mean_hold: f64,
 }
 
-/// A slot of one client and of the total, held until it is dropped.
+/// The weight of the newest connection in the mean holding time.
+const HOLD_WEIGHT: f64 = 0.1;
+
+/// A slot of the total and, once the client is known, of the client, held until it is dropped.
 #[derive(Debug)]
 pub struct Permit {
     admission: Arc<Admission>,
-    client: IpAddr,
+    client: Option<IpAddr>,
+    since: Instant,
 }
 
-/// An IPv4 address written as an IPv6 one is the same client (RFC 4291 §2.5.5.2).
-#[must_use]
-pub fn client_of(address: IpAddr) -> IpAddr {
-    address.to_canonical()
+/// What is held at one moment.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Standing {
+    /// Connections of the client that was asked for.
+    pub client: usize,
+    pub total: usize,
 }
 
 impl Admission {
@@ -84,25 +115,70 @@ impl Admission {
         Arc::new(Self { limits, counts: Mutex::default() })
     }
 
-    /// Takes a slot for a connection from `address`.
+    #[must_use]
+    pub fn limits(&self) -> Limits {
+        self.limits
+    }
+
+    /// Takes a slot for a connection of this client.
     ///
     /// # Errors
     /// A limit is used up: first the client's own, then the total. Nothing was counted.
-    pub fn admit(self: &Arc<Self>, address: IpAddr) -> Result<Permit, Rejection> {
-        let client = client_of(address);
-        let mut guard = self.lock();
-        let counts = &mut *guard;
-        let held = counts.clients.get(&client).copied().unwrap_or(0);
-        let Limits { per_client, total } = self.limits;
-        if held >= per_client {
-            return Err(Rejection { client, scope: Scope::Client, limit: per_client });
-        }
-        if counts.total >= total {
-            return Err(Rejection { client, scope: Scope::Total, limit: total });
-        }
-        counts.clients.insert(client, held + 1);
+    pub fn admit(self: &Arc<Self>, client: Client) -> Result<Permit, Rejection> {
+        let mut counts = self.lock();
+        self.check_client(&counts, client)?;
+        self.check_total(&counts, Some(client.key))?;
         counts.total += 1;
-        Ok(Permit { admission: Arc::clone(self), client })
+        *counts.clients.entry(client.key).or_default() += 1;
+        Ok(self.permit(Some(client.key)))
+    }
+
+    /// Takes a slot of the total for a connection whose client is not known yet.
+    ///
+    /// # Errors
+    /// The total is used up.
+    pub fn admit_unidentified(self: &Arc<Self>) -> Result<Permit, Rejection> {
+        let mut counts = self.lock();
+        self.check_total(&counts, None)?;
+        counts.total += 1;
+        Ok(self.permit(None))
+    }
+
+    /// Takes a slot whatever the limits say.
+    #[must_use]
+    pub fn admit_regardless(self: &Arc<Self>, client: Client) -> Permit {
+        let mut counts = self.lock();
+        counts.total += 1;
+        *counts.clients.entry(client.key).or_default() += 1;
+        self.permit(Some(client.key))
+    }
+
+    fn permit(self: &Arc<Self>, client: Option<IpAddr>) -> Permit {
+        Permit { admission: Arc::clone(self), client, since: Instant::now() }
+    }
+
+    fn check_client(&self, counts: &Counts, client: Client) -> Result<(), Rejection> {
+        let held = counts.clients.get(&client.key).copied().unwrap_or(0);
+        let limit = self.limits.per_client;
+        if client.exempt || held < limit {
+            return Ok(());
+        }
+        Err(counts.reject(Some(client.key), Scope::Client, limit))
+    }
+
+    fn check_total(&self, counts: &Counts, client: Option<IpAddr>) -> Result<(), Rejection> {
+        let limit = self.limits.total;
+        if counts.total < limit {
+            return Ok(());
+        }
+        Err(counts.reject(client, Scope::Total, limit))
+    }
+
+    /// What a client and all clients hold at present.
+    #[must_use]
+    pub fn standing(&self, client: IpAddr) -> Standing {
+        let counts = self.lock();
+        Standing { client: counts.clients.get(&client).copied().unwrap_or(0), total: counts.total }
     }
 
     /// How many connections are counted, and how many clients hold them.
@@ -112,35 +188,60 @@ impl Admission {
         (counts.total, counts.clients.len())
     }
 
-    fn release(&self, client: IpAddr) {
-        let mut guard = self.lock();
-        let counts = &mut *guard;
-        counts.total -= 1;
-        if let Entry::Occupied(mut held) = counts.clients.entry(client) {
-            *held.get_mut() -= 1;
-            if *held.get() == 0 {
-                held.remove();
-            }
-        }
-    }
-
     /// No code that may panic runs under the lock, so a poisoned one still guards true counts.
     fn lock(&self) -> MutexGuard<'_, Counts> {
         self.counts.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
+impl Counts {
+    fn reject(&self, client: Option<IpAddr>, scope: Scope, limit: usize) -> Rejection {
+        #[expect(clippy::cast_precision_loss, reason = "no limit reaches 2^53")]
+        let expected_wait = Duration::from_secs_f64(self.mean_hold / limit as f64);
+        Rejection { client, scope, limit, expected_wait }
+    }
+
+    fn release(&mut self, client: Option<IpAddr>, held_for: Duration) {
+        self.total -= 1;
+        self.mean_hold += HOLD_WEIGHT * (held_for.as_secs_f64() - self.mean_hold);
+        let Some(client) = client else { return };
+        if let Entry::Occupied(mut held) = self.clients.entry(client) {
+            *held.get_mut() -= 1;
+            if *held.get() == 0 {
+                held.remove();
+            }
+        }
+    }
+}
+
 impl Permit {
-    /// The client whose slot it is.
-    #[must_use]
-    pub fn client(&self) -> IpAddr {
-        self.client
+    /// Takes the client's slot, now that the client is known.
+    ///
+    /// # Errors
+    /// The client's limit is used up; the slot of the total is still held.
+    pub fn identify(
+        &mut self,
+        client: Client,
+        enforcement: Enforcement,
+    ) -> Result<Option<Rejection>, Rejection> {
+        let mut counts = self.admission.lock();
+        let rejection = self.admission.check_client(&counts, client).err();
+        if enforcement == Enforcement::Enforced
+            && let Some(rejection) = rejection
+        {
+            return Err(rejection);
+        }
+        *counts.clients.entry(client.key).or_default() += 1;
+        drop(counts);
+        debug_assert!(self.client.is_none(), "a client is identified once");
+        self.client = Some(client.key);
+        Ok(rejection)
     }
 }
 
 impl Drop for Permit {
     fn drop(&mut self) {
-        self.admission.release(self.client);
+        self.admission.lock().release(self.client, self.since.elapsed());
     }
 }
 
@@ -154,41 +255,90 @@ mod tests {
         Admission::new(Limits { per_client, total })
     }
 
-    fn address(text: &str) -> IpAddr {
-        text.parse().unwrap()
+    fn client(text: &str) -> Client {
+        Client { key: text.parse().unwrap(), exempt: false }
+    }
+
+    fn scope_and_limit(rejected: Result<Permit, Rejection>) -> (Scope, usize) {
+        let rejection = rejected.unwrap_err();
+        (rejection.scope, rejection.limit)
     }
 
     #[test]
     fn the_clients_own_limit_comes_before_the_total() {
         let admission = admission(2, 3);
-        let (one, two) = (address("127.0.0.1"), address("127.0.0.2"));
+        let (one, two) = (client("127.0.0.1"), client("127.0.0.2"));
         let _held: Vec<Permit> =
             [one, one, two].into_iter().map(|client| admission.admit(client).unwrap()).collect();
-        let rejected = |client| admission.admit(client).unwrap_err();
-        assert_eq!(rejected(one), Rejection { client: one, scope: Scope::Client, limit: 2 });
-        assert_eq!(rejected(two), Rejection { client: two, scope: Scope::Total, limit: 3 });
+        assert_eq!(scope_and_limit(admission.admit(one)), (Scope::Client, 2));
+        assert_eq!(scope_and_limit(admission.admit(two)), (Scope::Total, 3));
+        assert_eq!(scope_and_limit(admission.admit_unidentified()), (Scope::Total, 3));
         assert_eq!(admission.held(), (3, 2));
+        assert_eq!(admission.standing(one.key), Standing { client: 2, total: 3 });
     }
 
     #[test]
     fn a_dropped_permit_gives_its_slot_back_and_a_client_without_one_is_forgotten() {
         let admission = admission(1, 1);
-        let client = address("127.0.0.1");
         for _ in 0..3 {
-            let permit = admission.admit(client).unwrap();
-            assert!(admission.admit(client).is_err());
+            let permit = admission.admit(client("127.0.0.1")).unwrap();
+            assert!(admission.admit(client("127.0.0.1")).is_err());
             drop(permit);
             assert_eq!(admission.held(), (0, 0));
         }
     }
 
     #[test]
-    fn an_ipv4_address_within_ipv6_is_the_same_client() {
-        let admission = admission(1, 9);
-        let permit = admission.admit(address("::ffff:127.0.0.1")).unwrap();
-        assert_eq!(permit.client(), address("127.0.0.1"));
-        assert_eq!(admission.admit(address("127.0.0.1")).unwrap_err().scope, Scope::Client);
-        assert!(admission.admit(address("::1")).is_ok());
+    fn an_exempt_client_is_bound_by_the_total_alone() {
+        let admission = admission(1, 3);
+        let exempt = Client { exempt: true, ..client("127.0.0.1") };
+        let held: Vec<Permit> = (0..3).map(|_| admission.admit(exempt).unwrap()).collect();
+        assert_eq!(scope_and_limit(admission.admit(exempt)), (Scope::Total, 3));
+        drop(held);
+        assert_eq!(admission.held(), (0, 0));
+    }
+
+    #[test]
+    fn a_client_that_becomes_known_later_takes_its_slot_then() {
+        let admission = admission(1, 3);
+        let one = client("127.0.0.1");
+        let mut first = admission.admit_unidentified().unwrap();
+        let mut second = admission.admit_unidentified().unwrap();
+        assert_eq!(admission.held(), (2, 0));
+        assert_eq!(first.identify(one, Enforcement::Enforced), Ok(None));
+        let rejection = second.identify(one, Enforcement::Enforced).unwrap_err();
+        assert_eq!((rejection.scope, rejection.client), (Scope::Client, Some(one.key)));
+        assert_eq!(admission.held(), (2, 1));
+        drop(second);
+        assert_eq!(admission.held(), (1, 1));
+        let mut third = admission.admit_unidentified().unwrap();
+        assert!(third.identify(one, Enforcement::DryRun).unwrap().is_some());
+        assert_eq!(admission.standing(one.key), Standing { client: 2, total: 2 });
+        drop((first, third));
+        assert_eq!(admission.held(), (0, 0));
+    }
+
+    #[test]
+    fn what_is_admitted_regardless_is_counted_all_the_same() {
+        let admission = admission(1, 1);
+        let held: Vec<Permit> =
+            (0..3).map(|_| admission.admit_regardless(client("127.0.0.1"))).collect();
+        assert_eq!(admission.held(), (3, 1));
+        drop(held);
+        assert_eq!(admission.held(), (0, 0));
+    }
+
+    #[test]
+    fn the_expected_wait_follows_how_long_connections_are_held() {
+        let mut counts = Counts::default();
+        let wait = |counts: &Counts| counts.reject(None, Scope::Client, 10).expected_wait;
+        assert_eq!(wait(&counts), Duration::ZERO);
+        for _ in 0..200 {
+            counts.total += 1;
+            counts.release(None, Duration::from_secs(30));
+        }
+        let settled = wait(&counts).as_secs_f64();
+        assert!((2.99..=3.0).contains(&settled), "{settled}");
     }
 
     #[test]
@@ -198,9 +348,9 @@ mod tests {
             for number in 0..8_u8 {
                 let admission = &admission;
                 scope.spawn(move || {
-                    let client = IpAddr::from([127, 0, 0, number % 3 + 1]);
+                    let key = IpAddr::from([127, 0, 0, number % 3 + 1]);
                     for _ in 0..2_000 {
-                        let permit = admission.admit(client);
+                        let permit = admission.admit(Client { key, exempt: false });
                         assert!(admission.held().0 <= 5);
                         drop(permit);
                     }
@@ -215,7 +365,7 @@ mod tests {
         let admission = admission(1, 1);
         let held = Arc::clone(&admission);
         let panicked = thread::spawn(move || {
-            let _permit = held.admit(address("127.0.0.1")).unwrap();
+            let _permit = held.admit(client("127.0.0.1")).unwrap();
             panic!("a panic on purpose, with a permit in hand");
         });
         assert!(panicked.join().is_err());

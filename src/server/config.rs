@@ -6,7 +6,9 @@ use std::path::PathBuf;
 use std::str::FromStr;
 use std::time::Duration;
 
-use super::admission::Limits;
+use super::admission::{Enforcement, Limits};
+use super::identity::Identification;
+use super::pace::Rates;
 use super::site::SiteSettings;
 use crate::http::{is_field_value, is_token_byte};
 
@@ -23,6 +25,9 @@ pub struct ServerConfig {
     /// Most sockets that linger after their last answer.
     pub lingering: usize,
     pub timeouts: Timeouts,
+    pub rates: Rates,
+    pub identification: Identification,
+    pub policy: Policy,
     pub site: SiteSettings,
     pub extra_fields: ExtraFields,
 }
@@ -105,6 +110,32 @@ impl fmt::Display for ExtraFieldError {
 
 impl std::error::Error for ExtraFieldError {}
 
+/// What becomes of connections, beyond the two limits.
+#[derive(Clone, Copy, Debug)]
+pub struct Policy {
+    pub enforcement: Enforcement,
+    /// Connections that may be open where limits are only tried out: what the descriptors bear.
+    pub capacity: usize,
+    /// Before a connection is rejected, one that is idle between two requests is closed for it.
+    pub reclaim_idle: bool,
+    /// Requests that are served on one connection before it is closed.
+    pub keep_alive_requests: u64,
+    /// A pause before each response, which makes a distant server of a near one.
+    pub delay: Duration,
+}
+
+impl Default for Policy {
+    fn default() -> Self {
+        Self {
+            enforcement: Enforcement::Enforced,
+            capacity: usize::MAX,
+            reclaim_idle: false,
+            keep_alive_requests: 10_000,
+            delay: Duration::ZERO,
+        }
+    }
+}
+
 /// How long peers may take.
 #[derive(Clone, Copy, Debug)]
 pub struct Timeouts {
@@ -114,6 +145,8 @@ pub struct Timeouts {
     pub idle: Duration,
     /// For a peer to take anything at all of what is sent.
     pub stall: Duration,
+    /// For transfers to finish when the server is stopped.
+    pub drain: Duration,
 }
 
 impl Default for Timeouts {
@@ -122,6 +155,7 @@ impl Default for Timeouts {
             head: Duration::from_secs(10),
             idle: Duration::from_secs(5),
             stall: Duration::from_secs(30),
+            drain: Duration::from_secs(10),
         }
     }
 }
@@ -135,6 +169,9 @@ impl Default for ServerConfig {
             limits: Limits::default(),
             lingering: 128,
             timeouts: Timeouts::default(),
+            rates: Rates::default(),
+            identification: Identification::default(),
+            policy: Policy::default(),
             site: SiteSettings::default(),
             extra_fields: ExtraFields::default(),
         }

@@ -8,21 +8,27 @@
 //! While it waits for a request a connection holds no more than one small buffer.
 
 use std::io::{self, Read};
-use std::net::{IpAddr, TcpStream};
+use std::net::{SocketAddr, TcpStream};
+use std::thread;
 use std::time::{Duration, Instant};
 
 use super::access_log::Exchange;
-use super::answer::{Answerer, check_host, refusal};
-use super::config::Timeouts;
+use super::answer::{check_host, refusal};
+use super::identity::Client;
+use super::outgoing::Outgoing;
+use super::pace::Pace;
+use super::registry::{Live, Phase};
 use super::response::{Part, Response};
+use super::service::Service;
 use crate::http::{
     CloseReason, Framing, HeadScan, Method, Persistence, RequestError, RequestHead,
     asks_to_persist, expects_continue, request_framing,
 };
+use crate::net::proxy_protocol::{self, Parse};
 use crate::net::{Body, BodyError, Deadline, Input, ReadTimeout, is_disconnect, is_timeout};
 
 /// Room for each read: a browser's head fits, and a page of memory holds it.
-const INPUT_BYTES: usize = 4 * 1024;
+pub(super) const INPUT_BYTES: usize = 4 * 1024;
 
 /// A buffer for outgoing bytes larger than this is given back after a response.
 const KEPT_OUTPUT_BYTES: usize = 4 * 1024;
@@ -32,11 +38,13 @@ const MAX_DISCARDED_BYTES: u64 = 1024 * 1024;
 
 /// One connection while it is served.
 pub(super) struct Connection<'s> {
+    service: &'s Service,
+    live: &'s Live,
     stream: &'s TcpStream,
-    client: IpAddr,
-    answerer: &'s Answerer,
-    timeouts: Timeouts,
+    client: Client,
     read_timeout: ReadTimeout,
+    pace: Pace,
+    requests: u64,
     input: Input,
     head: RequestHead,
     out: Vec<u8>,
@@ -51,19 +59,17 @@ enum NoRequest {
 }
 
 impl<'s> Connection<'s> {
-    pub(super) fn new(
-        stream: &'s TcpStream,
-        client: IpAddr,
-        answerer: &'s Answerer,
-        timeouts: Timeouts,
-    ) -> Self {
+    /// `input` may hold what came before, with a proxy's header.
+    pub(super) fn new(service: &'s Service, live: &'s Live, client: Client, input: Input) -> Self {
         Self {
-            stream,
+            service,
+            live,
+            stream: &live.stream,
             client,
-            answerer,
-            timeouts,
             read_timeout: ReadTimeout::default(),
-            input: Input::with_capacity(INPUT_BYTES),
+            pace: Pace::new(service.rates, service.timeouts.stall),
+            requests: 0,
+            input,
             head: RequestHead::default(),
             out: Vec::new(),
         }
@@ -74,22 +80,26 @@ impl<'s> Connection<'s> {
         let prepared = self
             .stream
             .set_nodelay(true)
-            .and_then(|()| self.stream.set_write_timeout(Some(self.timeouts.stall)));
+            .and_then(|()| self.stream.set_write_timeout(Some(self.pace.write_timeout())));
         if let Err(error) = prepared {
-            log::debug!("{}: cannot prepare the socket: {error}", self.client);
+            log::debug!("{}: cannot prepare the socket: {error}", self.client.key);
             return CloseReason::PeerVanished;
         }
         // A fresh connection has its head's whole time, a kept one less.
-        let mut patience = self.timeouts.head;
+        let mut patience = self.service.timeouts.head;
         loop {
             let persistence = match self.receive(patience) {
                 Ok(begun) => self.exchange(begun),
                 Err(NoRequest::Close(reason)) => Persistence::Close(reason),
                 Err(NoRequest::Refuse(error)) => self.refuse(error),
             };
-            match persistence {
-                Persistence::Keep => patience = self.timeouts.idle,
-                Persistence::Close(reason) => return reason,
+            if let Persistence::Close(reason) = persistence {
+                return reason;
+            }
+            patience = self.service.timeouts.idle;
+            // Whoever stops the server closes those that are idle: this one has just become so.
+            if !self.live.enter(Phase::Idle) || self.service.is_stopping() {
+                return CloseReason::Stopping;
             }
         }
     }
@@ -111,6 +121,9 @@ impl<'s> Connection<'s> {
         loop {
             if !self.input.data().is_empty() {
                 let taken = self.input.take_request_head(&mut scan, &mut self.head);
+                if begun.is_none() && !self.live.enter(Phase::Reading) {
+                    return Err(NoRequest::Close(CloseReason::Reclaimed));
+                }
                 let begun = *begun.get_or_insert_with(Instant::now);
                 if taken.map_err(NoRequest::Refuse)? {
                     return Ok(begun);
@@ -118,7 +131,7 @@ impl<'s> Connection<'s> {
             }
             let timeout = match begun {
                 None => Ok(patience),
-                Some(begun) => Deadline::at(begun + self.timeouts.head).remaining(),
+                Some(begun) => Deadline::at(begun + self.service.timeouts.head).remaining(),
             };
             let filled = timeout.and_then(|timeout| {
                 self.read_timeout.set(self.stream, timeout)?;
@@ -129,6 +142,7 @@ impl<'s> Connection<'s> {
                 Ok(0) => return Err(NoRequest::Close(CloseReason::PeerVanished)),
                 Ok(_) => {}
                 Err(error) if is_timeout(&error) && begun.is_some() => {
+                    self.service.tally.head_timeouts.one();
                     return Err(NoRequest::Refuse(RequestError::Timeout));
                 }
                 Err(error) => return Err(NoRequest::Close(self.why_ended(&error))),
@@ -159,17 +173,36 @@ impl<'s> Connection<'s> {
                 Err(NoRequest::Refuse(error)) => return self.refuse(error),
             }
         };
+        self.requests += 1;
+        self.service.tally.requests.one();
+        self.live.note_request(self.head.method_token(), self.head.target());
+        let mut response = self.service.answerer.answer(&self.head);
+        let standing = self.service.admission.standing(self.client.key);
+        let limits = self.service.admission.limits();
+        if !self.client.exempt {
+            let remaining = limits.per_client.saturating_sub(standing.client);
+            response = response
+                .field("RateLimit-Policy", self.service.advertised.clone())
+                .field("RateLimit", format!("\"per-client\";r={remaining}"));
+        }
+        let is_crowded = standing.total.saturating_mul(4) > limits.total.saturating_mul(3);
         let persistence = match content {
             Content::LeftUnread => Persistence::Close(CloseReason::UnreadContent),
-            Content::Read if asked_to_persist => Persistence::Keep,
-            Content::Read => Persistence::Close(CloseReason::PeerAsked),
+            Content::Read if !asked_to_persist => Persistence::Close(CloseReason::PeerAsked),
+            Content::Read if self.service.is_stopping() => {
+                Persistence::Close(CloseReason::Stopping)
+            }
+            Content::Read if is_crowded => Persistence::Close(CloseReason::Crowded),
+            Content::Read if self.requests >= self.service.policy.keep_alive_requests => {
+                Persistence::Close(CloseReason::RequestLimit)
+            }
+            Content::Read => Persistence::Keep,
         };
-        let response = self.answerer.answer(&self.head);
         self.send(&response, persistence, begun)
     }
 
     fn refuse(&mut self, error: RequestError) -> Persistence {
-        log::debug!("{}: refused: {error}", self.client);
+        log::debug!("{}: refused: {error}", self.client.key);
         let persistence = Persistence::Close(CloseReason::Refused);
         self.send(&refusal(&self.head, error), persistence, Instant::now())
     }
@@ -181,7 +214,7 @@ impl<'s> Connection<'s> {
         let mut stream = StreamUntil {
             stream: self.stream,
             read_timeout: &mut self.read_timeout,
-            deadline: Deadline::after(self.timeouts.head),
+            deadline: Deadline::after(self.service.timeouts.head),
         };
         loop {
             match body.next_piece(&mut self.input, &mut stream) {
@@ -210,13 +243,19 @@ impl<'s> Connection<'s> {
         begun: Instant,
     ) -> Persistence {
         let part = if self.head.method() == Method::Head { Part::Head } else { Part::Whole };
+        self.live.enter(Phase::Sending);
+        thread::sleep(self.service.policy.delay);
         let how = (self.head.version(), part, persistence);
-        let sent = response.send(self.stream, &mut self.out, how);
+        let outgoing = Outgoing { stream: self.stream, pace: &mut self.pace };
+        let sent = response.send(outgoing, &mut self.out, how);
         if self.out.capacity() > KEPT_OUTPUT_BYTES {
             self.out = Vec::new();
         }
+        let content_bytes = sent.as_ref().copied().unwrap_or(0);
+        self.service.tally.response(response.status, content_bytes);
+        self.live.note_response(content_bytes);
         Exchange {
-            client: self.client,
+            client: self.client.key,
             head: &self.head,
             status: response.status,
             content_bytes: sent.as_ref().copied().ok(),
@@ -234,13 +273,14 @@ impl<'s> Connection<'s> {
             return CloseReason::Idle;
         }
         if !is_disconnect(error) {
-            log::debug!("{}: cannot read: {error}", self.client);
+            log::debug!("{}: cannot read: {error}", self.client.key);
         }
         CloseReason::PeerVanished
     }
 
     fn why_incomplete(&self, error: &io::Error) -> CloseReason {
         if is_timeout(error) {
+            self.service.tally.slow_drops.one();
             CloseReason::Slow
         } else if error.kind() == io::ErrorKind::UnexpectedEof {
             log::warn!(
@@ -251,7 +291,7 @@ impl<'s> Connection<'s> {
         } else if is_disconnect(error) {
             CloseReason::PeerVanished
         } else {
-            log::warn!("{}: cannot send: {error}", self.client);
+            log::warn!("{}: cannot send: {error}", self.client.key);
             CloseReason::Incomplete
         }
     }
@@ -275,5 +315,32 @@ impl Read for StreamUntil<'_> {
         self.read_timeout.set(self.stream, self.deadline.remaining()?)?;
         let mut stream = self.stream;
         stream.read(buffer)
+    }
+}
+
+/// Reads the PROXY header that a connection from a proxy begins with, within `patience`; `None` where
+/// the proxy speaks for itself.
+///
+/// # Errors
+/// There is none, or not in time: the connection cannot be served.
+pub(super) fn read_proxy_header(
+    stream: &TcpStream,
+    input: &mut Input,
+    patience: Duration,
+) -> io::Result<Option<SocketAddr>> {
+    let mut read_timeout = ReadTimeout::default();
+    let deadline = Deadline::after(patience);
+    let mut stream = StreamUntil { stream, read_timeout: &mut read_timeout, deadline };
+    loop {
+        if input.fill(&mut stream)? == 0 {
+            return Err(io::ErrorKind::UnexpectedEof.into());
+        }
+        match proxy_protocol::parse(input.data()).map_err(io::Error::other)? {
+            Parse::NeedMore => {}
+            Parse::Done { source, length } => {
+                input.consume(length);
+                return Ok(source);
+            }
+        }
     }
 }

@@ -14,8 +14,10 @@ const LINGERING: u64 = 512;
 /// What the descriptors are used for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Budget {
-    /// Connections that may be open at once.
+    /// Connections that may be open at once: those that are wanted, or fewer.
     pub total: usize,
+    /// Connections that the descriptors bear.
+    pub capacity: usize,
     /// Sockets that may linger after their last answer.
     pub lingering: usize,
     /// The soft limit that this was fitted to.
@@ -32,7 +34,7 @@ impl Budget {
         let bearable = ((free.saturating_sub(lingering)) / 2).max(1);
         let bearable = usize::try_from(bearable).unwrap_or(usize::MAX);
         let lingering = usize::try_from(lingering).expect("it is at most LINGERING");
-        Self { total: wanted.min(bearable), lingering, limit }
+        Self { total: wanted.min(bearable), capacity: bearable, lingering, limit }
     }
 
     /// Raises the process's soft limit as far as `wanted` connections need and the hard limit allows,

@@ -40,7 +40,7 @@ struct Shared {
 #[derive(Debug, Default)]
 struct State {
     /// In the order of their deadlines.
-    sockets: VecDeque<(TcpStream, Instant)>,
+    sockets: VecDeque<(Arc<TcpStream>, Instant)>,
     stopping: bool,
 }
 
@@ -61,7 +61,8 @@ impl Lingering {
     }
 
     /// Closes the connection once the peer has, or has had its time; does not wait for it.
-    pub(super) fn close(&self, stream: TcpStream) {
+    pub(super) fn close(&self, stream: impl Into<Arc<TcpStream>>) {
+        let stream = stream.into();
         // An error here means that the connection is gone already.
         if stream.shutdown(Shutdown::Write).is_err() {
             return;

@@ -13,6 +13,7 @@ use std::time::{Duration, Instant};
 use socket2::{Domain, Protocol, Socket, Type};
 
 use super::error::StartError;
+use super::tally::Tally;
 
 /// Connections that the kernel completes and holds until they are accepted; it takes no more than
 /// `net.core.somaxconn` of them. The standard library's 128 makes a burst wait a second for its SYN.
@@ -92,6 +93,7 @@ impl Stopper {
 pub(super) fn accept_loop(
     listener: &TcpListener,
     stopper: &Stopper,
+    tally: &Tally,
     mut serve: impl FnMut(TcpStream, SocketAddr),
 ) {
     let mut trouble = Trouble::default();
@@ -108,7 +110,10 @@ pub(super) fn accept_loop(
             Err(error) if concerns_one_connection(&error) => {
                 log::debug!("a connection was gone before it was accepted: {error}");
             }
-            Err(error) => trouble.wait_out(&error),
+            Err(error) => {
+                tally.accept_errors.one();
+                trouble.wait_out(&error);
+            }
         }
     }
 }

@@ -1,9 +1,9 @@
 //! The server: one accept loop, one thread for each live connection, and two limits.
 //!
 //! ```text
-//! listener ─▶ admission ─▶ threads ─▶ connection ─▶ answer ─▶ response
-//!                 │                                    └─▶ site
-//!                 └─▶ rejection ─▶ lingering
+//! listener ─▶ service ─▶ threads ─▶ connection ─▶ answer ─▶ response ─▶ outgoing
+//!               │ admission                         └─▶ site
+//!               └─▶ rejection ─▶ lingering
 //! ```
 
 mod access_log;
@@ -14,49 +14,63 @@ mod connection;
 mod date;
 mod descriptors;
 mod error;
+mod identity;
 mod lingering;
 mod listener;
+mod outgoing;
+mod pace;
+mod registry;
 mod rejection;
+mod rejection_log;
 mod representation;
 mod response;
+mod service;
 pub mod site;
+mod tally;
 mod threads;
 
-use std::io;
-use std::net::{IpAddr, SocketAddr, TcpListener, TcpStream};
-use std::sync::Arc;
+use std::net::{SocketAddr, TcpListener, TcpStream};
+use std::sync::{Arc, mpsc};
+use std::thread;
 use std::time::Duration;
 
-pub use admission::{Admission, Limits, Permit, Rejection, Scope, client_of};
-pub use config::{ExtraField, ExtraFieldError, ExtraFields, ServerConfig, Timeouts};
+pub use admission::{Admission, Enforcement, Limits, Permit, Rejection, Scope, Standing};
+pub use config::{ExtraField, ExtraFieldError, ExtraFields, Policy, ServerConfig, Timeouts};
 pub use descriptors::Budget;
 pub use error::StartError;
+pub use identity::{Client, Identification};
 pub use listener::Stopper;
+pub use pace::Rates;
+pub use registry::{Activity, Phase};
 pub use site::{DotFiles, Listings, Precompressed, SiteError, SiteSettings, SymbolicLinks};
 
 use answer::Answerer;
-use connection::Connection;
 use lingering::Lingering;
+use service::{Arrival, Service};
 use site::Site;
 use threads::{SpawnError, Threads};
+
+/// How often what is told once a period is looked at.
+const HOUSEKEEPING: Duration = Duration::from_secs(1);
+
+/// How long the last connections, cut off, may take to end.
+const CUT_OFF: Duration = Duration::from_secs(1);
 
 /// A server that listens; [`Server::run`] has it serve.
 #[derive(Debug)]
 pub struct Server {
     listener: TcpListener,
     address: SocketAddr,
-    admission: Arc<Admission>,
-    lingering: Arc<Lingering>,
-    threads: Arc<Threads<Admitted>>,
+    service: Arc<Service>,
+    threads: Arc<Threads<Arrival>>,
     stopper: Stopper,
 }
 
 /// Looks at a server from outside, also while it runs.
 #[derive(Clone, Debug)]
 pub struct Monitor {
-    admission: Arc<Admission>,
-    threads: Arc<Threads<Admitted>>,
-    lingering: Arc<Lingering>,
+    service: Arc<Service>,
+    threads: Arc<Threads<Arrival>>,
 }
 
 /// What a server holds at one moment.
@@ -66,6 +80,8 @@ pub struct Census {
     pub connections: usize,
     /// Clients that hold one.
     pub clients: usize,
+    /// What the connections are doing.
+    pub activity: Activity,
     /// Threads of connections, with those that wait for their next.
     pub threads: usize,
     /// Threads that wait for their next connection.
@@ -77,18 +93,17 @@ pub struct Census {
 impl Monitor {
     #[must_use]
     pub fn census(&self) -> Census {
-        let (connections, clients) = self.admission.held();
+        let (connections, clients) = self.service.admission.held();
         let (threads, parked) = self.threads.count();
-        Census { connections, clients, threads, parked, lingering: self.lingering.count() }
+        Census {
+            connections,
+            clients,
+            activity: self.service.registry.activity(None),
+            threads,
+            parked,
+            lingering: self.service.lingering.count(),
+        }
     }
-}
-
-/// A connection that holds its slot. Dropped in this order, the slot is free before the peer can see
-/// the end of the connection and ask for its place again.
-#[derive(Debug)]
-struct Admitted {
-    permit: Permit,
-    stream: TcpStream,
 }
 
 impl Server {
@@ -105,18 +120,11 @@ impl Server {
             source,
         })?;
         let lingering = Arc::new(Lingering::start(config.lingering).map_err(StartError::Thread)?);
-        let (timeouts, closing) = (config.timeouts, Arc::clone(&lingering));
-        let threads = Arc::new(Threads::new(threads::PARK, move |admitted| {
-            serve(admitted, &answerer, timeouts, &closing);
-        }));
-        Ok(Self {
-            listener,
-            address,
-            admission: Admission::new(config.limits),
-            lingering,
-            threads,
-            stopper: Stopper::new(address),
-        })
+        let admission = Admission::new(config.limits);
+        let service = Arc::new(Service::new(answerer, admission, lingering, config));
+        let serving = Arc::clone(&service);
+        let threads = Arc::new(Threads::new(threads::PARK, move |arrival| serving.serve(arrival)));
+        Ok(Self { listener, address, service, threads, stopper: Stopper::new(address) })
     }
 
     /// The address it listens on, with the port that the system chose where none was given.
@@ -127,11 +135,7 @@ impl Server {
 
     #[must_use]
     pub fn monitor(&self) -> Monitor {
-        Monitor {
-            admission: Arc::clone(&self.admission),
-            threads: Arc::clone(&self.threads),
-            lingering: Arc::clone(&self.lingering),
-        }
+        Monitor { service: Arc::clone(&self.service), threads: Arc::clone(&self.threads) }
     }
 
     #[must_use]
@@ -139,43 +143,58 @@ impl Server {
         self.stopper.clone()
     }
 
-    /// Serves until it is stopped. Connections that are open then are cut off when the process ends.
-    pub fn run(self) {
-        listener::accept_loop(&self.listener, &self.stopper, |stream, peer| {
-            self.admit(stream, peer.ip());
-        });
-        let left = self.threads.finish(Duration::ZERO);
-        log::debug!("stopped with {left} connections open");
-    }
-
-    fn admit(&self, stream: TcpStream, address: IpAddr) {
-        match self.admission.admit(address) {
-            Ok(permit) => {
-                let dispatched = self.threads.dispatch(Admitted { permit, stream });
-                if let Err(SpawnError { unstarted, source }) = dispatched {
-                    self.without_thread(unstarted, &source);
+    /// Serves until it is stopped: then nobody is accepted any more, idle connections are closed at
+    /// once, and transfers may finish for [`Timeouts::drain`] before they are cut off.
+    ///
+    /// # Errors
+    /// The system makes no thread for the housekeeping; nothing was served.
+    pub fn run(self) -> Result<(), StartError> {
+        let (ending, ended) = mpsc::channel::<()>();
+        let service = Arc::clone(&self.service);
+        let housekeeping = thread::Builder::new()
+            .name("housekeeping".to_owned())
+            .stack_size(64 * 1024)
+            .spawn(move || {
+                while ended.recv_timeout(HOUSEKEEPING) == Err(mpsc::RecvTimeoutError::Timeout) {
+                    service.rejections.tell_if_due(&service.registry);
                 }
-            }
-            Err(rejection) => rejection::reject(stream, &rejection, &self.lingering),
+                service.rejections.tell(&service.registry);
+            })
+            .map_err(StartError::Thread)?;
+        listener::accept_loop(
+            &self.listener,
+            &self.stopper,
+            &self.service.tally,
+            |stream, peer| {
+                self.accept(stream, peer);
+            },
+        );
+        drop(self.listener);
+        self.service.stop();
+        self.service.registry.close_idle();
+        let drain = self.service.timeouts.drain;
+        log::info!(
+            "stopping: {} connections have {drain:?} to finish",
+            self.service.registry.count()
+        );
+        let mut left = self.threads.finish(drain);
+        if left > 0 {
+            log::warn!("{left} connections did not finish in time and are cut off");
+            self.service.registry.close_all();
+            left = self.threads.finish(CUT_OFF);
         }
+        drop(ending);
+        // It has nothing to wait for any more.
+        let _ = housekeeping.join();
+        log::debug!("stopped, with {left} threads left");
+        Ok(())
     }
 
-    fn without_thread(&self, Admitted { permit, stream }: Admitted, error: &io::Error) {
-        log::error!("cannot make a thread for {}: {error}", permit.client());
-        rejection::reject_without_thread(stream, &self.lingering);
-    }
-}
-
-/// The work of one connection's thread.
-fn serve(admitted: Admitted, answerer: &Answerer, timeouts: Timeouts, lingering: &Lingering) {
-    let client = admitted.permit.client();
-    let mut connection = Connection::new(&admitted.stream, client, answerer, timeouts);
-    let reason = connection.serve();
-    let lingers = connection.may_have_unread_input(reason);
-    log::debug!("{client}: closed: {reason}");
-    let Admitted { permit, stream } = admitted;
-    drop(permit);
-    if lingers {
-        lingering.close(stream);
+    fn accept(&self, stream: TcpStream, peer: SocketAddr) {
+        let Some(arrival) = self.service.receive(stream, peer) else { return };
+        if let Err(SpawnError { unstarted, source }) = self.threads.dispatch(arrival) {
+            log::error!("cannot make a thread for {}: {source}", peer.ip());
+            self.service.dismiss_without_thread(unstarted);
+        }
     }
 }

@@ -4,14 +4,21 @@
 //! waiting, so the accept loop writes it; the gentle close is left to `lingering`.
 
 use std::net::TcpStream;
+use std::sync::Arc;
+use std::time::Duration;
 
 use rustix::net::SendFlags;
 
 use super::admission::{Rejection, Scope};
 use super::lingering::Lingering;
+use super::registry::Activity;
 use super::response::Response;
 use crate::http::negotiation::MediaType;
+use crate::http::rate_limit::{QuotaPolicy, QuotaUnit, ServiceLimit};
 use crate::http::{CloseReason, Persistence, Status, Version};
+
+/// The longest wait that a rejection recommends.
+const MAX_RETRY_AFTER: u64 = 60;
 
 impl Rejection {
     /// `429` for the client's own limit (RFC 6585 §4), `503` for the server's (RFC 9110 §15.6.4): the
@@ -24,64 +31,138 @@ impl Rejection {
         }
     }
 
-    fn explanation(&self) -> String {
-        let Self { client, scope, limit } = self;
+    /// When to try again, in whole seconds: when a slot can be expected, at least one, and longer by
+    /// up to half, so that those who were rejected together do not come back together.
+    fn retry_after(&self) -> u64 {
+        let expected = self.expected_wait.as_secs_f64().ceil();
+        #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "it saturates")]
+        let expected = (expected as u64).clamp(1, MAX_RETRY_AFTER);
+        expected + fastrand::u64(0..=expected.div_ceil(2))
+    }
+
+    fn explanation(&self, held: Activity) -> String {
+        let Self { client, scope, limit, .. } = self;
         let status = self.status();
-        match scope {
-            Scope::Client => format!(
-                "{status}: your address {client} already holds {limit} connections, and a client may \
-                 hold {limit} at a time. Close one, or wait for one to finish, and try again.\n"
+        let Activity { active, idle } = held;
+        match (scope, client) {
+            (Scope::Client, Some(client)) => format!(
+                "{status}: your address {client} already holds {limit} connections ({active} active, \
+                 {idle} idle), and a client may hold {limit} at a time. Close one, or wait for one to \
+                 finish, and try again.\n"
             ),
-            Scope::Total => format!(
-                "{status}: all {limit} connections of this server are in use. Try again in a moment.\n"
+            _ => format!(
+                "{status}: all {limit} connections of this server are in use ({active} active, {idle} \
+                 idle). Try again in a moment.\n"
             ),
         }
     }
+
+    /// The whole answer. `held` is what the client holds, or all, by the limit that was met.
+    pub(super) fn response(&self, held: Activity) -> Response {
+        let retry_after = self.retry_after();
+        let limit = ServiceLimit {
+            name: self.scope.name().into(),
+            remaining: 0,
+            reset: Some(Duration::from_secs(retry_after)),
+        };
+        Response::typed(self.status(), MediaType::Plain, self.explanation(held))
+            .field("Retry-After", retry_after.to_string())
+            .field("RateLimit-Policy", policy(self.scope, self.limit))
+            .field("RateLimit", limit.to_string())
+    }
 }
 
-/// Tells a client why it is not served, and closes its connection.
-pub(super) fn reject(stream: TcpStream, rejection: &Rejection, lingering: &Lingering) {
-    log::debug!("{}: rejected, {} {}", rejection.client, rejection.limit, rejection.scope);
-    refuse_service(stream, rejection.status(), rejection.explanation(), lingering);
+/// The value of `RateLimit-Policy` for a limit (draft-ietf-httpapi-ratelimit-headers).
+pub(super) fn policy(scope: Scope, limit: usize) -> String {
+    QuotaPolicy {
+        name: scope.name().into(),
+        quota: limit as u64,
+        unit: QuotaUnit::ConcurrentRequests,
+        window: None,
+    }
+    .to_string()
 }
 
 /// Answers a connection for which the system gives no thread.
-pub(super) fn reject_without_thread(stream: TcpStream, lingering: &Lingering) {
+pub(super) fn without_thread() -> Response {
     let status = Status::SERVICE_UNAVAILABLE;
     let explanation =
         format!("{status}: the server is short of resources. Try again in a moment.\n");
-    refuse_service(stream, status, explanation, lingering);
+    Response::typed(status, MediaType::Plain, explanation).field("Retry-After", "1")
 }
 
-fn refuse_service(stream: TcpStream, status: Status, explanation: String, lingering: &Lingering) {
-    let response = Response::typed(status, MediaType::Plain, explanation).field("Retry-After", "1");
-    let mut answer = Vec::with_capacity(512);
+/// Sends an answer to a connection that is not served, and closes it gently.
+pub(super) fn dismiss(
+    stream: impl Into<Arc<TcpStream>>,
+    response: &Response,
+    lingering: &Lingering,
+) {
+    let stream = stream.into();
+    let mut answer = Vec::with_capacity(768);
     response.write(&mut answer, Version::Http11, Persistence::Close(CloseReason::Refused));
     let flags = SendFlags::DONTWAIT | SendFlags::NOSIGNAL;
     match rustix::net::send(&stream, &answer, flags) {
         Ok(_) => lingering.close(stream),
-        Err(error) => log::debug!("cannot answer a rejected connection: {error}"),
+        Err(error) => log::debug!("cannot answer a connection that is not served: {error}"),
     }
 }
 
 #[cfg(test)]
 mod tests {
+    use std::time::Duration;
+
     use super::*;
 
+    fn rejection(scope: Scope, limit: usize) -> Rejection {
+        let client = Some("127.0.0.9".parse().unwrap());
+        Rejection { client, scope, limit, expected_wait: Duration::ZERO }
+    }
+
     #[test]
-    fn a_rejection_says_which_limit_its_value_and_what_to_do() {
-        let client = "127.0.0.9".parse().unwrap();
-        let rejection = Rejection { client, scope: Scope::Client, limit: 12 };
-        assert_eq!(rejection.status().code(), 429);
-        let text = rejection.explanation();
-        for part in ["127.0.0.9", "12 connections", "Close one", "try again"] {
-            assert!(text.contains(part), "{text}");
+    fn a_rejection_says_which_limit_its_value_what_is_held_and_what_to_do() {
+        for (scope, limit, status, parts) in [
+            (
+                Scope::Client,
+                12,
+                429,
+                &["127.0.0.9", "12 connections", "3 active, 9 idle", "Close one", "try again"][..],
+            ),
+            (Scope::Total, 60, 503, &["all 60 connections", "3 active, 9 idle", "Try again"]),
+        ] {
+            let rejection = rejection(scope, limit);
+            assert_eq!(rejection.status().code(), status);
+            let text = rejection.explanation(Activity { active: 3, idle: 9 });
+            for part in parts {
+                assert!(text.contains(part), "{part}: {text}");
+            }
         }
-        let rejection = Rejection { client, scope: Scope::Total, limit: 60 };
-        assert_eq!(rejection.status().code(), 503);
-        let text = rejection.explanation();
-        for part in ["all 60 connections", "Try again"] {
-            assert!(text.contains(part), "{text}");
+    }
+
+    #[test]
+    fn the_answer_has_the_fields_that_programs_read() {
+        let mut answer = Vec::new();
+        rejection(Scope::Client, 12).response(Activity::default()).write(
+            &mut answer,
+            Version::Http11,
+            Persistence::Close(CloseReason::Refused),
+        );
+        let answer = String::from_utf8(answer).unwrap();
+        let policy = "\r\nRateLimit-Policy: \"per-client\";q=12;qu=\"concurrent-requests\"\r\n";
+        for part in [policy, "\r\nRateLimit: \"per-client\";r=0;t=", "\r\nRetry-After: "] {
+            assert!(answer.contains(part), "{part}: {answer}");
+        }
+    }
+
+    #[test]
+    fn the_recommended_wait_is_at_least_a_second_bounded_and_spread() {
+        for (expected, bounds) in
+            [(0.0, 1..=2), (0.4, 1..=2), (3.2, 4..=6), (1e6, 60..=90), (1e-9, 1..=2)]
+        {
+            let expected_wait = Duration::from_secs_f64(expected);
+            let rejection = Rejection { expected_wait, ..rejection(Scope::Client, 1) };
+            for _ in 0..100 {
+                assert!(bounds.contains(&rejection.retry_after()), "{expected} s");
+            }
         }
     }
 }

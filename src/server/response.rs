@@ -5,13 +5,11 @@
 
 use std::borrow::Cow;
 use std::fs::File;
-use std::io::{self, Write};
-use std::net::TcpStream;
+use std::io;
 use std::os::unix::fs::FileExt;
 
-use rustix::net::SendFlags;
-
 use super::date::with_current_date;
+use super::outgoing::{More, Outgoing};
 use crate::http::negotiation::MediaType;
 use crate::http::range::ByteRange;
 use crate::http::{HeadWriter, Persistence, Status, Version};
@@ -22,9 +20,6 @@ pub(super) const SERVER: &str = concat!("http_server_conc/", env!("CARGO_PKG_VER
 /// Content up to this size is copied behind its head and sent with it, in one write: one segment on
 /// its way instead of two, and two system calls less than `sendfile` needs.
 const ONE_WRITE_BYTES: u64 = 32 * 1024;
-
-/// Most bytes handed to one `sendfile`, so that a transfer is looked at now and then.
-const SENDFILE_BYTES: u64 = 1024 * 1024;
 
 /// What follows the head.
 #[derive(Debug)]
@@ -125,93 +120,44 @@ impl Response {
     /// buffer for outgoing bytes.
     ///
     /// # Errors
-    /// The peer is gone, took nothing for the socket's write timeout, or the file is no longer as long
-    /// as the head says: the connection is of no more use.
+    /// The peer is gone or too slow, or the file is no longer as long as the head says: the connection
+    /// is of no more use.
     pub(super) fn send(
         &self,
-        stream: &TcpStream,
+        mut outgoing: Outgoing<'_>,
         out: &mut Vec<u8>,
         (version, part, persistence): (Version, Part, Persistence),
     ) -> io::Result<u64> {
+        outgoing.pace.begin();
         out.clear();
         self.write_head(out, version, persistence);
         match &self.content {
-            _ if part == Part::Head => write_all(stream, out).map(|()| 0),
-            Content::None => write_all(stream, out).map(|()| 0),
+            _ if part == Part::Head => outgoing.send_all(out, More::No).map(|()| 0),
+            Content::None => outgoing.send_all(out, More::No).map(|()| 0),
             Content::Text(text) => {
                 out.extend_from_slice(text);
-                write_all(stream, out).map(|()| text.len() as u64)
+                outgoing.send_all(out, More::No).map(|()| text.len() as u64)
             }
             Content::File { file, offset, length } if *length <= ONE_WRITE_BYTES => {
                 let head = out.len();
                 let length = usize::try_from(*length).expect("it is at most ONE_WRITE_BYTES");
                 out.resize(head + length, 0);
                 file.read_exact_at(&mut out[head..], *offset)?;
-                write_all(stream, out).map(|()| length as u64)
+                outgoing.send_all(out, More::No).map(|()| length as u64)
             }
             Content::File { file, offset, length } => {
-                write_before_more(stream, out)?;
-                send_file(stream, file, *offset, *length).map(|()| *length)
+                outgoing.send_all(out, More::Follows)?;
+                outgoing.send_file(file, *offset, *length).map(|()| *length)
             }
             Content::Parts { file, parts, closing, length } => {
                 for (text, range) in parts {
                     out.extend_from_slice(text.as_bytes());
-                    write_before_more(stream, out)?;
+                    outgoing.send_all(out, More::Follows)?;
                     out.clear();
-                    send_file(stream, file, range.first, range.length())?;
+                    outgoing.send_file(file, range.first, range.length())?;
                 }
-                write_all(stream, closing.as_bytes()).map(|()| *length)
+                outgoing.send_all(closing.as_bytes(), More::No).map(|()| *length)
             }
         }
     }
-}
-
-fn write_all(mut stream: &TcpStream, bytes: &[u8]) -> io::Result<()> {
-    stream.write_all(bytes)
-}
-
-/// Writes what is followed at once by more, which lets the kernel fill its segments (`MSG_MORE`).
-fn write_before_more(stream: &TcpStream, mut bytes: &[u8]) -> io::Result<()> {
-    #[cfg(target_os = "linux")]
-    let flags = SendFlags::NOSIGNAL | SendFlags::MORE;
-    #[cfg(not(target_os = "linux"))]
-    let flags = SendFlags::empty();
-    while !bytes.is_empty() {
-        match rustix::net::send(stream, bytes, flags) {
-            Ok(sent) => bytes = &bytes[sent..],
-            Err(rustix::io::Errno::INTR) => {}
-            Err(error) => return Err(error.into()),
-        }
-    }
-    Ok(())
-}
-
-/// Sends part of a file without taking it through the process's memory (sendfile(2)).
-#[cfg(target_os = "linux")]
-fn send_file(stream: &TcpStream, file: &File, offset: u64, length: u64) -> io::Result<()> {
-    let (mut at, end) = (offset, offset + length);
-    while at < end {
-        let count = usize::try_from((end - at).min(SENDFILE_BYTES)).expect("it is at most 1 MiB");
-        match rustix::fs::sendfile(stream, file, Some(&mut at), count) {
-            Ok(0) => return Err(io::ErrorKind::UnexpectedEof.into()),
-            Ok(_) | Err(rustix::io::Errno::INTR) => {}
-            Err(error) => return Err(error.into()),
-        }
-    }
-    Ok(())
-}
-
-/// Sends part of a file through a buffer, where the system has no `sendfile` of this kind.
-#[cfg(not(target_os = "linux"))]
-fn send_file(stream: &TcpStream, file: &File, offset: u64, length: u64) -> io::Result<()> {
-    let mut buffer = vec![0; 64 * 1024];
-    let (mut at, end) = (offset, offset + length);
-    while at < end {
-        let count =
-            usize::try_from((end - at).min(buffer.len() as u64)).expect("it is at most 64 KiB");
-        file.read_exact_at(&mut buffer[..count], at)?;
-        write_all(stream, &buffer[..count])?;
-        at += count as u64;
-    }
-    Ok(())
 }

@@ -25,7 +25,14 @@ fn assert_rejected(conversation: &mut Conversation, status: u16, words: &[&str])
     assert_eq!(reply.field("Content-Type"), Some("text/plain; charset=utf-8"));
     assert_eq!(reply.field("Content-Length"), Some(&*reply.body.len().to_string()));
     assert_eq!(reply.field("Connection"), Some("close"));
-    assert_eq!(reply.field("Retry-After"), Some("1"));
+    let retry_after: u64 = reply.field("Retry-After").unwrap().parse().unwrap();
+    assert!((1..=2).contains(&retry_after), "slots come free soon here: {retry_after}");
+    let name = if status == 429 { "per-client" } else { "total" };
+    let policy = reply.field("RateLimit-Policy").unwrap();
+    assert!(policy.starts_with(&format!("\"{name}\";q=")), "{policy}");
+    assert!(policy.ends_with(";qu=\"concurrent-requests\""), "{policy}");
+    let limit = reply.field("RateLimit").unwrap();
+    assert_eq!(limit, format!("\"{name}\";r=0;t={retry_after}"));
     for word in words {
         assert!(reply.text().contains(word), "{word:?} is not in {}", reply.text());
     }

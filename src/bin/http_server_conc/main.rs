@@ -7,7 +7,7 @@ mod args;
 
 use std::io::{self, Write as _};
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
-use std::process::ExitCode;
+use std::process::{self, ExitCode};
 use std::thread;
 
 use anyhow::Context as _;
@@ -41,13 +41,18 @@ fn run(mut config: ServerConfig) -> anyhow::Result<()> {
     thread::Builder::new()
         .name("signals".to_owned())
         .spawn(move || {
-            if signals.forever().next().is_some() {
+            let mut signals = signals.forever();
+            if signals.next().is_some() {
                 stopper.stop();
+            }
+            if signals.next().is_some() {
+                log::warn!("stopped at once by a second signal");
+                process::exit(0);
             }
         })
         .context("cannot make a thread")?;
     announce(&config, server.address());
-    server.run();
+    server.run()?;
     Ok(())
 }
 
@@ -63,6 +68,7 @@ fn fit_to_descriptors(config: &mut ServerConfig) {
         );
     }
     config.limits.total = budget.total;
+    config.policy.capacity = budget.capacity;
     config.lingering = budget.lingering;
 }
 

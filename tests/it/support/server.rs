@@ -43,7 +43,7 @@ impl TestServer {
         let server = Server::start(&config).unwrap();
         let port = server.address().port();
         let (monitor, stopper) = (server.monitor(), server.stopper());
-        let thread = thread::spawn(move || server.run());
+        let thread = thread::spawn(move || server.run().unwrap());
         Self {
             root,
             address: SocketAddr::new(Ipv4Addr::LOCALHOST.into(), port),

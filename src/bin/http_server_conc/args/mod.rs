@@ -1,16 +1,15 @@
 //! The command line of `http_server_conc`, and the settings it stands for.
 
+mod limits;
+mod site;
+
 use std::ffi::OsString;
 use std::net::IpAddr;
 use std::path::PathBuf;
 
 use clap::{CommandFactory as _, FromArgMatches as _, Parser};
 use http_concurrent::cli;
-use http_concurrent::http::is_field_value;
-use http_concurrent::server::{
-    DotFiles, ExtraField, ExtraFields, Limits, Listings, Precompressed, ServerConfig, SiteSettings,
-    SymbolicLinks,
-};
+use http_concurrent::server::ServerConfig;
 
 /// Serves the files of a directory over HTTP/1.1: a thread for each connection, a limit for each
 /// client and one for all.
@@ -19,55 +18,18 @@ use http_concurrent::server::{
 /// -maxtotal are open, everyone gets "503 Service Unavailable". Long options take one dash or two.
 #[derive(Debug, Parser)]
 #[command(name = "http_server_conc", version)]
-#[expect(clippy::struct_excessive_bools, reason = "each is a switch of the command line")]
 struct Args {
     /// The port to listen on; 0 lets the system choose
     #[arg(short = 'p', long, value_name = "PORT", default_value = "20001", value_parser = parse_port)]
     port: u16,
 
-    /// Connections that one client (an IP address) may hold at once
-    #[arg(long, value_name = "N", default_value = "12", value_parser = cli::parse_positive)]
-    maxclient: usize,
-
-    /// Connections that all clients together may hold at once
-    #[arg(long, value_name = "N", default_value = "60", value_parser = cli::parse_positive)]
-    maxtotal: usize,
-
-    /// The directory to serve
-    #[arg(long, value_name = "DIR", default_value = ".")]
-    root: PathBuf,
-
     /// The IP address to listen on [default: all, IPv4 and IPv6]
     #[arg(long, value_name = "ADDR")]
     bind: Option<IpAddr>,
 
-    /// A file that stands for its directory, tried in the order given [default: index.html]
-    #[arg(long, value_name = "NAME")]
-    index: Vec<String>,
-
-    /// Answer 403 for a directory without an index file, instead of listing it
-    #[arg(long)]
-    no_listing: bool,
-
-    /// Serve and list names that begin with a dot
-    #[arg(long)]
-    hidden: bool,
-
-    /// Follow symbolic links that leave the directory: whoever may make a link decides what is served
-    #[arg(long)]
-    follow_symlinks: bool,
-
-    /// Serve files as they are, also where a compressed twin (.br, .zst, .gz) lies beside one
-    #[arg(long)]
-    no_precompressed: bool,
-
-    /// Send Cache-Control with files, such as "max-age=3600"
-    #[arg(long, value_name = "VALUE", value_parser = parse_field_value)]
-    cache_control: Option<String>,
-
-    /// Add a field to every answer, such as "X-Frame-Options: DENY"; may be repeated
-    #[arg(long = "header", value_name = "NAME: VALUE")]
-    headers: Vec<ExtraField>,
+    /// The directory to serve
+    #[arg(long, value_name = "DIR", default_value = ".")]
+    root: PathBuf,
 
     /// Log errors alone, and no line for each request
     #[arg(short, long, conflicts_with = "verbose")]
@@ -76,6 +38,12 @@ struct Args {
     /// Log more: -v the life of each connection, -vv everything. RUST_LOG wins over both
     #[arg(short, long, action = clap::ArgAction::Count)]
     verbose: u8,
+
+    #[command(flatten)]
+    limits: limits::LimitArgs,
+
+    #[command(flatten)]
+    site: site::SiteArgs,
 }
 
 /// What the command line says, once it is known to be valid.
@@ -95,44 +63,16 @@ fn parse_from(arguments: impl IntoIterator<Item = OsString>) -> Result<Parsed, c
     let arguments = cli::long_options_with_one_dash(&command, arguments);
     let matches = command.try_get_matches_from_mut(arguments)?;
     let args = Args::from_arg_matches(&matches)?;
-    Ok(Parsed {
-        log_level: cli::log_level(args.quiet, args.verbose, log::LevelFilter::Info),
-        config: ServerConfig {
-            address: args.bind,
-            port: args.port,
-            root: args.root,
-            limits: Limits { per_client: args.maxclient, total: args.maxtotal },
-            site: SiteSettings {
-                index: if args.index.is_empty() {
-                    vec!["index.html".to_owned()]
-                } else {
-                    args.index
-                },
-                listings: if args.no_listing { Listings::Refused } else { Listings::Offered },
-                dot_files: if args.hidden { DotFiles::Shown } else { DotFiles::Hidden },
-                symbolic_links: if args.follow_symlinks {
-                    SymbolicLinks::Followed
-                } else {
-                    SymbolicLinks::Confined
-                },
-                precompressed: if args.no_precompressed {
-                    Precompressed::Ignored
-                } else {
-                    Precompressed::Served
-                },
-            },
-            extra_fields: ExtraFields { cache_control: args.cache_control, further: args.headers },
-            ..ServerConfig::default()
-        },
-    })
-}
-
-fn parse_field_value(text: &str) -> Result<String, String> {
-    if is_field_value(text.as_bytes()) {
-        Ok(text.to_owned())
-    } else {
-        Err("it has a control character".to_owned())
-    }
+    let mut config = ServerConfig {
+        address: args.bind,
+        port: args.port,
+        root: args.root,
+        ..ServerConfig::default()
+    };
+    args.limits.apply(&mut config);
+    args.site.apply(&mut config);
+    let log_level = cli::log_level(args.quiet, args.verbose, log::LevelFilter::Info);
+    Ok(Parsed { config, log_level })
 }
 
 fn parse_port(text: &str) -> Result<u16, String> {
@@ -141,6 +81,8 @@ fn parse_port(text: &str) -> Result<u16, String> {
 
 #[cfg(test)]
 mod tests {
+    use http_concurrent::server::Limits;
+
     use super::*;
 
     fn parse(line: &str) -> Result<ServerConfig, String> {
@@ -189,6 +131,14 @@ mod tests {
             ("--header nothing", &["'nothing'", "--header", "'Name: value'"]),
             ("--header Date:now", &["'Date:now'", "sets this field itself"]),
             ("--cache-control a\u{7}", &["--cache-control", "control character"]),
+            ("--exempt 10.0.0.0/33", &["'10.0.0.0/33'", "--exempt", "192.0.2.0/24"]),
+            ("--proxy-protocol host", &["'host'", "--proxy-protocol", "192.0.2.0/24"]),
+            ("--ipv6-prefix 129", &["'129'", "--ipv6-prefix"]),
+            ("--limit-rate 0", &["'0'", "--limit-rate", "at least 1"]),
+            ("--min-rate 1x", &["'1x'", "--min-rate", "64K"]),
+            ("--header-timeout 0", &["'0'", "--header-timeout", "longer than nothing"]),
+            ("--keep-alive-requests 0", &["'0'", "--keep-alive-requests"]),
+            ("--delay soon", &["'soon'", "--delay", "500ms"]),
         ] {
             let error = parse(line).unwrap_err();
             for part in parts {

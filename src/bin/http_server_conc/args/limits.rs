@@ -1,0 +1,113 @@
+//! Who may hold how many connections, for how long, and at what speed.
+
+use std::time::Duration;
+
+use http_concurrent::cli;
+use http_concurrent::server::{
+    Enforcement, Identification, Limits, Policy, Rates, ServerConfig, Timeouts,
+};
+use ipnet::IpNet;
+
+#[derive(Debug, clap::Args)]
+#[command(next_help_heading = "Limits")]
+pub(super) struct LimitArgs {
+    /// Connections that one client (an IP address) may hold at once
+    #[arg(long, value_name = "N", default_value = "12", value_parser = cli::parse_positive)]
+    maxclient: usize,
+
+    /// Connections that all clients together may hold at once
+    #[arg(long, value_name = "N", default_value = "60", value_parser = cli::parse_positive)]
+    maxtotal: usize,
+
+    /// Leading bits of an IPv6 address that tell clients apart; 128 for single addresses
+    #[arg(long, value_name = "BITS", default_value = "64",
+          value_parser = clap::value_parser!(u8).range(1..=128))]
+    ipv6_prefix: u8,
+
+    /// Addresses that are free of the per-client limit, though not of the total; may be repeated
+    #[arg(long, value_name = "CIDR", value_parser = parse_network)]
+    exempt: Vec<IpNet>,
+
+    /// Proxies: connections from these addresses must begin with a PROXY header (v1 or v2), whose
+    /// source is then the client; may be repeated
+    #[arg(long, value_name = "CIDR", value_parser = parse_network)]
+    proxy_protocol: Vec<IpNet>,
+
+    /// Only count and log what the limits would reject
+    #[arg(long)]
+    dry_run_limits: bool,
+
+    /// Before rejecting a connection, close one that is idle between two requests
+    #[arg(long)]
+    reclaim_idle: bool,
+
+    /// How long a request's head may take in all
+    #[arg(long, value_name = "TIME", default_value = "10s",
+          value_parser = cli::parse_positive_duration)]
+    header_timeout: Duration,
+
+    /// How long a connection is kept for its next request
+    #[arg(long, value_name = "TIME", default_value = "5s",
+          value_parser = cli::parse_positive_duration)]
+    keep_alive_timeout: Duration,
+
+    /// Requests served on one connection before it is closed
+    #[arg(long, value_name = "N", default_value = "10000",
+          value_parser = clap::value_parser!(u64).range(1..))]
+    keep_alive_requests: u64,
+
+    /// Bytes a second that a client must take of a response, on average over 20 s; 0 for none
+    #[arg(long, value_name = "RATE", default_value = "1K", value_parser = cli::parse_size)]
+    min_rate: u64,
+
+    /// How long transfers may take to finish when the server is stopped
+    #[arg(long, value_name = "TIME", default_value = "10s", value_parser = cli::parse_duration)]
+    drain_timeout: Duration,
+
+    /// Bytes a second that each connection gets at most: a slow link, for experiments
+    #[arg(long, value_name = "RATE", value_parser = cli::parse_positive_size)]
+    limit_rate: Option<u64>,
+
+    /// A pause before each response: a distant server, for experiments
+    #[arg(long, value_name = "TIME", default_value = "0", value_parser = cli::parse_duration)]
+    delay: Duration,
+}
+
+impl LimitArgs {
+    pub(super) fn apply(self, config: &mut ServerConfig) {
+        config.limits = Limits { per_client: self.maxclient, total: self.maxtotal };
+        config.identification = Identification {
+            ipv6_prefix: self.ipv6_prefix,
+            exempt: self.exempt,
+            proxies: self.proxy_protocol,
+        };
+        config.policy = Policy {
+            enforcement: if self.dry_run_limits {
+                Enforcement::DryRun
+            } else {
+                Enforcement::Enforced
+            },
+            reclaim_idle: self.reclaim_idle,
+            keep_alive_requests: self.keep_alive_requests,
+            delay: self.delay,
+            ..Policy::default()
+        };
+        config.timeouts = Timeouts {
+            head: self.header_timeout,
+            idle: self.keep_alive_timeout,
+            drain: self.drain_timeout,
+            ..Timeouts::default()
+        };
+        config.rates =
+            Rates { minimum: self.min_rate, maximum: self.limit_rate, ..Rates::default() };
+    }
+}
+
+/// A network in CIDR notation, or a single address.
+pub(super) fn parse_network(text: &str) -> Result<IpNet, String> {
+    text.parse().or_else(|_| text.parse::<std::net::IpAddr>().map(IpNet::from)).map_err(
+        |_: std::net::AddrParseError| {
+            "write an address or a network, such as 192.0.2.0/24 or 2001:db8::/32".to_owned()
+        },
+    )
+}

@@ -1,0 +1,70 @@
+//! What is served of the directory, and with which fields.
+
+use http_concurrent::http::is_field_value;
+use http_concurrent::server::{
+    DotFiles, ExtraField, ExtraFields, Listings, Precompressed, ServerConfig, SiteSettings,
+    SymbolicLinks,
+};
+
+#[derive(Debug, clap::Args)]
+#[command(next_help_heading = "What is served")]
+#[expect(clippy::struct_excessive_bools, reason = "each is a switch of the command line")]
+pub(super) struct SiteArgs {
+    /// A file that stands for its directory, tried in the order given [default: index.html]
+    #[arg(long, value_name = "NAME")]
+    index: Vec<String>,
+
+    /// Answer 403 for a directory without an index file, instead of listing it
+    #[arg(long)]
+    no_listing: bool,
+
+    /// Serve and list names that begin with a dot
+    #[arg(long)]
+    hidden: bool,
+
+    /// Follow symbolic links that leave the directory: whoever may make a link decides what is served
+    #[arg(long)]
+    follow_symlinks: bool,
+
+    /// Serve files as they are, also where a compressed twin (.br, .zst, .gz) lies beside one
+    #[arg(long)]
+    no_precompressed: bool,
+
+    /// Send Cache-Control with files, such as "max-age=3600"
+    #[arg(long, value_name = "VALUE", value_parser = parse_field_value)]
+    cache_control: Option<String>,
+
+    /// Add a field to every answer, such as "X-Frame-Options: DENY"; may be repeated
+    #[arg(long = "header", value_name = "NAME: VALUE")]
+    headers: Vec<ExtraField>,
+}
+
+impl SiteArgs {
+    pub(super) fn apply(self, config: &mut ServerConfig) {
+        let Self { index, cache_control, headers, .. } = self;
+        config.site = SiteSettings {
+            index: if index.is_empty() { vec!["index.html".to_owned()] } else { index },
+            listings: if self.no_listing { Listings::Refused } else { Listings::Offered },
+            dot_files: if self.hidden { DotFiles::Shown } else { DotFiles::Hidden },
+            symbolic_links: if self.follow_symlinks {
+                SymbolicLinks::Followed
+            } else {
+                SymbolicLinks::Confined
+            },
+            precompressed: if self.no_precompressed {
+                Precompressed::Ignored
+            } else {
+                Precompressed::Served
+            },
+        };
+        config.extra_fields = ExtraFields { cache_control, further: headers };
+    }
+}
+
+fn parse_field_value(text: &str) -> Result<String, String> {
+    if is_field_value(text.as_bytes()) {
+        Ok(text.to_owned())
+    } else {
+        Err("it has a control character".to_owned())
+    }
+}

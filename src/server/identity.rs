@@ -1,0 +1,105 @@
+//! Who is a client: what of an address counts, who is free of the client's limit, and who speaks for
+//! others.
+
+use std::net::IpAddr;
+
+use ipnet::{IpNet, Ipv6Net};
+
+/// How clients are told apart.
+#[derive(Clone, Debug)]
+pub struct Identification {
+    /// How many leading bits of an IPv6 address are the client's. A home or a server owns a /64 as a
+    /// rule (RFC 6177), so 64 is the default; 128 tells single addresses apart.
+    pub ipv6_prefix: u8,
+    /// Addresses that are free of the per-client limit, though never of the total.
+    pub exempt: Vec<IpNet>,
+    /// Proxies: connections from these addresses must begin with a PROXY header, whose source is then
+    /// the client. From others a header is refused, as a malformed request.
+    pub proxies: Vec<IpNet>,
+}
+
+impl Default for Identification {
+    fn default() -> Self {
+        Self { ipv6_prefix: 64, exempt: Vec::new(), proxies: Vec::new() }
+    }
+}
+
+/// Whose slot a connection takes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Client {
+    /// The IPv4 address, or the first address of the IPv6 prefix.
+    pub key: IpAddr,
+    /// Free of the per-client limit.
+    pub exempt: bool,
+}
+
+impl Identification {
+    /// The client at an address. An IPv4 address written as an IPv6 one is the same client
+    /// (RFC 4291 §2.5.5.2).
+    #[must_use]
+    pub fn client(&self, address: IpAddr) -> Client {
+        let address = address.to_canonical();
+        let key = match address {
+            IpAddr::V4(_) => address,
+            IpAddr::V6(ip) => Ipv6Net::new(ip, self.ipv6_prefix.min(128))
+                .map_or(address, |prefix| prefix.network().into()),
+        };
+        Client { key, exempt: contains(&self.exempt, address) }
+    }
+
+    /// Connections from this address speak for others.
+    #[must_use]
+    pub fn is_proxy(&self, address: IpAddr) -> bool {
+        contains(&self.proxies, address)
+    }
+}
+
+/// Whether one of the networks has the address, written as IPv4 or as IPv6.
+#[must_use]
+pub(super) fn contains(networks: &[IpNet], address: IpAddr) -> bool {
+    let address = address.to_canonical();
+    networks.iter().any(|network| network.contains(&address))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_address_becomes_its_client() {
+        let identification = |ipv6_prefix| Identification { ipv6_prefix, ..Default::default() };
+        for (prefix, address, key) in [
+            (64, "127.0.0.1", "127.0.0.1"),
+            (64, "::ffff:127.0.0.1", "127.0.0.1"),
+            (64, "2001:db8:1:2:3:4:5:6", "2001:db8:1:2::"),
+            (128, "2001:db8:1:2:3:4:5:6", "2001:db8:1:2:3:4:5:6"),
+            (48, "2001:db8:1:2:3:4:5:6", "2001:db8:1::"),
+            (64, "::1", "::"),
+        ] {
+            let client = identification(prefix).client(address.parse().unwrap());
+            assert_eq!(client.key, key.parse::<IpAddr>().unwrap(), "{address}/{prefix}");
+            assert!(!client.exempt);
+        }
+    }
+
+    #[test]
+    fn networks_have_addresses_in_both_spellings() {
+        let identification = Identification {
+            exempt: vec!["10.0.0.0/8".parse().unwrap(), "2001:db8::/32".parse().unwrap()],
+            proxies: vec!["127.0.0.1/32".parse().unwrap()],
+            ..Default::default()
+        };
+        for (address, exempt) in [
+            ("10.1.2.3", true),
+            ("::ffff:10.1.2.3", true),
+            ("11.1.2.3", false),
+            ("2001:db8::1", true),
+            ("2001:db9::1", false),
+        ] {
+            let client = identification.client(address.parse().unwrap());
+            assert_eq!(client.exempt, exempt, "{address}");
+        }
+        assert!(identification.is_proxy("::ffff:127.0.0.1".parse().unwrap()));
+        assert!(!identification.is_proxy("127.0.0.2".parse().unwrap()));
+    }
+}

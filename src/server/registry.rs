@@ -1,0 +1,341 @@
+//! The live connections: whose they are, since when, and what each is doing.
+//!
+//! For those who must find a connection from outside its thread: the status page, the end of the
+//! server, and the reclaiming of idle slots. Each entry holds its connection's permit, so that a slot
+//! can be taken from a connection that is idle; a connection that leaves takes its entry along.
+
+use std::collections::HashMap;
+use std::net::{IpAddr, Shutdown, TcpStream};
+use std::sync::atomic::{AtomicU8, AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::{Duration, Instant};
+
+use super::admission::Permit;
+
+/// What a connection is doing.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[repr(u8)]
+pub enum Phase {
+    /// It has not sent a byte yet.
+    Fresh,
+    /// Its request is being read.
+    Reading,
+    /// It is being answered.
+    Sending,
+    /// It waits between two requests.
+    Idle,
+    /// It was closed from outside its thread, which is about to notice.
+    Closing,
+}
+
+impl Phase {
+    const ALL: [Self; 5] = [Self::Fresh, Self::Reading, Self::Sending, Self::Idle, Self::Closing];
+
+    fn from_number(number: u8) -> Self {
+        Self::ALL[usize::from(number)]
+    }
+}
+
+/// One live connection, as seen from outside its thread.
+#[derive(Debug)]
+pub(super) struct Live {
+    pub(super) id: u64,
+    pub(super) client: IpAddr,
+    pub(super) stream: Arc<TcpStream>,
+    pub(super) since: Instant,
+    phase: AtomicU8,
+    /// When the phase began, in milliseconds since `since`.
+    phase_began: AtomicU64,
+    pub(super) requests: AtomicU64,
+    /// Bytes of content sent.
+    pub(super) bytes_sent: AtomicU64,
+    /// The request that is being answered, or was last.
+    request: Mutex<Vec<u8>>,
+    permit: Mutex<Option<Permit>>,
+}
+
+impl Live {
+    pub(super) fn phase(&self) -> Phase {
+        Phase::from_number(self.phase.load(Ordering::Acquire))
+    }
+
+    /// How long the phase has lasted.
+    pub(super) fn in_phase(&self) -> Duration {
+        let began = Duration::from_millis(self.phase_began.load(Ordering::Relaxed));
+        self.since.elapsed().saturating_sub(began)
+    }
+
+    /// Moves on to another phase; `false` if the connection was closed from outside meanwhile.
+    pub(super) fn enter(&self, phase: Phase) -> bool {
+        self.note_time();
+        let entered = self.phase.fetch_update(Ordering::AcqRel, Ordering::Acquire, |current| {
+            (current != Phase::Closing as u8).then_some(phase as u8)
+        });
+        entered.is_ok()
+    }
+
+    /// Closes the connection from outside if it is in this phase, and takes its slot.
+    fn close_if(&self, phase: Phase) -> Option<Permit> {
+        self.phase
+            .compare_exchange(
+                phase as u8,
+                Phase::Closing as u8,
+                Ordering::AcqRel,
+                Ordering::Acquire,
+            )
+            .ok()?;
+        self.note_time();
+        let permit = self.take_permit();
+        // Wakes its thread, whose read then finds the end. An error means that the peer was faster.
+        let _ = self.stream.shutdown(Shutdown::Both);
+        permit
+    }
+
+    fn note_time(&self) {
+        let now = u64::try_from(self.since.elapsed().as_millis()).unwrap_or(u64::MAX);
+        self.phase_began.store(now, Ordering::Relaxed);
+    }
+
+    pub(super) fn take_permit(&self) -> Option<Permit> {
+        self.permit.lock().unwrap_or_else(PoisonError::into_inner).take()
+    }
+
+    /// Remembers the request that is being answered.
+    pub(super) fn note_request(&self, method: &[u8], target: &[u8]) {
+        let mut request = self.request.lock().unwrap_or_else(PoisonError::into_inner);
+        request.clear();
+        request.extend_from_slice(method);
+        request.push(b' ');
+        request.extend_from_slice(target);
+    }
+
+    /// Counts a response.
+    pub(super) fn note_response(&self, content_bytes: u64) {
+        self.requests.fetch_add(1, Ordering::Relaxed);
+        self.bytes_sent.fetch_add(content_bytes, Ordering::Relaxed);
+    }
+
+    /// The request that is being answered, or was last, escaped; empty before the first.
+    pub(super) fn request(&self) -> String {
+        let request = self.request.lock().unwrap_or_else(PoisonError::into_inner);
+        request.escape_ascii().to_string()
+    }
+}
+
+/// All live connections, by client.
+#[derive(Debug, Default)]
+pub(super) struct Registry {
+    clients: Mutex<HashMap<IpAddr, Vec<Arc<Live>>>>,
+    next_id: AtomicU64,
+}
+
+/// How many connections are active, and how many wait between two requests or for their first.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Activity {
+    pub active: usize,
+    pub idle: usize,
+}
+
+/// A connection's entry, which leaves with it.
+#[derive(Debug)]
+pub(super) struct Registration {
+    registry: Arc<Registry>,
+    pub(super) live: Arc<Live>,
+}
+
+impl Registry {
+    /// Enters a connection that holds `permit` for `client`.
+    pub(super) fn enter(
+        self: &Arc<Self>,
+        client: IpAddr,
+        stream: TcpStream,
+        permit: Permit,
+    ) -> Registration {
+        let live = Arc::new(Live {
+            id: self.next_id.fetch_add(1, Ordering::Relaxed) + 1,
+            client,
+            stream: Arc::new(stream),
+            since: Instant::now(),
+            phase: AtomicU8::new(Phase::Fresh as u8),
+            phase_began: AtomicU64::new(0),
+            requests: AtomicU64::new(0),
+            bytes_sent: AtomicU64::new(0),
+            request: Mutex::default(),
+            permit: Mutex::new(Some(permit)),
+        });
+        self.lock().entry(client).or_default().push(Arc::clone(&live));
+        Registration { registry: Arc::clone(self), live }
+    }
+
+    /// What the connections of one client are doing, or, for `None`, those of all.
+    pub(super) fn activity(&self, client: Option<IpAddr>) -> Activity {
+        let clients = self.lock();
+        let mut activity = Activity::default();
+        for live in of_client(&clients, client) {
+            match live.phase() {
+                Phase::Reading | Phase::Sending => activity.active += 1,
+                Phase::Fresh | Phase::Idle => activity.idle += 1,
+                Phase::Closing => {}
+            }
+        }
+        activity
+    }
+
+    /// Closes the connection that has been idle between two requests for longest, of this client or,
+    /// for `None`, of all, and hands its slot on. One that never sent a byte is left alone.
+    pub(super) fn reclaim(&self, client: Option<IpAddr>) -> Option<Permit> {
+        let clients = self.lock();
+        loop {
+            let oldest = of_client(&clients, client)
+                .filter(|live| live.phase() == Phase::Idle)
+                .max_by_key(|live| live.in_phase())?;
+            // It may have begun a request since: then there may be another.
+            if let Some(permit) = oldest.close_if(Phase::Idle) {
+                return Some(permit);
+            }
+        }
+    }
+
+    /// Closes all connections that are not in the middle of a request.
+    pub(super) fn close_idle(&self) {
+        for live in of_client(&self.lock(), None) {
+            drop(live.close_if(Phase::Idle).or_else(|| live.close_if(Phase::Fresh)));
+        }
+    }
+
+    /// Closes all connections, whatever they are doing.
+    pub(super) fn close_all(&self) {
+        for live in of_client(&self.lock(), None) {
+            // An error means that it is closed already.
+            let _ = live.stream.shutdown(Shutdown::Both);
+        }
+    }
+
+    pub(super) fn count(&self) -> usize {
+        self.lock().values().map(Vec::len).sum()
+    }
+
+    /// All entries at this moment.
+    pub(super) fn all(&self) -> Vec<Arc<Live>> {
+        of_client(&self.lock(), None).cloned().collect()
+    }
+
+    /// Nothing that may panic runs under the lock.
+    fn lock(&self) -> MutexGuard<'_, HashMap<IpAddr, Vec<Arc<Live>>>> {
+        self.clients.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+fn of_client(
+    clients: &HashMap<IpAddr, Vec<Arc<Live>>>,
+    client: Option<IpAddr>,
+) -> impl Iterator<Item = &Arc<Live>> {
+    let one = client.and_then(|client| clients.get(&client));
+    let all = client.is_none().then(|| clients.values().flatten());
+    one.into_iter().flatten().chain(all.into_iter().flatten())
+}
+
+impl Drop for Registration {
+    fn drop(&mut self) {
+        let mut clients = self.registry.lock();
+        if let Some(entries) = clients.get_mut(&self.live.client) {
+            entries.retain(|live| live.id != self.live.id);
+            if entries.is_empty() {
+                clients.remove(&self.live.client);
+            }
+        }
+        drop(clients);
+        // The slot is free before the peer can see the end and ask for its place again.
+        drop(self.live.take_permit());
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::io::Read;
+    use std::net::TcpListener;
+
+    use super::super::admission::{Admission, Limits};
+    use super::super::identity::Client;
+    use super::*;
+
+    struct Setting {
+        admission: Arc<Admission>,
+        registry: Arc<Registry>,
+        listener: TcpListener,
+    }
+
+    impl Setting {
+        fn new() -> Self {
+            Self {
+                admission: Admission::new(Limits { per_client: 9, total: 9 }),
+                registry: Arc::default(),
+                listener: TcpListener::bind("127.0.0.1:0").unwrap(),
+            }
+        }
+
+        fn enter(&self, host: u8, phase: Phase) -> (Registration, TcpStream) {
+            let peer = TcpStream::connect(self.listener.local_addr().unwrap()).unwrap();
+            peer.set_read_timeout(Some(Duration::from_secs(10))).unwrap();
+            let stream = self.listener.accept().unwrap().0;
+            let key = IpAddr::from([127, 0, 0, host]);
+            let permit = self.admission.admit(Client { key, exempt: false }).unwrap();
+            let registration = self.registry.enter(key, stream, permit);
+            assert!(registration.live.enter(phase));
+            (registration, peer)
+        }
+    }
+
+    #[test]
+    fn an_entry_leaves_with_its_connection_and_gives_the_slot_back() {
+        let setting = Setting::new();
+        let (one, _peer) = setting.enter(1, Phase::Sending);
+        let (two, _peer) = setting.enter(1, Phase::Idle);
+        let client = Some(one.live.client);
+        assert_eq!(setting.registry.activity(client), Activity { active: 1, idle: 1 });
+        assert_eq!(setting.registry.activity(None), Activity { active: 1, idle: 1 });
+        drop(one);
+        assert_eq!(setting.registry.activity(client), Activity { active: 0, idle: 1 });
+        drop(two);
+        assert_eq!((setting.registry.count(), setting.admission.held()), (0, (0, 0)));
+        assert!(setting.registry.lock().is_empty());
+    }
+
+    #[test]
+    fn the_oldest_idle_connection_is_reclaimed_and_no_other() {
+        let setting = Setting::new();
+        let (_fresh, _peer) = setting.enter(1, Phase::Fresh);
+        let (_busy, _peer) = setting.enter(1, Phase::Sending);
+        let (oldest, mut peer) = setting.enter(1, Phase::Idle);
+        while oldest.live.since.elapsed() < Duration::from_millis(5) {
+            std::thread::yield_now();
+        }
+        let (newer, _peer) = setting.enter(1, Phase::Idle);
+        let client = Some(oldest.live.client);
+        assert!(setting.registry.reclaim(Some(IpAddr::from([127, 0, 0, 2]))).is_none());
+        let permit = setting.registry.reclaim(client).expect("one is idle");
+        assert_eq!(peer.read(&mut [0]).unwrap(), 0, "its peer sees the end");
+        assert!(!oldest.live.enter(Phase::Reading), "it has no more requests");
+        assert!(newer.live.enter(Phase::Reading), "it was left alone");
+        assert!(setting.registry.reclaim(client).is_none(), "nobody is idle any more");
+        assert_eq!(setting.admission.held().0, 4, "the slot is handed on, not given back");
+        drop(oldest);
+        assert_eq!(setting.admission.held().0, 4, "and not given back twice");
+        drop(permit);
+        assert_eq!(setting.admission.held().0, 3);
+    }
+
+    #[test]
+    fn at_the_end_those_without_a_request_are_closed_first() {
+        let setting = Setting::new();
+        let (_fresh, mut fresh_peer) = setting.enter(1, Phase::Fresh);
+        let (_idle, mut idle_peer) = setting.enter(2, Phase::Idle);
+        let (busy, mut busy_peer) = setting.enter(3, Phase::Sending);
+        setting.registry.close_idle();
+        assert_eq!(fresh_peer.read(&mut [0]).unwrap(), 0);
+        assert_eq!(idle_peer.read(&mut [0]).unwrap(), 0);
+        assert!(busy.live.enter(Phase::Idle), "a transfer goes on");
+        setting.registry.close_all();
+        assert_eq!(busy_peer.read(&mut [0]).unwrap(), 0);
+    }
+}

@@ -1,0 +1,240 @@
+//! What all connections share, and the way of a connection through it: admitted or rejected, served,
+//! closed.
+
+use std::net::{SocketAddr, TcpStream};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Duration;
+
+use super::admission::{Admission, Enforcement, Permit, Rejection, Scope};
+use super::answer::Answerer;
+use super::config::{Policy, Timeouts};
+use super::connection::{self, Connection};
+use super::identity::{Client, Identification};
+use super::lingering::Lingering;
+use super::pace::Rates;
+use super::registry::{Live, Registry};
+use super::rejection::{dismiss, policy, without_thread};
+use super::rejection_log::RejectionLog;
+use super::tally::Tally;
+use crate::net::Input;
+
+/// What all connections share.
+#[derive(Debug)]
+pub(super) struct Service {
+    pub(super) answerer: Answerer,
+    pub(super) admission: Arc<Admission>,
+    pub(super) identification: Identification,
+    pub(super) policy: Policy,
+    pub(super) timeouts: Timeouts,
+    pub(super) rates: Rates,
+    pub(super) registry: Arc<Registry>,
+    pub(super) rejections: RejectionLog,
+    pub(super) lingering: Arc<Lingering>,
+    pub(super) tally: Tally,
+    /// The value of `RateLimit-Policy` in responses to clients that have a limit.
+    pub(super) advertised: String,
+    stopping: AtomicBool,
+}
+
+/// A connection that was accepted and may be served, unless its client turns out to hold too many.
+#[derive(Debug)]
+pub(super) struct Arrival {
+    pub(super) stream: TcpStream,
+    pub(super) peer: SocketAddr,
+    pub(super) permit: Permit,
+    /// `None` where the peer is a proxy that has yet to say for whom it speaks.
+    pub(super) client: Option<Client>,
+}
+
+/// How often each client's rejections are told.
+const REJECTION_PERIOD: Duration = Duration::from_secs(60);
+
+impl Service {
+    pub(super) fn new(
+        answerer: Answerer,
+        admission: Arc<Admission>,
+        lingering: Arc<Lingering>,
+        config: &super::ServerConfig,
+    ) -> Self {
+        let advertised = policy(Scope::Client, admission.limits().per_client);
+        Self {
+            answerer,
+            admission,
+            identification: config.identification.clone(),
+            policy: config.policy,
+            timeouts: config.timeouts,
+            rates: config.rates,
+            registry: Arc::default(),
+            rejections: RejectionLog::new(REJECTION_PERIOD),
+            lingering,
+            tally: Tally::default(),
+            advertised,
+            stopping: AtomicBool::new(false),
+        }
+    }
+
+    pub(super) fn stop(&self) {
+        self.stopping.store(true, Ordering::Release);
+    }
+
+    pub(super) fn is_stopping(&self) -> bool {
+        self.stopping.load(Ordering::Acquire)
+    }
+
+    /// Decides whether a connection may be served. One that may not is answered and closed here.
+    pub(super) fn receive(&self, stream: TcpStream, peer: SocketAddr) -> Option<Arrival> {
+        self.tally.connections.one();
+        let client = (!self.identification.is_proxy(peer.ip()))
+            .then(|| self.identification.client(peer.ip()));
+        match self.admit(client, peer) {
+            Ok(permit) => Some(Arrival { stream, peer, permit, client }),
+            Err(rejection) => {
+                self.reject(stream, &rejection);
+                None
+            }
+        }
+    }
+
+    /// Takes a slot, if need be and allowed from a connection that is idle.
+    fn admit(&self, client: Option<Client>, peer: SocketAddr) -> Result<Permit, Rejection> {
+        let admit = || match client {
+            Some(client) => self.admission.admit(client),
+            None => self.admission.admit_unidentified(),
+        };
+        let mut admitted = admit();
+        if let Err(rejection) = &admitted
+            && self.policy.reclaim_idle
+            && self.reclaim(rejection)
+        {
+            admitted = admit();
+        }
+        match admitted {
+            Err(rejection)
+                if self.policy.enforcement == Enforcement::DryRun
+                    && self.admission.held().0 < self.policy.capacity =>
+            {
+                self.note_would_reject(&rejection);
+                let client = client.unwrap_or_else(|| self.identification.client(peer.ip()));
+                Ok(self.admission.admit_regardless(client))
+            }
+            admitted => admitted,
+        }
+    }
+
+    /// Frees the slot that a rejection lacks, of the client's oldest idle connection or of anyone's.
+    fn reclaim(&self, rejection: &Rejection) -> bool {
+        let among = match rejection.scope {
+            Scope::Client => rejection.client,
+            Scope::Total => None,
+        };
+        let reclaimed = self.registry.reclaim(among).is_some();
+        if reclaimed {
+            self.tally.reclaimed.one();
+        }
+        reclaimed
+    }
+
+    fn note_would_reject(&self, rejection: &Rejection) {
+        self.tally.would_reject.one();
+        self.rejections.note(rejection, "would be rejected");
+    }
+
+    fn reject(&self, stream: impl Into<Arc<TcpStream>>, rejection: &Rejection) {
+        self.tally.rejected(rejection.scope);
+        self.rejections.note(rejection, "rejected");
+        let among = match rejection.scope {
+            Scope::Client => rejection.client,
+            Scope::Total => None,
+        };
+        let response = rejection.response(self.registry.activity(among));
+        dismiss(stream, &response, &self.lingering);
+    }
+
+    /// Answers a connection for which the system gives no thread.
+    pub(super) fn dismiss_without_thread(&self, arrival: Arrival) {
+        self.tally.spawn_failures.one();
+        let Arrival { stream, permit, .. } = arrival;
+        drop(permit);
+        dismiss(stream, &without_thread(), &self.lingering);
+    }
+
+    /// The work of one connection's thread.
+    pub(super) fn serve(&self, arrival: Arrival) {
+        let Arrival { stream, peer, mut permit, client } = arrival;
+        let mut input = Input::with_capacity(connection::INPUT_BYTES);
+        let client = match client {
+            Some(client) => client,
+            None => match self.identify(&stream, peer, &mut input, &mut permit) {
+                Ok(client) => client,
+                Err(Unidentified::Malformed) => return,
+                Err(Unidentified::Rejected(rejection)) => {
+                    drop(permit);
+                    return self.reject(stream, &rejection);
+                }
+            },
+        };
+        let registration = self.registry.enter(client.key, stream, permit);
+        let panic_report = PanicReport { service: self, live: &registration.live };
+        let mut connection = Connection::new(self, &registration.live, client, input);
+        let reason = connection.serve();
+        let lingers = connection.may_have_unread_input(reason);
+        drop(panic_report);
+        log::debug!("{}: closed: {reason}", client.key);
+        let stream = Arc::clone(&registration.live.stream);
+        drop(registration);
+        if lingers {
+            self.lingering.close(stream);
+        }
+    }
+
+    /// Learns from a proxy's header for whom the connection is, and takes that client's slot.
+    fn identify(
+        &self,
+        stream: &TcpStream,
+        peer: SocketAddr,
+        input: &mut Input,
+        permit: &mut Permit,
+    ) -> Result<Client, Unidentified> {
+        let source = match connection::read_proxy_header(stream, input, self.timeouts.head) {
+            Ok(source) => source.unwrap_or(peer),
+            Err(error) => {
+                log::debug!("{}: no PROXY header: {error}", peer.ip());
+                return Err(Unidentified::Malformed);
+            }
+        };
+        let client = self.identification.client(source.ip());
+        let mut identified = permit.identify(client, self.policy.enforcement);
+        if let Err(rejection) = &identified
+            && self.policy.reclaim_idle
+            && self.reclaim(rejection)
+        {
+            identified = permit.identify(client, self.policy.enforcement);
+        }
+        if let Some(rejection) = identified.map_err(Unidentified::Rejected)? {
+            self.note_would_reject(&rejection);
+        }
+        Ok(client)
+    }
+}
+
+/// Why a proxied connection is not served.
+enum Unidentified {
+    Malformed,
+    Rejected(Rejection),
+}
+
+/// Says what a connection was doing when its thread panicked.
+struct PanicReport<'s> {
+    service: &'s Service,
+    live: &'s Live,
+}
+
+impl Drop for PanicReport<'_> {
+    fn drop(&mut self) {
+        if std::thread::panicking() {
+            self.service.tally.panics.one();
+            log::error!("{}: a panic while answering {}", self.live.client, self.live.request());
+        }
+    }
+}
