@@ -20,6 +20,7 @@ mod listener;
 mod outgoing;
 mod pace;
 mod registry;
+mod log_sink;
 mod rejection;
 mod rejection_log;
 mod representation;
@@ -43,6 +44,7 @@ pub use listener::Stopper;
 pub use pace::Rates;
 pub use registry::{Activity, Phase};
 pub use site::{DotFiles, Listings, Precompressed, SiteError, SiteSettings, SymbolicLinks};
+pub use log_sink::{LogHandle, LogSink};
 
 use answer::Answerer;
 use lingering::Lingering;
