@@ -4,6 +4,7 @@ mod client_fetch;
 mod client_program;
 mod layers;
 mod server_limits;
+mod server_logs;
 mod server_messages;
 mod server_paths;
 mod server_program;

@@ -4,6 +4,7 @@
 #![forbid(unsafe_code)]
 
 mod args;
+mod diagnostics;
 
 use std::io::{self, Write as _};
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
@@ -17,13 +18,11 @@ use signal_hook::iterator::Signals;
 
 fn main() -> ExitCode {
     let args::Parsed { config, log_level } = args::parse();
-    // RUST_LOG wins over the options, for whoever needs to look closer.
-    env_logger::Builder::new()
-        .filter_level(log_level)
-        .parse_default_env()
-        .format_timestamp_millis()
-        .init();
-    match run(config) {
+    let log = diagnostics::start(log_level);
+    let result = run(config);
+    // What was logged comes before the last word.
+    drop(log);
+    match result {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
             let hint = error.downcast_ref().map_or("", hint);
