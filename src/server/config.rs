@@ -6,6 +6,7 @@ use std::path::PathBuf;
 use std::str::FromStr;
 use std::time::Duration;
 
+use super::access_log::AccessLog;
 use super::admission::{Enforcement, Limits};
 use super::identity::Identification;
 use super::pace::Rates;
@@ -30,6 +31,7 @@ pub struct ServerConfig {
     pub policy: Policy,
     pub site: SiteSettings,
     pub extra_fields: ExtraFields,
+    pub access_log: AccessLog,
 }
 
 /// Fields that responses have because the operator wants them.
@@ -174,6 +176,7 @@ impl Default for ServerConfig {
             policy: Policy::default(),
             site: SiteSettings::default(),
             extra_fields: ExtraFields::default(),
+            access_log: AccessLog::default(),
         }
     }
 }

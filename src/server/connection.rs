@@ -254,14 +254,14 @@ impl<'s> Connection<'s> {
         let content_bytes = sent.as_ref().copied().unwrap_or(0);
         self.service.tally.response(response.status, content_bytes);
         self.live.note_response(content_bytes);
-        Exchange {
+        self.service.access_log.record(&Exchange {
             client: self.client.key,
             head: &self.head,
             status: response.status,
             content_bytes: sent.as_ref().copied().ok(),
             taken: begun.elapsed(),
-        }
-        .log();
+            ordinal: self.requests,
+        });
         match sent {
             Ok(_) => persistence,
             Err(error) => Persistence::Close(self.why_incomplete(&error)),

@@ -6,6 +6,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
+use super::access_log::AccessLog;
 use super::admission::{Admission, Enforcement, Permit, Rejection, Scope};
 use super::answer::Answerer;
 use super::config::{Policy, Timeouts};
@@ -28,6 +29,7 @@ pub(super) struct Service {
     pub(super) policy: Policy,
     pub(super) timeouts: Timeouts,
     pub(super) rates: Rates,
+    pub(super) access_log: AccessLog,
     pub(super) registry: Arc<Registry>,
     pub(super) rejections: RejectionLog,
     pub(super) lingering: Arc<Lingering>,
@@ -65,6 +67,7 @@ impl Service {
             policy: config.policy,
             timeouts: config.timeouts,
             rates: config.rates,
+            access_log: config.access_log.clone(),
             registry: Arc::default(),
             rejections: RejectionLog::new(REJECTION_PERIOD),
             lingering,

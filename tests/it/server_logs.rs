@@ -1,17 +1,87 @@
 //! The logs of the server: whoever reads them, or does not, serving goes on.
 
+use std::fs;
 use std::net::TcpStream;
 
+use http_concurrent::server::{AccessLog, LogFormat, LogSink};
 use rustix::process::Signal;
 
 use crate::support::PATIENCE;
 use crate::support::conversation::Conversation;
 use crate::support::program::ServerProgram;
+use crate::support::server::TestServer;
+
+#[test]
+fn each_request_that_was_answered_is_a_line_of_the_access_log() {
+    let directory = tempfile::tempdir().unwrap();
+    for (format, expected) in [
+        (
+            LogFormat::Common,
+            &[
+                &["127.0.0.1 - - [", " +0000] \"GET /a?b HTTP/1.1\" 200 5 0."][..],
+                &["\"HEAD /a HTTP/1.1\" 200 0 0."],
+                &["\"GET /none HTTP/1.0\" 404 "],
+                &["127.0.0.1 - - [", "] \"-\" 400 "],
+            ][..],
+        ),
+        (
+            LogFormat::Json,
+            &[
+                &["\"target\":\"/a?b\"", "\"status\":200,\"bytes\":5,"],
+                &["\"method\":\"HEAD\"", "\"bytes\":0,", "\"connection_requests\":2"],
+                &["\"version\":\"HTTP/1.0\"", "\"status\":404", "\"connection_requests\":3"],
+                &["\"target\":null", "\"status\":400", "\"connection_requests\":1"],
+            ],
+        ),
+    ] {
+        let path = directory.path().join(format!("{format:?}"));
+        let sink = LogSink::append_to(&path).unwrap();
+        let server = TestServer::with_config(|config| {
+            config.access_log = AccessLog::Sink { handle: sink.handle(), format };
+        });
+        server.file("a", "Hello");
+        let mut client = server.connect();
+        assert_eq!(client.get("/a?b").text(), "Hello");
+        client.send("HEAD /a HTTP/1.1\r\nHost: a\r\n\r\n").reply_to_head();
+        client.send("GET /none HTTP/1.0\r\n\r\n").reply();
+        client.expect_end();
+        server.connect().send("GET /\"\n\r\n").reply();
+        server.wait_for_connections(0);
+        drop(sink);
+        let text = fs::read_to_string(&path).unwrap();
+        assert_eq!(text.lines().count(), expected.len(), "{text}");
+        for (line, parts) in text.lines().zip(expected) {
+            for part in *parts {
+                assert!(line.contains(part), "{part}: {line}");
+            }
+        }
+    }
+}
+
+#[test]
+fn a_full_disk_under_the_access_log_stops_nothing() {
+    let sink = LogSink::append_to("/dev/full").unwrap();
+    let server = TestServer::with_config(|config| {
+        let (handle, format) = (sink.handle(), LogFormat::Combined);
+        config.access_log = AccessLog::Sink { handle, format };
+    });
+    server.file("a", "Hello");
+    let mut client = server.connect();
+    for _ in 0..100 {
+        assert_eq!(client.get("/a").text(), "Hello");
+    }
+    drop(client);
+    server.wait_for_connections(0);
+    let handle = sink.handle();
+    drop(sink);
+    assert_eq!(handle.dropped(), 100);
+    assert!(handle.failures() > 0);
+}
 
 #[test]
 fn a_standard_error_that_nobody_reads_stops_neither_serving_nor_the_end() {
     let directory = tempfile::tempdir().unwrap();
-    std::fs::write(directory.path().join("a"), "Hello").unwrap();
+    fs::write(directory.path().join("a"), "Hello").unwrap();
     let server = ServerProgram::start(directory.path(), &["-p", "0", "-v"]);
     let stream = TcpStream::connect(("127.0.0.1", server.port())).unwrap();
     stream.set_read_timeout(Some(PATIENCE)).unwrap();
