@@ -21,6 +21,7 @@ mod log_sink;
 mod outgoing;
 mod pace;
 mod registry;
+mod page;
 mod rejection;
 mod rejection_log;
 mod representation;

@@ -3,9 +3,9 @@
 use maud::html;
 use serde_json::json;
 
-use super::page::page;
 use crate::http::Status;
 use crate::http::negotiation::MediaType;
+use crate::server::page::page;
 
 /// The forms of an error, the first for whoever does not say what it accepts.
 pub const ERROR_FORMS: [MediaType; 3] = [MediaType::Plain, MediaType::Html, MediaType::Json];
@@ -23,7 +23,7 @@ pub fn error_page(status: Status, detail: &str, form: MediaType) -> String {
                     @if !detail.is_empty() { p { (detail) } }
                 }
             };
-            page(&title, &body).into_string()
+            page(&title, &html! {}, &body).into_string()
         }
         MediaType::Json => {
             let mut error = json!({ "status": status.code(), "reason": status.reason() });

@@ -9,7 +9,6 @@ mod error;
 mod error_page;
 mod file;
 mod listing;
-mod page;
 mod root;
 mod settings;
 mod sniff;

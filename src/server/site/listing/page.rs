@@ -5,13 +5,21 @@
 
 use std::borrow::Cow;
 
-use maud::{Markup, html};
+use maud::{Markup, PreEscaped, html};
 
 use super::{Direction, Entry, EntryKind, Listing, SortBy};
-use crate::server::site::page::page;
+use crate::server::page::page;
+use crate::server::page::quantity::size;
 
 const COLUMNS: [(SortBy, &str); 3] =
     [(SortBy::Name, "Name"), (SortBy::Size, "Size"), (SortBy::Date, "Modified (UTC)")];
+
+const STYLE: &str = "\
+th:first-child,td:first-child{white-space:normal;overflow-wrap:anywhere;width:100%}\
+th:nth-child(2),td:nth-child(2){text-align:right;font-variant-numeric:tabular-nums}\
+td:nth-child(3){font-variant-numeric:tabular-nums}\
+td:first-child a{display:block}\
+@media(max-width:30rem){th:nth-child(3),td:nth-child(3){display:none}}";
 
 pub(super) fn write(listing: &Listing) -> String {
     let mut title = String::from("Index of /");
@@ -35,7 +43,8 @@ pub(super) fn write(listing: &Listing) -> String {
         }
         footer { (summary(&listing.entries)) }
     };
-    page(&title, &body).into_string()
+    let head = html! { style { (PreEscaped(STYLE)) } };
+    page(&title, &head, &body).into_string()
 }
 
 /// `Index of / docs/ deep/`, each a link to that directory.
@@ -127,51 +136,9 @@ fn legible(name: &[u8]) -> Cow<'_, str> {
     text.chars().map(picture).collect::<String>().into()
 }
 
-/// A size in binary units with some two or three digits: `14 B`, `1.5 KiB`, `256 KiB`.
-fn size(bytes: u64) -> String {
-    const UNITS: [&str; 6] = ["KiB", "MiB", "GiB", "TiB", "PiB", "EiB"];
-    if bytes < 1024 {
-        return format!("{bytes} B");
-    }
-    // In tenths of the unit, rounded to the nearest, so that 1023.95 KiB is 1 MiB.
-    let mut tenths = (u128::from(bytes) * 10 + 512) / 1024;
-    let mut unit_bytes: u128 = 1024;
-    let mut unit = 0;
-    while tenths >= 10 * 1024 && unit + 1 < UNITS.len() {
-        unit += 1;
-        unit_bytes *= 1024;
-        tenths = (u128::from(bytes) * 10 + unit_bytes / 2) / unit_bytes;
-    }
-    if tenths < 100 && !tenths.is_multiple_of(10) {
-        format!("{}.{} {}", tenths / 10, tenths % 10, UNITS[unit])
-    } else {
-        format!("{} {}", (tenths + 5) / 10, UNITS[unit])
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn sizes_are_rounded_to_what_is_read_at_a_glance() {
-        for (bytes, expected) in [
-            (0, "0 B"),
-            (14, "14 B"),
-            (1023, "1023 B"),
-            (1024, "1 KiB"),
-            (1536, "1.5 KiB"),
-            (10 * 1024 - 1, "10 KiB"),
-            (10 * 1024 + 512, "11 KiB"),
-            (262_144, "256 KiB"),
-            (1024 * 1024 - 1, "1 MiB"),
-            (1024 * 1024, "1 MiB"),
-            (2_684_354_560, "2.5 GiB"),
-            (u64::MAX, "16 EiB"),
-        ] {
-            assert_eq!(size(bytes), expected, "{bytes}");
-        }
-    }
 
     #[test]
     fn names_are_made_legible() {

@@ -1,6 +1,8 @@
-//! The frame of the HTML pages that the server writes itself: a head and a style sheet.
+//! The frame of the HTML pages that the server writes itself: a head and the style they share.
 //!
 //! Nothing is loaded from anywhere and no script runs; the colours follow the reader's system.
+
+pub(super) mod quantity;
 
 use maud::{DOCTYPE, Markup, PreEscaped, html};
 
@@ -11,16 +13,12 @@ body{font:1rem/1.5 system-ui,sans-serif;max-width:60rem;margin:0 auto;padding:1r
 h1{font-size:1.25rem;padding:0 .5rem;overflow-wrap:anywhere}\
 table{border-collapse:collapse;width:100%}\
 th,td{text-align:left;padding:.4rem .5rem;border-bottom:1px solid var(--line);white-space:nowrap}\
-th:first-child,td:first-child{white-space:normal;overflow-wrap:anywhere;width:100%}\
-th:nth-child(2),td:nth-child(2){text-align:right;font-variant-numeric:tabular-nums}\
-td:nth-child(3){font-variant-numeric:tabular-nums}\
 a{text-decoration:none}a:hover,a:focus{text-decoration:underline}\
-td:first-child a{display:block}\
 p,footer{padding:0 .5rem}footer{color:var(--faint);margin:.5rem 0}\
-@media(max-width:30rem){body{padding:.25rem}th:nth-child(3),td:nth-child(3){display:none}}";
+@media(max-width:30rem){body{padding:.25rem}}";
 
-/// A whole page.
-pub(super) fn page(title: &str, body: &Markup) -> Markup {
+/// A whole page. `head` is what its head has beside the title and the shared style.
+pub(super) fn page(title: &str, head: &Markup, body: &Markup) -> Markup {
     html! {
         (DOCTYPE)
         html lang="en" {
@@ -29,6 +27,7 @@ pub(super) fn page(title: &str, body: &Markup) -> Markup {
                 meta name="viewport" content="width=device-width, initial-scale=1";
                 title { (title) }
                 style { (PreEscaped(STYLE)) }
+                (head)
             }
             body { (body) }
         }
