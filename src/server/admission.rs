@@ -256,7 +256,11 @@ mod tests {
     }
 
     fn client(text: &str) -> Client {
-        Client { key: text.parse().unwrap(), exempt: false }
+        client_at(text.parse().unwrap())
+    }
+
+    fn client_at(address: IpAddr) -> Client {
+        Client { key: address, address, exempt: false }
     }
 
     fn scope_and_limit(rejected: Result<Permit, Rejection>) -> (Scope, usize) {
@@ -348,9 +352,9 @@ mod tests {
             for number in 0..8_u8 {
                 let admission = &admission;
                 scope.spawn(move || {
-                    let key = IpAddr::from([127, 0, 0, number % 3 + 1]);
+                    let client = client_at(IpAddr::from([127, 0, 0, number % 3 + 1]));
                     for _ in 0..2_000 {
-                        let permit = admission.admit(Client { key, exempt: false });
+                        let permit = admission.admit(client);
                         assert!(admission.held().0 <= 5);
                         drop(permit);
                     }

@@ -60,12 +60,12 @@ enum NoRequest {
 
 impl<'s> Connection<'s> {
     /// `input` may hold what came before, with a proxy's header.
-    pub(super) fn new(service: &'s Service, live: &'s Live, client: Client, input: Input) -> Self {
+    pub(super) fn new(service: &'s Service, live: &'s Live, input: Input) -> Self {
         Self {
             service,
             live,
             stream: &live.stream,
-            client,
+            client: live.client,
             read_timeout: ReadTimeout::default(),
             pace: Pace::new(service.rates, service.timeouts.stall),
             requests: 0,
@@ -82,7 +82,7 @@ impl<'s> Connection<'s> {
             .set_nodelay(true)
             .and_then(|()| self.stream.set_write_timeout(Some(self.pace.write_timeout())));
         if let Err(error) = prepared {
-            log::debug!("{}: cannot prepare the socket: {error}", self.client.key);
+            log::debug!("{}: cannot prepare the socket: {error}", self.client.address);
             return CloseReason::PeerVanished;
         }
         // A fresh connection has its head's whole time, a kept one less.
@@ -173,8 +173,6 @@ impl<'s> Connection<'s> {
                 Err(NoRequest::Refuse(error)) => return self.refuse(error),
             }
         };
-        self.requests += 1;
-        self.service.tally.requests.one();
         self.live.note_request(self.head.method_token(), self.head.target());
         let mut response = self.service.answerer.answer(&self.head);
         let standing = self.service.admission.standing(self.client.key);
@@ -193,7 +191,7 @@ impl<'s> Connection<'s> {
                 Persistence::Close(CloseReason::Stopping)
             }
             Content::Read if is_crowded => Persistence::Close(CloseReason::Crowded),
-            Content::Read if self.requests >= self.service.policy.keep_alive_requests => {
+            Content::Read if self.requests + 1 >= self.service.policy.keep_alive_requests => {
                 Persistence::Close(CloseReason::RequestLimit)
             }
             Content::Read => Persistence::Keep,
@@ -202,7 +200,7 @@ impl<'s> Connection<'s> {
     }
 
     fn refuse(&mut self, error: RequestError) -> Persistence {
-        log::debug!("{}: refused: {error}", self.client.key);
+        log::debug!("{}: refused: {error}", self.client.address);
         let persistence = Persistence::Close(CloseReason::Refused);
         self.send(&refusal(&self.head, error), persistence, Instant::now())
     }
@@ -243,6 +241,8 @@ impl<'s> Connection<'s> {
         begun: Instant,
     ) -> Persistence {
         let part = if self.head.method() == Method::Head { Part::Head } else { Part::Whole };
+        self.requests += 1;
+        self.service.tally.requests.one();
         self.live.enter(Phase::Sending);
         thread::sleep(self.service.policy.delay);
         let how = (self.head.version(), part, persistence);
@@ -255,7 +255,7 @@ impl<'s> Connection<'s> {
         self.service.tally.response(response.status, content_bytes);
         self.live.note_response(content_bytes);
         self.service.access_log.record(&Exchange {
-            client: self.client.key,
+            client: self.client.address,
             head: &self.head,
             status: response.status,
             content_bytes: sent.as_ref().copied().ok(),
@@ -273,7 +273,7 @@ impl<'s> Connection<'s> {
             return CloseReason::Idle;
         }
         if !is_disconnect(error) {
-            log::debug!("{}: cannot read: {error}", self.client.key);
+            log::debug!("{}: cannot read: {error}", self.client.address);
         }
         CloseReason::PeerVanished
     }
@@ -291,7 +291,7 @@ impl<'s> Connection<'s> {
         } else if is_disconnect(error) {
             CloseReason::PeerVanished
         } else {
-            log::warn!("{}: cannot send: {error}", self.client.key);
+            log::warn!("{}: cannot send: {error}", self.client.address);
             CloseReason::Incomplete
         }
     }

@@ -29,6 +29,8 @@ impl Default for Identification {
 pub struct Client {
     /// The IPv4 address, or the first address of the IPv6 prefix.
     pub key: IpAddr,
+    /// The whole address, for the log.
+    pub address: IpAddr,
     /// Free of the per-client limit.
     pub exempt: bool,
 }
@@ -44,7 +46,7 @@ impl Identification {
             IpAddr::V6(ip) => Ipv6Net::new(ip, self.ipv6_prefix.min(128))
                 .map_or(address, |prefix| prefix.network().into()),
         };
-        Client { key, exempt: contains(&self.exempt, address) }
+        Client { key, address, exempt: contains(&self.exempt, address) }
     }
 
     /// Connections from this address speak for others.

@@ -11,6 +11,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
 use super::admission::Permit;
+use super::identity::Client;
 
 /// What a connection is doing.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -40,7 +41,7 @@ impl Phase {
 #[derive(Debug)]
 pub(super) struct Live {
     pub(super) id: u64,
-    pub(super) client: IpAddr,
+    pub(super) client: Client,
     pub(super) stream: Arc<TcpStream>,
     pub(super) since: Instant,
     phase: AtomicU8,
@@ -147,7 +148,7 @@ impl Registry {
     /// Enters a connection that holds `permit` for `client`.
     pub(super) fn enter(
         self: &Arc<Self>,
-        client: IpAddr,
+        client: Client,
         stream: TcpStream,
         permit: Permit,
     ) -> Registration {
@@ -163,7 +164,7 @@ impl Registry {
             request: Mutex::default(),
             permit: Mutex::new(Some(permit)),
         });
-        self.lock().entry(client).or_default().push(Arc::clone(&live));
+        self.lock().entry(client.key).or_default().push(Arc::clone(&live));
         Registration { registry: Arc::clone(self), live }
     }
 
@@ -238,10 +239,10 @@ fn of_client(
 impl Drop for Registration {
     fn drop(&mut self) {
         let mut clients = self.registry.lock();
-        if let Some(entries) = clients.get_mut(&self.live.client) {
+        if let Some(entries) = clients.get_mut(&self.live.client.key) {
             entries.retain(|live| live.id != self.live.id);
             if entries.is_empty() {
-                clients.remove(&self.live.client);
+                clients.remove(&self.live.client.key);
             }
         }
         drop(clients);
@@ -256,7 +257,6 @@ mod tests {
     use std::net::TcpListener;
 
     use super::super::admission::{Admission, Limits};
-    use super::super::identity::Client;
     use super::*;
 
     struct Setting {
@@ -279,8 +279,9 @@ mod tests {
             peer.set_read_timeout(Some(Duration::from_secs(10))).unwrap();
             let stream = self.listener.accept().unwrap().0;
             let key = IpAddr::from([127, 0, 0, host]);
-            let permit = self.admission.admit(Client { key, exempt: false }).unwrap();
-            let registration = self.registry.enter(key, stream, permit);
+            let client = Client { key, address: key, exempt: false };
+            let permit = self.admission.admit(client).unwrap();
+            let registration = self.registry.enter(client, stream, permit);
             assert!(registration.live.enter(phase));
             (registration, peer)
         }
@@ -291,7 +292,7 @@ mod tests {
         let setting = Setting::new();
         let (one, _peer) = setting.enter(1, Phase::Sending);
         let (two, _peer) = setting.enter(1, Phase::Idle);
-        let client = Some(one.live.client);
+        let client = Some(one.live.client.key);
         assert_eq!(setting.registry.activity(client), Activity { active: 1, idle: 1 });
         assert_eq!(setting.registry.activity(None), Activity { active: 1, idle: 1 });
         drop(one);
@@ -311,7 +312,7 @@ mod tests {
             std::thread::yield_now();
         }
         let (newer, _peer) = setting.enter(1, Phase::Idle);
-        let client = Some(oldest.live.client);
+        let client = Some(oldest.live.client.key);
         assert!(setting.registry.reclaim(Some(IpAddr::from([127, 0, 0, 2]))).is_none());
         let permit = setting.registry.reclaim(client).expect("one is idle");
         assert_eq!(peer.read(&mut [0]).unwrap(), 0, "its peer sees the end");

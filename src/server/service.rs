@@ -177,13 +177,13 @@ impl Service {
                 }
             },
         };
-        let registration = self.registry.enter(client.key, stream, permit);
+        let registration = self.registry.enter(client, stream, permit);
         let panic_report = PanicReport { service: self, live: &registration.live };
-        let mut connection = Connection::new(self, &registration.live, client, input);
+        let mut connection = Connection::new(self, &registration.live, input);
         let reason = connection.serve();
         let lingers = connection.may_have_unread_input(reason);
         drop(panic_report);
-        log::debug!("{}: closed: {reason}", client.key);
+        log::debug!("{}: closed: {reason}", client.address);
         let stream = Arc::clone(&registration.live.stream);
         drop(registration);
         if lingers {
@@ -237,7 +237,11 @@ impl Drop for PanicReport<'_> {
     fn drop(&mut self) {
         if std::thread::panicking() {
             self.service.tally.panics.one();
-            log::error!("{}: a panic while answering {}", self.live.client, self.live.request());
+            log::error!(
+                "{}: a panic while answering {}",
+                self.live.client.address,
+                self.live.request()
+            );
         }
     }
 }
