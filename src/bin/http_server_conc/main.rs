@@ -12,14 +12,17 @@ use std::process::{self, ExitCode};
 use std::thread;
 
 use anyhow::Context as _;
-use http_concurrent::server::{Budget, Server, ServerConfig, StartError};
-use signal_hook::consts::{SIGINT, SIGTERM};
+use args::{AccessLogTarget, Destination};
+use http_concurrent::server::{
+    AccessLog, Budget, LogHandle, LogSink, Server, ServerConfig, StartError, Stopper,
+};
+use signal_hook::consts::{SIGHUP, SIGINT, SIGTERM, SIGUSR1};
 use signal_hook::iterator::Signals;
 
 fn main() -> ExitCode {
-    let args::Parsed { config, log_level } = args::parse();
+    let args::Parsed { config, access_log, log_level } = args::parse();
     let log = diagnostics::start(log_level);
-    let result = run(config);
+    let result = run(config, access_log);
     // What was logged comes before the last word.
     drop(log);
     match result {
@@ -32,27 +35,56 @@ fn main() -> ExitCode {
     }
 }
 
-fn run(mut config: ServerConfig) -> anyhow::Result<()> {
+fn run(mut config: ServerConfig, access_log: Option<AccessLogTarget>) -> anyhow::Result<()> {
     fit_to_descriptors(&mut config);
-    let mut signals = Signals::new([SIGINT, SIGTERM]).context("cannot handle signals")?;
+    let access_log = access_log.map(|target| open(target, &mut config)).transpose()?;
+    let reopened = access_log.as_ref().map(LogSink::handle);
+    let mut watched = vec![SIGINT, SIGTERM, SIGUSR1];
+    if access_log.is_some() {
+        // Without a log to open anew, the end of the terminal is the end of the server.
+        watched.push(SIGHUP);
+    }
+    let signals = Signals::new(watched).context("cannot handle signals")?;
     let server = Server::start(&config)?;
     let stopper = server.stopper();
     thread::Builder::new()
         .name("signals".to_owned())
-        .spawn(move || {
-            let mut signals = signals.forever();
-            if signals.next().is_some() {
-                stopper.stop();
-            }
-            if signals.next().is_some() {
-                log::warn!("stopped at once by a second signal");
-                process::exit(0);
-            }
-        })
+        .spawn(move || attend(signals, &stopper, reopened.as_ref()))
         .context("cannot make a thread")?;
     announce(&config, server.address());
     server.run()?;
     Ok(())
+}
+
+/// Opens the access log and has the server write to it, as long as the sink lives.
+fn open(target: AccessLogTarget, config: &mut ServerConfig) -> anyhow::Result<LogSink> {
+    let sink = match target.destination {
+        Destination::StandardOutput => LogSink::to_descriptor("standard output", io::stdout())
+            .context("cannot write the access log to standard output"),
+        Destination::File(path) => LogSink::append_to(&path).with_context(|| {
+            format!("cannot open the access log {} (choose another file)", path.display())
+        }),
+    }?;
+    config.access_log = AccessLog::Sink { handle: sink.handle(), format: target.format };
+    Ok(sink)
+}
+
+/// The first signal to end lets transfers finish, the second does not; others open the log anew.
+fn attend(mut signals: Signals, stopper: &Stopper, access_log: Option<&LogHandle>) {
+    let mut is_stopping = false;
+    for signal in signals.forever() {
+        match signal {
+            SIGHUP | SIGUSR1 => access_log.into_iter().for_each(LogHandle::reopen),
+            _ if is_stopping => {
+                log::warn!("stopped at once by a second signal");
+                process::exit(0);
+            }
+            _ => {
+                is_stopping = true;
+                stopper.stop();
+            }
+        }
+    }
 }
 
 fn fit_to_descriptors(config: &mut ServerConfig) {

@@ -1,6 +1,7 @@
 //! The command line of `http_server_conc`, and the settings it stands for.
 
 mod limits;
+mod logs;
 mod site;
 
 use std::ffi::OsString;
@@ -10,6 +11,8 @@ use std::path::PathBuf;
 use clap::{CommandFactory as _, FromArgMatches as _, Parser};
 use http_concurrent::cli;
 use http_concurrent::server::ServerConfig;
+
+pub(crate) use logs::{AccessLogTarget, Destination};
 
 /// Serves the files of a directory over HTTP/1.1: a thread for each connection, a limit for each
 /// client and one for all.
@@ -44,11 +47,15 @@ struct Args {
 
     #[command(flatten)]
     site: site::SiteArgs,
+
+    #[command(flatten)]
+    logs: logs::LogArgs,
 }
 
 /// What the command line says, once it is known to be valid.
 pub(crate) struct Parsed {
     pub(crate) config: ServerConfig,
+    pub(crate) access_log: Option<AccessLogTarget>,
     pub(crate) log_level: log::LevelFilter,
 }
 
@@ -62,7 +69,7 @@ fn parse_from(arguments: impl IntoIterator<Item = OsString>) -> Result<Parsed, c
     let mut command = Args::command();
     let arguments = cli::long_options_with_one_dash(&command, arguments);
     let matches = command.try_get_matches_from_mut(arguments)?;
-    let args = Args::from_arg_matches(&matches)?;
+    let mut args = Args::from_arg_matches(&matches)?;
     let mut config = ServerConfig {
         address: args.bind,
         port: args.port,
@@ -72,7 +79,7 @@ fn parse_from(arguments: impl IntoIterator<Item = OsString>) -> Result<Parsed, c
     args.limits.apply(&mut config);
     args.site.apply(&mut config);
     let log_level = cli::log_level(args.quiet, args.verbose, log::LevelFilter::Info);
-    Ok(Parsed { config, log_level })
+    Ok(Parsed { config, access_log: args.logs.access_log(), log_level })
 }
 
 fn parse_port(text: &str) -> Result<u16, String> {
