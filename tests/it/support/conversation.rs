@@ -34,7 +34,12 @@ impl Reply {
 
     /// The head without what changes from one moment to the next.
     pub(crate) fn head(&self) -> (u16, Vec<(String, String)>) {
-        let fields = self.fields.iter().filter(|(name, _)| name != "Date").cloned().collect();
+        let fields = self
+            .fields
+            .iter()
+            .filter(|(name, _)| name != "Date" && name != "RateLimit")
+            .cloned()
+            .collect();
         (self.status, fields)
     }
 }
