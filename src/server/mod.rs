@@ -28,6 +28,8 @@ mod representation;
 mod response;
 mod service;
 pub mod site;
+mod snapshot;
+mod status_page;
 mod tally;
 mod threads;
 
@@ -47,6 +49,8 @@ pub use log_sink::{LogHandle, LogSink};
 pub use pace::Rates;
 pub use registry::{Activity, Phase};
 pub use site::{DotFiles, Listings, Precompressed, SiteError, SiteSettings, SymbolicLinks};
+pub use snapshot::{ClientRow, ConnectionRow, Counters, Snapshot};
+pub use status_page::StatusForm;
 
 use answer::Answerer;
 use lingering::Lingering;

@@ -30,7 +30,20 @@ pub enum Phase {
 }
 
 impl Phase {
-    const ALL: [Self; 5] = [Self::Fresh, Self::Reading, Self::Sending, Self::Idle, Self::Closing];
+    pub const ALL: [Self; 5] =
+        [Self::Fresh, Self::Reading, Self::Sending, Self::Idle, Self::Closing];
+
+    /// One word, lower case.
+    #[must_use]
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Fresh => "fresh",
+            Self::Reading => "reading",
+            Self::Sending => "sending",
+            Self::Idle => "idle",
+            Self::Closing => "closing",
+        }
+    }
 
     fn from_number(number: u8) -> Self {
         Self::ALL[usize::from(number)]
