@@ -86,6 +86,8 @@ struct Counts {
     /// Clients without a connection have no entry, so that the map is never larger than the total.
     clients: HashMap<IpAddr, usize>,
     total: usize,
+    /// Connections outside the limits, for those who look at the server when it is full.
+    reserve: usize,
     /// How long connections were held lately: an exponentially weighted mean, in seconds.
     mean_hold: f64,
 }
@@ -97,9 +99,21 @@ const HOLD_WEIGHT: f64 = 0.1;
 #[derive(Debug)]
 pub struct Permit {
     admission: Arc<Admission>,
+    slot: Slot,
     client: Option<IpAddr>,
     since: Instant,
 }
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Slot {
+    /// One of the total.
+    Counted,
+    /// One of [`RESERVE`].
+    Reserve,
+}
+
+/// Connections beyond the total that may be open for those who look at the server.
+pub(super) const RESERVE: usize = 2;
 
 /// What is held at one moment.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -130,7 +144,7 @@ impl Admission {
         self.check_total(&counts, Some(client.key))?;
         counts.total += 1;
         *counts.clients.entry(client.key).or_default() += 1;
-        Ok(self.permit(Some(client.key)))
+        Ok(self.permit(Slot::Counted, Some(client.key)))
     }
 
     /// Takes a slot of the total for a connection whose client is not known yet.
@@ -141,7 +155,7 @@ impl Admission {
         let mut counts = self.lock();
         self.check_total(&counts, None)?;
         counts.total += 1;
-        Ok(self.permit(None))
+        Ok(self.permit(Slot::Counted, None))
     }
 
     /// Takes a slot whatever the limits say.
@@ -150,11 +164,22 @@ impl Admission {
         let mut counts = self.lock();
         counts.total += 1;
         *counts.clients.entry(client.key).or_default() += 1;
-        self.permit(Some(client.key))
+        self.permit(Slot::Counted, Some(client.key))
     }
 
-    fn permit(self: &Arc<Self>, client: Option<IpAddr>) -> Permit {
-        Permit { admission: Arc::clone(self), client, since: Instant::now() }
+    /// Takes one of the few slots beyond the total; `None` when they are used up.
+    #[must_use]
+    pub fn admit_to_reserve(self: &Arc<Self>) -> Option<Permit> {
+        let mut counts = self.lock();
+        if counts.reserve == RESERVE {
+            return None;
+        }
+        counts.reserve += 1;
+        Some(self.permit(Slot::Reserve, None))
+    }
+
+    fn permit(self: &Arc<Self>, slot: Slot, client: Option<IpAddr>) -> Permit {
+        Permit { admission: Arc::clone(self), slot, client, since: Instant::now() }
     }
 
     fn check_client(&self, counts: &Counts, client: Client) -> Result<(), Rejection> {
@@ -241,7 +266,11 @@ impl Permit {
 
 impl Drop for Permit {
     fn drop(&mut self) {
-        self.admission.lock().release(self.client, self.since.elapsed());
+        let mut counts = self.admission.lock();
+        match self.slot {
+            Slot::Counted => counts.release(self.client, self.since.elapsed()),
+            Slot::Reserve => counts.reserve -= 1,
+        }
     }
 }
 
@@ -330,6 +359,19 @@ mod tests {
         assert_eq!(admission.held(), (3, 1));
         drop(held);
         assert_eq!(admission.held(), (0, 0));
+    }
+
+    #[test]
+    fn the_reserve_is_beyond_the_total_and_small() {
+        let admission = admission(1, 1);
+        let _held = admission.admit(client("127.0.0.1")).unwrap();
+        let reserved: Vec<Permit> =
+            (0..RESERVE).map(|_| admission.admit_to_reserve().unwrap()).collect();
+        assert!(admission.admit_to_reserve().is_none());
+        assert_eq!(admission.held(), (1, 1));
+        drop(reserved);
+        assert!(admission.admit_to_reserve().is_some());
+        assert_eq!(admission.held(), (1, 1));
     }
 
     #[test]

@@ -9,6 +9,8 @@ use std::time::Duration;
 use super::access_log::AccessLog;
 use super::admission::{Enforcement, Limits};
 use super::identity::Identification;
+use super::log_sink::LogHandle;
+use super::observation::StatusAccess;
 use super::pace::Rates;
 use super::site::SiteSettings;
 use crate::http::{is_field_value, is_token_byte};
@@ -32,6 +34,10 @@ pub struct ServerConfig {
     pub site: SiteSettings,
     pub extra_fields: ExtraFields,
     pub access_log: AccessLog,
+    /// Where the status is found; nowhere by default.
+    pub status: Option<StatusAccess>,
+    /// Logs whose lost lines the status tells.
+    pub logs: Vec<LogHandle>,
 }
 
 /// Fields that responses have because the operator wants them.
@@ -177,6 +183,8 @@ impl Default for ServerConfig {
             site: SiteSettings::default(),
             extra_fields: ExtraFields::default(),
             access_log: AccessLog::default(),
+            status: None,
+            logs: Vec::new(),
         }
     }
 }

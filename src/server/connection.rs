@@ -13,6 +13,7 @@ use std::thread;
 use std::time::{Duration, Instant};
 
 use super::access_log::Exchange;
+use super::admission::Rejection;
 use super::answer::{check_host, refusal};
 use super::identity::Client;
 use super::outgoing::Outgoing;
@@ -45,6 +46,8 @@ pub(super) struct Connection<'s> {
     read_timeout: ReadTimeout,
     pace: Pace,
     requests: u64,
+    /// Nothing but the status may be seen over it.
+    reserved: Option<Rejection>,
     input: Input,
     head: RequestHead,
     out: Vec<u8>,
@@ -60,7 +63,12 @@ enum NoRequest {
 
 impl<'s> Connection<'s> {
     /// `input` may hold what came before, with a proxy's header.
-    pub(super) fn new(service: &'s Service, live: &'s Live, input: Input) -> Self {
+    pub(super) fn new(
+        service: &'s Service,
+        live: &'s Live,
+        input: Input,
+        reserved: Option<Rejection>,
+    ) -> Self {
         Self {
             service,
             live,
@@ -69,6 +77,7 @@ impl<'s> Connection<'s> {
             read_timeout: ReadTimeout::default(),
             pace: Pace::new(service.rates, service.timeouts.stall),
             requests: 0,
+            reserved,
             input,
             head: RequestHead::default(),
             out: Vec::new(),
@@ -174,16 +183,21 @@ impl<'s> Connection<'s> {
             }
         };
         self.live.note_request(self.head.method_token(), self.head.target());
-        let mut response = self.service.answerer.answer(&self.head);
+        let status = self.service.answer_status(&self.head, self.client.address);
+        if let Some(rejection) = &self.reserved {
+            let response = status.unwrap_or_else(|| self.service.answer_rejected(rejection));
+            return self.send(&response, Persistence::Close(CloseReason::Crowded), begun);
+        }
+        let mut response = status.unwrap_or_else(|| self.service.answerer.answer(&self.head));
         let standing = self.service.admission.standing(self.client.key);
-        let limits = self.service.admission.limits();
         if !self.client.exempt {
-            let remaining = limits.per_client.saturating_sub(standing.client);
+            let limit = self.service.admission.limits().per_client;
+            let remaining = limit.saturating_sub(standing.client);
             response = response
                 .field("RateLimit-Policy", self.service.advertised.clone())
                 .field("RateLimit", format!("\"per-client\";r={remaining}"));
         }
-        let is_crowded = standing.total.saturating_mul(4) > limits.total.saturating_mul(3);
+        let is_crowded = standing.total >= self.service.crowded_from();
         let persistence = match content {
             Content::LeftUnread => Persistence::Close(CloseReason::UnreadContent),
             Content::Read if !asked_to_persist => Persistence::Close(CloseReason::PeerAsked),

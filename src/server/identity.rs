@@ -49,6 +49,15 @@ impl Identification {
         Client { key, address, exempt: contains(&self.exempt, address) }
     }
 
+    /// How a client is written: its address, or its network where it is one.
+    #[must_use]
+    pub fn name(&self, key: IpAddr) -> String {
+        match key {
+            IpAddr::V6(_) if self.ipv6_prefix < 128 => format!("{key}/{}", self.ipv6_prefix),
+            _ => key.to_string(),
+        }
+    }
+
     /// Connections from this address speak for others.
     #[must_use]
     pub fn is_proxy(&self, address: IpAddr) -> bool {
@@ -80,6 +89,9 @@ mod tests {
         ] {
             let client = identification(prefix).client(address.parse().unwrap());
             assert_eq!(client.key, key.parse::<IpAddr>().unwrap(), "{address}/{prefix}");
+            let is_network = address.contains(':') && !address.contains('.') && prefix < 128;
+            let name = if is_network { format!("{key}/{prefix}") } else { key.to_owned() };
+            assert_eq!(identification(prefix).name(client.key), name);
             assert!(!client.exempt);
         }
     }

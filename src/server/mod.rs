@@ -18,6 +18,7 @@ mod identity;
 mod lingering;
 mod listener;
 mod log_sink;
+mod observation;
 mod outgoing;
 mod pace;
 mod page;
@@ -46,6 +47,7 @@ pub use error::StartError;
 pub use identity::{Client, Identification};
 pub use listener::Stopper;
 pub use log_sink::{LogHandle, LogSink};
+pub use observation::StatusAccess;
 pub use pace::Rates;
 pub use registry::{Activity, Phase};
 pub use site::{DotFiles, Listings, Precompressed, SiteError, SiteSettings, SymbolicLinks};
@@ -99,6 +101,12 @@ pub struct Census {
 }
 
 impl Monitor {
+    /// All that can be said of the server at this moment.
+    #[must_use]
+    pub fn snapshot(&self) -> Snapshot {
+        self.service.snapshot()
+    }
+
     #[must_use]
     pub fn census(&self) -> Census {
         let (connections, clients) = self.service.admission.held();
@@ -132,6 +140,7 @@ impl Server {
         let service = Arc::new(Service::new(answerer, admission, lingering, config));
         let serving = Arc::clone(&service);
         let threads = Arc::new(Threads::new(threads::PARK, move |arrival| serving.serve(arrival)));
+        service.know_threads(&threads);
         Ok(Self { listener, address, service, threads, stopper: Stopper::new(address) })
     }
 

@@ -3,7 +3,7 @@
 //! It is written before a byte of the request is read. A fresh socket's send buffer takes it without
 //! waiting, so the accept loop writes it; the gentle close is left to `lingering`.
 
-use std::net::TcpStream;
+use std::net::{IpAddr, TcpStream};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -28,6 +28,14 @@ impl Rejection {
         match self.scope {
             Scope::Client => Status::TOO_MANY_REQUESTS,
             Scope::Total => Status::SERVICE_UNAVAILABLE,
+        }
+    }
+
+    /// Whose connections use the limit up: those of one client, or, for `None`, of all.
+    pub(super) fn among(&self) -> Option<IpAddr> {
+        match self.scope {
+            Scope::Client => self.client,
+            Scope::Total => None,
         }
     }
 

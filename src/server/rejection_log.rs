@@ -56,6 +56,11 @@ impl RejectionLog {
         self.lock().clients.get(&Some(client)).copied().unwrap_or(0)
     }
 
+    /// The clients that were rejected in the current period, but for those that are counted together.
+    pub(super) fn clients(&self) -> Vec<IpAddr> {
+        self.lock().clients.keys().copied().flatten().collect()
+    }
+
     /// Tells what was counted if the period is over; says whether anything is being counted.
     pub(super) fn tell_if_due(&self, registry: &Registry) -> bool {
         let elapsed = self.lock().began.elapsed();

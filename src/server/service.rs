@@ -2,9 +2,9 @@
 //! closed.
 
 use std::net::{SocketAddr, TcpStream};
-use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::time::Duration;
+use std::sync::{Arc, OnceLock, Weak};
+use std::time::{Duration, Instant, SystemTime};
 
 use super::access_log::AccessLog;
 use super::admission::{Admission, Enforcement, Permit, Rejection, Scope};
@@ -13,11 +13,15 @@ use super::config::{Policy, Timeouts};
 use super::connection::{self, Connection};
 use super::identity::{Client, Identification};
 use super::lingering::Lingering;
+use super::log_sink::LogHandle;
+use super::observation::StatusAccess;
 use super::pace::Rates;
 use super::registry::{Live, Registry};
 use super::rejection::{dismiss, policy, without_thread};
 use super::rejection_log::RejectionLog;
+use super::response::Response;
 use super::tally::Tally;
+use super::threads::Threads;
 use crate::net::Input;
 
 /// What all connections share.
@@ -36,6 +40,12 @@ pub(super) struct Service {
     pub(super) tally: Tally,
     /// The value of `RateLimit-Policy` in responses to clients that have a limit.
     pub(super) advertised: String,
+    pub(super) status: Option<StatusAccess>,
+    pub(super) logs: Vec<LogHandle>,
+    pub(super) started: SystemTime,
+    pub(super) since: Instant,
+    /// The threads that serve: they know the service, so it must not keep them.
+    threads: OnceLock<Weak<Threads<Arrival>>>,
     stopping: AtomicBool,
 }
 
@@ -47,6 +57,8 @@ pub(super) struct Arrival {
     pub(super) permit: Permit,
     /// `None` where the peer is a proxy that has yet to say for whom it speaks.
     pub(super) client: Option<Client>,
+    /// It is here in spite of this rejection, to see the status and nothing else.
+    pub(super) reserved: Option<Rejection>,
 }
 
 /// How often each client's rejections are told.
@@ -73,8 +85,30 @@ impl Service {
             lingering,
             tally: Tally::default(),
             advertised,
+            status: config.status.clone(),
+            logs: config.logs.clone(),
+            started: SystemTime::now(),
+            since: Instant::now(),
+            threads: OnceLock::new(),
             stopping: AtomicBool::new(false),
         }
+    }
+
+    pub(super) fn know_threads(&self, threads: &Arc<Threads<Arrival>>) {
+        let known = self.threads.set(Arc::downgrade(threads));
+        debug_assert!(known.is_ok(), "a service has one set of threads");
+    }
+
+    /// How many threads serve connections, and how many of them wait for their next.
+    pub(super) fn threads(&self) -> (usize, usize) {
+        let threads = self.threads.get().and_then(Weak::upgrade);
+        threads.map_or((0, 0), |threads| threads.count())
+    }
+
+    /// From so many connections on, none is kept for another request: above three quarters of the
+    /// total.
+    pub(super) fn crowded_from(&self) -> usize {
+        self.admission.limits().total.saturating_mul(3) / 4 + 1
     }
 
     pub(super) fn stop(&self) {
@@ -90,13 +124,17 @@ impl Service {
         self.tally.connections.one();
         let client = (!self.identification.is_proxy(peer.ip()))
             .then(|| self.identification.client(peer.ip()));
-        match self.admit(client, peer) {
-            Ok(permit) => Some(Arrival { stream, peer, permit, client }),
+        let (permit, reserved) = match self.admit(client, peer) {
+            Ok(permit) => (permit, None),
             Err(rejection) => {
-                self.reject(stream, &rejection);
-                None
+                let Some(permit) = self.admit_to_reserve(client) else {
+                    self.reject(stream, &rejection);
+                    return None;
+                };
+                (permit, Some(rejection))
             }
-        }
+        };
+        Some(Arrival { stream, peer, permit, client, reserved })
     }
 
     /// Takes a slot, if need be and allowed from a connection that is idle.
@@ -125,13 +163,15 @@ impl Service {
         }
     }
 
+    /// Lets in who may see the status, also when the server is full.
+    fn admit_to_reserve(&self, client: Option<Client>) -> Option<Permit> {
+        let (access, client) = (self.status.as_ref()?, client?);
+        access.allows(client.address).then(|| self.admission.admit_to_reserve()).flatten()
+    }
+
     /// Frees the slot that a rejection lacks, of the client's oldest idle connection or of anyone's.
     fn reclaim(&self, rejection: &Rejection) -> bool {
-        let among = match rejection.scope {
-            Scope::Client => rejection.client,
-            Scope::Total => None,
-        };
-        let reclaimed = self.registry.reclaim(among).is_some();
+        let reclaimed = self.registry.reclaim(rejection.among()).is_some();
         if reclaimed {
             self.tally.reclaimed.one();
         }
@@ -144,14 +184,14 @@ impl Service {
     }
 
     fn reject(&self, stream: impl Into<Arc<TcpStream>>, rejection: &Rejection) {
+        dismiss(stream, &self.answer_rejected(rejection), &self.lingering);
+    }
+
+    /// Counts a rejection and says what its client is told.
+    pub(super) fn answer_rejected(&self, rejection: &Rejection) -> Response {
         self.tally.rejected(rejection.scope);
         self.rejections.note(rejection, "rejected");
-        let among = match rejection.scope {
-            Scope::Client => rejection.client,
-            Scope::Total => None,
-        };
-        let response = rejection.response(self.registry.activity(among));
-        dismiss(stream, &response, &self.lingering);
+        rejection.response(self.registry.activity(rejection.among()))
     }
 
     /// Answers a connection for which the system gives no thread.
@@ -164,7 +204,7 @@ impl Service {
 
     /// The work of one connection's thread.
     pub(super) fn serve(&self, arrival: Arrival) {
-        let Arrival { stream, peer, mut permit, client } = arrival;
+        let Arrival { stream, peer, mut permit, client, reserved } = arrival;
         let mut input = Input::with_capacity(connection::INPUT_BYTES);
         let client = match client {
             Some(client) => client,
@@ -179,7 +219,7 @@ impl Service {
         };
         let registration = self.registry.enter(client, stream, permit);
         let panic_report = PanicReport { service: self, live: &registration.live };
-        let mut connection = Connection::new(self, &registration.live, input);
+        let mut connection = Connection::new(self, &registration.live, input, reserved);
         let reason = connection.serve();
         let lingers = connection.may_have_unread_input(reason);
         drop(panic_report);

@@ -8,5 +8,6 @@ mod server_logs;
 mod server_messages;
 mod server_paths;
 mod server_program;
+mod server_status;
 mod support;
 mod two_programs;

@@ -20,8 +20,9 @@ use signal_hook::consts::{SIGHUP, SIGINT, SIGTERM, SIGUSR1};
 use signal_hook::iterator::Signals;
 
 fn main() -> ExitCode {
-    let args::Parsed { config, access_log, log_level } = args::parse();
+    let args::Parsed { mut config, access_log, log_level } = args::parse();
     let log = diagnostics::start(log_level);
+    config.logs.extend(log.as_ref().map(LogSink::handle));
     let result = run(config, access_log);
     // What was logged comes before the last word.
     drop(log);
@@ -65,6 +66,7 @@ fn open(target: AccessLogTarget, config: &mut ServerConfig) -> anyhow::Result<Lo
             format!("cannot open the access log {} (choose another file)", path.display())
         }),
     }?;
+    config.logs.push(sink.handle());
     config.access_log = AccessLog::Sink { handle: sink.handle(), format: target.format };
     Ok(sink)
 }

@@ -4,7 +4,10 @@ use std::ffi::OsString;
 use std::path::PathBuf;
 
 use clap::ValueEnum;
-use http_concurrent::server::LogFormat;
+use http_concurrent::server::{LogFormat, ServerConfig, StatusAccess};
+use ipnet::IpNet;
+
+use super::limits::parse_network;
 
 #[derive(Debug, clap::Args)]
 #[command(next_help_heading = "What the operator sees")]
@@ -17,6 +20,15 @@ pub(super) struct LogArgs {
     /// The form of the access log's lines
     #[arg(long, value_name = "FORM", default_value = "combined", requires = "access_log")]
     log_format: Format,
+
+    /// Show who holds what at this path, such as /server-status, to this machine alone: a page, JSON
+    /// or Prometheus metrics
+    #[arg(long, value_name = "PATH", value_parser = parse_status_path)]
+    status_path: Option<String>,
+
+    /// Other addresses that may see the status; may be repeated
+    #[arg(long, value_name = "CIDR", requires = "status_path", value_parser = parse_network)]
+    status_allow: Vec<IpNet>,
 }
 
 #[derive(Clone, Copy, Debug, ValueEnum)]
@@ -43,6 +55,11 @@ pub(crate) enum Destination {
 }
 
 impl LogArgs {
+    pub(super) fn apply(&mut self, config: &mut ServerConfig) {
+        let allow = std::mem::take(&mut self.status_allow);
+        config.status = self.status_path.take().map(|path| StatusAccess { path, allow });
+    }
+
     pub(super) fn access_log(&mut self) -> Option<AccessLogTarget> {
         let destination = match self.access_log.take()? {
             dash if dash == "-" => Destination::StandardOutput,
@@ -54,5 +71,13 @@ impl LogArgs {
             Format::Json => LogFormat::Json,
         };
         Some(AccessLogTarget { destination, format })
+    }
+}
+
+fn parse_status_path(text: &str) -> Result<String, String> {
+    if text.starts_with('/') && text.bytes().all(|byte| byte.is_ascii_graphic() && byte != b'?') {
+        Ok(text.to_owned())
+    } else {
+        Err("write an absolute path, such as /server-status".to_owned())
     }
 }

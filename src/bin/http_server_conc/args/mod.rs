@@ -78,6 +78,7 @@ fn parse_from(arguments: impl IntoIterator<Item = OsString>) -> Result<Parsed, c
     };
     args.limits.apply(&mut config);
     args.site.apply(&mut config);
+    args.logs.apply(&mut config);
     let log_level = cli::log_level(args.quiet, args.verbose, log::LevelFilter::Info);
     Ok(Parsed { config, access_log: args.logs.access_log(), log_level })
 }
@@ -145,6 +146,11 @@ mod tests {
             ("--min-rate 1x", &["'1x'", "--min-rate", "64K"]),
             ("--header-timeout 0", &["'0'", "--header-timeout", "longer than nothing"]),
             ("--keep-alive-requests 0", &["'0'", "--keep-alive-requests"]),
+            ("--status-path status", &["'status'", "--status-path", "/server-status"]),
+            ("--status-path / --status-allow x", &["'x'", "--status-allow", "192.0.2.0/24"]),
+            ("--status-allow 10.0.0.0/8", &["--status-path"]),
+            ("--log-format json", &["--access-log"]),
+            ("--access-log - --log-format xml", &["'xml'", "--log-format", "combined"]),
             ("--delay soon", &["'soon'", "--delay", "500ms"]),
         ] {
             let error = parse(line).unwrap_err();

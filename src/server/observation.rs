@@ -1,0 +1,155 @@
+//! What the operator may see of a running server: who may look, and the look itself.
+
+use std::collections::HashMap;
+use std::net::IpAddr;
+use std::sync::atomic::Ordering;
+
+use ipnet::IpNet;
+
+use super::identity::contains;
+use super::registry::{Live, Phase};
+use super::response::{Content, Response};
+use super::service::Service;
+use super::snapshot::{ClientRow, ConnectionRow, Counters, Snapshot};
+use super::status_page::StatusForm;
+use super::tally::Count;
+use crate::http::{Method, RequestHead, Status};
+
+/// Where the server's status is found, and who may see it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct StatusAccess {
+    /// The absolute path of the status page. A file of this name is not served to those who may see
+    /// the status.
+    pub path: String,
+    /// Networks that may see it, beside this machine itself.
+    pub allow: Vec<IpNet>,
+}
+
+impl StatusAccess {
+    pub(super) fn allows(&self, address: IpAddr) -> bool {
+        address.to_canonical().is_loopback() || contains(&self.allow, address)
+    }
+}
+
+impl Service {
+    /// The status page, if that is what the request asks for and its sender may see it.
+    pub(super) fn answer_status(&self, head: &RequestHead, address: IpAddr) -> Option<Response> {
+        let access = self.status.as_ref()?;
+        let target = head.target();
+        let query_at = target.iter().position(|byte| *byte == b'?');
+        let (path, query) = match query_at {
+            Some(at) => (&target[..at], Some(&target[at + 1..])),
+            None => (target, None),
+        };
+        if path != access.path.as_bytes()
+            || !matches!(head.method(), Method::Get | Method::Head)
+            || !access.allows(address)
+        {
+            return None;
+        }
+        let Some(form) = StatusForm::choose(query, &head.fields()) else {
+            let text = b"400 Bad Request: the format is html, json or prometheus\n".to_vec();
+            let response = Response::new(Status::BAD_REQUEST, Content::Text(text));
+            return Some(response.field("Content-Type", "text/plain; charset=utf-8"));
+        };
+        let text = form.render(&self.snapshot());
+        Some(
+            Response::new(Status::OK, Content::Text(text.into_bytes()))
+                .field("Content-Type", form.content_type())
+                .field("Cache-Control", "no-store")
+                .field("Vary", "Accept")
+                .field("X-Content-Type-Options", "nosniff"),
+        )
+    }
+
+    /// The server at this moment.
+    pub(super) fn snapshot(&self) -> Snapshot {
+        let limits = self.admission.limits();
+        let mut live = self.registry.all();
+        live.sort_by_key(|live| live.since);
+        let (threads, parked) = self.threads();
+        Snapshot {
+            started: self.started,
+            uptime: self.since.elapsed(),
+            limits,
+            held: self.admission.held().0,
+            crowded_from: self.crowded_from(),
+            clients: self.client_rows(live.iter().map(AsRef::as_ref)),
+            connections: live.iter().filter_map(|live| connection_row(live)).collect(),
+            counters: self.counters(),
+            threads,
+            parked,
+            lingering: self.lingering.count(),
+        }
+    }
+
+    /// A row for each client that holds a connection or was rejected lately; those with most first.
+    fn client_rows<'l>(&self, live: impl Iterator<Item = &'l Live>) -> Vec<ClientRow> {
+        let mut rows: HashMap<IpAddr, ClientRow> = HashMap::new();
+        for live in live {
+            let row =
+                rows.entry(live.client.key).or_insert_with(|| self.empty_row(live.client.key));
+            row.exempt |= live.client.exempt;
+            match live.phase() {
+                Phase::Reading | Phase::Sending => row.active += 1,
+                Phase::Fresh | Phase::Idle => row.idle += 1,
+                Phase::Closing => {}
+            }
+            row.held_longest = row.held_longest.max(live.since.elapsed());
+            row.bytes_sent += live.bytes_sent.load(Ordering::Relaxed);
+        }
+        for client in self.rejections.clients() {
+            rows.entry(client).or_insert_with(|| self.empty_row(client));
+        }
+        let mut rows: Vec<ClientRow> = rows.into_values().collect();
+        rows.sort_by_key(|row| (std::cmp::Reverse(row.active + row.idle), row.client.clone()));
+        rows
+    }
+
+    fn empty_row(&self, client: IpAddr) -> ClientRow {
+        ClientRow {
+            client: self.identification.name(client),
+            active: 0,
+            idle: 0,
+            held_longest: std::time::Duration::ZERO,
+            bytes_sent: 0,
+            rejections: self.rejections.count(client),
+            exempt: false,
+        }
+    }
+
+    fn counters(&self) -> Counters {
+        let tally = &self.tally;
+        Counters {
+            connections: tally.connections.get(),
+            requests: tally.requests.get(),
+            responses_by_class: tally.responses.each_ref().map(Count::get),
+            bytes_sent: tally.bytes_sent.get(),
+            rejected_per_client: tally.rejected_per_client.get(),
+            rejected_total: tally.rejected_total.get(),
+            would_reject: tally.would_reject.get(),
+            reclaimed: tally.reclaimed.get(),
+            accept_errors: tally.accept_errors.get(),
+            spawn_failures: tally.spawn_failures.get(),
+            panics: tally.panics.get(),
+            head_timeouts: tally.head_timeouts.get(),
+            slow_drops: tally.slow_drops.get(),
+            log_lines_dropped: self.logs.iter().map(super::LogHandle::dropped).sum(),
+        }
+    }
+}
+
+/// `None` for a connection that is about to leave.
+fn connection_row(live: &Live) -> Option<ConnectionRow> {
+    let phase = live.phase();
+    (phase != Phase::Closing).then(|| ConnectionRow {
+        client: live.client.address.to_string(),
+        id: live.id,
+        phase,
+        in_phase: live.in_phase(),
+        open: live.since.elapsed(),
+        requests: live.requests.load(Ordering::Relaxed),
+        bytes_sent: live.bytes_sent.load(Ordering::Relaxed),
+        doing: live.request(),
+    })
+}
