@@ -6,11 +6,16 @@
 
 use std::fmt;
 
+use super::is_token_byte;
+
 /// Most bytes of chunk extensions in one body.
 pub const MAX_EXTENSION_BYTES: usize = 16 * 1024;
 
 /// Most bytes of trailer fields in one body.
 pub const MAX_TRAILER_BYTES: usize = 16 * 1024;
+
+/// Most digits of a chunk size: twice what 64 bits need, as some senders pad with zeros.
+const MAX_SIZE_DIGITS: usize = 32;
 
 /// What breaks a chunked body.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -19,7 +24,7 @@ pub enum ChunkError {
     Size,
     /// A line ending other than CRLF, or data that goes on past its chunk's size.
     LineEnding,
-    /// A control byte in an extension or a trailer field.
+    /// A control byte in an extension or a trailer field, or a trailer line that is no field.
     Field,
     /// Extensions or trailers beyond their limit.
     TooLarge,
@@ -30,7 +35,7 @@ impl fmt::Display for ChunkError {
         f.write_str(match self {
             Self::Size => "a chunk size is no hexadecimal number",
             Self::LineEnding => "a chunk does not end where its size says",
-            Self::Field => "a control byte in a chunk extension or trailer field",
+            Self::Field => "a malformed chunk extension or trailer field",
             Self::TooLarge => "chunk extensions or trailer fields are too large",
         })
     }
@@ -39,21 +44,26 @@ impl fmt::Display for ChunkError {
 impl std::error::Error for ChunkError {}
 
 /// ```text
-/// Size ─ext─▶ Extension ─CR─▶ SizeFeed ─LF─▶ Data ─▶ DataReturn ─CR─▶ DataFeed ─LF─▶ Size
-///   └──────────────CR────────────▲   └─LF, size 0─▶ TrailerStart ─CR─▶ LastFeed ─LF─▶ Complete
-///                                                     ▲ └─▶ Trailer ─CR─▶ TrailerFeed ┐
-///                                                     └──────────────LF───────────────┘
+/// Size ──;──▶ Extension ─CR─▶ SizeFeed ─LF─▶ Data ─▶ DataReturn ─CR─▶ DataFeed ─LF─▶ Size
+///   ├─space─▶ SizeSpace ─;─▶ Extension   └─LF, size 0─▶ TrailerStart
+///   └─CR─▶ SizeFeed
+///
+/// TrailerStart ─CR─▶ LastFeed ─LF─▶ Complete
+///   ▲   └─▶ TrailerName ─:─▶ TrailerValue ─CR─▶ TrailerFeed ┐
+///   └───────────────────────────LF──────────────────────────┘
 /// ```
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum State {
     Size { digits: usize },
+    SizeSpace,
     Extension,
     SizeFeed,
     Data,
     DataReturn,
     DataFeed,
     TrailerStart,
-    Trailer,
+    TrailerName,
+    TrailerValue,
     TrailerFeed,
     LastFeed,
     Complete,
@@ -122,7 +132,14 @@ impl ChunkDecoder {
     fn step(&mut self, byte: u8) -> Result<State, ChunkError> {
         match (self.state, byte) {
             (State::Size { digits: 1.. }, b'\r') => Ok(State::SizeFeed),
-            (State::Size { digits: 1.. }, b';' | b' ' | b'\t') => self.extension(byte),
+            (State::Size { digits: 1.. } | State::SizeSpace, b';') => self.extension(byte),
+            // White space may stand before the semicolon of an extension and nowhere else.
+            (State::Size { digits: 1.. } | State::SizeSpace, b' ' | b'\t') => {
+                self.extension(byte).map(|_| State::SizeSpace)
+            }
+            (State::SizeSpace | State::Size { digits: MAX_SIZE_DIGITS.. }, _) => {
+                Err(ChunkError::Size)
+            }
             (State::Size { digits }, _) => {
                 let digit = char::from(byte).to_digit(16).ok_or(ChunkError::Size)?;
                 let size = self.remaining.checked_mul(16).ok_or(ChunkError::Size)?;
@@ -136,10 +153,16 @@ impl ChunkDecoder {
             (State::DataReturn, b'\r') => Ok(State::DataFeed),
             (State::DataFeed, b'\n') => Ok(State::Size { digits: 0 }),
             (State::TrailerStart, b'\r') => Ok(State::LastFeed),
-            (State::Trailer, b'\r') => Ok(State::TrailerFeed),
-            (State::TrailerStart | State::Trailer, _) => {
-                count(&mut self.trailer_bytes, MAX_TRAILER_BYTES)?;
-                is_field_byte(byte).then_some(State::Trailer).ok_or(ChunkError::Field)
+            (State::TrailerStart, _) => {
+                self.trailer(is_token_byte(byte).then_some(State::TrailerName))
+            }
+            (State::TrailerName, b':') => self.trailer(Some(State::TrailerValue)),
+            (State::TrailerName, _) => {
+                self.trailer(is_token_byte(byte).then_some(State::TrailerName))
+            }
+            (State::TrailerValue, b'\r') => Ok(State::TrailerFeed),
+            (State::TrailerValue, _) => {
+                self.trailer(is_field_byte(byte).then_some(State::TrailerValue))
             }
             (State::TrailerFeed, b'\n') => Ok(State::TrailerStart),
             (State::LastFeed, b'\n') => Ok(State::Complete),
@@ -150,6 +173,11 @@ impl ChunkDecoder {
     fn extension(&mut self, byte: u8) -> Result<State, ChunkError> {
         count(&mut self.extension_bytes, MAX_EXTENSION_BYTES)?;
         is_field_byte(byte).then_some(State::Extension).ok_or(ChunkError::Field)
+    }
+
+    fn trailer(&mut self, next: Option<State>) -> Result<State, ChunkError> {
+        count(&mut self.trailer_bytes, MAX_TRAILER_BYTES)?;
+        next.ok_or(ChunkError::Field)
     }
 }
 
@@ -225,6 +253,15 @@ mod tests {
             (b"0\r\n\rX", LineEnding),
             (b"4;a\0\r\n", Field),
             (b"4;a\n", Field),
+            (b"4 \r\n", Size),
+            (b"4 4\r\n", Size),
+            (b"4\t ;a\n", Field),
+            (b"000000000000000000000000000000000\r\n", Size),
+            (b"0\r\nGET / HTTP/1.1\r\n\r\n", Field),
+            (b"0\r\nA\r\n\r\n", Field),
+            (b"0\r\nA : b\r\n\r\n", Field),
+            (b"0\r\n: b\r\n\r\n", Field),
+            (b"0\r\nA: b\r\n folded\r\n\r\n", Field),
         ] {
             assert_eq!(decode(body), Err(error), "{}", body.escape_ascii());
         }
@@ -235,7 +272,7 @@ mod tests {
         let mut decoder = ChunkDecoder::default();
         decoder.decode(b"ffffffffffffffff\r\n").unwrap();
         assert_eq!(decoder.remaining, u64::MAX);
-        assert!(decode(b"0000000000000000000001\r\nx\r\n0\r\n\r\n").unwrap().is_some());
+        assert!(decode(b"0000000000000000000001\r\nx\r\n0 ;a\r\n\r\n").unwrap().is_some());
     }
 
     #[test]
@@ -244,7 +281,7 @@ mod tests {
             |bytes: usize| [b"1", &vec![b';'; bytes][..], b"\r\nx\r\n0\r\n\r\n"].concat();
         assert!(decode(&extension(MAX_EXTENSION_BYTES)).unwrap().is_some());
         assert_eq!(decode(&extension(MAX_EXTENSION_BYTES + 1)), Err(ChunkError::TooLarge));
-        let trailer = |bytes: usize| [b"0\r\n", &vec![b't'; bytes][..], b"\r\n\r\n"].concat();
+        let trailer = |bytes: usize| [b"0\r\nA:", &vec![b't'; bytes - 2][..], b"\r\n\r\n"].concat();
         assert!(decode(&trailer(MAX_TRAILER_BYTES)).unwrap().is_some());
         assert_eq!(decode(&trailer(MAX_TRAILER_BYTES + 1)), Err(ChunkError::TooLarge));
     }
