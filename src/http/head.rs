@@ -16,6 +16,10 @@ pub const MAX_START_LINE_BYTES: usize = 8 * 1024;
 /// Longest field section, with its line endings (nginx: four buffers of 8 KiB).
 pub const MAX_FIELD_SECTION_BYTES: usize = 32 * 1024;
 
+/// Most bytes of empty lines before a start line: more than any client was seen to send, and not so
+/// many that they fill the memory in which a head is collected.
+pub const MAX_EMPTY_LINES_BYTES: usize = 256;
+
 /// The protocol version, as far as it makes a difference (RFC 9110 §2.5): a higher minor version is
 /// treated as the highest that is known.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
@@ -28,6 +32,7 @@ pub enum Version {
 /// A part of a head beyond its limit.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Oversize {
+    EmptyLines,
     StartLine,
     Fields,
 }
@@ -58,6 +63,9 @@ impl HeadScan {
     pub fn advance(&mut self, bytes: &[u8]) -> Result<Option<usize>, Oversize> {
         if self.start_line.is_none() {
             self.skip_empty_lines(bytes);
+            if self.start > MAX_EMPTY_LINES_BYTES {
+                return Err(Oversize::EmptyLines);
+            }
         }
         while let Some(length) = bytes[self.at..].iter().position(|byte| *byte == b'\n') {
             let feed = self.at + length;
@@ -96,6 +104,12 @@ impl HeadScan {
             };
             (self.at, self.line) = (self.start, self.start);
         }
+    }
+
+    /// Nothing but empty lines has come: no request has begun.
+    #[must_use]
+    pub fn is_blank(&self) -> bool {
+        self.start_line.is_none() && self.at == self.start
     }
 
     /// The start line, once it is complete.
@@ -142,6 +156,7 @@ impl RequestHead {
             }
         }
         let scanned = scanned.map_err(|oversize| match oversize {
+            Oversize::EmptyLines => RequestError::RequestLine,
             Oversize::StartLine => RequestError::TargetTooLong,
             Oversize::Fields => RequestError::FieldsTooLarge,
         })?;

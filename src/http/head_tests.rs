@@ -126,6 +126,14 @@ fn the_limits_hold_at_one_below_at_and_above() {
     assert_eq!(refusal(&line(MAX_START_LINE_BYTES)), None);
     assert_eq!(refusal(&line(MAX_START_LINE_BYTES + 1)), Some(RequestError::TargetTooLong));
 
+    let after_empty_lines =
+        |length: usize| [&b"\n".repeat(length), &b"GET / HTTP/1.1\r\n\r\n"[..]].concat();
+    assert_eq!(refusal(&after_empty_lines(MAX_EMPTY_LINES_BYTES - 1)), None);
+    assert_eq!(refusal(&after_empty_lines(MAX_EMPTY_LINES_BYTES)), None);
+    let refused = Some(RequestError::RequestLine);
+    assert_eq!(refusal(&after_empty_lines(MAX_EMPTY_LINES_BYTES + 1)), refused);
+    assert_eq!(refusal(&b"\r\n".repeat(MAX_EMPTY_LINES_BYTES)), refused);
+
     let fields = |length: usize| {
         let value = "a".repeat(length - "A: \r\n\r\n".len());
         format!("GET / HTTP/1.1\r\nA: {value}\r\n\r\n").into_bytes()
@@ -141,6 +149,21 @@ fn the_limits_hold_at_one_below_at_and_above() {
     assert_eq!(refusal(&endless_fields), Some(RequestError::FieldsTooLarge));
     let many = format!("GET / HTTP/1.1\r\n{}\r\n", "A: b\r\n".repeat(101)).into_bytes();
     assert_eq!(refusal(&many), Some(RequestError::TooManyFields));
+}
+
+#[test]
+fn empty_lines_alone_are_no_beginning_of_a_request() {
+    for (bytes, blank) in [
+        (&b""[..], true),
+        (b"\r\n", true),
+        (b"\n\r\n", true),
+        (b"\r\nG", false),
+        (b"GET / HTTP/1.1\r\n", false),
+    ] {
+        let mut scan = HeadScan::default();
+        RequestHead::default().receive(&mut scan, bytes).unwrap();
+        assert_eq!(scan.is_blank(), blank, "{}", bytes.escape_ascii());
+    }
 }
 
 #[test]

@@ -39,8 +39,8 @@ pub use framing::{
     Answering, Framing, FramingError, expects_continue, request_framing, response_framing,
 };
 pub use head::{
-    HeadScan, MAX_FIELD_SECTION_BYTES, MAX_START_LINE_BYTES, Oversize, RequestHead, ResponseHead,
-    ResponseHeadError, Version,
+    HeadScan, MAX_EMPTY_LINES_BYTES, MAX_FIELD_SECTION_BYTES, MAX_START_LINE_BYTES, Oversize,
+    RequestHead, ResponseHead, ResponseHeadError, Version,
 };
 pub use headers::{Fields, MAX_FIELDS, is_token_byte, parse_decimal, trim_whitespace};
 pub use method::{ALLOW, Method};

@@ -150,7 +150,7 @@ impl<'s> Connection<'s> {
                 Ok(0) if begun.is_none() => return Err(NoRequest::Close(CloseReason::PeerClosed)),
                 Ok(0) => return Err(NoRequest::Close(CloseReason::PeerVanished)),
                 Ok(_) => {}
-                Err(error) if is_timeout(&error) && begun.is_some() => {
+                Err(error) if is_timeout(&error) && begun.is_some() && !scan.is_blank() => {
                     self.service.tally.head_timeouts.one();
                     return Err(NoRequest::Refuse(RequestError::Timeout));
                 }
