@@ -143,20 +143,21 @@ impl TargetPath {
 }
 
 fn decode_segment(segment: &[u8]) -> Result<std::borrow::Cow<'_, [u8]>, RequestError> {
-    let mut rest = segment;
-    while let Some(at) = rest.iter().position(|byte| *byte == b'%') {
-        match rest[at + 1..] {
-            [high, low, ..] if high.is_ascii_hexdigit() && low.is_ascii_hexdigit() => {
-                rest = &rest[at + 3..];
-            }
-            _ => return Err(RequestError::Target),
-        }
+    if !is_percent_encoded(segment) {
+        return Err(RequestError::Target);
     }
     let decoded: std::borrow::Cow<'_, [u8]> = percent_decode(segment).into();
     if decoded.iter().any(|byte| matches!(byte, b'\0' | b'/')) {
         return Err(RequestError::Target);
     }
     Ok(decoded)
+}
+
+/// Every percent sign has its two hex digits (RFC 3986 §2.1).
+fn is_percent_encoded(text: &[u8]) -> bool {
+    text.split(|byte| *byte == b'%').skip(1).all(|rest| {
+        matches!(rest, [high, low, ..] if high.is_ascii_hexdigit() && low.is_ascii_hexdigit())
+    })
 }
 
 fn strip_scheme(target: &[u8]) -> Option<&[u8]> {
@@ -191,9 +192,9 @@ pub fn is_host(authority: &[u8]) -> bool {
     let is_name_byte = |byte: &u8| match byte {
         b'-' | b'.' | b'_' | b'~' | b'%' | b'!' | b'$' | b'&' | b'\'' | b'(' | b')' | b'*'
         | b'+' | b';' | b'=' | b':' => true,
-        byte => byte.is_ascii_alphanumeric() || *byte >= 0x80,
+        byte => byte.is_ascii_alphanumeric(),
     };
-    is_port && !host.is_empty() && host.iter().all(is_name_byte)
+    is_port && !host.is_empty() && host.iter().all(is_name_byte) && is_percent_encoded(host)
 }
 
 #[cfg(test)]
@@ -327,6 +328,11 @@ mod tests {
             ("[x]", false),
             ("[::1]x", false),
             ("a\"b", false),
+            ("a%20b", true),
+            ("a%2", false),
+            ("a%%20", false),
+            ("a%zz", false),
+            ("\u{e4}.example", false),
         ] {
             assert_eq!(is_host(host.as_bytes()), valid, "{host:?}");
         }
