@@ -200,6 +200,10 @@ impl<'s> Connection<'s> {
         let is_crowded = standing.total >= self.service.crowded_from();
         let persistence = match content {
             Content::LeftUnread => Persistence::Close(CloseReason::UnreadContent),
+            // What follows a CONNECT may be meant for the other end of a tunnel that is not there.
+            Content::Read if self.head.method_token() == b"CONNECT" => {
+                Persistence::Close(CloseReason::Refused)
+            }
             Content::Read if !asked_to_persist => Persistence::Close(CloseReason::PeerAsked),
             Content::Read if self.service.is_stopping() => {
                 Persistence::Close(CloseReason::Stopping)
