@@ -3,6 +3,7 @@
 
 use std::fs::File;
 use std::hash::{BuildHasher as _, Hasher as _, RandomState};
+use std::time::SystemTime;
 
 use super::response::{Content, Response};
 use super::site::StaticFile;
@@ -25,6 +26,8 @@ pub(super) enum Represented {
 pub(super) fn represent(file: StaticFile, head: &RequestHead) -> Represented {
     let StaticFile { file, length, modified, inode, content_type, coding, .. } = file;
     let tag = FileTag::new(inode, length, modified, coding);
+    // A file that is dated ahead of the clock was last modified now, at the latest (RFC 9110 §8.8.2.1).
+    let modified = modified.min(SystemTime::now());
     let validators = Validators { etag: Some(tag.tag()), last_modified: Some(modified) };
     let describe = |response: Response| {
         let response = match date::format(modified) {
