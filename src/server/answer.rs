@@ -8,6 +8,7 @@ use super::config::ExtraFields;
 use super::representation::{Represented, represent};
 use super::response::{Content, Response};
 use super::site::{Absence, ERROR_FORMS, Found, Listing, Site, StaticFile, error_page};
+use crate::http::conditional::{self, Outcome, Validators};
 use crate::http::negotiation::{MediaType, choose_coding, choose_media_type};
 use crate::http::{
     ALLOW, Coding, ContentRange, Fields, Method, RequestError, RequestHead, Status, Target,
@@ -91,10 +92,7 @@ impl Answerer {
                     None => response,
                 }
             }
-            Represented::PreconditionFailed => {
-                let reason = "the file is not in the state that is asked for";
-                refuse(head, Status::PRECONDITION_FAILED, reason)
-            }
+            Represented::PreconditionFailed => precondition_failed(head),
             Represented::Unsatisfiable(complete_length) => {
                 let content_range = ContentRange::Unsatisfied { complete_length };
                 refuse(head, Status::RANGE_NOT_SATISFIABLE, "the file has no such part")
@@ -124,9 +122,23 @@ pub(super) fn check_host(head: &RequestHead) -> Result<(), RequestError> {
     }
 }
 
+/// Answers with a listing, which has no validators: of the preconditions, those hold or fail that ask
+/// whether there is anything at all (RFC 9110 §13.1.1, §13.1.2).
 fn list(head: &RequestHead, listing: &Listing) -> Response {
-    let form = choose_media_type(&head.fields(), &Listing::FORMS).unwrap_or(MediaType::Html);
-    Response::typed(Status::OK, form, listing.write(form)).field("Vary", "Accept")
+    let fields = head.fields();
+    let response = match conditional::evaluate(&fields, &Validators::default(), head.method()) {
+        Outcome::Proceed => {
+            let form = choose_media_type(&fields, &Listing::FORMS).unwrap_or(MediaType::Html);
+            Response::typed(Status::OK, form, listing.write(form))
+        }
+        Outcome::NotModified => Response::new(Status::NOT_MODIFIED, Content::None),
+        Outcome::PreconditionFailed => return precondition_failed(head),
+    };
+    response.field("Vary", "Accept")
+}
+
+fn precondition_failed(head: &RequestHead) -> Response {
+    refuse(head, Status::PRECONDITION_FAILED, "it is not in the state that is asked for")
 }
 
 fn redirect(head: &RequestHead, location: String) -> Response {
