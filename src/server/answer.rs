@@ -29,7 +29,15 @@ impl Answerer {
 
     /// Answers a request whose head is well-formed.
     pub(super) fn answer(&self, head: &RequestHead) -> Response {
-        let response = self.answer_method(head);
+        self.with_further_fields(self.answer_method(head))
+    }
+
+    /// Answers a request that is refused for its form, whatever it asks for.
+    pub(super) fn refuse(&self, head: &RequestHead, error: RequestError) -> Response {
+        self.with_further_fields(refusal(head, error))
+    }
+
+    fn with_further_fields(&self, response: Response) -> Response {
         self.extra.further.iter().fold(response, |response, field| {
             response.field(field.name.clone(), field.value.clone())
         })
@@ -102,8 +110,7 @@ impl Answerer {
     }
 }
 
-/// Answers a request that is refused for its form, whatever it asks for.
-pub(super) fn refusal(head: &RequestHead, error: RequestError) -> Response {
+fn refusal(head: &RequestHead, error: RequestError) -> Response {
     refuse(head, error.status(), &error.to_string())
 }
 

@@ -70,7 +70,9 @@ pub enum ExtraFieldError {
 }
 
 /// Fields that frame a message, describe a connection or a file, or are computed.
-const RESERVED: [&str; 12] = [
+const RESERVED: [&str; 17] = [
+    "accept-ranges",
+    "allow",
     "connection",
     "content-length",
     "content-encoding",
@@ -80,7 +82,10 @@ const RESERVED: [&str; 12] = [
     "etag",
     "keep-alive",
     "last-modified",
+    "location",
+    "retry-after",
     "server",
+    "trailer",
     "transfer-encoding",
     "upgrade",
 ];

@@ -14,7 +14,7 @@ use std::time::{Duration, Instant};
 
 use super::access_log::Exchange;
 use super::admission::Rejection;
-use super::answer::{check_host, refusal};
+use super::answer::check_host;
 use super::identity::Client;
 use super::outgoing::Outgoing;
 use super::pace::Pace;
@@ -220,7 +220,8 @@ impl<'s> Connection<'s> {
     fn refuse(&mut self, error: RequestError) -> Persistence {
         log::debug!("{}: refused: {error}", self.client.address);
         let persistence = Persistence::Close(CloseReason::Refused);
-        self.send(&refusal(&self.head, error), persistence, Instant::now())
+        let response = self.service.answerer.refuse(&self.head, error);
+        self.send(&response, persistence, Instant::now())
     }
 
     /// Reads a request's content and forgets it, within [`MAX_DISCARDED_BYTES`].
