@@ -2,6 +2,11 @@
 
 mod client_fetch;
 mod client_program;
+mod conformance_conditional;
+mod conformance_framing;
+mod conformance_messages;
+mod conformance_methods;
+mod conformance_ranges;
 mod layers;
 mod server_limits;
 mod server_logs;

@@ -8,7 +8,7 @@ use http_concurrent::http::{Answering, Framing, response_framing};
 use http_concurrent::net::{Body, BodyError, Input};
 
 /// A response as it came.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub(crate) struct Reply {
     pub(crate) status: u16,
     fields: Vec<(String, String)>,
@@ -26,6 +26,11 @@ impl Reply {
         let value = values.next();
         assert_eq!(values.next(), None, "{name} is there twice");
         value
+    }
+
+    /// The names of all fields, in lower case.
+    pub(crate) fn field_names(&self) -> Vec<String> {
+        self.fields.iter().map(|(name, _)| name.to_ascii_lowercase()).collect()
     }
 
     pub(crate) fn text(&self) -> &str {
@@ -100,6 +105,17 @@ impl Conversation {
             content.extend_from_slice(piece);
         }
         Ok(Reply { status: head.status().code(), fields, body: content })
+    }
+
+    /// All answers until the server closes, which it does in good order. None of them is to `HEAD`.
+    pub(crate) fn replies(&mut self) -> Vec<Reply> {
+        let mut replies = Vec::new();
+        while !self.input.data().is_empty()
+            || self.input.fill(&mut self.stream).expect("an orderly end") > 0
+        {
+            replies.push(self.reply());
+        }
+        replies
     }
 
     /// Nothing more comes: the server has closed, without a reset.

@@ -1,7 +1,7 @@
 //! The server of this package, within the test's process, over a directory of the test's own.
 
 use std::fs;
-use std::net::{IpAddr, Ipv4Addr, SocketAddr, TcpStream};
+use std::net::{IpAddr, Ipv4Addr, Shutdown, SocketAddr, TcpStream};
 use std::path::Path;
 use std::thread::{self, JoinHandle};
 
@@ -9,7 +9,7 @@ use http_concurrent::server::{Census, Limits, Monitor, Server, ServerConfig, Sto
 use socket2::{Domain, Socket, Type};
 use tempfile::TempDir;
 
-use super::conversation::Conversation;
+use super::conversation::{Conversation, Reply};
 use super::{PATIENCE, wait_until};
 
 /// A running server; it is stopped when dropped.
@@ -84,6 +84,23 @@ impl TestServer {
         stream.set_read_timeout(Some(PATIENCE)).unwrap();
         stream.set_write_timeout(Some(PATIENCE)).unwrap();
         Conversation::new(stream)
+    }
+
+    /// Sends `requests` as they are over a connection of their own, sends no more, and collects what
+    /// is answered. The server may have closed before it has taken them all.
+    pub(crate) fn ask(&self, requests: impl AsRef<[u8]>) -> Vec<Reply> {
+        let mut conversation = self.connect();
+        let _ = conversation.try_send(requests);
+        let _ = conversation.stream().shutdown(Shutdown::Write);
+        conversation.replies()
+    }
+
+    /// Asks for `target` with further fields, each with its line ending.
+    pub(crate) fn get_with(&self, target: &str, fields: &str) -> Reply {
+        let mut replies =
+            self.ask(format!("GET {target} HTTP/1.1\r\nHost: localhost\r\n{fields}\r\n"));
+        assert_eq!(replies.len(), 1, "{target} {fields:?}");
+        replies.remove(0)
     }
 
     pub(crate) fn census(&self) -> Census {
