@@ -297,8 +297,13 @@ fn expectations() {
         ("1.1", "Expect: 100-continue\r\nExpect: more", "", "417"),
         ("1.1", "Expect: 100-continue=yes", "", "417"),
         ("1.1", "Expect:", "", "405 next"),
-        ("1.0", "Expect: 100-continue\r\nContent-Length: 5", "Hello", "405"),
-        ("1.0", "Expect: more", "", "405"),
+        (
+            "1.0",
+            "Connection: keep-alive\r\nExpect: 100-continue\r\nContent-Length: 5",
+            "Hello",
+            "405 next",
+        ),
+        ("1.0", "Connection: keep-alive\r\nExpect: more", "", "405 next"),
     ] {
         // Nothing follows before the answer has come, as from a client that waits for it.
         let mut conversation = server.connect();

@@ -3,9 +3,13 @@
 mod client_fetch;
 mod client_program;
 mod conformance_conditional;
+mod conformance_content;
+mod conformance_files;
 mod conformance_framing;
+mod conformance_listing;
 mod conformance_messages;
 mod conformance_methods;
+mod conformance_names;
 mod conformance_ranges;
 mod layers;
 mod server_limits;
