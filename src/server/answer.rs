@@ -148,9 +148,11 @@ fn precondition_failed(head: &RequestHead) -> Response {
     refuse(head, Status::PRECONDITION_FAILED, "it is not in the state that is asked for")
 }
 
+/// 301 rather than 308: for GET and HEAD they mean the same (RFC 9110 §15.4.2), and the text browsers
+/// w3m and lynx follow the older one alone.
 fn redirect(head: &RequestHead, location: String) -> Response {
     let detail = format!("the directory is {location}");
-    refuse(head, Status::PERMANENT_REDIRECT, &detail).field("Location", location)
+    refuse(head, Status::MOVED_PERMANENTLY, &detail).field("Location", location)
 }
 
 /// A status and a sentence, as the client reads them best: a page for a browser, else plain text.

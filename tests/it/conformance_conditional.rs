@@ -181,7 +181,7 @@ fn preconditions_of_what_is_not_there_are_ignored() {
     let server = site();
     for (request, status) in [
         ("GET /none", 404),
-        ("GET /directory", 308),
+        ("GET /directory", 301),
         ("POST /a.txt", 405),
         ("BREW /a.txt", 501),
         ("OPTIONS /a.txt", 204),

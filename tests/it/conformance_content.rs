@@ -160,7 +160,7 @@ fn fields_that_the_operator_adds() {
         ("GET /a.txt HTTP/1.1\r\nHost: a\r\nIf-None-Match: *\r\n\r\n", 304, true),
         ("GET /a.txt HTTP/1.1\r\nHost: a\r\nRange: bytes=9-\r\n\r\n", 416, false),
         ("GET /directory/ HTTP/1.1\r\nHost: a\r\n\r\n", 200, false),
-        ("GET /directory HTTP/1.1\r\nHost: a\r\n\r\n", 308, false),
+        ("GET /directory HTTP/1.1\r\nHost: a\r\n\r\n", 301, false),
         ("GET /none HTTP/1.1\r\nHost: a\r\n\r\n", 404, false),
         ("OPTIONS * HTTP/1.1\r\nHost: a\r\n\r\n", 204, false),
         ("POST / HTTP/1.1\r\nHost: a\r\n\r\n", 405, false),

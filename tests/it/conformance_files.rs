@@ -79,14 +79,14 @@ fn what_is_served_by_default() {
             ("/.git/", 404),
             ("/.git/config", 404),
             ("/sub/.hidden", 404),
-            ("/.well-known", 308), // RFC 8615
+            ("/.well-known", 301), // RFC 8615
             ("/.well-known/", 200),
             ("/.well-known/security.txt", 200),
             ("/.well-known/.hidden", 404),
             // links that stay, links that leave
             ("/inside", 200),
             ("/sub/up", 200),
-            ("/sub-link", 308),
+            ("/sub-link", 301),
             ("/sub-link/b.txt", 200),
             ("/out", 404),
             ("/out/", 404),
@@ -112,7 +112,7 @@ fn what_is_served_by_default() {
 #[test]
 fn hidden_names_are_served_where_that_is_asked_for() {
     let Tree { server, .. } = &tree(|config| config.site.dot_files = DotFiles::Shown);
-    expect(server, &[("/.env", 200), ("/.git", 308), ("/.git/config", 200), ("/sub/.hidden", 200)]);
+    expect(server, &[("/.env", 200), ("/.git", 301), ("/.git/config", 200), ("/sub/.hidden", 200)]);
     assert_eq!(listed(server, "/"), ".git/ .well-known/ sub/ sub-link/ .env a.txt inside");
 }
 
@@ -122,7 +122,7 @@ fn links_lead_out_where_that_is_asked_for() {
     expect(
         server,
         &[
-            ("/out", 308),
+            ("/out", 301),
             ("/out/secret.txt", 200),
             ("/out.txt", 200),
             ("/dangling", 404),

@@ -128,7 +128,7 @@ fn listings_may_be_refused() {
         ("/", 403),
         ("/top/", 403),
         ("/top/?sort=size", 403),
-        ("/top", 308),
+        ("/top", 301),
         ("/top/a.txt", 200),
         ("/index/", 200),
         ("/none/", 404),

@@ -98,7 +98,7 @@ fn every_answer_says_who_made_it_and_when_and_no_field_twice() {
         ("GET /directory/ HTTP/1.1\r\nHost: a\r\n\r\n", 200),
         ("OPTIONS * HTTP/1.1\r\nHost: a\r\n\r\n", 204),
         ("GET /a.txt HTTP/1.1\r\nHost: a\r\nIf-None-Match: *\r\n\r\n", 304),
-        ("GET /directory HTTP/1.1\r\nHost: a\r\n\r\n", 308),
+        ("GET /directory HTTP/1.1\r\nHost: a\r\n\r\n", 301),
         ("GET / HTTP/1.1\r\n\r\n", 400),
         ("GET /none HTTP/1.1\r\nHost: a\r\n\r\n", 404),
         ("POST / HTTP/1.1\r\nHost: a\r\n\r\n", 405),

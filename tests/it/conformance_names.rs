@@ -167,7 +167,7 @@ fn redirects_keep_the_query_and_never_lead_to_another_host() {
         ("/\\elsewhere/..", None),
     ] {
         let reply = server.connect().get(target);
-        let status = if location.is_some() { 308 } else { 200 };
+        let status = if location.is_some() { 301 } else { 200 };
         assert_eq!((reply.status, reply.field("Location")), (status, location), "{target}");
     }
 }

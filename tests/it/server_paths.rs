@@ -89,7 +89,7 @@ fn a_directory_without_its_slash_is_redirected_to_itself() {
     let (server, _outside) = site();
     for (target, location) in [("/dir", "/dir/"), ("/dir?a=b", "/dir/?a=b"), ("//dir", "/dir/")] {
         let reply = server.connect().get(target);
-        assert_eq!((reply.status, reply.field("Location")), (308, Some(location)), "{target}");
+        assert_eq!((reply.status, reply.field("Location")), (301, Some(location)), "{target}");
     }
     assert_eq!(server.connect().get("/a.txt/").status, 404);
 }
