@@ -107,8 +107,8 @@ fn the_page_is_whole_by_itself() {
         "href=\"?sort=date&amp;order=desc\"",
         "href=\"../\"",
         "href=\"./file10.txt\"",
-        "1.4 MiB",
-        "2001-09-09 01:46",
+        "1.4\u{a0}MiB",
+        "2001-09-09<span>\u{a0}01:46</span>",
         "2 folders, 3 files",
     ] {
         assert!(page.contains(part), "{part}: {page}");

@@ -12,14 +12,14 @@ use crate::server::page::page;
 use crate::server::page::quantity::size;
 
 const COLUMNS: [(SortBy, &str); 3] =
-    [(SortBy::Name, "Name"), (SortBy::Size, "Size"), (SortBy::Date, "Modified (UTC)")];
+    [(SortBy::Name, "Name"), (SortBy::Size, "Size"), (SortBy::Date, "Modified")];
 
 const STYLE: &str = "\
 th:first-child,td:first-child{white-space:normal;overflow-wrap:anywhere;width:100%}\
 th:nth-child(2),td:nth-child(2){text-align:right;font-variant-numeric:tabular-nums}\
 td:nth-child(3){font-variant-numeric:tabular-nums}\
 td:first-child a{display:block}\
-@media(max-width:30rem){th:nth-child(3),td:nth-child(3){display:none}}";
+@media(max-width:30rem){th,td{padding:.4rem .3rem}h1,p,footer{padding:0 .3rem}th span,td span{display:none}}";
 
 pub(super) fn write(listing: &Listing) -> String {
     let mut title = String::from("Index of /");
@@ -67,7 +67,11 @@ fn heading(listing: &Listing, column: SortBy, label: &str) -> Markup {
     };
     let link = listing.order.after_choosing(column).to_query();
     html! {
-        th scope="col" aria-sort=[aria] { a href=(link) rel="nofollow" { (label) } (arrow) }
+        th scope="col" aria-sort=[aria] {
+            a href=(link) rel="nofollow" { (label) }
+            @if column == SortBy::Date { span { "\u{a0}(UTC)" } }
+            (arrow)
+        }
     }
 }
 
@@ -83,11 +87,13 @@ fn row(entry: &Entry) -> Markup {
             }
             @match entry.kind {
                 EntryKind::Directory => td {},
-                EntryKind::File { length } => td title={ (length) " bytes" } { (size(length)) },
+                EntryKind::File { length } => td title={ (length) " bytes" } { (unbroken(&size(length))) },
             }
             td {
                 time datetime=(entry.modified.strftime("%Y-%m-%dT%H:%M:%SZ")) {
-                    (entry.modified.strftime("%Y-%m-%d %H:%M"))
+                    // A narrow screen shows the day alone.
+                    (entry.modified.strftime("%Y-%m-%d"))
+                    span { (entry.modified.strftime("\u{a0}%H:%M")) }
                 }
             }
         }
@@ -134,6 +140,11 @@ fn legible(name: &[u8]) -> Cow<'_, str> {
         _ => character,
     };
     text.chars().map(picture).collect::<String>().into()
+}
+
+/// Kept on one line, also by a text browser, which knows no style sheet.
+fn unbroken(text: &str) -> String {
+    text.replace(' ', "\u{a0}")
 }
 
 #[cfg(test)]

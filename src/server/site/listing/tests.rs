@@ -159,9 +159,9 @@ fn a_page_has_a_table_with_links_to_sort_it_and_a_way_up() {
         "<th scope=\"col\"><a href=\"?sort=size&amp;order=desc\"",
         "<th scope=\"col\"><a href=\"?sort=date&amp;order=desc\"",
         "<a href=\"./deep/\"><bdi>deep</bdi>/</a>",
-        "<td title=\"5 bytes\">5 B</td>",
-        "<td title=\"1610612736 bytes\">1.5 GiB</td>",
-        "<time datetime=\"2026-11-25T13:17:05Z\">2026-11-25 13:17</time>",
+        "<td title=\"5 bytes\">5\u{a0}B</td>",
+        "<td title=\"1610612736 bytes\">1.5\u{a0}GiB</td>",
+        "<time datetime=\"2026-11-25T13:17:05Z\">2026-11-25<span>\u{a0}13:17</span></time>",
         "1 folder, 2 files, 1.5 GiB",
     ] {
         assert!(page.contains(part), "{part} in {page}");
