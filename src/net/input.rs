@@ -83,6 +83,10 @@ impl Input {
             self.buffer.copy_within(self.start..self.end, 0);
             (self.start, self.end) = (0, self.end - self.start);
         }
+        if self.buffer.is_empty() {
+            // Zeroed by the system, so that pages which no message ever fills are never touched.
+            self.buffer = vec![0; self.capacity];
+        }
         // A body is consumed as it comes, so only a head that is still incomplete makes this grow,
         // and heads are bounded.
         if self.buffer.len() - self.end < self.capacity {

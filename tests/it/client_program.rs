@@ -122,7 +122,10 @@ fn what_cannot_be_used_is_named_with_what_to_do_and_nothing_is_fetched() {
         (&["-urls", &good, "-unknown"], &["unexpected argument"]),
         (
             &["-urls", &good, "file1.txt"],
-            &["error: \"file1.txt\" is not a URL", "http://localhost:20001/file1.txt"],
+            &[
+                "http_client_concurrent: \"file1.txt\" is not a URL",
+                "http://localhost:20001/file1.txt",
+            ],
         ),
         (&["-urls", &good, "ftp://host/x"], &["\"ftp://host/x\"", "scheme ftp", "http://"]),
         (&["-urls", &good, "-o", "file"], &["directory file is not a directory", "with -o"]),

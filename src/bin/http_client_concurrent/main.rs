@@ -1,4 +1,7 @@
-//! The downloader as a program: arguments in, files and a report out, and an exit status.
+//! `http_client_concurrent`: the arguments, the log, the report and the exit status. Fetching is the
+//! library's.
+
+#![forbid(unsafe_code)]
 
 mod args;
 mod quantity;
@@ -80,7 +83,7 @@ fn with_advice(error: impl error::Error + Send + Sync + 'static, advice: &str) -
 
 /// Unlike `eprintln!`, does not mind that nobody reads it.
 fn fail(error: &anyhow::Error, status: u8) -> ExitCode {
-    let _ = writeln!(io::stderr(), "error: {error:#}");
+    let _ = writeln!(io::stderr(), "http_client_concurrent: {error:#}");
     status.into()
 }
 

@@ -9,8 +9,7 @@ use std::time::Duration;
 
 use socket2::SockRef;
 
-/// Longer than any test takes: a script whose client is silent for so long fails.
-const PATIENCE: Duration = Duration::from_secs(20);
+use super::PATIENCE;
 
 /// A running server; dropped, it waits for its scripts to end.
 pub(crate) struct Scripted {
