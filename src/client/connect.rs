@@ -1,59 +1,114 @@
-//! From a URL to a connection with its server.
+//! From a URL to a connection with its server: directly or through a proxy, plain or within TLS.
 //!
-//! Each of a host's addresses is tried in turn, those that come later with the time that earlier ones
-//! have left: so `localhost` works whichever of its families the server listens on, and an address
-//! that swallows everything does not use up the time of the others. What is said over a connection is
-//! left to `fetch`.
+//! What is said over a connection is left to `fetch`, and which address takes it to `dial`.
 
 use std::io::{self, Read, Write};
-use std::net::{IpAddr, SocketAddr, TcpStream};
+use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use url::{Host, Origin, Url};
+use url::{Host, Position, Url};
 
+use super::dial::dial;
+use super::proxy::{Proxies, Proxy};
 use super::resolve::Resolver;
-use super::{FetchError, Phase, Phases};
-use crate::net::{Deadline, ReadTimeout, is_timeout};
+use super::settings::Timeouts;
+use super::socket::Socket;
+use super::tls::{HandshakeError, TlsStream, Trust, handshake};
+use super::{FetchError, Phase, Phases, Stop};
+use crate::http::HeadWriter;
+use crate::net::{HeadReadError, Input, is_timeout};
 
 /// Opens connections.
 #[derive(Debug)]
 pub(super) struct Connector {
     resolver: Resolver,
-    /// For connecting, and afterwards for each read and write.
-    timeout: Duration,
+    pub(super) timeouts: Timeouts,
+    trust: Trust,
+    proxies: Proxies,
+    pub(super) stop: Stop,
 }
 
-/// A connection to an origin, whose reads and writes have a timeout.
+/// A connection to an origin, or to the proxy that speaks for it, whose reads and writes have a timeout.
 #[derive(Debug)]
-pub(super) struct Connection {
-    origin: Origin,
-    transport: Transport,
-    read_timeout: ReadTimeout,
-}
-
-/// What carries the bytes of a connection.
-#[derive(Debug)]
-enum Transport {
-    Plain(TcpStream),
+pub(super) enum Connection {
+    Plain(Socket),
+    Tls(Box<TlsStream>),
 }
 
 impl Connector {
-    pub(super) fn new(timeout: Duration) -> Self {
-        Self { resolver: Resolver::default(), timeout }
+    pub(super) fn new(timeouts: Timeouts, trust: Trust, proxies: Proxies, stop: Stop) -> Self {
+        Self { resolver: Resolver::default(), timeouts, trust, proxies, stop }
     }
 
-    pub(super) fn timeout(&self) -> Duration {
-        self.timeout
+    /// The proxy that requests for `url` are handed to as they are; `https` goes through a tunnel.
+    pub(super) fn forwarding_proxy(&self, url: &Url) -> Option<&Proxy> {
+        self.proxies.for_url(url).filter(|_| url.scheme() == "http")
     }
 
     /// Connects to the server of `url`, whose scheme is a supported one.
     pub(super) fn connect(&self, url: &Url, phases: &mut Phases) -> Result<Connection, FetchError> {
-        let addresses = timed(&mut phases.dns, || self.addresses(url))?;
-        timed(&mut phases.connect, || {
-            let (stream, address) = connect_to_any(&addresses, self.timeout)?;
-            self.settle(stream, url).map_err(|error| FetchError::Connect { address, error })
-        })
+        let proxy = self.proxies.for_url(url);
+        let peer = proxy.map_or(url, |proxy| &proxy.url);
+        let addresses = timed(&mut phases.dns, || self.addresses(peer))?;
+        let mut socket = timed(&mut phases.connect, || {
+            let timeout = self.timeouts.connect;
+            let (stream, address) = dial(&addresses, timeout, &self.stop)?;
+            let socket = Socket::new(stream, timeout, &self.stop)
+                .map_err(|error| FetchError::Connect { address, error })?;
+            match proxy.filter(|_| url.scheme() == "https") {
+                Some(proxy) => self.tunnel(socket, proxy, url),
+                None => Ok(socket),
+            }
+        })?;
+        if url.scheme() == "http" {
+            socket.set_read_timeout(self.timeouts.silence).map_err(FetchError::Broken)?;
+            return Ok(Connection::Plain(socket));
+        }
+        let host = url.host_str().expect("URLs of supported schemes have a host");
+        let shaken = timed(&mut phases.tls, || handshake(&self.trust, host, socket));
+        let mut stream = shaken.map_err(|error| self.no_tls(host, error))?;
+        stream.sock.set_read_timeout(self.timeouts.silence).map_err(FetchError::Broken)?;
+        Ok(Connection::Tls(Box::new(stream)))
+    }
+
+    fn no_tls(&self, host: &str, error: HandshakeError) -> FetchError {
+        match error {
+            HandshakeError::Trust(error) => FetchError::Trust(error),
+            HandshakeError::Io(error) if is_timeout(&error) => {
+                FetchError::TimedOut { phase: Phase::Tls, timeout: self.timeouts.connect }
+            }
+            HandshakeError::Io(error) => FetchError::Tls { host: host.into(), error },
+        }
+    }
+
+    /// Has a proxy make a tunnel (RFC 9110 §9.3.6).
+    fn tunnel(&self, mut socket: Socket, proxy: &Proxy, url: &Url) -> Result<Socket, FetchError> {
+        let mut request = Vec::new();
+        let host = &url[Position::BeforeHost..Position::AfterHost];
+        let port = url.port_or_known_default().expect("supported schemes have a default port");
+        let authority = format!("{host}:{port}");
+        let mut head = HeadWriter::request(&mut request, "CONNECT", &authority);
+        head = head.field("Host", &authority);
+        if let Some(credentials) = &proxy.credentials {
+            head = head.field("Proxy-Authorization", credentials.value());
+        }
+        head.finish();
+        let mut input = Input::with_capacity(1024);
+        socket.write_all(&request).map_err(FetchError::Send)?;
+        let head = input.read_response_head(&mut socket).map_err(|error| match error {
+            HeadReadError::Io(error) if is_timeout(&error) => {
+                FetchError::TimedOut { phase: Phase::Connect, timeout: self.timeouts.connect }
+            }
+            HeadReadError::Io(error) => FetchError::Broken(error),
+            HeadReadError::Malformed(error) => FetchError::Malformed(error),
+        })?;
+        // In TLS the client speaks first, so nothing may be behind the head yet.
+        if head.status().is_success() && input.data().is_empty() {
+            Ok(socket)
+        } else {
+            Err(FetchError::Proxy(head.status()))
+        }
     }
 
     fn addresses(&self, url: &Url) -> Result<Arc<[SocketAddr]>, FetchError> {
@@ -64,21 +119,9 @@ impl Connector {
             Host::Ipv6(ip) => Ok(address(ip.into())),
             Host::Domain(host) => self
                 .resolver
-                .resolve(host, port)
-                .map_err(|error| FetchError::Resolve { host: host.to_owned(), error }),
+                .resolve(host, port, self.timeouts.connect, &self.stop)
+                .map_err(|error| FetchError::Resolve { host: host.into(), error }),
         }
-    }
-
-    fn settle(&self, stream: TcpStream, url: &Url) -> io::Result<Connection> {
-        stream.set_nodelay(true)?;
-        stream.set_write_timeout(Some(self.timeout))?;
-        let mut connection = Connection {
-            origin: url.origin(),
-            transport: Transport::Plain(stream),
-            read_timeout: ReadTimeout::default(),
-        };
-        connection.set_read_timeout(self.timeout)?;
-        Ok(connection)
     }
 }
 
@@ -90,109 +133,57 @@ pub(super) fn timed<T>(phase: &mut Duration, work: impl FnOnce() -> T) -> T {
     result
 }
 
-/// Connects to the first address that takes the connection. `addresses` is not empty; `timeout` is for
-/// all of them.
-fn connect_to_any(
-    addresses: &[SocketAddr],
-    timeout: Duration,
-) -> Result<(TcpStream, SocketAddr), FetchError> {
-    let deadline = Deadline::after(timeout);
-    let mut failure = FetchError::TimedOut { phase: Phase::Connect, timeout };
-    for (index, address) in addresses.iter().enumerate() {
-        let share = u32::try_from(addresses.len() - index).unwrap_or(u32::MAX);
-        let Ok(remaining) = deadline.remaining() else { break };
-        let timeout = (remaining / share).max(Duration::from_micros(1));
-        match TcpStream::connect_timeout(address, timeout) {
-            Ok(stream) => return Ok((stream, *address)),
-            Err(error) => {
-                log::debug!("cannot connect to {address}: {error}");
-                if !is_timeout(&error) {
-                    failure = FetchError::Connect { address: *address, error };
-                }
-            }
-        }
-    }
-    Err(failure)
-}
-
 impl Connection {
-    pub(super) fn origin(&self) -> &Origin {
-        &self.origin
-    }
-
     /// Lets each read wait for at most `timeout`.
     pub(super) fn set_read_timeout(&mut self, timeout: Duration) -> io::Result<()> {
-        let Transport::Plain(stream) = &self.transport;
-        self.read_timeout.set(stream, timeout)
+        match self {
+            Self::Plain(socket) => socket.set_read_timeout(timeout),
+            Self::Tls(stream) => stream.sock.set_read_timeout(timeout),
+        }
     }
 }
 
 impl Read for Connection {
     fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
-        match &mut self.transport {
-            Transport::Plain(stream) => stream.read(buffer),
+        match self {
+            Self::Plain(socket) => socket.read(buffer),
+            Self::Tls(stream) => stream.read(buffer),
         }
     }
 }
 
 impl Write for Connection {
     fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
-        match &mut self.transport {
-            Transport::Plain(stream) => stream.write(bytes),
+        match self {
+            Self::Plain(socket) => socket.write(bytes),
+            Self::Tls(stream) => stream.write(bytes),
         }
     }
 
     fn flush(&mut self) -> io::Result<()> {
-        match &mut self.transport {
-            Transport::Plain(stream) => stream.flush(),
+        match self {
+            Self::Plain(socket) => socket.flush(),
+            Self::Tls(stream) => stream.flush(),
         }
     }
 }
 
 #[cfg(test)]
 mod tests {
-    use std::net::TcpListener;
-
-    use socket2::{Domain, Socket, Type};
-
     use super::*;
-
-    /// An address that refuses connections for as long as the socket lives, since nobody listens.
-    fn refusing(address: &str) -> (Socket, SocketAddr) {
-        let address: SocketAddr = address.parse().unwrap();
-        let socket = Socket::new(Domain::for_address(address), Type::STREAM, None).unwrap();
-        socket.bind(&address.into()).unwrap();
-        let address = socket.local_addr().unwrap().as_socket().unwrap();
-        (socket, address)
-    }
-
-    #[test]
-    fn an_address_that_refuses_is_followed_by_the_next() {
-        let (_six, six) = refusing("[::1]:0");
-        let listener = TcpListener::bind("127.0.0.1:0").unwrap();
-        let four = listener.local_addr().unwrap();
-        let (stream, address) = connect_to_any(&[six, four], Duration::from_secs(10)).unwrap();
-        assert_eq!((stream.peer_addr().unwrap(), address), (four, four));
-    }
-
-    #[test]
-    fn the_last_refusal_is_told() {
-        let (_six, six) = refusing("[::1]:0");
-        let (_four, four) = refusing("127.0.0.1:0");
-        match connect_to_any(&[six, four], Duration::from_secs(10)) {
-            Err(FetchError::Connect { address, error }) => {
-                assert_eq!((address, error.kind()), (four, io::ErrorKind::ConnectionRefused));
-            }
-            other => panic!("{other:?}"),
-        }
-    }
 
     #[test]
     fn literal_addresses_are_looked_up_nowhere() {
-        let connector = Connector::new(Duration::from_secs(1));
+        let connector = Connector::new(
+            Timeouts::default(),
+            Trust::default(),
+            Proxies::default(),
+            Stop::default(),
+        );
         for (url, expected) in [
             ("http://127.0.0.1:8080/", "127.0.0.1:8080"),
             ("http://127.1/", "127.0.0.1:80"),
+            ("https://127.0.0.1/", "127.0.0.1:443"),
             ("http://[::1]:8080/", "[::1]:8080"),
             ("http://[0:0::1]/", "[::1]:80"),
         ] {

@@ -1,4 +1,4 @@
-//! Why a fetch failed, and whether another try may help.
+//! Why a fetch failed, whether another try may help, and what kind of failure it is.
 //!
 //! What a peer sent is escaped before it stands in a message. Which URL failed is not repeated here:
 //! the outcome knows it.
@@ -11,7 +11,7 @@ use std::{error, fmt, io};
 
 use url::Url;
 
-use super::MAX_REDIRECTS;
+use super::{MAX_REDIRECTS, StopReason, TrustError};
 use crate::http::{FramingError, ResponseHeadError, Status};
 use crate::net::BodyError;
 
@@ -19,6 +19,7 @@ use crate::net::BodyError;
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Phase {
     Connect,
+    Tls,
     Send,
     Answer,
     Body,
@@ -28,9 +29,15 @@ pub enum Phase {
 #[derive(Debug)]
 pub enum FetchError {
     /// The host's name has no address, or nobody could be asked.
-    Resolve { host: String, error: Arc<io::Error> },
+    Resolve { host: Box<str>, error: Arc<io::Error> },
     /// The last of the host's addresses to be tried did not take the connection.
     Connect { address: SocketAddr, error: io::Error },
+    /// The proxy made no tunnel.
+    Proxy(Status),
+    /// There is no TLS with the server, or its certificate is refused.
+    Tls { host: Box<str>, error: io::Error },
+    /// Nobody could vouch for the server.
+    Trust(Arc<TrustError>),
     /// Nothing happened for so long.
     TimedOut { phase: Phase, timeout: Duration },
     /// The request could not be sent.
@@ -43,18 +50,20 @@ pub enum FetchError {
     Malformed(ResponseHeadError),
     /// More informational answers than any server has reason to send.
     Unending,
-    /// An answer other than success.
-    Status(Status),
-    /// The whole was asked for, and a part came: `206`.
+    /// An answer other than success, and how long the server wants to be left alone.
+    Status { status: Status, retry_after: Option<Duration> },
+    /// A `206` that is not the range that was asked for, or came unasked.
     Partial,
     /// A content coding came that was not asked for, and would be saved as if it were the content.
-    Coded(String),
+    Coded(Box<str>),
     /// A redirect that says not where to, or says it in more than one field.
     NoLocation(Status),
     /// A redirect to what is no URL.
-    Location { location: String, error: url::ParseError },
+    Location { location: Box<str>, error: url::ParseError },
     /// A redirect to a scheme that is not supported.
-    LocationScheme(Url),
+    LocationScheme(Box<Url>),
+    /// A redirect from `https` to `http`.
+    Downgrade(Box<Url>),
     /// More than [`MAX_REDIRECTS`] redirects.
     Redirects,
     /// The body's end cannot be known.
@@ -63,6 +72,44 @@ pub enum FetchError {
     Body(BodyError),
     /// The file cannot be written, or not be given its name.
     File { path: PathBuf, error: io::Error },
+    /// The content is not what its checksum promises.
+    Checksum { expected: Box<str>, found: Box<str> },
+    /// The run ended before the fetch did.
+    Stopped(StopReason),
+}
+
+/// Kinds of failures, for counting.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Cause {
+    Name,
+    Connection,
+    Tls,
+    Timeout,
+    Protocol,
+    Status(u16),
+    Redirect,
+    Incomplete,
+    File,
+    Checksum,
+    Stopped,
+}
+
+impl fmt::Display for Cause {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Name => "name not found",
+            Self::Connection => "connection failed",
+            Self::Tls => "TLS failed",
+            Self::Timeout => "timed out",
+            Self::Protocol => "unusable answer",
+            Self::Status(code) => return write!(f, "status {code}"),
+            Self::Redirect => "unusable redirect",
+            Self::Incomplete => "incomplete body",
+            Self::File => "file not written",
+            Self::Checksum => "wrong checksum",
+            Self::Stopped => "stopped",
+        })
+    }
 }
 
 impl FetchError {
@@ -71,14 +118,16 @@ impl FetchError {
     #[must_use]
     pub fn is_transient(&self) -> bool {
         match self {
-            Self::Resolve { .. }
-            | Self::Connect { .. }
+            Self::Connect { .. }
             | Self::TimedOut { .. }
             | Self::Send(_)
             | Self::Closed
             | Self::Broken(_)
             | Self::Body(BodyError::Io(_) | BodyError::Truncated { .. }) => true,
-            Self::Status(status) => matches!(
+            Self::Resolve { error, .. } => is_temporary(error),
+            // What TLS itself refuses is refused again; the connection under it may only have broken.
+            Self::Tls { error, .. } => error.kind() != io::ErrorKind::InvalidData,
+            Self::Status { status, .. } | Self::Proxy(status) => matches!(
                 *status,
                 Status::REQUEST_TIMEOUT
                     | Status::TOO_MANY_REQUESTS
@@ -87,18 +136,72 @@ impl FetchError {
                     | Status::SERVICE_UNAVAILABLE
                     | Status::GATEWAY_TIMEOUT
             ),
-            Self::Malformed(_)
+            Self::Trust(_)
+            | Self::Malformed(_)
             | Self::Unending
             | Self::Partial
             | Self::Coded(_)
             | Self::NoLocation(_)
             | Self::Location { .. }
             | Self::LocationScheme(_)
+            | Self::Downgrade(_)
             | Self::Redirects
             | Self::Framing(_)
             | Self::Body(BodyError::Chunked(_))
-            | Self::File { .. } => false,
+            | Self::File { .. }
+            | Self::Checksum { .. }
+            | Self::Stopped(_) => false,
         }
+    }
+
+    /// The server turned the request away rather than answer it: 429 or 503.
+    #[must_use]
+    pub fn is_rejection(&self) -> bool {
+        matches!(
+            self,
+            Self::Status { status: Status::TOO_MANY_REQUESTS | Status::SERVICE_UNAVAILABLE, .. }
+        )
+    }
+
+    /// What kind of failure it is.
+    #[must_use]
+    pub fn cause(&self) -> Cause {
+        match self {
+            Self::Resolve { .. } => Cause::Name,
+            Self::Connect { .. } | Self::Send(_) | Self::Closed | Self::Broken(_) => {
+                Cause::Connection
+            }
+            Self::Tls { .. } | Self::Trust(_) => Cause::Tls,
+            Self::TimedOut { .. } => Cause::Timeout,
+            Self::Status { status, .. } | Self::Proxy(status) => Cause::Status(status.code()),
+            Self::NoLocation(_)
+            | Self::Location { .. }
+            | Self::LocationScheme(_)
+            | Self::Downgrade(_)
+            | Self::Redirects => Cause::Redirect,
+            Self::Malformed(_)
+            | Self::Unending
+            | Self::Partial
+            | Self::Coded(_)
+            | Self::Framing(_)
+            | Self::Body(BodyError::Chunked(_)) => Cause::Protocol,
+            Self::Body(BodyError::Io(_) | BodyError::Truncated { .. }) => Cause::Incomplete,
+            Self::File { .. } => Cause::File,
+            Self::Checksum { .. } => Cause::Checksum,
+            Self::Stopped(_) => Cause::Stopped,
+        }
+    }
+}
+
+/// The resolver could not ask, rather than was told that there is no such name. The system says so in
+/// words alone (`EAI_AGAIN`).
+fn is_temporary(error: &io::Error) -> bool {
+    error.kind() == io::ErrorKind::TimedOut || error.to_string().contains("Temporary failure")
+}
+
+impl From<StopReason> for FetchError {
+    fn from(reason: StopReason) -> Self {
+        Self::Stopped(reason)
     }
 }
 
@@ -107,9 +210,13 @@ impl fmt::Display for FetchError {
         match self {
             Self::Resolve { host, .. } => write!(f, "cannot look up the address of {host}"),
             Self::Connect { address, .. } => write!(f, "cannot connect to {address}"),
+            Self::Proxy(status) => write!(f, "the proxy made no tunnel: {status}"),
+            Self::Tls { host, .. } => write!(f, "cannot speak TLS with {host}"),
+            Self::Trust(error) => error.fmt(f),
             Self::TimedOut { phase, timeout } => {
                 let missing = match phase {
                     Phase::Connect => "no connection",
+                    Phase::Tls => "no TLS handshake",
                     Phase::Send => "the server took no request",
                     Phase::Answer => "no answer came",
                     Phase::Body => "the body stopped coming",
@@ -121,8 +228,8 @@ impl fmt::Display for FetchError {
             Self::Broken(_) => f.write_str("the connection broke before the answer"),
             Self::Malformed(error) => error.fmt(f),
             Self::Unending => f.write_str("the server sends informational answers without end"),
-            Self::Status(status) => write!(f, "the server answered {status}"),
-            Self::Partial => f.write_str("the server sent a part where the whole was asked for"),
+            Self::Status { status, .. } => write!(f, "the server answered {status}"),
+            Self::Partial => f.write_str("the server sent another part than was asked for"),
             Self::Coded(coding) => {
                 write!(f, "the content is coded ({coding}) though no coding was asked for")
             }
@@ -133,10 +240,18 @@ impl fmt::Display for FetchError {
             Self::LocationScheme(url) => {
                 write!(f, "the server redirects to {url}, whose scheme is not supported")
             }
+            Self::Downgrade(url) => {
+                write!(f, "the server redirects from https to {url}, which nothing protects")
+            }
             Self::Redirects => write!(f, "more than {MAX_REDIRECTS} redirects"),
             Self::Framing(error) => error.fmt(f),
             Self::Body(error) => error.fmt(f),
             Self::File { path, .. } => write!(f, "cannot write {}", path.display()),
+            Self::Checksum { expected, found } => {
+                write!(f, "the checksum is {found}, not {expected}")
+            }
+            Self::Stopped(StopReason::Interrupted) => f.write_str("interrupted"),
+            Self::Stopped(StopReason::OutOfTime) => f.write_str("the time for the run is used up"),
         }
     }
 }
@@ -146,23 +261,29 @@ impl error::Error for FetchError {
         match self {
             Self::Resolve { error, .. } => Some(&**error),
             Self::Connect { error, .. }
+            | Self::Tls { error, .. }
             | Self::Send(error)
             | Self::Broken(error)
             | Self::File { error, .. } => Some(error),
             Self::Location { error, .. } => Some(error),
             // Shown as their own, so their causes are next.
             Self::Body(error) => error.source(),
-            Self::TimedOut { .. }
+            Self::Trust(error) => error.source(),
+            Self::Proxy(_)
+            | Self::TimedOut { .. }
             | Self::Closed
             | Self::Malformed(_)
             | Self::Unending
-            | Self::Status(_)
+            | Self::Status { .. }
             | Self::Partial
             | Self::Coded(_)
             | Self::NoLocation(_)
             | Self::LocationScheme(_)
+            | Self::Downgrade(_)
             | Self::Redirects
-            | Self::Framing(_) => None,
+            | Self::Framing(_)
+            | Self::Checksum { .. }
+            | Self::Stopped(_) => None,
         }
     }
 }
@@ -174,7 +295,9 @@ mod tests {
     #[test]
     fn what_time_may_mend_is_worth_another_try() {
         let reset = || io::Error::from(io::ErrorKind::ConnectionReset);
-        let status = |code| FetchError::Status(Status::new(code).unwrap());
+        let status =
+            |code| FetchError::Status { status: Status::new(code).unwrap(), retry_after: None };
+        let tls = |kind: io::ErrorKind| FetchError::Tls { host: "a".into(), error: kind.into() };
         for (error, transient) in [
             (FetchError::Closed, true),
             (FetchError::Broken(reset()), true),
@@ -189,9 +312,12 @@ mod tests {
             (status(504), true),
             (status(404), false),
             (status(501), false),
+            (tls(io::ErrorKind::UnexpectedEof), true),
+            (tls(io::ErrorKind::InvalidData), false),
             (FetchError::Partial, false),
             (FetchError::Redirects, false),
             (FetchError::File { path: "x".into(), error: reset() }, false),
+            (FetchError::Stopped(StopReason::Interrupted), false),
         ] {
             assert_eq!(error.is_transient(), transient, "{error}");
         }

@@ -1,111 +1,146 @@
 //! One attempt at one URL: the request, redirects, the answer, the body into its file.
 //!
 //! ```text
-//! request ─▶ head ─┬─ redirect ─▶ request (at most 20 times)
-//!    ▲             ├─ anything else but a whole, plain success ─▶ failure
-//!    │             └─ success ─▶ body ─▶ file
-//!    └─ a kept connection ended without a byte of an answer: once more, over a new one
+//! part there? ─▶ request ─▶ head ─┬─ redirect ─▶ request (at most 20 times)
+//!                  ▲              ├─ 206, the rest that was asked for ─▶ body ─▶ behind the part
+//!                  │              ├─ 416, and nothing is missing ─▶ file
+//!                  └──── anew ────┼─ 206 or 416, but not for this part
+//!                                 ├─ 200 ─▶ body ─▶ file
+//!                                 └─ anything else ─▶ failure
 //! ```
 //!
 //! What a failure means for further attempts is not decided here, nor whose turn it is.
 
-use std::io::{self, Write};
-use std::time::Duration;
+use std::time::Instant;
 
 use percent_encoding::{CONTROLS, percent_encode};
-use url::{Position, Url};
+use url::Url;
 
-use super::connect::{Connection, Connector, timed};
+use super::credentials::Credentials;
+use super::directory::{OutputDirectory, Place};
+use super::exchange::{Answer, Exchanger, framing};
 use super::job::is_supported;
-use super::kept::KeptConnections;
-use super::save::PartFile;
-use super::{FetchError, Job, Observer, OutputDirectory, Phase, Phases, Saved};
-use crate::http::{
-    Answering, Framing, HeadWriter, ResponseHead, Status, asks_to_persist, response_framing,
-};
-use crate::net::{Body, BodyError, Deadline, HeadReadError, Input, is_disconnect, is_timeout};
+use super::naming::FinalNames;
+use super::part::{self, Completed, Completion, Found, PartFile};
+use super::request::Request;
+use super::resume::{Notes, Rest, last_modified};
+use super::settings::{Digest, Downgrade, Partial, Settings};
+use super::{Arrival, Existing, FetchError, Job, Observer, Phases, Saved};
+use crate::http::{Framing, ResponseHead, Status};
+use crate::net::Body;
 
 /// Most redirects that are followed for one URL, as many as browsers do (RFC 9110 §15.4).
 pub const MAX_REDIRECTS: usize = 20;
 
-/// Most informational answers before the one that counts (RFC 9110 §15.2 has no limit).
-const MAX_INFORMATIONAL: usize = 100;
-
-/// Room offered to each read of a body. A larger buffer gains nothing on loopback; the pages that
-/// small files do not fill cost nothing.
-const BUFFER_BYTES: usize = 256 * 1024;
-
-/// A body that nobody wants is read past, to keep its connection, if it is no longer than this and
-/// takes no longer than [`DISCARD_TIME`]; otherwise a new connection costs less.
-const MAX_DISCARDED_BYTES: usize = 64 * 1024;
-const DISCARD_TIME: Duration = Duration::from_secs(1);
-
-const USER_AGENT: &str = concat!("http_client_concurrent/", env!("CARGO_PKG_VERSION"));
-
-/// What the workers of a run share to fetch with.
-#[derive(Debug)]
-pub(super) struct Network {
-    pub(super) connector: Connector,
-    pub(super) kept: KeptConnections,
+/// What all fetches of a run have in common beside the network.
+pub(super) struct Work<'r> {
+    pub(super) settings: &'r Settings,
+    pub(super) directory: &'r OutputDirectory,
+    pub(super) names: FinalNames<'r>,
+    pub(super) observer: &'r dyn Observer,
 }
 
-/// Fetches one URL after another, with buffers that are reused.
-#[derive(Debug)]
-pub(super) struct Fetcher<'n> {
-    network: &'n Network,
-    input: Input,
-    request: Vec<u8>,
+/// Fetches one URL after another.
+pub(super) struct Fetcher<'r> {
+    pub(super) exchanger: Exchanger<'r>,
+    pub(super) work: &'r Work<'r>,
 }
 
-/// One attempt, as far as it has come.
+/// What is noted of the attempts at one job.
 #[derive(Debug, Default)]
-pub(super) struct Attempt {
+pub(super) struct Record {
     pub(super) phases: Phases,
-    pub(super) redirected_to: Option<Url>,
+    pub(super) redirected_to: Option<Box<Url>>,
+    /// Content that came over the network.
+    pub(super) received: u64,
 }
 
-/// Who is told how a fetch goes, and as which job.
-#[derive(Clone, Copy)]
-pub(super) struct Listener<'o> {
-    pub(super) observer: &'o dyn Observer,
-    pub(super) index: usize,
+/// What an answer is worth.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Worth {
+    Whole(Framing),
+    /// What is missing; with it, so much will be there.
+    Rest {
+        framing: Framing,
+        total: u64,
+    },
+    NothingMissing,
+    /// The part that is there cannot be continued.
+    Anew,
 }
 
-/// An answer whose body has not been read, on its connection.
-struct Answer {
-    head: ResponseHead,
-    connection: Connection,
-}
-
-impl<'n> Fetcher<'n> {
-    pub(super) fn new(network: &'n Network) -> Self {
-        Self { network, input: Input::with_capacity(BUFFER_BYTES), request: Vec::new() }
-    }
-
-    /// Fetches the job's URL into its file, and notes in `attempt` where the time went.
+impl<'r> Fetcher<'r> {
+    /// Fetches the job into its file, and notes in `record` where the time went.
     pub(super) fn fetch(
         &mut self,
+        index: usize,
         job: &Job,
-        directory: &OutputDirectory,
-        attempt: &mut Attempt,
-        listener: Listener<'_>,
+        record: &mut Record,
     ) -> Result<Saved, FetchError> {
-        for _ in 0..=MAX_REDIRECTS {
-            let url = attempt.redirected_to.as_ref().unwrap_or(&job.url);
-            let answer = self.request(url, &mut attempt.phases)?;
-            match redirect_target(url, &answer.head) {
-                Ok(Some(target)) => {
-                    log::debug!("{url} redirects to {target}");
-                    attempt.redirected_to = Some(target);
-                    self.discard(answer);
+        let saving = self.work.settings.saving;
+        let place = self.work.directory.place(&job.file_name)?;
+        if saving.existing == Existing::Skip
+            && let Some(bytes) = place.existing_bytes()
+        {
+            let path = place.path().to_owned();
+            return Ok(Saved { path, bytes, arrival: Arrival::Skipped, checksum: None });
+        }
+        let may_continue = saving.partial == Partial::Continue;
+        let mut found = may_continue.then(|| part::find(&place, job)).flatten();
+        loop {
+            let rest = found.as_ref().map(|found| found.notes.rest(found.bytes));
+            let answer = self.follow(job, rest, record)?;
+            match worth(&answer.head, found.as_ref()) {
+                Ok(Worth::Anew) => {
+                    log::debug!("{}: what is there cannot be continued", job.url);
+                    self.exchanger.discard(answer);
+                    found = None;
                 }
-                Ok(None) => {
-                    return timed(&mut attempt.phases.transfer, || {
-                        self.receive(answer, directory, &job.file_name, listener)
-                    });
+                Ok(worth) => {
+                    let begun = Instant::now();
+                    let saved =
+                        self.receive((index, job), place, found.take(), answer, &worth, record);
+                    record.phases.transfer += begun.elapsed();
+                    return saved;
                 }
                 Err(error) => {
-                    self.discard(answer);
+                    self.exchanger.discard(answer);
+                    return Err(error);
+                }
+            }
+        }
+    }
+
+    /// Sends the request, and follows redirects to the answer that is none.
+    pub(super) fn follow(
+        &mut self,
+        job: &Job,
+        rest: Option<Rest<'_>>,
+        record: &mut Record,
+    ) -> Result<Answer<'r>, FetchError> {
+        record.redirected_to = None;
+        let mut redirected_credentials = None;
+        for _ in 0..=MAX_REDIRECTS {
+            let url = record.redirected_to.as_deref().unwrap_or(&job.url);
+            let is_first_host = url.origin() == job.url.origin();
+            let credentials = if is_first_host {
+                job.credentials.as_ref()
+            } else {
+                redirected_credentials.as_ref()
+            };
+            let authorization = credentials.map(Credentials::value);
+            let request = Request { url, authorization, is_first_host, rest };
+            let answer = self.exchanger.ask(&request, &mut record.phases)?;
+            match redirect_target(url, &answer.head, self.work.settings.downgrade) {
+                Ok(Some(mut target)) => {
+                    redirected_credentials = Credentials::take_from(&mut target);
+                    log::debug!("{url} redirects to {target}");
+                    record.redirected_to = Some(Box::new(target));
+                    self.exchanger.discard(answer);
+                }
+                Ok(None) => return Ok(answer),
+                Err(error) => {
+                    self.exchanger.discard(answer);
                     return Err(error);
                 }
             }
@@ -113,174 +148,79 @@ impl<'n> Fetcher<'n> {
         Err(FetchError::Redirects)
     }
 
-    /// Sends the request over a kept connection or a new one, and reads the answer's head.
-    fn request(&mut self, url: &Url, phases: &mut Phases) -> Result<Answer, FetchError> {
-        self.request.clear();
-        HeadWriter::request(
-            &mut self.request,
-            "GET",
-            &url[Position::BeforePath..Position::AfterQuery],
-        )
-        .field("Host", &url[Position::BeforeHost..Position::AfterPort])
-        .field("User-Agent", USER_AGENT)
-        .field("Accept", "*/*")
-        .field("Accept-Encoding", "identity")
-        .finish();
-        if let Some(connection) = self.network.kept.take(&url.origin()) {
-            match timed(&mut phases.first_byte, || self.exchange(connection)) {
-                Err(error) if self.input.data().is_empty() && is_stale(&error) => {
-                    log::debug!("the server closed a kept connection: {url} is asked for anew");
-                }
-                result => return result,
-            }
-        }
-        let connection = self.network.connector.connect(url, phases)?;
-        timed(&mut phases.first_byte, || self.exchange(connection))
-    }
-
-    fn exchange(&mut self, mut connection: Connection) -> Result<Answer, FetchError> {
-        self.input.consume(self.input.data().len());
-        match connection.write_all(&self.request) {
-            Ok(()) => self.read_head(connection),
-            Err(error) if is_timeout(&error) => Err(self.timed_out(Phase::Send)),
-            // A server that refuses a connection may answer and close before it has read anything.
-            Err(error) if is_disconnect(&error) => {
-                self.read_head(connection).map_err(|failure| match failure {
-                    FetchError::Closed | FetchError::Broken(_) => FetchError::Send(error),
-                    failure => failure,
-                })
-            }
-            Err(error) => Err(FetchError::Send(error)),
-        }
-    }
-
-    /// Reads the head of the answer that counts, past informational ones.
-    fn read_head(&mut self, mut connection: Connection) -> Result<Answer, FetchError> {
-        for _ in 0..=MAX_INFORMATIONAL {
-            let head = self
-                .input
-                .read_response_head(&mut connection)
-                .map_err(|error| self.no_head(error))?;
-            // 101 is the last of its kind: what follows it is no HTTP.
-            if !head.status().is_informational() || head.status() == Status::SWITCHING_PROTOCOLS {
-                return Ok(Answer { head, connection });
-            }
-        }
-        Err(FetchError::Unending)
-    }
-
-    /// Receives the body of an answer that is no redirect.
+    /// Receives the body of an answer that is worth it, and completes the file.
     fn receive(
         &mut self,
-        mut answer: Answer,
-        directory: &OutputDirectory,
-        file_name: &str,
-        listener: Listener<'_>,
+        (index, job): (usize, &Job),
+        place: Place,
+        found: Option<Found>,
+        mut answer: Answer<'_>,
+        worth: &Worth,
+        record: &mut Record,
     ) -> Result<Saved, FetchError> {
-        let framing = match framing_if_usable(&answer.head) {
-            Ok(framing) => framing,
-            Err(error) => {
-                self.discard(answer);
-                return Err(error);
+        let settings = self.work.settings;
+        let (framing, total) = match *worth {
+            Worth::Whole(framing) => (framing, length_of(framing)),
+            Worth::Rest { framing, total } => (framing, Some(total)),
+            Worth::NothingMissing | Worth::Anew => {
+                (Framing::Length(0), found.as_ref().map(|found| found.bytes))
             }
         };
-        listener.observer.began(
-            listener.index,
-            match framing {
-                Framing::Length(bytes) => Some(bytes),
-                Framing::Chunked | Framing::UntilClose => None,
-            },
-        );
-        let mut part = PartFile::create(directory, file_name)?;
-        let mut body = Body::new(framing);
-        loop {
-            match body.next_piece(&mut self.input, &mut answer.connection) {
-                Ok(Some(piece)) => {
-                    part.write(piece)?;
-                    listener.observer.received(listener.index, piece.len());
-                }
-                Ok(None) => break,
-                Err(BodyError::Io(error)) if is_timeout(&error) => {
-                    return Err(self.timed_out(Phase::Body));
-                }
-                Err(error) => return Err(FetchError::Body(error)),
+        let continued_from = found.as_ref().map_or(0, |found| found.bytes);
+        let mut part = match found {
+            Some(found) if !matches!(worth, Worth::Whole(_)) => {
+                PartFile::continued(place, found, settings.saving)?
             }
+            _ => {
+                let notes = Notes::on(&job.url, &answer.head.fields(), total);
+                let needs_checksum =
+                    job.checksum.is_some() || settings.saving.digest == Digest::Sha256;
+                PartFile::create(place, notes, settings.saving, needs_checksum)?
+            }
+        };
+        let continued_from = if matches!(worth, Worth::Whole(_)) { 0 } else { continued_from };
+        self.work.observer.began(index, total, continued_from);
+        let mut body = Body::new(framing);
+        while let Some(piece) = self.exchanger.next_piece(&mut answer, &mut body)? {
+            let length = piece.len();
+            part.write(piece, body.is_complete())?;
+            record.received += length as u64;
+            self.work.observer.received(index, length);
         }
+        if total.is_some_and(|total| total != part.bytes()) {
+            return Err(FetchError::Partial);
+        }
+        let modified = last_modified(&answer.head.fields());
         let status = answer.head.status();
-        self.keep_if_persistent(answer, framing);
-        let (path, bytes) = part.complete()?;
-        Ok(Saved { path, bytes, status })
-    }
-
-    /// Reads past a body that nobody wants, where that is cheaper than a new connection.
-    fn discard(&mut self, mut answer: Answer) {
-        let Ok(framing) = framing(&answer.head) else { return };
-        let is_short = match framing {
-            Framing::Length(bytes) => bytes <= MAX_DISCARDED_BYTES as u64,
-            Framing::Chunked => true,
-            Framing::UntilClose => false,
-        };
-        if is_short && self.read_past(&mut answer.connection, framing).is_some() {
-            self.keep_if_persistent(answer, framing);
+        let mut places = self.work.names.places(job, &answer.head.fields());
+        if *worth != Worth::NothingMissing {
+            self.exchanger.keep_if_persistent(answer, framing);
         }
-    }
-
-    fn read_past(&mut self, connection: &mut Connection, framing: Framing) -> Option<()> {
-        let deadline = Deadline::after(DISCARD_TIME);
-        let mut body = Body::new(framing);
-        let mut room = MAX_DISCARDED_BYTES;
-        loop {
-            if self.input.data().is_empty() && !body.is_complete() {
-                connection.set_read_timeout(deadline.remaining().ok()?).ok()?;
-            }
-            match body.next_piece(&mut self.input, connection).ok()? {
-                Some(piece) => room = room.checked_sub(piece.len())?,
-                None => break,
-            }
-        }
-        connection.set_read_timeout(self.network.connector.timeout()).ok()
-    }
-
-    /// Keeps the connection of an answer whose body has been read, unless either side ends it.
-    fn keep_if_persistent(&self, answer: Answer, framing: Framing) {
-        // What comes behind an answer, unasked, could be taken for the next one.
-        if framing != Framing::UntilClose
-            && self.input.data().is_empty()
-            && asks_to_persist(answer.head.version(), &answer.head.fields())
-        {
-            self.network.kept.keep(answer.connection);
-        }
-    }
-
-    fn timed_out(&self, phase: Phase) -> FetchError {
-        FetchError::TimedOut { phase, timeout: self.network.connector.timeout() }
-    }
-
-    fn no_head(&self, error: HeadReadError<crate::http::ResponseHeadError>) -> FetchError {
-        match error {
-            HeadReadError::Malformed(error) => FetchError::Malformed(error),
-            HeadReadError::Io(error) if is_timeout(&error) => self.timed_out(Phase::Answer),
-            HeadReadError::Io(error) if error.kind() == io::ErrorKind::UnexpectedEof => {
-                FetchError::Closed
-            }
-            HeadReadError::Io(error) => FetchError::Broken(error),
-        }
+        let completed = part.complete(&mut Completion {
+            modified,
+            expected: job.checksum,
+            next_place: &mut || places.next(),
+        })?;
+        let Completed { path, bytes, checksum } = completed;
+        let arrival = Arrival::Fetched { status, continued_from };
+        Ok(Saved { path, bytes, arrival, checksum })
     }
 }
 
-/// A kept connection ended in a way in which servers end idle ones. Only without a byte of an answer
-/// is it certain that this is what happened (RFC 9112 §9.3.1).
-fn is_stale(error: &FetchError) -> bool {
-    match error {
-        FetchError::Closed => true,
-        FetchError::Send(error) | FetchError::Broken(error) => is_disconnect(error),
-        _ => false,
+fn length_of(framing: Framing) -> Option<u64> {
+    match framing {
+        Framing::Length(bytes) => Some(bytes),
+        Framing::Chunked | Framing::UntilClose => None,
     }
 }
 
 /// Where the answer sends the client; `None` where it is no redirect (RFC 9110 §15.4). `300` names
 /// several places and `304` none, so neither is one.
-fn redirect_target(url: &Url, head: &ResponseHead) -> Result<Option<Url>, FetchError> {
+fn redirect_target(
+    url: &Url,
+    head: &ResponseHead,
+    downgrade: Downgrade,
+) -> Result<Option<Url>, FetchError> {
     if !matches!(
         head.status(),
         Status::MOVED_PERMANENTLY
@@ -295,29 +235,53 @@ fn redirect_target(url: &Url, head: &ResponseHead) -> Result<Option<Url>, FetchE
     // Servers send UTF-8 as it is, which a URL holds percent-encoded.
     let location = percent_encode(location, CONTROLS).to_string();
     match url.join(&location) {
-        Ok(target) if is_supported(&target) => Ok(Some(target)),
-        Ok(target) => Err(FetchError::LocationScheme(target)),
-        Err(error) => Err(FetchError::Location { location, error }),
+        Ok(target) if !is_supported(&target) => Err(FetchError::LocationScheme(Box::new(target))),
+        Ok(target)
+            if (url.scheme(), target.scheme()) == ("https", "http")
+                && downgrade == Downgrade::Refuse =>
+        {
+            Err(FetchError::Downgrade(Box::new(target)))
+        }
+        Ok(mut target) => {
+            target.set_fragment(None);
+            Ok(Some(target))
+        }
+        Err(error) => Err(FetchError::Location { location: location.into(), error }),
     }
 }
 
-fn framing(head: &ResponseHead) -> Result<Framing, FetchError> {
-    response_framing(Answering::Get, head.status(), head.version(), &head.fields())
-        .map_err(FetchError::Framing)
+/// What an answer that is no redirect is worth, beside the part that is there.
+fn worth(head: &ResponseHead, found: Option<&Found>) -> Result<Worth, FetchError> {
+    let (status, fields) = (head.status(), head.fields());
+    match (status, found) {
+        (Status::RANGE_NOT_SATISFIABLE, Some(found)) => {
+            let is_complete = found.notes.are_complete(&fields, found.bytes);
+            Ok(if is_complete { Worth::NothingMissing } else { Worth::Anew })
+        }
+        (Status::PARTIAL_CONTENT, Some(found)) => {
+            let framing = framing(head)?;
+            Ok(match found.notes.rest_length(&fields, found.bytes, None) {
+                Some(length) if coding_of(head).is_none() => {
+                    if length_of(framing).is_some_and(|declared| declared != length) {
+                        return Ok(Worth::Anew);
+                    }
+                    Worth::Rest { framing, total: found.bytes + length }
+                }
+                _ => Worth::Anew,
+            })
+        }
+        (Status::PARTIAL_CONTENT, None) => Err(FetchError::Partial),
+        _ if !status.is_success() => Err(FetchError::Status { status, retry_after: None }),
+        _ => match coding_of(head) {
+            Some(coding) => Err(FetchError::Coded(coding)),
+            None => framing(head).map(Worth::Whole),
+        },
+    }
 }
 
-/// How the body is framed that is to be saved: the whole content, as it is.
-fn framing_if_usable(head: &ResponseHead) -> Result<Framing, FetchError> {
-    let status = head.status();
-    if status == Status::PARTIAL_CONTENT {
-        return Err(FetchError::Partial);
-    }
-    if !status.is_success() {
-        return Err(FetchError::Status(status));
-    }
+/// The coding that the content has though none was asked for.
+fn coding_of(head: &ResponseHead) -> Option<Box<str>> {
     let is_coding = |coding: &&[u8]| !coding.eq_ignore_ascii_case(b"identity");
-    if let Some(coding) = head.fields().tokens("Content-Encoding").find(is_coding) {
-        return Err(FetchError::Coded(coding.escape_ascii().to_string()));
-    }
-    framing(head)
+    let coding = head.fields().tokens("Content-Encoding").find(is_coding)?;
+    Some(coding.escape_ascii().to_string().into())
 }

@@ -1,7 +1,7 @@
 //! The file name that a URL asks for: decoded for people, and safe whatever the URL holds.
 //!
 //! A name comes from outside, so it may not leave its directory, hide what it is, or be longer than a
-//! file system takes. Which of several equal names a URL gets is settled by `job`.
+//! file system takes. Which of several equal names a URL gets is settled by `names`.
 
 use percent_encoding::{NON_ALPHANUMERIC, percent_decode_str, utf8_percent_encode};
 use url::Url;
@@ -24,6 +24,54 @@ pub(super) fn of(url: &Url) -> String {
     }
 }
 
+/// The path of a URL's file beneath the output directory that mirrors the server: the host, with its
+/// port where that is not the scheme's own, the directories and the name, with slashes between.
+pub(super) fn path_of(url: &Url) -> String {
+    let mut path = match (url.host_str(), url.port()) {
+        (Some(host), None) => host.to_owned(),
+        (host, port) => {
+            format!("{}_{}", host.unwrap_or_default(), port.unwrap_or_default())
+        }
+    };
+    path = numbered(&made_safe(&path), 0);
+    let directories = url.path_segments().map(|segments| {
+        let mut segments: Vec<_> = segments.collect();
+        segments.pop();
+        segments
+    });
+    for segment in directories.into_iter().flatten().filter(|segment| !segment.is_empty()) {
+        path.push('/');
+        path.push_str(&numbered(&decode(segment), 0));
+    }
+    path.push('/');
+    path.push_str(&of(url));
+    path
+}
+
+/// The name that a server suggests, without the directories it may suggest as well (RFC 6266 §4.3);
+/// `None` where nothing is left. A file is not hidden at a server's wish.
+pub(super) fn suggested(name: &str) -> Option<String> {
+    let name = name.rsplit(['/', '\\']).next()?.trim();
+    let name = match name.strip_prefix('.') {
+        Some(rest) if rest.trim_matches('.').is_empty() => return None,
+        Some(rest) => format!("_{rest}"),
+        None => name.to_owned(),
+    };
+    (!name.is_empty()).then(|| numbered(&made_safe(&name), 0))
+}
+
+/// A path that the user chose beneath the output directory, its parts made safe; `None` where it
+/// would leave the directory, or is none.
+pub(super) fn chosen(path: &str) -> Option<String> {
+    let parts: Vec<_> = path.split('/').collect();
+    let is_usable = |part: &&str| !matches!(*part, "" | "." | "..");
+    let all_usable = parts.iter().all(is_usable);
+    all_usable.then(|| {
+        let parts: Vec<_> = parts.into_iter().map(|part| numbered(&made_safe(part), 0)).collect();
+        parts.join("/")
+    })
+}
+
 /// The `number`th name like this one: `a.txt`, `a.1.txt`, `a.2.txt`, no longer than
 /// [`MAX_NAME_BYTES`].
 pub(super) fn numbered(name: &str, number: usize) -> String {
@@ -40,11 +88,16 @@ pub(super) fn numbered(name: &str, number: usize) -> String {
 /// else, or not at all, stay percent-encoded, and so does all of a segment that is not UTF-8.
 fn decode(segment: &str) -> String {
     let Ok(decoded) = percent_decode_str(segment).decode_utf8() else { return segment.to_owned() };
-    if matches!(&*decoded, "." | "..") {
-        return utf8_percent_encode(&decoded, NON_ALPHANUMERIC).to_string();
+    made_safe(&decoded)
+}
+
+/// Percent-encodes what may not stand in a name.
+fn made_safe(text: &str) -> String {
+    if matches!(text, "." | "..") {
+        return utf8_percent_encode(text, NON_ALPHANUMERIC).to_string();
     }
-    let mut name = String::with_capacity(decoded.len());
-    for character in decoded.chars() {
+    let mut name = String::with_capacity(text.len());
+    for character in text.chars() {
         if is_safe(character) {
             name.push(character);
         } else {
@@ -102,6 +155,54 @@ mod tests {
         ] {
             let url = Url::parse(&format!("http://host{path}")).unwrap();
             assert_eq!(of(&url), expected, "{path}");
+        }
+    }
+
+    #[test]
+    fn a_path_mirrors_host_and_directories() {
+        for (url, expected) in [
+            ("http://host/a/b/c.txt", "host/a/b/c.txt"),
+            ("http://HOST:80/", "host/index.html"),
+            ("http://host:8080/a//b/", "host_8080/a/b/index.html"),
+            ("http://[::1]:81/x", "[::1]_81/x"),
+            ("http://host/%2e%2e/a/..%2f..%2fx/y", "host/a/..%2F..%2Fx/y"),
+            ("http://host/a%5c..%5cb/x", "host/a%5C..%5Cb/x"),
+        ] {
+            assert_eq!(path_of(&Url::parse(url).unwrap()), expected, "{url}");
+        }
+    }
+
+    #[test]
+    fn a_suggested_name_keeps_neither_directories_nor_leading_dots() {
+        for (name, expected) in [
+            ("report.pdf", Some("report.pdf")),
+            ("/etc/passwd", Some("passwd")),
+            ("..\\..\\win.ini", Some("win.ini")),
+            ("../", None),
+            ("..", None),
+            (".", None),
+            ("", None),
+            (" ", None),
+            (".bashrc", Some("_bashrc")),
+            ("a\u{202e}b\n", Some("a%E2%80%AEb")),
+        ] {
+            assert_eq!(suggested(name).as_deref(), expected, "{name:?}");
+        }
+    }
+
+    #[test]
+    fn a_chosen_path_stays_beneath_its_directory() {
+        for (path, expected) in [
+            ("a.txt", Some("a.txt")),
+            ("x/y/a.txt", Some("x/y/a.txt")),
+            ("../a", None),
+            ("a/../b", None),
+            ("/a", None),
+            ("a/", None),
+            ("", None),
+            ("a\u{7f}b", Some("a%7Fb")),
+        ] {
+            assert_eq!(chosen(path).as_deref(), expected, "{path:?}");
         }
     }
 

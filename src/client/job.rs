@@ -1,21 +1,64 @@
 //! A URL and the file it will become.
 //!
 //! All URLs are checked and all names settled before the first thread starts: what is wrong is said
-//! before anything is fetched, and no two threads ever want the same file.
+//! before anything is fetched, and no two threads ever want the same file. A user name and password are
+//! taken out of the URL here, so that no message, report or file beside a download repeats them.
 
-use std::collections::{HashMap, HashSet};
+use std::collections::HashSet;
 use std::{error, fmt};
 
 use url::Url;
 
-use super::{PART_SUFFIX, file_name};
+use super::credentials::Credentials;
+use super::names::Names;
+use super::{Checksum, ChecksumList, OutputDirectory, Wanted, file_name};
 
 /// One URL to fetch.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Job {
+    /// Without user name, password and fragment.
     pub url: Url,
-    /// The file's name within the output directory; no other job of the same plan has it.
+    /// Those that were in the URL.
+    pub credentials: Option<Credentials>,
+    /// The file's path within the output directory; no other job of the same plan has it.
     pub file_name: String,
+    /// What the content must have.
+    pub checksum: Option<Checksum>,
+    /// The user chose the name, so that no server has a say in it.
+    pub is_name_chosen: bool,
+}
+
+/// How files are called.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Layout {
+    /// All in one directory, by the last part of the URL's path.
+    #[default]
+    Flat,
+    /// Beneath directories that mirror the host and its own.
+    Mirrored,
+}
+
+/// What becomes of a file that is there already.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Existing {
+    /// It is replaced when the new one is complete.
+    #[default]
+    Replace,
+    /// It stays, and its URL is not fetched.
+    Skip,
+    /// It stays, and the new one gets a name with a number.
+    Number,
+}
+
+/// What is to be done.
+#[derive(Debug, Default)]
+pub struct Plan {
+    /// In the order in which the URLs were given.
+    pub jobs: Vec<Job>,
+    /// How many URLs were given more than once for the same file, and are fetched once.
+    pub duplicates: usize,
+    /// What cannot be fetched.
+    pub errors: Vec<JobError>,
 }
 
 /// A URL that cannot be fetched, whatever its server says.
@@ -23,6 +66,8 @@ pub struct Job {
 pub struct JobError {
     /// The URL as it was given.
     pub url: String,
+    /// The line of its list.
+    pub line: Option<usize>,
     pub problem: JobProblem,
 }
 
@@ -31,22 +76,25 @@ pub struct JobError {
 pub enum JobProblem {
     /// No URL by the URL standard.
     Malformed(url::ParseError),
-    /// A scheme other than `http`.
+    /// A scheme other than `http` and `https`.
     Scheme(String),
-    /// A user name or a password, which the client would not send (RFC 9110 §4.2.4).
-    Credentials,
+    /// A file name that would leave the output directory.
+    Name(String),
 }
 
 impl fmt::Display for JobError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        if let Some(line) = self.line {
+            write!(f, "line {line}: ")?;
+        }
         let url = self.url.escape_debug();
         match &self.problem {
             JobProblem::Malformed(_) => write!(f, "\"{url}\" is not a URL"),
             JobProblem::Scheme(scheme) => {
                 write!(f, "cannot fetch \"{url}\": the scheme {scheme} is not supported")
             }
-            JobProblem::Credentials => {
-                f.write_str("cannot fetch a URL with a user name or password in it")
+            JobProblem::Name(name) => {
+                write!(f, "\"{}\" is no file beneath the output directory", name.escape_debug())
             }
         }
     }
@@ -56,108 +104,155 @@ impl error::Error for JobError {
     fn source(&self) -> Option<&(dyn error::Error + 'static)> {
         match &self.problem {
             JobProblem::Malformed(error) => Some(error),
-            JobProblem::Scheme(_) | JobProblem::Credentials => None,
+            JobProblem::Scheme(_) | JobProblem::Name(_) => None,
         }
     }
 }
 
 /// Checks the URLs and gives each a file name of its own, in the order given: of two that ask for
-/// `a.txt` the second gets `a.1.txt`.
-///
-/// # Errors
-/// The first URL that cannot be fetched.
-pub fn plan<U: AsRef<str>>(urls: &[U]) -> Result<Vec<Job>, JobError> {
-    let mut names = Names::default();
-    urls.iter()
-        .map(|url| {
-            let url = parse(url.as_ref())
-                .map_err(|problem| JobError { url: url.as_ref().to_owned(), problem })?;
-            let file_name = names.claim(&file_name::of(&url));
-            Ok(Job { url, file_name })
-        })
-        .collect()
+/// `a.txt` the second gets `a.1.txt`. With [`Existing::Number`] the files that are in `directory` count
+/// as well.
+#[must_use]
+pub fn plan(
+    wanted: impl IntoIterator<Item = Wanted>,
+    layout: Layout,
+    existing: Existing,
+    directory: &OutputDirectory,
+) -> Plan {
+    let (mut plan, mut names, mut seen) = (Plan::default(), Names::default(), HashSet::new());
+    let is_there = |name: &str| {
+        existing == Existing::Number && directory.path().join(name).symlink_metadata().is_ok()
+    };
+    for wanted in wanted {
+        let Wanted { url: text, name, line } = wanted;
+        let (url, credentials) = match parse(&text) {
+            Ok(parsed) => parsed,
+            Err(problem) => {
+                plan.errors.push(JobError { url: text, line, problem });
+                continue;
+            }
+        };
+        let key = format!("{url}\t{}", name.as_deref().unwrap_or_default());
+        if !seen.insert(key.into_boxed_str()) {
+            log::info!("{url} is wanted more than once, and is fetched once");
+            plan.duplicates += 1;
+            continue;
+        }
+        let is_name_chosen = name.is_some();
+        let chosen = name.map(|name| file_name::chosen(&name).ok_or(JobProblem::Name(name)));
+        let wanted_name = match (chosen, layout) {
+            (Some(Ok(name)), _) => name,
+            (Some(Err(problem)), _) => {
+                plan.errors.push(JobError { url: text, line, problem });
+                continue;
+            }
+            (None, Layout::Flat) => file_name::of(&url),
+            (None, Layout::Mirrored) => file_name::path_of(&url),
+        };
+        let file_name = names.claim(&wanted_name, is_there);
+        plan.jobs.push(Job { url, credentials, file_name, checksum: None, is_name_chosen });
+    }
+    plan
 }
 
-fn parse(text: &str) -> Result<Url, JobProblem> {
-    let url = Url::parse(text).map_err(JobProblem::Malformed)?;
-    if !is_supported(&url) {
-        Err(JobProblem::Scheme(url.scheme().to_owned()))
-    } else if !url.username().is_empty() || url.password().is_some() {
-        Err(JobProblem::Credentials)
-    } else {
-        Ok(url)
+impl Plan {
+    /// Has the files verified that the list names, and says how many those are.
+    pub fn verify_against(&mut self, list: &ChecksumList) -> usize {
+        for job in &mut self.jobs {
+            job.checksum = list.of(&job.file_name);
+        }
+        self.jobs.iter().filter(|job| job.checksum.is_some()).count()
     }
+}
+
+impl Wanted {
+    /// Whether it can be planned.
+    ///
+    /// # Errors
+    /// It cannot.
+    pub fn check(&self) -> Result<(), JobError> {
+        let checked = parse(&self.url).and_then(|_| match &self.name {
+            Some(name) if file_name::chosen(name).is_none() => Err(JobProblem::Name(name.clone())),
+            _ => Ok(()),
+        });
+        checked.map_err(|problem| JobError { url: self.url.clone(), line: self.line, problem })
+    }
+}
+
+fn parse(text: &str) -> Result<(Url, Option<Credentials>), JobProblem> {
+    let mut url = Url::parse(text).map_err(JobProblem::Malformed)?;
+    if !is_supported(&url) {
+        return Err(JobProblem::Scheme(url.scheme().to_owned()));
+    }
+    url.set_fragment(None);
+    let credentials = Credentials::take_from(&mut url);
+    Ok((url, credentials))
 }
 
 /// The client speaks this URL's protocol.
 pub(super) fn is_supported(url: &Url) -> bool {
-    url.scheme() == "http"
-}
-
-/// The names that are spoken for, those of the partial files included.
-#[derive(Debug, Default)]
-struct Names {
-    taken: HashSet<String>,
-    /// The number to try first, by the name that was asked for.
-    next: HashMap<String, usize>,
-}
-
-impl Names {
-    fn claim(&mut self, wanted: &str) -> String {
-        let next = self.next.entry(wanted.to_owned()).or_default();
-        loop {
-            let name = file_name::numbered(wanted, *next);
-            let part = format!("{name}{PART_SUFFIX}");
-            *next += 1;
-            if !self.taken.contains(&name) && !self.taken.contains(&part) {
-                self.taken.insert(name.clone());
-                self.taken.insert(part);
-                return name;
-            }
-        }
-    }
+    matches!(url.scheme(), "http" | "https")
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
 
-    fn names(urls: &[&str]) -> Vec<String> {
-        plan(urls).unwrap().into_iter().map(|job| job.file_name).collect()
+    fn plan_flat(urls: &[&str]) -> Plan {
+        let root = tempfile::tempdir().unwrap();
+        let directory = OutputDirectory::prepare(root.path()).unwrap();
+        let wanted = urls.iter().copied().map(Wanted::url);
+        plan(wanted, Layout::Flat, Existing::Replace, &directory)
     }
 
     #[test]
-    fn every_job_has_a_name_of_its_own() {
-        for (urls, expected) in [
-            (&["http://a/x.txt", "http://b/x.txt"][..], &["x.txt", "x.1.txt"][..]),
-            (&["http://a/x", "http://a/x", "http://a/x"], &["x", "x.1", "x.2"]),
-            (&["http://a/", "http://b"], &["index.html", "index.1.html"]),
-            (&["http://a/x.txt", "http://b/x.1.txt"], &["x.txt", "x.1.txt"]),
-            (
-                &["http://a/x.1.txt", "http://a/x.txt", "http://b/x.txt"],
-                &["x.1.txt", "x.txt", "x.2.txt"],
-            ),
-            (
-                &["http://a/x.txt", "http://b/x.txt", "http://b/x.1.txt"],
-                &["x.txt", "x.1.txt", "x.1.1.txt"],
-            ),
-            // A partial file is a file as well.
-            (&["http://a/x", "http://a/x.part"], &["x", "x.1.part"]),
-            (&["http://a/x.part", "http://a/x"], &["x.part", "x.1"]),
+    fn every_job_has_a_name_of_its_own_and_a_repeated_url_is_one_job() {
+        for (urls, expected, duplicates) in [
+            (&["http://a/x.txt", "http://b/x.txt"][..], &["x.txt", "x.1.txt"][..], 0),
+            (&["http://a/x", "http://A:80/x#there", "http://a/x?"], &["x", "x.1"], 1),
+            (&["http://a/", "http://b"], &["index.html", "index.1.html"], 0),
         ] {
-            assert_eq!(names(urls), expected, "{urls:?}");
+            let plan = plan_flat(urls);
+            let names: Vec<_> = plan.jobs.iter().map(|job| job.file_name.as_str()).collect();
+            assert_eq!((&names[..], plan.duplicates), (expected, duplicates), "{urls:?}");
         }
     }
 
     #[test]
     fn names_cut_short_are_still_told_apart() {
         let urls = ["a", "b", "c"].map(|end| format!("http://a/{}{end}", "x".repeat(300)));
-        let names: HashSet<_> = plan(&urls).unwrap().into_iter().map(|job| job.file_name).collect();
+        let jobs = plan_flat(&urls.each_ref().map(String::as_str)).jobs;
+        let names: HashSet<_> = jobs.into_iter().map(|job| job.file_name).collect();
         assert_eq!(names.len(), 3);
     }
 
     #[test]
-    fn what_cannot_be_fetched_is_said_with_its_url() {
+    fn files_that_are_there_count_where_they_are_to_stay() {
+        let root = tempfile::tempdir().unwrap();
+        let directory = OutputDirectory::prepare(root.path()).unwrap();
+        std::fs::write(root.path().join("x"), "").unwrap();
+        for (existing, expected) in
+            [(Existing::Replace, "x"), (Existing::Skip, "x"), (Existing::Number, "x.1")]
+        {
+            let plan = plan([Wanted::url("http://a/x")], Layout::Flat, existing, &directory);
+            assert_eq!(plan.jobs[0].file_name, expected);
+        }
+    }
+
+    #[test]
+    fn a_chosen_name_wins_and_credentials_leave_the_url() {
+        let root = tempfile::tempdir().unwrap();
+        let directory = OutputDirectory::prepare(root.path()).unwrap();
+        let wanted = Wanted { name: Some("d/n".into()), ..Wanted::url("https://u:secret@a/x") };
+        let plan = plan([wanted], Layout::Mirrored, Existing::Replace, &directory);
+        let job = &plan.jobs[0];
+        assert_eq!((job.url.as_str(), job.file_name.as_str()), ("https://a/x", "d/n"));
+        assert!(job.is_name_chosen && job.credentials.is_some());
+        assert!(!format!("{job:?}").contains("secret"), "{job:?}");
+    }
+
+    #[test]
+    fn what_cannot_be_fetched_is_said_with_its_url_and_its_line() {
         for (url, message) in [
             ("", "\"\" is not a URL"),
             ("file1.txt", "\"file1.txt\" is not a URL"),
@@ -170,10 +265,14 @@ mod tests {
                 "localhost:20001/a",
                 "cannot fetch \"localhost:20001/a\": the scheme localhost is not supported",
             ),
-            ("http://u:secret@a/", "cannot fetch a URL with a user name or password in it"),
         ] {
-            let error = plan(&["http://a/", url]).unwrap_err();
+            let plan = plan_flat(&["http://a/", url]);
+            assert_eq!(plan.jobs.len(), 1);
+            let error = &plan.errors[0];
             assert_eq!((error.url.as_str(), error.to_string().as_str()), (url, message));
         }
+        let problem = JobProblem::Name("../x".into());
+        let error = JobError { url: "http://a/".into(), line: Some(3), problem };
+        assert_eq!(error.to_string(), "line 3: \"../x\" is no file beneath the output directory");
     }
 }

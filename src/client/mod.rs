@@ -1,25 +1,59 @@
 //! The downloader: URLs in, files out, through a bounded pool of threads over blocking sockets.
 //!
 //! [`plan`] settles every URL's file name, [`OutputDirectory`] the place, and [`download`] fetches them
-//! with so many threads, telling an [`Observer`] how it goes. Nothing is printed here. The way of one
-//! URL: `pool` (its turn) → `fetch` (request, redirects, answer) over a connection of `kept` or
-//! `connect` → `save` (the file) → `outcome`.
+//! with so many threads, telling an [`Observer`] how it goes, until all are done or [`Stop`] ends it.
+//! Nothing is printed here.
+//!
+//! The way of one URL: `pool` (its turn, and `retry`) → `fetch` (redirects, what the answer is worth) →
+//! `exchange` (request and answer) through the `host_gate` over a kept connection or one of `connect`
+//! (`resolve`, `dial`, `proxy`, `tls`) → `part` (the file, and `resume` for what is left of it) →
+//! `naming` (its name in the `directory`) → `outcome`.
 
+mod checksum;
 mod connect;
+mod credentials;
+mod dial;
+mod directory;
 mod error;
+mod exchange;
 mod fetch;
 mod file_name;
+mod host_gate;
+mod host_limit;
+mod input_list;
 mod job;
-mod kept;
+mod names;
+mod naming;
+mod observer;
 mod outcome;
+mod part;
 mod pool;
+mod proxy;
+mod request;
 mod resolve;
-mod save;
+mod resume;
+mod retry;
+mod settings;
+mod socket;
+mod stop;
+mod tls;
 
-pub use error::{FetchError, Phase};
+pub use checksum::{Checksum, ChecksumList};
+pub use credentials::Credentials;
+pub use directory::{DirectoryError, OutputDirectory};
+pub use error::{Cause, FetchError, Phase};
 pub use fetch::MAX_REDIRECTS;
 pub use file_name::MAX_NAME_BYTES;
-pub use job::{Job, JobError, JobProblem, plan};
-pub use outcome::{Outcome, Phases, Run, Saved};
-pub use pool::{Observer, Settings, Silent, StartError, download};
-pub use save::{DirectoryError, OutputDirectory, PART_SUFFIX};
+pub use input_list::{ListError, MAX_LINE_BYTES, Wanted, read_list};
+pub use job::{Existing, Job, JobError, JobProblem, Layout, Plan, plan};
+pub use observer::{Observer, Silent};
+pub use outcome::{Arrival, LearntLimit, Outcome, Phases, Run, Saved};
+pub use part::PART_SUFFIX;
+pub use pool::{StartError, download};
+pub use proxy::{Proxies, Proxy, ProxyError};
+pub use request::{FieldError, RequestFields};
+pub use resume::NOTES_SUFFIX;
+pub use retry::RetryPolicy;
+pub use settings::{Digest, Downgrade, Durability, Naming, Partial, Saving, Settings, Timeouts};
+pub use stop::{Stop, StopReason};
+pub use tls::{Trust, TrustError};

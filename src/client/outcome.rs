@@ -1,20 +1,25 @@
 //! What became of each URL, when, and where its time went.
 //!
-//! Plain values: the report, the experiment and the tests read them; nothing is measured here.
+//! Plain values: the report, the experiment and the tests read them; nothing is measured here. A run of
+//! a hundred thousand URLs keeps one outcome for each, so they are small.
 
 use std::path::PathBuf;
 use std::time::Duration;
 
 use url::Url;
 
-use super::FetchError;
+use super::{Checksum, FetchError};
 use crate::http::Status;
 
-/// Where the time of one fetch went, redirects included.
+/// Where the time of one fetch went, redirects and all attempts included.
+///
+/// All but `queue` lie after the worker took the URL up.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Phases {
     /// From the start of the run until a worker took the URL up.
     pub queue: Duration,
+    /// For the host's gate, and between attempts.
+    pub waiting: Duration,
     /// Looking the host's name up; nothing where the answer was known.
     pub dns: Duration,
     /// Opening the connection; nothing where a kept one was used.
@@ -33,8 +38,19 @@ pub struct Saved {
     pub path: PathBuf,
     /// The length of the content.
     pub bytes: u64,
-    /// The status it came with, a 2xx.
-    pub status: Status,
+    /// How it came to be there.
+    pub arrival: Arrival,
+    /// Where it was asked for, or had to be verified.
+    pub checksum: Option<Checksum>,
+}
+
+/// How a file came to be there.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Arrival {
+    /// From its server, with this status, a 2xx; or with 416, which says that nothing was missing.
+    Fetched { status: Status, continued_from: u64 },
+    /// It was there before, and is left as it is.
+    Skipped,
 }
 
 /// What became of one URL.
@@ -42,12 +58,31 @@ pub struct Saved {
 pub struct Outcome {
     pub result: Result<Saved, FetchError>,
     /// The URL that the last answer came from, or was expected from, if it is not the job's own.
-    pub redirected_to: Option<Url>,
+    pub redirected_to: Option<Box<Url>>,
     /// Which worker fetched it, counted from zero.
     pub worker: usize,
     /// From when its worker took it up until it was done with it.
     pub took: Duration,
     pub phases: Phases,
+    /// How often it was tried, the first time included; zero if the run ended before.
+    pub attempts: u32,
+    /// How many of the attempts were turned away, with 429 or 503.
+    pub rejections: u32,
+    /// The content that came over the network, in all attempts together.
+    pub received: u64,
+}
+
+/// What was learnt of a host that refused connections or said how many it allows.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct LearntLimit {
+    /// Scheme, host and, where it is not the scheme's own, port.
+    pub host: String,
+    /// How many connections it accepts at a time.
+    pub connections: usize,
+    /// How many requests it refused with 429.
+    pub rejections: u32,
+    /// The time that went into those, added up.
+    pub cost: Duration,
 }
 
 /// What became of all URLs of one run.
@@ -59,6 +94,8 @@ pub struct Run {
     pub workers: usize,
     /// From before the first thread was started until the last was done.
     pub wall: Duration,
+    /// One for each host that was found to have a limit.
+    pub limits: Vec<LearntLimit>,
 }
 
 impl Run {
@@ -68,10 +105,10 @@ impl Run {
         self.outcomes.iter().filter(|outcome| outcome.result.is_err()).count()
     }
 
-    /// The length of all files together.
+    /// The length of all files together that were fetched, what was there before included.
     #[must_use]
     pub fn bytes(&self) -> u64 {
-        self.outcomes.iter().flat_map(|outcome| &outcome.result).map(|saved| saved.bytes).sum()
+        self.outcomes.iter().flat_map(|outcome| &outcome.result).map(Saved::fetched_bytes).sum()
     }
 
     /// How long the fetches took one by one, added up. Of a concurrent run this is an upper bound of
@@ -79,5 +116,14 @@ impl Run {
     #[must_use]
     pub fn sum_of_fetches(&self) -> Duration {
         self.outcomes.iter().map(|outcome| outcome.took).sum()
+    }
+}
+
+impl Saved {
+    fn fetched_bytes(&self) -> u64 {
+        match self.arrival {
+            Arrival::Fetched { .. } => self.bytes,
+            Arrival::Skipped => 0,
+        }
     }
 }

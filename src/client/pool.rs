@@ -1,60 +1,23 @@
 //! The bounded pool: so many threads, one queue of jobs, results in the order of the jobs.
 //!
 //! A worker takes the next job when it is done with the last, so that no more fetches are under way
-//! than there are workers, and a slow one holds up nobody else. How a job is fetched is the business
-//! of `fetch`.
+//! than there are workers, and a slow one holds up nobody else. It tries its job for as long as `retry`
+//! lets it; how an attempt is made is the business of `fetch`. A further thread watches for the end.
 
-use std::num::NonZeroUsize;
-use std::panic;
-use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::thread::{self, ScopedJoinHandle};
 use std::time::{Duration, Instant};
-use std::{error, fmt, io};
+use std::{error, fmt, io, panic};
 
 use super::connect::Connector;
-use super::fetch::{Attempt, Fetcher, Listener, Network};
-use super::kept::KeptConnections;
-use super::{Job, Outcome, OutputDirectory, Run};
-
-/// How a run is done.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Settings {
-    /// Most fetches, and connections in use, at a time.
-    pub concurrency: NonZeroUsize,
-    /// For connecting, and then for each read and write; not zero.
-    pub timeout: Duration,
-}
-
-/// Five connections, thirty seconds.
-impl Default for Settings {
-    fn default() -> Self {
-        Self {
-            concurrency: NonZeroUsize::new(5).expect("five is not zero"),
-            timeout: Duration::from_secs(30),
-        }
-    }
-}
-
-/// Is told how a run goes, by all workers at once. Jobs are named by their position.
-pub trait Observer: Sync {
-    /// A worker has taken the job up.
-    fn started(&self, _job: usize) {}
-
-    /// Its content begins to come, of this length where the server says it.
-    fn began(&self, _job: usize, _bytes: Option<u64>) {}
-
-    /// So many more bytes of it have come.
-    fn received(&self, _job: usize, _bytes: usize) {}
-
-    /// The job is done, one way or the other.
-    fn finished(&self, _job: usize, _outcome: &Outcome) {}
-}
-
-/// Tells nobody.
-#[derive(Clone, Copy, Debug, Default)]
-pub struct Silent;
-
-impl Observer for Silent {}
+use super::exchange::{Exchanger, Network};
+use super::fetch::{Fetcher, Record, Work};
+use super::host_gate::HostGates;
+use super::naming::FinalNames;
+use super::retry::{Failed, Tries};
+use super::{
+    FetchError, Job, Observer, Outcome, OutputDirectory, Run, Saved, Settings, Stop, StopReason,
+};
 
 /// Why nothing could be fetched.
 #[derive(Debug)]
@@ -80,7 +43,7 @@ impl error::Error for StartError {
 }
 
 /// Fetches all jobs into the directory, with a thread for each up to the concurrency, and returns when
-/// all are done.
+/// all are done or `stop` says so.
 ///
 /// Connections and looked-up names are shared by the workers, and given up at the end: runs do not
 /// profit from one another.
@@ -91,37 +54,45 @@ pub fn download(
     jobs: &[Job],
     directory: &OutputDirectory,
     settings: &Settings,
+    stop: &Stop,
     observer: &dyn Observer,
 ) -> Result<Run, StartError> {
     let begun = Instant::now();
-    let size = settings.concurrency.get().min(jobs.len());
+    let concurrency = settings.concurrency.get();
+    let size = concurrency.min(jobs.len());
+    let per_host = settings.per_host.map_or(concurrency, |most| most.get().min(concurrency));
     let network = Network {
-        connector: Connector::new(settings.timeout),
-        kept: KeptConnections::new(settings.concurrency.get()),
+        connector: Connector::new(
+            settings.timeouts,
+            settings.trust.clone(),
+            settings.proxies.clone(),
+            stop.clone(),
+        ),
+        gates: HostGates::new(per_host, concurrency, stop.clone()),
+        fields: settings.fields.clone(),
+        max_wait: settings.retry.max_wait,
     };
+    let names = FinalNames::new(jobs, directory, settings.saving);
+    let work = Work { settings, directory, names, observer };
     let shared =
-        &Shared { queue: Queue::default(), jobs, directory, network: &network, observer, begun };
+        &Shared { queue: Queue::default(), jobs, network: &network, work: &work, stop, begun };
+    let is_done = &AtomicBool::new(false);
     let (workers, mut outcomes) = thread::scope(|scope| {
-        let mut threads = Vec::with_capacity(size);
-        for worker in 0..size {
-            let spawned = thread::Builder::new()
-                .name(format!("fetch-{worker}"))
-                .spawn_scoped(scope, move || shared.work(worker));
-            match spawned {
-                Ok(thread) => threads.push(thread),
-                Err(error) if threads.is_empty() => return Err(StartError::Thread(error)),
-                Err(error) => {
-                    log::warn!("only {worker} of {size} threads could be started: {error}");
-                    break;
-                }
-            }
-        }
-        Ok((threads.len(), collect(threads)))
+        let deadline = settings.timeouts.total.map(|total| begun + total);
+        thread::Builder::new()
+            .name("watch".to_owned())
+            .spawn_scoped(scope, move || shared.watch(deadline, is_done))
+            .map_err(StartError::Thread)?;
+        let started = shared.start(scope, size);
+        let result = started.map(|threads| (threads.len(), collect(threads)));
+        is_done.store(true, Ordering::SeqCst);
+        stop.wake();
+        result
     })?;
     let wall = begun.elapsed();
     outcomes.sort_unstable_by_key(|(index, _)| *index);
     let outcomes = outcomes.into_iter().map(|(_, outcome)| outcome).collect();
-    Ok(Run { outcomes, workers, wall })
+    Ok(Run { outcomes, workers, wall, limits: network.gates.learnt() })
 }
 
 type Indexed = (usize, Outcome);
@@ -137,9 +108,9 @@ fn collect(threads: Vec<ScopedJoinHandle<'_, Vec<Indexed>>>) -> Vec<Indexed> {
 struct Shared<'r> {
     queue: Queue,
     jobs: &'r [Job],
-    directory: &'r OutputDirectory,
     network: &'r Network,
-    observer: &'r dyn Observer,
+    work: &'r Work<'r>,
+    stop: &'r Stop,
     begun: Instant,
 }
 
@@ -158,27 +129,104 @@ impl Queue {
     }
 }
 
-impl Shared<'_> {
+impl<'r> Shared<'r> {
+    fn start<'s>(
+        &'s self,
+        scope: &'s thread::Scope<'s, '_>,
+        size: usize,
+    ) -> Result<Vec<ScopedJoinHandle<'s, Vec<Indexed>>>, StartError> {
+        let mut threads = Vec::with_capacity(size);
+        for worker in 0..size {
+            let spawned = thread::Builder::new()
+                .name(format!("fetch-{worker}"))
+                .spawn_scoped(scope, move || self.work(worker));
+            match spawned {
+                Ok(thread) => threads.push(thread),
+                Err(error) if threads.is_empty() => return Err(StartError::Thread(error)),
+                Err(error) => {
+                    log::warn!("only {worker} of {size} threads could be started: {error}");
+                    break;
+                }
+            }
+        }
+        Ok(threads)
+    }
+
+    /// Ends the run when its time is over, and has all who wait notice that it ends.
+    fn watch(&self, deadline: Option<Instant>, is_done: &AtomicBool) {
+        if !self.stop.wait_until(deadline, || is_done.load(Ordering::SeqCst)) {
+            self.stop.stop(StopReason::OutOfTime);
+        }
+        self.network.gates.wake();
+    }
+
     /// The life of one worker: job after job, until none is left.
     fn work(&self, worker: usize) -> Vec<Indexed> {
-        let mut fetcher = Fetcher::new(self.network);
+        let mut fetcher = Fetcher { exchanger: Exchanger::new(self.network), work: self.work };
         let mut outcomes = Vec::new();
         while let Some(index) = self.queue.take(self.jobs) {
             let outcome = self.fetch(&mut fetcher, index, worker);
-            self.observer.finished(index, &outcome);
+            self.work.observer.finished(index, &outcome);
             outcomes.push((index, outcome));
         }
         outcomes
     }
 
-    fn fetch(&self, fetcher: &mut Fetcher<'_>, index: usize, worker: usize) -> Outcome {
-        self.observer.started(index);
+    fn fetch(&self, fetcher: &mut Fetcher<'r>, index: usize, worker: usize) -> Outcome {
         let taken_up = Instant::now();
-        let mut attempt = Attempt::default();
-        attempt.phases.queue = taken_up.duration_since(self.begun);
-        let listener = Listener { observer: self.observer, index };
-        let result = fetcher.fetch(&self.jobs[index], self.directory, &mut attempt, listener);
-        let Attempt { phases, redirected_to } = attempt;
-        Outcome { result, redirected_to, worker, took: taken_up.elapsed(), phases }
+        let mut record = Record::default();
+        record.phases.queue = taken_up.duration_since(self.begun);
+        let (result, attempts, rejections) = if let Some(reason) = self.stop.reason() {
+            (Err(reason.into()), 0, 0)
+        } else {
+            self.work.observer.started(index);
+            self.try_until_done(fetcher, index, &mut record)
+        };
+        let Record { phases, redirected_to, received } = record;
+        let took = taken_up.elapsed();
+        Outcome { result, redirected_to, worker, took, phases, attempts, rejections, received }
+    }
+
+    /// Makes one attempt after the other; the result of the last, their number, and how many of them
+    /// were turned away.
+    fn try_until_done(
+        &self,
+        fetcher: &mut Fetcher<'r>,
+        index: usize,
+        record: &mut Record,
+    ) -> (Result<Saved, FetchError>, u32, u32) {
+        let (job, policy) = (&self.jobs[index], &self.work.settings.retry);
+        let (mut attempts, mut rejections, mut tries) = (0, 0, Tries::default());
+        loop {
+            attempts += 1;
+            let received = record.received;
+            let answers = self.network.gates.answers(&job.url);
+            let error = match fetcher.fetch(index, job, record) {
+                Ok(saved) => return (Ok(saved), attempts, rejections),
+                Err(error) => error,
+            };
+            if let Some(reason) = self.stop.reason() {
+                return (Err(reason.into()), attempts, rejections);
+            }
+            rejections += u32::from(error.is_rejection());
+            let failed = Failed {
+                progress_bytes: record.received - received,
+                was_crowded_out: error.is_rejection()
+                    && self.network.gates.answers(&job.url) > answers,
+            };
+            let wait = error
+                .is_transient()
+                .then(|| tries.after(failed, policy, fastrand::f64()))
+                .flatten();
+            let Some(wait) = wait else { return (Err(error), attempts, rejections) };
+            self.work.observer.retrying(index, &error, wait);
+            self.rest(wait, record);
+        }
+    }
+
+    fn rest(&self, wait: Duration, record: &mut Record) {
+        let begun = Instant::now();
+        self.stop.sleep(wait);
+        record.phases.waiting += begun.elapsed();
     }
 }

@@ -1,30 +1,48 @@
 //! Names to addresses, asked once a run.
 //!
 //! Many connections to one host begin at once, and each look-up reads several files or asks a server.
-//! So the first to ask for a name looks it up, those who come meanwhile wait for it, and those who
+//! So the first to ask for a name has it looked up, those who come meanwhile wait for it, and those who
 //! come later know. A failure is shared by those who waited and then forgotten. The system's resolver
-//! has no timeout but its own.
+//! can be neither interrupted nor given a time, so it is asked in a thread that may outlive its askers.
 
 use std::collections::HashMap;
 use std::io;
 use std::net::{SocketAddr, ToSocketAddrs};
 use std::sync::{Arc, Mutex, OnceLock};
+use std::thread;
+use std::time::{Duration, Instant};
+
+use super::stop::Stop;
 
 /// The addresses of a host in the order in which the system prefers them, never empty.
 pub(super) type Addresses = Result<Arc<[SocketAddr]>, Arc<io::Error>>;
 
+type Lookup = Arc<OnceLock<Addresses>>;
+
 /// The look-ups of one run.
 #[derive(Debug, Default)]
 pub(super) struct Resolver {
-    lookups: Mutex<HashMap<String, Arc<OnceLock<Addresses>>>>,
+    lookups: Mutex<HashMap<String, Lookup>>,
 }
 
 impl Resolver {
     /// The addresses of `host`, which is a name; the port of each is `port`.
-    pub(super) fn resolve(&self, host: &str, port: u16) -> Addresses {
+    pub(super) fn resolve(
+        &self,
+        host: &str,
+        port: u16,
+        timeout: Duration,
+        stop: &Stop,
+    ) -> Addresses {
         let key = format!("{host}:{port}");
-        let lookup = Arc::clone(self.lock().entry(key.clone()).or_default());
-        let addresses = lookup.get_or_init(|| look_up(host, port)).clone();
+        let lookup = self.lookup(&key, host, port, stop)?;
+        stop.wait_until(Some(Instant::now() + timeout), || lookup.get().is_some());
+        let addresses = match lookup.get() {
+            Some(addresses) => addresses.clone(),
+            None => {
+                Err(Arc::new(io::Error::new(io::ErrorKind::TimedOut, "nobody answered in time")))
+            }
+        };
         if addresses.is_err() {
             let mut lookups = self.lock();
             if lookups.get(&key).is_some_and(|current| Arc::ptr_eq(current, &lookup)) {
@@ -34,7 +52,29 @@ impl Resolver {
         addresses
     }
 
-    fn lock(&self) -> std::sync::MutexGuard<'_, HashMap<String, Arc<OnceLock<Addresses>>>> {
+    /// The look-up that is under way or done, or a new one.
+    fn lookup(
+        &self,
+        key: &str,
+        host: &str,
+        port: u16,
+        stop: &Stop,
+    ) -> Result<Lookup, Arc<io::Error>> {
+        let mut lookups = self.lock();
+        if let Some(lookup) = lookups.get(key) {
+            return Ok(Arc::clone(lookup));
+        }
+        let lookup = Lookup::default();
+        let (asked, stop, host) = (Arc::clone(&lookup), stop.clone(), host.to_owned());
+        thread::Builder::new().name("resolve".to_owned()).spawn(move || {
+            let _ = asked.set(look_up(&host, port));
+            stop.wake();
+        })?;
+        lookups.insert(key.to_owned(), Arc::clone(&lookup));
+        Ok(lookup)
+    }
+
+    fn lock(&self) -> std::sync::MutexGuard<'_, HashMap<String, Lookup>> {
         self.lookups.lock().expect("nothing panics while the look-ups are locked")
     }
 }
@@ -53,15 +93,17 @@ mod tests {
 
     #[test]
     fn a_name_is_looked_up_once_and_a_failure_is_forgotten() {
-        let resolver = Resolver::default();
-        let first = resolver.resolve("localhost", 80).unwrap();
+        let (resolver, stop) = (Resolver::default(), Stop::default());
+        let resolve =
+            |host: &str, port| resolver.resolve(host, port, Duration::from_secs(20), &stop);
+        let first = resolve("localhost", 80).unwrap();
         assert!(first.iter().all(|address| address.ip().is_loopback() && address.port() == 80));
-        let second = resolver.resolve("localhost", 80).unwrap();
+        let second = resolve("localhost", 80).unwrap();
         assert!(Arc::ptr_eq(&first, &second));
-        assert_eq!(resolver.resolve("localhost", 81).unwrap()[0].port(), 81);
+        assert_eq!(resolve("localhost", 81).unwrap()[0].port(), 81);
         // A label is at most 63 bytes long, so nobody is asked.
         let impossible = format!("{}.invalid", "x".repeat(64));
-        resolver.resolve(&impossible, 80).unwrap_err();
+        resolve(&impossible, 80).unwrap_err();
         assert_eq!(resolver.lock().len(), 2);
     }
 }

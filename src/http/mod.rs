@@ -26,7 +26,7 @@ mod status;
 mod structured;
 mod target;
 #[cfg(test)]
-mod test_fields;
+pub(crate) mod test_fields;
 mod writer;
 
 pub use byteranges::Byteranges;

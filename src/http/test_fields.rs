@@ -4,7 +4,7 @@ use super::Fields;
 use super::headers::FieldTable;
 
 /// Calls `ask` with the fields of `lines`, each of which is one field line without its ending.
-pub(super) fn with_fields<T>(lines: &[&str], ask: impl FnOnce(&Fields<'_>) -> T) -> T {
+pub(crate) fn with_fields<T>(lines: &[&str], ask: impl FnOnce(&Fields<'_>) -> T) -> T {
     let section: String = lines.iter().flat_map(|line| [line, "\r\n"]).chain(["\r\n"]).collect();
     let mut table = FieldTable::default();
     table.parse(section.as_bytes(), 0).expect("a test's lines are valid fields");

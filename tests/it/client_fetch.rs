@@ -7,8 +7,8 @@ use std::sync::Mutex;
 use std::time::Duration;
 
 use http_concurrent::client::{
-    FetchError, MAX_REDIRECTS, Observer, Outcome, OutputDirectory, Phase, Run, Settings, Silent,
-    download, plan,
+    Existing, FetchError, Job, Layout, MAX_REDIRECTS, Observer, Outcome, OutputDirectory, Phase,
+    RetryPolicy, Run, Settings, Silent, Stop, Timeouts, Wanted, download, plan,
 };
 use http_concurrent::net::BodyError;
 use tempfile::TempDir;
@@ -55,17 +55,27 @@ fn names_in(directory: &Path) -> Vec<String> {
     names
 }
 
+/// No second tries: what a test is about is what happens at the first.
 fn settings(concurrency: usize) -> Settings {
     Settings {
         concurrency: NonZeroUsize::new(concurrency).unwrap(),
-        timeout: Duration::from_secs(10),
+        retry: RetryPolicy { retries: 0, ..RetryPolicy::default() },
+        ..Settings::default()
     }
+}
+
+fn plan_all(urls: &[String], directory: &OutputDirectory) -> Vec<Job> {
+    let wanted = urls.iter().map(Wanted::url);
+    let plan = plan(wanted, Layout::Flat, Existing::Replace, directory);
+    assert_eq!(plan.errors, []);
+    plan.jobs
 }
 
 fn fetch_with(settings: &Settings, urls: &[String]) -> Fetched {
     let directory = tempfile::tempdir().unwrap();
     let output = OutputDirectory::prepare(directory.path()).unwrap();
-    let run = download(&plan(urls).unwrap(), &output, settings, &Silent).unwrap();
+    let jobs = plan_all(urls, &output);
+    let run = download(&jobs, &output, settings, &Stop::default(), &Silent).unwrap();
     Fetched { run, directory }
 }
 
@@ -165,27 +175,30 @@ fn what_is_not_the_whole_plain_content_is_refused() {
     let cases: [(Vec<u8>, Check); 13] = [
         (
             answer("404 Not Found", "", "no"),
-            |e| matches!(e, FetchError::Status(s) if s.code() == 404),
+            |e| matches!(e, FetchError::Status { status, .. } if status.code() == 404),
         ),
-        (answer("500 Oops", "", ""), |e| matches!(e, FetchError::Status(s) if s.code() == 500)),
+        (
+            answer("500 Oops", "", ""),
+            |e| matches!(e, FetchError::Status { status, .. } if status.code() == 500),
+        ),
         (
             answer("300 Choices", "Location: /x\r\n", ""),
-            |e| matches!(e, FetchError::Status(s) if s.code() == 300),
+            |e| matches!(e, FetchError::Status { status, .. } if status.code() == 300),
         ),
         (
             b"HTTP/1.1 304 Not Modified\r\n\r\n".to_vec(),
-            |e| matches!(e, FetchError::Status(s) if s.code() == 304),
+            |e| matches!(e, FetchError::Status { status, .. } if status.code() == 304),
         ),
         (
             b"HTTP/1.1 101 Switching Protocols\r\n\r\n".to_vec(),
-            |e| matches!(e, FetchError::Status(s) if s.code() == 101),
+            |e| matches!(e, FetchError::Status { status, .. } if status.code() == 101),
         ),
         (answer("206 Partial Content", "Content-Range: bytes 0-0/2\r\n", "a"), |e| {
             matches!(e, FetchError::Partial)
         }),
         (
             answer("200 OK", "Content-Encoding: gzip\r\n", "a"),
-            |e| matches!(e, FetchError::Coded(coding) if coding == "gzip"),
+            |e| matches!(e, FetchError::Coded(coding) if &**coding == "gzip"),
         ),
         (answer("200 OK", "Content-Length: 7\r\n", "a"), |e| matches!(e, FetchError::Framing(_))),
         (b"SSH-2.0-OpenSSH_9.9\r\n".to_vec(), |e| matches!(e, FetchError::Malformed(_))),
@@ -301,7 +314,10 @@ fn an_answer_sent_before_the_request_was_read_is_heard() {
         peer.wait_for_close();
     });
     let error = fetch(1, &[server.url("/file")]).into_failure();
-    assert!(matches!(error, FetchError::Status(status) if status.code() == 503), "{error:?}");
+    assert!(
+        matches!(error, FetchError::Status { status, .. } if status.code() == 503),
+        "{error:?}"
+    );
 }
 
 #[test]
@@ -369,7 +385,9 @@ fn a_redirect_to_nowhere_is_a_failure() {
 
 #[test]
 fn a_server_that_falls_silent_is_given_up() {
-    let settings = Settings { timeout: Duration::from_millis(100), ..settings(1) };
+    let silence = Duration::from_millis(100);
+    let timeouts = Timeouts { silence, ..Timeouts::default() };
+    let settings = Settings { timeouts, ..settings(1) };
     for (bytes, expected) in [
         ("", Phase::Answer),
         ("HTTP/1.1 200 OK\r\nContent-Le", Phase::Answer),
@@ -385,7 +403,7 @@ fn a_server_that_falls_silent_is_given_up() {
         let error = fetch_with(&settings, &[server.url("/file")]).into_failure();
         match error {
             FetchError::TimedOut { phase, timeout } => {
-                assert_eq!((phase, timeout), (expected, settings.timeout), "{bytes:?}");
+                assert_eq!((phase, timeout), (expected, silence), "{bytes:?}");
             }
             other => panic!("{bytes:?}: {other:?}"),
         }
@@ -490,8 +508,8 @@ fn an_older_file_is_replaced_whole_or_stays_as_it_was() {
     for name in ["new", "gone"] {
         fs::write(directory.path().join(name), "an older file").unwrap();
     }
-    let jobs = plan(&["/new", "/gone"].map(|path| server.url(path))).unwrap();
-    download(&jobs, &output, &settings(2), &Silent).unwrap();
+    let jobs = plan_all(&["/new", "/gone"].map(|path| server.url(path)), &output);
+    download(&jobs, &output, &settings(2), &Stop::default(), &Silent).unwrap();
     assert_eq!(fs::read(directory.path().join("new")).unwrap(), b"new");
     assert_eq!(fs::read(directory.path().join("gone")).unwrap(), b"an older file");
     assert_eq!(names_in(directory.path()), ["gone", "new"]);
@@ -510,8 +528,8 @@ fn an_observer_is_told_of_every_step() {
         fn started(&self, job: usize) {
             self.note(format!("{job} started"));
         }
-        fn began(&self, job: usize, bytes: Option<u64>) {
-            self.note(format!("{job} of {bytes:?}"));
+        fn began(&self, job: usize, bytes: Option<u64>, already: u64) {
+            self.note(format!("{job} of {bytes:?} behind {already}"));
         }
         fn received(&self, job: usize, bytes: usize) {
             self.note(format!("{job} received {bytes}"));
@@ -526,14 +544,14 @@ fn an_observer_is_told_of_every_step() {
     });
     let directory = tempfile::tempdir().unwrap();
     let output = OutputDirectory::prepare(directory.path()).unwrap();
-    let jobs = plan(&["/file", "/gone"].map(|path| server.url(path))).unwrap();
+    let jobs = plan_all(&["/file", "/gone"].map(|path| server.url(path)), &output);
     let notes = Notes::default();
-    download(&jobs, &output, &settings(1), &notes).unwrap();
+    download(&jobs, &output, &settings(1), &Stop::default(), &notes).unwrap();
     assert_eq!(
         *notes.0.lock().unwrap(),
         [
             "0 started",
-            "0 of Some(5)",
+            "0 of Some(5) behind 0",
             "0 received 5",
             "0 is there: true",
             "1 started",

@@ -9,7 +9,9 @@ use crate::support::scripted::{Scripted, answer, ok};
 
 fn program() -> Command {
     let mut command = Command::new(env!("CARGO_BIN_EXE_http_client_concurrent"));
-    command.env_remove("RUST_LOG");
+    for name in ["RUST_LOG", "http_proxy", "https_proxy", "HTTPS_PROXY", "all_proxy", "ALL_PROXY"] {
+        command.env_remove(name);
+    }
     command
 }
 
@@ -114,7 +116,7 @@ fn what_cannot_be_used_is_named_with_what_to_do_and_nothing_is_fetched() {
     let good = server.url("/dir/file1.txt");
     fs::write(directory.path().join("file"), "").unwrap();
     for (arguments, expected) in [
-        (&[][..], &["--urls <URL>..."][..]),
+        (&[][..], &["--urls <URL>...", "--input-file <FILE>"][..]),
         (&["-urls"], &["--urls <URL>..."]),
         (&["-urls", &good, "-c", "0"], &["'0'", "--concurrency", "it must be at least 1"]),
         (&["-urls", &good, "-c", "ten"], &["'ten'", "--concurrency", "whole number"]),

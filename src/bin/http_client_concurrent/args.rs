@@ -1,51 +1,143 @@
-//! The command line: what can be said, and what it means.
+//! The command line: what can be said.
 //!
-//! Parsing does nothing. URLs and the output directory are checked by the library.
+//! Parsing does nothing: what the words mean for a run, and whether they go together with the world
+//! outside, is for `config`.
 
 use std::num::NonZeroUsize;
 use std::path::PathBuf;
 use std::time::Duration;
 
-use clap::{ArgAction, CommandFactory, FromArgMatches, Parser};
+use clap::{ArgAction, ArgGroup, CommandFactory, FromArgMatches, Parser};
 use http_concurrent::cli;
-use http_concurrent::client::Settings;
 
 /// Downloads URLs concurrently and reports the speedup over fetching them one after the other.
 #[derive(Debug, Parser)]
 #[command(
     name = "http_client_concurrent",
     version,
+    group(ArgGroup::new("sources").args(["urls", "input_file"]).multiple(true).required(true)),
     after_help = "Long options may be written with one dash as well: -urls.\n\
-        The exit status is 0 when every URL is there whole, 1 when any is not, and 2 when the \
-        command line cannot be used.\n\
-        RUST_LOG, when it is set, decides what is logged.\n\n\
+        The exit status is 0 when every URL is there whole, 1 when any is not, 2 when the command line \
+        (or a list it names) cannot be used, and 130 when the run was interrupted.\n\
+        http_proxy, https_proxy, all_proxy and no_proxy are heeded. RUST_LOG, when it is set, decides \
+        what is logged.\n\n\
         Example:\n  http_client_concurrent -urls http://localhost:20001/testfiles1/file1.txt \
         http://localhost:20001/testfiles1/file2.txt -o downloads -c 10"
 )]
+#[expect(clippy::struct_excessive_bools, reason = "each is a switch of the command line")]
 pub(crate) struct Args {
     /// What to download; each becomes a file named after the end of its path
-    #[arg(long, required = true, num_args = 1.., value_name = "URL")]
+    #[arg(long, num_args = 1.., value_name = "URL")]
     pub(crate) urls: Vec<String>,
+
+    /// Read URLs from a file, one a line, perhaps with a tab and a file name; - is standard input
+    #[arg(short, long, value_name = "FILE")]
+    pub(crate) input_file: Option<PathBuf>,
+
+    /// Leave out what is no URL, rather than fetch nothing
+    #[arg(long)]
+    pub(crate) skip_bad_urls: bool,
 
     /// Where to put the files; made, with its parents, where it is not there
     #[arg(short, long, default_value = "downloads", value_name = "DIR")]
     pub(crate) output: PathBuf,
 
     /// How many connections to use at a time
-    #[arg(short, long, default_value = "5", value_name = "N", value_parser = parse_concurrency)]
-    concurrency: NonZeroUsize,
+    #[arg(short, long, value_name = "N", value_parser = parse_count, help_heading = "Connections")]
+    #[arg(long_help = "How many connections to use at a time [default: 5, or as many as --split]")]
+    pub(crate) concurrency: Option<NonZeroUsize>,
 
-    /// How long to wait for a connection, and then for each piece of an answer
-    #[arg(long, default_value = "30s", value_name = "TIME", value_parser = cli::parse_positive_duration)]
-    timeout: Duration,
+    /// How many of them to one host, at most
+    #[arg(long, value_name = "N", value_parser = parse_count, help_heading = "Connections")]
+    pub(crate) max_per_host: Option<NonZeroUsize>,
+
+    /// How long to wait for a connection
+    #[arg(long, default_value = "10s", value_name = "TIME", help_heading = "Connections")]
+    #[arg(value_parser = cli::parse_positive_duration)]
+    pub(crate) connect_timeout: Duration,
+
+    /// How long to wait while not a byte comes
+    #[arg(long, default_value = "30s", value_name = "TIME", help_heading = "Connections")]
+    #[arg(value_parser = cli::parse_positive_duration)]
+    pub(crate) timeout: Duration,
+
+    /// How long the whole run may take
+    #[arg(long, value_name = "TIME", help_heading = "Connections")]
+    #[arg(value_parser = cli::parse_positive_duration)]
+    pub(crate) max_time: Option<Duration>,
+
+    /// How often to try again after a failure that may pass
+    #[arg(long, default_value = "4", value_name = "N", help_heading = "Connections")]
+    pub(crate) retries: u32,
+
+    /// How long to wait at most when a server says Retry-After
+    #[arg(long, default_value = "60s", value_name = "TIME", help_heading = "Connections")]
+    #[arg(value_parser = cli::parse_duration)]
+    pub(crate) max_wait: Duration,
+
+    /// Trust the certificates in this PEM file, instead of the system's
+    #[arg(long, value_name = "FILE", help_heading = "Security")]
+    pub(crate) cacert: Option<PathBuf>,
+
+    /// Trust every certificate
+    #[arg(long, conflicts_with = "cacert", help_heading = "Security")]
+    pub(crate) insecure: bool,
+
+    /// Follow redirects from https to http
+    #[arg(long, help_heading = "Security")]
+    pub(crate) allow_downgrade: bool,
+
+    /// Say this to the servers as well, such as "Accept-Language: en"
+    #[arg(short = 'H', long, value_name = "FIELD", help_heading = "Requests")]
+    pub(crate) header: Vec<String>,
+
+    /// Call the program by another name
+    #[arg(short = 'A', long, value_name = "NAME", help_heading = "Requests")]
+    pub(crate) user_agent: Option<String>,
+
+    /// Put each file beneath directories that mirror its host and path
+    #[arg(long, help_heading = "Files")]
+    pub(crate) keep_paths: bool,
+
+    /// Take the name that the server suggests
+    #[arg(long, help_heading = "Files")]
+    pub(crate) content_disposition: bool,
+
+    /// Leave files as they are that are there, and do not fetch their URLs
+    #[arg(long, conflicts_with = "no_clobber", help_heading = "Files")]
+    pub(crate) skip_existing: bool,
+
+    /// Leave files as they are that are there, and number the new ones
+    #[arg(long, help_heading = "Files")]
+    pub(crate) no_clobber: bool,
+
+    /// Go on where an earlier run left off (the default)
+    #[arg(long = "continue", overrides_with = "no_continue", help_heading = "Files")]
+    pub(crate) go_on: bool,
+
+    /// Neither continue nor keep parts of files
+    #[arg(long, overrides_with = "go_on", help_heading = "Files")]
+    pub(crate) no_continue: bool,
+
+    /// Have each file on the disk before it counts
+    #[arg(long, help_heading = "Files")]
+    pub(crate) fsync: bool,
+
+    /// Verify the files against a list as sha256sum writes it
+    #[arg(long, value_name = "FILE", help_heading = "Files")]
+    pub(crate) checksum_file: Option<PathBuf>,
+
+    /// Print the SHA-256 of each file
+    #[arg(long, help_heading = "Files")]
+    pub(crate) sha256: bool,
 
     /// Print nothing but failures
-    #[arg(short, long)]
+    #[arg(short, long, help_heading = "Output")]
     pub(crate) quiet: bool,
 
     /// Log what is done; twice for more
-    #[arg(short, long, action = ArgAction::Count, conflicts_with = "quiet")]
-    verbose: u8,
+    #[arg(short, long, action = ArgAction::Count, conflicts_with = "quiet", help_heading = "Output")]
+    pub(crate) verbose: u8,
 }
 
 impl Args {
@@ -60,16 +152,20 @@ impl Args {
             .unwrap_or_else(|error| error.exit())
     }
 
-    pub(crate) fn settings(&self) -> Settings {
-        Settings { concurrency: self.concurrency, timeout: self.timeout }
-    }
-
     pub(crate) fn log_level(&self) -> log::LevelFilter {
         cli::log_level(self.quiet, self.verbose, log::LevelFilter::Warn)
     }
+
+    /// Reads a command line as a test has it, its words divided by spaces.
+    #[cfg(test)]
+    pub(crate) fn parse_line(line: &str) -> Self {
+        let words = line.split(' ').map(Into::into);
+        let words = cli::long_options_with_one_dash(&Self::command(), words);
+        Self::try_parse_from(words).unwrap()
+    }
 }
 
-fn parse_concurrency(text: &str) -> Result<NonZeroUsize, String> {
+fn parse_count(text: &str) -> Result<NonZeroUsize, String> {
     let number = cli::parse_positive(text)?;
     Ok(NonZeroUsize::new(number).expect("a positive number is not zero"))
 }
@@ -77,12 +173,6 @@ fn parse_concurrency(text: &str) -> Result<NonZeroUsize, String> {
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    fn parse(line: &str) -> Args {
-        let words = line.split(' ').map(Into::into);
-        let words = cli::long_options_with_one_dash(&Args::command(), words);
-        Args::try_parse_from(words).unwrap()
-    }
 
     #[test]
     fn the_command_line_is_one_that_clap_accepts() {
@@ -97,24 +187,23 @@ mod tests {
             "client -urls=http://a/1 --urls=http://a/2 -output=dir -concurrency=10 -timeout=1.5",
             "client -odir -c10 -timeout 1.5s -urls http://a/1 -urls http://a/2",
         ] {
-            let args = parse(line);
+            let args = Args::parse_line(line);
             assert_eq!(args.urls, ["http://a/1", "http://a/2"], "{line}");
             assert_eq!(args.output, PathBuf::from("dir"), "{line}");
-            let settings = Settings {
-                concurrency: NonZeroUsize::new(10).unwrap(),
-                timeout: Duration::from_millis(1500),
-            };
-            assert_eq!(args.settings(), settings, "{line}");
+            assert_eq!(args.concurrency.map(NonZeroUsize::get), Some(10), "{line}");
+            assert_eq!(args.timeout, Duration::from_millis(1500), "{line}");
         }
     }
 
     #[test]
-    fn the_defaults_are_those_of_the_library() {
-        let args = parse("client -urls http://a/");
-        assert_eq!(args.settings(), Settings::default());
-        assert_eq!(args.output, PathBuf::from("downloads"));
-        assert_eq!(args.log_level(), log::LevelFilter::Warn);
-        assert_eq!(parse("client -urls http://a/ -vv").log_level(), log::LevelFilter::Debug);
-        assert_eq!(parse("client -urls http://a/ -q").log_level(), log::LevelFilter::Error);
+    fn the_log_tells_as_much_as_it_is_asked_to() {
+        for (options, level) in [
+            ("", log::LevelFilter::Warn),
+            (" -vv", log::LevelFilter::Debug),
+            (" -q", log::LevelFilter::Error),
+        ] {
+            let args = Args::parse_line(&format!("client -urls http://a/{options}"));
+            assert_eq!(args.log_level(), level);
+        }
     }
 }

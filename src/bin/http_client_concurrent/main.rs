@@ -4,18 +4,19 @@
 #![forbid(unsafe_code)]
 
 mod args;
+mod config;
+mod interrupt;
 mod quantity;
 mod report;
 
-use std::error;
 use std::io::{self, Write};
 use std::process::ExitCode;
+use std::time::Duration;
 
-use anyhow::{Context as _, anyhow};
+use anyhow::Context as _;
 use args::Args;
-use http_concurrent::client::{
-    Job, JobProblem, Observer, Outcome, OutputDirectory, download, plan,
-};
+use config::Config;
+use http_concurrent::client::{FetchError, Job, Observer, Outcome, Stop, StopReason, download};
 
 /// Some URL has no file.
 const FAILURE: u8 = 1;
@@ -23,14 +24,17 @@ const FAILURE: u8 = 1;
 /// The command line cannot be used; clap exits with the same for what it refuses.
 const USAGE: u8 = 2;
 
+/// The run was interrupted: 128 and the number of SIGINT, as shells have it.
+const INTERRUPTED: u8 = 130;
+
 fn main() -> ExitCode {
     let args = Args::from_command_line();
     start_logging(&args);
-    let (jobs, directory) = match prepare(&args) {
-        Ok(prepared) => prepared,
+    let config = match Config::resolve(&args) {
+        Ok(config) => config,
         Err(error) => return fail(&error, USAGE),
     };
-    match run(&args, &jobs, &directory) {
+    match run(&args, &config) {
         Ok(status) => status,
         Err(error) => fail(&error, FAILURE),
     }
@@ -39,25 +43,19 @@ fn main() -> ExitCode {
 fn start_logging(args: &Args) {
     env_logger::Builder::new()
         .filter_level(args.log_level())
+        // What it says belongs to the connection that it fails, and is said there.
+        .filter_module("rustls", log::LevelFilter::Off)
         .format_timestamp(None)
         .format_target(false)
         .parse_default_env()
         .init();
 }
 
-/// Checks all that can be checked before anything is fetched.
-fn prepare(args: &Args) -> anyhow::Result<(Vec<Job>, OutputDirectory)> {
-    let jobs = plan(&args.urls).map_err(|error| {
-        let advice = advice(&error.problem);
-        with_advice(error, advice)
-    })?;
-    let directory = OutputDirectory::prepare(&args.output)
-        .map_err(|error| with_advice(error, "choose another one with -o"))?;
-    Ok((jobs, directory))
-}
-
-fn run(args: &Args, jobs: &[Job], directory: &OutputDirectory) -> anyhow::Result<ExitCode> {
-    let run = download(jobs, directory, &args.settings(), &Messages { jobs })?;
+fn run(args: &Args, config: &Config) -> anyhow::Result<ExitCode> {
+    let stop = Stop::default();
+    interrupt::stop_on_signals(&stop).context("cannot wait for signals")?;
+    let jobs = &config.plan.jobs;
+    let run = download(jobs, &config.directory, &config.settings, &stop, &Messages { jobs })?;
     if !args.quiet {
         let report = report::report(jobs, &run);
         match io::stdout().lock().write_all(report.as_bytes()) {
@@ -66,19 +64,11 @@ fn run(args: &Args, jobs: &[Job], directory: &OutputDirectory) -> anyhow::Result
             written => written.context("cannot write the report")?,
         }
     }
-    Ok(if run.failures() == 0 { ExitCode::SUCCESS } else { FAILURE.into() })
-}
-
-fn advice(problem: &JobProblem) -> &'static str {
-    match problem {
-        JobProblem::Malformed(_) => "write it in full, such as http://localhost:20001/file1.txt",
-        JobProblem::Scheme(_) => "write a URL that begins with http://",
-        JobProblem::Credentials => "leave them out",
-    }
-}
-
-fn with_advice(error: impl error::Error + Send + Sync + 'static, advice: &str) -> anyhow::Error {
-    anyhow!("{:#} ({advice})", anyhow::Error::from(error))
+    Ok(match stop.reason() {
+        Some(StopReason::Interrupted) => INTERRUPTED.into(),
+        _ if run.failures() > 0 || !config.plan.errors.is_empty() => FAILURE.into(),
+        _ => ExitCode::SUCCESS,
+    })
 }
 
 /// Unlike `eprintln!`, does not mind that nobody reads it.
@@ -93,9 +83,17 @@ struct Messages<'j> {
 }
 
 impl Observer for Messages<'_> {
+    fn retrying(&self, job: usize, error: &FetchError, wait: Duration) {
+        let url = &self.jobs[job].url;
+        let error = report::with_causes(error);
+        log::info!("{url}: {error}; tried again in {wait:.1?}");
+    }
+
     fn finished(&self, job: usize, outcome: &Outcome) {
         let url = &self.jobs[job].url;
         match report::describe_failure(outcome) {
+            // Nothing is wrong with those, and there may be thousands.
+            Some(_) if matches!(outcome.result, Err(FetchError::Stopped(_))) => {}
             Some(failure) => log::error!("{url}: {failure}"),
             None => log::info!("{url}: done"),
         }

@@ -5,7 +5,7 @@
 
 use std::fmt::{self, Write as _};
 
-use http_concurrent::client::{Job, Outcome, Run};
+use http_concurrent::client::{FetchError, Job, Outcome, Run};
 
 use crate::quantity::{Bytes, Rate, Time};
 
@@ -18,13 +18,17 @@ pub(crate) fn report(jobs: &[Job], run: &Run) -> String {
 
 /// Why a URL has no file, with the causes, and the URL it was redirected to.
 pub(crate) fn describe_failure(outcome: &Outcome) -> Option<String> {
-    let error = outcome.result.as_ref().err()?;
-    let causes: Vec<String> = anyhow::Chain::new(error).map(ToString::to_string).collect();
-    let mut text = causes.join(": ");
+    let mut text = with_causes(outcome.result.as_ref().err()?);
     if let Some(url) = &outcome.redirected_to {
         let _ = write!(text, " (redirected to {url})");
     }
     Some(text)
+}
+
+/// An error with what led to it.
+pub(crate) fn with_causes(error: &FetchError) -> String {
+    let causes: Vec<String> = anyhow::Chain::new(error).map(ToString::to_string).collect();
+    causes.join(": ")
 }
 
 fn write_report(out: &mut String, jobs: &[Job], run: &Run) -> fmt::Result {
@@ -64,7 +68,7 @@ fn write_report(out: &mut String, jobs: &[Job], run: &Run) -> fmt::Result {
 mod tests {
     use std::time::Duration;
 
-    use http_concurrent::client::{FetchError, Phases, Saved, plan};
+    use http_concurrent::client::{Arrival, Phases, Saved};
     use http_concurrent::http::Status;
 
     use super::*;
@@ -73,18 +77,34 @@ mod tests {
         let status = |code| Status::new(code).unwrap();
         Outcome {
             result: result
-                .map(|bytes| Saved { path: "out/file".into(), bytes, status: status(200) })
-                .map_err(|code| FetchError::Status(status(code))),
+                .map(|bytes| Saved {
+                    path: "out/file".into(),
+                    bytes,
+                    arrival: Arrival::Fetched { status: status(200), continued_from: 0 },
+                    checksum: None,
+                })
+                .map_err(|code| FetchError::Status { status: status(code), retry_after: None }),
             redirected_to: None,
             worker: 0,
             took: Duration::from_millis(millis),
             phases: Phases::default(),
+            attempts: 1,
+            rejections: 0,
+            received: 0,
         }
     }
 
     fn report_of(workers: usize, outcomes: Vec<Outcome>) -> String {
-        let urls: Vec<_> = (1..=outcomes.len()).map(|n| format!("http://host/{n}")).collect();
-        report(&plan(&urls).unwrap(), &Run { outcomes, workers, wall: Duration::from_millis(5) })
+        let job = |number| Job {
+            url: format!("http://host/{number}").parse().unwrap(),
+            credentials: None,
+            file_name: String::new(),
+            checksum: None,
+            is_name_chosen: false,
+        };
+        let jobs: Vec<_> = (1..=outcomes.len()).map(job).collect();
+        let wall = Duration::from_millis(5);
+        report(&jobs, &Run { outcomes, workers, wall, limits: Vec::new() })
     }
 
     #[test]
@@ -113,7 +133,7 @@ mod tests {
     #[test]
     fn a_failure_is_told_and_no_speedup_claimed() {
         let mut failed = outcome(Err(404), 1);
-        failed.redirected_to = Some("http://host/gone".parse().unwrap());
+        failed.redirected_to = Some(Box::new("http://host/gone".parse().unwrap()));
         let text = report_of(2, vec![outcome(Ok(14), 4), failed]);
         assert!(
             text.contains(

@@ -1,0 +1,205 @@
+//! From what was said to what is done: lists and files are read, and what does not go together is
+//! refused, before anything is fetched.
+
+use std::fs::{self, File};
+use std::io::{self, BufReader};
+use std::num::NonZeroUsize;
+use std::path::Path;
+use std::{env, error};
+
+use anyhow::{Context as _, anyhow, bail};
+use http_concurrent::client::{
+    ChecksumList, Digest, Downgrade, Durability, Existing, JobError, JobProblem, Layout, Naming,
+    OutputDirectory, Partial, Plan, Proxies, RequestFields, RetryPolicy, Saving, Settings,
+    Timeouts, Trust, Wanted, plan, read_list,
+};
+
+use crate::args::Args;
+
+/// How many bad URLs are named before the rest is only counted.
+const BAD_URLS_NAMED: usize = 10;
+
+/// All that a run needs.
+pub(crate) struct Config {
+    pub(crate) plan: Plan,
+    pub(crate) directory: OutputDirectory,
+    pub(crate) settings: Settings,
+}
+
+impl Config {
+    /// Checks all that can be checked before anything is fetched.
+    pub(crate) fn resolve(args: &Args) -> anyhow::Result<Self> {
+        let settings = settings(args)?;
+        let wanted = wanted(args)?;
+        // Checked before the directory is made, so that a slip leaves no trace.
+        let checksums = args.checksum_file.as_deref().map(checksums).transpose()?;
+        let layout = if args.keep_paths { Layout::Mirrored } else { Layout::Flat };
+        refuse_bad(&wanted, args)?;
+        let directory = OutputDirectory::prepare(&args.output)
+            .map_err(|error| with_advice(error, "choose another one with -o"))?;
+        let mut plan = plan(wanted, layout, settings.saving.existing, &directory);
+        for error in &plan.errors {
+            log::warn!("{:#}: left out", describe(error));
+        }
+        if let (Some(list), Some(path)) = (&checksums, &args.checksum_file)
+            && plan.verify_against(list) == 0
+        {
+            bail!(
+                "no file of this run is named in {} (the names there are those of the files in {})",
+                path.display(),
+                directory.path().display()
+            );
+        }
+        if plan.duplicates > 0 && !args.quiet {
+            log::warn!("{} URLs were given more than once, and are fetched once", plan.duplicates);
+        }
+        Ok(Self { plan, directory, settings })
+    }
+}
+
+fn settings(args: &Args) -> anyhow::Result<Settings> {
+    let mut fields = RequestFields::default();
+    for field in &args.header {
+        fields
+            .add(field)
+            .with_context(|| format!("cannot send the header \"{}\"", field.escape_debug()))?;
+    }
+    if let Some(name) = &args.user_agent {
+        fields.set_user_agent(name).context("cannot send the user agent")?;
+    }
+    let trust = match &args.cacert {
+        Some(path) => Trust::from_file(path)
+            .map_err(|error| with_advice(error, "choose one with --cacert"))?,
+        None if args.insecure => {
+            log::warn!("--insecure: nobody vouches for the servers");
+            Trust::anybody()
+        }
+        None => Trust::system(),
+    };
+    let proxies = Proxies::from_variables(|name| env::var(name).ok())?;
+    let defaults = Settings::default();
+    Ok(Settings {
+        concurrency: args.concurrency.unwrap_or(defaults.concurrency),
+        per_host: args.max_per_host,
+        split: NonZeroUsize::MIN,
+        timeouts: Timeouts {
+            connect: args.connect_timeout,
+            silence: args.timeout,
+            total: args.max_time,
+        },
+        retry: RetryPolicy {
+            retries: args.retries,
+            max_wait: args.max_wait,
+            ..RetryPolicy::default()
+        },
+        fields,
+        downgrade: if args.allow_downgrade { Downgrade::Allow } else { Downgrade::Refuse },
+        trust,
+        proxies,
+        saving: saving(args),
+    })
+}
+
+fn saving(args: &Args) -> Saving {
+    Saving {
+        existing: match (args.skip_existing, args.no_clobber) {
+            (true, _) => Existing::Skip,
+            (_, true) => Existing::Number,
+            _ => Existing::Replace,
+        },
+        partial: if args.no_continue { Partial::Discard } else { Partial::Continue },
+        durability: if args.fsync { Durability::Disk } else { Durability::System },
+        naming: if args.content_disposition { Naming::Server } else { Naming::Url },
+        digest: if args.sha256 { Digest::Sha256 } else { Digest::Needed },
+    }
+}
+
+/// The URLs of the command line, and those of the list behind them.
+fn wanted(args: &Args) -> anyhow::Result<Vec<Wanted>> {
+    let mut wanted: Vec<_> = args.urls.iter().map(Wanted::url).collect();
+    if let Some(path) = &args.input_file {
+        let list = if path == Path::new("-") {
+            read_list(io::stdin().lock())
+        } else {
+            let file = File::open(path)
+                .with_context(|| format!("cannot open the list {}", path.display()))?;
+            read_list(BufReader::new(file))
+        };
+        wanted.extend(list.with_context(|| path.display().to_string())?);
+    }
+    if wanted.is_empty() {
+        bail!("there is no URL in the list");
+    }
+    Ok(wanted)
+}
+
+/// Names what cannot be fetched, all of it, unless it is to be left out.
+fn refuse_bad(wanted: &[Wanted], args: &Args) -> anyhow::Result<()> {
+    if args.skip_bad_urls {
+        return Ok(());
+    }
+    let errors: Vec<_> = wanted.iter().filter_map(|wanted| wanted.check().err()).collect();
+    let mut messages: Vec<_> =
+        errors.iter().take(BAD_URLS_NAMED).map(|error| format!("{:#}", describe(error))).collect();
+    if errors.len() > BAD_URLS_NAMED {
+        messages.push(format!("and {} more", errors.len() - BAD_URLS_NAMED));
+    }
+    match errors.iter().any(|error| error.line.is_some()) {
+        _ if errors.is_empty() => Ok(()),
+        true => bail!(
+            "{}\nnothing is fetched (--skip-bad-urls fetches the others)",
+            messages.join("\n")
+        ),
+        false => bail!("{}", messages.join("\n")),
+    }
+}
+
+fn describe(error: &JobError) -> anyhow::Error {
+    let advice = match &error.problem {
+        JobProblem::Malformed(_) => "write it in full, such as http://localhost:20001/file1.txt",
+        JobProblem::Scheme(_) => "write a URL that begins with http:// or https://",
+        JobProblem::Name(_) => "write a name without .. and without a slash at either end",
+    };
+    with_advice(error.clone(), advice)
+}
+
+fn checksums(path: &Path) -> anyhow::Result<ChecksumList> {
+    let text = fs::read_to_string(path)
+        .with_context(|| format!("cannot read the checksums in {}", path.display()))?;
+    ChecksumList::parse(&text)
+        .map_err(|line| anyhow!("line {line} of {} is none that sha256sum writes", path.display()))
+}
+
+fn with_advice(error: impl error::Error + Send + Sync + 'static, advice: &str) -> anyhow::Error {
+    anyhow!("{:#} ({advice})", anyhow::Error::from(error))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_defaults_are_those_of_the_library() {
+        let settings = settings(&Args::parse_line("client -urls http://a/")).unwrap();
+        let defaults = Settings::default();
+        assert_eq!(settings.concurrency, defaults.concurrency);
+        assert_eq!(settings.timeouts, defaults.timeouts);
+        assert_eq!(settings.retry, defaults.retry);
+        assert_eq!(settings.saving, defaults.saving);
+        assert_eq!(settings.downgrade, defaults.downgrade);
+        assert_eq!(settings.fields, defaults.fields);
+    }
+
+    #[test]
+    fn the_last_of_two_that_contradict_wins() {
+        for (options, partial) in [
+            ("--no-continue", Partial::Discard),
+            ("--continue", Partial::Continue),
+            ("--no-continue --continue", Partial::Continue),
+            ("--continue --no-continue", Partial::Discard),
+        ] {
+            let args = Args::parse_line(&format!("client -urls http://a/ {options}"));
+            assert_eq!(saving(&args).partial, partial, "{options}");
+        }
+    }
+}

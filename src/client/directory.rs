@@ -1,0 +1,290 @@
+//! The output directory: held open, so that nothing leads out of it.
+//!
+//! Every file is reached from the directory's descriptor, a part of its path at a time and never through
+//! a symbolic link: whoever can write there can plant one, but not have a download follow it.
+
+use std::fs::{self, File};
+use std::io;
+use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::{error, fmt};
+
+use rustix::fs::{
+    Access, AtFlags, CWD, FileType, Mode, OFlags, RenameFlags, fstat, mkdirat, openat, renameat,
+    renameat_with, statat, unlinkat,
+};
+
+use super::FetchError;
+
+/// A directory that exists and can be written into.
+#[derive(Clone, Debug)]
+pub struct OutputDirectory {
+    path: PathBuf,
+    handle: Arc<OwnedFd>,
+}
+
+/// Why a directory cannot take files.
+#[derive(Debug)]
+pub enum DirectoryError {
+    /// It is not there and cannot be made.
+    Create { path: PathBuf, error: io::Error },
+    /// Something else has its name.
+    NotADirectory { path: PathBuf },
+    /// No file can be made in it.
+    Write { path: PathBuf, error: io::Error },
+}
+
+impl fmt::Display for DirectoryError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Create { path, .. } => {
+                write!(f, "cannot make the output directory {}", path.display())
+            }
+            Self::NotADirectory { path } => {
+                write!(f, "the output directory {} is not a directory", path.display())
+            }
+            Self::Write { path, .. } => {
+                write!(f, "cannot write into the output directory {}", path.display())
+            }
+        }
+    }
+}
+
+impl error::Error for DirectoryError {
+    fn source(&self) -> Option<&(dyn error::Error + 'static)> {
+        match self {
+            Self::Create { error, .. } | Self::Write { error, .. } => Some(error),
+            Self::NotADirectory { .. } => None,
+        }
+    }
+}
+
+impl OutputDirectory {
+    /// Makes the directory, with its parents, where it is not there yet.
+    ///
+    /// # Errors
+    /// It cannot be made, or files cannot be made in it.
+    pub fn prepare(path: impl Into<PathBuf>) -> Result<Self, DirectoryError> {
+        let path = path.into();
+        if let Err(error) = fs::create_dir_all(&path) {
+            return Err(if path.exists() {
+                DirectoryError::NotADirectory { path }
+            } else {
+                DirectoryError::Create { path, error }
+            });
+        }
+        let opened = rustix::fs::access(&path, Access::WRITE_OK | Access::EXEC_OK).and_then(|()| {
+            openat(CWD, &path, OFlags::RDONLY | OFlags::DIRECTORY | OFlags::CLOEXEC, Mode::empty())
+        });
+        match opened {
+            Ok(handle) => Ok(Self { path, handle: Arc::new(handle) }),
+            Err(error) => Err(DirectoryError::Write { path, error: error.into() }),
+        }
+    }
+
+    #[must_use]
+    pub fn path(&self) -> &Path {
+        &self.path
+    }
+
+    /// The place of the file `name`, a path of safe parts, whose directories are made where they are
+    /// missing.
+    pub(super) fn place(&self, name: &str) -> Result<Place, FetchError> {
+        let path = self.path.join(name);
+        let (directories, leaf) = match name.rsplit_once('/') {
+            Some((directories, leaf)) => (Some(directories), leaf),
+            None => (None, name),
+        };
+        let mut handle = Arc::clone(&self.handle);
+        for part in directories.into_iter().flat_map(|directories| directories.split('/')) {
+            handle = enter(&handle, part)
+                .map(Arc::new)
+                .map_err(|error| FetchError::File { path: path.clone(), error })?;
+        }
+        Ok(Place { directory: handle, leaf: leaf.into(), path })
+    }
+}
+
+fn enter(parent: &OwnedFd, part: &str) -> io::Result<OwnedFd> {
+    let flags = OFlags::RDONLY | OFlags::DIRECTORY | OFlags::NOFOLLOW | OFlags::CLOEXEC;
+    match openat(parent, part, flags, Mode::empty()) {
+        Err(rustix::io::Errno::NOENT) => {
+            match mkdirat(parent, part, Mode::from_raw_mode(0o777)) {
+                // Another thread was quicker.
+                Ok(()) | Err(rustix::io::Errno::EXIST) => {}
+                Err(error) => return Err(error.into()),
+            }
+            Ok(openat(parent, part, flags, Mode::empty())?)
+        }
+        opened => Ok(opened?),
+    }
+}
+
+/// Where one file is or will be.
+#[derive(Clone, Debug)]
+pub(super) struct Place {
+    directory: Arc<OwnedFd>,
+    leaf: Box<str>,
+    /// For people.
+    path: PathBuf,
+}
+
+impl Place {
+    pub(super) fn path(&self) -> &Path {
+        &self.path
+    }
+
+    /// The length of the regular file that is there.
+    pub(super) fn existing_bytes(&self) -> Option<u64> {
+        let stat = statat(self.handle(), &*self.leaf, AtFlags::SYMLINK_NOFOLLOW).ok()?;
+        (FileType::from_raw_mode(stat.st_mode) == FileType::RegularFile)
+            .then(|| u64::try_from(stat.st_size).unwrap_or_default())
+    }
+
+    /// Opens the file beside it whose name ends with `suffix`, if that is a regular file which has no
+    /// other name: a link would write, or be written, elsewhere.
+    pub(super) fn open(&self, suffix: &str) -> io::Result<File> {
+        let flags = OFlags::RDWR | OFlags::NOFOLLOW | OFlags::NONBLOCK | OFlags::CLOEXEC;
+        let file = openat(self.handle(), self.beside(suffix), flags, Mode::empty())?;
+        let stat = fstat(&file)?;
+        let is_regular = FileType::from_raw_mode(stat.st_mode) == FileType::RegularFile;
+        if is_regular && stat.st_nlink == 1 {
+            Ok(file.into())
+        } else {
+            Err(io::Error::new(io::ErrorKind::InvalidInput, "it is a link, or no regular file"))
+        }
+    }
+
+    /// Makes the file beside it anew, whatever has its name now.
+    pub(super) fn create(&self, suffix: &str) -> Result<File, FetchError> {
+        let flags = OFlags::RDWR | OFlags::CREATE | OFlags::EXCL | OFlags::CLOEXEC;
+        let name = self.beside(suffix);
+        let open = || openat(self.handle(), &name, flags, Mode::from_raw_mode(0o666));
+        let created = match open() {
+            Err(rustix::io::Errno::EXIST) => {
+                unlinkat(self.handle(), &name, AtFlags::empty()).and_then(|()| open())
+            }
+            created => created,
+        };
+        created.map(File::from).map_err(|error| self.failure(suffix, error.into()))
+    }
+
+    /// Removes the file beside it; that it is not there is as good.
+    pub(super) fn remove(&self, suffix: &str) {
+        match unlinkat(self.handle(), self.beside(suffix), AtFlags::empty()) {
+            Ok(()) | Err(rustix::io::Errno::NOENT) => {}
+            Err(error) => {
+                log::warn!("cannot remove {}{suffix}: {error}", self.path.display());
+            }
+        }
+    }
+
+    /// Gives the file beside it that name in full, in the place of what may have it.
+    pub(super) fn replace(&self, from: &str, to: &str) -> Result<(), FetchError> {
+        renameat(self.handle(), self.beside(from), self.handle(), self.beside(to))
+            .map_err(|error| self.failure(to, error.into()))
+    }
+
+    /// Moves the file beside this place to another one; `false` where that must be free and is not.
+    pub(super) fn move_to(
+        &self,
+        from: &str,
+        target: &Self,
+        must_be_free: bool,
+    ) -> Result<bool, FetchError> {
+        let flags = if must_be_free { RenameFlags::NOREPLACE } else { RenameFlags::empty() };
+        let (name, to) = (self.beside(from), &*target.leaf);
+        let renamed = if must_be_free {
+            renameat_with(self.handle(), &name, target.handle(), to, flags)
+        } else {
+            renameat(self.handle(), &name, target.handle(), to)
+        };
+        match renamed {
+            Ok(()) => Ok(true),
+            Err(rustix::io::Errno::EXIST) if must_be_free => Ok(false),
+            Err(error) => Err(target.failure("", error.into())),
+        }
+    }
+
+    /// Has the directory's entries written to the disk.
+    pub(super) fn sync_directory(&self) -> io::Result<()> {
+        Ok(rustix::fs::fsync(self.handle())?)
+    }
+
+    /// What went wrong with the file beside it.
+    pub(super) fn failure(&self, suffix: &str, error: io::Error) -> FetchError {
+        let mut path = self.path.clone().into_os_string();
+        path.push(suffix);
+        FetchError::File { path: path.into(), error }
+    }
+
+    fn handle(&self) -> BorrowedFd<'_> {
+        self.directory.as_fd()
+    }
+
+    fn beside(&self, suffix: &str) -> String {
+        format!("{}{suffix}", self.leaf)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::os::unix::fs::symlink;
+
+    use super::*;
+
+    #[test]
+    fn a_directory_is_made_with_its_parents() {
+        let root = tempfile::tempdir().unwrap();
+        let path = root.path().join("a/b/c");
+        assert_eq!(OutputDirectory::prepare(&path).unwrap().path(), path);
+        assert!(OutputDirectory::prepare(&path).is_ok(), "a directory that is there will do");
+    }
+
+    #[test]
+    fn what_is_no_directory_is_refused() {
+        let root = tempfile::tempdir().unwrap();
+        let file = root.path().join("file");
+        fs::write(&file, "").unwrap();
+        let error = OutputDirectory::prepare(&file).unwrap_err();
+        assert!(matches!(error, DirectoryError::NotADirectory { .. }), "{error}");
+        let error = OutputDirectory::prepare(file.join("below")).unwrap_err();
+        assert!(matches!(error, DirectoryError::Create { .. }), "{error}");
+    }
+
+    #[test]
+    fn no_planted_link_leads_out() {
+        let (root, outside) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
+        let directory = OutputDirectory::prepare(root.path()).unwrap();
+        symlink(outside.path(), root.path().join("link")).unwrap();
+        assert!(directory.place("link/x").is_err());
+
+        let victim = outside.path().join("victim");
+        fs::write(&victim, "untouched").unwrap();
+        symlink(&victim, root.path().join("a.part")).unwrap();
+        fs::hard_link(&victim, root.path().join("b.part")).unwrap();
+        for name in ["a", "b"] {
+            let place = directory.place(name).unwrap();
+            assert!(place.open(".part").is_err(), "{name}");
+            place.create(".part").unwrap();
+            assert_eq!(fs::read(root.path().join(format!("{name}.part"))).unwrap(), b"");
+        }
+        assert_eq!(fs::read(&victim).unwrap(), b"untouched");
+    }
+
+    #[test]
+    fn a_place_has_its_directories_and_moves_only_where_it_may() {
+        let root = tempfile::tempdir().unwrap();
+        let directory = OutputDirectory::prepare(root.path()).unwrap();
+        let place = directory.place("x/y/z").unwrap();
+        place.create(".part").unwrap();
+        fs::write(root.path().join("taken"), "older").unwrap();
+        let taken = directory.place("taken").unwrap();
+        assert!(!place.move_to(".part", &taken, true).unwrap());
+        assert_eq!(taken.existing_bytes(), Some(5));
+        assert!(place.move_to(".part", &taken, false).unwrap());
+        assert_eq!((taken.existing_bytes(), place.existing_bytes()), (Some(0), None));
+        assert!(root.path().join("x/y").is_dir());
+    }
+}

@@ -1,0 +1,248 @@
+//! One request and its answer, over a connection that is kept or opened for it.
+//!
+//! ```text
+//! gate ─▶ kept connection or new one ─▶ request ─▶ head ─┬─ 429, 503 ─▶ the gate is told
+//!             ▲                                          └─ the body, which is the caller's
+//!             └─ a kept connection ended without a byte of an answer: once more, over a new one
+//! ```
+//!
+//! What the answer is worth is not decided here.
+
+use std::io::{self, Write};
+use std::time::{Duration, SystemTime};
+
+use super::connect::{Connection, Connector, timed};
+use super::host_gate::{HostGates, Permit};
+use super::request::{Request, RequestFields};
+use super::{FetchError, Phase, Phases};
+use crate::http::rate_limit::{QuotaPolicy, QuotaUnit, retry_after};
+use crate::http::{
+    Answering, Fields, Framing, ResponseHead, ResponseHeadError, Status, asks_to_persist,
+    response_framing,
+};
+use crate::net::{Body, BodyError, Deadline, HeadReadError, Input, is_disconnect, is_timeout};
+
+/// Most informational answers before the one that counts (RFC 9110 §15.2 has no limit).
+const MAX_INFORMATIONAL: usize = 100;
+
+/// Room offered to each read of a body. A larger buffer gains nothing on loopback; the pages that
+/// small files do not fill cost nothing.
+const BUFFER_BYTES: usize = 256 * 1024;
+
+/// A body that nobody wants is read past, to keep its connection, if it is no longer than this and
+/// takes no longer than [`DISCARD_TIME`]; otherwise a new connection costs less.
+const MAX_DISCARDED_BYTES: usize = 64 * 1024;
+const DISCARD_TIME: Duration = Duration::from_secs(1);
+
+/// What the workers of a run share to talk to servers with.
+#[derive(Debug)]
+pub(super) struct Network {
+    pub(super) connector: Connector,
+    pub(super) gates: HostGates,
+    pub(super) fields: RequestFields,
+    /// The longest that a `Retry-After` is heeded.
+    pub(super) max_wait: Duration,
+}
+
+/// Sends one request after another, with buffers that are reused.
+#[derive(Debug)]
+pub(super) struct Exchanger<'n> {
+    pub(super) network: &'n Network,
+    input: Input,
+    request: Vec<u8>,
+}
+
+/// An answer whose body has not been read, on its connection.
+#[derive(Debug)]
+pub(super) struct Answer<'n> {
+    pub(super) head: ResponseHead,
+    connection: Connection,
+    permit: Permit<'n>,
+}
+
+impl<'n> Exchanger<'n> {
+    pub(super) fn new(network: &'n Network) -> Self {
+        Self { network, input: Input::with_capacity(BUFFER_BYTES), request: Vec::new() }
+    }
+
+    /// Sends the request once its host's gate is open, and reads the answer's head.
+    pub(super) fn ask(
+        &mut self,
+        request: &Request<'_>,
+        phases: &mut Phases,
+    ) -> Result<Answer<'n>, FetchError> {
+        let network = self.network;
+        let url = request.url;
+        self.request.clear();
+        let via = network.connector.forwarding_proxy(url);
+        request.write(&mut self.request, &network.fields, via);
+        let (mut permit, kept) = network.gates.pass(url, phases)?;
+        let mut exchanged = None;
+        if let Some(connection) = kept {
+            match timed(&mut phases.first_byte, || self.exchange(connection)) {
+                Err(error) if self.input.data().is_empty() && is_stale(&error) => {
+                    log::debug!("the server closed a kept connection: {url} is asked for anew");
+                    permit.reopens();
+                }
+                result => exchanged = Some(result?),
+            }
+        }
+        let (head, connection) = if let Some(exchanged) = exchanged {
+            exchanged
+        } else {
+            let connection = network.connector.connect(url, phases)?;
+            timed(&mut phases.first_byte, || self.exchange(connection))?
+        };
+        self.tell_gate(&mut permit, &head);
+        Ok(Answer { head, connection, permit })
+    }
+
+    fn tell_gate(&self, permit: &mut Permit<'_>, head: &ResponseHead) {
+        let advertised = concurrent_requests(&head.fields());
+        match head.status() {
+            Status::TOO_MANY_REQUESTS => permit.refused(advertised, self.retry_after(head)),
+            Status::SERVICE_UNAVAILABLE => permit.unavailable(self.retry_after(head)),
+            _ => permit.accepted(advertised),
+        }
+    }
+
+    /// How long the server wants to be left alone, as far as that is heeded.
+    pub(super) fn retry_after(&self, head: &ResponseHead) -> Option<Duration> {
+        let value = head.fields().only("Retry-After")?;
+        let wait = retry_after(value, SystemTime::now())?;
+        Some(wait.min(self.network.max_wait))
+    }
+
+    fn exchange(
+        &mut self,
+        mut connection: Connection,
+    ) -> Result<(ResponseHead, Connection), FetchError> {
+        self.input.consume(self.input.data().len());
+        match connection.write_all(&self.request).and_then(|()| connection.flush()) {
+            Ok(()) => self.read_head(connection),
+            Err(error) if is_timeout(&error) => Err(self.timed_out(Phase::Send)),
+            // A server that refuses a connection may answer and close before it has read anything.
+            Err(error) if is_disconnect(&error) => {
+                self.read_head(connection).map_err(|failure| match failure {
+                    FetchError::Closed | FetchError::Broken(_) => FetchError::Send(error),
+                    failure => failure,
+                })
+            }
+            Err(error) => Err(FetchError::Send(error)),
+        }
+    }
+
+    /// Reads the head of the answer that counts, past informational ones.
+    fn read_head(
+        &mut self,
+        mut connection: Connection,
+    ) -> Result<(ResponseHead, Connection), FetchError> {
+        for _ in 0..=MAX_INFORMATIONAL {
+            let head = self
+                .input
+                .read_response_head(&mut connection)
+                .map_err(|error| self.no_head(error))?;
+            // 101 is the last of its kind: what follows it is no HTTP.
+            if !head.status().is_informational() || head.status() == Status::SWITCHING_PROTOCOLS {
+                return Ok((head, connection));
+            }
+        }
+        Err(FetchError::Unending)
+    }
+
+    /// The next piece of an answer's body; `None` at its end.
+    pub(super) fn next_piece(
+        &mut self,
+        answer: &mut Answer<'_>,
+        body: &mut Body,
+    ) -> Result<Option<&[u8]>, FetchError> {
+        let timeout = self.network.connector.timeouts.silence;
+        body.next_piece(&mut self.input, &mut answer.connection).map_err(|error| match error {
+            BodyError::Io(error) if is_timeout(&error) => {
+                FetchError::TimedOut { phase: Phase::Body, timeout }
+            }
+            error => FetchError::Body(error),
+        })
+    }
+
+    /// Reads past a body that nobody wants, where that is cheaper than a new connection.
+    pub(super) fn discard(&mut self, mut answer: Answer<'_>) {
+        let Ok(framing) = framing(&answer.head) else { return };
+        let is_short = match framing {
+            Framing::Length(bytes) => bytes <= MAX_DISCARDED_BYTES as u64,
+            Framing::Chunked => true,
+            Framing::UntilClose => false,
+        };
+        if is_short && self.read_past(&mut answer.connection, framing).is_some() {
+            self.keep_if_persistent(answer, framing);
+        }
+    }
+
+    fn read_past(&mut self, connection: &mut Connection, framing: Framing) -> Option<()> {
+        let deadline = Deadline::after(DISCARD_TIME);
+        let mut body = Body::new(framing);
+        let mut room = MAX_DISCARDED_BYTES;
+        loop {
+            if self.input.data().is_empty() && !body.is_complete() {
+                connection.set_read_timeout(deadline.remaining().ok()?).ok()?;
+            }
+            match body.next_piece(&mut self.input, connection).ok()? {
+                Some(piece) => room = room.checked_sub(piece.len())?,
+                None => break,
+            }
+        }
+        connection.set_read_timeout(self.network.connector.timeouts.silence).ok()
+    }
+
+    /// Keeps the connection of an answer whose body has been read, unless either side ends it.
+    pub(super) fn keep_if_persistent(&self, answer: Answer<'_>, framing: Framing) {
+        // What comes behind an answer, unasked, could be taken for the next one.
+        if framing != Framing::UntilClose
+            && self.input.data().is_empty()
+            && asks_to_persist(answer.head.version(), &answer.head.fields())
+        {
+            answer.permit.keep(answer.connection);
+        }
+    }
+
+    fn timed_out(&self, phase: Phase) -> FetchError {
+        FetchError::TimedOut { phase, timeout: self.network.connector.timeouts.silence }
+    }
+
+    fn no_head(&self, error: HeadReadError<ResponseHeadError>) -> FetchError {
+        match error {
+            HeadReadError::Malformed(error) => FetchError::Malformed(error),
+            HeadReadError::Io(error) if is_timeout(&error) => self.timed_out(Phase::Answer),
+            HeadReadError::Io(error) if error.kind() == io::ErrorKind::UnexpectedEof => {
+                FetchError::Closed
+            }
+            HeadReadError::Io(error) => FetchError::Broken(error),
+        }
+    }
+}
+
+/// How an answer's body is framed.
+pub(super) fn framing(head: &ResponseHead) -> Result<Framing, FetchError> {
+    response_framing(Answering::Get, head.status(), head.version(), &head.fields())
+        .map_err(FetchError::Framing)
+}
+
+/// A kept connection ended in a way in which servers end idle ones. Only without a byte of an answer
+/// is it certain that this is what happened (RFC 9112 §9.3.1).
+fn is_stale(error: &FetchError) -> bool {
+    match error {
+        FetchError::Closed => true,
+        FetchError::Send(error) | FetchError::Broken(error) => is_disconnect(error),
+        _ => false,
+    }
+}
+
+/// The least number of concurrent requests that one of the server's policies allows.
+fn concurrent_requests(fields: &Fields<'_>) -> Option<usize> {
+    let policies = QuotaPolicy::parse_list(&fields.joined("RateLimit-Policy")?)?;
+    let quotas = policies
+        .into_iter()
+        .filter(|policy| policy.unit == QuotaUnit::ConcurrentRequests && policy.quota > 0)
+        .map(|policy| usize::try_from(policy.quota).unwrap_or(usize::MAX));
+    quotas.min()
+}

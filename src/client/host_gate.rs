@@ -1,0 +1,271 @@
+//! The gates of the hosts: whoever wants to send a request passes one, and gets a kept connection there.
+//!
+//! A [`Permit`] stands for one connection in use, from before it is opened until it is closed or kept
+//! for the next. Kept connections are shared by the workers of a run; those beyond what a host bears are
+//! closed at once. What a host bears is `host_limit`'s to know.
+
+use std::collections::HashMap;
+use std::sync::{Condvar, Mutex, MutexGuard};
+use std::time::{Duration, Instant};
+
+use url::Url;
+
+use super::connect::Connection;
+use super::host_limit::{HostLimit, Load, Refusal, Verdict};
+use super::outcome::LearntLimit;
+use super::stop::Stop;
+use super::{FetchError, Phases};
+
+/// How often a stop is looked for while nothing happens.
+const STOP_INTERVAL: Duration = Duration::from_millis(100);
+
+/// The gates of one run.
+#[derive(Debug)]
+pub(super) struct HostGates {
+    hosts: Mutex<HashMap<Box<str>, Host>>,
+    changed: Condvar,
+    /// Most connections to one host.
+    per_host: usize,
+    /// Most kept connections in all.
+    capacity: usize,
+    stop: Stop,
+}
+
+#[derive(Debug)]
+struct Host {
+    limit: HostLimit,
+    load: Load,
+    /// Those used most recently are last.
+    idle: Vec<Connection>,
+    /// How often it has answered with anything but a refusal.
+    answers: u64,
+}
+
+/// The right to one connection; dropped, another may have it.
+#[derive(Debug)]
+pub(super) struct Permit<'g> {
+    gates: &'g HostGates,
+    key: Box<str>,
+    stage: Stage,
+    /// Of the request that is under way.
+    begun: Instant,
+}
+
+/// What a permit's connection has come to.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Stage {
+    /// It has not had an answer.
+    Opening,
+    Proven,
+    /// It was refused.
+    Refused,
+}
+
+impl HostGates {
+    pub(super) fn new(per_host: usize, capacity: usize, stop: Stop) -> Self {
+        Self { hosts: Mutex::default(), changed: Condvar::new(), per_host, capacity, stop }
+    }
+
+    /// Waits until the host of `url` bears one more request; with the permit comes a kept connection if
+    /// there is one.
+    pub(super) fn pass(
+        &self,
+        url: &Url,
+        phases: &mut Phases,
+    ) -> Result<(Permit<'_>, Option<Connection>), FetchError> {
+        let asked = Instant::now();
+        let key = key_of(url);
+        let mut hosts = self.lock();
+        loop {
+            if let Some(reason) = self.stop.reason() {
+                return Err(reason.into());
+            }
+            let host = hosts
+                .entry(key.clone())
+                .or_insert_with(|| Host::new(HostLimit::new(self.per_host)));
+            let now = Instant::now();
+            let wait = match host.limit.verdict(host.load, now) {
+                Verdict::Go => {
+                    let connection = host.idle.pop();
+                    let stage = if connection.is_some() { Stage::Proven } else { Stage::Opening };
+                    host.load.idle = host.idle.len();
+                    host.load.in_use += 1;
+                    *host.counter(stage) += 1;
+                    drop(hosts);
+                    phases.waiting += now - asked;
+                    return Ok((Permit { gates: self, key, stage, begun: now }, connection));
+                }
+                Verdict::Wait(until) => until.map_or(STOP_INTERVAL, |until| {
+                    until.saturating_duration_since(now).min(STOP_INTERVAL)
+                }),
+            };
+            (hosts, _) = self.changed.wait_timeout(hosts, wait).expect("no holder panics");
+        }
+    }
+
+    /// How often the host of `url` has answered anything but a refusal.
+    pub(super) fn answers(&self, url: &Url) -> u64 {
+        self.lock().get(&key_of(url)).map_or(0, |host| host.answers)
+    }
+
+    /// What was learnt of the hosts, in the order of their names.
+    pub(super) fn learnt(&self) -> Vec<LearntLimit> {
+        let mut limits: Vec<_> = self
+            .lock()
+            .iter()
+            .filter_map(|(key, host)| {
+                let connections = host.limit.learnt()?;
+                let (rejections, cost) = (host.limit.refusals, host.limit.cost);
+                Some(LearntLimit { host: key.to_string(), connections, rejections, cost })
+            })
+            .collect();
+        limits.sort_unstable_by(|one, other| one.host.cmp(&other.host));
+        limits
+    }
+
+    /// Has those who wait look again, such as after a stop.
+    pub(super) fn wake(&self) {
+        drop(self.lock());
+        self.changed.notify_all();
+    }
+
+    fn lock(&self) -> MutexGuard<'_, HashMap<Box<str>, Host>> {
+        self.hosts.lock().expect("nothing panics while the gates are locked")
+    }
+
+    /// Changes what is known of a host, and closes what it does not bear.
+    fn change(&self, key: &str, change: impl FnOnce(&mut Host)) {
+        let mut hosts = self.lock();
+        let host = hosts.get_mut(key).expect("a host with a permit is known");
+        change(host);
+        let surplus = host.surplus();
+        drop(hosts);
+        self.changed.notify_all();
+        // Closing takes a system call, which nobody need wait for.
+        drop(surplus);
+    }
+}
+
+/// Scheme, host and port: the origin as one word.
+fn key_of(url: &Url) -> Box<str> {
+    url[..url::Position::BeforePath].into()
+}
+
+impl Host {
+    fn new(limit: HostLimit) -> Self {
+        Self { limit, load: Load::default(), idle: Vec::new(), answers: 0 }
+    }
+
+    fn counter(&mut self, stage: Stage) -> &mut usize {
+        match stage {
+            Stage::Opening => &mut self.load.opening,
+            Stage::Proven => &mut self.load.proven,
+            Stage::Refused => unreachable!("those that were refused are not counted"),
+        }
+    }
+
+    /// Takes out the kept connections beyond the limit, those idle longest first.
+    fn surplus(&mut self) -> Vec<Connection> {
+        let room = self.limit.current().saturating_sub(self.load.in_use);
+        let count = self.idle.len().saturating_sub(room);
+        let surplus = self.idle.drain(..count).collect();
+        self.load.idle = self.idle.len();
+        surplus
+    }
+}
+
+impl Permit<'_> {
+    /// A kept connection was closed by the server, and is replaced.
+    pub(super) fn reopens(&mut self) {
+        self.begun = Instant::now();
+        self.enter(Stage::Opening, |_| {});
+    }
+
+    /// The request was answered, with whatever but a refusal.
+    pub(super) fn accepted(&mut self, advertised: Option<usize>) {
+        self.enter(Stage::Proven, |host| {
+            host.answers += 1;
+            if let Some(most) = advertised {
+                host.limit.advertises(most);
+            }
+            host.limit.accepted(host.load);
+        });
+    }
+
+    /// The request was refused with 429.
+    pub(super) fn refused(&mut self, advertised: Option<usize>, retry_after: Option<Duration>) {
+        let refusal = Refusal {
+            advertised,
+            retry_after,
+            is_first_answer: self.stage == Stage::Opening,
+            cost: self.begun.elapsed(),
+        };
+        self.enter(Stage::Refused, |host| {
+            let mut remaining = host.load;
+            remaining.in_use -= 1;
+            host.limit.refused(&refusal, remaining, Instant::now());
+        });
+    }
+
+    /// The request was answered with 503.
+    pub(super) fn unavailable(&mut self, retry_after: Option<Duration>) {
+        self.enter(Stage::Refused, |host| {
+            if let Some(wait) = retry_after {
+                host.limit.hold(wait, Instant::now());
+            }
+        });
+    }
+
+    /// Keeps the connection, on which nothing is under way, for whoever comes next.
+    pub(super) fn keep(self, connection: Connection) {
+        let (key, mut connection) = (self.key.clone(), Some(connection));
+        let gates = self.gates;
+        // The place is given back first, or the connection would be one too many.
+        drop(self);
+        let mut hosts = gates.lock();
+        let kept: usize = hosts.values().map(|host| host.idle.len()).sum();
+        let mut evicted = None;
+        if kept >= gates.capacity {
+            evicted = hosts
+                .values_mut()
+                .filter(|host| !host.idle.is_empty())
+                .max_by_key(|host| host.idle.len())
+                .map(|host| {
+                    host.load.idle -= 1;
+                    host.idle.remove(0)
+                });
+        }
+        let host = hosts.get_mut(&key).expect("a host with a permit is known");
+        host.idle.extend(connection.take());
+        host.load.idle = host.idle.len();
+        let surplus = host.surplus();
+        drop(hosts);
+        gates.changed.notify_one();
+        drop((surplus, evicted));
+    }
+
+    fn enter(&mut self, stage: Stage, change: impl FnOnce(&mut Host)) {
+        let before = std::mem::replace(&mut self.stage, stage);
+        self.gates.change(&self.key, |host| {
+            if before != Stage::Refused {
+                *host.counter(before) -= 1;
+            }
+            if stage != Stage::Refused {
+                *host.counter(stage) += 1;
+            }
+            change(host);
+        });
+    }
+}
+
+impl Drop for Permit<'_> {
+    fn drop(&mut self) {
+        let stage = self.stage;
+        self.gates.change(&self.key, |host| {
+            host.load.in_use -= 1;
+            if stage != Stage::Refused {
+                *host.counter(stage) -= 1;
+            }
+        });
+    }
+}

@@ -1,0 +1,81 @@
+//! The name that a complete file gets: the planned one, its server's, or the next that is free.
+//!
+//! Planned names are settled before the run; a server's is known only with its answer, so those are
+//! claimed here, one worker at a time, and never one that another job has.
+
+use std::sync::Mutex;
+
+use super::directory::{OutputDirectory, Place};
+use super::names::Names;
+use super::part::Occupied;
+use super::settings::{Naming, Saving};
+use super::{Existing, FetchError, Job, file_name};
+use crate::http::Fields;
+use crate::http::content_disposition::suggested_name;
+
+/// The names of one run.
+#[derive(Debug)]
+pub(super) struct FinalNames<'r> {
+    directory: &'r OutputDirectory,
+    saving: Saving,
+    names: Mutex<Names>,
+}
+
+/// The places that one file may have, the best first.
+#[derive(Debug)]
+pub(super) struct Places<'n> {
+    names: &'n FinalNames<'n>,
+    /// The name that has not been tried yet.
+    first: Option<String>,
+    wanted: String,
+}
+
+impl<'r> FinalNames<'r> {
+    pub(super) fn new(jobs: &[Job], directory: &'r OutputDirectory, saving: Saving) -> Self {
+        let mut names = Names::default();
+        // Only where names are claimed during the run it matters which are taken.
+        if saving.naming == Naming::Server || saving.existing == Existing::Number {
+            for job in jobs {
+                names.reserve(&job.file_name);
+            }
+        }
+        Self { directory, saving, names: Mutex::new(names) }
+    }
+
+    /// The places for a job's file, whose answer has these fields.
+    pub(super) fn places(&self, job: &Job, fields: &Fields<'_>) -> Places<'_> {
+        if let Some(wanted) = self.suggested(job, fields).filter(|name| *name != job.file_name) {
+            return Places { names: self, first: None, wanted };
+        }
+        let wanted = job.file_name.clone();
+        Places { names: self, first: Some(wanted.clone()), wanted }
+    }
+
+    fn suggested(&self, job: &Job, fields: &Fields<'_>) -> Option<String> {
+        if self.saving.naming == Naming::Url || job.is_name_chosen {
+            return None;
+        }
+        let name = file_name::suggested(&suggested_name(fields.only("Content-Disposition")?)?)?;
+        Some(match job.file_name.rsplit_once('/') {
+            Some((directory, _)) => format!("{directory}/{name}"),
+            None => name,
+        })
+    }
+}
+
+impl Places<'_> {
+    /// The next place, and what it means if it is taken.
+    pub(super) fn next(&mut self) -> Result<(Place, Occupied), FetchError> {
+        let FinalNames { directory, saving, names } = self.names;
+        let keeps_existing = saving.existing != Existing::Replace;
+        let name = self.first.take().unwrap_or_else(|| {
+            let is_there = |name: &str| {
+                keeps_existing && directory.path().join(name).symlink_metadata().is_ok()
+            };
+            let mut names = names.lock().expect("nothing panics while the names are locked");
+            names.claim(&self.wanted, is_there)
+        });
+        let occupied = if keeps_existing { Occupied::TryNext } else { Occupied::Replace };
+        Ok((directory.place(&name)?, occupied))
+    }
+}

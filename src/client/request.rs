@@ -1,0 +1,233 @@
+//! The head of a request: what the client always says, and what the user adds.
+//!
+//! Fields on which the framing or the integrity of an answer depends are the client's own. Whatever
+//! could be a secret goes to the host it is meant for and no further (RFC 9110 §15.4).
+
+use std::{error, fmt};
+
+use url::{Position, Url};
+
+use super::proxy::Proxy;
+use super::resume::Rest;
+use crate::http::{HeadWriter, is_field_value, is_token_byte};
+
+const USER_AGENT: &str = concat!("http_client_concurrent/", env!("CARGO_PKG_VERSION"));
+
+/// What the client decides itself.
+const OWN: [&str; 8] = [
+    "Accept-Encoding",
+    "Connection",
+    "Content-Length",
+    "If-Range",
+    "Proxy-Authorization",
+    "Range",
+    "TE",
+    "Transfer-Encoding",
+];
+
+/// What is not sent to another host than the first one.
+const SECRET: [&str; 3] = ["Authorization", "Cookie", "Cookie2"];
+
+/// The fields that the user adds; by default there are none.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct RequestFields {
+    added: Vec<(String, String)>,
+}
+
+/// Why a field cannot be added.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum FieldError {
+    /// No colon, which divides name and value.
+    NoColon,
+    /// No token before the colon (RFC 9110 §5.1).
+    Name,
+    /// A control character in the value (RFC 9110 §5.5).
+    Value,
+    /// A field that the client sets itself.
+    Own,
+}
+
+impl fmt::Display for FieldError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::NoColon => "there is no colon in it, as in \"Accept-Language: en\"",
+            Self::Name => "what is before the colon is no field name",
+            Self::Value => "there is a control character in its value",
+            Self::Own => "the client sets this field itself",
+        })
+    }
+}
+
+impl error::Error for FieldError {}
+
+impl RequestFields {
+    /// Adds `Name: value`, which replaces what the client says under that name.
+    ///
+    /// # Errors
+    /// It is no field, or one of the client's own.
+    pub fn add(&mut self, field: &str) -> Result<(), FieldError> {
+        let (name, value) = field.split_once(':').ok_or(FieldError::NoColon)?;
+        self.add_pair(name, value)
+    }
+
+    /// Says another name of the program.
+    ///
+    /// # Errors
+    /// A control character is in it.
+    pub fn set_user_agent(&mut self, value: &str) -> Result<(), FieldError> {
+        self.added.retain(|(name, _)| !name.eq_ignore_ascii_case("User-Agent"));
+        self.add_pair("User-Agent", value)
+    }
+
+    fn add_pair(&mut self, name: &str, value: &str) -> Result<(), FieldError> {
+        if name.is_empty() || !name.bytes().all(is_token_byte) {
+            return Err(FieldError::Name);
+        }
+        if !is_field_value(value.as_bytes()) {
+            return Err(FieldError::Value);
+        }
+        if OWN.iter().any(|own| own.eq_ignore_ascii_case(name)) {
+            return Err(FieldError::Own);
+        }
+        self.added.push((name.to_owned(), value.trim().to_owned()));
+        Ok(())
+    }
+
+    fn has(&self, wanted: &str) -> bool {
+        self.added.iter().any(|(name, _)| name.eq_ignore_ascii_case(wanted))
+    }
+}
+
+/// One request for a URL.
+#[derive(Debug)]
+pub(super) struct Request<'r> {
+    pub(super) url: &'r Url,
+    /// The value of `Authorization` that the URL has for this host.
+    pub(super) authorization: Option<&'r str>,
+    /// Whether this is the host that the user named.
+    pub(super) is_first_host: bool,
+    pub(super) rest: Option<Rest<'r>>,
+}
+
+impl Request<'_> {
+    /// Writes the head into `out`; for a proxy that passes it on, the target is the whole URL
+    /// (RFC 9112 §3.2.2).
+    pub(super) fn write(&self, out: &mut Vec<u8>, fields: &RequestFields, via: Option<&Proxy>) {
+        let url = self.url;
+        let target = match via {
+            Some(_) => &url[..Position::AfterQuery],
+            None => &url[Position::BeforePath..Position::AfterQuery],
+        };
+        let mut head = HeadWriter::request(out, "GET", target);
+        if !fields.has("Host") {
+            head = head.field("Host", &url[Position::BeforeHost..Position::AfterPort]);
+        }
+        for (name, value) in [("User-Agent", USER_AGENT), ("Accept", "*/*")] {
+            if !fields.has(name) {
+                head = head.field(name, value);
+            }
+        }
+        head = head.field("Accept-Encoding", "identity");
+        if let Some(value) = self.authorization.filter(|_| !fields.has("Authorization")) {
+            head = head.field("Authorization", value);
+        }
+        if let Some(credentials) = via.and_then(|proxy| proxy.credentials.as_ref()) {
+            head = head.field("Proxy-Authorization", credentials.value());
+        }
+        for (name, value) in &fields.added {
+            let is_for_first_host =
+                SECRET.iter().chain(&["Host"]).any(|secret| secret.eq_ignore_ascii_case(name));
+            if self.is_first_host || !is_for_first_host {
+                head = head.field(name, value);
+            } else if name.eq_ignore_ascii_case("Host") {
+                head = head.field("Host", &url[Position::BeforeHost..Position::AfterPort]);
+            }
+        }
+        if let Some(rest) = &self.rest {
+            let range = match rest.last {
+                Some(last) => format!("bytes={}-{last}", rest.first),
+                None => format!("bytes={}-", rest.first),
+            };
+            head = head.field("Range", range).field("If-Range", rest.validator.text());
+        }
+        head.finish();
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::resume::Validator;
+    use super::*;
+
+    fn written(fields: &[&str], is_first_host: bool, via: Option<&Proxy>) -> String {
+        let url = Url::parse("http://a:81/b?c").unwrap();
+        let mut all = RequestFields::default();
+        for field in fields {
+            all.add(field).unwrap();
+        }
+        let request = Request { url: &url, authorization: None, is_first_host, rest: None };
+        let mut out = Vec::new();
+        request.write(&mut out, &all, via);
+        String::from_utf8(out).unwrap()
+    }
+
+    #[test]
+    fn what_the_user_says_replaces_what_the_client_says() {
+        let head = written(&["user-agent: me", "Accept:", "X-A: 1", "X-A: 2"], true, None);
+        assert_eq!(
+            head,
+            "GET /b?c HTTP/1.1\r\nHost: a:81\r\nAccept-Encoding: identity\r\nuser-agent: me\r\n\
+             Accept: \r\nX-A: 1\r\nX-A: 2\r\n\r\n"
+        );
+    }
+
+    #[test]
+    fn secrets_stay_with_the_first_host() {
+        let fields = ["Authorization: x", "cookie: y", "Host: z", "X: 1"];
+        let first = written(&fields, true, None);
+        assert!(
+            ["Authorization: x", "cookie: y", "Host: z", "X: 1"].iter().all(|f| first.contains(f))
+        );
+        let other = written(&fields, false, None);
+        assert!(
+            !other.contains(": x") && !other.contains(": y") && !other.contains(": z"),
+            "{other}"
+        );
+        assert!(other.contains("Host: a:81\r\n") && other.contains("X: 1"), "{other}");
+    }
+
+    #[test]
+    fn a_proxy_is_told_the_whole_url() {
+        let proxy = Proxy { url: Url::parse("http://p/").unwrap(), credentials: None };
+        assert!(written(&[], true, Some(&proxy)).starts_with("GET http://a:81/b?c HTTP/1.1\r\n"));
+    }
+
+    #[test]
+    fn a_rest_is_asked_for_on_the_condition_that_it_fits() {
+        let url = Url::parse("http://a/").unwrap();
+        let validator = Validator::Tag("\"x\"".into());
+        let rest = Some(Rest { first: 5, last: Some(9), validator: &validator });
+        let request =
+            Request { url: &url, authorization: Some("Basic x"), is_first_host: true, rest };
+        let mut out = Vec::new();
+        request.write(&mut out, &RequestFields::default(), None);
+        let head = String::from_utf8(out).unwrap();
+        assert!(
+            head.ends_with("Authorization: Basic x\r\nRange: bytes=5-9\r\nIf-Range: \"x\"\r\n\r\n")
+        );
+    }
+
+    #[test]
+    fn what_is_no_field_or_not_the_users_is_refused() {
+        for (field, error) in [
+            ("Accept-Language en", FieldError::NoColon),
+            (": x", FieldError::Name),
+            ("A B: x", FieldError::Name),
+            ("A: x\r\nB: y", FieldError::Value),
+            ("range: bytes=0-", FieldError::Own),
+            ("Accept-Encoding: gzip", FieldError::Own),
+        ] {
+            assert_eq!(RequestFields::default().add(field), Err(error), "{field:?}");
+        }
+    }
+}

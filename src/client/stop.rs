@@ -1,0 +1,146 @@
+//! Stopping a run from outside: a flag that sleepers wake up for.
+//!
+//! Whoever holds a [`Stop`] can end the runs that were given it; the workers then keep what they have.
+//! Reads that wait in the system are woken by shutting their sockets down, which is why every open
+//! socket is on record here.
+
+use std::collections::HashMap;
+use std::net::{Shutdown, TcpStream};
+use std::sync::{Arc, Condvar, Mutex, MutexGuard, Weak};
+use std::time::{Duration, Instant};
+
+/// Why a run ends before its jobs do.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum StopReason {
+    /// Somebody asked for it.
+    Interrupted,
+    /// The time for all of it is used up.
+    OutOfTime,
+}
+
+/// Ends runs; clones stand for the same flag.
+#[derive(Clone, Debug, Default)]
+pub struct Stop {
+    shared: Arc<Shared>,
+}
+
+#[derive(Debug, Default)]
+struct Shared {
+    state: Mutex<State>,
+    changed: Condvar,
+}
+
+#[derive(Debug, Default)]
+struct State {
+    reason: Option<StopReason>,
+    sockets: HashMap<u64, Weak<TcpStream>>,
+    next_socket: u64,
+}
+
+/// A socket's place on the record; dropped, it is struck off.
+#[derive(Debug)]
+pub(super) struct Recorded {
+    stop: Stop,
+    number: u64,
+}
+
+impl Stop {
+    /// Ends the runs that have this flag. Only the first reason counts.
+    pub fn stop(&self, reason: StopReason) {
+        let mut state = self.lock();
+        state.reason.get_or_insert(reason);
+        let sockets: Vec<_> = state.sockets.values().filter_map(Weak::upgrade).collect();
+        drop(state);
+        self.shared.changed.notify_all();
+        for socket in sockets {
+            // One that is closed already needs no more.
+            let _ = socket.shutdown(Shutdown::Both);
+        }
+    }
+
+    /// Why the runs end, once they do.
+    #[must_use]
+    pub fn reason(&self) -> Option<StopReason> {
+        self.lock().reason
+    }
+
+    /// Waits for so long, or until the runs are to end.
+    pub(super) fn sleep(&self, duration: Duration) {
+        let _ = self.wait_until(Some(Instant::now() + duration), || false);
+    }
+
+    /// Waits until `is_done`, which is asked whenever [`Stop::wake`] is called, and says `false` if the
+    /// time came first.
+    pub(super) fn wait_until(&self, time: Option<Instant>, is_done: impl Fn() -> bool) -> bool {
+        let mut state = self.lock();
+        while state.reason.is_none() && !is_done() {
+            let wait = match time.map(|time| time.saturating_duration_since(Instant::now())) {
+                Some(Duration::ZERO) => return false,
+                // A day is as good as for ever, and asked about again.
+                wait => wait.unwrap_or(Duration::from_secs(24 * 3600)),
+            };
+            let (woken, _) =
+                self.shared.changed.wait_timeout(state, wait).expect("no holder panics");
+            state = woken;
+        }
+        true
+    }
+
+    /// Has those who wait look again.
+    pub(super) fn wake(&self) {
+        // With the lock held, nobody is between having looked and waiting.
+        let _state = self.lock();
+        self.shared.changed.notify_all();
+    }
+
+    /// Puts a socket on record. One that comes too late is shut down at once.
+    pub(super) fn record(&self, socket: &Arc<TcpStream>) -> Recorded {
+        let mut state = self.lock();
+        let number = state.next_socket;
+        state.next_socket += 1;
+        state.sockets.insert(number, Arc::downgrade(socket));
+        if state.reason.is_some() {
+            let _ = socket.shutdown(Shutdown::Both);
+        }
+        Recorded { stop: self.clone(), number }
+    }
+
+    fn lock(&self) -> MutexGuard<'_, State> {
+        self.shared.state.lock().expect("nothing panics while the flag is locked")
+    }
+}
+
+impl Drop for Recorded {
+    fn drop(&mut self) {
+        self.stop.lock().sockets.remove(&self.number);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::io::Read;
+    use std::net::TcpListener;
+    use std::thread;
+
+    use super::*;
+
+    #[test]
+    fn a_read_and_a_sleep_end_when_the_run_does() {
+        let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+        let socket = Arc::new(TcpStream::connect(listener.local_addr().unwrap()).unwrap());
+        let stop = Stop::default();
+        let recorded = stop.record(&socket);
+        thread::scope(|scope| {
+            scope.spawn(|| assert_eq!((&*socket).read(&mut [0]).unwrap(), 0));
+            scope.spawn(|| stop.sleep(Duration::from_secs(3600)));
+            stop.stop(StopReason::Interrupted);
+            stop.stop(StopReason::OutOfTime);
+        });
+        assert_eq!(stop.reason(), Some(StopReason::Interrupted));
+        drop(recorded);
+        assert!(stop.lock().sockets.is_empty());
+        let late = Arc::new(TcpStream::connect(listener.local_addr().unwrap()).unwrap());
+        let _recorded = stop.record(&late);
+        assert_eq!((&*late).read(&mut [0]).unwrap(), 0, "it was shut down");
+    }
+}

@@ -1,0 +1,213 @@
+//! Whom an `https` connection trusts, and its handshake.
+//!
+//! The system's certificates are read when the first handshake needs them, since that takes longer than
+//! many a download over `http`. TLS 1.2 and 1.3 are spoken, and HTTP/1.1 within.
+
+use std::io;
+use std::path::{Path, PathBuf};
+use std::sync::{Arc, OnceLock};
+use std::{error, fmt};
+
+use rustls::client::danger::{HandshakeSignatureValid, ServerCertVerified, ServerCertVerifier};
+use rustls::crypto::{CryptoProvider, ring, verify_tls12_signature, verify_tls13_signature};
+use rustls::pki_types::pem::PemObject;
+use rustls::pki_types::{CertificateDer, ServerName, UnixTime};
+use rustls::{
+    ClientConfig, ClientConnection, DigitallySignedStruct, RootCertStore, SignatureScheme,
+    StreamOwned,
+};
+
+use super::socket::Socket;
+
+/// Whose certificates are accepted; clones share what was read.
+#[derive(Clone, Debug)]
+pub struct Trust {
+    anchors: Anchors,
+    config: Arc<OnceLock<Result<Arc<ClientConfig>, Arc<TrustError>>>>,
+}
+
+#[derive(Clone, Debug)]
+enum Anchors {
+    System,
+    These(Arc<RootCertStore>),
+    Anybody,
+}
+
+/// Why nobody can be trusted.
+#[derive(Debug)]
+pub enum TrustError {
+    /// The file with the certificates cannot be read as such.
+    File { path: PathBuf, error: rustls::pki_types::pem::Error },
+    /// There is no certificate in the file that can vouch for another.
+    Empty { path: PathBuf },
+    /// The system has no certificates, or none that can be read.
+    System,
+}
+
+impl fmt::Display for TrustError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::File { path, .. } => {
+                write!(f, "cannot read certificates from {}", path.display())
+            }
+            Self::Empty { path } => {
+                write!(f, "no certificate of an authority is in {}", path.display())
+            }
+            Self::System => f.write_str("the system has no certificates to trust"),
+        }
+    }
+}
+
+impl error::Error for TrustError {
+    fn source(&self) -> Option<&(dyn error::Error + 'static)> {
+        match self {
+            Self::File { error, .. } => Some(error),
+            Self::Empty { .. } | Self::System => None,
+        }
+    }
+}
+
+impl Trust {
+    /// The certificates that the system trusts, or those that `SSL_CERT_FILE` and `SSL_CERT_DIR` name.
+    #[must_use]
+    pub fn system() -> Self {
+        Self::new(Anchors::System)
+    }
+
+    /// The certificates in this PEM file, and no others.
+    ///
+    /// # Errors
+    /// It cannot be read, or has none in it.
+    pub fn from_file(path: &Path) -> Result<Self, TrustError> {
+        let failure = |error| TrustError::File { path: path.to_owned(), error };
+        let mut roots = RootCertStore::empty();
+        for certificate in CertificateDer::pem_file_iter(path).map_err(failure)? {
+            roots.add_parsable_certificates([certificate.map_err(failure)?]);
+        }
+        if roots.is_empty() {
+            return Err(TrustError::Empty { path: path.to_owned() });
+        }
+        Ok(Self::new(Anchors::These(Arc::new(roots))))
+    }
+
+    /// Whoever answers: the connection is kept from listeners, but nobody vouches for its other end.
+    #[must_use]
+    pub fn anybody() -> Self {
+        Self::new(Anchors::Anybody)
+    }
+
+    fn new(anchors: Anchors) -> Self {
+        Self { anchors, config: Arc::default() }
+    }
+
+    fn config(&self) -> Result<Arc<ClientConfig>, Arc<TrustError>> {
+        self.config.get_or_init(|| self.load().map(Arc::new).map_err(Arc::new)).clone()
+    }
+
+    fn load(&self) -> Result<ClientConfig, TrustError> {
+        let provider = Arc::new(ring::default_provider());
+        let builder = ClientConfig::builder_with_provider(Arc::clone(&provider))
+            .with_safe_default_protocol_versions()
+            .expect("ring has the cipher suites of TLS 1.2 and 1.3");
+        let mut config = match &self.anchors {
+            Anchors::System => builder.with_root_certificates(system_roots()?),
+            Anchors::These(roots) => builder.with_root_certificates(Arc::clone(roots)),
+            Anchors::Anybody => {
+                builder.dangerous().with_custom_certificate_verifier(Arc::new(NoVerifier(provider)))
+            }
+        }
+        .with_no_client_auth();
+        config.alpn_protocols = vec![b"http/1.1".to_vec()];
+        Ok(config)
+    }
+}
+
+/// That of the system.
+impl Default for Trust {
+    fn default() -> Self {
+        Self::system()
+    }
+}
+
+fn system_roots() -> Result<RootCertStore, TrustError> {
+    let found = rustls_native_certs::load_native_certs();
+    for error in found.errors {
+        log::warn!("a certificate of the system cannot be read: {error}");
+    }
+    let mut roots = RootCertStore::empty();
+    roots.add_parsable_certificates(found.certs);
+    if roots.is_empty() { Err(TrustError::System) } else { Ok(roots) }
+}
+
+/// A connection within which TLS is spoken.
+pub(super) type TlsStream = StreamOwned<ClientConnection, Socket>;
+
+/// Why there is no TLS with a server.
+#[derive(Debug)]
+pub(super) enum HandshakeError {
+    Trust(Arc<TrustError>),
+    /// The connection failed, or the server or its certificate is refused.
+    Io(io::Error),
+}
+
+/// Shakes hands with the server called `host`.
+pub(super) fn handshake(
+    trust: &Trust,
+    host: &str,
+    mut socket: Socket,
+) -> Result<TlsStream, HandshakeError> {
+    let config = trust.config().map_err(HandshakeError::Trust)?;
+    // An IPv6 address has brackets in a URL alone.
+    let host = host.trim_start_matches('[').trim_end_matches(']').to_owned();
+    let refused = |error: Box<dyn error::Error + Send + Sync>| {
+        HandshakeError::Io(io::Error::new(io::ErrorKind::InvalidData, error))
+    };
+    let name = ServerName::try_from(host).map_err(|error| refused(error.into()))?;
+    let mut connection =
+        ClientConnection::new(config, name).map_err(|error| refused(error.into()))?;
+    while connection.is_handshaking() {
+        connection.complete_io(&mut socket).map_err(HandshakeError::Io)?;
+    }
+    Ok(StreamOwned::new(connection, socket))
+}
+
+/// Accepts every certificate; that the server has its key is still asked for.
+#[derive(Debug)]
+struct NoVerifier(Arc<CryptoProvider>);
+
+impl ServerCertVerifier for NoVerifier {
+    fn verify_server_cert(
+        &self,
+        _end_entity: &CertificateDer<'_>,
+        _intermediates: &[CertificateDer<'_>],
+        _server_name: &ServerName<'_>,
+        _ocsp_response: &[u8],
+        _now: UnixTime,
+    ) -> Result<ServerCertVerified, rustls::Error> {
+        Ok(ServerCertVerified::assertion())
+    }
+
+    fn verify_tls12_signature(
+        &self,
+        message: &[u8],
+        certificate: &CertificateDer<'_>,
+        signature: &DigitallySignedStruct,
+    ) -> Result<HandshakeSignatureValid, rustls::Error> {
+        let algorithms = &self.0.signature_verification_algorithms;
+        verify_tls12_signature(message, certificate, signature, algorithms)
+    }
+
+    fn verify_tls13_signature(
+        &self,
+        message: &[u8],
+        certificate: &CertificateDer<'_>,
+        signature: &DigitallySignedStruct,
+    ) -> Result<HandshakeSignatureValid, rustls::Error> {
+        let algorithms = &self.0.signature_verification_algorithms;
+        verify_tls13_signature(message, certificate, signature, algorithms)
+    }
+
+    fn supported_verify_schemes(&self) -> Vec<SignatureScheme> {
+        self.0.signature_verification_algorithms.supported_schemes()
+    }
+}
