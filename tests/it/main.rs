@@ -12,6 +12,7 @@ mod conformance_methods;
 mod conformance_names;
 mod conformance_ranges;
 mod layers;
+mod second_opinion;
 mod server_limits;
 mod server_logs;
 mod server_messages;
