@@ -51,6 +51,9 @@ pub use observation::StatusAccess;
 pub use pace::Rates;
 pub use registry::{Activity, Phase};
 pub use site::{DotFiles, Listings, Precompressed, SiteError, SiteSettings, SymbolicLinks};
+pub use site::{
+    DotFiles, Listings, Precompressed, SiteError, SiteSettings, SymbolicLinks, is_index_name,
+};
 pub use snapshot::{ClientRow, ConnectionRow, Counters, Snapshot};
 pub use status_page::StatusForm;
 

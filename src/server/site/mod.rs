@@ -27,7 +27,7 @@ pub use error_page::{ERROR_FORMS, error_page};
 pub use file::StaticFile;
 pub use listing::{Direction, Entry, EntryKind, Listing, Order, SortBy};
 pub use root::Root;
-pub use settings::{DotFiles, Listings, Precompressed, SiteSettings, SymbolicLinks};
+pub use settings::{DotFiles, Listings, Precompressed, SiteSettings, SymbolicLinks, is_index_name};
 pub use twins::Twins;
 
 use crate::http::TargetPath;
@@ -66,10 +66,7 @@ impl Site {
     /// # Errors
     /// It is no directory or cannot be opened, or an index file's name is none.
     pub fn open(path: &Path, settings: SiteSettings) -> Result<Self, SiteError> {
-        let is_name = |name: &&String| {
-            !matches!(name.as_str(), "" | "." | "..") && !name.contains(['/', '\0'])
-        };
-        if let Some(name) = settings.index.iter().find(|name| !is_name(name)) {
+        if let Some(name) = settings.index.iter().find(|name| !is_index_name(name)) {
             return Err(SiteError::IndexName(name.clone()));
         }
         let root = Root::open(path, settings.symbolic_links)

@@ -27,6 +27,12 @@ impl Default for SiteSettings {
     }
 }
 
+/// Whether a file in a directory may have this name: it is no path.
+#[must_use]
+pub fn is_index_name(name: &str) -> bool {
+    !matches!(name, "" | "." | "..") && !name.contains(['/', '\0'])
+}
+
 /// Whether a directory without an index file is listed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Listings {

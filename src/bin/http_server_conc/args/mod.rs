@@ -89,7 +89,9 @@ fn parse_port(text: &str) -> Result<u16, String> {
 
 #[cfg(test)]
 mod tests {
-    use http_concurrent::server::Limits;
+    use http_concurrent::server::{
+        DotFiles, Enforcement, Limits, Listings, Precompressed, SiteSettings, SymbolicLinks,
+    };
 
     use super::*;
 
@@ -125,6 +127,50 @@ mod tests {
     }
 
     #[test]
+    fn each_option_of_the_site_sets_what_it_says() {
+        let site = |line: &str| parse(line).unwrap().site;
+        assert_eq!(site(""), SiteSettings::default());
+        assert_eq!(site("--index a.html -index=b.html").index, ["a.html", "b.html"]);
+        assert_eq!(site("-no-listing").listings, Listings::Refused);
+        assert_eq!(site("--hidden").dot_files, DotFiles::Shown);
+        assert_eq!(site("-follow-symlinks").symbolic_links, SymbolicLinks::Followed);
+        assert_eq!(site("--no-precompressed").precompressed, Precompressed::Ignored);
+        let extra =
+            parse("--cache-control no-cache --header A:b --header B:c").unwrap().extra_fields;
+        assert_eq!(extra.cache_control.as_deref(), Some("no-cache"));
+        assert_eq!(extra.further, ["A:b", "B:c"].map(|field| field.parse().unwrap()));
+    }
+
+    #[test]
+    fn each_option_of_the_limits_sets_what_it_says() {
+        use std::time::Duration;
+
+        let config = parse(
+            "-ipv6-prefix 56 --exempt 10.0.0.0/8 --exempt ::1 -proxy-protocol=192.0.2.1 \
+             --dry-run-limits -reclaim-idle --header-timeout 3s --keep-alive-timeout 2s \
+             --keep-alive-requests 7 --min-rate 2K --drain-timeout 0 --limit-rate 1M --delay 20ms \
+             --status-path /status --status-allow 192.0.2.0/24",
+        )
+        .unwrap();
+        let identification = &config.identification;
+        assert_eq!(identification.ipv6_prefix, 56);
+        assert_eq!(identification.exempt, ["10.0.0.0/8", "::1/128"].map(|n| n.parse().unwrap()));
+        assert!(identification.is_proxy("192.0.2.1".parse().unwrap()));
+        assert_eq!(config.policy.enforcement, Enforcement::DryRun);
+        assert!(config.policy.reclaim_idle);
+        assert_eq!(config.policy.keep_alive_requests, 7);
+        assert_eq!(config.policy.delay, Duration::from_millis(20));
+        let timeouts = config.timeouts;
+        assert_eq!(
+            (timeouts.head, timeouts.idle),
+            (Duration::from_secs(3), Duration::from_secs(2))
+        );
+        assert_eq!(timeouts.drain, Duration::ZERO);
+        assert_eq!((config.rates.minimum, config.rates.maximum), (2048, Some(1 << 20)));
+        assert_eq!(config.status.unwrap().path, "/status");
+    }
+
+    #[test]
     fn what_is_wrong_is_named_with_its_value() {
         for (line, parts) in [
             ("-maxclient 0", &["'0'", "--maxclient", "at least 1"][..]),
@@ -137,6 +183,11 @@ mod tests {
             ("-q -v", &["--quiet", "--verbose"]),
             ("extra", &["'extra'"]),
             ("--header nothing", &["'nothing'", "--header", "'Name: value'"]),
+            ("--header Location:/", &["'Location:/'", "sets this field itself"]),
+            ("--cache-control=", &["--cache-control", "empty"]),
+            ("--index=", &["--index", "plain name"]),
+            ("--index a/b", &["'a/b'", "--index", "plain name"]),
+            ("--index ..", &["'..'", "--index"]),
             ("--header Date:now", &["'Date:now'", "sets this field itself"]),
             ("--cache-control a\u{7}", &["--cache-control", "control character"]),
             ("--exempt 10.0.0.0/33", &["'10.0.0.0/33'", "--exempt", "192.0.2.0/24"]),

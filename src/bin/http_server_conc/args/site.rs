@@ -3,7 +3,7 @@
 use http_concurrent::http::is_field_value;
 use http_concurrent::server::{
     DotFiles, ExtraField, ExtraFields, Listings, Precompressed, ServerConfig, SiteSettings,
-    SymbolicLinks,
+    SymbolicLinks, is_index_name,
 };
 
 #[derive(Debug, clap::Args)]
@@ -11,7 +11,7 @@ use http_concurrent::server::{
 #[expect(clippy::struct_excessive_bools, reason = "each is a switch of the command line")]
 pub(super) struct SiteArgs {
     /// A file that stands for its directory, tried in the order given [default: index.html]
-    #[arg(long, value_name = "NAME")]
+    #[arg(long, value_name = "NAME", value_parser = parse_index)]
     index: Vec<String>,
 
     /// Answer 403 for a directory without an index file, instead of listing it
@@ -61,8 +61,18 @@ impl SiteArgs {
     }
 }
 
+fn parse_index(text: &str) -> Result<String, String> {
+    if is_index_name(text) {
+        Ok(text.to_owned())
+    } else {
+        Err("it must be a plain name".to_owned())
+    }
+}
+
 fn parse_field_value(text: &str) -> Result<String, String> {
-    if is_field_value(text.as_bytes()) {
+    if text.is_empty() {
+        Err("it is empty".to_owned())
+    } else if is_field_value(text.as_bytes()) {
         Ok(text.to_owned())
     } else {
         Err("it has a control character".to_owned())
