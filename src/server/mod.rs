@@ -50,7 +50,6 @@ pub use log_sink::{LogHandle, LogSink};
 pub use observation::StatusAccess;
 pub use pace::Rates;
 pub use registry::{Activity, Phase};
-pub use site::{DotFiles, Listings, Precompressed, SiteError, SiteSettings, SymbolicLinks};
 pub use site::{
     DotFiles, Listings, Precompressed, SiteError, SiteSettings, SymbolicLinks, is_index_name,
 };
