@@ -41,6 +41,8 @@ struct Shared {
 struct State {
     /// In the order of their deadlines.
     sockets: VecDeque<(Arc<TcpStream>, Instant)>,
+    /// Older ones, which the thread has taken out to attend to them.
+    attended: usize,
     stopping: bool,
 }
 
@@ -69,11 +71,8 @@ impl Lingering {
         }
         let mut state = self.shared.lock();
         state.sockets.push_back((stream, Instant::now() + PATIENCE));
-        let given_up = if state.sockets.len() > self.shared.capacity {
-            state.sockets.pop_front()
-        } else {
-            None
-        };
+        let given_up =
+            if state.count() > self.shared.capacity { state.sockets.pop_front() } else { None };
         drop(state);
         self.shared.changed.notify_one();
         if let Some((stream, _)) = given_up {
@@ -84,7 +83,7 @@ impl Lingering {
     /// How many sockets linger at present.
     #[must_use]
     pub(super) fn count(&self) -> usize {
-        self.shared.lock().sockets.len()
+        self.shared.lock().count()
     }
 }
 
@@ -100,6 +99,12 @@ impl Drop for Lingering {
     }
 }
 
+impl State {
+    fn count(&self) -> usize {
+        self.attended + self.sockets.len()
+    }
+}
+
 impl Shared {
     fn attend(&self) {
         let mut state = self.lock();
@@ -109,19 +114,17 @@ impl Shared {
             if state.stopping {
                 return;
             }
-            let now = Instant::now();
-            let mut finished = Vec::new();
-            let mut index = 0;
-            while let Some((stream, deadline)) = state.sockets.get(index) {
-                if discard(stream) == Peer::Gone || *deadline <= now {
-                    finished.extend(state.sockets.remove(index));
-                } else {
-                    index += 1;
-                }
-            }
+            // A flood takes its time to be discarded, and the accept loop must not wait for that.
+            let mut sockets = std::mem::take(&mut state.sockets);
+            state.attended = sockets.len();
             drop(state);
-            // Closing takes longer than looking, and nobody waits for the lock meanwhile.
-            drop(finished);
+            let now = Instant::now();
+            sockets.retain(|(stream, deadline)| discard(stream) == Peer::There && now < *deadline);
+            state = self.lock();
+            sockets.append(&mut state.sockets);
+            state.sockets = sockets;
+            state.attended = 0;
+            drop(state);
             thread::sleep(SWEEP);
             state = self.lock();
         }
