@@ -4,6 +4,8 @@ use std::fs::File;
 use std::io;
 use std::net::TcpStream;
 
+#[cfg(target_os = "linux")]
+use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use rustix::io::Errno;
 use rustix::net::SendFlags;
 
@@ -48,20 +50,38 @@ impl Outgoing<'_> {
 
     /// Sends part of a file without taking it through the process's memory (sendfile(2)).
     ///
+    /// It is the socket's readiness that is waited for, not `sendfile`: the kernel applies the write
+    /// timeout to each 64 KiB of a call anew, and again to each byte that a peer takes of them, so that
+    /// one who takes a few bytes a second would keep a call, and its connection, for hours.
+    ///
     /// # Errors
     /// The peer is gone or too slow, or the file ends early ([`io::ErrorKind::UnexpectedEof`]).
     #[cfg(target_os = "linux")]
     pub(super) fn send_file(&mut self, file: &File, offset: u64, length: u64) -> io::Result<()> {
+        self.stream.set_nonblocking(true)?;
         let (mut at, end) = (offset, offset + length);
         while at < end {
             let allowed = self.pace.allow((end - at).min(PIECE_BYTES));
             let count = usize::try_from(allowed).expect("it is at most PIECE_BYTES");
             match rustix::fs::sendfile(self.stream, file, Some(&mut at), count) {
                 Ok(0) => return Err(io::ErrorKind::UnexpectedEof.into()),
+                Err(Errno::AGAIN) => self.wait_until_writable()?,
                 sent => self.progress(sent).map(drop)?,
             }
         }
-        Ok(())
+        // After a failure the connection is closed, and its mode is of no interest.
+        self.stream.set_nonblocking(false)
+    }
+
+    #[cfg(target_os = "linux")]
+    fn wait_until_writable(&mut self) -> io::Result<()> {
+        let timeout = Timespec::try_from(self.pace.write_timeout()).map_err(io::Error::other)?;
+        let mut socket = [PollFd::new(self.stream, PollFlags::OUT)];
+        match poll(&mut socket, Some(&timeout)) {
+            Ok(0) => self.pace.stalled(),
+            Ok(_) | Err(Errno::INTR) => Ok(()),
+            Err(error) => Err(error.into()),
+        }
     }
 
     /// Sends part of a file through a buffer, where the system has no `sendfile` of this kind.

@@ -25,6 +25,9 @@ impl Default for Rates {
 /// With a maximum, a second's bytes go out in about this many pieces.
 const PIECES_PER_SECOND: u64 = 50;
 
+/// How often the pace of a peer that takes nothing is looked at.
+const LOOK: Duration = Duration::from_secs(1);
+
 /// The pace of one connection, kept from one response to the next.
 #[derive(Debug)]
 pub(super) struct Pace {
@@ -46,7 +49,8 @@ impl Pace {
 
     /// For how long one write may wait before the pace is looked at (`SO_SNDTIMEO`).
     pub(super) fn write_timeout(&self) -> Duration {
-        if self.rates.minimum == 0 { self.stall } else { self.stall.min(self.rates.window) }
+        let look = if self.rates.minimum == 0 { self.stall } else { self.rates.window.min(LOOK) };
+        look.min(self.stall)
     }
 
     /// A response begins: what the peer did not take before counts no more.
