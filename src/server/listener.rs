@@ -14,10 +14,15 @@ use socket2::{Domain, Protocol, Socket, Type};
 
 use super::error::StartError;
 use super::tally::Tally;
+use crate::net::is_timeout;
 
 /// Connections that the kernel completes and holds until they are accepted; it takes no more than
 /// `net.core.somaxconn` of them. The standard library's 128 makes a burst wait a second for its SYN.
 const BACKLOG: i32 = 4096;
+
+/// How often the accept loop looks whether it is to stop, should nobody manage to wake it: that takes
+/// a connection, and the descriptors may be used up.
+const LOOK: Duration = Duration::from_secs(1);
 
 /// Listens on one address, or, where none is given, on all of both families through one socket.
 ///
@@ -54,6 +59,7 @@ fn bind(address: SocketAddr) -> io::Result<TcpListener> {
     }
     socket.bind(&address.into())?;
     socket.listen(BACKLOG)?;
+    socket.set_read_timeout(Some(LOOK))?;
     Ok(socket.into())
 }
 
@@ -61,12 +67,13 @@ fn bind(address: SocketAddr) -> io::Result<TcpListener> {
 #[derive(Clone, Debug)]
 pub struct Stopper {
     stopping: Arc<AtomicBool>,
+    at_once: Arc<AtomicBool>,
     address: SocketAddr,
 }
 
 impl Stopper {
     pub(super) fn new(address: SocketAddr) -> Self {
-        Self { stopping: Arc::default(), address }
+        Self { stopping: Arc::default(), at_once: Arc::default(), address }
     }
 
     /// Has the accept loop end; does not wait for it.
@@ -84,8 +91,18 @@ impl Stopper {
         }
     }
 
+    /// Has the server end without waiting for transfers; does not wait for it.
+    pub fn stop_at_once(&self) {
+        self.at_once.store(true, Ordering::Release);
+        self.stop();
+    }
+
     pub(super) fn is_stopping(&self) -> bool {
         self.stopping.load(Ordering::Acquire)
+    }
+
+    pub(super) fn is_stopping_at_once(&self) -> bool {
+        self.at_once.load(Ordering::Acquire)
     }
 }
 
@@ -107,6 +124,8 @@ pub(super) fn accept_loop(
                 trouble.is_over();
                 serve(stream, peer);
             }
+            // Nobody came; it was only time to look whether to stop.
+            Err(error) if is_timeout(&error) => {}
             Err(error) if concerns_one_connection(&error) => {
                 log::debug!("a connection was gone before it was accepted: {error}");
             }
@@ -143,25 +162,41 @@ fn concerns_one_connection(error: &io::Error) -> bool {
 struct Trouble {
     pause: Duration,
     failures: u64,
-    last_warning: Option<Instant>,
+    warnings: Warnings,
 }
 
 const FIRST_PAUSE: Duration = Duration::from_millis(100);
 const LONGEST_PAUSE: Duration = Duration::from_millis(500);
 const WARNING_PERIOD: Duration = Duration::from_secs(60);
 
+/// When to warn of something that happens again and again.
+#[derive(Debug, Default)]
+pub(super) struct Warnings {
+    last: Option<Instant>,
+}
+
+impl Warnings {
+    /// It was not warned for a whole period, and is now.
+    pub(super) fn is_due(&mut self) -> bool {
+        let is_due = self.last.is_none_or(|last| last.elapsed() >= WARNING_PERIOD);
+        if is_due {
+            self.last = Some(Instant::now());
+        }
+        is_due
+    }
+}
+
 impl Default for Trouble {
     fn default() -> Self {
-        Self { pause: FIRST_PAUSE, failures: 0, last_warning: None }
+        Self { pause: FIRST_PAUSE, failures: 0, warnings: Warnings::default() }
     }
 }
 
 impl Trouble {
     fn wait_out(&mut self, error: &io::Error) {
         self.failures += 1;
-        if self.last_warning.is_none_or(|last| last.elapsed() >= WARNING_PERIOD) {
+        if self.warnings.is_due() {
             log::warn!("cannot accept connections: {error} ({} times until now)", self.failures);
-            self.last_warning = Some(Instant::now());
         }
         thread::sleep(self.pause);
         self.pause = (self.pause * 2).min(LONGEST_PAUSE);

@@ -37,7 +37,7 @@ mod threads;
 use std::net::{SocketAddr, TcpListener, TcpStream};
 use std::sync::{Arc, mpsc};
 use std::thread;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 pub use access_log::{AccessLog, LogFormat};
 pub use admission::{Admission, Enforcement, Limits, Permit, Rejection, Scope, Standing};
@@ -58,12 +58,16 @@ pub use status_page::StatusForm;
 
 use answer::Answerer;
 use lingering::Lingering;
+use listener::Warnings;
 use service::{Arrival, Service};
 use site::Site;
 use threads::{SpawnError, Threads};
 
 /// How often what is told once a period is looked at.
 const HOUSEKEEPING: Duration = Duration::from_secs(1);
+
+/// How often, while transfers finish, it is looked whether they still may.
+const HURRY: Duration = Duration::from_millis(50);
 
 /// How long the last connections, cut off, may take to end.
 const CUT_OFF: Duration = Duration::from_secs(1);
@@ -180,28 +184,19 @@ impl Server {
                 service.rejections.tell(&service.registry);
             })
             .map_err(StartError::Thread)?;
+        let mut warnings = Warnings::default();
         listener::accept_loop(
             &self.listener,
             &self.stopper,
             &self.service.tally,
             |stream, peer| {
-                self.accept(stream, peer);
+                self.accept(stream, peer, &mut warnings);
             },
         );
-        drop(self.listener);
+        // From here on no response offers to keep its connection.
         self.service.stop();
-        self.service.registry.close_idle();
-        let drain = self.service.timeouts.drain;
-        log::info!(
-            "stopping: {} connections have {drain:?} to finish",
-            self.service.registry.count()
-        );
-        let mut left = self.threads.finish(drain);
-        if left > 0 {
-            log::warn!("{left} connections did not finish in time and are cut off");
-            self.service.registry.close_all();
-            left = self.threads.finish(CUT_OFF);
-        }
+        drop(self.listener);
+        let left = drain(&self.service, &self.threads, &self.stopper);
         drop(ending);
         // It has nothing to wait for any more.
         let _ = housekeeping.join();
@@ -209,11 +204,35 @@ impl Server {
         Ok(())
     }
 
-    fn accept(&self, stream: TcpStream, peer: SocketAddr) {
+    fn accept(&self, stream: TcpStream, peer: SocketAddr, warnings: &mut Warnings) {
         let Some(arrival) = self.service.receive(stream, peer) else { return };
         if let Err(SpawnError { unstarted, source }) = self.threads.dispatch(arrival) {
-            log::error!("cannot make a thread for {}: {source}", peer.ip());
             self.service.dismiss_without_thread(unstarted);
+            if let Some(error) = source
+                && warnings.is_due()
+            {
+                let failures = self.service.tally.spawn_failures.get();
+                log::error!("cannot make threads for connections: {error} ({failures} until now)");
+            }
         }
     }
+}
+
+/// Closes idle connections, waits for the others as long as they may take, and then closes them; says
+/// how many threads are left even so.
+fn drain(service: &Service, threads: &Threads<Arrival>, stopper: &Stopper) -> usize {
+    service.registry.close_idle();
+    let timeout = service.timeouts.drain;
+    log::info!("stopping: {} connections have {timeout:?} to finish", service.registry.count());
+    let begun = Instant::now();
+    let mut left = threads.finish(Duration::ZERO);
+    while left > 0 && begun.elapsed() < timeout && !stopper.is_stopping_at_once() {
+        left = threads.finish(HURRY.min(timeout.saturating_sub(begun.elapsed())));
+    }
+    if left > 0 {
+        log::warn!("{left} connections did not finish in time and are cut off");
+        service.registry.close_all();
+        left = threads.finish(CUT_OFF);
+    }
+    left
 }

@@ -8,11 +8,15 @@ use std::collections::VecDeque;
 use std::fmt;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 use std::{io, thread};
 
 /// How long a thread without work waits for some.
 pub(super) const PARK: Duration = Duration::from_secs(5);
+
+/// After a failure to make a thread, for how long none is attempted: the system is short of something,
+/// and each attempt costs it more of that.
+const RESPITE: Duration = Duration::from_millis(100);
 
 /// Address space for each thread's stack; only the pages that are touched take memory.
 const STACK_BYTES: usize = 256 * 1024;
@@ -25,6 +29,7 @@ pub(super) struct Threads<T> {
 struct Shared<T> {
     work: Box<dyn Fn(T) + Send + Sync>,
     park: Duration,
+    stack_bytes: usize,
     state: Mutex<State<T>>,
     arrived: Condvar,
     ended: Condvar,
@@ -35,6 +40,8 @@ struct State<T> {
     waiting: VecDeque<T>,
     parked: usize,
     alive: usize,
+    /// No thread is made until then.
+    respite: Option<Instant>,
     stopping: bool,
 }
 
@@ -52,17 +59,28 @@ impl<T> fmt::Debug for Threads<T> {
 #[derive(Debug)]
 pub(super) struct SpawnError<T> {
     pub(super) unstarted: T,
-    pub(super) source: io::Error,
+    /// `None` where no thread was attempted, so soon after a failure.
+    pub(super) source: Option<io::Error>,
 }
 
 impl<T: Send + 'static> Threads<T> {
     /// No threads yet; each will call `work`, and wait for `park` between two calls.
     pub(super) fn new(park: Duration, work: impl Fn(T) + Send + Sync + 'static) -> Self {
-        let state = State { waiting: VecDeque::new(), parked: 0, alive: 0, stopping: false };
+        Self::with_stack(STACK_BYTES, park, work)
+    }
+
+    fn with_stack(
+        stack_bytes: usize,
+        park: Duration,
+        work: impl Fn(T) + Send + Sync + 'static,
+    ) -> Self {
+        let state =
+            State { waiting: VecDeque::new(), parked: 0, alive: 0, respite: None, stopping: false };
         Self {
             shared: Arc::new(Shared {
                 work: Box::new(work),
                 park,
+                stack_bytes,
                 state: Mutex::new(state),
                 arrived: Condvar::new(),
                 ended: Condvar::new(),
@@ -73,28 +91,33 @@ impl<T: Send + 'static> Threads<T> {
     /// Has a parked thread, or a new one, do this piece of work at once.
     ///
     /// # Errors
-    /// The system makes no more threads; the work is handed back.
+    /// The system makes no more threads, or made none a moment ago; the work is handed back.
     pub(super) fn dispatch(&self, work: T) -> Result<(), SpawnError<T>> {
         let mut state = self.shared.lock();
-        state.waiting.push_back(work);
-        if state.parked >= state.waiting.len() {
+        if state.parked > state.waiting.len() {
+            state.waiting.push_back(work);
             drop(state);
             self.shared.arrived.notify_one();
             return Ok(());
         }
+        if state.respite.is_some_and(|end| Instant::now() < end) {
+            return Err(SpawnError { unstarted: work, source: None });
+        }
+        state.waiting.push_back(work);
         state.alive += 1;
         drop(state);
         let shared = Arc::clone(&self.shared);
         let spawned = thread::Builder::new()
             .name("connection".to_owned())
-            .stack_size(STACK_BYTES)
+            .stack_size(self.shared.stack_bytes)
             .spawn(move || shared.run());
         let Err(source) = spawned else { return Ok(()) };
         let mut state = self.shared.lock();
         state.alive -= 1;
+        state.respite = Some(Instant::now() + RESPITE);
         // A thread that finished meanwhile may have taken it: then all is well.
         match state.waiting.pop_back() {
-            Some(unstarted) => Err(SpawnError { unstarted, source }),
+            Some(unstarted) => Err(SpawnError { unstarted, source: Some(source) }),
             None => Ok(()),
         }
     }
@@ -213,10 +236,30 @@ mod tests {
     }
 
     #[test]
+    fn work_that_gets_no_thread_is_handed_back_and_none_is_attempted_for_a_while() {
+        // A stack that no address space has room for.
+        let threads = Threads::with_stack(1 << 60, LONG, |_: &str| {});
+        let error = threads.dispatch("one").unwrap_err();
+        assert_eq!(error.unstarted, "one");
+        assert!(error.source.is_some(), "it was attempted");
+        let begun = Instant::now();
+        let mut attempts = 0;
+        while begun.elapsed() < RESPITE * 3 {
+            let error = threads.dispatch("two").unwrap_err();
+            assert_eq!(error.unstarted, "two");
+            attempts += usize::from(error.source.is_some());
+            thread::yield_now();
+        }
+        assert!((1..=3).contains(&attempts), "one after each respite: {attempts}");
+        assert_eq!(threads.count(), (0, 0));
+        assert_eq!(threads.finish(LONG), 0);
+    }
+
+    #[test]
     fn a_thread_without_work_ends_after_its_time() {
         let threads = Threads::new(Duration::from_millis(1), |()| {});
         threads.dispatch(()).unwrap();
-        let begun = std::time::Instant::now();
+        let begun = Instant::now();
         while threads.count().0 > 0 {
             assert!(begun.elapsed() < LONG, "the thread never ends");
             thread::yield_now();

@@ -71,19 +71,23 @@ fn open(target: AccessLogTarget, config: &mut ServerConfig) -> anyhow::Result<Lo
     Ok(sink)
 }
 
-/// The first signal to end lets transfers finish, the second does not; others open the log anew.
+/// The first signal to end lets transfers finish, the second does not, and the third waits for nothing,
+/// not even for the last lines of the logs; others open the access log anew.
 fn attend(mut signals: Signals, stopper: &Stopper, access_log: Option<&LogHandle>) {
-    let mut is_stopping = false;
+    let mut signals_to_end = 0;
     for signal in signals.forever() {
         match signal {
             SIGHUP | SIGUSR1 => access_log.into_iter().for_each(LogHandle::reopen),
-            _ if is_stopping => {
-                log::warn!("stopped at once by a second signal");
-                process::exit(0);
-            }
             _ => {
-                is_stopping = true;
-                stopper.stop();
+                signals_to_end += 1;
+                match signals_to_end {
+                    1 => stopper.stop(),
+                    2 => {
+                        log::warn!("stopped at once by a second signal");
+                        stopper.stop_at_once();
+                    }
+                    _ => process::exit(0),
+                }
             }
         }
     }
