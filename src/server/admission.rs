@@ -158,13 +158,16 @@ impl Admission {
         Ok(self.permit(Slot::Counted, None))
     }
 
-    /// Takes a slot whatever the limits say.
+    /// Takes a slot whatever the limits say; of the total alone while the client is not known.
     #[must_use]
-    pub fn admit_regardless(self: &Arc<Self>, client: Client) -> Permit {
+    pub fn admit_regardless(self: &Arc<Self>, client: Option<Client>) -> Permit {
         let mut counts = self.lock();
         counts.total += 1;
-        *counts.clients.entry(client.key).or_default() += 1;
-        self.permit(Slot::Counted, Some(client.key))
+        let client = client.map(|client| client.key);
+        if let Some(key) = client {
+            *counts.clients.entry(key).or_default() += 1;
+        }
+        self.permit(Slot::Counted, client)
     }
 
     /// Takes one of the few slots beyond the total; `None` when they are used up.
@@ -355,9 +358,13 @@ mod tests {
     fn what_is_admitted_regardless_is_counted_all_the_same() {
         let admission = admission(1, 1);
         let held: Vec<Permit> =
-            (0..3).map(|_| admission.admit_regardless(client("127.0.0.1"))).collect();
+            (0..3).map(|_| admission.admit_regardless(Some(client("127.0.0.1")))).collect();
         assert_eq!(admission.held(), (3, 1));
-        drop(held);
+        let mut unidentified = admission.admit_regardless(None);
+        assert_eq!(admission.held(), (4, 1));
+        unidentified.identify(client("127.0.0.2"), Enforcement::DryRun).unwrap();
+        assert_eq!(admission.held(), (4, 2));
+        drop((held, unidentified));
         assert_eq!(admission.held(), (0, 0));
     }
 

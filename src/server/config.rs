@@ -152,7 +152,8 @@ impl Default for Policy {
 /// How long peers may take.
 #[derive(Clone, Copy, Debug)]
 pub struct Timeouts {
-    /// For a head, from its first byte to its last, and for a fresh connection to begin one.
+    /// For a head, from its first byte to its last; for the first of a connection, from when it was
+    /// opened.
     pub head: Duration,
     /// For the next request to begin on a connection that was kept.
     pub idle: Duration,

@@ -94,10 +94,8 @@ impl<'s> Connection<'s> {
             log::debug!("{}: cannot prepare the socket: {error}", self.client.address);
             return CloseReason::PeerVanished;
         }
-        // A fresh connection has its head's whole time, a kept one less.
-        let mut patience = self.service.timeouts.head;
         loop {
-            let persistence = match self.receive(patience) {
+            let persistence = match self.receive() {
                 Ok(begun) => self.exchange(begun),
                 Err(NoRequest::Close(reason)) => Persistence::Close(reason),
                 Err(NoRequest::Refuse(error)) => self.refuse(error),
@@ -105,7 +103,6 @@ impl<'s> Connection<'s> {
             if let Persistence::Close(reason) = persistence {
                 return reason;
             }
-            patience = self.service.timeouts.idle;
             // Whoever stops the server closes those that are idle: this one has just become so.
             if !self.live.enter(Phase::Idle) || self.service.is_stopping() {
                 return CloseReason::Stopping;
@@ -121,10 +118,14 @@ impl<'s> Connection<'s> {
         }
     }
 
-    /// Waits for `patience` for a head to begin and then until it is complete; says when it began.
-    fn receive(&mut self, patience: Duration) -> Result<Instant, NoRequest> {
+    /// Waits for a head to begin and then until it is complete; says when it began. The first must be
+    /// complete in its time from when the connection was opened: whoever says nothing for long has
+    /// as much less for the rest.
+    fn receive(&mut self) -> Result<Instant, NoRequest> {
         self.head.clear();
         self.input.release();
+        let is_first = self.requests == 0;
+        let patience = self.service.timeouts;
         let mut scan = HeadScan::default();
         let mut begun = None;
         loop {
@@ -139,8 +140,9 @@ impl<'s> Connection<'s> {
                 }
             }
             let timeout = match begun {
-                None => Ok(patience),
-                Some(begun) => Deadline::at(begun + self.service.timeouts.head).remaining(),
+                _ if is_first => Deadline::at(self.live.since + patience.head).remaining(),
+                Some(begun) => Deadline::at(begun + patience.head).remaining(),
+                None => Ok(patience.idle),
             };
             let filled = timeout.and_then(|timeout| {
                 self.read_timeout.set(self.stream, timeout)?;
@@ -190,7 +192,7 @@ impl<'s> Connection<'s> {
         }
         let mut response = status.unwrap_or_else(|| self.service.answerer.answer(&self.head));
         let standing = self.service.admission.standing(self.client.key);
-        if !self.client.exempt {
+        if !self.client.exempt && self.service.enforces() {
             let limit = self.service.admission.limits().per_client;
             let remaining = limit.saturating_sub(standing.client);
             response = response

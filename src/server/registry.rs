@@ -140,6 +140,8 @@ impl Live {
 #[derive(Debug, Default)]
 pub(super) struct Registry {
     clients: Mutex<HashMap<IpAddr, Vec<Arc<Live>>>>,
+    /// Connections of proxies that have yet to say whose they are.
+    unidentified: Mutex<Vec<Arc<TcpStream>>>,
     next_id: AtomicU64,
 }
 
@@ -162,13 +164,13 @@ impl Registry {
     pub(super) fn enter(
         self: &Arc<Self>,
         client: Client,
-        stream: TcpStream,
+        stream: Arc<TcpStream>,
         permit: Permit,
     ) -> Registration {
         let live = Arc::new(Live {
             id: self.next_id.fetch_add(1, Ordering::Relaxed) + 1,
             client,
-            stream: Arc::new(stream),
+            stream,
             since: Instant::now(),
             phase: AtomicU8::new(Phase::Fresh as u8),
             phase_began: AtomicU64::new(0),
@@ -179,6 +181,12 @@ impl Registry {
         });
         self.lock().entry(client.key).or_default().push(Arc::clone(&live));
         Registration { registry: Arc::clone(self), live }
+    }
+
+    /// Has the connection closed with the idle ones, until it is known whose it is.
+    pub(super) fn enter_unidentified(&self, stream: &Arc<TcpStream>) -> Unidentified<'_> {
+        self.lock_unidentified().push(Arc::clone(stream));
+        Unidentified { registry: self, stream: Arc::clone(stream) }
     }
 
     /// What the connections of one client are doing, or, for `None`, those of all.
@@ -215,6 +223,10 @@ impl Registry {
         for live in of_client(&self.lock(), None) {
             drop(live.close_if(Phase::Idle).or_else(|| live.close_if(Phase::Fresh)));
         }
+        for stream in &*self.lock_unidentified() {
+            // An error means that it is closed already.
+            let _ = stream.shutdown(Shutdown::Both);
+        }
     }
 
     /// Closes all connections, whatever they are doing.
@@ -234,6 +246,10 @@ impl Registry {
         of_client(&self.lock(), None).cloned().collect()
     }
 
+    fn lock_unidentified(&self) -> MutexGuard<'_, Vec<Arc<TcpStream>>> {
+        self.unidentified.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
     /// Nothing that may panic runs under the lock.
     fn lock(&self) -> MutexGuard<'_, HashMap<IpAddr, Vec<Arc<Live>>>> {
         self.clients.lock().unwrap_or_else(PoisonError::into_inner)
@@ -247,6 +263,19 @@ fn of_client(
     let one = client.and_then(|client| clients.get(&client));
     let all = client.is_none().then(|| clients.values().flatten());
     one.into_iter().flatten().chain(all.into_iter().flatten())
+}
+
+/// The entry of a connection whose client is not known yet.
+#[derive(Debug)]
+pub(super) struct Unidentified<'r> {
+    registry: &'r Registry,
+    stream: Arc<TcpStream>,
+}
+
+impl Drop for Unidentified<'_> {
+    fn drop(&mut self) {
+        self.registry.lock_unidentified().retain(|stream| !Arc::ptr_eq(stream, &self.stream));
+    }
 }
 
 impl Drop for Registration {
@@ -290,7 +319,7 @@ mod tests {
         fn enter(&self, host: u8, phase: Phase) -> (Registration, TcpStream) {
             let peer = TcpStream::connect(self.listener.local_addr().unwrap()).unwrap();
             peer.set_read_timeout(Some(Duration::from_secs(10))).unwrap();
-            let stream = self.listener.accept().unwrap().0;
+            let stream = Arc::new(self.listener.accept().unwrap().0);
             let key = IpAddr::from([127, 0, 0, host]);
             let client = Client { key, address: key, exempt: false };
             let permit = self.admission.admit(client).unwrap();

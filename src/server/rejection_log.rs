@@ -9,7 +9,7 @@ use std::net::IpAddr;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
-use super::admission::Rejection;
+use super::admission::{Enforcement, Rejection};
 use super::registry::Registry;
 
 /// Clients counted apart in a period; those beyond are counted together, so that an attack from very
@@ -20,6 +20,8 @@ const MAX_CLIENTS: usize = 1024;
 #[derive(Debug)]
 pub(super) struct RejectionLog {
     period: Duration,
+    /// What becomes of those who are counted.
+    verb: &'static str,
     counts: Mutex<Counts>,
 }
 
@@ -31,13 +33,17 @@ struct Counts {
 }
 
 impl RejectionLog {
-    pub(super) fn new(period: Duration) -> Self {
+    pub(super) fn new(period: Duration, enforcement: Enforcement) -> Self {
         let counts = Counts { began: Instant::now(), clients: HashMap::new() };
-        Self { period, counts: Mutex::new(counts) }
+        let verb = match enforcement {
+            Enforcement::Enforced => "rejected",
+            Enforcement::DryRun => "would be rejected",
+        };
+        Self { period, verb, counts: Mutex::new(counts) }
     }
 
-    /// Counts a rejection; `verb` says what became of it, such as "rejected".
-    pub(super) fn note(&self, rejection: &Rejection, verb: &str) {
+    /// Counts a rejection.
+    pub(super) fn note(&self, rejection: &Rejection) {
         let mut counts = self.lock();
         let known = counts.clients.contains_key(&rejection.client);
         let key = rejection.client.filter(|_| known || counts.clients.len() < MAX_CLIENTS);
@@ -47,7 +53,7 @@ impl RejectionLog {
         drop(counts);
         if is_first {
             let Rejection { scope, limit, .. } = rejection;
-            log::warn!("{}: {verb}, over the {scope} limit of {limit}", name(key));
+            log::warn!("{}: {}, over the {scope} limit of {limit}", name(key), self.verb);
         }
     }
 
@@ -81,8 +87,9 @@ impl RejectionLog {
             let activity = registry.activity(client);
             let held = activity.active + activity.idle;
             log::warn!(
-                "{}: {count} rejected in {elapsed:.0} s, holding {held}: {} active, {} idle",
+                "{}: {count} {} in {elapsed:.0} s, holding {held}: {} active, {} idle",
                 name(client),
+                self.verb,
                 activity.active,
                 activity.idle,
             );
@@ -110,10 +117,10 @@ mod tests {
 
     #[test]
     fn rejections_are_counted_by_client_until_their_period_ends() {
-        let log = RejectionLog::new(Duration::ZERO);
+        let log = RejectionLog::new(Duration::ZERO, Enforcement::Enforced);
         let client = IpAddr::from([127, 0, 0, 1]);
         for _ in 0..412 {
-            log.note(&rejection(Some(client)), "rejected");
+            log.note(&rejection(Some(client)));
         }
         assert_eq!(log.count(client), 412);
         assert!(!log.tell_if_due(&Registry::default()), "told and forgotten");
@@ -122,10 +129,10 @@ mod tests {
 
     #[test]
     fn an_attack_from_very_many_addresses_takes_no_memory() {
-        let log = RejectionLog::new(Duration::from_secs(60));
+        let log = RejectionLog::new(Duration::from_secs(60), Enforcement::DryRun);
         for number in 0..5_000_u32 {
             let client = IpAddr::from((0x7f00_0000 + number).to_be_bytes());
-            log.note(&rejection(Some(client)), "rejected");
+            log.note(&rejection(Some(client)));
         }
         assert!(log.tell_if_due(&Registry::default()), "the period is not over");
         let counts = log.lock();

@@ -6,6 +6,8 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, OnceLock, Weak};
 use std::time::{Duration, Instant, SystemTime};
 
+use socket2::SockRef;
+
 use super::access_log::AccessLog;
 use super::admission::{Admission, Enforcement, Permit, Rejection, Scope};
 use super::answer::Answerer;
@@ -22,6 +24,7 @@ use super::rejection_log::RejectionLog;
 use super::response::Response;
 use super::tally::Tally;
 use super::threads::Threads;
+use crate::http::CloseReason;
 use crate::net::Input;
 
 /// What all connections share.
@@ -81,7 +84,7 @@ impl Service {
             rates: config.rates,
             access_log: config.access_log.clone(),
             registry: Arc::default(),
-            rejections: RejectionLog::new(REJECTION_PERIOD),
+            rejections: RejectionLog::new(REJECTION_PERIOD, config.policy.enforcement),
             lingering,
             tally: Tally::default(),
             advertised,
@@ -106,9 +109,16 @@ impl Service {
     }
 
     /// From so many connections on, none is kept for another request: above three quarters of the
-    /// total.
+    /// total, or, where that is only tried out, of what the descriptors bear.
     pub(super) fn crowded_from(&self) -> usize {
-        self.admission.limits().total.saturating_mul(3) / 4 + 1
+        let total =
+            if self.enforces() { self.admission.limits().total } else { self.policy.capacity };
+        total.saturating_mul(3) / 4 + 1
+    }
+
+    /// The limits are more than tried out.
+    pub(super) fn enforces(&self) -> bool {
+        self.policy.enforcement == Enforcement::Enforced
     }
 
     pub(super) fn stop(&self) {
@@ -124,7 +134,7 @@ impl Service {
         self.tally.connections.one();
         let client = (!self.identification.is_proxy(peer.ip()))
             .then(|| self.identification.client(peer.ip()));
-        let (permit, reserved) = match self.admit(client, peer) {
+        let (permit, reserved) = match self.admit(client) {
             Ok(permit) => (permit, None),
             Err(rejection) => {
                 let Some(permit) = self.admit_to_reserve(client) else {
@@ -138,25 +148,22 @@ impl Service {
     }
 
     /// Takes a slot, if need be and allowed from a connection that is idle.
-    fn admit(&self, client: Option<Client>, peer: SocketAddr) -> Result<Permit, Rejection> {
+    fn admit(&self, client: Option<Client>) -> Result<Permit, Rejection> {
         let admit = || match client {
             Some(client) => self.admission.admit(client),
             None => self.admission.admit_unidentified(),
         };
         let mut admitted = admit();
         if let Err(rejection) = &admitted
-            && self.policy.reclaim_idle
             && self.reclaim(rejection)
         {
             admitted = admit();
         }
         match admitted {
             Err(rejection)
-                if self.policy.enforcement == Enforcement::DryRun
-                    && self.admission.held().0 < self.policy.capacity =>
+                if !self.enforces() && self.admission.held().0 < self.policy.capacity =>
             {
                 self.note_would_reject(&rejection);
-                let client = client.unwrap_or_else(|| self.identification.client(peer.ip()));
                 Ok(self.admission.admit_regardless(client))
             }
             admitted => admitted,
@@ -169,8 +176,12 @@ impl Service {
         access.allows(client.address).then(|| self.admission.admit_to_reserve()).flatten()
     }
 
-    /// Frees the slot that a rejection lacks, of the client's oldest idle connection or of anyone's.
+    /// Frees the slot that a rejection lacks, of the client's oldest idle connection or of anyone's,
+    /// where that is wanted. Limits that are only tried out close nothing.
     fn reclaim(&self, rejection: &Rejection) -> bool {
+        if !self.policy.reclaim_idle || !self.enforces() {
+            return false;
+        }
         let reclaimed = self.registry.reclaim(rejection.among()).is_some();
         if reclaimed {
             self.tally.reclaimed.one();
@@ -180,7 +191,7 @@ impl Service {
 
     fn note_would_reject(&self, rejection: &Rejection) {
         self.tally.would_reject.one();
-        self.rejections.note(rejection, "would be rejected");
+        self.rejections.note(rejection);
     }
 
     fn reject(&self, stream: impl Into<Arc<TcpStream>>, rejection: &Rejection) {
@@ -190,7 +201,7 @@ impl Service {
     /// Counts a rejection and says what its client is told.
     pub(super) fn answer_rejected(&self, rejection: &Rejection) -> Response {
         self.tally.rejected(rejection.scope);
-        self.rejections.note(rejection, "rejected");
+        self.rejections.note(rejection);
         rejection.response(self.registry.activity(rejection.among()))
     }
 
@@ -205,56 +216,70 @@ impl Service {
     /// The work of one connection's thread.
     pub(super) fn serve(&self, arrival: Arrival) {
         let Arrival { stream, peer, mut permit, client, reserved } = arrival;
+        let stream = Arc::new(stream);
         let mut input = Input::with_capacity(connection::INPUT_BYTES);
         let client = match client {
             Some(client) => client,
             None => match self.identify(&stream, peer, &mut input, &mut permit) {
                 Ok(client) => client,
-                Err(Unidentified::Malformed) => return,
-                Err(Unidentified::Rejected(rejection)) => {
+                Err(Refused::Malformed) => return,
+                Err(Refused::Rejected(rejection)) => {
                     drop(permit);
                     return self.reject(stream, &rejection);
                 }
             },
         };
-        let registration = self.registry.enter(client, stream, permit);
+        let registration = self.registry.enter(client, Arc::clone(&stream), permit);
+        self.close_if_stopping();
         let panic_report = PanicReport { service: self, live: &registration.live };
         let mut connection = Connection::new(self, &registration.live, input, reserved);
         let reason = connection.serve();
         let lingers = connection.may_have_unread_input(reason);
+        if reason == CloseReason::Slow {
+            // What it did not take is no longer kept for it: the kernel would, for minutes.
+            let _ = SockRef::from(&*stream).set_linger(Some(Duration::ZERO));
+        }
         drop(panic_report);
         log::debug!("{}: closed: {reason}", client.address);
-        let stream = Arc::clone(&registration.live.stream);
         drop(registration);
         if lingers {
             self.lingering.close(stream);
         }
     }
 
+    /// A connection that is entered after the idle ones were closed must be closed as well.
+    fn close_if_stopping(&self) {
+        if self.is_stopping() {
+            self.registry.close_idle();
+        }
+    }
+
     /// Learns from a proxy's header for whom the connection is, and takes that client's slot.
     fn identify(
         &self,
-        stream: &TcpStream,
+        stream: &Arc<TcpStream>,
         peer: SocketAddr,
         input: &mut Input,
         permit: &mut Permit,
-    ) -> Result<Client, Unidentified> {
+    ) -> Result<Client, Refused> {
+        let unidentified = self.registry.enter_unidentified(stream);
+        self.close_if_stopping();
         let source = match connection::read_proxy_header(stream, input, self.timeouts.head) {
             Ok(source) => source.unwrap_or(peer),
             Err(error) => {
                 log::debug!("{}: no PROXY header: {error}", peer.ip());
-                return Err(Unidentified::Malformed);
+                return Err(Refused::Malformed);
             }
         };
+        drop(unidentified);
         let client = self.identification.client(source.ip());
         let mut identified = permit.identify(client, self.policy.enforcement);
         if let Err(rejection) = &identified
-            && self.policy.reclaim_idle
             && self.reclaim(rejection)
         {
             identified = permit.identify(client, self.policy.enforcement);
         }
-        if let Some(rejection) = identified.map_err(Unidentified::Rejected)? {
+        if let Some(rejection) = identified.map_err(Refused::Rejected)? {
             self.note_would_reject(&rejection);
         }
         Ok(client)
@@ -262,7 +287,7 @@ impl Service {
 }
 
 /// Why a proxied connection is not served.
-enum Unidentified {
+enum Refused {
     Malformed,
     Rejected(Rejection),
 }
