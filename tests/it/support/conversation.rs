@@ -1,11 +1,14 @@
 //! One connection to a server, spoken over by hand.
 
 use std::io::{self, Read, Write};
-use std::net::{Shutdown, SocketAddr, TcpStream};
+use std::net::{IpAddr, Shutdown, SocketAddr, TcpStream};
 use std::time::Duration;
 
 use http_concurrent::http::{Answering, Framing, response_framing};
 use http_concurrent::net::{Body, BodyError, Input};
+use socket2::{Domain, Socket, Type};
+
+use super::PATIENCE;
 
 /// A response as it came.
 #[derive(Clone, Debug)]
@@ -57,6 +60,29 @@ pub(crate) struct Conversation {
 impl Conversation {
     pub(crate) fn new(stream: TcpStream) -> Self {
         Self { stream, input: Input::with_capacity(64 * 1024) }
+    }
+
+    /// A connection from one address to another.
+    pub(crate) fn between(source: IpAddr, address: SocketAddr) -> Self {
+        let socket = Socket::new(Domain::for_address(address), Type::STREAM, None).unwrap();
+        socket.bind(&SocketAddr::new(source, 0).into()).unwrap();
+        Self::over(socket, address)
+    }
+
+    /// A connection whose receive buffer is as small as the kernel makes one: its server soon meets
+    /// the speed at which it is read.
+    pub(crate) fn with_a_small_window(address: SocketAddr) -> Self {
+        let socket = Socket::new(Domain::for_address(address), Type::STREAM, None).unwrap();
+        socket.set_recv_buffer_size(1).unwrap();
+        Self::over(socket, address)
+    }
+
+    fn over(socket: Socket, address: SocketAddr) -> Self {
+        socket.connect(&address.into()).unwrap();
+        let stream = TcpStream::from(socket);
+        stream.set_read_timeout(Some(PATIENCE)).unwrap();
+        stream.set_write_timeout(Some(PATIENCE)).unwrap();
+        Self::new(stream)
     }
 
     pub(crate) fn stream(&self) -> &TcpStream {

@@ -1,7 +1,10 @@
 //! The server as a program of its own.
 
 use std::ffi::OsStr;
+use std::fs;
 use std::io::{BufRead as _, BufReader, Read as _};
+use std::net::{IpAddr, SocketAddr};
+use std::os::unix::process::CommandExt as _;
 use std::path::Path;
 use std::process::{Child, Command, ExitStatus, Stdio};
 use std::thread;
@@ -10,6 +13,7 @@ use std::time::{Duration, Instant};
 use rustix::process::{Pid, Signal, kill_process};
 
 use super::PATIENCE;
+use super::conversation::Conversation;
 
 pub(crate) const SERVER: &str = env!("CARGO_BIN_EXE_http_server_conc");
 
@@ -24,8 +28,29 @@ impl ServerProgram {
     /// Starts it in `directory`, on a port of the system's choice unless the arguments say otherwise,
     /// and waits until it is ready.
     pub(crate) fn start<A: AsRef<OsStr>>(directory: &Path, arguments: &[A]) -> Self {
-        let mut child = Command::new(SERVER)
-            .args(arguments)
+        let mut command = Command::new(SERVER);
+        command.args(arguments);
+        Self::launch(command, directory)
+    }
+
+    /// [`ServerProgram::start`] under a limit that prlimit(1) sets, such as `--nofile=64`; as another
+    /// user, where `user` is one, which only root may ask for.
+    pub(crate) fn start_under(
+        limit: &str,
+        user: Option<u32>,
+        directory: &Path,
+        arguments: &[&str],
+    ) -> Self {
+        let mut command = Command::new("prlimit");
+        command.args([limit, SERVER]).args(arguments);
+        if let Some(user) = user {
+            command.uid(user);
+        }
+        Self::launch(command, directory)
+    }
+
+    fn launch(mut command: Command, directory: &Path) -> Self {
+        let mut child = command
             .current_dir(directory)
             .env_remove("RUST_LOG")
             .stdout(Stdio::piped())
@@ -41,6 +66,25 @@ impl ServerProgram {
     pub(crate) fn port(&self) -> u16 {
         let (_, rest) = self.announcement.split_once("http://127.0.0.1:").expect("an IPv4 URL");
         rest.split_once('/').unwrap().0.parse().unwrap()
+    }
+
+    pub(crate) fn connect_from(&self, host: u8) -> Conversation {
+        let address = SocketAddr::from(([127, 0, 0, 1], self.port()));
+        Conversation::between(IpAddr::from([127, 0, 0, host]), address)
+    }
+
+    /// Processor time until now, of user and system (proc(5), `stat`), to a hundredth of a second.
+    pub(crate) fn cpu_time(&self) -> Duration {
+        let stat = fs::read_to_string(format!("/proc/{}/stat", self.child.id())).unwrap();
+        let (_, fields) = stat.rsplit_once(')').unwrap();
+        // The fields behind the name begin with the third; utime is the 14th, stime the 15th.
+        let ticks = fields.split_whitespace().skip(11).take(2);
+        Duration::from_millis(ticks.map(|field| field.parse::<u64>().unwrap() * 10).sum())
+    }
+
+    /// Descriptors that it holds.
+    pub(crate) fn descriptors(&self) -> usize {
+        fs::read_dir(format!("/proc/{}/fd", self.child.id())).unwrap().count()
     }
 
     pub(crate) fn signal(&self, signal: Signal) {

@@ -1,16 +1,15 @@
 //! The server of this package, within the test's process, over a directory of the test's own.
 
 use std::fs;
-use std::net::{IpAddr, Ipv4Addr, Shutdown, SocketAddr, TcpStream};
+use std::net::{IpAddr, Ipv4Addr, Shutdown, SocketAddr};
 use std::path::Path;
 use std::thread::{self, JoinHandle};
 
-use http_concurrent::server::{Census, Limits, Monitor, Server, ServerConfig, Stopper};
-use socket2::{Domain, Socket, Type};
+use http_concurrent::server::{Census, Counters, Limits, Monitor, Server, ServerConfig, Stopper};
 use tempfile::TempDir;
 
 use super::conversation::{Conversation, Reply};
-use super::{PATIENCE, wait_until};
+use super::wait_until;
 
 /// A running server; it is stopped when dropped.
 pub(crate) struct TestServer {
@@ -76,14 +75,7 @@ impl TestServer {
 
     /// A connection from 127.0.0.`host`.
     pub(crate) fn connect_from(&self, host: u8) -> Conversation {
-        let socket = Socket::new(Domain::IPV4, Type::STREAM, None).unwrap();
-        let source = IpAddr::from([127, 0, 0, host]);
-        socket.bind(&SocketAddr::new(source, 0).into()).unwrap();
-        socket.connect(&self.address.into()).unwrap();
-        let stream = TcpStream::from(socket);
-        stream.set_read_timeout(Some(PATIENCE)).unwrap();
-        stream.set_write_timeout(Some(PATIENCE)).unwrap();
-        Conversation::new(stream)
+        Conversation::between(IpAddr::from([127, 0, 0, host]), self.address)
     }
 
     /// Sends `requests` as they are over a connection of their own, sends no more, and collects what
@@ -101,6 +93,21 @@ impl TestServer {
             self.ask(format!("GET {target} HTTP/1.1\r\nHost: localhost\r\n{fields}\r\n"));
         assert_eq!(replies.len(), 1, "{target} {fields:?}");
         replies.remove(0)
+    }
+
+    /// What the server has counted since its start.
+    pub(crate) fn counters(&self) -> Counters {
+        self.monitor.snapshot().counters
+    }
+
+    /// Has the server stop, and does not wait until it has.
+    pub(crate) fn stop(&self) {
+        self.stopper.stop();
+    }
+
+    /// The server has ended.
+    pub(crate) fn has_ended(&self) -> bool {
+        self.thread.as_ref().is_none_or(JoinHandle::is_finished)
     }
 
     pub(crate) fn census(&self) -> Census {

@@ -1,0 +1,132 @@
+//! The end of the server: in good order, and also with clients that do not play along.
+
+use std::fs;
+use std::io::Read as _;
+use std::net::TcpStream;
+use std::time::{Duration, Instant};
+
+use http_concurrent::http::Answering;
+use rustix::process::Signal;
+
+use crate::support::conversation::Conversation;
+use crate::support::program::ServerProgram;
+use crate::support::server::TestServer;
+use crate::support::wait_until;
+
+const LARGE: usize = 20_000_000;
+const LARGE_REQUEST: &str = "GET /large.bin HTTP/1.1\r\nHost: a\r\n\r\n";
+
+/// Connections in the middle of a transfer that no buffer holds.
+fn begin_transfers(connect: impl Fn(u8) -> Conversation, count: u8) -> Vec<Conversation> {
+    let begun = (0..count).map(|number| {
+        let mut conversation = connect(number / 10 + 1);
+        conversation.send(LARGE_REQUEST);
+        conversation.stream().peek(&mut [0]).expect("the answer has begun");
+        conversation
+    });
+    begun.collect()
+}
+
+#[test]
+fn transfers_finish_idle_ones_are_closed_and_new_ones_are_refused() {
+    let directory = tempfile::tempdir().unwrap();
+    fs::write(directory.path().join("large.bin"), vec![7; LARGE]).unwrap();
+    fs::write(directory.path().join("a.txt"), "Hello").unwrap();
+    let server =
+        ServerProgram::start(directory.path(), &["-q", "-p", "0", "--drain-timeout", "60s"]);
+    let mut fresh = server.connect_from(9);
+    let mut idle = server.connect_from(9);
+    assert_eq!(idle.get("/a.txt").field("Connection"), None);
+    let transfers = begin_transfers(|host| server.connect_from(host), 50);
+    server.signal(Signal::TERM);
+    idle.expect_end();
+    fresh.expect_end();
+    let port = server.port();
+    wait_until("new ones are refused", || TcpStream::connect(("127.0.0.1", port)).is_err());
+    std::thread::scope(|scope| {
+        for mut transfer in transfers {
+            scope.spawn(move || {
+                assert_eq!(transfer.reply().body.len(), LARGE, "the whole file");
+                transfer.expect_end();
+            });
+        }
+    });
+    assert_eq!(server.wait().0.code(), Some(0));
+}
+
+#[test]
+fn a_response_during_the_end_says_that_it_is_the_last() {
+    let server = TestServer::with_config(|config| {
+        config.timeouts.drain = Duration::from_secs(60);
+        config.policy.delay = Duration::from_millis(500);
+    });
+    server.file("a.txt", "Hello");
+    let mut conversation = server.connect();
+    conversation.send("GET /a.txt HTTP/1.1\r\nHo");
+    wait_until("the request is being read", || server.census().activity.active == 1);
+    server.stop();
+    let address = server.address();
+    wait_until("it is stopping", || TcpStream::connect(address).is_err());
+    conversation.send("st: a\r\n\r\n");
+    let reply = conversation.reply();
+    assert_eq!((reply.text(), reply.field("Connection")), ("Hello", Some("close")));
+    conversation.expect_end();
+    wait_until("the server has ended", || server.has_ended());
+}
+
+#[test]
+fn what_does_not_finish_in_time_is_cut_off() {
+    let directory = tempfile::tempdir().unwrap();
+    fs::write(directory.path().join("large.bin"), vec![7; LARGE]).unwrap();
+    let server = ServerProgram::start(directory.path(), &["-p", "0", "--drain-timeout", "200ms"]);
+    let mut transfers = begin_transfers(|host| server.connect_from(host), 3);
+    server.signal(Signal::TERM);
+    let (status, log) = server.wait();
+    assert_eq!(status.code(), Some(0));
+    assert!(log.contains("3 connections did not finish in time"), "{log}");
+    for transfer in &mut transfers {
+        assert!(transfer.try_reply(Answering::Get).is_err(), "it was cut off");
+    }
+}
+
+#[test]
+fn a_second_signal_ends_at_once() {
+    let directory = tempfile::tempdir().unwrap();
+    fs::write(directory.path().join("large.bin"), vec![7; LARGE]).unwrap();
+    let server = ServerProgram::start(directory.path(), &["-p", "0", "--drain-timeout", "1h"]);
+    let transfers = begin_transfers(|host| server.connect_from(host), 1);
+    server.signal(Signal::INT);
+    let port = server.port();
+    wait_until("it is stopping", || TcpStream::connect(("127.0.0.1", port)).is_err());
+    server.signal(Signal::TERM);
+    let (status, log) = server.wait();
+    assert_eq!(status.code(), Some(0));
+    assert!(log.contains("at once by a second signal"), "{log}");
+    let mut rest = Vec::new();
+    let _ = transfers[0].stream().read_to_end(&mut rest);
+    assert!(rest.len() < LARGE, "it was cut off");
+}
+
+#[test]
+fn connections_that_come_while_it_stops_do_not_hold_up_the_end() {
+    for _ in 0..10 {
+        let server = TestServer::with_config(|config| {
+            config.timeouts.head = Duration::from_secs(600);
+            config.timeouts.drain = Duration::from_secs(600);
+        });
+        let address = server.address();
+        let connecting = std::thread::spawn(move || {
+            let begun = Instant::now();
+            let mut held = Vec::new();
+            while let Ok(stream) = TcpStream::connect(address) {
+                held.push(stream);
+                assert!(begun.elapsed() < Duration::from_secs(20), "it never stops");
+            }
+            held
+        });
+        wait_until("some are there", || server.census().connections > 2);
+        server.stop();
+        wait_until("the server has ended", || server.has_ended());
+        drop(connecting.join().unwrap());
+    }
+}

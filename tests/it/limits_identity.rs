@@ -1,0 +1,84 @@
+//! Who is a client: exempt addresses, what a client is told of its limit, and limits that are only
+//! tried out.
+
+use http_concurrent::server::{Enforcement, Limits};
+
+use crate::support::conversation::Conversation;
+use crate::support::server::TestServer;
+use crate::support::wait_until;
+
+fn server(per_client: usize, total: usize, enforcement: Enforcement) -> TestServer {
+    let server = TestServer::with_config(|config| {
+        config.limits = Limits { per_client, total };
+        config.policy.enforcement = enforcement;
+        config.policy.reclaim_idle = enforcement == Enforcement::DryRun;
+        config.identification.exempt = vec!["127.0.0.64/30".parse().unwrap()];
+    });
+    server.file("a.txt", "Hello");
+    server
+}
+
+/// So many connections of one address, each of which was served.
+fn served(server: &TestServer, host: u8, count: usize) -> Vec<Conversation> {
+    let held = (0..count).map(|_| {
+        let mut conversation = server.connect_from(host);
+        assert_eq!(conversation.get("/a.txt").status, 200);
+        conversation
+    });
+    held.collect()
+}
+
+#[test]
+fn an_exempt_address_is_free_of_its_own_limit_and_bound_by_the_total() {
+    let server = server(1, 6, Enforcement::Enforced);
+    let _exempt: Vec<_> = (64..68).map(|host| server.connect_from(host)).collect();
+    let _again = server.connect_from(64);
+    server.wait_for_connections(5);
+    let _bound = server.connect_from(1);
+    server.wait_for_connections(6);
+    assert_eq!(server.connect_from(1).reply().status, 429, "others are bound");
+    let rejected = server.connect_from(64).reply();
+    assert_eq!(rejected.status, 503, "the total binds everyone");
+    let counters = server.counters();
+    assert_eq!((counters.rejected_per_client, counters.rejected_total), (1, 1));
+}
+
+#[test]
+fn a_served_client_is_told_its_limit_and_what_remains_and_an_exempt_one_is_not() {
+    let server = server(4, 60, Enforcement::Enforced);
+    let mut held = Vec::new();
+    for remaining in (0..4).rev() {
+        let mut conversation = server.connect_from(1);
+        let reply = conversation.get("/a.txt");
+        let policy = "\"per-client\";q=4;qu=\"concurrent-requests\"";
+        assert_eq!(reply.field("RateLimit-Policy"), Some(policy));
+        assert_eq!(reply.field("RateLimit"), Some(&*format!("\"per-client\";r={remaining}")));
+        held.push(conversation);
+    }
+    wait_until("all wait for a request", || server.census().activity.idle == 4);
+    let rejected = server.connect_from(1).reply();
+    assert_eq!(rejected.status, 429);
+    assert!(rejected.text().contains("0 active, 4 idle"), "{}", rejected.text());
+    let reply = server.connect_from(64).get("/a.txt");
+    assert_eq!((reply.field("RateLimit-Policy"), reply.field("RateLimit")), (None, None));
+}
+
+#[test]
+fn limits_that_are_tried_out_reject_nobody_close_nothing_and_are_counted() {
+    let server = server(2, 3, Enforcement::DryRun);
+    let mut held = served(&server, 1, 4);
+    held.extend(served(&server, 2, 2));
+    assert_eq!(server.census().connections, 6);
+    let counters = server.counters();
+    assert_eq!(counters.would_reject, 4, "two of the first client, two of all");
+    assert_eq!((counters.rejected_per_client, counters.rejected_total), (0, 0));
+    assert_eq!(counters.reclaimed, 0, "no idle connection was closed for another");
+    for conversation in &mut held {
+        let reply = conversation.get("/a.txt");
+        assert_eq!((reply.status, reply.field("Connection")), (200, None), "kept all the same");
+        assert_eq!(reply.field("RateLimit"), None, "nobody is told of a limit that does not bind");
+    }
+    drop(held);
+    server.wait_for_connections(0);
+    assert_eq!(server.census().clients, 0);
+}

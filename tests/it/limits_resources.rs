@@ -1,0 +1,151 @@
+//! A system that runs out: of descriptors, threads, disk, and of the directory that is served.
+
+use std::fs;
+use std::time::Duration;
+
+use rustix::process::{Signal, geteuid};
+
+use crate::support::conversation::Conversation;
+use crate::support::program::ServerProgram;
+use crate::support::wait_until;
+
+/// A directory with a small file and one that no buffer holds.
+fn site() -> tempfile::TempDir {
+    let directory = tempfile::tempdir().unwrap();
+    fs::write(directory.path().join("a.txt"), "Hello").unwrap();
+    fs::write(directory.path().join("large.bin"), vec![7; 20_000_000]).unwrap();
+    directory
+}
+
+#[test]
+fn sixty_four_descriptors_bear_as_many_connections_as_it_admits_and_all_rejections() {
+    let directory = site();
+    let arguments = ["-p", "0", "-maxtotal", "60"];
+    let server = ServerProgram::start_under("--nofile=64", None, directory.path(), &arguments);
+    let (_, total) = server.announcement.split_once("a client, ").unwrap();
+    let total: u8 = total.split_once(" in all").unwrap().0.parse().unwrap();
+    assert!((12..60).contains(&total), "{}", server.announcement);
+    // Each holds its socket and a file.
+    let transfers: Vec<Conversation> = (0..total)
+        .map(|number| {
+            let mut conversation = server.connect_from(number % 4 + 1);
+            conversation.send("GET /large.bin HTTP/1.1\r\nHost: a\r\n\r\n");
+            conversation.stream().peek(&mut [0]).expect("the answer has begun");
+            conversation
+        })
+        .collect();
+    let rejected: Vec<Conversation> = (0..200)
+        .map(|_| {
+            let mut rejected = server.connect_from(9);
+            assert_eq!(rejected.reply().status, 503);
+            assert!(server.descriptors() <= 64);
+            rejected
+        })
+        .collect();
+    drop(rejected);
+    for mut transfer in transfers {
+        assert_eq!(transfer.reply().body.len(), 20_000_000);
+    }
+    wait_until("it serves", || server.connect_from(9).get("/a.txt").status == 200);
+    server.signal(Signal::TERM);
+    let (status, log) = server.wait();
+    assert_eq!(status.code(), Some(0));
+    assert!(!log.contains("cannot accept"), "{log}");
+}
+
+#[test]
+fn without_descriptors_it_waits_instead_of_spinning_and_goes_on_afterwards() {
+    let directory = site();
+    // Too few even for what the budget takes for granted.
+    let arguments = ["-p", "0", "-maxtotal", "60", "--header-timeout", "60s"];
+    let server = ServerProgram::start_under("--nofile=12", None, directory.path(), &arguments);
+    let held: Vec<Conversation> = (1..=20).map(|host| server.connect_from(host)).collect();
+    wait_until("its descriptors are used up", || server.descriptors() == 12);
+    let before = server.cpu_time();
+    std::thread::sleep(Duration::from_secs(1));
+    let used = server.cpu_time().saturating_sub(before);
+    assert!(used <= Duration::from_millis(100), "{used:?} of a second");
+    drop(held);
+    wait_until("it serves", || {
+        let mut conversation = server.connect_from(9);
+        let _ = conversation.try_send("GET /a.txt HTTP/1.1\r\nHost: a\r\n\r\n");
+        let mut status = [0; 12];
+        std::io::Read::read_exact(&mut conversation.stream(), &mut status).is_ok()
+            && &status == b"HTTP/1.1 200"
+    });
+    server.signal(Signal::TERM);
+    assert_eq!(server.wait().0.code(), Some(0));
+}
+
+#[test]
+fn a_connection_without_a_thread_is_told_503_and_the_others_are_served() {
+    // Root has no limit on its threads, and another user's tasks are not this test's to count.
+    if !geteuid().is_root() {
+        return;
+    }
+    let directory = site();
+    let readable = std::os::unix::fs::PermissionsExt::from_mode(0o755);
+    fs::set_permissions(directory.path(), readable).unwrap();
+    let user = 900_000_000 + std::process::id();
+    let arguments = ["-p", "0"];
+    let server = ServerProgram::start_under("--nproc=10", Some(user), directory.path(), &arguments);
+    let (mut answered, mut refused) = (Vec::new(), 0);
+    for _ in 0..12 {
+        let mut conversation = server.connect_from(1);
+        let reply = conversation.get("/a.txt");
+        match reply.status {
+            200 => answered.push(conversation),
+            503 => {
+                assert!(reply.text().contains("short of resources"), "{}", reply.text());
+                assert_eq!(reply.field("Retry-After"), Some("1"));
+                conversation.expect_end();
+                refused += 1;
+            }
+            other => panic!("{other}"),
+        }
+    }
+    assert!(!answered.is_empty() && refused > 0, "{} and {refused}", answered.len());
+    assert_eq!(answered[0].get("/a.txt").status, 200, "those who have a thread keep it");
+    drop(answered);
+    wait_until("it serves again", || server.connect_from(1).get("/a.txt").status == 200);
+    server.signal(Signal::TERM);
+    let (status, log) = server.wait();
+    assert_eq!(status.code(), Some(0));
+    assert_eq!(log.matches("cannot make threads").count(), 1, "told once: {log}");
+}
+
+#[test]
+fn a_full_disk_under_the_access_log_stops_neither_serving_nor_the_end() {
+    let directory = site();
+    let server =
+        ServerProgram::start(directory.path(), &["-q", "-p", "0", "--access-log", "/dev/full"]);
+    let mut conversation = server.connect_from(1);
+    for _ in 0..200 {
+        assert_eq!(conversation.get("/a.txt").text(), "Hello");
+    }
+    server.signal(Signal::TERM);
+    assert_eq!(server.wait().0.code(), Some(0));
+}
+
+#[test]
+fn a_root_that_is_removed_while_it_is_served_is_404_and_what_was_begun_arrives_whole() {
+    let directory = site();
+    let root = directory.path().join("root");
+    fs::create_dir(&root).unwrap();
+    fs::rename(directory.path().join("large.bin"), root.join("large.bin")).unwrap();
+    let arguments = ["-q", "-p", "0", "--root", root.to_str().unwrap()];
+    let server = ServerProgram::start(directory.path(), &arguments);
+    let mut transfer = server.connect_from(1);
+    transfer.send("GET /large.bin HTTP/1.1\r\nHost: a\r\n\r\n");
+    transfer.stream().peek(&mut [0]).expect("the answer has begun");
+    fs::remove_dir_all(&root).unwrap();
+    let mut conversation = server.connect_from(1);
+    for target in ["/large.bin", "/a"] {
+        assert_eq!(conversation.get(target).status, 404, "{target}");
+    }
+    let listing = conversation.get("/");
+    assert!(!listing.text().contains("large.bin"), "{}", listing.text());
+    assert_eq!(transfer.reply().body.len(), 20_000_000);
+    server.signal(Signal::TERM);
+    assert_eq!(server.wait().0.code(), Some(0));
+}
