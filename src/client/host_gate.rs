@@ -49,6 +49,7 @@ pub(super) struct Permit<'g> {
     stage: Stage,
     /// Of the request that is under way.
     begun: Instant,
+    has_left: bool,
 }
 
 /// What a permit's connection has come to.
@@ -93,7 +94,10 @@ impl HostGates {
                     *host.counter(stage) += 1;
                     drop(hosts);
                     phases.waiting += now - asked;
-                    return Ok((Permit { gates: self, key, stage, begun: now }, connection));
+                    return Ok((
+                        Permit { gates: self, key, stage, begun: now, has_left: false },
+                        connection,
+                    ));
                 }
                 Verdict::Wait(until) => until.map_or(STOP_INTERVAL, |until| {
                     until.saturating_duration_since(now).min(STOP_INTERVAL)
@@ -164,6 +168,14 @@ impl Host {
         }
     }
 
+    /// A connection is no longer in use.
+    fn leave(&mut self, stage: Stage) {
+        self.load.in_use -= 1;
+        if stage != Stage::Refused {
+            *self.counter(stage) -= 1;
+        }
+    }
+
     /// Takes out the kept connections beyond the limit, those idle longest first.
     fn surplus(&mut self) -> Vec<Connection> {
         let room = self.limit.current().saturating_sub(self.load.in_use);
@@ -183,12 +195,15 @@ impl Permit<'_> {
 
     /// The request was answered, with whatever but a refusal.
     pub(super) fn accepted(&mut self, advertised: Option<usize>) {
+        let is_first_answer = self.stage == Stage::Opening;
         self.enter(Stage::Proven, |host| {
             host.answers += 1;
             if let Some(most) = advertised {
                 host.limit.advertises(most);
             }
-            host.limit.accepted(host.load);
+            if is_first_answer {
+                host.limit.accepted(host.load);
+            }
         });
     }
 
@@ -217,30 +232,19 @@ impl Permit<'_> {
     }
 
     /// Keeps the connection, on which nothing is under way, for whoever comes next.
-    pub(super) fn keep(self, connection: Connection) {
-        let (key, mut connection) = (self.key.clone(), Some(connection));
-        let gates = self.gates;
-        // The place is given back first, or the connection would be one too many.
-        drop(self);
-        let mut hosts = gates.lock();
+    pub(super) fn keep(mut self, connection: Connection) {
+        let mut hosts = self.gates.lock();
         let kept: usize = hosts.values().map(|host| host.idle.len()).sum();
-        let mut evicted = None;
-        if kept >= gates.capacity {
-            evicted = hosts
-                .values_mut()
-                .filter(|host| !host.idle.is_empty())
-                .max_by_key(|host| host.idle.len())
-                .map(|host| {
-                    host.load.idle -= 1;
-                    host.idle.remove(0)
-                });
-        }
-        let host = hosts.get_mut(&key).expect("a host with a permit is known");
-        host.idle.extend(connection.take());
+        let evicted = if kept < self.gates.capacity { None } else { evict(&mut hosts) };
+        let host = hosts.get_mut(&self.key).expect("a host with a permit is known");
+        // In one step, or another would open a connection for the place that this one still has.
+        host.leave(self.stage);
+        self.has_left = true;
+        host.idle.push(connection);
         host.load.idle = host.idle.len();
         let surplus = host.surplus();
         drop(hosts);
-        gates.changed.notify_one();
+        self.gates.changed.notify_all();
         drop((surplus, evicted));
     }
 
@@ -260,12 +264,17 @@ impl Permit<'_> {
 
 impl Drop for Permit<'_> {
     fn drop(&mut self) {
-        let stage = self.stage;
-        self.gates.change(&self.key, |host| {
-            host.load.in_use -= 1;
-            if stage != Stage::Refused {
-                *host.counter(stage) -= 1;
-            }
-        });
+        if !self.has_left {
+            let stage = self.stage;
+            self.gates.change(&self.key, |host| host.leave(stage));
+        }
     }
+}
+
+/// Takes a kept connection from the host that has most.
+fn evict(hosts: &mut HashMap<Box<str>, Host>) -> Option<Connection> {
+    let host = hosts.values_mut().max_by_key(|host| host.idle.len())?;
+    let oldest = (!host.idle.is_empty()).then(|| host.idle.remove(0));
+    host.load.idle = host.idle.len();
+    oldest
 }

@@ -43,6 +43,11 @@ impl Load {
     fn accepted(self) -> usize {
         self.proven + self.idle
     }
+
+    /// How many it has not refused.
+    fn not_refused(self) -> usize {
+        self.opening + self.accepted()
+    }
 }
 
 /// What a 429 says.
@@ -78,6 +83,8 @@ pub(super) struct HostLimit {
     closed_until: Option<Instant>,
     probe_at: Option<Instant>,
     probe_interval: Duration,
+    last_refusal: Option<Instant>,
+    /// How many connections have had their first answer.
     answered: usize,
     pub(super) refusals: u32,
     pub(super) cost: Duration,
@@ -93,6 +100,7 @@ impl HostLimit {
             closed_until: None,
             probe_at: None,
             probe_interval: PROBE_INTERVAL,
+            last_refusal: None,
             answered: 0,
             refusals: 0,
             cost: Duration::ZERO,
@@ -133,9 +141,14 @@ impl HostLimit {
             .max(FIRST_BURST.saturating_sub(self.answered))
     }
 
+    /// More than this is never tried.
+    fn most(&self) -> usize {
+        self.advertised.map_or(self.ceiling, |advertised| advertised.clamp(1, self.ceiling))
+    }
+
     /// Allows one more connection where that is due.
     fn probes(&mut self, now: Instant) -> bool {
-        let most = self.advertised.map_or(self.ceiling, |advertised| advertised.min(self.ceiling));
+        let most = self.most();
         match (self.learnt, self.probe_at) {
             (Some(learnt), Some(at)) if at <= now && learnt < most => {
                 self.learnt = Some(learnt + 1);
@@ -153,13 +166,14 @@ impl HostLimit {
         self.probe_at.get_or_insert_with(Instant::now);
     }
 
-    /// A request was answered; the load is what it is with its connection accepted.
+    /// A connection had its first answer; the load is what it is with it.
     pub(super) fn accepted(&mut self, load: Load) {
         self.answered = self.answered.saturating_add(1);
         self.closed_until = None;
         // What the host bears is known better by what it does than by what it refused before.
+        let most = self.most();
         if let Some(learnt) = &mut self.learnt {
-            *learnt = (*learnt).max(load.accepted().min(self.ceiling));
+            *learnt = (*learnt).max(load.accepted().min(most));
         }
     }
 
@@ -168,18 +182,20 @@ impl HostLimit {
         self.refusals += 1;
         self.cost += refusal.cost;
         let wait = refusal.retry_after.unwrap_or_default();
-        let observed = remaining.accepted();
-        let open = remaining.in_use + remaining.idle + 1;
+        // Those that are opening may be accepted yet; if not, they lower it in their turn.
+        let observed = remaining.not_refused();
         self.advertised = refusal.advertised.or(self.advertised);
-        let limit = match (refusal.advertised, self.learnt) {
+        let is_settled = self.last_refusal.is_some_and(|last| now > last + PROBE_INTERVAL / 2);
+        self.last_refusal = Some(now);
+        let limit = match refusal.advertised {
             // All there is to know, and the client went beyond it.
-            (Some(advertised), _) if open > advertised => advertised,
-            (_, None) => observed,
-            // The place that was taken for granted is another client's: some more are left to it.
-            (_, Some(learnt)) => {
+            Some(advertised) if observed >= advertised => advertised,
+            // The place is another client's: some more are left to it, so that shares become equal.
+            _ if is_settled => {
                 self.probe_interval = (self.probe_interval * 2).min(LONGEST_PROBE_INTERVAL);
-                if open > learnt { learnt } else { observed - observed / 8 }
+                observed - observed / 8
             }
+            _ => observed,
         };
         let before = self.current();
         self.learnt = Some(limit.clamp(1, before));
@@ -237,12 +253,13 @@ mod tests {
         for proven in 1..=10 {
             limit.accepted(load(0, proven, 0));
         }
+        // Of five more, two are accepted in the end, one of them after it was refused to the others.
         limit.refused(&REFUSAL, load(4, 10, 0), now);
-        assert_eq!(limit.current(), 10);
         limit.accepted(load(3, 11, 0));
-        limit.accepted(load(2, 12, 0));
-        limit.refused(&REFUSAL, load(1, 12, 0), now);
-        limit.refused(&REFUSAL, load(0, 12, 0), now);
+        limit.refused(&REFUSAL, load(2, 11, 0), now);
+        limit.refused(&REFUSAL, load(1, 11, 0), now);
+        assert_eq!(limit.current(), 12);
+        limit.accepted(load(0, 12, 0));
         assert_eq!((limit.current(), limit.refusals), (12, 3));
         assert_eq!(limit.cost, Duration::from_millis(3));
         assert!(matches!(limit.verdict(load(0, 12, 0), now), Verdict::Wait(Some(_))));

@@ -1,87 +1,17 @@
 //! The client's library against servers that follow a script.
 
 use std::fs;
-use std::num::NonZeroUsize;
-use std::path::Path;
 use std::sync::Mutex;
 use std::time::Duration;
 
 use http_concurrent::client::{
-    Existing, FetchError, Job, Layout, MAX_REDIRECTS, Observer, Outcome, OutputDirectory, Phase,
-    RetryPolicy, Run, Settings, Silent, Stop, Timeouts, Wanted, download, plan,
+    FetchError, MAX_REDIRECTS, Observer, Outcome, OutputDirectory, Phase, Settings, Silent, Stop,
+    Timeouts, download,
 };
 use http_concurrent::net::BodyError;
-use tempfile::TempDir;
 
+use crate::support::fetching::{Fetched, fetch, fetch_with, names_in, plan_all, settings};
 use crate::support::scripted::{Scripted, answer, ok, redirect};
-
-/// What a run left behind.
-struct Fetched {
-    run: Run,
-    directory: TempDir,
-}
-
-impl Fetched {
-    fn content(&self, name: &str) -> Vec<u8> {
-        fs::read(self.directory.path().join(name)).unwrap()
-    }
-
-    fn names(&self) -> Vec<String> {
-        names_in(self.directory.path())
-    }
-
-    /// Why the only URL failed; no file may be left.
-    #[track_caller]
-    fn into_failure(mut self) -> FetchError {
-        assert_eq!(self.names(), [""; 0], "a failure leaves no file");
-        let outcome = self.run.outcomes.remove(0);
-        outcome.result.expect_err("it was not to be fetched")
-    }
-
-    #[track_caller]
-    fn assert_success(&self) {
-        for outcome in &self.run.outcomes {
-            assert!(outcome.result.is_ok(), "{outcome:?}");
-        }
-    }
-}
-
-fn names_in(directory: &Path) -> Vec<String> {
-    let mut names: Vec<_> = fs::read_dir(directory)
-        .unwrap()
-        .map(|entry| entry.unwrap().file_name().into_string().unwrap())
-        .collect();
-    names.sort();
-    names
-}
-
-/// No second tries: what a test is about is what happens at the first.
-fn settings(concurrency: usize) -> Settings {
-    Settings {
-        concurrency: NonZeroUsize::new(concurrency).unwrap(),
-        retry: RetryPolicy { retries: 0, ..RetryPolicy::default() },
-        ..Settings::default()
-    }
-}
-
-fn plan_all(urls: &[String], directory: &OutputDirectory) -> Vec<Job> {
-    let wanted = urls.iter().map(Wanted::url);
-    let plan = plan(wanted, Layout::Flat, Existing::Replace, directory);
-    assert_eq!(plan.errors, []);
-    plan.jobs
-}
-
-fn fetch_with(settings: &Settings, urls: &[String]) -> Fetched {
-    let directory = tempfile::tempdir().unwrap();
-    let output = OutputDirectory::prepare(directory.path()).unwrap();
-    let jobs = plan_all(urls, &output);
-    let run = download(&jobs, &output, settings, &Stop::default(), &Silent).unwrap();
-    Fetched { run, directory }
-}
-
-fn fetch(concurrency: usize, urls: &[String]) -> Fetched {
-    fetch_with(&settings(concurrency), urls)
-}
 
 /// Fetches one URL from a server that answers each request with these bytes and then closes.
 fn fetch_once(bytes: impl Into<Vec<u8>>) -> Fetched {

@@ -1,7 +1,10 @@
 //! The two programs over real sockets and real files.
 
 mod client_fetch;
+mod client_limits;
 mod client_program;
+mod client_resume;
+mod client_tls;
 mod conformance_conditional;
 mod conformance_content;
 mod conformance_files;

@@ -2,9 +2,12 @@
 //! them to, and conversations over raw sockets.
 
 pub(crate) mod conversation;
+pub(crate) mod fetching;
 pub(crate) mod program;
+pub(crate) mod ranged;
 pub(crate) mod scripted;
 pub(crate) mod server;
+pub(crate) mod tls;
 
 use std::thread;
 use std::time::{Duration, Instant};

@@ -117,6 +117,12 @@ fn accept(
 impl Peer {
     /// Reads one request and returns its target; `None` when the client has closed.
     pub(crate) fn read_request(&mut self) -> Option<String> {
+        let head = self.read_head()?;
+        Some(head.split(' ').nth(1).unwrap().to_owned())
+    }
+
+    /// Reads one request and returns its head; `None` when the client has closed.
+    pub(crate) fn read_head(&mut self) -> Option<String> {
         let mut head = Vec::new();
         let mut byte = [0];
         while !head.ends_with(b"\r\n\r\n") {
@@ -131,14 +137,17 @@ impl Peer {
             }
         }
         let head = String::from_utf8(head).unwrap();
-        let target = head.split(' ').nth(1).unwrap().to_owned();
-        self.heads.lock().unwrap().push(head);
-        Some(target)
+        self.heads.lock().unwrap().push(head.clone());
+        Some(head)
     }
 
     /// Sends bytes. A client that has gone away is none of the script's business.
     pub(crate) fn send(&mut self, bytes: impl AsRef<[u8]>) {
         let _ = self.stream.write_all(bytes.as_ref());
+    }
+
+    pub(crate) fn stream(&self) -> &TcpStream {
+        &self.stream
     }
 
     /// Waits until the client has closed the connection.

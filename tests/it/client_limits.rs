@@ -1,0 +1,169 @@
+//! The client against servers that refuse: it loses nothing, and learns what they bear.
+
+use std::sync::Mutex;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::thread;
+use std::time::{Duration, Instant};
+
+use http_concurrent::client::{FetchError, RetryPolicy, Settings};
+
+use crate::support::fetching::{Fetched, fetch_with, settings};
+use crate::support::scripted::{Scripted, answer, ok};
+use crate::support::server::TestServer;
+
+fn patient(concurrency: usize) -> Settings {
+    let first_wait = Duration::from_millis(1);
+    let retry = RetryPolicy { first_wait, ..RetryPolicy::default() };
+    Settings { retry, ..settings(concurrency) }
+}
+
+fn fetch_files(server: &TestServer, count: usize, settings: &Settings) -> Fetched {
+    let urls: Vec<_> = (0..count).map(|n| format!("http://{}/{n}.txt", server.address())).collect();
+    fetch_with(settings, &urls)
+}
+
+fn with_files(per_client: usize, count: usize) -> TestServer {
+    let server = TestServer::with_limits(per_client, 60);
+    for number in 0..count {
+        server.file(&format!("{number}.txt"), vec![b'x'; 20_000]);
+    }
+    server
+}
+
+#[test]
+fn sixty_four_connections_settle_at_the_twelve_that_a_server_allows() {
+    let server = with_files(12, 400);
+    let fetched = fetch_files(&server, 400, &patient(64));
+    fetched.assert_success();
+    let [limit] = &fetched.run.limits[..] else { panic!("{:?}", fetched.run.limits) };
+    assert_eq!(limit.connections, 12, "{limit:?}");
+    assert!(limit.rejections <= 20, "{limit:?}");
+    let rejections: u32 = fetched.run.outcomes.iter().map(|outcome| outcome.rejections).sum();
+    assert_eq!(rejections, limit.rejections);
+}
+
+#[test]
+fn one_connection_is_enough_where_no_more_is_allowed() {
+    let server = with_files(1, 20);
+    let fetched = fetch_files(&server, 20, &patient(10));
+    fetched.assert_success();
+    assert_eq!(fetched.run.limits[0].connections, 1);
+}
+
+#[test]
+fn two_clients_that_share_a_limit_both_come_to_their_end() {
+    let server = with_files(6, 100);
+    thread::scope(|scope| {
+        for _ in 0..2 {
+            scope.spawn(|| fetch_files(&server, 100, &patient(10)).assert_success());
+        }
+    });
+}
+
+#[test]
+fn an_advertised_limit_is_kept_to_before_anything_is_refused() {
+    let open = AtomicUsize::new(0);
+    let most = std::sync::Arc::new(AtomicUsize::new(0));
+    let seen = std::sync::Arc::clone(&most);
+    let policy = "RateLimit-Policy: \"per-client\";q=3;qu=\"concurrent-requests\"\r\n";
+    let server = Scripted::start(move |peer| {
+        while peer.read_request().is_some() {
+            let now = open.fetch_add(1, Ordering::SeqCst) + 1;
+            // The first answers are under way before anything is known.
+            if peer.connection >= 10 {
+                seen.fetch_max(now, Ordering::SeqCst);
+            }
+            open.fetch_sub(1, Ordering::SeqCst);
+            peer.send(answer("200 OK", policy, "x"));
+        }
+    });
+    let urls: Vec<_> = (0..100).map(|number| server.url(&format!("/{number}"))).collect();
+    let fetched = fetch_with(&patient(20), &urls);
+    fetched.assert_success();
+    assert_eq!((fetched.run.limits[0].connections, fetched.run.limits[0].rejections), (3, 0));
+    assert!(most.load(Ordering::SeqCst) <= 3 && server.connections() <= 13);
+}
+
+#[test]
+fn retry_after_holds_all_urls_of_the_host_and_is_capped() {
+    let times = std::sync::Arc::new(Mutex::new(Vec::new()));
+    let noted = std::sync::Arc::clone(&times);
+    let server = Scripted::start(move |peer| {
+        while peer.read_request().is_some() {
+            let mut times = noted.lock().unwrap();
+            times.push(Instant::now());
+            if times.len() == 1 {
+                peer.send(answer("503 Service Unavailable", "Retry-After: 3600\r\n", ""));
+            } else {
+                peer.send(ok("a"));
+            }
+        }
+    });
+    let mut settings = patient(1);
+    settings.retry.max_wait = Duration::from_millis(200);
+    settings.retry.retries = 1;
+    let fetched = fetch_with(&settings, &[server.url("/1"), server.url("/2")]);
+    fetched.assert_success();
+    let times = times.lock().unwrap();
+    assert!(times[1] - times[0] >= settings.retry.max_wait, "the host was left alone");
+    assert!(fetched.run.outcomes[0].phases.waiting >= Duration::from_millis(150));
+    assert!(fetched.run.limits.is_empty(), "503 says nothing about the number of connections");
+}
+
+#[test]
+fn what_may_pass_is_tried_again_and_what_will_not_is_not() {
+    for (status, attempts) in [
+        ("500 Oops", 3),
+        ("502 Bad", 3),
+        ("503 Busy", 3),
+        ("504 Late", 3),
+        ("408 Slow", 3),
+        ("429 Many", 3),
+    ]
+    .into_iter()
+    .chain([("404 Gone", 1), ("403 No", 1), ("501 What", 1), ("416 Range", 1)])
+    {
+        let server = Scripted::answering(move |_| answer(status, "", ""));
+        let mut settings = patient(1);
+        settings.retry.retries = 2;
+        let fetched = fetch_with(&settings, &[server.url("/file")]);
+        assert_eq!(fetched.run.outcomes[0].attempts, attempts, "{status}");
+        assert_eq!(server.heads().len(), attempts as usize, "{status}");
+        let error = fetched.into_failure();
+        assert!(matches!(error, FetchError::Status { .. }), "{status}: {error:?}");
+    }
+}
+
+#[test]
+fn a_reset_a_silence_and_a_short_body_are_tried_again() {
+    let server = Scripted::start(|peer| {
+        peer.read_request();
+        match peer.connection {
+            0 => peer.reset(),
+            1 => peer.wait_for_close(),
+            2 => peer.send(&ok("Hello")[..38]),
+            3 => {}
+            _ => peer.send(ok("Hello")),
+        }
+    });
+    let mut settings = patient(1);
+    settings.timeouts.silence = Duration::from_millis(100);
+    let fetched = fetch_with(&settings, &[server.url("/file")]);
+    fetched.assert_success();
+    assert_eq!((fetched.content("file"), fetched.run.outcomes[0].attempts), (b"Hello".to_vec(), 5));
+}
+
+#[test]
+fn a_run_ends_when_its_time_is_over() {
+    let server = Scripted::start(|peer| {
+        peer.read_request();
+        peer.wait_for_close();
+    });
+    let mut settings = patient(2);
+    settings.timeouts.total = Some(Duration::from_millis(100));
+    let urls: Vec<_> = (0..5).map(|number| server.url(&format!("/{number}"))).collect();
+    let fetched = fetch_with(&settings, &urls);
+    for outcome in &fetched.run.outcomes {
+        assert!(matches!(outcome.result, Err(FetchError::Stopped(_))), "{outcome:?}");
+    }
+}

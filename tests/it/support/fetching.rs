@@ -1,0 +1,93 @@
+//! The client's library, run on a few URLs into a directory of the test's own.
+
+use std::fs;
+use std::num::NonZeroUsize;
+use std::path::Path;
+
+use http_concurrent::client::{
+    Existing, FetchError, Job, Layout, OutputDirectory, RetryPolicy, Run, Settings, Silent, Stop,
+    Wanted, download, plan,
+};
+use tempfile::TempDir;
+
+/// What a run left behind.
+pub(crate) struct Fetched {
+    pub(crate) run: Run,
+    pub(crate) directory: TempDir,
+}
+
+impl Fetched {
+    pub(crate) fn content(&self, name: &str) -> Vec<u8> {
+        fs::read(self.directory.path().join(name)).unwrap()
+    }
+
+    pub(crate) fn names(&self) -> Vec<String> {
+        names_in(self.directory.path())
+    }
+
+    /// Why the only URL failed; no file may be left.
+    #[track_caller]
+    pub(crate) fn into_failure(mut self) -> FetchError {
+        assert_eq!(self.names(), [""; 0], "a failure leaves no file");
+        let outcome = self.run.outcomes.remove(0);
+        outcome.result.expect_err("it was not to be fetched")
+    }
+
+    #[track_caller]
+    pub(crate) fn assert_success(&self) {
+        for outcome in &self.run.outcomes {
+            assert!(outcome.result.is_ok(), "{outcome:?}");
+        }
+    }
+}
+
+pub(crate) fn names_in(directory: &Path) -> Vec<String> {
+    let mut names: Vec<_> = fs::read_dir(directory)
+        .unwrap()
+        .map(|entry| entry.unwrap().file_name().into_string().unwrap())
+        .collect();
+    names.sort();
+    names
+}
+
+/// No second tries: what a test is about is what happens at the first.
+pub(crate) fn settings(concurrency: usize) -> Settings {
+    Settings {
+        concurrency: NonZeroUsize::new(concurrency).unwrap(),
+        retry: RetryPolicy { retries: 0, ..RetryPolicy::default() },
+        ..Settings::default()
+    }
+}
+
+pub(crate) fn plan_all(urls: &[String], directory: &OutputDirectory) -> Vec<Job> {
+    let wanted = urls.iter().map(Wanted::url);
+    let plan = plan(wanted, Layout::Flat, Existing::Replace, directory);
+    assert_eq!(plan.errors, []);
+    plan.jobs
+}
+
+pub(crate) fn fetch_with(settings: &Settings, urls: &[String]) -> Fetched {
+    fetch_into(tempfile::tempdir().unwrap(), settings, urls)
+}
+
+/// Fetches into a directory in which there may be something from before.
+pub(crate) fn fetch_into(directory: TempDir, settings: &Settings, urls: &[String]) -> Fetched {
+    fetch_stopping(directory, settings, urls, &Stop::default())
+}
+
+/// Fetches until it is stopped.
+pub(crate) fn fetch_stopping(
+    directory: TempDir,
+    settings: &Settings,
+    urls: &[String],
+    stop: &Stop,
+) -> Fetched {
+    let output = OutputDirectory::prepare(directory.path()).unwrap();
+    let jobs = plan_all(urls, &output);
+    let run = download(&jobs, &output, settings, stop, &Silent).unwrap();
+    Fetched { run, directory }
+}
+
+pub(crate) fn fetch(concurrency: usize, urls: &[String]) -> Fetched {
+    fetch_with(&settings(concurrency), urls)
+}
