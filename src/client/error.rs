@@ -54,6 +54,8 @@ pub enum FetchError {
     Status { status: Status, retry_after: Option<Duration> },
     /// A `206` that is not the range that was asked for, or came unasked.
     Partial,
+    /// Another version of the content came while pieces of the first were fetched.
+    Changed,
     /// A content coding came that was not asked for, and would be saved as if it were the content.
     Coded(Box<str>),
     /// A redirect that says not where to, or says it in more than one field.
@@ -123,6 +125,7 @@ impl FetchError {
             | Self::Send(_)
             | Self::Closed
             | Self::Broken(_)
+            | Self::Changed
             | Self::Body(BodyError::Io(_) | BodyError::Truncated { .. }) => true,
             Self::Resolve { error, .. } => is_temporary(error),
             // What TLS itself refuses is refused again; the connection under it may only have broken.
@@ -182,6 +185,7 @@ impl FetchError {
             Self::Malformed(_)
             | Self::Unending
             | Self::Partial
+            | Self::Changed
             | Self::Coded(_)
             | Self::Framing(_)
             | Self::Body(BodyError::Chunked(_)) => Cause::Protocol,
@@ -230,6 +234,7 @@ impl fmt::Display for FetchError {
             Self::Unending => f.write_str("the server sends informational answers without end"),
             Self::Status { status, .. } => write!(f, "the server answered {status}"),
             Self::Partial => f.write_str("the server sent another part than was asked for"),
+            Self::Changed => f.write_str("the content changed while it was fetched"),
             Self::Coded(coding) => {
                 write!(f, "the content is coded ({coding}) though no coding was asked for")
             }
@@ -276,6 +281,7 @@ impl error::Error for FetchError {
             | Self::Unending
             | Self::Status { .. }
             | Self::Partial
+            | Self::Changed
             | Self::Coded(_)
             | Self::NoLocation(_)
             | Self::LocationScheme(_)

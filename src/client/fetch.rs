@@ -11,6 +11,7 @@
 //!
 //! What a failure means for further attempts is not decided here, nor whose turn it is.
 
+use std::sync::Arc;
 use std::time::Instant;
 
 use percent_encoding::{CONTROLS, percent_encode};
@@ -21,10 +22,11 @@ use super::directory::{OutputDirectory, Place};
 use super::exchange::{Answer, Exchanger, framing};
 use super::job::is_supported;
 use super::naming::FinalNames;
-use super::part::{self, Completed, Completion, Found, PartFile};
+use super::part::{self, Completed, Completion, Found, PART_SUFFIX, PartFile};
 use super::request::Request;
 use super::resume::{Notes, Rest, last_modified};
-use super::settings::{Digest, Downgrade, Partial, Settings};
+use super::settings::{Downgrade, Partial, Settings};
+use super::split::{SplitFile, SplitFiles};
 use super::{Arrival, Existing, FetchError, Job, Observer, Phases, Saved};
 use crate::http::{Framing, ResponseHead, Status};
 use crate::net::Body;
@@ -37,6 +39,7 @@ pub(super) struct Work<'r> {
     pub(super) settings: &'r Settings,
     pub(super) directory: &'r OutputDirectory,
     pub(super) names: FinalNames<'r>,
+    pub(super) splits: SplitFiles,
     pub(super) observer: &'r dyn Observer,
 }
 
@@ -53,6 +56,8 @@ pub(super) struct Record {
     pub(super) redirected_to: Option<Box<Url>>,
     /// Content that came over the network.
     pub(super) received: u64,
+    /// How much of what came in the last attempt need not come again.
+    pub(super) progress: u64,
 }
 
 /// What an answer is worth.
@@ -87,6 +92,11 @@ impl<'r> Fetcher<'r> {
         }
         let may_continue = saving.partial == Partial::Continue;
         let mut found = may_continue.then(|| part::find(&place, job)).flatten();
+        if let Some(split) = self.split_from_before(index, &place, &mut found)
+            && let Some(saved) = self.lead(job, &split, None, record)?
+        {
+            return Ok(saved);
+        }
         loop {
             let rest = found.as_ref().map(|found| found.notes.rest(found.bytes));
             let answer = self.follow(job, rest, record)?;
@@ -109,6 +119,28 @@ impl<'r> Fetcher<'r> {
                 }
             }
         }
+    }
+
+    /// The split file that an earlier attempt or run has begun.
+    fn split_from_before(
+        &mut self,
+        index: usize,
+        place: &Place,
+        found: &mut Option<Found>,
+    ) -> Option<Arc<SplitFile>> {
+        if let Some(split) = self.work.splits.of(index) {
+            *found = None;
+            return Some(split);
+        }
+        let Found { file, bytes, notes } = found.take_if(|found| found.notes.missing.is_some())?;
+        let missing = notes.missing.clone()?;
+        let connections = self.work.settings.split.get();
+        let split =
+            SplitFile::over(index, (place.clone(), file), (notes, bytes), connections, missing);
+        self.work.observer.began(index, Some(bytes), bytes - split.missing_bytes());
+        let split = Arc::new(split);
+        self.work.splits.add(&split);
+        Some(split)
     }
 
     /// Sends the request, and follows redirects to the answer that is none.
@@ -154,7 +186,7 @@ impl<'r> Fetcher<'r> {
         (index, job): (usize, &Job),
         place: Place,
         found: Option<Found>,
-        mut answer: Answer<'_>,
+        mut answer: Answer<'r>,
         worth: &Worth,
         record: &mut Record,
     ) -> Result<Saved, FetchError> {
@@ -173,9 +205,12 @@ impl<'r> Fetcher<'r> {
             }
             _ => {
                 let notes = Notes::on(&job.url, &answer.head.fields(), total);
-                let needs_checksum =
-                    job.checksum.is_some() || settings.saving.digest == Digest::Sha256;
-                PartFile::create(place, notes, settings.saving, needs_checksum)?
+                if let (Some(notes), Some(total)) = (notes.clone(), total)
+                    && self.splits(index, &answer.head, total)
+                {
+                    return self.receive_split((index, job), place, (notes, total), answer, record);
+                }
+                PartFile::create(place, notes, settings.saving, self.needs_checksum(job))?
             }
         };
         let continued_from = if matches!(worth, Worth::Whole(_)) { 0 } else { continued_from };
@@ -185,6 +220,9 @@ impl<'r> Fetcher<'r> {
             let length = piece.len();
             part.write(piece, body.is_complete())?;
             record.received += length as u64;
+            if part.can_be_continued() {
+                record.progress += length as u64;
+            }
             self.work.observer.received(index, length);
         }
         if total.is_some_and(|total| total != part.bytes()) {
@@ -205,9 +243,28 @@ impl<'r> Fetcher<'r> {
         let arrival = Arrival::Fetched { status, continued_from };
         Ok(Saved { path, bytes, arrival, checksum })
     }
+
+    /// Receives an answer from the beginning while others bring the rest.
+    fn receive_split(
+        &mut self,
+        (index, job): (usize, &Job),
+        place: Place,
+        whole: (Notes, u64),
+        answer: Answer<'r>,
+        record: &mut Record,
+    ) -> Result<Saved, FetchError> {
+        let total = whole.1;
+        let file = place.create(PART_SUFFIX)?;
+        let connections = self.work.settings.split.get();
+        let split = Arc::new(SplitFile::begin(index, (place, file), whole, connections)?);
+        self.work.observer.began(index, Some(total), 0);
+        let led = self.lead(job, &split, Some(answer), record)?;
+        // Another version came in the middle, and nothing is left: the next attempt begins anew.
+        led.ok_or(FetchError::Changed)
+    }
 }
 
-fn length_of(framing: Framing) -> Option<u64> {
+pub(super) fn length_of(framing: Framing) -> Option<u64> {
     match framing {
         Framing::Length(bytes) => Some(bytes),
         Framing::Chunked | Framing::UntilClose => None,
@@ -280,7 +337,7 @@ fn worth(head: &ResponseHead, found: Option<&Found>) -> Result<Worth, FetchError
 }
 
 /// The coding that the content has though none was asked for.
-fn coding_of(head: &ResponseHead) -> Option<Box<str>> {
+pub(super) fn coding_of(head: &ResponseHead) -> Option<Box<str>> {
     let is_coding = |coding: &&[u8]| !coding.eq_ignore_ascii_case(b"identity");
     let coding = head.fields().tokens("Content-Encoding").find(is_coding)?;
     Some(coding.escape_ascii().to_string().into())

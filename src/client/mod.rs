@@ -7,7 +7,7 @@
 //! The way of one URL: `pool` (its turn, and `retry`) → `fetch` (redirects, what the answer is worth) →
 //! `exchange` (request and answer) through the `host_gate` over a kept connection or one of `connect`
 //! (`resolve`, `dial`, `proxy`, `tls`) → `part` (the file, and `resume` for what is left of it) →
-//! `naming` (its name in the `directory`) → `outcome`.
+//! `split` and `piece` for a file over several connections → `naming` (its name in the `directory`) → `outcome`.
 
 mod checksum;
 mod connect;
@@ -27,6 +27,7 @@ mod naming;
 mod observer;
 mod outcome;
 mod part;
+mod piece;
 mod pool;
 mod proxy;
 mod request;
@@ -35,6 +36,7 @@ mod resume;
 mod retry;
 mod settings;
 mod socket;
+mod split;
 mod stop;
 mod tls;
 

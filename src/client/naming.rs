@@ -47,6 +47,11 @@ impl<'r> FinalNames<'r> {
         if let Some(wanted) = self.suggested(job, fields).filter(|name| *name != job.file_name) {
             return Places { names: self, first: None, wanted };
         }
+        self.planned(job)
+    }
+
+    /// The places for a job's file, whatever its server suggests.
+    pub(super) fn planned(&self, job: &Job) -> Places<'_> {
         let wanted = job.file_name.clone();
         Places { names: self, first: Some(wanted.clone()), wanted }
     }

@@ -78,7 +78,14 @@ pub(super) fn find(place: &Place, job: &Job) -> Option<Found> {
     let notes = Notes::parse(&text, &job.url)?;
     let file = place.open(PART_SUFFIX).ok()?;
     let bytes = file.metadata().ok()?.len();
-    let fits = notes.length.is_none_or(|length| bytes <= length);
+    let fits = match &notes.missing {
+        None => notes.length.is_none_or(|length| bytes <= length),
+        // Such a part has its full length from the beginning.
+        Some(missing) => {
+            notes.length == Some(bytes)
+                && missing.iter().all(|(first, last)| first <= last && *last < bytes)
+        }
+    };
     (bytes > 0 && fits).then_some(Found { file, bytes, notes })
 }
 
@@ -132,9 +139,28 @@ impl PartFile {
         })
     }
 
+    /// A file whose content was written in place, and is all there.
+    pub(super) fn written(place: Place, file: File, bytes: u64, saving: Saving) -> Self {
+        Self {
+            place,
+            file: BufWriter::with_capacity(0, file),
+            bytes,
+            notes: None,
+            are_notes_written: true,
+            hasher: None,
+            saving,
+            is_done: false,
+        }
+    }
+
     /// How much of it is there.
     pub(super) fn bytes(&self) -> u64 {
         self.bytes
+    }
+
+    /// What there is of it need not come again after a failure.
+    pub(super) fn can_be_continued(&self) -> bool {
+        self.notes.is_some()
     }
 
     /// Adds a piece; `is_last` says that nothing follows it.

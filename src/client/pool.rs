@@ -15,6 +15,7 @@ use super::fetch::{Fetcher, Record, Work};
 use super::host_gate::HostGates;
 use super::naming::FinalNames;
 use super::retry::{Failed, Tries};
+use super::split::SplitFiles;
 use super::{
     FetchError, Job, Observer, Outcome, OutputDirectory, Run, Saved, Settings, Stop, StopReason,
 };
@@ -59,7 +60,7 @@ pub fn download(
 ) -> Result<Run, StartError> {
     let begun = Instant::now();
     let concurrency = settings.concurrency.get();
-    let size = concurrency.min(jobs.len());
+    let size = concurrency.min(jobs.len().saturating_mul(settings.split.get()));
     let per_host = settings.per_host.map_or(concurrency, |most| most.get().min(concurrency));
     let network = Network {
         connector: Connector::new(
@@ -73,7 +74,7 @@ pub fn download(
         max_wait: settings.retry.max_wait,
     };
     let names = FinalNames::new(jobs, directory, settings.saving);
-    let work = Work { settings, directory, names, observer };
+    let work = Work { settings, directory, names, splits: SplitFiles::default(), observer };
     let shared =
         &Shared { queue: Queue::default(), jobs, network: &network, work: &work, stop, begun };
     let is_done = &AtomicBool::new(false);
@@ -166,8 +167,17 @@ impl<'r> Shared<'r> {
         let mut outcomes = Vec::new();
         while let Some(index) = self.queue.take(self.jobs) {
             let outcome = self.fetch(&mut fetcher, index, worker);
+            if outcome.result.is_err() {
+                fetcher.abandon(index);
+            }
             self.work.observer.finished(index, &outcome);
+            self.work.splits.job_is_done();
             outcomes.push((index, outcome));
+        }
+        if self.work.settings.split.get() > 1 {
+            while let Some(split) = self.work.splits.next_to_help(self.jobs.len()) {
+                fetcher.help(&self.jobs[split.index], &split);
+            }
         }
         outcomes
     }
@@ -182,7 +192,7 @@ impl<'r> Shared<'r> {
             self.work.observer.started(index);
             self.try_until_done(fetcher, index, &mut record)
         };
-        let Record { phases, redirected_to, received } = record;
+        let Record { phases, redirected_to, received, .. } = record;
         let took = taken_up.elapsed();
         Outcome { result, redirected_to, worker, took, phases, attempts, rejections, received }
     }
@@ -199,7 +209,7 @@ impl<'r> Shared<'r> {
         let (mut attempts, mut rejections, mut tries) = (0, 0, Tries::default());
         loop {
             attempts += 1;
-            let received = record.received;
+            record.progress = 0;
             let answers = self.network.gates.answers(&job.url);
             let error = match fetcher.fetch(index, job, record) {
                 Ok(saved) => return (Ok(saved), attempts, rejections),
@@ -210,7 +220,7 @@ impl<'r> Shared<'r> {
             }
             rejections += u32::from(error.is_rejection());
             let failed = Failed {
-                progress_bytes: record.received - received,
+                progress_bytes: record.progress,
                 was_crowded_out: error.is_rejection()
                     && self.network.gates.answers(&job.url) > answers,
             };

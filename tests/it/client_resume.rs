@@ -138,16 +138,16 @@ fn an_answer_that_does_not_fit_the_part_has_it_fetched_anew() {
     ];
     for (name, spoil) in spoilt {
         let content = pattern(300_000);
-        let served = content.clone();
+        let copy = content.clone();
         let server = Scripted::start(move |peer| {
             while let Some(head) = peer.read_head() {
-                let whole = ranged(&head, TAG, &served);
+                let whole = ranged(&head, TAG, &copy);
                 if peer.connection == 0 {
-                    let body = whole.len() - served.len();
+                    let body = whole.len() - copy.len();
                     peer.send(&whole[..body + 200_000]);
                     return;
                 }
-                peer.send(if range(&head).is_some() { spoil(&served) } else { whole });
+                peer.send(if range(&head).is_some() { spoil(&copy) } else { whole });
             }
         });
         let fetched = fetch_with(&patient(1), &[server.url("/file")]);
@@ -160,10 +160,10 @@ fn an_answer_that_does_not_fit_the_part_has_it_fetched_anew() {
 #[test]
 fn a_part_that_lacks_nothing_is_complete_when_the_server_says_so() {
     let content = pattern(50_000);
-    let served = content.clone();
+    let copy = content.clone();
     let server = Scripted::start(move |peer| {
         while let Some(head) = peer.read_head() {
-            peer.send(ranged(&head, TAG, &served));
+            peer.send(ranged(&head, TAG, &copy));
         }
     });
     let directory = tempfile::tempdir().unwrap();
@@ -217,12 +217,12 @@ fn parts_are_neither_kept_nor_used_where_they_are_not_wanted() {
 #[test]
 fn a_stop_keeps_the_part() {
     let content = pattern(300_000);
-    let served = content.clone();
+    let copy = content.clone();
     let stop = Stop::default();
     let stopping = stop.clone();
     let server = Scripted::start(move |peer| {
         while let Some(head) = peer.read_head() {
-            let bytes = ranged(&head, TAG, &served);
+            let bytes = ranged(&head, TAG, &copy);
             if peer.connection == 0 {
                 peer.send(&bytes[..200_000]);
                 stopping.stop(StopReason::Interrupted);

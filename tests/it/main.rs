@@ -4,6 +4,7 @@ mod client_fetch;
 mod client_limits;
 mod client_program;
 mod client_resume;
+mod client_split;
 mod client_tls;
 mod conformance_conditional;
 mod conformance_content;

@@ -51,6 +51,11 @@ pub(crate) struct Args {
     #[arg(long, value_name = "N", value_parser = parse_count, help_heading = "Connections")]
     pub(crate) max_per_host: Option<NonZeroUsize>,
 
+    /// How many of them for one file, where it is large
+    #[arg(long, default_value = "1", value_name = "N", help_heading = "Connections")]
+    #[arg(value_parser = parse_count)]
+    pub(crate) split: NonZeroUsize,
+
     /// How long to wait for a connection
     #[arg(long, default_value = "10s", value_name = "TIME", help_heading = "Connections")]
     #[arg(value_parser = cli::parse_positive_duration)]

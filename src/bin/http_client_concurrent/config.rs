@@ -3,7 +3,6 @@
 
 use std::fs::{self, File};
 use std::io::{self, BufReader};
-use std::num::NonZeroUsize;
 use std::path::Path;
 use std::{env, error};
 
@@ -79,9 +78,9 @@ fn settings(args: &Args) -> anyhow::Result<Settings> {
     let proxies = Proxies::from_variables(|name| env::var(name).ok())?;
     let defaults = Settings::default();
     Ok(Settings {
-        concurrency: args.concurrency.unwrap_or(defaults.concurrency),
+        concurrency: args.concurrency.unwrap_or(defaults.concurrency.max(args.split)),
         per_host: args.max_per_host,
-        split: NonZeroUsize::MIN,
+        split: args.split,
         timeouts: Timeouts {
             connect: args.connect_timeout,
             silence: args.timeout,

@@ -1,0 +1,230 @@
+//! Fetching a file that is split: what its leader does, and what a helper does.
+//!
+//! How the file is divided is the business of `split`; here the pieces are asked for and received. A
+//! piece counts only as exactly the range that was asked for, of the version that the part is of.
+
+use std::sync::Arc;
+use std::time::SystemTime;
+
+use super::directory::Place;
+use super::exchange::{Answer, framing};
+use super::fetch::{Fetcher, Record, coding_of, length_of};
+use super::naming::Places;
+use super::part::{Completed, Completion, PART_SUFFIX, PartFile};
+use super::resume::{NOTES_SUFFIX, Rest, last_modified};
+use super::settings::{Digest, Partial};
+use super::split::{MIN_PIECE_BYTES, SplitFile, Taken};
+use super::{Arrival, FetchError, Job, Saved};
+use crate::http::{Framing, ResponseHead, Status};
+use crate::net::Body;
+
+/// What is known from the answers for when the file is whole.
+struct Finish<'n> {
+    status: Status,
+    modified: Option<SystemTime>,
+    places: Places<'n>,
+}
+
+/// Who receives a piece.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Role {
+    Leader,
+    Helper,
+}
+
+impl<'r> Fetcher<'r> {
+    /// Whether an answer's content is worth several connections.
+    pub(super) fn splits(&self, index: usize, head: &ResponseHead, total: u64) -> bool {
+        self.work.settings.split.get() > 1
+            && total >= 2 * MIN_PIECE_BYTES
+            && self.work.splits.may_split(index)
+            && !head.fields().has_token("Accept-Ranges", "none")
+    }
+
+    /// Leads a split file until it is whole, with the answer that brings it from the beginning, if
+    /// there is one. `None` if the server has another version, or does not honour ranges: then nothing
+    /// of it is left.
+    pub(super) fn lead(
+        &mut self,
+        job: &Job,
+        split: &Arc<SplitFile>,
+        first: Option<Answer<'r>>,
+        record: &mut Record,
+    ) -> Result<Option<Saved>, FetchError> {
+        let before = split.total - split.missing_bytes();
+        let helped_before = split.helped_bytes();
+        let led = self.lead_to_end(job, split, first, record);
+        let helped = split.helped_bytes() - helped_before;
+        record.received += helped;
+        record.progress = (split.total - split.missing_bytes()).saturating_sub(before);
+        let Some(finish) = led? else {
+            self.work.splits.give_up(split.index);
+            split.refuse_help();
+            forget(split.place());
+            return Ok(None);
+        };
+        self.work.splits.remove(split.index);
+        let place = split.place().clone();
+        let file = split.file().map_err(|error| place.failure(PART_SUFFIX, error))?;
+        let part = PartFile::written(place, file, split.total, self.work.settings.saving);
+        let mut places = finish.places;
+        let Completed { path, bytes, checksum } = part.complete(&mut Completion {
+            modified: finish.modified,
+            expected: job.checksum,
+            next_place: &mut || places.next(),
+        })?;
+        let arrival = Arrival::Fetched { status: finish.status, continued_from: before };
+        Ok(Some(Saved { path, bytes, arrival, checksum }))
+    }
+
+    fn lead_to_end(
+        &mut self,
+        job: &Job,
+        split: &Arc<SplitFile>,
+        first: Option<Answer<'r>>,
+        record: &mut Record,
+    ) -> Result<Option<Finish<'r>>, FetchError> {
+        let mut finish = None;
+        if let Some(answer) = first {
+            finish = Some(self.finish_by(job, &answer.head));
+            let taken = split.take().expect("nobody else knows of it yet");
+            self.work.splits.add(split);
+            let framing = Framing::Length(split.total);
+            record.received += self.receive_piece(split, &taken, answer, framing, Role::Leader)?;
+        }
+        loop {
+            if let Some(reason) = self.exchanger.network.connector.stop.reason() {
+                return Err(reason.into());
+            }
+            if let Some(taken) = split.take() {
+                let Some((answer, framing)) = self.ask_for_piece(job, split, &taken, record)?
+                else {
+                    return Ok(None);
+                };
+                finish.get_or_insert_with(|| self.finish_by(job, &answer.head));
+                record.received +=
+                    self.receive_piece(split, &taken, answer, framing, Role::Leader)?;
+            } else if split.missing_bytes() == 0 {
+                return Ok(Some(finish.unwrap_or_else(|| Finish {
+                    status: Status::PARTIAL_CONTENT,
+                    modified: None,
+                    places: self.work.names.planned(job),
+                })));
+            } else {
+                split.wait();
+            }
+        }
+    }
+
+    fn finish_by(&self, job: &Job, head: &ResponseHead) -> Finish<'r> {
+        let fields = head.fields();
+        Finish {
+            status: head.status(),
+            modified: last_modified(&fields),
+            places: self.work.names.places(job, &fields),
+        }
+    }
+
+    /// Brings pieces of another worker's file, for as long as there are some.
+    pub(super) fn help(&mut self, job: &Job, split: &SplitFile) {
+        let Some(_helping) = split.help() else { return };
+        let mut record = Record::default();
+        while let Some(taken) = split.take() {
+            let brought = match self.ask_for_piece(job, split, &taken, &mut record) {
+                Ok(Some((answer, framing))) => {
+                    self.receive_piece(split, &taken, answer, framing, Role::Helper).map(|_| true)
+                }
+                Ok(None) => {
+                    split.refuse_help();
+                    Ok(false)
+                }
+                Err(error) => Err(error),
+            };
+            match brought {
+                Ok(true) if split.wants_any_help() => {}
+                Ok(_) => break,
+                Err(error) => {
+                    log::debug!("{}: a piece failed: {error}", job.url);
+                    // A server that does not like so many has fewer.
+                    split.has_one_helper_less();
+                    break;
+                }
+            }
+        }
+    }
+
+    /// Asks for a piece; `None` if something else comes.
+    fn ask_for_piece(
+        &mut self,
+        job: &Job,
+        split: &SplitFile,
+        taken: &Taken<'_>,
+        record: &mut Record,
+    ) -> Result<Option<(Answer<'r>, Framing)>, FetchError> {
+        let (first, last) = taken.range();
+        let validator = &split.notes().validator;
+        let answer = self.follow(job, Some(Rest { first, last: Some(last), validator }), record)?;
+        let (status, fields) = (answer.head.status(), answer.head.fields());
+        let is_answer = status.is_success() || matches!(status, Status::RANGE_NOT_SATISFIABLE);
+        if !is_answer {
+            let retry_after = self.exchanger.retry_after(&answer.head);
+            self.exchanger.discard(answer);
+            return Err(FetchError::Status { status, retry_after });
+        }
+        let length = split.notes().rest_length(&fields, first, Some(last));
+        let framing = framing(&answer.head)?;
+        let fits = status == Status::PARTIAL_CONTENT
+            && coding_of(&answer.head).is_none()
+            && length.is_some()
+            && length_of(framing).is_none_or(|declared| Some(declared) == length);
+        Ok(fits.then_some((answer, framing)))
+    }
+
+    /// Receives a piece into its place, and says how much came.
+    fn receive_piece(
+        &mut self,
+        split: &SplitFile,
+        taken: &Taken<'_>,
+        mut answer: Answer<'r>,
+        framing: Framing,
+        role: Role,
+    ) -> Result<u64, FetchError> {
+        let (mut body, mut received) = (Body::new(framing), 0);
+        loop {
+            let Some(content) = self.exchanger.next_piece(&mut answer, &mut body)? else {
+                return Err(FetchError::Partial);
+            };
+            received += content.len() as u64;
+            self.work.observer.received(split.index, content.len());
+            if !taken.write(content, role)? {
+                break;
+            }
+        }
+        if body.is_complete() {
+            self.exchanger.keep_if_persistent(answer, framing);
+        }
+        Ok(received)
+    }
+
+    /// The job of a split file has failed: what there is of it is kept, or not, as it is wanted.
+    pub(super) fn abandon(&self, index: usize) {
+        let Some(split) = self.work.splits.remove(index) else { return };
+        split.refuse_help();
+        if self.work.settings.saving.partial == Partial::Discard {
+            forget(split.place());
+        } else if let Err(error) = split.note_now() {
+            log::warn!("cannot note what is missing: {error}");
+        }
+    }
+
+    /// Whether the content is hashed as it comes.
+    pub(super) fn needs_checksum(&self, job: &Job) -> bool {
+        job.checksum.is_some() || self.work.settings.saving.digest == Digest::Sha256
+    }
+}
+
+/// Removes a part and its notes.
+pub(super) fn forget(place: &Place) {
+    place.remove(PART_SUFFIX);
+    place.remove(NOTES_SUFFIX);
+}
