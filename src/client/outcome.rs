@@ -4,7 +4,7 @@
 //! a hundred thousand URLs keeps one outcome for each, so they are small.
 
 use std::path::PathBuf;
-use std::time::Duration;
+use std::time::{Duration, SystemTime};
 
 use url::Url;
 
@@ -94,6 +94,8 @@ pub struct Run {
     pub workers: usize,
     /// From before the first thread was started until the last was done.
     pub wall: Duration,
+    /// When it began, by the clock on the wall.
+    pub started: SystemTime,
     /// One for each host that was found to have a limit.
     pub limits: Vec<LearntLimit>,
 }

@@ -6,7 +6,7 @@
 
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::thread::{self, ScopedJoinHandle};
-use std::time::{Duration, Instant};
+use std::time::{Duration, Instant, SystemTime};
 use std::{error, fmt, io, panic};
 
 use super::connect::Connector;
@@ -58,7 +58,7 @@ pub fn download(
     stop: &Stop,
     observer: &dyn Observer,
 ) -> Result<Run, StartError> {
-    let begun = Instant::now();
+    let (begun, started) = (Instant::now(), SystemTime::now());
     let concurrency = settings.concurrency.get();
     let size = concurrency.min(jobs.len().saturating_mul(settings.split.get()));
     let per_host = settings.per_host.map_or(concurrency, |most| most.get().min(concurrency));
@@ -93,7 +93,7 @@ pub fn download(
     let wall = begun.elapsed();
     outcomes.sort_unstable_by_key(|(index, _)| *index);
     let outcomes = outcomes.into_iter().map(|(_, outcome)| outcome).collect();
-    Ok(Run { outcomes, workers, wall, limits: network.gates.learnt() })
+    Ok(Run { outcomes, workers, wall, started, limits: network.gates.learnt() })
 }
 
 type Indexed = (usize, Outcome);

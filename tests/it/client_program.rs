@@ -57,7 +57,8 @@ fn files_are_downloaded_and_the_speedup_is_reported() {
     assert!(lines[5].starts_with("Sequential time  "), "{report}");
     assert!(lines[5].ends_with(" at most: the sum of the 2 fetches"), "{report}");
     assert!(lines[6].starts_with("Speedup          "), "{report}");
-    assert_eq!(lines.len(), 7, "{report}");
+    assert!(lines[7].starts_with("Times            half within "), "{report}");
+    assert_eq!(lines.len(), 8, "{report}");
 }
 
 #[test]

@@ -136,6 +136,22 @@ pub(crate) struct Args {
     #[arg(long, help_heading = "Files")]
     pub(crate) sha256: bool,
 
+    /// Print where the time of each URL went
+    #[arg(long, help_heading = "Output")]
+    pub(crate) timings: bool,
+
+    /// Write all about the run as JSON; - is the standard output, in the place of the report
+    #[arg(long, value_name = "FILE", help_heading = "Output")]
+    pub(crate) json: Option<PathBuf>,
+
+    /// Write an HTTP Archive, which the developer tools of browsers open
+    #[arg(long, value_name = "FILE", help_heading = "Output")]
+    pub(crate) har: Option<PathBuf>,
+
+    /// Write what failed as a list that --input-file takes
+    #[arg(long, value_name = "FILE", help_heading = "Output")]
+    pub(crate) failed_list: Option<PathBuf>,
+
     /// Print nothing but failures
     #[arg(short, long, help_heading = "Output")]
     pub(crate) quiet: bool,

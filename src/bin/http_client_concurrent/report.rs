@@ -5,14 +5,31 @@
 
 use std::fmt::{self, Write as _};
 
-use http_concurrent::client::{FetchError, Job, Outcome, Run};
+use http_concurrent::client::{
+    Arrival, FetchError, Job, LearntLimit, Outcome, Run, Spread, Summary,
+};
 
+use crate::args::Args;
 use crate::quantity::{Bytes, Rate, Time};
 
+/// How much is told of each URL.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Detail {
+    Line,
+    /// Where its time went as well.
+    Timings,
+}
+
+impl Detail {
+    pub(crate) fn of(args: &Args) -> Self {
+        if args.timings { Self::Timings } else { Self::Line }
+    }
+}
+
 /// The whole report, with its line endings.
-pub(crate) fn report(jobs: &[Job], run: &Run) -> String {
+pub(crate) fn report(jobs: &[Job], run: &Run, detail: Detail) -> String {
     let mut text = String::new();
-    write_report(&mut text, jobs, run).expect("writing into memory does not fail");
+    write_report(&mut text, jobs, run, detail).expect("writing into memory does not fail");
     text
 }
 
@@ -31,44 +48,127 @@ pub(crate) fn with_causes(error: &FetchError) -> String {
     causes.join(": ")
 }
 
-fn write_report(out: &mut String, jobs: &[Job], run: &Run) -> fmt::Result {
+fn write_report(out: &mut String, jobs: &[Job], run: &Run, detail: Detail) -> fmt::Result {
     for (job, outcome) in jobs.iter().zip(&run.outcomes) {
-        let time = Time(outcome.took);
-        match (&outcome.result, describe_failure(outcome)) {
-            (Ok(saved), _) => {
-                let bytes = Bytes(saved.bytes);
-                writeln!(out, "{bytes:>9} {time:>9}  {} -> {}", job.url, saved.path.display())?;
-            }
-            (Err(_), failure) => {
-                let failure = failure.unwrap_or_default();
-                writeln!(out, "{:>9} {time:>9}  {}: {failure}", "failed", job.url)?;
-            }
+        write_line(out, job, outcome)?;
+        if detail == Detail::Timings {
+            write_timings(out, outcome)?;
         }
     }
-    let (urls, failures, bytes) = (run.outcomes.len(), run.failures(), run.bytes());
+    let summary = run.summary();
+    let (urls, failures) = (run.outcomes.len(), run.failures());
     let (wall, sum) = (run.wall, run.sum_of_fetches());
-    let rate = Rate(bytes, wall);
+    let rate = Rate(summary.bytes, wall);
     writeln!(out)?;
-    writeln!(out, "Downloaded       {} of {urls} files, {}", urls - failures, Bytes(bytes))?;
+    writeln!(
+        out,
+        "Downloaded       {} of {urls} files, {}",
+        summary.fetched,
+        Bytes(summary.bytes)
+    )?;
     if run.workers == 1 {
-        return writeln!(out, "Sequential time  {} with 1 connection ({rate})", Time(wall));
-    }
-    let workers = run.workers;
-    writeln!(out, "Concurrent time  {} with {workers} connections ({rate})", Time(wall))?;
-    writeln!(out, "Sequential time  {} at most: the sum of the {urls} fetches", Time(sum))?;
-    if failures == 0 {
-        let speedup = sum.as_secs_f64() / wall.as_secs_f64();
-        writeln!(out, "Speedup          {speedup:.2}x at most")
+        writeln!(out, "Sequential time  {} with 1 connection ({rate})", Time(wall))?;
     } else {
-        writeln!(out, "Speedup          not claimed, since {failures} of {urls} URLs failed")
+        let workers = run.workers;
+        writeln!(out, "Concurrent time  {} with {workers} connections ({rate})", Time(wall))?;
+        writeln!(out, "Sequential time  {} at most: the sum of the {urls} fetches", Time(sum))?;
+        if failures == 0 {
+            let speedup = sum.as_secs_f64() / wall.as_secs_f64();
+            writeln!(out, "Speedup          {speedup:.2}x at most")?;
+        } else {
+            writeln!(out, "Speedup          not claimed, since {failures} of {urls} URLs failed")?;
+        }
     }
+    write_figures(out, &summary)?;
+    for limit in &run.limits {
+        write_limit(out, limit)?;
+    }
+    Ok(())
+}
+
+fn write_line(out: &mut String, job: &Job, outcome: &Outcome) -> fmt::Result {
+    let time = Time(outcome.took);
+    match (&outcome.result, describe_failure(outcome)) {
+        (Ok(saved), _) => {
+            let (url, path) = (&job.url, saved.path.display());
+            if saved.arrival == Arrival::Skipped {
+                return writeln!(out, "{:>9} {:>9}  {url} -> {path} (was there)", "skipped", "");
+            }
+            write!(out, "{:>9} {time:>9}  {url} -> {path}", Bytes(saved.bytes))?;
+            match saved.checksum {
+                Some(checksum) => writeln!(out, "  {checksum}"),
+                None => writeln!(out),
+            }
+        }
+        (Err(_), failure) => {
+            let failure = failure.unwrap_or_default();
+            writeln!(out, "{:>9} {time:>9}  {}: {failure}", "failed", job.url)
+        }
+    }
+}
+
+fn write_timings(out: &mut String, outcome: &Outcome) -> fmt::Result {
+    let phases: Vec<_> = outcome
+        .phases
+        .named()
+        .into_iter()
+        .filter(|(_, time)| !time.is_zero())
+        .map(|(name, time)| format!("{} {}", name.replace('_', " "), Time(time)))
+        .collect();
+    let attempts = match outcome.attempts {
+        0 | 1 => String::new(),
+        attempts => format!(" in {attempts} attempts"),
+    };
+    writeln!(out, "{:>21}{}{attempts}", "", phases.join(", "))
+}
+
+/// What not every run has something to say of.
+fn write_figures(out: &mut String, summary: &Summary) -> fmt::Result {
+    if summary.fetched > 1 {
+        let Spread { p50, p90, p99, max } = summary.took;
+        let (p50, p90, p99, max) = (Time(p50), Time(p90), Time(p99), Time(max));
+        writeln!(out, "Times            half within {p50}, 90 % {p90}, 99 % {p99}, all {max}")?;
+    }
+    for (name, count, what) in [
+        ("Continued", summary.continued, "files, of which a part was there"),
+        ("Skipped", summary.skipped, "files that were there"),
+    ] {
+        if count > 0 {
+            writeln!(out, "{name:<16} {count} {what}")?;
+        }
+    }
+    if summary.retries > 0 {
+        let waited = Time(summary.phases.waiting);
+        writeln!(out, "Retries          {} ({waited} of waiting, added up)", summary.retries)?;
+    }
+    if summary.failed > 0 {
+        let causes: Vec<_> =
+            summary.causes.iter().map(|(cause, count)| format!("{count} {cause}")).collect();
+        writeln!(out, "Failed           {}: {}", summary.failed, causes.join(", "))?;
+    }
+    Ok(())
+}
+
+fn write_limit(out: &mut String, limit: &LearntLimit) -> fmt::Result {
+    let LearntLimit { host, connections, rejections, cost } = limit;
+    let plural = |count: usize| if count == 1 { "" } else { "s" };
+    write!(
+        out,
+        "Limit            {host} accepts {connections} connection{} at a time ",
+        plural(*connections)
+    )?;
+    if *rejections == 0 {
+        return writeln!(out, "(as it says)");
+    }
+    let (s, cost) = (plural(*rejections as usize), Time(*cost));
+    writeln!(out, "(learnt from {rejections} rejection{s}, which cost {cost})")
 }
 
 #[cfg(test)]
 mod tests {
     use std::time::Duration;
 
-    use http_concurrent::client::{Arrival, Phases, Saved};
+    use http_concurrent::client::{Phases, Saved};
     use http_concurrent::http::Status;
 
     use super::*;
@@ -87,7 +187,7 @@ mod tests {
             redirected_to: None,
             worker: 0,
             took: Duration::from_millis(millis),
-            phases: Phases::default(),
+            phases: Phases { first_byte: Duration::from_millis(1), ..Phases::default() },
             attempts: 1,
             rejections: 0,
             received: 0,
@@ -104,19 +204,30 @@ mod tests {
         };
         let jobs: Vec<_> = (1..=outcomes.len()).map(job).collect();
         let wall = Duration::from_millis(5);
-        report(&jobs, &Run { outcomes, workers, wall, limits: Vec::new() })
+        let started = std::time::SystemTime::UNIX_EPOCH;
+        let limit = LearntLimit {
+            host: "http://host".into(),
+            connections: 12,
+            rejections: 3,
+            cost: Duration::from_millis(100),
+        };
+        let limits = if workers > 2 { vec![limit] } else { Vec::new() };
+        report(&jobs, &Run { outcomes, workers, wall, started, limits }, Detail::Timings)
     }
 
     #[test]
     fn a_concurrent_run_has_two_times_and_a_speedup() {
         assert_eq!(
             report_of(2, vec![outcome(Ok(14), 4), outcome(Ok(262_144), 5)]),
-            "     14 B   4.00 ms  http://host/1 -> out/file\n  \
-             256 KiB   5.00 ms  http://host/2 -> out/file\n\n\
+            "     14 B   4.00 ms  http://host/1 -> out/file\n                     \
+             first byte 1.00 ms\n  \
+             256 KiB   5.00 ms  http://host/2 -> out/file\n                     \
+             first byte 1.00 ms\n\n\
              Downloaded       2 of 2 files, 256 KiB\n\
              Concurrent time  5.00 ms with 2 connections (50.0 MiB/s)\n\
              Sequential time  9.00 ms at most: the sum of the 2 fetches\n\
-             Speedup          1.80x at most\n"
+             Speedup          1.80x at most\n\
+             Times            half within 4.00 ms, 90 % 5.00 ms, 99 % 5.00 ms, all 5.00 ms\n"
         );
     }
 
@@ -124,7 +235,8 @@ mod tests {
     fn a_sequential_run_is_called_one() {
         assert_eq!(
             report_of(1, vec![outcome(Ok(14), 4)]),
-            "     14 B   4.00 ms  http://host/1 -> out/file\n\n\
+            "     14 B   4.00 ms  http://host/1 -> out/file\n                     \
+             first byte 1.00 ms\n\n\
              Downloaded       1 of 1 files, 14 B\n\
              Sequential time  5.00 ms with 1 connection (2.73 KiB/s)\n"
         );
@@ -143,9 +255,16 @@ mod tests {
             "{text}"
         );
         assert!(text.contains("Downloaded       1 of 2 files, 14 B\n"), "{text}");
-        assert!(
-            text.ends_with("Speedup          not claimed, since 1 of 2 URLs failed\n"),
-            "{text}"
-        );
+        let ending = "Speedup          not claimed, since 1 of 2 URLs failed\n\
+                      Failed           1: 1 status 404\n";
+        assert!(text.ends_with(ending), "{text}");
+    }
+
+    #[test]
+    fn what_a_host_bears_is_told_with_what_it_cost_to_learn() {
+        let text = report_of(64, vec![outcome(Ok(14), 4)]);
+        let ending = "Limit            http://host accepts 12 connections at a time \
+                      (learnt from 3 rejections, which cost 100 ms)\n";
+        assert!(text.ends_with(ending), "{text}");
     }
 }

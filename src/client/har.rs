@@ -1,0 +1,200 @@
+//! A run as an HTTP Archive (HAR 1.2), which the developer tools of browsers show as a waterfall.
+//!
+//! An entry stands for a URL, with all its attempts: `blocked` is the queue and the waiting. What the
+//! client does not keep, such as the fields of the answers, is left empty, as the format allows.
+
+use std::io::{self, Write};
+use std::time::Duration;
+
+use serde_json::{Value, json};
+use url::Url;
+
+use super::json::{in_words, started, status_of};
+use super::{Arrival, Job, Outcome, Run};
+use crate::http::Status;
+
+/// Writes the archive.
+///
+/// # Errors
+/// The writer's.
+pub fn write_har(out: impl Write, jobs: &[Job], run: &Run) -> io::Result<()> {
+    let mut out = io::BufWriter::new(out);
+    let head = json!({
+        "version": "1.2",
+        "creator": { "name": "http_client_concurrent", "version": env!("CARGO_PKG_VERSION") },
+        "comment": format!("{} URLs from {}", jobs.len(), started(run)),
+        "pages": [],
+    });
+    // The entries go out one by one, so that a long run is not in memory twice.
+    let head = head.to_string();
+    write!(out, "{{\"log\":{},\"entries\":[", &head[..head.len() - 1])?;
+    for (number, (job, outcome)) in jobs.iter().zip(&run.outcomes).enumerate() {
+        out.write_all(if number == 0 { b"\n" } else { b",\n" })?;
+        serde_json::to_writer(&mut out, &entry(job, outcome, run))?;
+    }
+    out.write_all(b"\n]}}\n")?;
+    out.flush()
+}
+
+fn entry(job: &Job, outcome: &Outcome, run: &Run) -> Value {
+    let phases = &outcome.phases;
+    let (status, content) = match &outcome.result {
+        Ok(saved) => match saved.arrival {
+            Arrival::Fetched { status, .. } => (status.code(), saved.bytes),
+            Arrival::Skipped => (0, saved.bytes),
+        },
+        Err(error) => (status_of(error).unwrap_or(0), 0),
+    };
+    let mut entry = json!({
+        "startedDateTime": started(run),
+        "time": millis(phases.queue + outcome.took),
+        "request": {
+            "method": "GET",
+            "url": job.url.as_str(),
+            "httpVersion": "HTTP/1.1",
+            "cookies": [],
+            "headers": [],
+            "queryString": query(&job.url),
+            "headersSize": -1,
+            "bodySize": 0,
+        },
+        "response": {
+            "status": status,
+            "statusText": Status::new(status).map_or("", Status::reason),
+            "httpVersion": "HTTP/1.1",
+            "cookies": [],
+            "headers": [],
+            "content": { "size": content, "mimeType": "" },
+            "redirectURL": outcome.redirected_to.as_ref().map_or("", |url| url.as_str()),
+            "headersSize": -1,
+            "bodySize": outcome.received,
+        },
+        "cache": {},
+        "timings": {
+            "blocked": millis(phases.queue + phases.waiting),
+            "dns": millis(phases.dns),
+            // The format has the handshake within the connecting.
+            "connect": millis(phases.connect + phases.tls),
+            "ssl": millis(phases.tls),
+            "send": 0,
+            "wait": millis(phases.first_byte),
+            "receive": millis(phases.transfer),
+        },
+        "connection": outcome.worker.to_string(),
+    });
+    if let Err(error) = &outcome.result {
+        entry["comment"] = in_words(error).into();
+    }
+    entry
+}
+
+fn query(url: &Url) -> Vec<Value> {
+    url.query_pairs().map(|(name, value)| json!({ "name": name, "value": value })).collect()
+}
+
+fn millis(time: Duration) -> f64 {
+    (time.as_secs_f64() * 1e6).round() / 1e3
+}
+
+#[cfg(test)]
+mod tests {
+    use std::time::SystemTime;
+
+    use super::super::{FetchError, Phases, Saved};
+    use super::*;
+
+    fn run() -> (Vec<Job>, Run) {
+        let job = |url: &str| Job {
+            url: url.parse().unwrap(),
+            credentials: None,
+            file_name: "x".into(),
+            checksum: None,
+            is_name_chosen: false,
+        };
+        let phase = Duration::from_millis;
+        let outcome = |result| Outcome {
+            result,
+            redirected_to: None,
+            worker: 1,
+            took: phase(15),
+            phases: Phases {
+                queue: phase(1),
+                waiting: phase(0),
+                dns: phase(1),
+                connect: phase(2),
+                tls: phase(3),
+                first_byte: phase(4),
+                transfer: phase(5),
+            },
+            attempts: 1,
+            rejections: 0,
+            received: 7,
+        };
+        let arrival = Arrival::Fetched { status: Status::OK, continued_from: 0 };
+        let saved = Saved { path: "x".into(), bytes: 7, arrival, checksum: None };
+        let gone = FetchError::Status { status: Status::NOT_FOUND, retry_after: None };
+        let run = Run {
+            outcomes: vec![outcome(Ok(saved)), outcome(Err(gone))],
+            workers: 2,
+            wall: phase(20),
+            started: SystemTime::UNIX_EPOCH,
+            limits: Vec::new(),
+        };
+        (vec![job("https://a/x?q=1&r"), job("https://a/y")], run)
+    }
+
+    #[test]
+    fn an_archive_has_what_its_readers_ask_for() {
+        let (jobs, run) = run();
+        let mut text = Vec::new();
+        write_har(&mut text, &jobs, &run).unwrap();
+        let log = &serde_json::from_slice::<Value>(&text).unwrap()["log"];
+        assert_eq!(
+            (&log["version"], &log["creator"]["name"]),
+            (&json!("1.2"), &json!("http_client_concurrent"))
+        );
+        let entry = &log["entries"][0];
+        assert_eq!(entry["startedDateTime"], "1970-01-01T00:00:00Z");
+        assert_eq!(
+            entry["request"]["queryString"],
+            json!([{"name":"q","value":"1"},{"name":"r","value":""}])
+        );
+        assert_eq!(entry["response"]["statusText"], "OK");
+        let timings = entry["timings"].as_object().unwrap();
+        // "ssl" is part of "connect".
+        let sum: f64 = timings
+            .iter()
+            .filter(|(name, _)| *name != "ssl")
+            .map(|(_, time)| time.as_f64().unwrap())
+            .sum();
+        assert!((sum - entry["time"].as_f64().unwrap()).abs() < 1e-6, "{entry}");
+        assert_eq!(log["entries"][1]["response"]["status"], 404);
+        assert!(log["entries"][1]["comment"].as_str().unwrap().contains("404"));
+    }
+
+    #[test]
+    fn the_json_has_its_documented_fields() {
+        let (jobs, run) = run();
+        let mut text = Vec::new();
+        super::super::write_json(&mut text, &jobs, &run, false).unwrap();
+        let document: Value = serde_json::from_slice(&text).unwrap();
+        let documented = |table: usize| {
+            let tables: Vec<_> = include_str!("json.rs").split("|---|---|").collect();
+            let rows = tables[table].lines().skip(1).take_while(|line| line.starts_with("//! |"));
+            let cells = rows.map(|row| row.split('|').nth(1).unwrap().to_owned());
+            let names = cells.flat_map(|cell| {
+                cell.split('`').skip(1).step_by(2).map(str::to_owned).collect::<Vec<_>>()
+            });
+            let mut names: Vec<_> = names.collect();
+            names.sort();
+            names
+        };
+        let keys = |value: &Value| {
+            value.as_object().unwrap().keys().cloned().collect::<std::collections::BTreeSet<_>>()
+        };
+        let sorted = |value| keys(value).into_iter().collect::<Vec<_>>();
+        assert_eq!(sorted(&document), documented(1));
+        assert_eq!(sorted(&document["fetches"][0]), documented(2));
+        assert_eq!(document["failures"], json!({ "status 404": 1 }));
+    }
+}
