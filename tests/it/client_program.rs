@@ -2,30 +2,10 @@
 
 use std::fs;
 use std::io::Read;
-use std::path::Path;
-use std::process::{Command, Output, Stdio};
+use std::process::Stdio;
 
+use crate::support::client::{program, run, stderr, stdout};
 use crate::support::scripted::{Scripted, answer, ok};
-
-fn program() -> Command {
-    let mut command = Command::new(env!("CARGO_BIN_EXE_http_client_concurrent"));
-    for name in ["RUST_LOG", "http_proxy", "https_proxy", "HTTPS_PROXY", "all_proxy", "ALL_PROXY"] {
-        command.env_remove(name);
-    }
-    command
-}
-
-fn run(arguments: &[&str], directory: &Path) -> Output {
-    program().args(arguments).current_dir(directory).output().unwrap()
-}
-
-fn stdout(output: &Output) -> String {
-    String::from_utf8(output.stdout.clone()).unwrap()
-}
-
-fn stderr(output: &Output) -> String {
-    String::from_utf8(output.stderr.clone()).unwrap()
-}
 
 fn server() -> Scripted {
     Scripted::answering(|target| match target {

@@ -146,6 +146,12 @@ impl Peer {
         let _ = self.stream.write_all(bytes.as_ref());
     }
 
+    /// Whether this is the first request so far for this path.
+    pub(crate) fn first_time(&self, path: &str) -> bool {
+        let target = format!(" /{} ", path.trim_start_matches('/'));
+        self.heads.lock().unwrap().iter().filter(|head| head.contains(&target)).count() == 1
+    }
+
     pub(crate) fn stream(&self) -> &TcpStream {
         &self.stream
     }
