@@ -1,9 +1,9 @@
 //! The server: one accept loop, one thread for each live connection, and two limits.
 //!
 //! ```text
-//! listener ─▶ service ─▶ threads ─▶ connection ─▶ answer ─▶ response ─▶ outgoing
-//!               │ admission                         └─▶ site
-//!               └─▶ rejection ─▶ lingering
+//! listener ─▶ reception ─▶ threads ─▶ connection ─▶ answer ─▶ response ─▶ outgoing
+//!                 │ admission                          └─▶ site
+//!                 └─▶ rejection ─▶ lingering
 //! ```
 
 mod access_log;
@@ -22,6 +22,7 @@ mod observation;
 mod outgoing;
 mod pace;
 mod page;
+mod reception;
 mod registry;
 mod rejection;
 mod rejection_log;
@@ -41,13 +42,14 @@ use std::time::{Duration, Instant};
 
 pub use access_log::{AccessLog, LogFormat};
 pub use admission::{Admission, Enforcement, Limits, Permit, Rejection, Scope, Standing};
-pub use config::{ExtraField, ExtraFieldError, ExtraFields, Policy, ServerConfig, Timeouts};
+pub use config::{
+    ExtraField, ExtraFieldError, ExtraFields, Policy, ServerConfig, StatusAccess, Timeouts,
+};
 pub use descriptors::Budget;
 pub use error::StartError;
 pub use identity::{Client, Identification};
 pub use listener::Stopper;
 pub use log_sink::{LogHandle, LogSink};
-pub use observation::StatusAccess;
 pub use pace::Rates;
 pub use registry::{Activity, Phase};
 pub use site::{

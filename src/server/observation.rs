@@ -1,12 +1,9 @@
-//! What the operator may see of a running server: who may look, and the look itself.
+//! The look at a running server that its status page shows.
 
 use std::collections::HashMap;
 use std::net::IpAddr;
 use std::sync::atomic::Ordering;
 
-use ipnet::IpNet;
-
-use super::identity::contains;
 use super::registry::{Live, Phase};
 use super::response::{Content, Response};
 use super::service::Service;
@@ -14,22 +11,6 @@ use super::snapshot::{ClientRow, ConnectionRow, Counters, Snapshot};
 use super::status_page::StatusForm;
 use super::tally::Count;
 use crate::http::{Method, RequestHead, Status};
-
-/// Where the server's status is found, and who may see it.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct StatusAccess {
-    /// The absolute path of the status page. A file of this name is not served to those who may see
-    /// the status.
-    pub path: String,
-    /// Networks that may see it, beside this machine itself.
-    pub allow: Vec<IpNet>,
-}
-
-impl StatusAccess {
-    pub(super) fn allows(&self, address: IpAddr) -> bool {
-        address.to_canonical().is_loopback() || contains(&self.allow, address)
-    }
-}
 
 impl Service {
     /// The status page, if that is what the request asks for and its sender may see it.
