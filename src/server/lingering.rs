@@ -70,11 +70,15 @@ impl Lingering {
             return;
         }
         let mut state = self.shared.lock();
+        // With sockets to attend to, the thread does not wait to be told of one.
+        let wakes = state.count() == 0;
         state.sockets.push_back((stream, Instant::now() + PATIENCE));
         let given_up =
             if state.count() > self.shared.capacity { state.sockets.pop_front() } else { None };
         drop(state);
-        self.shared.changed.notify_one();
+        if wakes {
+            self.shared.changed.notify_one();
+        }
         if let Some((stream, _)) = given_up {
             discard(&stream);
         }
