@@ -18,6 +18,7 @@ mod conformance_names;
 mod conformance_ranges;
 mod layers;
 mod limits_end;
+mod limits_haproxy;
 mod limits_identity;
 mod limits_pace;
 mod limits_proxies;

@@ -1,0 +1,75 @@
+//! The server behind a real HAProxy that says in a PROXY header whose connections it relays.
+
+use std::fs;
+use std::net::{IpAddr, SocketAddr, TcpListener, TcpStream};
+use std::process::{Child, Command, Stdio};
+
+use http_concurrent::server::Limits;
+use tempfile::TempDir;
+
+use crate::support::conversation::Conversation;
+use crate::support::server::TestServer;
+use crate::support::wait_until;
+
+/// A running `HAProxy`, ended when dropped.
+struct HaProxy {
+    child: Child,
+    address: SocketAddr,
+    _directory: TempDir,
+}
+
+impl HaProxy {
+    /// Relays connections to `server`, whose line in the configuration ends in `how`.
+    fn start(server: SocketAddr, how: &str) -> Self {
+        let directory = tempfile::tempdir().unwrap();
+        // HAProxy cannot be asked which port it chose, so one is taken that was free a moment ago.
+        let address = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
+        let configuration = format!(
+            "defaults\n  mode tcp\n  timeout connect 20s\n  timeout client 20s\n  timeout server 20s\n\
+             listen relay\n  bind {address}\n  server files {server} {how}\n"
+        );
+        let path = directory.path().join("haproxy.cfg");
+        fs::write(&path, configuration).unwrap();
+        let child = Command::new("haproxy")
+            .args(["-db", "-f"])
+            .arg(&path)
+            .stdout(Stdio::null())
+            .stderr(Stdio::null())
+            .spawn()
+            .expect("haproxy is installed");
+        wait_until("HAProxy listens", || TcpStream::connect(address).is_ok());
+        Self { child, address, _directory: directory }
+    }
+
+    fn connect_from(&self, host: u8) -> Conversation {
+        Conversation::between(IpAddr::from([127, 0, 0, host]), self.address)
+    }
+}
+
+impl Drop for HaProxy {
+    fn drop(&mut self) {
+        // Already ended is as good.
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+    }
+}
+
+#[test]
+#[ignore = "needs haproxy"]
+fn clients_behind_haproxy_are_told_apart_in_both_versions() {
+    for how in ["send-proxy", "send-proxy-v2"] {
+        let server = TestServer::with_config(|config| {
+            config.limits = Limits { per_client: 1, total: 60 };
+            config.identification.proxies = vec!["127.0.0.1/32".parse().unwrap()];
+        });
+        server.file("a.txt", "Hello");
+        let proxy = HaProxy::start(server.address(), how);
+        server.wait_for_connections(0);
+        let mut held = proxy.connect_from(2);
+        assert_eq!(held.get("/a.txt").text(), "Hello", "{how}");
+        let rejected = proxy.connect_from(2).reply();
+        assert_eq!(rejected.status, 429, "{how}");
+        assert!(rejected.text().contains("127.0.0.2"), "{how}: {}", rejected.text());
+        assert_eq!(proxy.connect_from(3).get("/a.txt").status, 200, "{how}");
+    }
+}
