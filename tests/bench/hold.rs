@@ -1,0 +1,77 @@
+//! The server's limits under attack: each attack with what must hold, and whether it does.
+//!
+//! `cargo bench --bench hold` prints a table in some three minutes; `-- --million` makes the last
+//! attack a million connections, `-- NAME` runs only the attacks whose names contain it. Everything is
+//! on this machine: attackers, clients and the server share its processors, so that figures of speed
+//! are given beside those of the same attack on a listener that does nothing but answer and close.
+
+#![expect(clippy::cast_precision_loss, reason = "figures for people, far below 2^52")]
+
+#[path = "hold/attacks.rs"]
+mod attacks;
+#[path = "hold/client.rs"]
+mod client;
+#[path = "hold/flood.rs"]
+mod flood;
+#[path = "hold/shortages.rs"]
+mod shortages;
+#[path = "hold/target.rs"]
+mod target;
+
+use std::io;
+use std::time::Instant;
+
+use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
+
+/// What an attack showed.
+pub(crate) struct Finding {
+    pub(crate) attack: &'static str,
+    pub(crate) must_hold: &'static str,
+    pub(crate) measured: String,
+    pub(crate) holds: bool,
+}
+
+type Attack = fn(&Options) -> io::Result<Vec<Finding>>;
+
+/// What was asked for on the command line.
+pub(crate) struct Options {
+    /// Connections of the longest attack.
+    pub(crate) connections: u32,
+}
+
+const ATTACKS: [(&str, Attack); 8] = [
+    ("flood", flood::flood),
+    ("slowloris", attacks::slowloris),
+    ("slow-readers", attacks::slow_readers),
+    ("hostile-bytes", attacks::hostile_bytes),
+    ("descriptors", shortages::descriptors),
+    ("threads", shortages::threads),
+    ("end", shortages::end),
+    ("endurance", shortages::endurance),
+];
+
+fn main() -> io::Result<()> {
+    let arguments: Vec<String> = std::env::args().skip(1).collect();
+    if arguments.iter().any(|argument| argument == flood::BARE_LISTENER) {
+        return flood::bare_listener();
+    }
+    // The harness holds thousands of connections itself.
+    let Rlimit { maximum, .. } = getrlimit(Resource::Nofile);
+    setrlimit(Resource::Nofile, Rlimit { current: maximum, maximum })?;
+    let million = arguments.iter().any(|argument| argument == "--million");
+    let options = Options { connections: if million { 1_000_000 } else { 200_000 } };
+    let wanted: Vec<&String> =
+        arguments.iter().filter(|argument| !argument.starts_with("--")).collect();
+    println!("| attack | must hold | measured | |\n|---|---|---|---|");
+    let begun = Instant::now();
+    for (name, attack) in ATTACKS {
+        if wanted.is_empty() || wanted.iter().any(|part| name.contains(part.as_str())) {
+            for Finding { attack, must_hold, measured, holds } in attack(&options)? {
+                let verdict = if holds { "holds" } else { "**does not hold**" };
+                println!("| {attack} | {must_hold} | {measured} | {verdict} |");
+            }
+        }
+    }
+    println!("\n{:.0} s in all", begun.elapsed().as_secs_f64());
+    Ok(())
+}

@@ -1,0 +1,94 @@
+//! Clients, well-behaved and otherwise, from any address of the loopback network.
+
+use std::io::{self, Read, Write};
+use std::net::{SocketAddr, TcpStream};
+use std::time::Duration;
+
+use socket2::{Domain, Socket, Type};
+
+/// Longer than anything takes that works.
+const PATIENCE: Duration = Duration::from_secs(30);
+
+/// One connection.
+pub(crate) struct Client {
+    pub(crate) stream: TcpStream,
+    buffer: Vec<u8>,
+}
+
+impl Client {
+    pub(crate) fn connect(host: [u8; 4], to: SocketAddr) -> io::Result<Self> {
+        Self::connect_with(host, to, |_| Ok(()))
+    }
+
+    /// With options that a socket must have before it is connected.
+    pub(crate) fn connect_with(
+        host: [u8; 4],
+        to: SocketAddr,
+        prepare: impl FnOnce(&Socket) -> io::Result<()>,
+    ) -> io::Result<Self> {
+        let socket = Socket::new(Domain::IPV4, Type::STREAM, None)?;
+        prepare(&socket)?;
+        socket.bind(&SocketAddr::from((host, 0)).into())?;
+        socket.connect(&to.into())?;
+        let stream = TcpStream::from(socket);
+        stream.set_read_timeout(Some(PATIENCE))?;
+        stream.set_write_timeout(Some(PATIENCE))?;
+        Ok(Self { stream, buffer: Vec::new() })
+    }
+
+    pub(crate) fn ask(&mut self, target: &str) -> io::Result<()> {
+        self.stream.write_all(format!("GET {target} HTTP/1.1\r\nHost: a\r\n\r\n").as_bytes())
+    }
+
+    /// Asks and reads one answer, whose head comes with its content.
+    pub(crate) fn get(&mut self, target: &str) -> io::Result<Vec<u8>> {
+        self.ask(target)?;
+        self.answer()
+    }
+
+    /// Reads one answer.
+    pub(crate) fn answer(&mut self) -> io::Result<Vec<u8>> {
+        self.buffer.clear();
+        let mut piece = [0; 16 * 1024];
+        loop {
+            if let Some(length) = whole_length(&self.buffer)
+                && self.buffer.len() >= length
+            {
+                return Ok(self.buffer.clone());
+            }
+            match self.stream.read(&mut piece)? {
+                0 => return Err(io::ErrorKind::UnexpectedEof.into()),
+                count => self.buffer.extend_from_slice(&piece[..count]),
+            }
+        }
+    }
+
+    /// Nothing more comes.
+    pub(crate) fn is_closed(&mut self) -> bool {
+        self.stream.read(&mut [0]).is_ok_and(|count| count == 0)
+    }
+
+    /// Closes with RST.
+    pub(crate) fn reset(self) -> io::Result<()> {
+        Socket::from(self.stream).set_linger(Some(Duration::ZERO))
+    }
+}
+
+/// The length of an answer with its head, once that is there.
+fn whole_length(answer: &[u8]) -> Option<usize> {
+    let head = answer.windows(4).position(|window| window == b"\r\n\r\n")? + 4;
+    let text = std::str::from_utf8(&answer[..head]).ok()?;
+    let length = text.lines().find_map(|line| line.strip_prefix("Content-Length: "))?;
+    Some(head + length.parse::<usize>().ok()?)
+}
+
+/// The status of an answer; 0 where there is none.
+pub(crate) fn status_of(answer: &[u8]) -> u16 {
+    let digits = answer.get(9..12).and_then(|digits| std::str::from_utf8(digits).ok());
+    digits.and_then(|digits| digits.parse().ok()).unwrap_or(0)
+}
+
+pub(crate) fn median(figures: &mut [f64]) -> f64 {
+    figures.sort_by(f64::total_cmp);
+    figures.get(figures.len() / 2).copied().unwrap_or(f64::NAN)
+}

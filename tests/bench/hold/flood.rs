@@ -1,0 +1,181 @@
+//! One address opens connections as fast as it can, while another fetches.
+//!
+//! On one machine the flood takes processors from the fetching client, whatever the server does. So
+//! the same flood is also aimed at a listener that does the least a server can, in a process of its
+//! own: what the client loses then is the machine's, and the rest the server's. And the fetching
+//! client is measured in two ways: as fast as it goes, and behind a link of 100 Mbit/s.
+
+use std::io::{self, Read as _, Write as _};
+use std::net::{Ipv4Addr, Shutdown, SocketAddr, TcpListener};
+use std::process::{Command, Stdio};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::thread;
+use std::time::{Duration, Instant};
+
+use super::client::{Client, median, status_of};
+use super::target::{MEDIUM_BYTES, Target, announced_port};
+use super::{Finding, Options};
+
+const CONNECTIONS: usize = 20_000;
+const LIMIT: usize = 12;
+const ATTACKER: [u8; 4] = [127, 0, 0, 2];
+const OTHER: [u8; 4] = [127, 0, 0, 3];
+/// Bytes a second of a client behind a link of 100 Mbit/s.
+const LINK: f64 = 12.5e6;
+
+/// The argument with which this program is the listener that does the least.
+pub(crate) const BARE_LISTENER: &str = "--bare-listener";
+
+pub(crate) fn bare_listener() -> io::Result<()> {
+    let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0))?;
+    println!("http://{}/", listener.local_addr()?);
+    let answer =
+        format!("HTTP/1.1 429 Too Many Requests\r\nContent-Length: 200\r\n\r\n{}", "x".repeat(200));
+    // Ends with its standard input, which the harness holds.
+    thread::spawn(|| {
+        let _ = io::stdin().read(&mut [0]);
+        std::process::exit(0);
+    });
+    for stream in listener.incoming() {
+        let mut stream = stream?;
+        // A client that is gone already is no matter.
+        let _ = stream.write_all(answer.as_bytes());
+        let _ = stream.shutdown(Shutdown::Write);
+    }
+    Ok(())
+}
+
+/// Opens the connections; how many of them read a whole 429, and how long it took.
+fn attack(to: SocketAddr) -> io::Result<(usize, Duration)> {
+    let begun = Instant::now();
+    let mut whole = 0;
+    for _ in 0..CONNECTIONS {
+        let answer = Client::connect(ATTACKER, to)?.answer();
+        whole += usize::from(answer.is_ok_and(|answer| status_of(&answer) == 429));
+    }
+    Ok((whole, begun.elapsed()))
+}
+
+/// What the other client gets while `meanwhile` runs, in MB/s. `link` bounds its speed.
+fn fetch<T>(
+    target: &Target,
+    link: Option<f64>,
+    meanwhile: impl FnOnce() -> T,
+) -> io::Result<(f64, T)> {
+    let (fetched, ended) = (AtomicU64::new(0), AtomicBool::new(false));
+    thread::scope(|scope| {
+        let fetching = scope.spawn(|| {
+            let mut client = Client::connect(OTHER, target.address())?;
+            let begun = Instant::now();
+            while !ended.load(Ordering::Relaxed) {
+                client.get("/medium")?;
+                let count = fetched.fetch_add(MEDIUM_BYTES as u64, Ordering::Relaxed);
+                if let Some(link) = link {
+                    let due = Duration::from_secs_f64((count + MEDIUM_BYTES as u64) as f64 / link);
+                    thread::sleep(due.saturating_sub(begun.elapsed()));
+                }
+            }
+            io::Result::Ok(())
+        });
+        let begun = Instant::now();
+        let result = meanwhile();
+        let rate = fetched.load(Ordering::Relaxed) as f64 / begun.elapsed().as_secs_f64();
+        ended.store(true, Ordering::Relaxed);
+        fetching.join().expect("the fetching client does not panic")?;
+        Ok((rate / 1e6, result))
+    })
+}
+
+fn undisturbed() {
+    thread::sleep(Duration::from_secs(2));
+}
+
+pub(crate) fn flood(_: &Options) -> io::Result<Vec<Finding>> {
+    let target =
+        Target::start(&["--header-timeout", "600s", "--keep-alive-requests", "1000000000"])?;
+    let mut bare = Command::new(std::env::current_exe()?)
+        .arg(BARE_LISTENER)
+        .stdin(Stdio::piped())
+        .stdout(Stdio::piped())
+        .spawn()?;
+    let bare_address = SocketAddr::from((Ipv4Addr::LOCALHOST, announced_port(&mut bare)?));
+    let held: Vec<Client> = (0..LIMIT)
+        .map(|_| Client::connect(ATTACKER, target.address()))
+        .collect::<io::Result<_>>()?;
+    let mut findings = Vec::new();
+    let (mut whole, mut rates, mut floods) = (0, Vec::new(), 0);
+    for link in [Some(LINK), None] {
+        let (mut alone, mut under, mut beside) = (Vec::new(), Vec::new(), Vec::new());
+        for _ in 0..2 {
+            alone.push(fetch(&target, link, undisturbed)?.0);
+            let both = [&mut under, &mut beside];
+            for (index, to) in
+                [(0, target.address()), (1, bare_address), (1, bare_address), (0, target.address())]
+            {
+                let (rate, attacked) = fetch(&target, link, || attack(to))?;
+                let (answered, took) = attacked?;
+                both[index].push(rate);
+                if index == 0 {
+                    whole += answered;
+                    floods += 1;
+                    rates.push(CONNECTIONS as f64 / took.as_secs_f64());
+                }
+            }
+            alone.push(fetch(&target, link, undisturbed)?.0);
+        }
+        findings.push(throughput(link, [&mut alone, &mut under, &mut beside]));
+    }
+    drop(held);
+    bare.kill()?;
+    bare.wait()?;
+    let expected = floods * CONNECTIONS;
+    let all_slots = target.has_all_slots(ATTACKER, LIMIT)?;
+    findings.insert(
+        0,
+        Finding {
+            attack: "20,000 connections opened as fast as possible by one address that holds its 12",
+            must_hold: "each reads a whole 429; no slot leaked",
+            measured: format!(
+                "{whole} of {expected} whole, at {:.0} a second; slots afterwards: {}",
+                median(&mut rates),
+                if all_slots { "all 12" } else { "not all" }
+            ),
+            holds: whole == expected && all_slots,
+        },
+    );
+    Ok(findings)
+}
+
+fn throughput(link: Option<f64>, rates: [&mut [f64]; 3]) -> Finding {
+    let [alone, under, beside] =
+        rates.map(|rates| (median(rates), rates[0], rates[rates.len() - 1]));
+    let text =
+        |(median, least, most): (f64, f64, f64)| format!("{median:.1} [{least:.1} to {most:.1}]");
+    let share = 100.0 * under.0 / alone.0;
+    let of_beside = 100.0 * under.0 / beside.0;
+    let (attack, must_hold, holds) = if link.is_some() {
+        (
+            "meanwhile another address fetches over 100 Mbit/s",
+            "90 % of its undisturbed throughput",
+            share >= 90.0,
+        )
+    } else {
+        (
+            "meanwhile another address fetches as fast as it can",
+            "90 % of its throughput while the same flood hits a bare listener",
+            of_beside >= 90.0,
+        )
+    };
+    Finding {
+        attack,
+        must_hold,
+        measured: format!(
+            "MB/s: undisturbed {}; under the flood {} ({share:.0} %); while a bare listener is flooded \
+             {} (ours {of_beside:.0} % of it)",
+            text(alone),
+            text(under),
+            text(beside),
+        ),
+        holds,
+    }
+}

@@ -1,0 +1,156 @@
+//! The server under attack: a process of its own, looked at from outside.
+
+use std::fs;
+use std::io::{self, BufRead as _, BufReader};
+use std::net::{Ipv4Addr, SocketAddr};
+use std::os::unix::process::CommandExt as _;
+use std::os::unix::process::ExitStatusExt as _;
+use std::process::{Child, Command, Stdio};
+use std::thread;
+use std::time::{Duration, Instant};
+
+use rustix::process::{Pid, Signal, kill_process};
+use tempfile::TempDir;
+
+use super::client::{Client, status_of};
+
+/// The size of the file that takes a while.
+pub(crate) const LARGE_BYTES: usize = 20_000_000;
+/// The size of the file that is fetched again and again.
+pub(crate) const MEDIUM_BYTES: usize = 256 * 1024;
+
+/// A server over a directory of its own; ended when dropped.
+pub(crate) struct Target {
+    child: Child,
+    port: u16,
+    _root: TempDir,
+}
+
+impl Target {
+    pub(crate) fn start(arguments: &[&str]) -> io::Result<Self> {
+        Self::start_under(&[], None, arguments)
+    }
+
+    /// Starts it behind the words of another command, such as prlimit(1), and as another user.
+    pub(crate) fn start_under(
+        before: &[&str],
+        user: Option<u32>,
+        arguments: &[&str],
+    ) -> io::Result<Self> {
+        let root = TempDir::new()?;
+        fs::set_permissions(root.path(), std::os::unix::fs::PermissionsExt::from_mode(0o755))?;
+        fs::write(root.path().join("small"), "Hello, client\n")?;
+        fs::write(root.path().join("medium"), vec![7; MEDIUM_BYTES])?;
+        fs::write(root.path().join("large"), vec![7; LARGE_BYTES])?;
+        let mut words = before.to_vec();
+        words.push(env!("CARGO_BIN_EXE_http_server_conc"));
+        let mut command = Command::new(words[0]);
+        command.args(&words[1..]).args(["-q", "-p", "0"]).args(arguments);
+        if let Some(user) = user {
+            command.uid(user);
+        }
+        let mut child = command
+            .arg("--root")
+            .arg(root.path())
+            .stdout(Stdio::piped())
+            .stderr(Stdio::null())
+            .spawn()?;
+        let port = announced_port(&mut child)?;
+        Ok(Self { child, port, _root: root })
+    }
+
+    pub(crate) fn address(&self) -> SocketAddr {
+        (Ipv4Addr::LOCALHOST, self.port).into()
+    }
+
+    /// Processor time until now (proc(5), `stat`: utime and stime).
+    pub(crate) fn cpu_time(&self) -> io::Result<Duration> {
+        let stat = fs::read_to_string(format!("/proc/{}/stat", self.child.id()))?;
+        let fields = stat.rsplit(')').next().unwrap_or_default();
+        let ticks = fields.split_whitespace().skip(11).take(2);
+        Ok(Duration::from_millis(
+            ticks.filter_map(|field| field.parse::<u64>().ok()).sum::<u64>() * 10,
+        ))
+    }
+
+    /// The share of one processor that it takes meanwhile, in percent.
+    pub(crate) fn cpu_percent(&self, meanwhile: Duration) -> io::Result<f64> {
+        let before = self.cpu_time()?;
+        thread::sleep(meanwhile);
+        let used = self.cpu_time()?.saturating_sub(before);
+        Ok(100.0 * used.as_secs_f64() / meanwhile.as_secs_f64())
+    }
+
+    /// Memory that is in use, in MiB.
+    pub(crate) fn memory(&self) -> io::Result<f64> {
+        let status = fs::read_to_string(format!("/proc/{}/status", self.child.id()))?;
+        let line = status.lines().find_map(|line| line.strip_prefix("VmRSS:"));
+        let kib = line.and_then(|line| line.split_whitespace().next()?.parse::<f64>().ok());
+        Ok(kib.unwrap_or(f64::NAN) / 1024.0)
+    }
+
+    pub(crate) fn descriptors(&self) -> io::Result<usize> {
+        Ok(fs::read_dir(format!("/proc/{}/fd", self.child.id()))?.count())
+    }
+
+    pub(crate) fn signal(&self, signal: Signal) -> io::Result<()> {
+        Ok(kill_process(Pid::from_child(&self.child), signal)?)
+    }
+
+    /// Waits for its end: `status 0`, say.
+    pub(crate) fn end(&mut self, patience: Duration) -> io::Result<String> {
+        let begun = Instant::now();
+        while begun.elapsed() < patience {
+            if let Some(status) = self.child.try_wait()? {
+                return Ok(match (status.code(), status.signal()) {
+                    (Some(code), _) => format!("status {code}"),
+                    (None, signal) => format!("signal {signal:?}"),
+                });
+            }
+            thread::sleep(Duration::from_millis(5));
+        }
+        Ok("it does not end".to_owned())
+    }
+
+    /// Whether exactly `limit` connections of one address are served at a time: none of its slots is
+    /// lost, and none too many is there. Slots may take a moment to come back.
+    pub(crate) fn has_all_slots(&self, host: [u8; 4], limit: usize) -> io::Result<bool> {
+        let begun = Instant::now();
+        loop {
+            let mut held = Vec::new();
+            let mut statuses = Vec::new();
+            for _ in 0..=limit {
+                let mut client = Client::connect(host, self.address())?;
+                statuses.push(client.get("/small").map_or(0, |answer| status_of(&answer)));
+                held.push(client);
+            }
+            let served = statuses.iter().filter(|status| **status == 200).count();
+            if served == limit && statuses[limit] == 429 {
+                return Ok(true);
+            }
+            if begun.elapsed() > Duration::from_secs(5) {
+                return Ok(false);
+            }
+            drop(held);
+            thread::sleep(Duration::from_millis(100));
+        }
+    }
+}
+
+impl Drop for Target {
+    fn drop(&mut self) {
+        // Already ended is as good.
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+    }
+}
+
+/// The port in the line that a server prints when it is ready.
+pub(crate) fn announced_port(child: &mut Child) -> io::Result<u16> {
+    let stdout = child.stdout.take().ok_or(io::ErrorKind::BrokenPipe)?;
+    let mut line = String::new();
+    BufReader::new(stdout).read_line(&mut line)?;
+    let port = line.split_once("127.0.0.1:").and_then(|(_, rest)| rest.split_once('/'));
+    port.and_then(|(port, _)| port.parse().ok())
+        .ok_or_else(|| io::Error::other(format!("no port in {line:?}")))
+}
