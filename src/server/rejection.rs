@@ -11,7 +11,6 @@ use rustix::net::SendFlags;
 
 use super::admission::{Rejection, Scope};
 use super::lingering::Lingering;
-use super::registry::Activity;
 use super::response::Response;
 use crate::http::negotiation::MediaType;
 use crate::http::rate_limit::{QuotaPolicy, QuotaUnit, ServiceLimit};
@@ -48,10 +47,11 @@ impl Rejection {
         expected + fastrand::u64(0..=expected.div_ceil(2))
     }
 
-    fn explanation(&self, held: Activity) -> String {
+    fn explanation(&self, active: usize) -> String {
         let Self { client, scope, limit, .. } = self;
         let status = self.status();
-        let Activity { active, idle } = held;
+        // Whoever is not active is idle, also those that are counted and whose threads have yet to begin.
+        let idle = limit.saturating_sub(active);
         match (scope, client) {
             (Scope::Client, Some(client)) => format!(
                 "{status}: your address {client} already holds {limit} connections ({active} active, \
@@ -65,15 +65,16 @@ impl Rejection {
         }
     }
 
-    /// The whole answer. `held` is what the client holds, or all, by the limit that was met.
-    pub(super) fn response(&self, held: Activity) -> Response {
+    /// The whole answer. `active` is how many connections are in the middle of a request: the client's
+    /// or all, by the limit that was met.
+    pub(super) fn response(&self, active: usize) -> Response {
         let retry_after = self.retry_after();
         let limit = ServiceLimit {
             name: self.scope.name().into(),
             remaining: 0,
             reset: Some(Duration::from_secs(retry_after)),
         };
-        Response::typed(self.status(), MediaType::Plain, self.explanation(held))
+        Response::typed(self.status(), MediaType::Plain, self.explanation(active))
             .field("Retry-After", retry_after.to_string())
             .field("RateLimit-Policy", policy(self.scope, self.limit))
             .field("RateLimit", limit.to_string())
@@ -138,11 +139,11 @@ mod tests {
                 429,
                 &["127.0.0.9", "12 connections", "3 active, 9 idle", "Close one", "try again"][..],
             ),
-            (Scope::Total, 60, 503, &["all 60 connections", "3 active, 9 idle", "Try again"]),
+            (Scope::Total, 60, 503, &["all 60 connections", "3 active, 57 idle", "Try again"]),
         ] {
             let rejection = rejection(scope, limit);
             assert_eq!(rejection.status().code(), status);
-            let text = rejection.explanation(Activity { active: 3, idle: 9 });
+            let text = rejection.explanation(3);
             for part in parts {
                 assert!(text.contains(part), "{part}: {text}");
             }
@@ -152,7 +153,7 @@ mod tests {
     #[test]
     fn the_answer_has_the_fields_that_programs_read() {
         let mut answer = Vec::new();
-        rejection(Scope::Client, 12).response(Activity::default()).write(
+        rejection(Scope::Client, 12).response(0).write(
             &mut answer,
             Version::Http11,
             Persistence::Close(CloseReason::Refused),

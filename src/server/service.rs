@@ -129,6 +129,6 @@ impl Service {
     pub(super) fn answer_rejected(&self, rejection: &Rejection) -> Response {
         self.tally.rejected(rejection.scope);
         self.rejections.note(rejection);
-        rejection.response(self.registry.activity(rejection.among()))
+        rejection.response(self.registry.activity(rejection.among()).active)
     }
 }
