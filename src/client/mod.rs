@@ -39,6 +39,7 @@ mod retry;
 mod settings;
 mod socket;
 mod split;
+mod split_files;
 mod stop;
 mod summary;
 mod tls;

@@ -15,7 +15,7 @@ use super::fetch::{Fetcher, Record, Work};
 use super::host_gate::HostGates;
 use super::naming::FinalNames;
 use super::retry::{Failed, Tries};
-use super::split::SplitFiles;
+use super::split_files::SplitFiles;
 use super::{
     FetchError, Job, Observer, Outcome, OutputDirectory, Run, Saved, Settings, Stop, StopReason,
 };

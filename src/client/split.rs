@@ -9,7 +9,7 @@
 use std::fs::File;
 use std::os::unix::fs::FileExt;
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::sync::{Arc, Condvar, Mutex, MutexGuard};
+use std::sync::{Condvar, Mutex, MutexGuard};
 use std::time::{Duration, Instant};
 
 use super::FetchError;
@@ -169,7 +169,7 @@ impl SplitFile {
     }
 
     /// Whether somebody could help.
-    fn wants_help(&self) -> bool {
+    pub(super) fn wants_help(&self) -> bool {
         let pieces = self.lock();
         pieces.helpers < pieces.most_helpers && pieces.are_worth_help()
     }
@@ -290,74 +290,6 @@ impl Drop for Helping<'_> {
     fn drop(&mut self) {
         self.0.lock().helpers -= 1;
         self.0.changed.notify_all();
-    }
-}
-
-/// The files of a run that several connections bring at present.
-#[derive(Debug, Default)]
-pub(super) struct SplitFiles {
-    open: Mutex<Open>,
-    changed: Condvar,
-}
-
-#[derive(Debug, Default)]
-struct Open {
-    files: Vec<Arc<SplitFile>>,
-    /// Jobs whose servers do not bear it.
-    unsplittable: Vec<usize>,
-    jobs_done: usize,
-}
-
-impl SplitFiles {
-    pub(super) fn add(&self, split: &Arc<SplitFile>) {
-        self.lock().files.push(Arc::clone(split));
-        self.changed.notify_all();
-    }
-
-    /// That of a job, from an earlier attempt.
-    pub(super) fn of(&self, index: usize) -> Option<Arc<SplitFile>> {
-        self.lock().files.iter().find(|split| split.index == index).cloned()
-    }
-
-    pub(super) fn remove(&self, index: usize) -> Option<Arc<SplitFile>> {
-        let mut open = self.lock();
-        let at = open.files.iter().position(|split| split.index == index)?;
-        Some(open.files.remove(at))
-    }
-
-    /// A job's file is not to be split again.
-    pub(super) fn give_up(&self, index: usize) {
-        self.remove(index);
-        self.lock().unsplittable.push(index);
-    }
-
-    pub(super) fn may_split(&self, index: usize) -> bool {
-        !self.lock().unsplittable.contains(&index)
-    }
-
-    /// One job is done with, split or not.
-    pub(super) fn job_is_done(&self) {
-        self.lock().jobs_done += 1;
-        self.changed.notify_all();
-    }
-
-    /// Waits for a file to help with; `None` when all `jobs` are done.
-    pub(super) fn next_to_help(&self, jobs: usize) -> Option<Arc<SplitFile>> {
-        let mut open = self.lock();
-        while open.jobs_done < jobs {
-            let missing = |split: &&Arc<SplitFile>| split.missing_bytes();
-            let helpable = open.files.iter().filter(|split| split.wants_help());
-            if let Some(split) = helpable.max_by_key(missing) {
-                return Some(Arc::clone(split));
-            }
-            let wait = Duration::from_millis(100);
-            (open, _) = self.changed.wait_timeout(open, wait).expect("no holder panics");
-        }
-        None
-    }
-
-    fn lock(&self) -> MutexGuard<'_, Open> {
-        self.open.lock().expect("nothing panics while the files are locked")
     }
 }
 

@@ -3,6 +3,7 @@
 mod client_fetch;
 mod client_limits;
 mod client_options;
+mod client_peers;
 mod client_program;
 mod client_resume;
 mod client_split;

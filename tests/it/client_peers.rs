@@ -1,0 +1,157 @@
+//! The client against servers that others wrote.
+
+use std::fs;
+use std::io::{Read, Write};
+use std::net::TcpStream;
+use std::num::NonZeroUsize;
+use std::path::Path;
+use std::process::{Child, Command, Stdio};
+
+use http_concurrent::client::{Arrival, Settings};
+use url::Url;
+
+use crate::support::fetching::{fetch_into, fetch_with, settings};
+use crate::support::ranged::{field, pattern};
+
+#[path = "../bench/peers.rs"]
+#[expect(dead_code, reason = "the benchmarks use the rest of it")]
+mod peers;
+
+use peers::Peer;
+
+const LARGE: usize = 8 << 20;
+
+fn root() -> tempfile::TempDir {
+    use std::os::unix::fs::PermissionsExt as _;
+    let root = tempfile::tempdir().unwrap();
+    // Some servers read it as somebody else.
+    fs::set_permissions(root.path(), fs::Permissions::from_mode(0o755)).unwrap();
+    fs::write(root.path().join("empty"), "").unwrap();
+    fs::write(root.path().join("small"), "Hello, world!\n").unwrap();
+    fs::write(root.path().join("medium"), pattern(300_000)).unwrap();
+    fs::write(root.path().join("large"), pattern(LARGE)).unwrap();
+    // Old enough for its date to be a strong validator.
+    let old = std::time::SystemTime::now() - std::time::Duration::from_secs(3600);
+    for name in ["empty", "small", "medium", "large"] {
+        fs::File::options()
+            .write(true)
+            .open(root.path().join(name))
+            .unwrap()
+            .set_modified(old)
+            .unwrap();
+    }
+    root
+}
+
+/// Whether the server honours `Range`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Ranges {
+    Honoured,
+    Ignored,
+}
+
+fn check(root: &Path, url: impl Fn(&str) -> String, ranges: Ranges) {
+    let names = ["empty", "small", "medium", "large"];
+    let fetched = fetch_with(&settings(4), &names.map(&url));
+    fetched.assert_success();
+    for name in names {
+        let (copy, original) = (fetched.directory.path().join(name), root.join(name));
+        assert!(fs::read(&copy).unwrap() == fs::read(&original).unwrap(), "{name}");
+        let seconds = |path: &Path| {
+            let modified = fs::metadata(path).unwrap().modified().unwrap();
+            modified.duration_since(std::time::UNIX_EPOCH).unwrap().as_secs()
+        };
+        assert_eq!(seconds(&copy), seconds(&original), "{name}");
+    }
+    let splitting = Settings { split: NonZeroUsize::new(4).unwrap(), ..settings(4) };
+    let split = fetch_with(&splitting, &[url("large")]);
+    split.assert_success();
+    assert!(split.content("large") == pattern(LARGE));
+
+    let directory = tempfile::tempdir().unwrap();
+    leave_part(directory.path(), &url("medium"));
+    let resumed = fetch_into(directory, &settings(1), &[url("medium")]);
+    resumed.assert_success();
+    assert!(resumed.content("medium") == pattern(300_000));
+    let Arrival::Fetched { continued_from, .. } =
+        resumed.run.outcomes[0].result.as_ref().unwrap().arrival
+    else {
+        panic!("it was fetched")
+    };
+    let expected = if ranges == Ranges::Honoured { 100_000 } else { 0 };
+    assert_eq!(continued_from, expected);
+
+    let gone = fetch_with(&settings(1), &[url("gone")]).into_failure();
+    assert!(gone.to_string().contains("404"), "{gone}");
+}
+
+/// What a run leaves that was killed after the first 100,000 bytes.
+fn leave_part(directory: &Path, url: &str) {
+    let parsed = Url::parse(url).unwrap();
+    let mut stream = TcpStream::connect(parsed.socket_addrs(|| None).unwrap()[0]).unwrap();
+    let path = parsed.path();
+    write!(stream, "GET {path} HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n").unwrap();
+    let mut answer = Vec::new();
+    stream.read_to_end(&mut answer).unwrap();
+    let head = String::from_utf8_lossy(&answer[..answer.len() - 300_000]).into_owned();
+    let validator = match field(&head, "ETag") {
+        Some(tag) => format!(r#"{{"tag":{}}}"#, serde_json::to_string(tag).unwrap()),
+        None => format!(r#"{{"date":"{}"}}"#, field(&head, "Last-Modified").unwrap()),
+    };
+    let notes = format!(r#"{{"url":"{url}","validator":{validator},"length":300000}}"#);
+    fs::write(directory.join("medium.part"), &pattern(300_000)[..100_000]).unwrap();
+    fs::write(directory.join("medium.part.json"), notes).unwrap();
+}
+
+#[test]
+fn our_own_server_is_fetched_from() {
+    let root = root();
+    let peer = Peer::ours(root.path()).unwrap();
+    check(root.path(), |name| peer.url(name), Ranges::Honoured);
+}
+
+#[test]
+#[ignore = "needs nginx"]
+fn nginx_is_fetched_from() {
+    let root = root();
+    let peer = Peer::nginx(root.path()).unwrap();
+    check(root.path(), |name| peer.url(name), Ranges::Honoured);
+}
+
+#[test]
+#[ignore = "needs apache2"]
+fn apache_is_fetched_from() {
+    let root = root();
+    let peer = Peer::apache(root.path()).unwrap();
+    check(root.path(), |name| peer.url(name), Ranges::Honoured);
+}
+
+/// Python's server; it is killed when dropped.
+struct Python(Child);
+
+impl Drop for Python {
+    fn drop(&mut self) {
+        let _ = self.0.kill();
+        let _ = self.0.wait();
+    }
+}
+
+#[test]
+#[ignore = "needs python3"]
+fn pythons_server_is_fetched_from() {
+    let root = root();
+    let mut child = Command::new("python3")
+        .args(["-u", "-m", "http.server", "--bind", "127.0.0.1", "0"])
+        .current_dir(root.path())
+        .stdout(Stdio::piped())
+        .stderr(Stdio::null())
+        .spawn()
+        .unwrap();
+    let mut announcement = String::new();
+    let stdout = child.stdout.take().unwrap();
+    std::io::BufRead::read_line(&mut std::io::BufReader::new(stdout), &mut announcement).unwrap();
+    let _python = Python(child);
+    // "Serving HTTP on 127.0.0.1 port 40123 (http://127.0.0.1:40123/) ..."
+    let port: u16 = announcement.split(' ').nth(5).unwrap().parse().unwrap();
+    check(root.path(), |name| format!("http://127.0.0.1:{port}/{name}"), Ranges::Ignored);
+}
