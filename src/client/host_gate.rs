@@ -5,7 +5,7 @@
 //! closed at once. What a host bears is `host_limit`'s to know.
 
 use std::collections::HashMap;
-use std::sync::{Condvar, Mutex, MutexGuard};
+use std::sync::{Arc, Condvar, Mutex, MutexGuard};
 use std::time::{Duration, Instant};
 
 use url::Url;
@@ -16,14 +16,14 @@ use super::outcome::LearntLimit;
 use super::stop::Stop;
 use super::{FetchError, Phases};
 
-/// How often a stop is looked for while nothing happens.
-const STOP_INTERVAL: Duration = Duration::from_millis(100);
+/// How long is waited at most before everything is looked at again. Whatever changes wakes those whom it
+/// concerns, so this is for what nobody foresaw.
+const LONGEST_WAIT: Duration = Duration::from_secs(1);
 
 /// The gates of one run.
 #[derive(Debug)]
 pub(super) struct HostGates {
     hosts: Mutex<HashMap<Box<str>, Host>>,
-    changed: Condvar,
     /// Most connections to one host.
     per_host: usize,
     /// Most kept connections in all.
@@ -37,6 +37,8 @@ struct Host {
     load: Load,
     /// Those used most recently are last.
     idle: Vec<Connection>,
+    /// Where those wait who want to pass.
+    queue: Arc<Condvar>,
     /// How often it has answered with anything but a refusal.
     answers: u64,
 }
@@ -64,7 +66,7 @@ enum Stage {
 
 impl HostGates {
     pub(super) fn new(per_host: usize, capacity: usize, stop: Stop) -> Self {
-        Self { hosts: Mutex::default(), changed: Condvar::new(), per_host, capacity, stop }
+        Self { hosts: Mutex::default(), per_host, capacity, stop }
     }
 
     /// Waits until the host of `url` bears one more request; with the permit comes a kept connection if
@@ -99,11 +101,12 @@ impl HostGates {
                         connection,
                     ));
                 }
-                Verdict::Wait(until) => until.map_or(STOP_INTERVAL, |until| {
-                    until.saturating_duration_since(now).min(STOP_INTERVAL)
+                Verdict::Wait(until) => until.map_or(LONGEST_WAIT, |until| {
+                    until.saturating_duration_since(now).min(LONGEST_WAIT)
                 }),
             };
-            (hosts, _) = self.changed.wait_timeout(hosts, wait).expect("no holder panics");
+            let queue = Arc::clone(&host.queue);
+            (hosts, _) = queue.wait_timeout(hosts, wait).expect("no holder panics");
         }
     }
 
@@ -129,8 +132,9 @@ impl HostGates {
 
     /// Has those who wait look again, such as after a stop.
     pub(super) fn wake(&self) {
-        drop(self.lock());
-        self.changed.notify_all();
+        for host in self.lock().values() {
+            host.queue.notify_all();
+        }
     }
 
     fn lock(&self) -> MutexGuard<'_, HashMap<Box<str>, Host>> {
@@ -141,10 +145,11 @@ impl HostGates {
     fn change(&self, key: &str, change: impl FnOnce(&mut Host)) {
         let mut hosts = self.lock();
         let host = hosts.get_mut(key).expect("a host with a permit is known");
+        let room_before = host.room();
         change(host);
         let surplus = host.surplus();
+        host.wake(host.room().saturating_sub(room_before));
         drop(hosts);
-        self.changed.notify_all();
         // Closing takes a system call, which nobody need wait for.
         drop(surplus);
     }
@@ -157,7 +162,21 @@ fn key_of(url: &Url) -> Box<str> {
 
 impl Host {
     fn new(limit: HostLimit) -> Self {
-        Self { limit, load: Load::default(), idle: Vec::new(), answers: 0 }
+        let queue = Arc::default();
+        Self { limit, load: Load::default(), idle: Vec::new(), queue, answers: 0 }
+    }
+
+    /// How many more may be opened or used.
+    fn room(&self) -> usize {
+        let places = self.limit.current().saturating_sub(self.load.in_use);
+        places.min(self.limit.room_to_open(self.load) + self.load.idle)
+    }
+
+    /// Wakes so many of those who wait: all of them would only get into each other's way.
+    fn wake(&self, count: usize) {
+        for _ in 0..count {
+            self.queue.notify_one();
+        }
     }
 
     fn counter(&mut self, stage: Stage) -> &mut usize {
@@ -243,8 +262,8 @@ impl Permit<'_> {
         host.idle.push(connection);
         host.load.idle = host.idle.len();
         let surplus = host.surplus();
+        host.wake(1);
         drop(hosts);
-        self.gates.changed.notify_all();
         drop((surplus, evicted));
     }
 

@@ -129,10 +129,15 @@ impl HostLimit {
         if load.in_use >= self.current() && !self.probes(now) {
             return Verdict::Wait(self.probe_at);
         }
-        if load.idle == 0 && load.opening >= self.burst() {
+        if load.idle == 0 && self.room_to_open(load) == 0 {
             return Verdict::Wait(None);
         }
         Verdict::Go
+    }
+
+    /// How many more may be opening now.
+    pub(super) fn room_to_open(&self, load: Load) -> usize {
+        self.burst().saturating_sub(load.opening)
     }
 
     /// How many may be opening at a time.
@@ -162,8 +167,10 @@ impl HostLimit {
     /// The host says how many concurrent requests it allows.
     pub(super) fn advertises(&mut self, most: usize) {
         self.advertised = Some(most);
-        self.learnt = Some(most.clamp(1, self.current()));
-        self.probe_at.get_or_insert_with(Instant::now);
+        if most < self.current() {
+            self.learnt = Some(most.max(1));
+            self.probe_at.get_or_insert_with(Instant::now);
+        }
     }
 
     /// A connection had its first answer; the load is what it is with it.

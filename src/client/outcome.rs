@@ -113,11 +113,13 @@ impl Run {
         self.outcomes.iter().flat_map(|outcome| &outcome.result).map(Saved::fetched_bytes).sum()
     }
 
-    /// How long the fetches took one by one, added up. Of a concurrent run this is an upper bound of
-    /// what a sequential one would take: fetches that share a line and a processor slow each other.
+    /// How long the fetches took one by one, added up, without their waiting. Of a concurrent run this
+    /// is an upper bound of what a sequential one would take: fetches that share a line and a processor
+    /// slow each other.
     #[must_use]
     pub fn sum_of_fetches(&self) -> Duration {
-        self.outcomes.iter().map(|outcome| outcome.took).sum()
+        let busy = |outcome: &Outcome| outcome.took.saturating_sub(outcome.phases.waiting);
+        self.outcomes.iter().map(busy).sum()
     }
 }
 
