@@ -25,7 +25,7 @@ use super::naming::FinalNames;
 use super::part::{self, Completed, Completion, Found, PART_SUFFIX, PartFile};
 use super::request::Request;
 use super::resume::{Notes, Rest, last_modified};
-use super::settings::{Downgrade, Partial, Settings};
+use super::settings::{Content, Downgrade, Partial, Settings};
 use super::split::SplitFile;
 use super::split_files::SplitFiles;
 use super::{Arrival, Existing, FetchError, Job, Observer, Phases, Saved};
@@ -63,7 +63,7 @@ pub(super) struct Record {
 
 /// What an answer is worth.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Worth {
+pub(super) enum Worth {
     Whole(Framing),
     /// What is missing; with it, so much will be there.
     Rest {
@@ -84,6 +84,9 @@ impl<'r> Fetcher<'r> {
         record: &mut Record,
     ) -> Result<Saved, FetchError> {
         let saving = self.work.settings.saving;
+        if saving.content == Content::Discarded {
+            return self.fetch_and_discard(index, job, record);
+        }
         let place = self.work.directory.place(&job.file_name)?;
         if saving.existing == Existing::Skip
             && let Some(bytes) = place.existing_bytes()
@@ -114,11 +117,18 @@ impl<'r> Fetcher<'r> {
                     record.phases.transfer += begun.elapsed();
                     return saved;
                 }
-                Err(error) => {
-                    self.exchanger.discard(answer);
-                    return Err(error);
-                }
+                Err(error) => return Err(self.refused(answer, error)),
             }
+        }
+    }
+
+    /// Reads past an answer that is of no use; the error then has all that the answer says.
+    pub(super) fn refused(&mut self, answer: Answer<'_>, error: FetchError) -> FetchError {
+        let retry_after = self.exchanger.retry_after(&answer.head);
+        self.exchanger.discard(answer);
+        match error {
+            FetchError::Status { status, .. } => FetchError::Status { status, retry_after },
+            error => error,
         }
     }
 
@@ -309,7 +319,7 @@ fn redirect_target(
 }
 
 /// What an answer that is no redirect is worth, beside the part that is there.
-fn worth(head: &ResponseHead, found: Option<&Found>) -> Result<Worth, FetchError> {
+pub(super) fn worth(head: &ResponseHead, found: Option<&Found>) -> Result<Worth, FetchError> {
     let (status, fields) = (head.status(), head.fields());
     match (status, found) {
         (Status::RANGE_NOT_SATISFIABLE, Some(found)) => {

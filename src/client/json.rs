@@ -42,7 +42,7 @@ use serde::ser::{SerializeSeq, Serializer};
 
 use super::{Arrival, FetchError, Job, Outcome, Phases, Run};
 
-/// Writes the document, a fetch a line.
+/// Writes the document.
 ///
 /// # Errors
 /// The writer's.

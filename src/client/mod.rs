@@ -14,6 +14,7 @@ mod connect;
 mod credentials;
 mod dial;
 mod directory;
+mod discard;
 mod error;
 mod exchange;
 mod fetch;
@@ -62,7 +63,9 @@ pub use proxy::{Proxies, Proxy, ProxyError};
 pub use request::{FieldError, RequestFields};
 pub use resume::NOTES_SUFFIX;
 pub use retry::RetryPolicy;
-pub use settings::{Digest, Downgrade, Durability, Naming, Partial, Saving, Settings, Timeouts};
+pub use settings::{
+    Content, Digest, Downgrade, Durability, Naming, Partial, Saving, Settings, Timeouts,
+};
 pub use stop::{Stop, StopReason};
 pub use summary::{Spread, Summary};
 pub use tls::{Trust, TrustError};

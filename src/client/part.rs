@@ -140,17 +140,16 @@ impl PartFile {
     }
 
     /// A file whose content was written in place, and is all there.
-    pub(super) fn written(place: Place, file: File, bytes: u64, saving: Saving) -> Self {
-        Self {
-            place,
-            file: BufWriter::with_capacity(0, file),
-            bytes,
-            notes: None,
-            are_notes_written: true,
-            hasher: None,
-            saving,
-            is_done: false,
-        }
+    pub(super) fn written(
+        (place, file): (Place, File),
+        notes: Notes,
+        bytes: u64,
+        saving: Saving,
+    ) -> Self {
+        let file = BufWriter::with_capacity(0, file);
+        let notes = Some(notes).filter(|_| saving.partial == Partial::Continue);
+        let (hasher, are_notes_written, is_done) = (None, true, false);
+        Self { place, file, bytes, notes, are_notes_written, hasher, saving, is_done }
     }
 
     /// How much of it is there.

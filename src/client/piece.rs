@@ -64,9 +64,9 @@ impl<'r> Fetcher<'r> {
             return Ok(None);
         };
         self.work.splits.remove(split.index);
-        let place = split.place().clone();
+        let (place, saving) = (split.place().clone(), self.work.settings.saving);
         let file = split.file().map_err(|error| place.failure(PART_SUFFIX, error))?;
-        let part = PartFile::written(place, file, split.total, self.work.settings.saving);
+        let part = PartFile::written((place, file), split.notes().clone(), split.total, saving);
         let mut places = finish.places;
         let Completed { path, bytes, checksum } = part.complete(&mut Completion {
             modified: finish.modified,
@@ -167,9 +167,8 @@ impl<'r> Fetcher<'r> {
         let (status, fields) = (answer.head.status(), answer.head.fields());
         let is_answer = status.is_success() || matches!(status, Status::RANGE_NOT_SATISFIABLE);
         if !is_answer {
-            let retry_after = self.exchanger.retry_after(&answer.head);
-            self.exchanger.discard(answer);
-            return Err(FetchError::Status { status, retry_after });
+            let error = FetchError::Status { status, retry_after: None };
+            return Err(self.refused(answer, error));
         }
         let length = split.notes().rest_length(&fields, first, Some(last));
         let framing = framing(&answer.head)?;

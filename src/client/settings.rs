@@ -73,11 +73,22 @@ pub enum Downgrade {
 /// How files are written.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Saving {
+    pub content: Content,
     pub existing: Existing,
     pub partial: Partial,
     pub durability: Durability,
     pub naming: Naming,
     pub digest: Digest,
+}
+
+/// What becomes of the content.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Content {
+    /// A file.
+    #[default]
+    Saved,
+    /// Nothing: it is received for the sake of receiving it.
+    Discarded,
 }
 
 /// What becomes of the part of a file that came before a failure.

@@ -5,8 +5,8 @@ use std::sync::Mutex;
 use std::time::Duration;
 
 use http_concurrent::client::{
-    FetchError, MAX_REDIRECTS, Observer, Outcome, OutputDirectory, Phase, Settings, Silent, Stop,
-    Timeouts, download,
+    Content, Digest, FetchError, MAX_REDIRECTS, Observer, Outcome, OutputDirectory, Phase, Saving,
+    Settings, Silent, Stop, Timeouts, download,
 };
 use http_concurrent::net::BodyError;
 
@@ -443,6 +443,22 @@ fn an_older_file_is_replaced_whole_or_stays_as_it_was() {
     assert_eq!(fs::read(directory.path().join("new")).unwrap(), b"new");
     assert_eq!(fs::read(directory.path().join("gone")).unwrap(), b"an older file");
     assert_eq!(names_in(directory.path()), ["gone", "new"]);
+}
+
+#[test]
+fn content_that_is_not_wanted_is_received_and_hashed_and_no_file_is_made() {
+    let server = Scripted::answering(|target| match target {
+        "/file" => ok("Hello"),
+        _ => answer("404 Not Found", "", ""),
+    });
+    let saving =
+        Saving { content: Content::Discarded, digest: Digest::Sha256, ..Saving::default() };
+    let urls = ["/file", "/gone"].map(|path| server.url(path));
+    let fetched = fetch_with(&Settings { saving, ..settings(1) }, &urls);
+    let saved = fetched.run.outcomes[0].result.as_ref().unwrap();
+    assert_eq!((saved.bytes, fetched.run.bytes()), (5, 5));
+    assert!(saved.checksum.unwrap().to_string().starts_with("185f8db3"));
+    assert_eq!((fetched.names(), fetched.run.failures()), (Vec::<String>::new(), 1));
 }
 
 #[test]

@@ -68,7 +68,7 @@ fn a_list_has_urls_names_and_comments_and_what_is_there_twice_is_fetched_once() 
     );
     fs::write(directory.path().join("list"), &list).unwrap();
     let output = run(&directory, &["-i", "list", "-o", "out"], 0);
-    assert!(stderr(&output).contains("1 URLs were given more than once"), "{output:?}");
+    assert!(stderr(&output).contains("1 URL was given more than once"), "{output:?}");
     assert_eq!(files(&directory.path().join("out")), ["a", "sub/renamed.txt"]);
     assert_eq!(server.heads().len(), 2);
 

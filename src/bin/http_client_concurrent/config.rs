@@ -8,8 +8,8 @@ use std::{env, error};
 
 use anyhow::{Context as _, anyhow, bail};
 use http_concurrent::client::{
-    ChecksumList, Digest, Downgrade, Durability, Existing, JobError, JobProblem, Layout, Naming,
-    OutputDirectory, Partial, Plan, Proxies, RequestFields, RetryPolicy, Saving, Settings,
+    ChecksumList, Content, Digest, Downgrade, Durability, Existing, JobError, JobProblem, Layout,
+    Naming, OutputDirectory, Partial, Plan, Proxies, RequestFields, RetryPolicy, Saving, Settings,
     Timeouts, Trust, Wanted, plan, read_list,
 };
 
@@ -50,7 +50,9 @@ impl Config {
             );
         }
         if plan.duplicates > 0 && !args.quiet {
-            log::warn!("{} URLs were given more than once, and are fetched once", plan.duplicates);
+            let count = plan.duplicates;
+            let which = if count == 1 { "URL was" } else { "URLs were" };
+            log::warn!("{count} {which} given more than once, and fetched once");
         }
         Ok(Self { plan, directory, settings })
     }
@@ -101,6 +103,7 @@ fn settings(args: &Args) -> anyhow::Result<Settings> {
 
 fn saving(args: &Args) -> Saving {
     Saving {
+        content: Content::Saved,
         existing: match (args.skip_existing, args.no_clobber) {
             (true, _) => Existing::Skip,
             (_, true) => Existing::Number,
