@@ -23,5 +23,6 @@
 pub mod cli;
 pub mod client;
 pub mod http;
+pub mod lab;
 pub mod net;
 pub mod server;
