@@ -6,6 +6,13 @@
 //! in [`statistics`] and [`scaling`], on plain numbers. How a URL is fetched is the affair of whoever
 //! implements [`Executor`](experiment::Executor): the laboratory opens no socket and no file.
 
+pub mod agreement;
+pub mod experiment;
+pub mod figures;
+pub mod measurement;
 pub mod random;
 pub mod scaling;
 pub mod statistics;
+
+#[cfg(test)]
+mod scripted;

@@ -1,0 +1,34 @@
+//! Made-up runs for the tests of the laboratory.
+
+use std::time::Duration;
+
+use super::measurement::{Ending, FetchRecord, Phases, RunRecord};
+
+/// A run in which `urls` bodies of 1 KiB took `each` long, dealt out to the lanes in turn.
+pub(super) fn complete_run(concurrency: usize, urls: u32, each: Duration) -> RunRecord {
+    let lanes = u32::try_from(concurrency).expect("tests have few lanes");
+    let fetches: Vec<FetchRecord> = (0..urls)
+        .map(|index| {
+            let start = each * (index / lanes);
+            let phases = Phases {
+                queue: start,
+                first_byte: each / 4,
+                transfer: each * 3 / 4,
+                ..Phases::default()
+            };
+            FetchRecord {
+                url: format!("http://files.test/{index}").into(),
+                bytes: 1024,
+                ending: Ending::Complete(200),
+                digest: Some(format!("digest of {index}")),
+                lane: (index % lanes) as usize,
+                start,
+                phases,
+                attempts: 1,
+                rejections: 0,
+            }
+        })
+        .collect();
+    let wall = each * urls.div_ceil(lanes);
+    RunRecord { concurrency, wall, fetches, host_limit: None, processor_busy: None }
+}
