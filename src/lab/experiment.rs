@@ -3,7 +3,7 @@
 //! A round runs each level of concurrency once; the next one runs them in the opposite order (A B B A
 //! for two levels), so that a drift of the machine or the network falls on all levels alike. A round
 //! that the budget cuts off, and a run that was interrupted, count for nothing. Whether the bodies
-//! agree is checked after each round by [`agreement`](super::agreement), because a run that fetched
+//! agree is checked after each round by [`agreement`], because a run that fetched
 //! something else measures something else. No figure is computed here.
 
 use std::time::{Duration, Instant};
@@ -93,6 +93,12 @@ impl Plan {
     #[must_use]
     pub fn levels(&self) -> &[usize] {
         &self.levels
+    }
+
+    /// How many rounds are to be run.
+    #[must_use]
+    pub fn rounds(&self) -> usize {
+        self.rounds
     }
 
     /// The concurrency that the summary compares with one connection.

@@ -6,12 +6,15 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use serde::{Serialize, Serializer};
+
 /// One run: every URL fetched once, with so many connections, from cold.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug, PartialEq, Serialize)]
 pub struct RunRecord {
     /// The greatest number of connections that the run was allowed.
     pub concurrency: usize,
     /// From the start of the run until its last fetch was over, bodies written.
+    #[serde(serialize_with = "seconds")]
     pub wall: Duration,
     /// One record for each URL, in the order of the URLs, the same in every run.
     pub fetches: Vec<FetchRecord>,
@@ -22,9 +25,10 @@ pub struct RunRecord {
 }
 
 /// What became of one URL in one run.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug, PartialEq, Serialize)]
 pub struct FetchRecord {
     /// The URL as it was asked for.
+    #[serde(serialize_with = "text")]
     pub url: Arc<str>,
     /// The length of the body that arrived, in bytes.
     pub bytes: u64,
@@ -35,6 +39,7 @@ pub struct FetchRecord {
     /// The connection that fetched it, counted from 0: the index of its worker.
     pub lane: usize,
     /// When its lane took it up, from the start of the run.
+    #[serde(serialize_with = "seconds")]
     pub start: Duration,
     /// Where the time went.
     pub phases: Phases,
@@ -45,7 +50,8 @@ pub struct FetchRecord {
 }
 
 /// The end of a fetch.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "snake_case")]
 pub enum Ending {
     /// The whole body arrived, with this status.
     Complete(u16),
@@ -56,21 +62,28 @@ pub enum Ending {
 /// Where the time of a fetch went, each phase summed over its attempts.
 ///
 /// All but `queue` lie after [`FetchRecord::start`], and sum to how long the lane was taken.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize)]
 pub struct Phases {
     /// From the start of the run until a lane took the URL up.
+    #[serde(serialize_with = "seconds")]
     pub queue: Duration,
     /// In its lane, but idle: for the host's permission to connect, or between two attempts.
+    #[serde(serialize_with = "seconds")]
     pub waiting: Duration,
     /// Looking the host's name up.
+    #[serde(serialize_with = "seconds")]
     pub dns: Duration,
     /// Opening the connection; nothing where a kept one was used.
+    #[serde(serialize_with = "seconds")]
     pub connect: Duration,
     /// The TLS handshake.
+    #[serde(serialize_with = "seconds")]
     pub tls: Duration,
     /// From the request until the first byte of the response.
+    #[serde(serialize_with = "seconds")]
     pub first_byte: Duration,
     /// From the first byte until the last one was written.
+    #[serde(serialize_with = "seconds")]
     pub transfer: Duration,
 }
 
@@ -135,4 +148,13 @@ impl RunRecord {
     pub fn waiting(&self) -> Duration {
         self.fetches.iter().map(|fetch| fetch.phases.waiting).sum()
     }
+}
+
+/// Seconds with six decimals: raw times, finer than a figure that is shown.
+fn seconds<S: Serializer>(duration: &Duration, serializer: S) -> Result<S::Ok, S::Error> {
+    serializer.serialize_f64((duration.as_secs_f64() * 1e6).round() / 1e6)
+}
+
+fn text<S: Serializer>(text: &Arc<str>, serializer: S) -> Result<S::Ok, S::Error> {
+    serializer.serialize_str(text)
 }

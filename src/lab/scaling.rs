@@ -78,10 +78,9 @@ pub struct Amdahl {
 }
 
 impl Amdahl {
-    /// The law's speedup with so many connections.
+    /// The law's speedup with `c` connections; between whole ones it is the curve that is drawn.
     #[must_use]
-    pub fn speedup(&self, concurrency: usize) -> f64 {
-        let c = real(concurrency);
+    pub fn speedup(&self, c: f64) -> f64 {
         1.0 / (self.serial_fraction + (1.0 - self.serial_fraction) / c)
     }
 
@@ -112,10 +111,9 @@ pub struct Universal {
 }
 
 impl Universal {
-    /// The law's speedup with so many connections.
+    /// The law's speedup with `c` connections; between whole ones it is the curve that is drawn.
     #[must_use]
-    pub fn speedup(&self, concurrency: usize) -> f64 {
-        let c = real(concurrency);
+    pub fn speedup(&self, c: f64) -> f64 {
         c / (1.0 + self.contention * (c - 1.0) + self.coherency * c * (c - 1.0))
     }
 
@@ -273,8 +271,8 @@ mod tests {
         let amdahl = Amdahl { serial_fraction: 0.1, error: 0.0 };
         let universal = Universal { contention: 0.05, coherency: 0.002, error: 0.0 };
         let counts = [1, 2, 4, 8, 16];
-        let made = |speedup: &dyn Fn(usize) -> f64| {
-            curve(&counts.map(|concurrency| (concurrency, speedup(concurrency))))
+        let made = |speedup: &dyn Fn(f64) -> f64| {
+            curve(&counts.map(|concurrency| (concurrency, speedup(real(concurrency)))))
         };
         let fitted = Amdahl::fit(&made(&|c| amdahl.speedup(c))).expect("enough points");
         assert!(close(fitted.serial_fraction, 0.1) && close(fitted.error, 0.0));
