@@ -17,6 +17,7 @@ mod conformance_messages;
 mod conformance_methods;
 mod conformance_names;
 mod conformance_ranges;
+mod lab;
 mod layers;
 mod limits_end;
 mod limits_haproxy;

@@ -1,0 +1,233 @@
+//! The charts beside the waterfalls: the ratio with its interval, the curve of a sweep, and how the times
+//! of the fetches are distributed. All are drawn of the findings' own figures.
+
+use std::fmt::Write as _;
+
+use maud::{Markup, html};
+
+use super::super::figures::{Ratio, Seconds, counted};
+use super::super::findings::{Curve, Distribution, Findings, Point, Side};
+use super::super::statistics::real;
+use super::plot::Axis;
+
+/// The ratio on a line from nothing to its ceiling.
+pub(super) fn gauge(point: &Point, ceiling: Option<Ratio>) -> Markup {
+    let high = point.interval.map_or(point.ratio, |(_, high)| high).value();
+    let end = ceiling.map_or(1.0, Ratio::value).max(high).max(1.0) * 1.06;
+    let axis = Axis::linear(0.0, end);
+    let one = axis.place(1.0);
+    // The label leans away from the ceiling's where it can; else both need their share of a narrow screen.
+    let (anchor, room) = if one.0 > 25.0 { ("end", 28.0) } else { ("start", 46.0) };
+    html! {
+        svg.plot.gauge height="74" role="img" aria-label=(format!("speedup {}", point.ratio)) {
+            line.axis x1="0" x2="100%" y1="46" y2="46" {}
+            @for tick in axis.ticks() {
+                @let x = axis.place(tick);
+                line.axis x1=(x) x2=(x) y1="46" y2="51" {}
+                text.tick x=(x) y="66" text-anchor="middle" { (tick) }
+            }
+            line.one x1=(one) x2=(one) y1="18" y2="46" {}
+            @if let Some(ceiling) = ceiling {
+                @let x = axis.place(ceiling.value());
+                line.ceiling x1=(x) x2=(x) y1="18" y2="46" {}
+                text.label x=(x) y="12" text-anchor=(if x.0 > 30.0 { "end" } else { "start" }) {
+                    "ceiling " (ceiling)
+                }
+            }
+            @if ceiling.is_none_or(|ceiling| axis.place(ceiling.value()).0 > one.0 + room) {
+                text.label x=(one) y="12" text-anchor=(anchor) { "1: no gain" }
+            }
+            @if let Some((low, high)) = point.interval {
+                line.interval x1=(axis.place(low.value())) x2=(axis.place(high.value()))
+                    y1="32" y2="32" {}
+            }
+            circle.point cx=(axis.place(point.ratio.value())) cy="32" r="6" {}
+        }
+    }
+}
+
+/// Speedup over connections, both in doublings, with the ideal and the fitted law.
+pub(super) fn curve(curve: &Curve, interval: &str) -> Markup {
+    let last = curve.points.last().map_or(2, |point| point.concurrency);
+    let highs = curve.points.iter().map(|p| p.interval.map_or(p.ratio, |(_, high)| high).value());
+    let lows = curve.points.iter().map(|p| p.interval.map_or(p.ratio, |(low, _)| low).value());
+    let top = doubling_above(highs.fold(2.0, f64::max));
+    let foot = 1.0 / doubling_above(1.0 / lows.fold(1.0, f64::min).max(1e-3));
+    let (x, y) = (Axis::logarithmic(0.94, real(last) * 1.06), Axis::logarithmic(foot * 0.8, top));
+    let ideal_end = top.min(real(last));
+    html! {
+        figure.chart {
+            svg.plot.framed height="300" role="img" aria-label="Speedup over the number of connections" {
+                @for tick in doublings(foot, top) {
+                    @let at = y.height(tick);
+                    line.grid x1="0" x2="100%" y1=(at) y2=(at) {}
+                    text.tick x="-8" y=(at) text-anchor="end" dominant-baseline="central" { (tick) "×" }
+                }
+                line.ideal x1=(x.place(1.0)) y1=(y.height(1.0)) x2=(x.place(ideal_end)) y2=(y.height(ideal_end)) {}
+                (law(curve, x, y, top))
+                (polyline("measured", curve.points.iter().map(|point| {
+                    (x.place(real(point.concurrency)).0, y.height(point.ratio.value()).0)
+                })))
+                @for point in &curve.points { (curve_point(point, curve, x, y)) }
+            }
+            p.abscissa { "connections" }
+            ul.legend {
+                li { i.key-measured {} "measured, with its " (interval) }
+                li { i.key-ideal {} "ideal: c times as fast" }
+                @if curve.universal.is_some() { li { i.key-law {} "Universal Scalability Law" } }
+                @else if curve.amdahl.is_some() { li { i.key-law {} "Amdahl’s law" } }
+            }
+            figcaption { (laws(curve)) }
+        }
+    }
+}
+
+fn curve_point(point: &Point, curve: &Curve, x: Axis, y: Axis) -> Markup {
+    let at = x.place(real(point.concurrency));
+    let knee = point.concurrency == curve.knee;
+    let height = y.height(point.ratio.value());
+    // A label needs an eighth of the width to itself; the knee's stands above the line.
+    let crowded =
+        curve.points.iter().filter(|other| other.concurrency > point.concurrency).any(|other| {
+            other.concurrency != curve.knee && x.place(real(other.concurrency)).0 - at.0 < 12.0
+        });
+    html! {
+        g {
+            text.tick x=(at) y="100%" dy="18" text-anchor="middle" { (point.concurrency) }
+            @if let Some((low, high)) = point.interval {
+                line.interval x1=(at) x2=(at) y1=(y.height(low.value())) y2=(y.height(high.value())) {}
+            }
+            @if knee { circle.knee cx=(at) cy=(height) r="9" {} }
+            circle.point cx=(at) cy=(height) r="4.5" {}
+            @if knee {
+                text.value x=(at) y=(height) dy="-16" text-anchor="middle" { (point.ratio) " (knee)" }
+            } @else if point.concurrency > 1 && !crowded {
+                text.value x=(at) y=(height) dy="24"
+                    text-anchor=(if at.0 > 90.0 { "end" } else { "middle" }) { (point.ratio) }
+            }
+        }
+    }
+}
+
+fn law(curve: &Curve, x: Axis, y: Axis, top: f64) -> Markup {
+    const STEPS: usize = 48;
+    let last = curve.points.last().map_or(1.0, |point| real(point.concurrency));
+    let speedup = |c: f64| match (&curve.universal, &curve.amdahl) {
+        (Some(law), _) => Some(law.speedup(c)),
+        (None, Some(law)) => Some(law.speedup(c)),
+        (None, None) => None,
+    };
+    let places = (0..=STEPS).filter_map(|step| {
+        let c = last.powf(real(step) / real(STEPS));
+        let speedup = speedup(c).filter(|speedup| *speedup <= top)?;
+        Some((x.place(c).0, y.height(speedup).0))
+    });
+    polyline("law", places)
+}
+
+fn laws(curve: &Curve) -> String {
+    let mut text = format!(
+        "The knee is at {}, the fewest within 5 % of the best.",
+        counted(curve.knee, "connection", "connections")
+    );
+    if let Some(law) = &curve.amdahl {
+        let _ = write!(
+            text,
+            " Amdahl’s law, S(c) = 1 / (σ + (1 − σ)/c), fits with the serial fraction σ = {} (error of the \
+             relative run time {}).",
+            law.serial_fraction, law.error
+        );
+    }
+    if let Some(law) = &curve.universal {
+        let _ = write!(
+            text,
+            " The curve bends down: the Universal Scalability Law, S(c) = c / (1 + α(c − 1) + β·c(c − 1)), \
+             fits with α = {} and β = {} (error {}).",
+            law.contention, law.coherency, law.error
+        );
+    }
+    if let Some(peak) = curve.peak {
+        let _ = write!(text, " Its turning point is c = {peak}.");
+    }
+    text
+}
+
+/// The least power of two that is not below `value`.
+fn doubling_above(value: f64) -> f64 {
+    2.0_f64.powf(value.log2().ceil())
+}
+
+fn doublings(low: f64, high: f64) -> Vec<f64> {
+    std::iter::successors(Some(low), |tick| Some(tick * 2.0))
+        .take_while(|tick| *tick <= high * 1.001)
+        .collect()
+}
+
+/// A line through places in percent, stretched with the plot but not in its stroke.
+fn polyline(class: &str, places: impl Iterator<Item = (f64, f64)>) -> Markup {
+    let mut points = String::new();
+    for (x, y) in places {
+        let _ = write!(points, "{x:.2},{y:.2} ");
+    }
+    html! {
+        svg x="0" y="0" width="100%" height="100%" viewBox="0 0 100 100" preserveAspectRatio="none" {
+            polyline class=(class) points=(points.trim_end()) {}
+        }
+    }
+}
+
+/// The share of the fetches that were done within a time, for both sides, or `None` without complete ones.
+pub(super) fn distributions(findings: &Findings) -> Option<Markup> {
+    let sides: Vec<(&Side, &Distribution, &str)> =
+        [(&findings.sequential, "sequential"), (&findings.concurrent, "concurrent")]
+            .into_iter()
+            .filter_map(|(side, class)| {
+                let side = side.as_ref()?;
+                Some((side, side.fetch_times.as_ref()?, class))
+            })
+            .collect();
+    let times = || sides.iter().flat_map(|(_, times, _)| &times.percentiles).map(|t| t.value());
+    let (shortest, longest) = (times().fold(f64::INFINITY, f64::min), times().fold(0.0, f64::max));
+    if sides.is_empty() || longest <= 0.0 {
+        return None;
+    }
+    let x = if longest > 20.0 * shortest.max(longest / 1e4) {
+        Axis::logarithmic(shortest.max(longest / 1e4), longest)
+    } else {
+        Axis::linear(0.0, longest * 1.02)
+    };
+    let y = Axis::linear(0.0, 100.0);
+    Some(html! {
+        figure.chart {
+            svg.plot.framed height="220" role="img" aria-label="Distribution of the fetch times" {
+                @for percent in [0, 25, 50, 75, 100] {
+                    @let at = y.height(f64::from(percent));
+                    line.grid x1="0" x2="100%" y1=(at) y2=(at) {}
+                    text.tick x="-8" y=(at) text-anchor="end" dominant-baseline="central" { (percent) " %" }
+                }
+                @for tick in x.ticks() {
+                    @let at = x.place(tick);
+                    line.grid x1=(at) x2=(at) y1="0" y2="100%" {}
+                    text.tick x=(at) y="100%" dy="18" text-anchor="middle" { (Seconds::new(tick)) }
+                }
+                @for (_, times, class) in &sides {
+                    (polyline(class, times.percentiles.iter().zip(0_u32..).map(|(time, percent)| {
+                        (x.place(time.value()).0, y.height(f64::from(percent)).0)
+                    })))
+                    circle class=(class) cx=(x.place(times.median.value())) cy="50%" r="4.5" {}
+                }
+            }
+            p.abscissa { "time of a fetch" }
+            ul.legend {
+                @for (side, _, class) in &sides {
+                    li { i class=(format!("key-{class}")) {}
+                        (counted(side.concurrency, "connection", "connections")) }
+                }
+            }
+            figcaption {
+                "The share of all fetches that took no longer than the time below; queue and waiting are not \
+                 counted. The dots are the medians."
+            }
+        }
+    })
+}

@@ -1,0 +1,167 @@
+//! The findings as text for a terminal: plain characters, at most 80 columns but for URLs.
+
+use std::fmt::Write as _;
+
+use super::super::figures::{Seconds, counted};
+use super::super::findings::{Curve, Distribution, Findings, Point, Side};
+use super::super::statistics::real;
+
+const COLUMNS: usize = 78;
+/// The width of the drawn part of the curve.
+const CURVE_COLUMNS: usize = 44;
+
+/// The findings as lines of text.
+#[must_use]
+pub fn text(findings: &Findings) -> String {
+    let mut out = String::new();
+    paragraph(&mut out, &findings.headline);
+    if let Some(limit) = &findings.limit {
+        paragraph(&mut out, &format!("What limits it: {}", limit.sentence));
+    }
+    out.push('\n');
+    sides(&mut out, findings);
+    if let Some(curve) = &findings.curve {
+        draw(&mut out, curve, findings.interval_name());
+    }
+    for note in &findings.notes {
+        paragraph(&mut out, &format!("Note: {note}"));
+    }
+    printable(&out)
+}
+
+/// A table of both sides, and what stands below it.
+fn sides(out: &mut String, findings: &Findings) {
+    let workload = &findings.workload;
+    let row = |out: &mut String, name: &str, value: &str| {
+        let _ = writeln!(out, "  {name:<22}{value}");
+    };
+    let hosts = match &workload.hosts[..] {
+        [host] => host.clone(),
+        hosts => counted(hosts.len(), "host", "hosts"),
+    };
+    row(out, "files", &format!("{} from {hosts}", counted(workload.urls, "file", "files")));
+    let (smallest, largest) = (workload.smallest, workload.largest);
+    let lengths = format!("{} in all, {smallest} to {largest} each", workload.total);
+    row(out, "lengths", &lengths);
+    let pairs = findings.pairs;
+    row(out, "pairs of runs", &format!("{} of {}", pairs.measured, pairs.planned));
+    if let (Some(one), Some(many)) = (&findings.sequential, &findings.concurrent) {
+        let both =
+            |figure: &dyn Fn(&Side) -> String| format!("{:<24}{}", figure(one), figure(many));
+        let mut line = |name: &str, figure: &dyn Fn(&Side) -> String| row(out, name, &both(figure));
+        line("", &|side| counted(side.concurrency, "connection", "connections"));
+        line("median run", &|side| side.wall.to_string());
+        line("middle half of runs", &|side| range(side.lower_quartile, side.upper_quartile));
+        line("rate", &|side| side.rate.to_string());
+        line("achieved concurrency", &|side| side.achieved_concurrency.to_string());
+        line("median fetch", &|side| fetch_time(side, |times| times.median));
+        line("longest fetch", &|side| fetch_time(side, |times| times.longest));
+        line("retries, rejections", &|side| format!("{}, {}", side.retries, side.rejections));
+        line("waiting, all runs", &|side| side.waiting.to_string());
+        if let Some(limit) = many.host_limit {
+            row(out, "the host bears", &counted(limit, "connection", "connections"));
+        }
+    }
+    if let Some(speedup) = &findings.speedup {
+        row(out, "median paired ratio", &with_interval(speedup, findings.interval_name()));
+    }
+    if let Some(ceiling) = findings.ceiling {
+        row(out, "ceiling", &format!("{ceiling}  (the lesser of c and sum / longest)"));
+    }
+    row(out, "seed", &findings.seed.to_string());
+}
+
+fn range(low: Seconds, high: Seconds) -> String {
+    format!("{low} to {high}")
+}
+
+fn fetch_time(side: &Side, figure: fn(&Distribution) -> Seconds) -> String {
+    side.fetch_times.as_ref().map_or_else(|| "-".to_owned(), |times| figure(times).to_string())
+}
+
+fn with_interval(point: &Point, name: &str) -> String {
+    match point.interval {
+        Some((low, high)) => format!("{}  ({name} {low} to {high})", point.ratio),
+        None => point.ratio.to_string(),
+    }
+}
+
+/// The curve on its side: a row for each level, the speedup to the right.
+fn draw(out: &mut String, curve: &Curve, interval: &str) {
+    let high = |point: &Point| point.interval.map_or(point.ratio, |(_, high)| high).value();
+    let end = curve.points.iter().map(high).fold(1.0, f64::max) * 1.05;
+    #[expect(
+        clippy::cast_possible_truncation,
+        clippy::cast_sign_loss,
+        reason = "a column of a terminal"
+    )]
+    let column = |speedup: f64| {
+        ((speedup / end * real(CURVE_COLUMNS - 1)).round().max(0.0) as usize).min(CURVE_COLUMNS - 1)
+    };
+    let _ = writeln!(out, "\n     c  speedup  {interval:<16}o measured, - interval, : ideal");
+    for point in &curve.points {
+        let mut line = vec![b' '; CURVE_COLUMNS];
+        if real(point.concurrency) <= end {
+            line[column(real(point.concurrency))] = b':';
+        }
+        let mut interval = String::new();
+        if let Some((low, high)) = point.interval {
+            line[column(low.value())..=column(high.value())].fill(b'-');
+            interval = format!("{low} to {high}");
+        }
+        line[column(point.ratio.value())] = b'o';
+        let line = String::from_utf8_lossy(&line);
+        let knee = if point.concurrency == curve.knee { " knee" } else { "" };
+        let (c, ratio) = (point.concurrency, point.ratio);
+        let _ = writeln!(out, "  {c:>4}  {ratio:>7}  {interval:<14}|{}", (line + knee).trim_end());
+    }
+    let axis = "-".repeat(CURVE_COLUMNS);
+    let _ = writeln!(out, "{:>31}+{axis}", "");
+    let one = column(1.0);
+    let _ = writeln!(out, "{:>31}0{:>one$}\n", "", "1");
+    let knee = counted(curve.knee, "connection", "connections");
+    paragraph(out, &format!("Knee: {knee}, the fewest within 5 % of the best."));
+    if let Some(law) = &curve.amdahl {
+        paragraph(
+            out,
+            &format!(
+                "Amdahl's law, S(c) = 1 / (s + (1 - s)/c): serial fraction s = {} (error {}).",
+                law.serial_fraction, law.error
+            ),
+        );
+    }
+    if let Some(law) = &curve.universal {
+        let mut sentence = format!(
+            "The curve bends down. Universal Scalability Law, S(c) = c / (1 + a(c - 1) + b c(c - 1)): \
+             a = {}, b = {} (error {})",
+            law.contention, law.coherency, law.error
+        );
+        if let Some(peak) = curve.peak {
+            let _ = write!(sentence, ", which turns at c = {peak}");
+        }
+        paragraph(out, &(sentence + "."));
+    }
+}
+
+/// A paragraph, broken between words.
+fn paragraph(out: &mut String, text: &str) {
+    let mut column = 0;
+    for word in text.split(' ') {
+        let length = word.chars().count();
+        if column > 0 && column + 1 + length > COLUMNS {
+            out.push_str("\n  ");
+            column = 2;
+        } else if column > 0 {
+            out.push(' ');
+            column += 1;
+        }
+        out.push_str(word);
+        column += length;
+    }
+    out.push('\n');
+}
+
+/// The text without control characters, which a URL or a server's words might bring to a terminal.
+fn printable(text: &str) -> String {
+    text.chars().map(|c| if c.is_control() && c != '\n' { '?' } else { c }).collect()
+}

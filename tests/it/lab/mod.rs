@@ -1,0 +1,4 @@
+//! The laboratory over a simulated network: the experiment, its findings and their three renderings.
+
+mod report;
+mod simulation;

@@ -1,0 +1,204 @@
+//! What each kind of experiment comes to: its verdict, and the same numbers in all three renderings.
+
+use std::path::Path;
+use std::time::Duration;
+
+use http_concurrent::lab::experiment::{Plan, Trial, automatic_levels, conduct};
+use http_concurrent::lab::figures::{Rate, Ratio, Seconds};
+use http_concurrent::lab::findings::{Bodies, Cause, Conditions, Findings, Verdict};
+use http_concurrent::lab::report;
+
+use super::simulation::{Network, Simulation};
+
+fn trial(network: Network, plan: Plan) -> Trial {
+    let (mut simulation, watch) = Simulation::new(network);
+    conduct(plan, &mut simulation, &watch)
+}
+
+/// The findings, and their renderings written where a person can look at them.
+fn findings(name: &str, network: Network, plan: Plan) -> Findings {
+    let conditions = Conditions {
+        started: "2026-03-01 12:00:00 UTC".to_owned(),
+        client: "http_client_concurrent 0.1.0".to_owned(),
+        servers: vec!["http_server_conc/0.1.0".to_owned()],
+        system: "Linux 6.18, x86_64".to_owned(),
+        processors: 2,
+        bodies: Bodies::Saved,
+        further: vec![("Name look-ups".to_owned(), "once a run".to_owned())],
+    };
+    let findings = Findings::new(&trial(network, plan), conditions, 1);
+    let directory = Path::new(env!("CARGO_TARGET_TMPDIR")).join("lab");
+    std::fs::create_dir_all(&directory).unwrap();
+    std::fs::write(directory.join(format!("{name}.html")), report::html(&findings)).unwrap();
+    std::fs::write(directory.join(format!("{name}.txt")), report::text(&findings)).unwrap();
+    std::fs::write(directory.join(format!("{name}.json")), report::json(&findings)).unwrap();
+    findings
+}
+
+/// So many files of 20 to 400 KB.
+fn mixed(files: usize) -> Vec<u64> {
+    (0..files).map(|index| 20_000 + (index as u64 * 7919 % 20) * 20_000).collect()
+}
+
+fn cause(findings: &Findings) -> Option<Cause> {
+    findings.limit.as_ref().map(|limit| limit.cause)
+}
+
+#[test]
+fn twenty_files_gain() {
+    let plan = Plan::sweep(&[1, 2, 4, 8, 16], 10);
+    let findings = findings("twenty", Network::new(mixed(20)), plan);
+    assert_eq!(findings.verdict, Verdict::Faster);
+    assert_eq!(findings.curve.as_ref().unwrap().knee, 10);
+    assert!(findings.speedup.unwrap().ratio <= findings.ceiling.unwrap());
+}
+
+/// Whatever number the JSON has for a figure is what the text and the page show for it.
+#[test]
+fn the_three_renderings_show_the_same_numbers() {
+    let plan = Plan::sweep(&[1, 2, 4, 8, 16], 10);
+    let findings = findings("same", Network::new(mixed(20)), plan);
+    let json: serde_json::Value = serde_json::from_str(&report::json(&findings)).unwrap();
+    assert_eq!(json["schema"], report::SCHEMA);
+    let seconds = |value: &serde_json::Value| Seconds::new(value.as_f64().unwrap()).to_string();
+    let ratio = |value: &serde_json::Value| Ratio::new(value.as_f64().unwrap()).to_string();
+    let mut shown = vec![
+        json["headline"].as_str().unwrap().to_owned(),
+        json["limit"]["sentence"].as_str().unwrap().to_owned(),
+        ratio(&json["ceiling"]),
+        json["curve"]["amdahl"]["serial_fraction"].to_string(),
+    ];
+    for side in [&json["sequential"], &json["concurrent"]] {
+        shown.extend(["wall", "lower_quartile", "upper_quartile"].map(|key| seconds(&side[key])));
+        shown.push(seconds(&side["fetch_times"]["median"]));
+        shown.push(seconds(&side["fetch_times"]["longest"]));
+        shown.push(Rate::new(side["rate"].as_f64().unwrap()).to_string());
+        shown.push(ratio(&side["achieved_concurrency"]));
+    }
+    for point in json["curve"]["points"].as_array().unwrap().iter().skip(1) {
+        shown.push(ratio(&point["ratio"]));
+    }
+    for rendering in [report::text(&findings), report::html(&findings)] {
+        let flat = rendering.split_whitespace().collect::<Vec<_>>().join(" ");
+        for number in &shown {
+            assert!(flat.contains(number.as_str()), "{number} is not in\n{rendering}");
+        }
+    }
+}
+
+#[test]
+fn a_link_that_one_connection_fills_is_named_as_what_limits() {
+    let network = Network { lane_rate: 12.5e6, ..Network::new(vec![4_000_000; 8]) };
+    let findings = findings("full", network, Plan::compare(8));
+    assert_eq!(cause(&findings), Some(Cause::Link));
+    assert!(findings.speedup.unwrap().ratio.value() < 1.5);
+}
+
+#[test]
+fn a_hundred_connections_have_rows_that_share_them() {
+    let findings = findings("crowd", Network::new(vec![20_000; 400]), Plan::compare(100));
+    assert_eq!(findings.verdict, Verdict::Faster);
+    assert!(report::html(&findings).contains("A row stands for 4 connections."));
+}
+
+#[test]
+fn two_files_gain_at_most_twice() {
+    let findings = findings("two", Network::new(vec![2_000_000, 1_500_000]), Plan::compare(10));
+    assert_eq!(findings.verdict, Verdict::Faster);
+    assert_eq!(cause(&findings), Some(Cause::LongestFile));
+    assert!(findings.ceiling.unwrap().value() < 2.0);
+}
+
+#[test]
+fn two_thousand_files_make_a_small_page() {
+    let plan = Plan::sweep(&automatic_levels(2000), 32);
+    let findings = findings("many", Network::new(mixed(2000)), plan);
+    assert_eq!(findings.verdict, Verdict::Faster);
+    assert_eq!(cause(&findings), Some(Cause::Link));
+    let page = report::html(&findings);
+    assert!(page.len() < 400_000, "{} bytes", page.len());
+}
+
+#[test]
+fn a_single_file_gains_nothing_that_can_be_measured() {
+    let findings = findings("single", Network::new(vec![300_000]), Plan::compare(10));
+    assert_eq!(findings.verdict, Verdict::NotMeasurable);
+    assert_eq!(cause(&findings), Some(Cause::OneUrl));
+    assert!(findings.headline.contains("includes 1"), "{}", findings.headline);
+}
+
+#[test]
+fn a_host_with_a_limit_is_named_as_what_limits() {
+    let network = Network { host_limit: 12, ..Network::new(mixed(60)) };
+    let findings = findings("limited", network, Plan::compare(20));
+    assert_eq!(findings.verdict, Verdict::Faster);
+    assert_eq!(cause(&findings), Some(Cause::HostLimit));
+    let many = findings.concurrent.as_ref().unwrap();
+    assert_eq!(many.host_limit, Some(12));
+    assert!(many.rejections > 0 && many.waiting.value() > 0.0);
+}
+
+#[test]
+fn a_failing_url_forbids_the_claim_and_is_named() {
+    let network =
+        Network { failing: Some((|index| index == 7, "404 Not Found")), ..Network::new(mixed(20)) };
+    let findings = findings("failing", network, Plan::compare(10));
+    let Verdict::Refused { reason } = &findings.verdict else { panic!("{:?}", findings.verdict) };
+    assert!(reason.contains("file8.bin: 404 Not Found"), "{reason}");
+    assert!(findings.speedup.is_none() && findings.limit.is_none() && findings.ceiling.is_none());
+    for rendering in [report::text(&findings), report::html(&findings), report::json(&findings)] {
+        assert!(rendering.contains("404 Not Found"));
+    }
+}
+
+#[test]
+fn an_unreachable_host_is_tried_once() {
+    let network =
+        Network { failing: Some((|_| true, "connection refused")), ..Network::new(mixed(20)) };
+    let findings = findings("unreachable", network, Plan::compare(10));
+    assert_eq!(findings.pairs.measured, 0);
+    assert!(findings.headline.starts_with("No speedup is claimed: none of the 20 URLs"));
+    assert!(report::html(&findings).contains("discarded warm-up"));
+}
+
+#[test]
+fn too_little_time_gives_a_ratio_and_no_claim() {
+    let plan = Plan::compare(10).with_max_time(Duration::from_secs(12));
+    let findings = findings("hurried", Network::new(mixed(20)), plan);
+    assert_eq!(findings.verdict, Verdict::TooFewPairs);
+    assert!(findings.pairs.measured < 5 && findings.speedup.is_some());
+    assert!(
+        findings.notes.iter().any(|note| note.contains("12.0 s allowed")),
+        "{:?}",
+        findings.notes
+    );
+}
+
+#[test]
+fn small_files_nearby_are_called_too_small_to_matter() {
+    let near = Network {
+        connect: 0.000_1,
+        tls: 0.0,
+        first_byte: 0.000_2,
+        lane_rate: 1e9,
+        link_rate: 1e9,
+        ..Network::new(vec![14; 10])
+    };
+    let findings = findings("small", near, Plan::compare(10));
+    assert_eq!(cause(&findings), Some(Cause::TooSmall));
+}
+
+#[test]
+fn what_a_url_or_server_brings_is_escaped() {
+    let failure = "<script>alert(1)</script>\u{1b}[31m";
+    let network = Network { failing: Some((|_| true, failure)), ..Network::new(mixed(2)) };
+    let findings = findings("hostile", network, Plan::compare(10));
+    assert!(!report::html(&findings).contains("<script"));
+    assert!(!report::text(&findings).contains('\u{1b}'));
+}
+
+#[test]
+fn the_same_seed_gives_the_same_renderings() {
+    let render = || report::json(&findings("again", Network::new(mixed(20)), Plan::compare(10)));
+    assert_eq!(render(), render());
+}
