@@ -13,6 +13,7 @@ use url::Url;
 use super::connect::Connection;
 use super::host_limit::{HostLimit, Load, Refusal, Verdict};
 use super::outcome::LearntLimit;
+use super::settings::Opening;
 use super::stop::Stop;
 use super::{FetchError, Phases};
 
@@ -26,6 +27,7 @@ pub(super) struct HostGates {
     hosts: Mutex<HashMap<Box<str>, Host>>,
     /// Most connections to one host.
     per_host: usize,
+    opening: Opening,
     /// Most kept connections in all.
     capacity: usize,
     stop: Stop,
@@ -65,8 +67,8 @@ enum Stage {
 }
 
 impl HostGates {
-    pub(super) fn new(per_host: usize, capacity: usize, stop: Stop) -> Self {
-        Self { hosts: Mutex::default(), per_host, capacity, stop }
+    pub(super) fn new(per_host: usize, opening: Opening, capacity: usize, stop: Stop) -> Self {
+        Self { hosts: Mutex::default(), per_host, opening, capacity, stop }
     }
 
     /// Waits until the host of `url` bears one more request; with the permit comes a kept connection if
@@ -85,7 +87,7 @@ impl HostGates {
             }
             let host = hosts
                 .entry(key.clone())
-                .or_insert_with(|| Host::new(HostLimit::new(self.per_host)));
+                .or_insert_with(|| Host::new(HostLimit::new(self.per_host, self.opening)));
             let now = Instant::now();
             let wait = match host.limit.verdict(host.load, now) {
                 Verdict::Go => {

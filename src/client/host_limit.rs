@@ -14,7 +14,9 @@
 
 use std::time::{Duration, Instant};
 
-/// How many connections may be opened to a host before the first is answered.
+use super::settings::Opening;
+
+/// How many connections may be opened to a host before the first is answered, where it is unknown.
 const FIRST_BURST: usize = 10;
 
 /// The least that may be opened at a time once some were answered; half of those otherwise.
@@ -75,6 +77,8 @@ pub(super) enum Verdict {
 pub(super) struct HostLimit {
     /// The most that the user allows.
     ceiling: usize,
+    /// How many connections may be opened before the first is answered.
+    first_burst: usize,
     learnt: Option<usize>,
     advertised: Option<usize>,
     /// Nobody asks before.
@@ -91,9 +95,13 @@ pub(super) struct HostLimit {
 }
 
 impl HostLimit {
-    pub(super) fn new(ceiling: usize) -> Self {
+    pub(super) fn new(ceiling: usize, opening: Opening) -> Self {
         Self {
             ceiling,
+            first_burst: match opening {
+                Opening::Gradual => FIRST_BURST,
+                Opening::AtOnce => ceiling,
+            },
             learnt: None,
             advertised: None,
             held_until: None,
@@ -142,8 +150,8 @@ impl HostLimit {
 
     /// How many may be opening at a time.
     fn burst(&self) -> usize {
-        if self.answered == 0 { FIRST_BURST } else { (self.answered / 2).max(LEAST_BURST) }
-            .max(FIRST_BURST.saturating_sub(self.answered))
+        if self.answered == 0 { self.first_burst } else { (self.answered / 2).max(LEAST_BURST) }
+            .max(self.first_burst.saturating_sub(self.answered))
     }
 
     /// More than this is never tried.
@@ -243,7 +251,7 @@ mod tests {
 
     #[test]
     fn connections_are_opened_as_fast_as_others_are_answered() {
-        let (mut limit, now) = (HostLimit::new(64), Instant::now());
+        let (mut limit, now) = (HostLimit::new(64, Opening::Gradual), Instant::now());
         assert_eq!(limit.verdict(load(9, 0, 0), now), Verdict::Go);
         assert_eq!(limit.verdict(load(10, 0, 0), now), Verdict::Wait(None));
         for proven in 1..=10 {
@@ -256,7 +264,7 @@ mod tests {
 
     #[test]
     fn a_refusal_lowers_the_limit_to_what_was_accepted_and_answers_raise_it() {
-        let (mut limit, now) = (HostLimit::new(64), Instant::now());
+        let (mut limit, now) = (HostLimit::new(64, Opening::Gradual), Instant::now());
         for proven in 1..=10 {
             limit.accepted(load(0, proven, 0));
         }
@@ -274,7 +282,7 @@ mod tests {
 
     #[test]
     fn an_advertised_limit_is_taken_and_not_probed_beyond() {
-        let (mut limit, now) = (HostLimit::new(64), Instant::now());
+        let (mut limit, now) = (HostLimit::new(64, Opening::Gradual), Instant::now());
         let refusal = Refusal { advertised: Some(12), ..REFUSAL };
         limit.refused(&refusal, load(14, 0, 0), now);
         assert_eq!(limit.current(), 12);
@@ -285,7 +293,7 @@ mod tests {
 
     #[test]
     fn one_more_is_probed_after_a_while_and_less_often_if_it_fails() {
-        let (mut limit, mut now) = (HostLimit::new(8), Instant::now());
+        let (mut limit, mut now) = (HostLimit::new(8, Opening::Gradual), Instant::now());
         limit.refused(&REFUSAL, load(0, 4, 0), now);
         assert!(matches!(limit.verdict(load(0, 4, 0), now), Verdict::Wait(_)));
         now += PROBE_INTERVAL;
@@ -300,7 +308,8 @@ mod tests {
     #[test]
     fn two_clients_that_share_a_limit_come_to_equal_shares() {
         const TOTAL: usize = 12;
-        let mut clients = [HostLimit::new(64), HostLimit::new(64)];
+        let mut clients =
+            [HostLimit::new(64, Opening::Gradual), HostLimit::new(64, Opening::Gradual)];
         let mut held = [11_usize, 1];
         let mut now = Instant::now();
         for (client, held) in clients.iter_mut().zip(held) {
@@ -327,22 +336,22 @@ mod tests {
     fn a_host_is_left_alone_for_as_long_as_it_wants() {
         let now = Instant::now();
         let wait = Duration::from_secs(5);
-        let mut held = HostLimit::new(8);
+        let mut held = HostLimit::new(8, Opening::Gradual);
         held.hold(wait, now);
         assert_eq!(held.verdict(load(0, 0, 3), now), Verdict::Wait(Some(now + wait)));
         assert_eq!(held.verdict(load(0, 0, 3), now + wait), Verdict::Go);
 
         // A connection too many says nothing against those that are accepted.
         let refusal = Refusal { retry_after: Some(wait), ..REFUSAL };
-        let mut full = HostLimit::new(8);
+        let mut full = HostLimit::new(8, Opening::Gradual);
         full.refused(&refusal, load(0, 2, 0), now);
         assert_eq!(full.verdict(load(0, 1, 1), now), Verdict::Go);
         // Where none is, there is nothing to do but wait.
-        let mut closed = HostLimit::new(8);
+        let mut closed = HostLimit::new(8, Opening::Gradual);
         closed.refused(&refusal, load(0, 0, 0), now);
         assert_eq!(closed.verdict(load(0, 0, 0), now), Verdict::Wait(Some(now + wait)));
         // A request too many does.
-        let mut busy = HostLimit::new(8);
+        let mut busy = HostLimit::new(8, Opening::Gradual);
         busy.refused(&Refusal { is_first_answer: false, ..refusal }, load(0, 2, 0), now);
         assert_eq!(busy.verdict(load(0, 1, 1), now), Verdict::Wait(Some(now + wait)));
     }

@@ -64,7 +64,7 @@ pub use request::{FieldError, RequestFields};
 pub use resume::NOTES_SUFFIX;
 pub use retry::RetryPolicy;
 pub use settings::{
-    Content, Digest, Downgrade, Durability, Naming, Partial, Saving, Settings, Timeouts,
+    Content, Digest, Downgrade, Durability, Naming, Opening, Partial, Saving, Settings, Timeouts,
 };
 pub use stop::{Stop, StopReason};
 pub use summary::{Spread, Summary};

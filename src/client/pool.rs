@@ -69,7 +69,7 @@ pub fn download(
             settings.proxies.clone(),
             stop.clone(),
         ),
-        gates: HostGates::new(per_host, concurrency, stop.clone()),
+        gates: HostGates::new(per_host, settings.opening, concurrency, stop.clone()),
         fields: settings.fields.clone(),
         max_wait: settings.retry.max_wait,
     };

@@ -13,6 +13,7 @@ pub struct Settings {
     pub concurrency: NonZeroUsize,
     /// Most connections to one host at a time, where that is to be fewer.
     pub per_host: Option<NonZeroUsize>,
+    pub opening: Opening,
     /// Most connections for one file.
     pub split: NonZeroUsize,
     pub timeouts: Timeouts,
@@ -32,6 +33,7 @@ impl Default for Settings {
         Self {
             concurrency: NonZeroUsize::new(5).expect("five is not zero"),
             per_host: None,
+            opening: Opening::default(),
             split: NonZeroUsize::MIN,
             timeouts: Timeouts::default(),
             retry: RetryPolicy::default(),
@@ -42,6 +44,16 @@ impl Default for Settings {
             saving: Saving::default(),
         }
     }
+}
+
+/// How fast connections are opened to a host of which nothing is known yet.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Opening {
+    /// A few at first, and then as fast as others were answered, so that few are refused.
+    #[default]
+    Gradual,
+    /// As many as are wanted: for hosts that are known to bear them.
+    AtOnce,
 }
 
 /// How long is waited for what. None of them is zero.

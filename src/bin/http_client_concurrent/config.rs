@@ -9,8 +9,8 @@ use std::{env, error};
 use anyhow::{Context as _, anyhow, bail};
 use http_concurrent::client::{
     ChecksumList, Content, Digest, Downgrade, Durability, Existing, JobError, JobProblem, Layout,
-    Naming, OutputDirectory, Partial, Plan, Proxies, RequestFields, RetryPolicy, Saving, Settings,
-    Timeouts, Trust, Wanted, plan, read_list,
+    Naming, Opening, OutputDirectory, Partial, Plan, Proxies, RequestFields, RetryPolicy, Saving,
+    Settings, Timeouts, Trust, Wanted, plan, read_list,
 };
 
 use crate::args::Args;
@@ -98,6 +98,7 @@ fn settings(args: &Args) -> anyhow::Result<Settings> {
         trust,
         proxies,
         saving: saving(args),
+        opening: Opening::Gradual,
     })
 }
 
