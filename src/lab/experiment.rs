@@ -19,7 +19,8 @@ pub trait Executor {
     /// bodies are the same for every concurrency, 1 included. A failure is recorded, not returned.
     fn run(&mut self, concurrency: usize) -> RunRecord;
 
-    /// Whether the user asked to stop: the run that was just returned is then not whole.
+    /// Whether the user asked to stop, or the time was over: the run that was just returned is then not
+    /// whole.
     fn was_interrupted(&self) -> bool {
         false
     }
@@ -82,11 +83,20 @@ impl Plan {
         self
     }
 
-    /// No round is begun that would probably end later than this after the start.
+    /// No round is begun that would probably end later than this after the start. That one which does
+    /// all the same is cut off is the executor's to see to.
     #[must_use]
     pub fn with_max_time(mut self, max_time: Duration) -> Self {
         self.max_time = Some(max_time);
         self
+    }
+
+    /// Why a run was cut off, which happened just now.
+    fn cut_off(&self, clock: &impl Clock) -> Ended {
+        match self.max_time {
+            Some(max_time) if clock.elapsed() >= max_time => Ended::OutOfTime(max_time),
+            _ => Ended::Interrupted,
+        }
     }
 
     /// The levels of concurrency in ascending order, 1 first.
@@ -154,7 +164,7 @@ pub fn conduct(plan: Plan, executor: &mut impl Executor, clock: &impl Clock) -> 
     let warm_up = executor.run(plan.concurrency);
     let mut rounds: Vec<Vec<RunRecord>> = Vec::new();
     let ended = if executor.was_interrupted() {
-        Ended::Interrupted
+        plan.cut_off(clock)
     } else if let Some(disagreement) = agreement::of_warm_up(&warm_up) {
         Ended::Disagreed(disagreement)
     } else {
@@ -170,7 +180,7 @@ pub fn conduct(plan: Plan, executor: &mut impl Executor, clock: &impl Clock) -> 
                 break Ended::OutOfTime(max_time);
             }
             let Some(round) = round(&plan, rounds.len(), executor) else {
-                break Ended::Interrupted;
+                break plan.cut_off(clock);
             };
             rounds.push(round);
             longest = longest.max(clock.elapsed().saturating_sub(begun));
@@ -312,6 +322,16 @@ mod tests {
         assert_eq!(ran.len(), 4);
         assert_eq!(trial.rounds.len(), 1);
         assert_eq!(trial.ended, Ended::Interrupted);
+    }
+
+    #[test]
+    fn a_round_that_is_cut_off_when_the_time_is_over_ran_out_of_it() {
+        let max_time = Duration::from_secs(4);
+        let plan = Plan::compare(10).with_max_time(max_time);
+        let (trial, ran) = conduct_until(plan, 4, |_, _| ());
+        assert_eq!((ran.len(), trial.rounds.len()), (3, 1), "the second round would take too long");
+        let (trial, _) = conduct_until(Plan::compare(10).with_max_time(max_time / 2), 2, |_, _| ());
+        assert_eq!((trial.rounds.len(), trial.ended), (0, Ended::OutOfTime(max_time / 2)));
     }
 
     #[test]

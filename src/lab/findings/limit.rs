@@ -29,7 +29,7 @@ pub enum Cause {
     OneUrl,
     /// The host refuses further connections.
     HostLimit,
-    /// Waiting for other attempts.
+    /// Waiting for the host to bear one more, or for other attempts.
     Waiting,
     /// All is over before anybody notices.
     TooSmall,
@@ -164,7 +164,8 @@ impl Evidence {
         (self.waiting >= DOMINANT * self.wall).then(|| {
             let waiting = Seconds::new(self.waiting);
             let sentence = format!(
-                "Waiting for another attempt: {waiting} in a run of {}, all connections together.",
+                "Waiting for the host, or for another attempt: {waiting} in a run of {}, all connections \
+                 together.",
                 Seconds::new(self.wall)
             );
             (Cause::Waiting, sentence)

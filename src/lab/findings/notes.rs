@@ -7,6 +7,9 @@ use super::super::measurement::RunRecord;
 use super::super::statistics::{self, FEWEST_PAIRS};
 use super::{Side, Verdict};
 
+/// The waiting, relative to the time of all runs, from which a reader is told that it is included.
+const NOTABLE_WAITING: f64 = 0.01;
+
 /// The spread, relative to the median, from which runs are called restless.
 const RESTLESS: f64 = 0.1;
 
@@ -55,7 +58,9 @@ pub(super) fn notes(
             Ratio::new(100.0 * side.relative_spread)
         ));
     }
-    if sides.into_iter().flatten().any(|side| side.waiting.value() > 0.0) {
+    let all_walls: f64 = trial.rounds.iter().flatten().map(|run| run.wall.as_secs_f64()).sum();
+    let waited: f64 = sides.into_iter().flatten().map(|side| side.waiting.value()).sum();
+    if waited > NOTABLE_WAITING * all_walls {
         notes.push("The times of the runs include the waiting that is shown apart.".to_owned());
     }
     let unhashed = |run: &RunRecord| run.fetches.iter().any(|fetch| fetch.digest.is_none());

@@ -1,0 +1,175 @@
+//! The downloader as the laboratory runs it: every run from cold, and every run alike.
+//!
+//! No run profits from another: connections and looked-up names live as long as a run does, nothing is
+//! continued, and every file is replaced. Every body is hashed, in all runs, so that the comparison can
+//! tell that they were the same. What is recorded is what the downloader's outcomes say.
+//!
+//! One thing is carried over from the first run, which is the warm-up: if no host refused anything in it,
+//! the runs after it open their connections at once. Finding out what a host bears takes round trips
+//! that belong to the first meeting, not to the speed of so many connections.
+
+use std::error::Error;
+use std::num::NonZeroUsize;
+use std::sync::Arc;
+use std::thread;
+use std::time::{Duration, Instant};
+
+use super::experiment::Executor;
+use super::measurement::{Ending, FetchRecord, Phases, RunRecord};
+use super::processor::Ticks;
+use crate::client::{
+    Arrival, Digest, Existing, Job, Opening, Outcome, OutputDirectory, Partial, Run, Saved,
+    Settings, Silent, Stop, download,
+};
+
+/// Between two runs, so that servers have noticed the end of the last one's connections, and do not
+/// count them together with those of the next.
+const PAUSE: Duration = Duration::from_millis(50);
+
+/// Fetches the same jobs again and again.
+#[derive(Debug)]
+pub struct Downloads<'a> {
+    jobs: &'a [Job],
+    urls: Vec<Arc<str>>,
+    directory: &'a OutputDirectory,
+    settings: Settings,
+    deadline: Option<Instant>,
+    stop: &'a Stop,
+    /// Whether there was a run, and how many connections were open at once in it without a refusal.
+    borne: Option<usize>,
+}
+
+impl<'a> Downloads<'a> {
+    /// Of the settings, the concurrency is each run's own, the total time is that of all runs
+    /// together from now on, and what would have one run profit from another is overruled.
+    #[must_use]
+    pub fn new(
+        jobs: &'a [Job],
+        directory: &'a OutputDirectory,
+        mut settings: Settings,
+        stop: &'a Stop,
+    ) -> Self {
+        settings.split = NonZeroUsize::MIN;
+        settings.saving.existing = Existing::Replace;
+        settings.saving.partial = Partial::Discard;
+        settings.saving.digest = Digest::Sha256;
+        let deadline = settings.timeouts.total.map(|total| Instant::now() + total);
+        let urls = jobs.iter().map(|job| Arc::from(job.url.as_str())).collect();
+        Self { jobs, urls, directory, settings, deadline, stop, borne: None }
+    }
+
+    fn record(&self, concurrency: usize, run: &Run, processor_busy: Option<f64>) -> RunRecord {
+        let fetches = self.urls.iter().zip(&run.outcomes).map(|(url, outcome)| fetch(url, outcome));
+        RunRecord {
+            concurrency,
+            wall: run.wall,
+            fetches: fetches.collect(),
+            host_limit: run
+                .limits
+                .iter()
+                .map(|limit| limit.connections)
+                .filter(|limit| *limit < run.workers)
+                .min(),
+            processor_busy,
+        }
+    }
+
+    /// A run that could not begin: every fetch failed at once.
+    fn unstarted(&self, concurrency: usize, error: &dyn Error) -> RunRecord {
+        let reason = with_causes(error);
+        let fetches = self.urls.iter().map(|url| FetchRecord {
+            url: Arc::clone(url),
+            bytes: 0,
+            ending: Ending::Failed(reason.clone()),
+            digest: None,
+            lane: 0,
+            start: Duration::ZERO,
+            phases: Phases::default(),
+            attempts: 0,
+            rejections: 0,
+        });
+        let (fetches, wall) = (fetches.collect(), Duration::ZERO);
+        RunRecord { concurrency, wall, fetches, host_limit: None, processor_busy: None }
+    }
+}
+
+impl Executor for Downloads<'_> {
+    fn run(&mut self, concurrency: usize) -> RunRecord {
+        if self.borne.is_some() {
+            thread::sleep(PAUSE);
+        }
+        let is_borne = self.borne.is_some_and(|most| concurrency <= most);
+        self.settings.opening = if is_borne { Opening::AtOnce } else { Opening::Gradual };
+        self.settings.concurrency = NonZeroUsize::new(concurrency).unwrap_or(NonZeroUsize::MIN);
+        self.settings.timeouts.total =
+            self.deadline.map(|deadline| deadline.saturating_duration_since(Instant::now()));
+        let before = Ticks::now();
+        let run = match download(self.jobs, self.directory, &self.settings, self.stop, &Silent) {
+            Ok(run) => {
+                let busy =
+                    before.zip(Ticks::now()).and_then(|(before, now)| now.busy_since(before));
+                self.record(concurrency, &run, busy)
+            }
+            Err(error) => self.unstarted(concurrency, &error),
+        };
+        self.borne.get_or_insert_with(|| {
+            let was_refused = run.host_limit.is_some() || run.rejections() > 0;
+            if was_refused { 0 } else { concurrency }
+        });
+        run
+    }
+
+    fn was_interrupted(&self) -> bool {
+        self.stop.reason().is_some()
+    }
+}
+
+fn fetch(url: &Arc<str>, outcome: &Outcome) -> FetchRecord {
+    let (bytes, ending, digest) = match &outcome.result {
+        Ok(saved) => (saved.bytes, Ending::Complete(status_of(saved)), digest_of(saved)),
+        Err(error) => (outcome.received, Ending::Failed(with_causes(error)), None),
+    };
+    let phases = outcome.phases;
+    FetchRecord {
+        url: Arc::clone(url),
+        bytes,
+        ending,
+        digest,
+        lane: outcome.worker,
+        start: phases.queue,
+        phases: Phases {
+            queue: phases.queue,
+            waiting: phases.waiting,
+            dns: phases.dns,
+            connect: phases.connect,
+            tls: phases.tls,
+            first_byte: phases.first_byte,
+            transfer: phases.transfer,
+        },
+        attempts: outcome.attempts,
+        rejections: outcome.rejections,
+    }
+}
+
+fn status_of(saved: &Saved) -> u16 {
+    match saved.arrival {
+        Arrival::Fetched { status, .. } => status.code(),
+        Arrival::Skipped => unreachable!("files are replaced in every run"),
+    }
+}
+
+fn digest_of(saved: &Saved) -> Option<String> {
+    saved.checksum.map(|checksum| checksum.to_string())
+}
+
+/// An error with what led to it, in one line.
+fn with_causes(error: &dyn Error) -> String {
+    let mut text = error.to_string();
+    let mut cause = error.source();
+    while let Some(error) = cause {
+        text.push_str(": ");
+        text.push_str(&error.to_string());
+        cause = error.source();
+    }
+    text
+}
