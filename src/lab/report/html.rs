@@ -25,6 +25,19 @@ pub fn html(findings: &Findings) -> String {
             hosts => counted(hosts.len(), "host", "hosts"),
         }
     );
+    let content = markup! {
+        header {
+            p.kicker { (title) ", " (findings.workload.total) }
+            h1 { (question(findings)) }
+        }
+        (experiment(findings))
+        (method())
+    };
+    page(&title, &content)
+}
+
+/// A page around its content.
+pub(super) fn page(title: &str, content: &Markup) -> String {
     let page = markup! {
         (DOCTYPE)
         html lang="en" {
@@ -37,26 +50,37 @@ pub fn html(findings: &Findings) -> String {
             }
             body {
                 (patterns())
-                main {
-                    (summary(findings, &title))
-                    @if let Some(waterfalls) = waterfall::waterfalls(&findings.drawn) {
-                        section { h2 { "Where the time went" } (waterfalls) }
-                    }
-                    @if let Some(curve) = &findings.curve {
-                        section { h2 { "Speedup over the number of connections" } (charts::curve(curve, findings.interval_name())) }
-                    }
-                    @if let Some(distributions) = charts::distributions(findings) {
-                        section { h2 { "How long the fetches took" } (distributions) }
-                    }
-                    (files(findings))
-                    (rounds(findings))
-                    (conditions(findings))
-                    (method())
-                }
+                main { (content) }
             }
         }
     };
     page.into_string()
+}
+
+pub(super) fn question(findings: &Findings) -> String {
+    format!("One connection against {}", findings.concurrency)
+}
+
+/// All that one experiment has to show.
+pub(super) fn experiment(findings: &Findings) -> Markup {
+    markup! {
+        (summary(findings))
+        @if let Some(waterfalls) = waterfall::waterfalls(&findings.drawn) {
+            section { h2 { "Where the time went" } (waterfalls) }
+        }
+        @if let Some(curve) = &findings.curve {
+            section {
+                h2 { "Speedup over the number of connections" }
+                (charts::curve(curve, findings.interval_name()))
+            }
+        }
+        @if let Some(distributions) = charts::distributions(findings) {
+            section { h2 { "How long the fetches took" } (distributions) }
+        }
+        (files(findings))
+        (rounds(findings))
+        (conditions(findings))
+    }
 }
 
 /// The hatching for time in which nothing happened.
@@ -74,7 +98,7 @@ fn patterns() -> Markup {
     }
 }
 
-fn summary(findings: &Findings, title: &str) -> Markup {
+fn summary(findings: &Findings) -> Markup {
     let class = match findings.verdict {
         Verdict::Faster => "faster",
         Verdict::Slower => "slower",
@@ -82,10 +106,6 @@ fn summary(findings: &Findings, title: &str) -> Markup {
         Verdict::Refused { .. } => "refused",
     };
     markup! {
-        header {
-            p.kicker { (title) ", " (findings.workload.total) }
-            h1 { "One connection against " (findings.concurrency) }
-        }
         section.summary.(class) {
             @if let Some(speedup) = &findings.speedup {
                 p.answer { (speedup.ratio) span { "×" } }
@@ -257,7 +277,7 @@ fn conditions(findings: &Findings) -> Markup {
     }
 }
 
-fn method() -> Markup {
+pub(super) fn method() -> Markup {
     markup! {
         section.method {
             h2 { "Method" }

@@ -144,7 +144,7 @@ fn draw(out: &mut String, curve: &Curve, interval: &str) {
 }
 
 /// A paragraph, broken between words.
-fn paragraph(out: &mut String, text: &str) {
+pub(super) fn paragraph(out: &mut String, text: &str) {
     let mut column = 0;
     for word in text.split(' ') {
         let length = word.chars().count();
@@ -162,6 +162,6 @@ fn paragraph(out: &mut String, text: &str) {
 }
 
 /// The text without control characters, which a URL or a server's words might bring to a terminal.
-fn printable(text: &str) -> String {
+pub(super) fn printable(text: &str) -> String {
     text.chars().map(|c| if c.is_control() && c != '\n' { '?' } else { c }).collect()
 }
