@@ -10,12 +10,14 @@ use std::time::Duration;
 use clap::{ArgAction, ArgGroup, CommandFactory, FromArgMatches, Parser};
 use http_concurrent::cli;
 
+use crate::lab_args::LabArgs;
+
 /// Downloads URLs concurrently and reports the speedup over fetching them one after the other.
 #[derive(Debug, Parser)]
 #[command(
     name = "http_client_concurrent",
     version,
-    group(ArgGroup::new("sources").args(["urls", "input_file"]).multiple(true).required(true)),
+    group(ArgGroup::new("sources").args(["urls", "input_file", "demo"]).multiple(true).required(true)),
     after_help = "Long options may be written with one dash as well: -urls.\n\
         The exit status is 0 when every URL is there whole, 1 when any is not, 2 when the command line \
         (or a list it names) cannot be used, and 130 when the run was interrupted.\n\
@@ -140,7 +142,8 @@ pub(crate) struct Args {
     #[arg(long, help_heading = "Output")]
     pub(crate) timings: bool,
 
-    /// Write all about the run as JSON; - is the standard output, in the place of the report
+    /// Write all about the run or the experiment as JSON; - is the standard output, in the place of the
+    /// report
     #[arg(long, value_name = "FILE", help_heading = "Output")]
     pub(crate) json: Option<PathBuf>,
 
@@ -159,6 +162,9 @@ pub(crate) struct Args {
     /// Log what is done; twice for more
     #[arg(short, long, action = ArgAction::Count, conflicts_with = "quiet", help_heading = "Output")]
     pub(crate) verbose: u8,
+
+    #[command(flatten)]
+    pub(crate) lab: LabArgs,
 }
 
 impl Args {
@@ -186,7 +192,7 @@ impl Args {
     }
 }
 
-fn parse_count(text: &str) -> Result<NonZeroUsize, String> {
+pub(crate) fn parse_count(text: &str) -> Result<NonZeroUsize, String> {
     let number = cli::parse_positive(text)?;
     Ok(NonZeroUsize::new(number).expect("a positive number is not zero"))
 }

@@ -34,7 +34,9 @@ impl Config {
         let checksums = args.checksum_file.as_deref().map(checksums).transpose()?;
         let layout = if args.keep_paths { Layout::Mirrored } else { Layout::Flat };
         refuse_bad(&wanted, args)?;
-        let directory = OutputDirectory::prepare(&args.output)
+        // Where nothing is written, no directory is made either.
+        let output = if args.lab.discard { env::temp_dir() } else { args.output.clone() };
+        let directory = OutputDirectory::prepare(output)
             .map_err(|error| with_advice(error, "choose another one with -o"))?;
         let mut plan = plan(wanted, layout, settings.saving.existing, &directory);
         for error in &plan.errors {
@@ -104,7 +106,7 @@ fn settings(args: &Args) -> anyhow::Result<Settings> {
 
 fn saving(args: &Args) -> Saving {
     Saving {
-        content: Content::Saved,
+        content: if args.lab.discard { Content::Discarded } else { Content::Saved },
         existing: match (args.skip_existing, args.no_clobber) {
             (true, _) => Existing::Skip,
             (_, true) => Existing::Number,

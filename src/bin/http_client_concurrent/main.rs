@@ -5,8 +5,11 @@
 
 mod args;
 mod config;
+mod demo;
 mod documents;
 mod interrupt;
+mod lab;
+mod lab_args;
 mod progress;
 mod quantity;
 mod report;
@@ -33,11 +36,16 @@ fn main() -> ExitCode {
     let args = Args::from_command_line();
     let screen = Screen::new(args.quiet);
     start_logging(&args, &screen);
-    let config = match Config::resolve(&args) {
-        Ok(config) => config,
+    let done = match lab::check(&args) {
+        Ok(()) if args.lab.demo => demo::run(&args),
+        Ok(()) => match Config::resolve(&args) {
+            Ok(config) if args.lab.is_comparison() => lab::run(&args, &config),
+            Ok(config) => run(&args, &config, &screen),
+            Err(error) => return fail(&error, USAGE),
+        },
         Err(error) => return fail(&error, USAGE),
     };
-    match run(&args, &config, &screen) {
+    match done {
         Ok(status) => status,
         Err(error) => fail(&error, FAILURE),
     }

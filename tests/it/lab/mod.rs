@@ -1,4 +1,6 @@
-//! The laboratory over a simulated network: the experiment, its findings and their three renderings.
+//! The laboratory: over a simulated network, with its findings and their renderings, and as a program over
+//! real sockets.
 
+mod program;
 mod report;
 mod simulation;

@@ -1,0 +1,255 @@
+//! The laboratory as a program: the user's URLs, the progress, the conditions, and where the result goes.
+//!
+//! What is measured and how it reads is the library's.
+
+use std::fmt::Write as _;
+use std::fs::{self, OpenOptions};
+use std::io::{self, IsTerminal as _, Write as _};
+use std::path::Path;
+use std::process::ExitCode;
+use std::thread;
+use std::time::{Instant, SystemTime};
+
+use anyhow::{Context as _, bail};
+use http_concurrent::client::{Content, Settings, Stop, StopReason};
+use http_concurrent::lab::Downloads;
+use http_concurrent::lab::experiment::{Executor, Plan, ROUNDS, automatic_levels, conduct};
+use http_concurrent::lab::findings::{Bodies, Conditions, Findings, Verdict};
+use http_concurrent::lab::measurement::RunRecord;
+use http_concurrent::lab::report;
+
+use crate::args::Args;
+use crate::config::Config;
+use crate::lab_args::{LabArgs, Sweep};
+use crate::{FAILURE, INTERRUPTED, documents, interrupt};
+
+/// Refuses what does not go together with an experiment, before anything is fetched.
+pub(crate) fn check(args: &Args) -> anyhow::Result<()> {
+    if args.lab.is_comparison() {
+        for (is_given, option) in [
+            (args.skip_existing, "--skip-existing"),
+            (args.no_clobber, "--no-clobber"),
+            (args.go_on, "--continue"),
+        ] {
+            if is_given {
+                bail!(
+                    "{option} does not go with --compare or --sweep, where every run fetches every file \
+                     anew: leave it out"
+                );
+            }
+        }
+        for (is_given, option) in [
+            (args.sha256, "--sha256"),
+            (args.timings, "--timings"),
+            (args.har.is_some(), "--har"),
+            (args.failed_list.is_some(), "--failed-list"),
+        ] {
+            if is_given {
+                bail!(
+                    "{option} is about one run, and --compare and --sweep make many: --report and --json \
+                     tell about those"
+                );
+            }
+        }
+        if args.split.get() > 1 {
+            bail!(
+                "--split does not go with --compare or --sweep, where each file has one connection: leave \
+                 it out"
+            );
+        }
+        if args.lab.sweep.is_none() && args.concurrency.is_some_and(|most| most.get() == 1) {
+            bail!(
+                "--compare with -c 1 has nothing to compare: choose at least 2 connections with -c"
+            );
+        }
+    }
+    if !args.lab.is_comparison() && !args.lab.demo {
+        return Ok(());
+    }
+    for (path, option) in [(report_path(&args.lab), "--report"), (json_path(args), "--json")] {
+        if let Some(path) = path {
+            // What is there stays until there is something to replace it.
+            let opened = OpenOptions::new().append(true).create(true).open(path);
+            opened.with_context(|| {
+                format!("cannot write {} (choose another file with {option})", path.display())
+            })?;
+        }
+    }
+    Ok(())
+}
+
+/// Runs the experiment with the user's URLs, and delivers its result.
+pub(crate) fn run(args: &Args, config: &Config) -> anyhow::Result<ExitCode> {
+    let stop = Stop::default();
+    interrupt::stop_on_signals(&stop).context("cannot wait for signals")?;
+    let plan = plan(args, config.plan.jobs.len());
+    let begun = SystemTime::now();
+    let findings = {
+        let clock = Instant::now();
+        let downloads =
+            Downloads::new(&config.plan.jobs, &config.directory, config.settings.clone(), &stop);
+        let mut executor = Announced::new(downloads, &plan, "", args.quiet);
+        let trial = conduct(plan, &mut executor, &clock);
+        drop(executor);
+        Findings::new(&trial, conditions(begun, &config.settings), args.lab.seed)
+    };
+    let result = Rendered {
+        text: report::text(&findings),
+        json: report::json(&findings),
+        html: report::html(&findings),
+    };
+    result.deliver(args)?;
+    Ok(match stop.reason() {
+        Some(StopReason::Interrupted) => INTERRUPTED.into(),
+        _ if !is_whole(&findings) || !config.plan.errors.is_empty() => FAILURE.into(),
+        _ => ExitCode::SUCCESS,
+    })
+}
+
+/// Whether the data bear a statement, be it that nothing is gained.
+pub(crate) fn is_whole(findings: &Findings) -> bool {
+    !matches!(findings.verdict, Verdict::Refused { .. })
+}
+
+fn plan(args: &Args, urls: usize) -> Plan {
+    let plan = match &args.lab.sweep {
+        None => Plan::compare(wanted_concurrency(args)),
+        Some(sweep) => {
+            let levels = match sweep {
+                Sweep::Automatic => automatic_levels(urls),
+                Sweep::Levels(levels) => levels.clone(),
+            };
+            let most = levels.iter().copied().max().filter(|most| *most > 1);
+            let chosen = args.concurrency.map(std::num::NonZeroUsize::get).or(most);
+            Plan::sweep(&levels, chosen.unwrap_or_else(|| wanted_concurrency(args)))
+        }
+    };
+    limited(plan, args)
+}
+
+fn wanted_concurrency(args: &Args) -> usize {
+    args.concurrency.unwrap_or(Settings::default().concurrency).get()
+}
+
+/// The plan with as many rounds and as much time as the user wants.
+pub(crate) fn limited(plan: Plan, args: &Args) -> Plan {
+    let plan = plan.with_rounds(args.lab.runs.map_or(ROUNDS, std::num::NonZeroUsize::get));
+    match args.max_time {
+        Some(max_time) => plan.with_max_time(max_time),
+        None => plan,
+    }
+}
+
+/// Under what conditions the runs are made that begin at `begun`.
+pub(crate) fn conditions(begun: SystemTime, settings: &Settings) -> Conditions {
+    let started = jiff::Timestamp::try_from(begun)
+        .map_or_else(|_| String::new(), |time| time.strftime("%Y-%m-%d %H:%M:%S UTC").to_string());
+    let read =
+        |name: &str| fs::read_to_string(format!("/proc/sys/kernel/{name}")).unwrap_or_default();
+    let (kernel, release) = (read("ostype"), read("osrelease"));
+    let further = [
+        ("Connections", "opened anew in every run, kept from one file to the next"),
+        (
+            "Opening",
+            "as fast as the host answers in the warm-up; at once afterwards, if none was refused",
+        ),
+        ("Name look-ups", "once a run for each host"),
+    ];
+    Conditions {
+        started,
+        client: concat!(env!("CARGO_PKG_NAME"), " ", env!("CARGO_PKG_VERSION")).to_owned(),
+        servers: Vec::new(),
+        system: format!("{} {}, {}", kernel.trim(), release.trim(), std::env::consts::ARCH),
+        processors: thread::available_parallelism().map_or(1, std::num::NonZeroUsize::get),
+        bodies: match settings.saving.content {
+            Content::Save => Bodies::Saved,
+            Content::Discard => Bodies::Discarded,
+        },
+        further: further.map(|(name, value)| (name.to_owned(), value.to_owned())).to_vec(),
+    }
+}
+
+/// An executor whose runs are counted on the terminal, where there is one.
+pub(crate) struct Announced<'a, E> {
+    executor: E,
+    prefix: &'a str,
+    runs: usize,
+    begun: usize,
+    is_shown: bool,
+}
+
+impl<'a, E> Announced<'a, E> {
+    pub(crate) fn new(executor: E, plan: &Plan, prefix: &'a str, is_quiet: bool) -> Self {
+        let runs = 1 + plan.rounds() * plan.levels().len();
+        let is_shown = !is_quiet && io::stderr().is_terminal();
+        Self { executor, prefix, runs, begun: 0, is_shown }
+    }
+}
+
+impl<E: Executor> Executor for Announced<'_, E> {
+    fn run(&mut self, concurrency: usize) -> RunRecord {
+        self.begun += 1;
+        if self.is_shown {
+            let (prefix, begun, runs) = (self.prefix, self.begun, self.runs);
+            let _ =
+                write!(io::stderr(), "\r\x1b[K{prefix}run {begun} of {runs}: c = {concurrency}");
+        }
+        self.executor.run(concurrency)
+    }
+
+    fn was_interrupted(&self) -> bool {
+        self.executor.was_interrupted()
+    }
+}
+
+impl<E> Drop for Announced<'_, E> {
+    fn drop(&mut self) {
+        if self.is_shown {
+            let _ = write!(io::stderr(), "\r\x1b[K");
+        }
+    }
+}
+
+/// A result in its three forms.
+pub(crate) struct Rendered {
+    pub(crate) text: String,
+    pub(crate) json: String,
+    pub(crate) html: String,
+}
+
+impl Rendered {
+    /// Prints and writes what the user wants of it.
+    pub(crate) fn deliver(&self, args: &Args) -> anyhow::Result<()> {
+        let mut printed = self.text.clone();
+        if let Some(path) = report_path(&args.lab) {
+            fs::write(path, &self.html)
+                .with_context(|| format!("cannot write {}", path.display()))?;
+            let _ = writeln!(printed, "\nThe report is in {}.", path.display());
+        }
+        if let Some(path) = json_path(args) {
+            fs::write(path, &self.json)
+                .with_context(|| format!("cannot write {}", path.display()))?;
+        }
+        let printed = match &args.json {
+            Some(path) if documents::is_stdout(path) => &self.json,
+            _ if args.quiet => return Ok(()),
+            _ => &printed,
+        };
+        match io::stdout().lock().write_all(printed.as_bytes()) {
+            // Nobody reads on, but the report is there.
+            Err(error) if error.kind() == io::ErrorKind::BrokenPipe => Ok(()),
+            written => written.context("cannot write the result"),
+        }
+    }
+}
+
+/// The page's file, where there is to be one.
+fn report_path(lab: &LabArgs) -> Option<&Path> {
+    let default = lab.demo.then_some(Path::new("speedup-report.html"));
+    lab.report.as_deref().or(default)
+}
+
+/// The file for the JSON, unless it is for standard output.
+fn json_path(args: &Args) -> Option<&Path> {
+    args.json.as_deref().filter(|path| !documents::is_stdout(path))
+}

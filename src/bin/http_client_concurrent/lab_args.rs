@@ -1,0 +1,98 @@
+//! The command line of the laboratory: what is compared, how often, and where the result goes.
+
+use std::num::NonZeroUsize;
+use std::path::PathBuf;
+
+use clap::ArgGroup;
+use http_concurrent::cli;
+
+use crate::args::parse_count;
+
+#[derive(Debug, clap::Args)]
+#[command(
+    next_help_heading = "Measure the speedup",
+    group(ArgGroup::new("experiment").args(["compare", "sweep", "demo"]).multiple(true))
+)]
+pub(crate) struct LabArgs {
+    /// Fetch the URLs with one connection and with -c of them, in turns, and report the speedup
+    #[arg(long)]
+    pub(crate) compare: bool,
+
+    /// The same with each of these numbers of connections, such as 1,2,4,8,16 or auto
+    #[arg(long, value_name = "N,N…", value_parser = parse_levels)]
+    pub(crate) sweep: Option<Sweep>,
+
+    /// Run the whole experiment against a server within this program, which needs nothing else
+    #[arg(long, conflicts_with_all = ["urls", "input_file", "compare", "sweep", "discard"])]
+    #[arg(conflicts_with_all = ["output", "concurrency"])]
+    pub(crate) demo: bool,
+
+    /// How many times each is run, after one run that does not count [default: 5]
+    #[arg(long, value_name = "N", value_parser = parse_count, requires = "experiment")]
+    pub(crate) runs: Option<NonZeroUsize>,
+
+    /// Where the resampling begins that makes the intervals
+    #[arg(long, value_name = "N", default_value = "1", requires = "experiment")]
+    pub(crate) seed: u64,
+
+    /// Do not write files, but read and hash what comes
+    #[arg(long, requires = "experiment")]
+    pub(crate) discard: bool,
+
+    /// Write the result as one page [default with --demo: speedup-report.html]
+    #[arg(long, value_name = "FILE.html", requires = "experiment")]
+    pub(crate) report: Option<PathBuf>,
+}
+
+/// The numbers of connections to try.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) enum Sweep {
+    /// Doubling, as far as there are URLs.
+    Automatic,
+    Levels(Vec<usize>),
+}
+
+impl LabArgs {
+    /// Whether an experiment with the user's URLs is wanted.
+    pub(crate) fn is_comparison(&self) -> bool {
+        self.compare || self.sweep.is_some()
+    }
+}
+
+fn parse_levels(text: &str) -> Result<Sweep, String> {
+    if text == "auto" {
+        return Ok(Sweep::Automatic);
+    }
+    let levels: Vec<usize> =
+        text.split(',').map(cli::parse_positive).collect::<Result<_, _>>().map_err(|_| {
+            "write whole numbers of at least 1 with commas between them, such as 1,2,4,8, or auto"
+                .to_owned()
+        })?;
+    if levels.iter().all(|level| *level == 1) {
+        return Err("one of the numbers must be at least 2".to_owned());
+    }
+    Ok(Sweep::Levels(levels))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn levels_are_whole_numbers_of_which_one_is_above_1() {
+        let levels = |levels: &[usize]| Ok(Sweep::Levels(levels.to_vec()));
+        for (text, expected) in [
+            ("auto", Ok(Sweep::Automatic)),
+            ("1,2,4", levels(&[1, 2, 4])),
+            ("8", levels(&[8])),
+            ("1", Err(())),
+            ("1,1", Err(())),
+            ("", Err(())),
+            ("1,,2", Err(())),
+            ("0,2", Err(())),
+            ("2;4", Err(())),
+        ] {
+            assert_eq!(parse_levels(text).map_err(|_| ()), expected, "{text:?}");
+        }
+    }
+}
