@@ -16,7 +16,9 @@ use super::{median, side};
 const UNNOTICED_SECONDS: f64 = 0.05;
 /// The share of the processors' time from which they count as full.
 const FULL_PROCESSORS: f64 = 0.8;
-/// The stretch of the fetches in company, against alone, from which something shared is full.
+/// The stretch of the fetches in company, against alone, from which full processors are felt.
+const SLOWED: f64 = 1.2;
+/// The same, from which something shared is full.
 const STRETCHED: f64 = 1.5;
 /// The share of a run from which one file, or one wait, is what the run lasted for.
 const DOMINANT: f64 = 0.8;
@@ -184,7 +186,9 @@ impl Evidence {
 
     /// Something that all fetches share is full.
     fn shared(&self) -> Option<Finding> {
-        if let Some(busy) = self.processor.filter(|&busy| busy >= FULL_PROCESSORS) {
+        // Others may keep the processors busy as well: only if the fetches took longer is that a limit.
+        let is_slowed = self.concurrent.busy >= SLOWED * self.sequential.busy;
+        if let Some(busy) = self.processor.filter(|&busy| busy >= FULL_PROCESSORS && is_slowed) {
             let percent = Ratio::new(100.0 * busy);
             let sentence = format!("The processors of this machine: they were {percent} % busy.");
             return Some((Cause::Processor, sentence));
@@ -277,12 +281,16 @@ mod tests {
     #[test]
     fn each_cause_is_told_from_the_others() {
         type Change = fn(&mut RunRecord);
-        let cases: [(Cause, Change); 8] = [
+        let cases: [(Cause, Change); 9] = [
             (Cause::Connections, |_| ()),
             (Cause::HostLimit, |run| run.host_limit = Some(6)),
             (Cause::Connections, |run| run.host_limit = Some(10)),
             (Cause::Waiting, |run| run.fetches[3].phases.waiting = run.wall),
-            (Cause::Processor, |run| run.processor_busy = Some(0.9)),
+            (Cause::Connections, |run| run.processor_busy = Some(0.9)),
+            (Cause::Processor, |run| {
+                run.processor_busy = Some(0.9);
+                stretch(run, 1, 2);
+            }),
             (Cause::Link, |run| stretch(run, 1, 4)),
             (Cause::Server, |run| stretch(run, 9, 1)),
             (Cause::Unclear, |run| run.wall *= 3),

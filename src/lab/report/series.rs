@@ -62,9 +62,9 @@ impl<'a> Line<'a> {
 }
 
 impl Series {
-    /// The table and each experiment's answer, as lines of text for a terminal.
+    /// The introduction and the table, as lines of text for a terminal.
     #[must_use]
-    pub fn text(&self) -> String {
+    pub fn table(&self) -> String {
         let mut out = String::new();
         let width = self.experiments.iter().map(|chapter| chapter.title.chars().count()).max();
         let width = width.unwrap_or(0);
@@ -87,6 +87,13 @@ impl Series {
                 "{title:<width$} {one:>8} {many:>8} {speedup:>8}  {interval:<15}{ceiling:>8}"
             );
         }
+        printable(&out)
+    }
+
+    /// The table and each experiment's answer, as lines of text for a terminal.
+    #[must_use]
+    pub fn text(&self) -> String {
+        let mut out = self.table();
         for Chapter { title, findings } in &self.experiments {
             let _ = writeln!(out, "\n{title}");
             paragraph(&mut out, &findings.headline);
