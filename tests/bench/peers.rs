@@ -20,11 +20,22 @@ pub(crate) struct Peer {
 }
 
 impl Peer {
+    /// Ours, with limits that are never met.
     pub(crate) fn ours(root: &Path) -> Result<Self, String> {
+        let limits = ["-maxclient", "4000", "-maxtotal", "8000"];
+        Self::ours_with(root, &[&limits[..], &["-keep-alive-requests", "1000000000"]].concat())
+    }
+
+    /// Ours, as it is.
+    pub(crate) fn ours_stock(root: &Path) -> Result<Self, String> {
+        Self::ours_with(root, &["-maxclient", "12", "-maxtotal", "60"])
+    }
+
+    fn ours_with(root: &Path, options: &[&str]) -> Result<Self, String> {
         let port = free_port();
         let child = Command::new(env!("CARGO_BIN_EXE_http_server_conc"))
-            .args(["-q", "-p", &port.to_string(), "-maxclient", "4000", "-maxtotal", "8000"])
-            .args(["-keep-alive-requests", "1000000000"])
+            .args(["-q", "-p", &port.to_string()])
+            .args(options)
             .arg("--root")
             .arg(root)
             .stdout(Stdio::null())
@@ -83,6 +94,19 @@ impl Peer {
         Self::ready("Apache (event)", port, child, Some(directory))
     }
 
+    /// Python's own, which speaks HTTP/1.0 and closes every connection after its answer.
+    pub(crate) fn python(root: &Path) -> Result<Self, String> {
+        let port = free_port();
+        let child = Command::new(find("python3")?)
+            .args(["-m", "http.server", &port.to_string(), "--bind", "127.0.0.1", "--directory"])
+            .arg(root)
+            .stdout(Stdio::null())
+            .stderr(Stdio::null())
+            .spawn()
+            .map_err(|error| error.to_string())?;
+        Self::ready("python3 -m http.server", port, child, None)
+    }
+
     fn ready(
         name: &'static str,
         port: u16,
@@ -98,6 +122,10 @@ impl Peer {
             thread::sleep(Duration::from_millis(10));
         }
         Ok(peer)
+    }
+
+    pub(crate) fn port(&self) -> u16 {
+        self.port
     }
 
     pub(crate) fn url(&self, path: &str) -> String {

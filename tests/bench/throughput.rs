@@ -7,6 +7,7 @@
 //! steadier figure where other work shares the machine.
 
 #[path = "peers.rs"]
+#[allow(dead_code, reason = "the servers are shared with a bench that measures others")]
 mod peers;
 
 use std::path::Path;
