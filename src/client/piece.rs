@@ -176,6 +176,9 @@ impl<'r> Fetcher<'r> {
             && coding_of(&answer.head).is_none()
             && length.is_some()
             && length_of(framing).is_none_or(|declared| Some(declared) == length);
+        if fits {
+            split.ranges_are_honoured();
+        }
         Ok(fits.then_some((answer, framing)))
     }
 

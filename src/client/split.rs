@@ -43,6 +43,8 @@ pub(super) struct SplitFile {
 struct Pieces {
     /// Not in order; those that are complete stay, empty.
     list: Vec<Piece>,
+    /// The server has sent a piece as it was asked for one.
+    are_ranges_honoured: bool,
     helpers: usize,
     most_helpers: usize,
     noted: Instant,
@@ -103,7 +105,9 @@ impl SplitFile {
             .map(|(first, last)| Piece { next: first, end: last + 1, is_taken: false })
             .collect();
         let most_helpers = connections.saturating_sub(1);
-        let pieces = Pieces { list, helpers: 0, most_helpers, noted: Instant::now() };
+        let (are_ranges_honoured, helpers) = (false, 0);
+        let begun = Instant::now();
+        let pieces = Pieces { list, are_ranges_honoured, helpers, most_helpers, noted: begun };
         Self {
             index,
             total,
@@ -174,6 +178,11 @@ impl SplitFile {
         pieces.helpers < pieces.most_helpers && pieces.are_worth_help()
     }
 
+    /// A piece begins to come.
+    pub(super) fn ranges_are_honoured(&self) {
+        self.lock().are_ranges_honoured = true;
+    }
+
     /// Whether those who help are to go on.
     pub(super) fn wants_any_help(&self) -> bool {
         self.lock().most_helpers > 0
@@ -240,7 +249,7 @@ impl Taken<'_> {
         }
         let mut pieces = split.lock();
         pieces.list[self.at].next += length as u64;
-        // Where it ends a piece may begin that nobody brings: then this one goes on.
+        // Where it ends a piece may begin that nobody brings, or nobody can: then this one goes on.
         if length < content.len() || pieces.list[self.at].next == pieces.list[self.at].end {
             pieces.join_next(self.at);
         }
@@ -268,10 +277,10 @@ impl Pieces {
 
     fn join_next(&mut self, at: usize) {
         let end = self.list[at].end;
-        let next = self
-            .list
-            .iter()
-            .position(|other| !other.is_taken && other.next == end && other.next < other.end);
+        let next = self.list.iter().position(|other| {
+            let is_brought = other.is_taken && self.are_ranges_honoured;
+            !is_brought && other.next == end && other.next < other.end
+        });
         if let Some(next) = next {
             self.list[at].end = self.list[next].end;
             self.list[next].next = self.list[next].end;
@@ -328,16 +337,28 @@ mod tests {
     }
 
     #[test]
-    fn a_stream_goes_on_into_what_nobody_brings() {
+    fn a_stream_goes_on_into_what_nobody_brings_or_has_not_begun_to_bring() {
+        for gives_up in [true, false] {
+            goes_on(gives_up);
+        }
+    }
+
+    fn goes_on(gives_up: bool) {
         let root = tempfile::tempdir().unwrap();
         let split = split(root.path(), 2 * MIB, 2);
         let lead = split.take().unwrap();
-        drop(split.take().unwrap());
+        let mut helper = split.take();
+        if gives_up {
+            helper = None;
+        }
         let content: Vec<u8> = (0_u32..).flat_map(u32::to_le_bytes).take(2 << 20).collect();
         for (number, piece) in content.chunks(100_000).enumerate() {
             assert_eq!(lead.write(piece, Role::Leader).unwrap(), number < 20, "{number}");
         }
         assert_eq!(split.missing_bytes(), 0);
+        if let Some(helper) = helper {
+            assert!(!helper.write(b"late", Role::Helper).unwrap(), "nothing is left to bring");
+        }
         assert!(std::fs::read(root.path().join("a.part")).unwrap() == content);
     }
 
@@ -346,6 +367,7 @@ mod tests {
         let root = tempfile::tempdir().unwrap();
         let split = split(root.path(), 4 * MIB, 2);
         let (lead, help) = (split.take().unwrap(), split.take().unwrap());
+        split.ranges_are_honoured();
         help.write(b"help", Role::Helper).unwrap();
         assert!(!lead.write(&vec![b'l'; 3 << 20], Role::Leader).unwrap());
         assert_eq!((split.missing_bytes(), split.helped_bytes()), (2 * MIB - 4, 4));

@@ -133,6 +133,7 @@ fn run_once(contender: &Contender, list: &Path, connections: &str) -> Measured {
     let begun = Instant::now();
     let mut child = command
         .stdout(Stdio::null())
+        .stderr(Stdio::null())
         .spawn()
         .unwrap_or_else(|error| panic!("{}: {error}", contender.name));
     let mut peak_kibibytes = 0.0_f64;

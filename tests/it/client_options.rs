@@ -300,8 +300,11 @@ fn after_a_kill_in_the_middle_of_a_hundred_downloads_nothing_that_was_there_come
             .map(|entry| entry.metadata().map_or(0, |metadata| metadata.size()));
         sizes.sum::<u64>()
     };
-    // All ten connections hang in the middle of a file.
-    wait_until("ten files hang", || bytes_in(".part") > 10 * 250_000);
+    // All ten connections hang in the middle of a file, and what is before those is there.
+    wait_until("ten files hang", || {
+        let complete = (0..60).all(|number| out.join(number.to_string()).exists());
+        complete && bytes_in(".part") > 10 * 250_000
+    });
     child.kill().unwrap();
     child.wait().unwrap();
     is_killed.store(true, Ordering::SeqCst);

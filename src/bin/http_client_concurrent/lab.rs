@@ -162,8 +162,8 @@ pub(crate) fn conditions(begun: SystemTime, settings: &Settings) -> Conditions {
         system: format!("{} {}, {}", kernel.trim(), release.trim(), std::env::consts::ARCH),
         processors: thread::available_parallelism().map_or(1, std::num::NonZeroUsize::get),
         bodies: match settings.saving.content {
-            Content::Save => Bodies::Saved,
-            Content::Discard => Bodies::Discarded,
+            Content::Saved => Bodies::Saved,
+            Content::Discarded => Bodies::Discarded,
         },
         further: further.map(|(name, value)| (name.to_owned(), value.to_owned())).to_vec(),
     }
