@@ -4,6 +4,7 @@
 //! dashes alone, so the arguments are rewritten before it sees them; everything else is clap's.
 
 use std::ffi::OsString;
+use std::num::NonZeroUsize;
 use std::time::Duration;
 
 use clap::Command;
@@ -76,6 +77,15 @@ pub fn parse_positive(text: &str) -> Result<usize, String> {
         Ok(number) => Ok(number),
         Err(_) => Err("it must be a whole number of at least 1".to_owned()),
     }
+}
+
+/// [`parse_positive`], as a number that is known not to be zero.
+///
+/// # Errors
+/// The reason, for clap to print behind the value.
+pub fn parse_count(text: &str) -> Result<NonZeroUsize, String> {
+    let number = parse_positive(text)?;
+    Ok(NonZeroUsize::new(number).expect("a positive number is not zero"))
 }
 
 /// A length of time: a number with `ms`, `s` (also where no unit is given), `m` or `h`, such as

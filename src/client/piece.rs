@@ -13,7 +13,7 @@ use super::naming::Places;
 use super::part::{Completed, Completion, PART_SUFFIX, PartFile};
 use super::resume::{NOTES_SUFFIX, Rest, last_modified};
 use super::settings::{Digest, Partial};
-use super::split::{MIN_PIECE_BYTES, SplitFile, Taken};
+use super::split::{MIN_PIECE_BYTES, Role, SplitFile, Taken};
 use super::{Arrival, FetchError, Job, Saved};
 use crate::http::{Framing, ResponseHead, Status};
 use crate::net::Body;
@@ -23,13 +23,6 @@ struct Finish<'n> {
     status: Status,
     modified: Option<SystemTime>,
     places: Places<'n>,
-}
-
-/// Who receives a piece.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Role {
-    Leader,
-    Helper,
 }
 
 impl<'r> Fetcher<'r> {

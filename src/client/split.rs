@@ -15,8 +15,14 @@ use std::time::{Duration, Instant};
 use super::FetchError;
 use super::directory::Place;
 use super::part::{PART_SUFFIX, write_notes};
-use super::piece::Role;
 use super::resume::Notes;
+
+/// Who receives a piece.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Role {
+    Leader,
+    Helper,
+}
 
 /// The least that is worth a request of its own.
 pub(super) const MIN_PIECE_BYTES: u64 = 1 << 20;

@@ -45,17 +45,17 @@ pub(crate) struct Args {
     pub(crate) output: PathBuf,
 
     /// How many connections to use at a time
-    #[arg(short, long, value_name = "N", value_parser = parse_count, help_heading = "Connections")]
+    #[arg(short, long, value_name = "N", value_parser = cli::parse_count, help_heading = "Connections")]
     #[arg(long_help = "How many connections to use at a time [default: 5, or as many as --split]")]
     pub(crate) concurrency: Option<NonZeroUsize>,
 
     /// How many of them to one host, at most
-    #[arg(long, value_name = "N", value_parser = parse_count, help_heading = "Connections")]
+    #[arg(long, value_name = "N", value_parser = cli::parse_count, help_heading = "Connections")]
     pub(crate) max_per_host: Option<NonZeroUsize>,
 
     /// How many of them for one file, where it is large
     #[arg(long, default_value = "1", value_name = "N", help_heading = "Connections")]
-    #[arg(value_parser = parse_count)]
+    #[arg(value_parser = cli::parse_count)]
     pub(crate) split: NonZeroUsize,
 
     /// How long to wait for a connection
@@ -190,11 +190,6 @@ impl Args {
         let words = cli::long_options_with_one_dash(&Self::command(), words);
         Self::try_parse_from(words).unwrap()
     }
-}
-
-pub(crate) fn parse_count(text: &str) -> Result<NonZeroUsize, String> {
-    let number = cli::parse_positive(text)?;
-    Ok(NonZeroUsize::new(number).expect("a positive number is not zero"))
 }
 
 #[cfg(test)]

@@ -6,8 +6,6 @@ use std::path::PathBuf;
 use clap::ArgGroup;
 use http_concurrent::cli;
 
-use crate::args::parse_count;
-
 #[derive(Debug, clap::Args)]
 #[command(
     next_help_heading = "Measure the speedup",
@@ -28,7 +26,7 @@ pub(crate) struct LabArgs {
     pub(crate) demo: bool,
 
     /// How many times each is run, after one run that does not count [default: 5]
-    #[arg(long, value_name = "N", value_parser = parse_count, requires = "experiment")]
+    #[arg(long, value_name = "N", value_parser = cli::parse_count, requires = "experiment")]
     pub(crate) runs: Option<NonZeroUsize>,
 
     /// Where the resampling begins that makes the intervals
