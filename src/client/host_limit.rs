@@ -135,7 +135,8 @@ impl HostLimit {
             return Verdict::Wait(Some(until));
         }
         if load.in_use >= self.current() && !self.probes(now) {
-            return Verdict::Wait(self.probe_at);
+            // Where no more may be tried there is no probe to wait for, and its time may be long past.
+            return Verdict::Wait(self.probe_at.filter(|_| self.current() < self.most()));
         }
         if load.idle == 0 && self.room_to_open(load) == 0 {
             return Verdict::Wait(None);
@@ -287,8 +288,11 @@ mod tests {
         limit.refused(&refusal, load(14, 0, 0), now);
         assert_eq!(limit.current(), 12);
         let later = now + Duration::from_secs(60);
-        assert!(matches!(limit.verdict(load(0, 12, 0), later), Verdict::Wait(_)));
+        assert_eq!(limit.verdict(load(0, 12, 0), later), Verdict::Wait(None));
         assert_eq!(limit.verdict(load(0, 11, 0), later), Verdict::Go);
+        let mut told = HostLimit::new(64, Opening::Gradual);
+        told.advertises(12);
+        assert_eq!(told.verdict(load(0, 12, 0), later), Verdict::Wait(None));
     }
 
     #[test]
