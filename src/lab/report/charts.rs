@@ -85,6 +85,7 @@ pub(super) fn curve(curve: &Curve, interval: &str) -> Markup {
 fn curve_point(point: &Point, curve: &Curve, x: Axis, y: Axis) -> Markup {
     let at = x.place(real(point.concurrency));
     let knee = point.concurrency == curve.knee;
+    let anchor = if at.0 > 90.0 { "end" } else { "middle" };
     let height = y.height(point.ratio.value());
     // A label needs an eighth of the width to itself; the knee's stands above the line.
     let crowded =
@@ -100,10 +101,9 @@ fn curve_point(point: &Point, curve: &Curve, x: Axis, y: Axis) -> Markup {
             @if knee { circle.knee cx=(at) cy=(height) r="9" {} }
             circle.point cx=(at) cy=(height) r="4.5" {}
             @if knee {
-                text.value x=(at) y=(height) dy="-16" text-anchor="middle" { (point.ratio) " (knee)" }
+                text.value x=(at) y=(height) dy="-16" text-anchor=(anchor) { (point.ratio) " (knee)" }
             } @else if point.concurrency > 1 && !crowded {
-                text.value x=(at) y=(height) dy="24"
-                    text-anchor=(if at.0 > 90.0 { "end" } else { "middle" }) { (point.ratio) }
+                text.value x=(at) y=(height) dy="24" text-anchor=(anchor) { (point.ratio) }
             }
         }
     }

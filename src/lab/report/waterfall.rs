@@ -18,6 +18,8 @@ use super::plot::{Axis, Percent};
 /// A run of at most so many fetches and lanes is drawn fetch by fetch.
 const FEW_FETCHES: usize = 150;
 const FEW_LANES: usize = 64;
+/// So many of what can just be seen fill the width.
+const HAIRS_PER_SCALE: u32 = 1000;
 /// The columns of time where fetches are too many to be drawn one by one.
 const BINS: usize = 160;
 /// The most rows of other runs; more lanes share them.
@@ -95,8 +97,11 @@ fn caption(drawn: &Drawn, runs: &[&RunRecord]) -> String {
 }
 
 fn legend(runs: &[&RunRecord]) -> Markup {
-    let happened = |phase: fn(&Phases) -> Duration| {
-        runs.iter().flat_map(|run| &run.fetches).any(|fetch| !phase(&fetch.phases).is_zero())
+    // What is thinner than a hair needs no explanation.
+    let is_seen = |phase: fn(&Phases) -> Duration| {
+        runs.iter().any(|run| {
+            run.fetches.iter().any(|fetch| phase(&fetch.phases) * HAIRS_PER_SCALE > run.wall)
+        })
     };
     let failed = runs.iter().flat_map(|run| &run.fetches).any(|fetch| fetch.failure().is_some());
     let mut drawn = runs.iter().filter(|run| fits(run)).flat_map(|run| idle_queues(run));
@@ -105,7 +110,7 @@ fn legend(runs: &[&RunRecord]) -> Markup {
         ul.legend {
             @if idled { li { i.queue {} "queue, lane idle" } }
             @for part in PARTS {
-                @if happened(part.time) { li { i class=(part.class) {} (part.name) } }
+                @if is_seen(part.time) { li { i class=(part.class) {} (part.name) } }
             }
             @if failed { li { b.failure { "×" } "failed" } }
         }
