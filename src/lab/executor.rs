@@ -1,7 +1,8 @@
 //! The downloader as the laboratory runs it: every run from cold, and every run alike.
 //!
-//! No run profits from another: connections and looked-up names live as long as a run does, nothing is
-//! continued, and every file is replaced. Every body is hashed, in all runs, so that the comparison can
+//! No run profits from another: connections and looked-up names live as long as a run does, and the files
+//! of the last run are removed before the next one, since replacing a file can cost more than making it
+//! (ext4 writes the new one to the disk first). Every body is hashed, in all runs, so that the comparison can
 //! tell that they were the same. What is recorded is what the downloader's outcomes say.
 //!
 //! One thing is carried over from the first run, which is the warm-up: if no host refused anything in it,
@@ -9,7 +10,9 @@
 //! that belong to the first meeting, not to the speed of so many connections.
 
 use std::error::Error;
+use std::fs;
 use std::num::NonZeroUsize;
+use std::path::PathBuf;
 use std::sync::Arc;
 use std::thread;
 use std::time::{Duration, Instant};
@@ -18,8 +21,8 @@ use super::experiment::Executor;
 use super::measurement::{Ending, FetchRecord, Phases, RunRecord};
 use super::processor::Ticks;
 use crate::client::{
-    Arrival, Digest, Existing, Job, Opening, Outcome, OutputDirectory, Partial, Run, Saved,
-    Settings, Silent, Stop, download,
+    Arrival, Content, Digest, Existing, Job, Opening, Outcome, OutputDirectory, Partial, Run,
+    Saved, Settings, Silent, Stop, download,
 };
 
 /// Between two runs, so that servers have noticed the end of the last one's connections, and do not
@@ -35,6 +38,8 @@ pub struct Downloads<'a> {
     settings: Settings,
     deadline: Option<Instant>,
     stop: &'a Stop,
+    /// The files of the last run.
+    saved: Vec<PathBuf>,
     /// Whether there was a run, and how many connections were open at once in it without a refusal.
     borne: Option<usize>,
 }
@@ -55,7 +60,7 @@ impl<'a> Downloads<'a> {
         settings.saving.digest = Digest::Sha256;
         let deadline = settings.timeouts.total.map(|total| Instant::now() + total);
         let urls = jobs.iter().map(|job| Arc::from(job.url.as_str())).collect();
-        Self { jobs, urls, directory, settings, deadline, stop, borne: None }
+        Self { jobs, urls, directory, settings, deadline, stop, saved: Vec::new(), borne: None }
     }
 
     fn record(&self, concurrency: usize, run: &Run, processor_busy: Option<f64>) -> RunRecord {
@@ -98,6 +103,10 @@ impl Executor for Downloads<'_> {
         if self.borne.is_some() {
             thread::sleep(PAUSE);
         }
+        for path in self.saved.drain(..) {
+            // One that cannot be removed is replaced.
+            let _ = fs::remove_file(path);
+        }
         let is_borne = self.borne.is_some_and(|most| concurrency <= most);
         self.settings.opening = if is_borne { Opening::AtOnce } else { Opening::Gradual };
         self.settings.concurrency = NonZeroUsize::new(concurrency).unwrap_or(NonZeroUsize::MIN);
@@ -106,6 +115,10 @@ impl Executor for Downloads<'_> {
         let before = Ticks::now();
         let run = match download(self.jobs, self.directory, &self.settings, self.stop, &Silent) {
             Ok(run) => {
+                if self.settings.saving.content == Content::Saved {
+                    let saved = run.outcomes.iter().flat_map(|outcome| &outcome.result);
+                    self.saved.extend(saved.map(|saved| saved.path.clone()));
+                }
                 let busy =
                     before.zip(Ticks::now()).and_then(|(before, now)| now.busy_since(before));
                 self.record(concurrency, &run, busy)
