@@ -2,6 +2,7 @@
 
 mod client_fetch;
 mod client_limits;
+mod client_misfortunes;
 mod client_options;
 mod client_peers;
 mod client_program;
