@@ -141,8 +141,7 @@ impl Series {
                             th scope="col" { "Experiment" }
                             th scope="col" { "One connection" }
                             th scope="col" { "Several" }
-                            th scope="col" { "Speedup" }
-                            th scope="col" { "95 % interval" }
+                            th scope="col" { "Speedup " span { "(95 % interval)" } }
                             th scope="col" { "Ceiling" }
                         }
                     }
@@ -154,8 +153,7 @@ impl Series {
                                 }
                                 td { (line.one) }
                                 td { (line.many) }
-                                td { strong { (line.speedup) } }
-                                td { (line.interval) }
+                                td { strong { (line.speedup) } " " span { "(" (line.interval) ")" } }
                                 td { (line.ceiling) }
                             }
                         }
