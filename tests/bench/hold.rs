@@ -1,6 +1,6 @@
 //! The server's limits under attack: each attack with what must hold, and whether it does.
 //!
-//! `cargo bench --bench hold` prints a table in some three minutes; `-- --million` makes the last
+//! `cargo bench --bench hold` prints a table in some minutes; `-- --million` makes the last
 //! attack a million connections, `-- NAME` runs only the attacks whose names contain it. Everything is
 //! on this machine: attackers, clients and the server share its processors, so that figures of speed
 //! are given beside those of the same attack on a listener that does nothing but answer and close.
