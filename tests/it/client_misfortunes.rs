@@ -1,4 +1,4 @@
-//! What befalls a download from outside: a server that drips, a directory that goes, a user in a hurry.
+//! What befalls a download from outside: a server that drips, a directory that goes, an impatient user.
 
 use std::fs;
 use std::process::Stdio;
@@ -57,7 +57,7 @@ fn a_directory_that_vanishes_fails_what_was_to_go_there_and_nothing_else() {
 }
 
 #[test]
-fn a_second_interrupt_ends_at_once() {
+fn two_interrupts_in_a_row_have_the_status_of_one() {
     let server = Scripted::start(|peer| {
         while peer.read_request().is_some() {
             peer.send("HTTP/1.1 200 OK\r\nContent-Length: 10\r\n\r\nhalf");
