@@ -10,7 +10,7 @@ use std::process::{Child, Command, ExitStatus, Stdio};
 use std::thread;
 use std::time::{Duration, Instant};
 
-use rustix::process::{Pid, Signal, kill_process};
+use rustix::process::{Pid, Resource, Rlimit, Signal, getrlimit, kill_process, prlimit};
 
 use super::PATIENCE;
 use super::conversation::Conversation;
@@ -80,6 +80,15 @@ impl ServerProgram {
         // The fields behind the name begin with the third; utime is the 14th, stime the 15th.
         let ticks = fields.split_whitespace().skip(11).take(2);
         Duration::from_millis(ticks.map(|field| field.parse::<u64>().unwrap() * 10).sum())
+    }
+
+    /// Changes the soft limit on the descriptors that it may open from now on (getrlimit(2),
+    /// `RLIMIT_NOFILE`), and returns what the limit was.
+    pub(crate) fn limit_descriptors(&self, soft: u64) -> u64 {
+        let pid = Some(Pid::from_child(&self.child));
+        let Rlimit { maximum, .. } = getrlimit(Resource::Nofile);
+        let new = Rlimit { current: Some(soft), maximum };
+        prlimit(pid, Resource::Nofile, new).unwrap().current.unwrap()
     }
 
     /// Descriptors that it holds.
