@@ -25,8 +25,7 @@ use crate::net::{Body, BodyError, Deadline, HeadReadError, Input, is_disconnect,
 /// Most informational answers before the one that counts (RFC 9110 §15.2 has no limit).
 const MAX_INFORMATIONAL: usize = 100;
 
-/// Room offered to each read of a body. A larger buffer gains nothing on loopback; the pages that
-/// small files do not fill cost nothing.
+/// Most room offered to each read of a body. A larger buffer gains nothing on loopback.
 const BUFFER_BYTES: usize = 256 * 1024;
 
 /// A body that nobody wants is read past, to keep its connection, if it is no longer than this and

@@ -20,6 +20,10 @@ use super::{
     FetchError, Job, Observer, Outcome, OutputDirectory, Run, Saved, Settings, Stop, StopReason,
 };
 
+/// Address space for each worker's stack. The C library keeps the stacks of ended threads for new ones up
+/// to 40 MiB in all (glibc's `pthread_create`), and at the usual 2 MiB each those are soon used up.
+const STACK_BYTES: usize = 512 * 1024;
+
 /// Why nothing could be fetched.
 #[derive(Debug)]
 pub enum StartError {
@@ -140,6 +144,7 @@ impl<'r> Shared<'r> {
         for worker in 0..size {
             let spawned = thread::Builder::new()
                 .name(format!("fetch-{worker}"))
+                .stack_size(STACK_BYTES)
                 .spawn_scoped(scope, move || self.work(worker));
             match spawned {
                 Ok(thread) => threads.push(thread),

@@ -15,9 +15,15 @@ pub struct Input {
     /// The unconsumed bytes are `buffer[start..end]`; the rest is room to read into.
     start: usize,
     end: usize,
-    /// Room offered to each read.
+    /// Room offered to the next read.
+    room: usize,
+    /// Most room ever offered to a read.
     capacity: usize,
 }
+
+/// Room offered to the first read; it doubles with each read that uses it up. Small messages then
+/// touch few pages of memory, and long ones have the large reads that make them cheap.
+const FIRST_ROOM: usize = 16 * 1024;
 
 /// Why no head was read.
 #[derive(Debug)]
@@ -47,10 +53,11 @@ impl<E: error::Error + 'static> error::Error for HeadReadError<E> {
 }
 
 impl Input {
-    /// An empty one that offers `capacity` bytes of room to each read, and allocates nothing yet.
+    /// An empty one that comes to offer as much as `capacity` bytes of room to each read, and allocates
+    /// nothing yet.
     #[must_use]
     pub fn with_capacity(capacity: usize) -> Self {
-        Self { buffer: Vec::new(), start: 0, end: 0, capacity }
+        Self { buffer: Vec::new(), start: 0, end: 0, room: FIRST_ROOM.min(capacity), capacity }
     }
 
     /// What is there and not yet consumed.
@@ -79,23 +86,22 @@ impl Input {
     pub fn fill(&mut self, stream: &mut impl Read) -> io::Result<usize> {
         if self.start == self.end {
             (self.start, self.end) = (0, 0);
-        } else if self.start > 0 && self.buffer.len() - self.end < self.capacity {
+        } else if self.start > 0 && self.buffer.len() - self.end < self.room {
             self.buffer.copy_within(self.start..self.end, 0);
             (self.start, self.end) = (0, self.end - self.start);
         }
-        if self.buffer.is_empty() {
-            // Zeroed by the system, so that pages which no message ever fills are never touched.
-            self.buffer = vec![0; self.capacity];
-        }
-        // A body is consumed as it comes, so only a head that is still incomplete makes this grow,
-        // and heads are bounded.
-        if self.buffer.len() - self.end < self.capacity {
-            self.buffer.resize(self.end + self.capacity, 0);
+        // A body is consumed as it comes, so beyond the capacity only a head that is still incomplete
+        // makes this grow, and heads are bounded.
+        if self.buffer.len() - self.end < self.room {
+            self.buffer.resize(self.end + self.room, 0);
         }
         loop {
             match stream.read(&mut self.buffer[self.end..]) {
                 Ok(count) => {
                     self.end += count;
+                    if count >= self.room {
+                        self.room = (self.room * 2).min(self.capacity);
+                    }
                     return Ok(count);
                 }
                 Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
@@ -166,6 +172,22 @@ mod tests {
         assert_eq!(input.fill(&mut stream).unwrap(), 2);
         assert_eq!(input.data(), b"ij");
         assert_eq!(input.fill(&mut stream).unwrap(), 0);
+    }
+
+    #[test]
+    fn room_grows_with_what_comes_up_to_the_capacity() {
+        let mut input = Input::with_capacity(FIRST_ROOM * 3);
+        let mut stream = io::repeat(b'a');
+        let mut counts = [1, 2, 3, 3].map(|rooms| (rooms * FIRST_ROOM, 0));
+        for (_, read) in &mut counts {
+            *read = input.fill(&mut stream).unwrap();
+            input.consume(*read);
+        }
+        assert!(counts.iter().all(|(room, read)| room == read), "{counts:?}");
+        let mut few: &[u8] = b"few";
+        let mut input = Input::with_capacity(FIRST_ROOM * 3);
+        input.fill(&mut few).unwrap();
+        assert_eq!(input.buffer.len(), FIRST_ROOM, "as long as little comes, little is held");
     }
 
     #[test]
