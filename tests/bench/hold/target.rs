@@ -9,7 +9,7 @@ use std::process::{Child, Command, Stdio};
 use std::thread;
 use std::time::{Duration, Instant};
 
-use rustix::process::{Pid, Signal, kill_process};
+use rustix::process::{Pid, Resource, Rlimit, Signal, getrlimit, kill_process, prlimit};
 use tempfile::TempDir;
 
 use super::client::{Client, status_of};
@@ -91,6 +91,15 @@ impl Target {
 
     pub(crate) fn descriptors(&self) -> io::Result<usize> {
         Ok(fs::read_dir(format!("/proc/{}/fd", self.child.id()))?.count())
+    }
+
+    /// Changes the soft limit on the descriptors that it may open from now on, and returns what the
+    /// limit was.
+    pub(crate) fn limit_descriptors(&self, soft: u64) -> io::Result<u64> {
+        let Rlimit { maximum, .. } = getrlimit(Resource::Nofile);
+        let new = Rlimit { current: Some(soft), maximum };
+        let old = prlimit(Some(Pid::from_child(&self.child)), Resource::Nofile, new)?;
+        Ok(old.current.unwrap_or(u64::MAX))
     }
 
     pub(crate) fn signal(&self, signal: Signal) -> io::Result<()> {
