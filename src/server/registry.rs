@@ -6,7 +6,7 @@
 
 use std::collections::HashMap;
 use std::net::{IpAddr, Shutdown, TcpStream};
-use std::sync::atomic::{AtomicU8, AtomicU64, Ordering};
+use std::sync::atomic::{AtomicU8, AtomicU64, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
@@ -45,6 +45,11 @@ impl Phase {
         }
     }
 
+    /// It is in the middle of a request.
+    const fn is_active(self) -> bool {
+        matches!(self, Self::Reading | Self::Sending)
+    }
+
     fn from_number(number: u8) -> Self {
         Self::ALL[usize::from(number)]
     }
@@ -66,6 +71,8 @@ pub(super) struct Live {
     /// The request that is being answered, or was last.
     request: Mutex<Vec<u8>>,
     permit: Mutex<Option<Permit>>,
+    /// The registry's count, kept where phases change.
+    active: Arc<AtomicUsize>,
 }
 
 impl Live {
@@ -85,7 +92,18 @@ impl Live {
         let entered = self.phase.fetch_update(Ordering::AcqRel, Ordering::Acquire, |current| {
             (current != Phase::Closing as u8).then_some(phase as u8)
         });
+        if let Ok(before) = entered {
+            self.count_active(Phase::from_number(before).is_active(), phase.is_active());
+        }
         entered.is_ok()
+    }
+
+    fn count_active(&self, before: bool, after: bool) {
+        match (before, after) {
+            (false, true) => self.active.fetch_add(1, Ordering::Relaxed),
+            (true, false) => self.active.fetch_sub(1, Ordering::Relaxed),
+            _ => return,
+        };
     }
 
     /// Closes the connection from outside if it is in this phase, and takes its slot.
@@ -143,6 +161,8 @@ pub(super) struct Registry {
     /// Connections of proxies that have yet to say whose they are.
     unidentified: Mutex<Vec<Arc<TcpStream>>>,
     next_id: AtomicU64,
+    /// Connections in the middle of a request.
+    active: Arc<AtomicUsize>,
 }
 
 /// How many connections are active, and how many wait between two requests or for their first.
@@ -178,6 +198,7 @@ impl Registry {
             bytes_sent: AtomicU64::new(0),
             request: Mutex::default(),
             permit: Mutex::new(Some(permit)),
+            active: Arc::clone(&self.active),
         });
         self.lock().entry(client.key).or_default().push(Arc::clone(&live));
         Registration { registry: Arc::clone(self), live }
@@ -195,12 +216,18 @@ impl Registry {
         let mut activity = Activity::default();
         for live in of_client(&clients, client) {
             match live.phase() {
-                Phase::Reading | Phase::Sending => activity.active += 1,
-                Phase::Fresh | Phase::Idle => activity.idle += 1,
                 Phase::Closing => {}
+                phase if phase.is_active() => activity.active += 1,
+                _ => activity.idle += 1,
             }
         }
         activity
+    }
+
+    /// How many connections are in the middle of a request, of all: counted as it changes, since the
+    /// accept loop asks for each that it rejects, and there may be thousands.
+    pub(super) fn active(&self) -> usize {
+        self.active.load(Ordering::Relaxed)
     }
 
     /// Closes the connection that has been idle between two requests for longest, of this client or,
@@ -280,6 +307,7 @@ impl Drop for Unidentified<'_> {
 
 impl Drop for Registration {
     fn drop(&mut self) {
+        self.live.count_active(self.live.phase().is_active(), false);
         let mut clients = self.registry.lock();
         if let Some(entries) = clients.get_mut(&self.live.client.key) {
             entries.retain(|live| live.id != self.live.id);
@@ -335,9 +363,16 @@ mod tests {
         let (one, _peer) = setting.enter(1, Phase::Sending);
         let (two, _peer) = setting.enter(1, Phase::Idle);
         let client = Some(one.live.client.key);
-        assert_eq!(setting.registry.activity(client), Activity { active: 1, idle: 1 });
+        let active = |client| (setting.registry.activity(client).active, setting.registry.active());
+        assert_eq!(active(client), (1, 1));
         assert_eq!(setting.registry.activity(None), Activity { active: 1, idle: 1 });
+        two.live.enter(Phase::Reading);
+        two.live.enter(Phase::Sending);
+        assert_eq!(active(client), (2, 2));
         drop(one);
+        assert_eq!(active(client), (1, 1));
+        two.live.enter(Phase::Idle);
+        assert_eq!(active(client), (0, 0));
         assert_eq!(setting.registry.activity(client), Activity { active: 0, idle: 1 });
         drop(two);
         assert_eq!((setting.registry.count(), setting.admission.held()), (0, (0, 0)));

@@ -129,6 +129,10 @@ impl Service {
     pub(super) fn answer_rejected(&self, rejection: &Rejection) -> Response {
         self.tally.rejected(rejection.scope);
         self.rejections.note(rejection);
-        rejection.response(self.registry.activity(rejection.among()).active)
+        let active = match rejection.among() {
+            Some(client) => self.registry.activity(Some(client)).active,
+            None => self.registry.active(),
+        };
+        rejection.response(active)
     }
 }
