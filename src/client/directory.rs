@@ -170,8 +170,12 @@ impl Place {
         created.map(File::from).map_err(|error| self.failure(suffix, error.into()))
     }
 
-    /// Removes the file beside it; that it is not there is as good.
+    /// Removes the file beside it; that it is not there is as good, and is looked for first: to remove
+    /// locks the directory for all who write in it, even where there is nothing to remove.
     pub(super) fn remove(&self, suffix: &str) {
+        if statat(self.handle(), self.beside(suffix), AtFlags::SYMLINK_NOFOLLOW).is_err() {
+            return;
+        }
         match unlinkat(self.handle(), self.beside(suffix), AtFlags::empty()) {
             Ok(()) | Err(rustix::io::Errno::NOENT) => {}
             Err(error) => {
