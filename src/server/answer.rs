@@ -79,11 +79,10 @@ impl Answerer {
 
     /// Answers with a file, or with a coded twin of it that the client prefers (RFC 9110 §12.5.3).
     fn answer_file(&self, head: &RequestHead, path: &TargetPath, file: StaticFile) -> Response {
-        let mut varies = false;
+        let varies = self.site.may_have_twins(&file);
         let mut chosen = file;
-        if head.fields().first("Accept-Encoding").is_some() {
+        if varies && head.fields().first("Accept-Encoding").is_some() {
             let twins = self.site.find_twins(path, &chosen);
-            varies = !twins.codings().is_empty();
             // A client that refuses everything there is gets the file as it is: §12.5.3 allows it.
             let coding = choose_coding(&head.fields(), twins.codings()).unwrap_or(Coding::Identity);
             if let Some(twin) = twins.take(coding) {

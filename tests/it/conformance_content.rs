@@ -62,6 +62,8 @@ fn with_twins(configure: impl FnOnce(&mut ServerConfig)) -> TestServer {
         ("only.css", "style"),
         ("only.css.gz", "gz"),
         ("plain.txt", "plain"),
+        ("photo.png", "picture"),
+        ("photo.png.gz", "longer than the picture"),
         ("old.txt", "edited since"),
         ("old.txt.gz", "from before"),
         ("index.html", "index"),
@@ -99,11 +101,14 @@ fn precompressed_twins() {
         ("/app.js", Some("gzip;q=0"), "identity", true),
         ("/app.js", Some("gzip;q=2"), "identity", true), // no weight
         ("/app.js", Some(""), "identity", true),
-        ("/app.js", None, "identity", false),
+        ("/app.js", None, "identity", true),
         ("/only.css", Some("br, gzip;q=0.1"), "gzip", true),
         ("/only.css", Some("br"), "identity", true),
-        ("/plain.txt", Some("gzip, br"), "identity", false),
-        ("/old.txt", Some("gzip"), "identity", false), // its twin is older than the file
+        ("/plain.txt", Some("gzip, br"), "identity", true), // it may have a twin tomorrow
+        ("/plain.txt", None, "identity", true),
+        ("/old.txt", Some("gzip"), "identity", true), // its twin is older than the file
+        ("/photo.png", Some("gzip"), "identity", false), // it is compressed already
+        ("/photo.png", None, "identity", false),
         ("/", Some("br"), "br", true),
         ("/app.js.gz", Some("gzip"), "identity", false), // a file of its own
     ] {
@@ -137,12 +142,33 @@ fn precompressed_twins() {
     }
 }
 
+/// RFC 9110 §12.5.5, §15.4.5: whatever is answered with a file that may have twins depends on the
+/// field, also where the request has none.
+#[test]
+fn what_depends_on_the_coding_says_so() {
+    let server = with_twins(|_| {});
+    for coding in ["", "Accept-Encoding: gzip\r\n"] {
+        for (fields, status) in
+            [("", 200), ("Range: bytes=0-1\r\n", 206), ("If-None-Match: *\r\n", 304)]
+        {
+            let reply = server.get_with("/app.js", &format!("{coding}{fields}"));
+            assert_eq!(reply.status, status);
+            assert_eq!(reply.field("Vary"), Some("Accept-Encoding"), "{status} {coding}");
+        }
+        let mut conversation = server.connect();
+        conversation.send(format!("HEAD /app.js HTTP/1.1\r\nHost: a\r\n{coding}\r\n"));
+        assert_eq!(conversation.reply_to_head().field("Vary"), Some("Accept-Encoding"));
+    }
+}
+
 #[test]
 fn twins_may_be_ignored() {
     let server = with_twins(|config| config.site.precompressed = Precompressed::Ignored);
-    let reply = server.get_with("/app.js", "Accept-Encoding: br\r\n");
-    assert_eq!(reply.text(), "the script itself");
-    assert_eq!((reply.field("Vary"), reply.field("Content-Encoding")), (None, None));
+    for fields in ["", "Accept-Encoding: br\r\n"] {
+        let reply = server.get_with("/app.js", fields);
+        assert_eq!(reply.text(), "the script itself");
+        assert_eq!((reply.field("Vary"), reply.field("Content-Encoding")), (None, None));
+    }
 }
 
 #[test]

@@ -37,6 +37,31 @@ pub fn content_type(name: &[u8]) -> Option<Cow<'static, str>> {
     })
 }
 
+/// Whether a file of this type becomes shorter by being compressed: pictures, sound, films and
+/// archives are so already. In doubt it does.
+#[must_use]
+pub(super) fn is_compressible(content_type: &str) -> bool {
+    const COMPRESSED: [&str; 11] = [
+        "application/epub+zip",
+        "application/gzip",
+        "application/java-archive",
+        "application/x-7z-compressed",
+        "application/x-bzip2",
+        "application/x-rar-compressed",
+        "application/x-xz",
+        "application/zip",
+        "application/zstd",
+        "font/woff",
+        "font/woff2",
+    ];
+    const RAW_PICTURES: [&str; 3] = ["image/bmp", "image/svg+xml", "image/x-icon"];
+    match content_type.split_once('/') {
+        Some(("audio" | "video", _)) => false,
+        Some(("image", _)) => RAW_PICTURES.contains(&content_type),
+        _ => !COMPRESSED.contains(&content_type),
+    }
+}
+
 /// The type and subtype that belong to an extension.
 fn essence(extension: &str) -> Option<&'static str> {
     /// Where `mime_guess` has an obsolete type or none.
@@ -89,6 +114,42 @@ mod tests {
             assert_eq!(content_type(name.as_bytes()).as_deref(), expected, "{name:?}");
         }
         assert_eq!(content_type(b"a.\xff\xfe"), None);
+    }
+
+    #[test]
+    fn what_is_compressed_already_is_known_by_its_type() {
+        for (name, expected) in [
+            ("index.html", true),
+            ("app.js", true),
+            ("data.json", true),
+            ("drawing.svg", true),
+            ("favicon.ico", true),
+            ("scan.bmp", true),
+            ("module.wasm", true),
+            ("font.ttf", true),
+            ("archive.tar", true),
+            ("data.bin", true),
+            ("document.pdf", true),
+            ("photo.jpeg", false),
+            ("photo.avif", false),
+            ("screen.png", false),
+            ("font.woff2", false),
+            ("song.mp3", false),
+            ("film.mp4", false),
+            ("a.zip", false),
+            ("a.tar.gz", false),
+            ("a.tar.bz2", false),
+            ("a.tar.xz", false),
+            ("a.tar.zst", false),
+            ("a.7z", false),
+            ("a.rar", false),
+            ("a.jar", false),
+            ("book.epub", false),
+        ] {
+            let content_type = content_type(name.as_bytes()).unwrap();
+            assert_eq!(is_compressible(&content_type), expected, "{name}: {content_type}");
+        }
+        assert!(is_compressible(OCTET_STREAM), "of which nothing is known");
     }
 
     #[test]

@@ -5,6 +5,7 @@
 
 use std::time::SystemTime;
 
+use super::content_type::is_compressible;
 use super::{Opened, Precompressed, Site, StaticFile, join};
 use crate::http::{Coding, TargetPath};
 
@@ -19,9 +20,7 @@ pub struct Twins {
 }
 
 impl Twins {
-    /// The codings that the file is to be had in, besides identity. Where there are any, the answer
-    /// depends on `Accept-Encoding`, also if it is the plain file, and `Vary` has to say so
-    /// (RFC 9110 §12.5.5).
+    /// The codings that the file is to be had in, besides identity.
     #[must_use]
     pub fn codings(&self) -> &[Coding] {
         &self.codings
@@ -36,16 +35,24 @@ impl Twins {
 }
 
 impl Site {
+    /// Whether a twin may stand for this file, be there one at present or not: then the answer depends
+    /// on `Accept-Encoding`, also if it is the plain file and to a request without the field, and `Vary`
+    /// has to say so (RFC 9110 §12.5.5).
+    ///
+    /// The type alone decides. To look whether there is a twin takes an attempt to open for each
+    /// coding, an eighth of what a whole request costs, and it may be put there a moment later.
+    #[must_use]
+    pub fn may_have_twins(&self, plain: &StaticFile) -> bool {
+        self.settings.precompressed == Precompressed::Served && is_compressible(&plain.content_type)
+    }
+
     /// Finds the twins of `plain`, which was found under `path`: regular files that are served
     /// themselves, neither older than the plain file, which may have been edited since, nor empty,
     /// which no coded content is. One that cannot be opened is none.
-    ///
-    /// To be asked only for a request with `Accept-Encoding`: it costs an attempt to open for each
-    /// coding. A cached answer to another request needs no `Vary`, as everyone can read the plain file.
     #[must_use]
     pub fn find_twins(&self, path: &TargetPath, plain: &StaticFile) -> Twins {
         let mut twins = Twins::default();
-        if self.settings.precompressed == Precompressed::Ignored {
+        if !self.may_have_twins(plain) {
             return twins;
         }
         let mut name = match plain.index {
