@@ -37,7 +37,9 @@ impl Answerer {
         self.with_further_fields(refusal(head, error))
     }
 
-    fn with_further_fields(&self, response: Response) -> Response {
+    /// Adds the operator's fields, also to what is answered before there is a request: without them a
+    /// script from another origin could not even read that it was rejected (CORS).
+    pub(super) fn with_further_fields(&self, response: Response) -> Response {
         self.extra.further.iter().fold(response, |response, field| {
             response.field(field.name.clone(), field.value.clone())
         })

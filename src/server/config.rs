@@ -46,7 +46,8 @@ pub struct ServerConfig {
 pub struct ExtraFields {
     /// The value of `Cache-Control` for files (RFC 9111 §5.2).
     pub cache_control: Option<String>,
-    /// Fields of every answer to a request, in this order.
+    /// Fields of every answer but the status, in this order: rejections have them too. The status is for
+    /// the operator's own eyes, which a field such as `Access-Control-Allow-Origin` would lend to others.
     pub further: Vec<ExtraField>,
 }
 
@@ -71,7 +72,7 @@ pub enum ExtraFieldError {
 }
 
 /// Fields that frame a message, describe a connection or a file, or are computed.
-const RESERVED: [&str; 17] = [
+const RESERVED: [&str; 20] = [
     "accept-ranges",
     "allow",
     "connection",
@@ -84,11 +85,14 @@ const RESERVED: [&str; 17] = [
     "keep-alive",
     "last-modified",
     "location",
+    "ratelimit",
+    "ratelimit-policy",
     "retry-after",
     "server",
     "trailer",
     "transfer-encoding",
     "upgrade",
+    "x-content-type-options",
 ];
 
 impl FromStr for ExtraField {

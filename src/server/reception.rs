@@ -91,7 +91,8 @@ impl Service {
         self.tally.spawn_failures.one();
         let Arrival { stream, permit, .. } = arrival;
         drop(permit);
-        dismiss(stream, &without_thread(), &self.lingering);
+        let response = self.answerer.with_further_fields(without_thread());
+        dismiss(stream, &response, &self.lingering);
     }
 
     /// The work of one connection's thread.

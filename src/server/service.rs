@@ -133,6 +133,6 @@ impl Service {
             Some(client) => self.registry.activity(Some(client)).active,
             None => self.registry.active(),
         };
-        rejection.response(active)
+        self.answerer.with_further_fields(rejection.response(active))
     }
 }

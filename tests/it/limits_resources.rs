@@ -98,7 +98,7 @@ fn a_connection_without_a_thread_is_told_503_and_the_others_are_served() {
     let readable = std::os::unix::fs::PermissionsExt::from_mode(0o755);
     fs::set_permissions(directory.path(), readable).unwrap();
     let user = 900_000_000 + std::process::id();
-    let arguments = ["-p", "0"];
+    let arguments = ["-p", "0", "--header", "X-Extra: here"];
     let server = ServerProgram::start_under("--nproc=10", Some(user), directory.path(), &arguments);
     let (mut answered, mut refused) = (Vec::new(), 0);
     for _ in 0..12 {
@@ -109,6 +109,7 @@ fn a_connection_without_a_thread_is_told_503_and_the_others_are_served() {
             503 => {
                 assert!(reply.text().contains("short of resources"), "{}", reply.text());
                 assert_eq!(reply.field("Retry-After"), Some("1"));
+                assert_eq!(reply.field("X-Extra"), Some("here"));
                 conversation.expect_end();
                 refused += 1;
             }

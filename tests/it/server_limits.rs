@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use http_concurrent::http::Answering;
+use http_concurrent::server::Limits;
 
 use crate::support::conversation::{Conversation, Reply};
 use crate::support::server::TestServer;
@@ -198,4 +199,19 @@ fn a_connection_that_is_cut_off_in_the_middle_is_no_shorter_answer() {
     let error = conversation.try_reply(Answering::Get).unwrap_err();
     assert!(error.to_string().contains("of 30000000 bytes"), "{error}");
     server.wait_for_connections(0);
+}
+
+/// A script of another origin reads no answer without them (CORS).
+#[test]
+fn a_rejection_has_the_fields_that_the_operator_adds() {
+    let server = TestServer::with_config(|config| {
+        config.limits = Limits { per_client: 1, total: 2 };
+        config.extra_fields.further = vec!["Access-Control-Allow-Origin: *".parse().unwrap()];
+    });
+    let _held = [hold(&server, 1, 1), hold(&server, 2, 1)];
+    for (host, status) in [(1, 429), (3, 503)] {
+        let reply = server.connect_from(host).reply();
+        assert_eq!(reply.status, status);
+        assert_eq!(reply.field("Access-Control-Allow-Origin"), Some("*"), "{status}");
+    }
 }

@@ -51,6 +51,21 @@ fn the_status_comes_as_a_page_as_json_and_as_metrics() {
     assert_eq!(conversation.reply().status, 405);
 }
 
+/// A field that opens the files to scripts of other origins must not open the status to them, through the
+/// browser of someone who may see it.
+#[test]
+fn the_status_has_none_of_the_fields_that_the_operator_adds() {
+    let server = TestServer::with_config(|config| {
+        config.status = Some(StatusAccess { path: "/server-status".to_owned(), allow: Vec::new() });
+        config.extra_fields.further = vec!["Access-Control-Allow-Origin: *".parse().unwrap()];
+    });
+    let mut conversation = server.connect();
+    for (target, field) in [("/", Some("*")), ("/server-status", None)] {
+        let reply = conversation.get(target);
+        assert_eq!((reply.status, reply.field("Access-Control-Allow-Origin")), (200, field));
+    }
+}
+
 #[test]
 fn it_tells_who_holds_what_and_what_each_connection_does() {
     let server = server(2, 60, &[]);

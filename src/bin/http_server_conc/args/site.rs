@@ -34,7 +34,8 @@ pub(super) struct SiteArgs {
     #[arg(long, value_name = "VALUE", value_parser = parse_field_value)]
     cache_control: Option<String>,
 
-    /// Add a field to every answer, such as "X-Frame-Options: DENY"; may be repeated
+    /// Add a field to every answer, rejections included, such as "Access-Control-Allow-Origin: *"; may
+    /// be repeated
     #[arg(long = "header", value_name = "NAME: VALUE")]
     headers: Vec<ExtraField>,
 }
