@@ -31,6 +31,7 @@ mod second_opinion;
 mod server_limits;
 mod server_logs;
 mod server_messages;
+mod server_panics;
 mod server_paths;
 mod server_program;
 mod server_status;

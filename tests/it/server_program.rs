@@ -99,6 +99,30 @@ fn a_request_is_a_line_of_the_log_unless_it_is_quiet() {
     }
 }
 
+#[test]
+fn limits_that_are_only_tried_out_are_told_as_such_and_reject_nobody() {
+    let directory = tempfile::tempdir().unwrap();
+    std::fs::write(directory.path().join("a.txt"), "Hello").unwrap();
+    let arguments = ["-p", "0", "-maxclient", "1", "-maxtotal", "2", "--dry-run-limits"];
+    let server = ServerProgram::start(directory.path(), &arguments);
+    let mut held: Vec<_> = [1, 1, 1, 2].map(|host| server.connect_from(host)).into();
+    for conversation in &mut held {
+        assert_eq!(conversation.get("/a.txt").status, 200);
+    }
+    drop(held);
+    server.signal(Signal::TERM);
+    let (status, log) = server.wait();
+    assert_eq!(status.code(), Some(0));
+    for (line, times) in [
+        ("127.0.0.1: would be rejected, over the per-client limit of 1", 1),
+        ("127.0.0.1: 2 would be rejected in ", 1),
+        ("127.0.0.2: would be rejected, over the total limit of 2", 1),
+        (": rejected", 0),
+    ] {
+        assert_eq!(log.matches(line).count(), times, "{line}: {log}");
+    }
+}
+
 fn curl(arguments: &[&str]) -> String {
     let output = Command::new("curl").args(["-sS", "--max-time", "20"]).args(arguments).output();
     let output = output.expect("curl is installed");
