@@ -110,10 +110,15 @@ impl<'s> Connection<'s> {
         }
     }
 
-    /// The peer may have sent what was not read: closing at once would take its answer away.
+    /// The peer may have sent what was not read: closing at once would take its answer away. Whoever is
+    /// told only by the answer that it is the last may have sent a next request behind.
     pub(super) fn may_have_unread_input(&self, reason: CloseReason) -> bool {
         match reason {
-            CloseReason::Refused | CloseReason::UnreadContent => true,
+            CloseReason::Refused
+            | CloseReason::UnreadContent
+            | CloseReason::Crowded
+            | CloseReason::RequestLimit
+            | CloseReason::Stopping => true,
             _ => !self.input.data().is_empty(),
         }
     }

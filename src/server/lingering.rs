@@ -116,6 +116,10 @@ impl Shared {
             let nothing = |state: &mut State| state.sockets.is_empty() && !state.stopping;
             state = self.changed.wait_while(state, nothing).unwrap_or_else(PoisonError::into_inner);
             if state.stopping {
+                // What has come so far would take the answers back that are still on their way.
+                for (stream, _) in &state.sockets {
+                    discard(stream);
+                }
                 return;
             }
             // A flood takes its time to be discarded, and the accept loop must not wait for that.

@@ -49,6 +49,30 @@ fn a_connection_ends_with_its_last_request() {
     }
 }
 
+/// RFC 9112 §9.6: input that nobody read would have the kernel reset the connection, and the peer lose
+/// what it has not read yet.
+#[test]
+fn a_request_that_comes_behind_the_last_one_does_not_cut_the_answer_short() {
+    let request_limit: fn(&mut ServerConfig) = |config| config.policy.keep_alive_requests = 1;
+    for (total, configure, stops) in [
+        (1, (|_| {}) as fn(&mut ServerConfig), false), // crowded
+        (9, request_limit, false),
+        (9, |_| {}, true),
+    ] {
+        let server = server(1, total, configure);
+        server.file("large.bin", vec![7; 8_000_000]);
+        let mut conversation = Conversation::with_a_small_window(server.address());
+        let request = "GET /large.bin HTTP/1.1\r\nHost: a\r\n\r\n";
+        conversation.send(request).stream().peek(&mut [0]).expect("the answer has begun");
+        conversation.send(request);
+        if stops {
+            server.stop();
+        }
+        assert_eq!(conversation.reply().body.len(), 8_000_000, "{total} {stops}");
+        conversation.expect_end();
+    }
+}
+
 #[test]
 fn an_idle_connection_keeps_its_slot_unless_reclaiming_is_asked_for() {
     let server = server(1, 60, |_| {});
