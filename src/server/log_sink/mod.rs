@@ -19,12 +19,14 @@ use std::fmt;
 use std::fs::{File, OpenOptions};
 use std::io::{self, Write};
 use std::os::fd::AsFd;
+use std::os::unix::fs::OpenOptionsExt as _;
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::thread;
 use std::time::Duration;
 
+use rustix::fs::{OFlags, fcntl_setfl};
 use writer::{Destination, Writer};
 
 /// Most bytes that wait for the writer. As many again may be in its hands.
@@ -202,6 +204,11 @@ impl Shared {
     }
 }
 
+/// Opens without waiting for the other end of a FIFO, which is an error where there is none.
 fn open_for_append(path: &Path) -> io::Result<File> {
-    OpenOptions::new().append(true).create(true).open(path)
+    let nonblocking = OFlags::NONBLOCK.bits().cast_signed();
+    let file = OpenOptions::new().append(true).create(true).custom_flags(nonblocking).open(path)?;
+    // From here on it is the writer who waits.
+    fcntl_setfl(&file, OFlags::APPEND)?;
+    Ok(file)
 }

@@ -3,6 +3,8 @@ use std::sync::mpsc;
 use std::time::Instant;
 use std::{fs, iter};
 
+use rustix::fs::{CWD, Mode, mkfifoat};
+
 use super::*;
 
 const PATIENCE: Duration = Duration::from_secs(20);
@@ -217,6 +219,29 @@ fn where_the_file_cannot_be_reopened_the_old_one_stays() {
     drop(sink);
     assert_eq!(fs::read_to_string(moved.join("log")).unwrap(), "a line\n");
     assert_eq!(handle.dropped(), 0);
+}
+
+#[test]
+fn a_fifo_is_written_to_while_somebody_reads_it_and_never_waited_for() {
+    let directory = tempfile::tempdir().unwrap();
+    let path = directory.path().join("fifo");
+    mkfifoat(CWD, &path, Mode::RUSR | Mode::WUSR).unwrap();
+    assert!(LogSink::append_to(&path).is_err(), "nobody reads it");
+    let opening = path.clone();
+    let reader = thread::spawn(move || fs::read_to_string(opening).unwrap());
+    let begun = Instant::now();
+    let sink = loop {
+        match LogSink::append_to(&path) {
+            Ok(sink) => break sink,
+            Err(error) => assert!(begun.elapsed() < PATIENCE, "{error}"),
+        }
+        thread::yield_now();
+    };
+    // More than the FIFO holds: the writer waits for its reader.
+    let lines = "a line\n".repeat(30_000);
+    sink.handle().append(lines.as_bytes());
+    drop(sink);
+    assert!(reader.join().unwrap() == lines);
 }
 
 #[test]
