@@ -1,12 +1,13 @@
 //! Who may hold how many connections, for how long, and at what speed.
 
+use std::net::{AddrParseError, IpAddr};
 use std::time::Duration;
 
 use http_concurrent::cli;
 use http_concurrent::server::{
     Enforcement, Identification, Limits, Policy, Rates, ServerConfig, Timeouts,
 };
-use ipnet::IpNet;
+use ipnet::{IpNet, Ipv4Net};
 
 #[derive(Debug, clap::Args)]
 #[command(next_help_heading = "Limits")]
@@ -103,11 +104,20 @@ impl LimitArgs {
     }
 }
 
-/// A network in CIDR notation, or a single address.
+/// A network in CIDR notation, or a single address. IPv4 written as IPv6 (`::ffff:192.0.2.0/120`) is the
+/// IPv4 network: clients are known by their IPv4 address.
 pub(super) fn parse_network(text: &str) -> Result<IpNet, String> {
-    text.parse().or_else(|_| text.parse::<std::net::IpAddr>().map(IpNet::from)).map_err(
-        |_: std::net::AddrParseError| {
+    let network: IpNet =
+        text.parse().or_else(|_| text.parse().map(IpAddr::into)).map_err(|_: AddrParseError| {
             "write an address or a network, such as 192.0.2.0/24 or 2001:db8::/32".to_owned()
-        },
-    )
+        })?;
+    let mapped = match network {
+        IpNet::V6(network) => {
+            network.addr().to_ipv4_mapped().zip(network.prefix_len().checked_sub(96))
+        }
+        IpNet::V4(_) => None,
+    };
+    Ok(mapped
+        .and_then(|(address, prefix)| Ipv4Net::new(address, prefix).ok())
+        .map_or(network, IpNet::from))
 }

@@ -171,6 +171,24 @@ mod tests {
     }
 
     #[test]
+    fn networks_are_taken_in_all_spellings() {
+        for (text, expected) in [
+            ("10.1.2.3/8", "10.0.0.0/8"),
+            ("192.0.2.1", "192.0.2.1/32"),
+            ("0.0.0.0/0", "0.0.0.0/0"),
+            ("::/0", "::/0"),
+            ("2001:db8::1", "2001:db8::1/128"),
+            ("::ffff:192.0.2.1", "192.0.2.1/32"),
+            ("::ffff:10.0.0.0/104", "10.0.0.0/8"),
+            ("::ffff:0:0/96", "0.0.0.0/0"),
+            ("::ffff:0:0/95", "::fffe:0:0/95"),
+        ] {
+            let exempt = parse(&format!("--exempt {text}")).unwrap().identification.exempt;
+            assert_eq!(exempt[0].trunc().to_string(), expected, "{text}");
+        }
+    }
+
+    #[test]
     fn what_is_wrong_is_named_with_its_value() {
         for (line, parts) in [
             ("-maxclient 0", &["'0'", "--maxclient", "at least 1"][..]),
