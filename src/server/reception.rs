@@ -1,10 +1,12 @@
 //! The way of a connection: admitted or rejected when it is accepted, served in a thread of its own,
 //! closed.
 
+use std::io;
 use std::net::{SocketAddr, TcpStream};
 use std::sync::Arc;
 use std::time::Duration;
 
+use log::Level;
 use socket2::SockRef;
 
 use super::admission::{Permit, Rejection};
@@ -149,7 +151,15 @@ impl Service {
         let source = match connection::read_proxy_header(stream, input, self.timeouts.head) {
             Ok(source) => source.unwrap_or(peer),
             Err(error) => {
-                log::debug!("{}: no PROXY header: {error}", peer.ip());
+                // One that speaks otherwise is set up wrongly, which nobody else can tell its operator.
+                // One that says nothing only looks whether someone is there.
+                let speaks = error.kind() == io::ErrorKind::Other;
+                let level = if speaks { Level::Warn } else { Level::Debug };
+                log::log!(
+                    level,
+                    "{}: the proxy does not say for whom it speaks: {error}",
+                    peer.ip()
+                );
                 return Err(Refused::Malformed);
             }
         };

@@ -1,10 +1,13 @@
 //! Clients behind a proxy that says in a PROXY header for whom it connects.
 
+use std::io::Read as _;
 use std::time::Duration;
 
 use http_concurrent::server::{Enforcement, Limits, ServerConfig};
+use rustix::process::Signal;
 
 use crate::support::conversation::Conversation;
+use crate::support::program::ServerProgram;
 use crate::support::server::TestServer;
 use crate::support::wait_until;
 
@@ -181,4 +184,20 @@ fn a_connection_whose_client_is_unknown_does_not_hold_up_the_end() {
     silent.expect_end();
     half.expect_end();
     wait_until("the server has ended", || server.has_ended());
+}
+
+#[test]
+fn a_proxy_that_sends_no_header_is_told_of_and_one_that_only_looks_is_not() {
+    let directory = tempfile::tempdir().unwrap();
+    let arguments = ["-p", "0", "--proxy-protocol", "127.0.0.9", "--proxy-protocol", "127.0.0.8"];
+    let program = ServerProgram::start(directory.path(), &arguments);
+    program.connect_from(8).finish_sending().expect_end();
+    // The close finds the request unread, and may be a reset.
+    let _ = program.connect_from(PROXY).send(REQUEST).stream().read(&mut [0]);
+    program.signal(Signal::TERM);
+    let (_, log) = program.wait();
+    let line =
+        "127.0.0.9: the proxy does not say for whom it speaks: the connection does not begin with";
+    assert!(log.contains(line), "{log}");
+    assert!(!log.contains("127.0.0.8"), "{log}");
 }
