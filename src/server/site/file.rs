@@ -30,11 +30,14 @@ pub struct StaticFile {
 }
 
 impl StaticFile {
-    /// The type comes from `name`, or, where that does not tell, from a look at the content.
+    /// The type comes from `name`, or, where that does not tell, from a look at the content. A file that
+    /// is said to be empty is not looked into: those of `/proc` have content, and reading some changes it.
     pub(super) fn new(file: File, metadata: &Metadata, name: &[u8]) -> io::Result<Self> {
         let content_type = match content_type(name) {
             Some(content_type) => content_type,
-            None if is_text(&file)? => Cow::Borrowed("text/plain; charset=utf-8"),
+            None if metadata.len() == 0 || is_text(&file)? => {
+                Cow::Borrowed("text/plain; charset=utf-8")
+            }
             None => Cow::Borrowed(OCTET_STREAM),
         };
         Ok(Self {

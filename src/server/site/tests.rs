@@ -248,3 +248,12 @@ fn a_site_needs_a_directory_and_names_of_index_files() {
         assert!(matches!(&error, SiteError::IndexName(refused) if refused == name), "{error}");
     }
 }
+
+#[cfg(target_os = "linux")]
+#[test]
+fn a_file_that_is_said_to_be_empty_is_not_looked_into() {
+    let site = Site::open(Path::new("/proc/self"), SiteSettings::default()).unwrap();
+    // To read this one from its beginning is an error.
+    let Ok(Found::File(file)) = site.find(&path("/mem")) else { panic!("it is not found") };
+    assert_eq!((file.length, &*file.content_type), (0, "text/plain; charset=utf-8"));
+}
