@@ -2,10 +2,14 @@
 
 use std::collections::BTreeSet;
 use std::ffi::OsStr;
+use std::fs::{Permissions, create_dir, set_permissions, write};
 use std::os::unix::ffi::OsStrExt as _;
+use std::os::unix::fs::PermissionsExt as _;
 
 use http_concurrent::server::{DotFiles, Listings};
+use rustix::process::geteuid;
 
+use crate::support::program::ServerProgram;
 use crate::support::server::TestServer;
 
 /// Whatever a file system takes: everything but NUL and the slash.
@@ -198,4 +202,35 @@ fn index_files() {
         server.connect().get("/second/").field("Content-Type"),
         Some("text/plain; charset=utf-8")
     );
+}
+
+/// RFC 9110 §15.5.4. A directory that may be passed through, though not read, is there all the same.
+#[test]
+fn what_may_not_be_read_is_forbidden() {
+    let directory = tempfile::tempdir().unwrap();
+    let root = directory.path();
+    create_dir(root.join("passable")).unwrap();
+    create_dir(root.join("closed")).unwrap();
+    write(root.join("passable/index.html"), "index").unwrap();
+    write(root.join("a.txt"), "a").unwrap();
+    let set_modes = |modes: [u32; 4]| {
+        for (name, mode) in ["", "passable", "closed", "a.txt"].into_iter().zip(modes) {
+            set_permissions(root.join(name), Permissions::from_mode(mode)).unwrap();
+        }
+    };
+    set_modes([0o755, 0o111, 0, 0]);
+    // Root may read everything: then the server is somebody else.
+    let user = geteuid().is_root().then_some(65_534);
+    let server = ServerProgram::start_under("--nofile=1024", user, root, &["-q", "-p", "0"]);
+    for (target, status) in [
+        ("/passable", 301),
+        ("/passable/", 200),
+        ("/passable/index.html", 200),
+        ("/closed", 301),
+        ("/closed/", 403),
+        ("/a.txt", 403),
+    ] {
+        assert_eq!(server.connect_from(1).get(target).status, status, "{target}");
+    }
+    set_modes([0o700; 4]);
 }

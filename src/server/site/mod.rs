@@ -89,9 +89,14 @@ impl Site {
         if path.names_directory {
             return self.find_index(path);
         }
-        match self.open_beneath(&path.relative)? {
-            Opened::File(file) => Ok(Found::File(file)),
-            Opened::Directory(_) => Ok(Found::Redirect(with_slash(path))),
+        match self.open_beneath(&path.relative) {
+            Ok(Opened::File(file)) => Ok(Found::File(file)),
+            Ok(Opened::Directory(_)) => Ok(Found::Redirect(with_slash(path))),
+            // One that may be passed through, though not read, may have an index file.
+            Err(Absence::Forbidden) if self.root.has_directory(&path.relative) => {
+                Ok(Found::Redirect(with_slash(path)))
+            }
+            Err(absence) => Err(absence),
         }
     }
 

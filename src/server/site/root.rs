@@ -15,7 +15,7 @@ use rustix::fs::{self, Mode, OFlags};
 use rustix::io::Errno;
 
 use super::SymbolicLinks;
-use super::walk::walk;
+use super::walk::{PASSING, walk};
 
 /// For reading; never waiting for the other end of a FIFO, never making a terminal ours.
 pub(super) const READING: OFlags =
@@ -67,23 +67,33 @@ impl Root {
     /// # Errors
     /// `EXDEV` for what would leave the root, `ELOOP` beyond 40 links, else what `open` says.
     pub fn open_beneath(&self, relative: &[u8]) -> io::Result<OwnedFd> {
+        Ok(self.open_with(relative, READING)?)
+    }
+
+    /// Whether `relative` is a directory, be it one that may not be read; as far as that can be known.
+    #[must_use]
+    pub fn has_directory(&self, relative: &[u8]) -> bool {
+        self.open_with(relative, PASSING | OFlags::DIRECTORY | OFlags::CLOEXEC).is_ok()
+    }
+
+    fn open_with(&self, relative: &[u8], flags: OFlags) -> Result<OwnedFd, Errno> {
         let relative = if relative.is_empty() { b"." } else { relative };
-        let opened = match self.resolution {
+        let directory = self.directory.as_fd();
+        match self.resolution {
             #[cfg(target_os = "linux")]
-            Resolution::Kernel => open_in_kernel(self.directory.as_fd(), relative),
-            Resolution::Walk => walk(self.directory.as_fd(), relative, READING),
+            Resolution::Kernel => open_in_kernel(directory, relative, flags),
+            Resolution::Walk => walk(directory, relative, flags),
             Resolution::Unconfined => {
-                fs::openat(&self.directory, OsStr::from_bytes(relative), READING, Mode::empty())
+                fs::openat(directory, OsStr::from_bytes(relative), flags, Mode::empty())
             }
-        };
-        Ok(opened?)
+        }
     }
 }
 
 /// What this system can do: older kernels lack `openat2`, and some sandboxes answer it with `EPERM`.
 #[cfg(target_os = "linux")]
 fn confined(directory: BorrowedFd<'_>) -> Resolution {
-    match open_in_kernel(directory, b".") {
+    match open_in_kernel(directory, b".", READING) {
         Err(Errno::NOSYS | Errno::PERM) => Resolution::Walk,
         Ok(_) | Err(_) => Resolution::Kernel,
     }
@@ -95,13 +105,17 @@ fn confined(_: BorrowedFd<'_>) -> Resolution {
 }
 
 #[cfg(target_os = "linux")]
-fn open_in_kernel(directory: BorrowedFd<'_>, relative: &[u8]) -> Result<OwnedFd, Errno> {
+fn open_in_kernel(
+    directory: BorrowedFd<'_>,
+    relative: &[u8],
+    flags: OFlags,
+) -> Result<OwnedFd, Errno> {
     use rustix::fs::ResolveFlags;
 
     let resolve = ResolveFlags::BENEATH | ResolveFlags::NO_MAGICLINKS;
     let mut races = 0;
     loop {
-        match fs::openat2(directory, relative, READING, Mode::empty(), resolve) {
+        match fs::openat2(directory, relative, flags, Mode::empty(), resolve) {
             // The kernel cannot rule out that `..` in a link climbed out during a rename.
             Err(Errno::AGAIN) if races < RACES => races += 1,
             Err(Errno::INTR) => {}

@@ -15,9 +15,9 @@ const MAX_LINKS: usize = 40;
 /// A directory on the way: where the system allows it, to be passed through but not read, so that
 /// search permission alone is asked for.
 #[cfg(target_os = "linux")]
-const PASSING: OFlags = OFlags::PATH;
+pub(super) const PASSING: OFlags = OFlags::PATH;
 #[cfg(not(target_os = "linux"))]
-const PASSING: OFlags = OFlags::RDONLY.union(OFlags::NONBLOCK);
+pub(super) const PASSING: OFlags = OFlags::RDONLY.union(OFlags::NONBLOCK);
 
 /// Opens what `relative` names beneath `root`, with `flags`.
 ///
