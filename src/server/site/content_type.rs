@@ -41,13 +41,14 @@ pub fn content_type(name: &[u8]) -> Option<Cow<'static, str>> {
 /// archives are so already. In doubt it does.
 #[must_use]
 pub(super) fn is_compressible(content_type: &str) -> bool {
-    const COMPRESSED: [&str; 11] = [
+    const COMPRESSED: [&str; 12] = [
         "application/epub+zip",
         "application/gzip",
         "application/java-archive",
         "application/x-7z-compressed",
         "application/x-bzip2",
         "application/x-rar-compressed",
+        "application/x-rpm",
         "application/x-xz",
         "application/zip",
         "application/zstd",
@@ -64,13 +65,17 @@ pub(super) fn is_compressible(content_type: &str) -> bool {
 
 /// The type and subtype that belong to an extension.
 fn essence(extension: &str) -> Option<&'static str> {
-    /// Where `mime_guess` has an obsolete type or none.
-    const CORRECTIONS: [(&str, &str); 5] = [
+    /// Where `mime_guess` has an obsolete or a wrong type, or none.
+    const CORRECTIONS: [(&str, &str); 9] = [
         ("mjs", "text/javascript"),
         ("ts", "video/mp2t"),
         ("map", "application/json"),
         ("zst", "application/zstd"),
         ("br", OCTET_STREAM),
+        ("woff", "font/woff"),
+        ("otf", "font/otf"),
+        ("tgz", "application/gzip"),
+        ("rpm", "application/x-rpm"),
     ];
     let corrected = CORRECTIONS.iter().find(|(known, _)| known.eq_ignore_ascii_case(extension));
     match corrected {
@@ -102,8 +107,12 @@ mod tests {
             ("photo.jpeg", Some("image/jpeg")),
             ("module.wasm", Some("application/wasm")),
             ("film.ts", Some("video/mp2t")),
+            ("font.woff", Some("font/woff")),
+            ("font.otf", Some("font/otf")),
             ("font.woff2", Some("font/woff2")),
             ("archive.tar.gz", Some("application/gzip")),
+            ("archive.tgz", Some("application/gzip")),
+            ("package.rpm", Some("application/x-rpm")),
             ("archive.tar.zst", Some("application/zstd")),
             ("document.pdf", Some("application/pdf")),
             ("Makefile", None),
@@ -133,11 +142,13 @@ mod tests {
             ("photo.jpeg", false),
             ("photo.avif", false),
             ("screen.png", false),
+            ("font.woff", false),
             ("font.woff2", false),
             ("song.mp3", false),
             ("film.mp4", false),
             ("a.zip", false),
-            ("a.tar.gz", false),
+            ("a.tgz", false),
+            ("a.rpm", false),
             ("a.tar.bz2", false),
             ("a.tar.xz", false),
             ("a.tar.zst", false),
