@@ -79,6 +79,18 @@ fn a_full_disk_under_the_access_log_stops_nothing() {
 }
 
 #[test]
+fn an_access_log_on_the_standard_output_has_it_to_itself() {
+    let directory = tempfile::tempdir().unwrap();
+    let arguments = ["-p", "0", "--log-format", "json"];
+    let (server, stdout) = ServerProgram::start_with_log_on_stdout(directory.path(), &arguments);
+    assert_eq!(server.connect_from(1).get("/none").status, 404);
+    server.signal(Signal::TERM);
+    let log = std::io::read_to_string(stdout).unwrap();
+    let line: serde_json::Value = serde_json::from_str(&log).expect("one line, and it is JSON");
+    assert_eq!(line["target"], "/none");
+}
+
+#[test]
 fn a_standard_error_that_nobody_reads_stops_neither_serving_nor_the_end() {
     let directory = tempfile::tempdir().unwrap();
     fs::write(directory.path().join("a"), "Hello").unwrap();

@@ -38,6 +38,9 @@ fn main() -> ExitCode {
 
 fn run(mut config: ServerConfig, access_log: Option<AccessLogTarget>) -> anyhow::Result<()> {
     fit_to_descriptors(&mut config);
+    let log_has_standard_output = access_log
+        .as_ref()
+        .is_some_and(|log| matches!(log.destination, Destination::StandardOutput));
     let access_log = access_log.map(|target| open(target, &mut config)).transpose()?;
     let reopened = access_log.as_ref().map(LogSink::handle);
     let mut watched = vec![SIGINT, SIGTERM, SIGUSR1];
@@ -52,7 +55,13 @@ fn run(mut config: ServerConfig, access_log: Option<AccessLogTarget>) -> anyhow:
         .name("signals".to_owned())
         .spawn(move || attend(signals, &stopper, reopened.as_ref()))
         .context("cannot make a thread")?;
-    announce(&config, server.address());
+    let announcement = announcement(&config, server.address());
+    // Nobody may be listening: that is no error.
+    let _ = if log_has_standard_output {
+        writeln!(io::stderr(), "{announcement}")
+    } else {
+        writeln!(io::stdout(), "{announcement}")
+    };
     server.run()?;
     Ok(())
 }
@@ -109,21 +118,20 @@ fn fit_to_descriptors(config: &mut ServerConfig) {
     config.lingering = budget.lingering;
 }
 
-/// Says what is served, where, and within which limits. Nobody may be listening: that is no error.
-fn announce(config: &ServerConfig, address: SocketAddr) {
+/// What is served, where, and within which limits.
+fn announcement(config: &ServerConfig, address: SocketAddr) -> String {
     let root = config.root.canonicalize().unwrap_or_else(|_| config.root.clone());
     let urls: Vec<String> = reachable(address.ip())
         .into_iter()
         .map(|ip| format!("http://{}/", SocketAddr::new(ip, address.port())))
         .collect();
-    let _ = writeln!(
-        io::stdout(),
+    format!(
         "Serving {} on {} (at most {} connections a client, {} in all)",
         root.display(),
         urls.join(" and "),
         config.limits.per_client,
         config.limits.total,
-    );
+    )
 }
 
 /// Addresses at which a browser on this machine reaches the server.

@@ -6,7 +6,7 @@ use std::io::{BufRead as _, BufReader, Read as _};
 use std::net::{IpAddr, SocketAddr};
 use std::os::unix::process::CommandExt as _;
 use std::path::Path;
-use std::process::{Child, Command, ExitStatus, Stdio};
+use std::process::{Child, ChildStdout, Command, ExitStatus, Stdio};
 use std::thread;
 use std::time::{Duration, Instant};
 
@@ -61,6 +61,27 @@ impl ServerProgram {
         BufReader::new(child.stdout.take().unwrap()).read_line(&mut announcement).unwrap();
         assert!(!announcement.is_empty(), "it ended: {}", read_stderr(&mut child));
         Self { child, announcement }
+    }
+
+    /// Starts it with its access log on the standard output, which is returned: then the announcement
+    /// comes on the standard error.
+    pub(crate) fn start_with_log_on_stdout(
+        directory: &Path,
+        arguments: &[&str],
+    ) -> (Self, ChildStdout) {
+        let mut child = Command::new(SERVER)
+            .args(arguments)
+            .args(["-q", "--access-log", "-"])
+            .current_dir(directory)
+            .env_remove("RUST_LOG")
+            .stdout(Stdio::piped())
+            .stderr(Stdio::piped())
+            .spawn()
+            .unwrap();
+        let mut announcement = String::new();
+        BufReader::new(child.stderr.take().unwrap()).read_line(&mut announcement).unwrap();
+        let stdout = child.stdout.take().unwrap();
+        (Self { child, announcement }, stdout)
     }
 
     pub(crate) fn port(&self) -> u16 {
