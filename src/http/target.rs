@@ -171,16 +171,14 @@ fn strip_scheme(target: &[u8]) -> Option<&[u8]> {
 /// empty, and perhaps a port; no user information (RFC 9110 §4.2.4, §7.2; RFC 3986 §3.2.2).
 #[must_use]
 pub fn is_host(authority: &[u8]) -> bool {
-    let (host, rest) = if let [b'[', inner @ ..] = authority {
-        let Some(end) = inner.iter().position(|byte| *byte == b']') else { return false };
-        let address = &inner[..end];
-        if !address.iter().all(|byte| byte.is_ascii_hexdigit() || matches!(byte, b':' | b'.')) {
-            return false;
-        }
-        (address, &inner[end + 1..])
+    let (is_host, rest) = if authority.starts_with(b"[") {
+        let end = authority.iter().position(|byte| *byte == b']');
+        let (address, rest) = authority.split_at(end.map_or(authority.len(), |end| end + 1));
+        (str::from_utf8(address).is_ok_and(|address| url::Host::parse(address).is_ok()), rest)
     } else {
         let end = authority.iter().position(|byte| *byte == b':').unwrap_or(authority.len());
-        authority.split_at(end)
+        let (name, rest) = authority.split_at(end);
+        (is_registered_name(name), rest)
     };
     let is_port = match rest {
         [] => true,
@@ -189,12 +187,17 @@ pub fn is_host(authority: &[u8]) -> bool {
         }
         _ => false,
     };
+    is_host && is_port
+}
+
+/// A name, or an IPv4 address, which is spelled like one (RFC 3986 §3.2.2, `reg-name`), that is not empty.
+fn is_registered_name(name: &[u8]) -> bool {
     let is_name_byte = |byte: &u8| match byte {
         b'-' | b'.' | b'_' | b'~' | b'%' | b'!' | b'$' | b'&' | b'\'' | b'(' | b')' | b'*'
-        | b'+' | b';' | b'=' | b':' => true,
+        | b'+' | b';' | b'=' => true,
         byte => byte.is_ascii_alphanumeric(),
     };
-    is_port && !host.is_empty() && host.iter().all(is_name_byte) && is_percent_encoded(host)
+    !name.is_empty() && name.iter().all(is_name_byte) && is_percent_encoded(name)
 }
 
 #[cfg(test)]
@@ -326,6 +329,10 @@ mod tests {
             ("[::1", false),
             ("[]", false),
             ("[x]", false),
+            ("[1]", false),
+            ("[:::]", false),
+            ("[127.0.0.1]", false),
+            ("[::1%25lo]", false),
             ("[::1]x", false),
             ("a\"b", false),
             ("a%20b", true),
