@@ -10,6 +10,7 @@ use std::time::Duration;
 use rustix::net::SendFlags;
 
 use super::admission::{Rejection, Scope};
+use super::identity::Identification;
 use super::lingering::Lingering;
 use super::response::Response;
 use crate::http::negotiation::MediaType;
@@ -47,34 +48,39 @@ impl Rejection {
         expected + fastrand::u64(0..=expected.div_ceil(2))
     }
 
-    fn explanation(&self, active: usize) -> String {
+    fn explanation(&self, active: usize, identification: &Identification) -> String {
         let Self { client, scope, limit, .. } = self;
         let status = self.status();
+        let connections = if *limit == 1 { "connection" } else { "connections" };
         // Whoever is not active is idle, also those that are counted and whose threads have yet to begin.
         let idle = limit.saturating_sub(active);
         match (scope, client) {
-            (Scope::Client, Some(client)) => format!(
-                "{status}: your address {client} already holds {limit} connections ({active} active, \
-                 {idle} idle), and a client may hold {limit} at a time. Close one, or wait for one to \
-                 finish, and try again.\n"
-            ),
+            (Scope::Client, Some(client)) => {
+                let name = identification.name(*client);
+                let kind = if name.contains('/') { "network" } else { "address" };
+                format!(
+                    "{status}: your {kind} {name} already holds {limit} {connections} ({active} active, \
+                     {idle} idle), and a client may hold {limit} at a time. Close one, or wait for one \
+                     to finish, and try again.\n"
+                )
+            }
             _ => format!(
-                "{status}: all {limit} connections of this server are in use ({active} active, {idle} \
+                "{status}: all {limit} {connections} of this server are in use ({active} active, {idle} \
                  idle). Try again in a moment.\n"
             ),
         }
     }
 
     /// The whole answer. `active` is how many connections are in the middle of a request: the client's
-    /// or all, by the limit that was met.
-    pub(super) fn response(&self, active: usize) -> Response {
+    /// or all, by the limit that was met; `identification` knows how a client is called.
+    pub(super) fn response(&self, active: usize, identification: &Identification) -> Response {
         let retry_after = self.retry_after();
         let limit = ServiceLimit {
             name: self.scope.name().into(),
             remaining: 0,
             reset: Some(Duration::from_secs(retry_after)),
         };
-        Response::typed(self.status(), MediaType::Plain, self.explanation(active))
+        Response::typed(self.status(), MediaType::Plain, self.explanation(active, identification))
             .field("Retry-After", retry_after.to_string())
             .field("RateLimit-Policy", policy(self.scope, self.limit))
             .field("RateLimit", limit.to_string())
@@ -143,7 +149,7 @@ mod tests {
         ] {
             let rejection = rejection(scope, limit);
             assert_eq!(rejection.status().code(), status);
-            let text = rejection.explanation(3);
+            let text = rejection.explanation(3, &Identification::default());
             for part in parts {
                 assert!(text.contains(part), "{part}: {text}");
             }
@@ -151,9 +157,24 @@ mod tests {
     }
 
     #[test]
+    fn a_client_is_called_what_it_is() {
+        for (key, ipv6_prefix, expected) in [
+            ("192.0.2.1", 64, "your address 192.0.2.1 already holds 1 connection ("),
+            ("2001:db8:1:2::", 64, "your network 2001:db8:1:2::/64 already holds 1 connection ("),
+            ("::1", 128, "your address ::1 already holds 1 connection ("),
+        ] {
+            let client = Some(key.parse().unwrap());
+            let rejection = Rejection { client, ..rejection(Scope::Client, 1) };
+            let identification = Identification { ipv6_prefix, ..Default::default() };
+            let text = rejection.explanation(0, &identification);
+            assert!(text.contains(expected), "{expected}: {text}");
+        }
+    }
+
+    #[test]
     fn the_answer_has_the_fields_that_programs_read() {
         let mut answer = Vec::new();
-        rejection(Scope::Client, 12).response(0).write(
+        rejection(Scope::Client, 12).response(0, &Identification::default()).write(
             &mut answer,
             Version::Http11,
             Persistence::Close(CloseReason::Refused),

@@ -10,6 +10,7 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
 use super::admission::{Enforcement, Rejection};
+use super::identity::Identification;
 use super::registry::Registry;
 
 /// Clients counted apart in a period; those beyond are counted together, so that an attack from very
@@ -22,6 +23,7 @@ pub(super) struct RejectionLog {
     period: Duration,
     /// What becomes of those who are counted.
     verb: &'static str,
+    identification: Identification,
     counts: Mutex<Counts>,
 }
 
@@ -33,13 +35,17 @@ struct Counts {
 }
 
 impl RejectionLog {
-    pub(super) fn new(period: Duration, enforcement: Enforcement) -> Self {
+    pub(super) fn new(
+        period: Duration,
+        enforcement: Enforcement,
+        identification: Identification,
+    ) -> Self {
         let counts = Counts { began: Instant::now(), clients: HashMap::new() };
         let verb = match enforcement {
             Enforcement::Enforced => "rejected",
             Enforcement::DryRun => "would be rejected",
         };
-        Self { period, verb, counts: Mutex::new(counts) }
+        Self { period, verb, identification, counts: Mutex::new(counts) }
     }
 
     /// Counts a rejection.
@@ -53,7 +59,8 @@ impl RejectionLog {
         drop(counts);
         if is_first {
             let Rejection { scope, limit, .. } = rejection;
-            log::warn!("{}: {}, over the {scope} limit of {limit}", name(key), self.verb);
+            let name = self.name(key);
+            log::warn!("{name}: {}, over the {scope} limit of {limit}", self.verb);
         }
     }
 
@@ -88,7 +95,7 @@ impl RejectionLog {
             let held = activity.active + activity.idle;
             log::warn!(
                 "{}: {count} {} in {elapsed:.0} s, holding {held}: {} active, {} idle",
-                name(client),
+                self.name(client),
                 self.verb,
                 activity.active,
                 activity.idle,
@@ -96,14 +103,14 @@ impl RejectionLog {
         }
     }
 
+    fn name(&self, client: Option<IpAddr>) -> String {
+        client.map_or_else(|| "other clients".to_owned(), |key| self.identification.name(key))
+    }
+
     /// Nothing that may panic runs under the lock.
     fn lock(&self) -> MutexGuard<'_, Counts> {
         self.counts.lock().unwrap_or_else(PoisonError::into_inner)
     }
-}
-
-fn name(client: Option<IpAddr>) -> String {
-    client.map_or_else(|| "other clients".to_owned(), |client| client.to_string())
 }
 
 #[cfg(test)]
@@ -117,7 +124,8 @@ mod tests {
 
     #[test]
     fn rejections_are_counted_by_client_until_their_period_ends() {
-        let log = RejectionLog::new(Duration::ZERO, Enforcement::Enforced);
+        let log =
+            RejectionLog::new(Duration::ZERO, Enforcement::Enforced, Identification::default());
         let client = IpAddr::from([127, 0, 0, 1]);
         for _ in 0..412 {
             log.note(&rejection(Some(client)));
@@ -129,7 +137,11 @@ mod tests {
 
     #[test]
     fn an_attack_from_very_many_addresses_takes_no_memory() {
-        let log = RejectionLog::new(Duration::from_secs(60), Enforcement::DryRun);
+        let log = RejectionLog::new(
+            Duration::from_secs(60),
+            Enforcement::DryRun,
+            Identification::default(),
+        );
         for number in 0..5_000_u32 {
             let client = IpAddr::from((0x7f00_0000 + number).to_be_bytes());
             log.note(&rejection(Some(client)));

@@ -80,7 +80,11 @@ impl Service {
             rates: config.rates,
             access_log: config.access_log.clone(),
             registry: Arc::default(),
-            rejections: RejectionLog::new(REJECTION_PERIOD, config.policy.enforcement),
+            rejections: RejectionLog::new(
+                REJECTION_PERIOD,
+                config.policy.enforcement,
+                config.identification.clone(),
+            ),
             lingering,
             tally: Tally::default(),
             advertised,
@@ -133,6 +137,6 @@ impl Service {
             Some(client) => self.registry.activity(Some(client)).active,
             None => self.registry.active(),
         };
-        self.answerer.with_further_fields(rejection.response(active))
+        self.answerer.with_further_fields(rejection.response(active, &self.identification))
     }
 }

@@ -1,12 +1,13 @@
 //! `http_server_conc` as its user meets it: the command line, the messages, the signals, curl.
 
 use std::io::{Read as _, Write as _};
-use std::net::{TcpListener, TcpStream};
+use std::net::{IpAddr, Ipv6Addr, TcpListener, TcpStream};
 use std::path::Path;
 use std::process::Command;
 
 use rustix::process::Signal;
 
+use crate::support::conversation::Conversation;
 use crate::support::program::{ServerProgram, run_server};
 
 #[test]
@@ -106,6 +107,8 @@ fn limits_that_are_only_tried_out_are_told_as_such_and_reject_nobody() {
     let arguments = ["-p", "0", "-maxclient", "1", "-maxtotal", "2", "--dry-run-limits"];
     let server = ServerProgram::start(directory.path(), &arguments);
     let mut held: Vec<_> = [1, 1, 1, 2].map(|host| server.connect_from(host)).into();
+    let ipv6 = IpAddr::from(Ipv6Addr::LOCALHOST);
+    held.extend([(); 2].map(|()| Conversation::between(ipv6, (ipv6, server.port()).into())));
     for conversation in &mut held {
         assert_eq!(conversation.get("/a.txt").status, 200);
     }
@@ -117,6 +120,7 @@ fn limits_that_are_only_tried_out_are_told_as_such_and_reject_nobody() {
         ("127.0.0.1: would be rejected, over the per-client limit of 1", 1),
         ("127.0.0.1: 2 would be rejected in ", 1),
         ("127.0.0.2: would be rejected, over the total limit of 2", 1),
+        ("::/64: 2 would be rejected in ", 1),
         (": rejected", 0),
     ] {
         assert_eq!(log.matches(line).count(), times, "{line}: {log}");
