@@ -1,12 +1,15 @@
 //! The two programs over real sockets and real files.
 
+mod client_connections;
 mod client_fetch;
 mod client_limits;
 mod client_misfortunes;
 mod client_options;
 mod client_peers;
 mod client_program;
+mod client_redirects;
 mod client_resume;
+mod client_run;
 mod client_split;
 mod client_tls;
 mod conformance_conditional;

@@ -10,6 +10,8 @@ use http_concurrent::client::{
 };
 use tempfile::TempDir;
 
+use super::scripted::Scripted;
+
 /// What a run left behind.
 pub(crate) struct Fetched {
     pub(crate) run: Run,
@@ -90,4 +92,14 @@ pub(crate) fn fetch_stopping(
 
 pub(crate) fn fetch(concurrency: usize, urls: &[String]) -> Fetched {
     fetch_with(&settings(concurrency), urls)
+}
+
+/// Fetches one URL from a server that answers each request with these bytes and then closes.
+pub(crate) fn fetch_once(bytes: impl Into<Vec<u8>>) -> Fetched {
+    let bytes = bytes.into();
+    let server = Scripted::start(move |peer| {
+        peer.read_request();
+        peer.send(&bytes);
+    });
+    fetch(1, &[server.url("/file")])
 }

@@ -1,0 +1,145 @@
+//! A run of the client's library over several URLs: its workers, its results and its files.
+
+use std::fs;
+use std::sync::Mutex;
+use std::time::Duration;
+
+use http_concurrent::client::{
+    Content, Digest, Observer, Outcome, OutputDirectory, Saving, Settings, Silent, Stop, download,
+};
+
+use crate::support::fetching::{fetch, fetch_with, names_in, plan_all, settings};
+use crate::support::scripted::{Scripted, answer, ok};
+
+#[test]
+fn results_come_in_the_order_of_the_urls_and_a_failure_costs_only_its_own() {
+    let server = Scripted::answering(|target| {
+        let number: usize = target[1..].parse().unwrap();
+        if number.is_multiple_of(5) {
+            answer("410 Gone", "", "gone")
+        } else {
+            ok(target.repeat(number))
+        }
+    });
+    let urls: Vec<_> = (0..40).map(|number| server.url(&format!("/{number}"))).collect();
+    let fetched = fetch(8, &urls);
+    assert_eq!(fetched.run.workers, 8);
+    for (number, outcome) in fetched.run.outcomes.iter().enumerate() {
+        assert_eq!(outcome.result.is_err(), number % 5 == 0, "{number}: {outcome:?}");
+        if let Ok(saved) = &outcome.result {
+            assert_eq!(saved.path.file_name().unwrap(), &*number.to_string());
+            assert_eq!(saved.bytes, fetched.content(&number.to_string()).len() as u64);
+        }
+        assert!(outcome.took <= fetched.run.wall);
+    }
+    assert_eq!((fetched.run.failures(), fetched.names().len()), (8, 32));
+    assert!(server.connections() <= 8, "{}", server.connections());
+}
+
+/// Lets an answer go out only when so many requests wait for theirs.
+struct Rendezvous {
+    waiting: Mutex<usize>,
+    arrived: std::sync::Condvar,
+}
+
+#[test]
+fn as_many_urls_are_under_way_as_there_are_workers_and_no_more() {
+    static RENDEZVOUS: Rendezvous =
+        Rendezvous { waiting: Mutex::new(0), arrived: std::sync::Condvar::new() };
+    let server = Scripted::answering(|_| {
+        let mut waiting = RENDEZVOUS.waiting.lock().unwrap();
+        *waiting += 1;
+        RENDEZVOUS.arrived.notify_all();
+        let (waiting, result) = RENDEZVOUS
+            .arrived
+            .wait_timeout_while(waiting, Duration::from_secs(10), |waiting| *waiting < 4)
+            .unwrap();
+        assert!(!result.timed_out(), "{waiting} of 4 requests came at a time");
+        ok("a")
+    });
+    let urls: Vec<_> = (0..6).map(|number| server.url(&format!("/{number}"))).collect();
+    let fetched = fetch(4, &urls);
+    fetched.assert_success();
+    assert_eq!((fetched.run.workers, server.connections()), (4, 4));
+    // No more threads than URLs.
+    assert_eq!(fetch(4, &urls[..2]).run.workers, 2);
+}
+
+#[test]
+fn an_older_file_is_replaced_whole_or_stays_as_it_was() {
+    let server = Scripted::answering(|target| match target {
+        "/new" => ok("new"),
+        _ => answer("404 Not Found", "", ""),
+    });
+    let directory = tempfile::tempdir().unwrap();
+    let output = OutputDirectory::prepare(directory.path()).unwrap();
+    for name in ["new", "gone"] {
+        fs::write(directory.path().join(name), "an older file").unwrap();
+    }
+    let jobs = plan_all(&["/new", "/gone"].map(|path| server.url(path)), &output);
+    download(&jobs, &output, &settings(2), &Stop::default(), &Silent).unwrap();
+    assert_eq!(fs::read(directory.path().join("new")).unwrap(), b"new");
+    assert_eq!(fs::read(directory.path().join("gone")).unwrap(), b"an older file");
+    assert_eq!(names_in(directory.path()), ["gone", "new"]);
+}
+
+#[test]
+fn content_that_is_not_wanted_is_received_and_hashed_and_no_file_is_made() {
+    let server = Scripted::answering(|target| match target {
+        "/file" => ok("Hello"),
+        _ => answer("404 Not Found", "", ""),
+    });
+    let saving =
+        Saving { content: Content::Discarded, digest: Digest::Sha256, ..Saving::default() };
+    let urls = ["/file", "/gone"].map(|path| server.url(path));
+    let fetched = fetch_with(&Settings { saving, ..settings(1) }, &urls);
+    let saved = fetched.run.outcomes[0].result.as_ref().unwrap();
+    assert_eq!((saved.bytes, fetched.run.bytes()), (5, 5));
+    assert!(saved.checksum.unwrap().to_string().starts_with("185f8db3"));
+    assert_eq!((fetched.names(), fetched.run.failures()), (Vec::<String>::new(), 1));
+}
+
+#[test]
+fn an_observer_is_told_of_every_step() {
+    #[derive(Default)]
+    struct Notes(Mutex<Vec<String>>);
+    impl Notes {
+        fn note(&self, note: String) {
+            self.0.lock().unwrap().push(note);
+        }
+    }
+    impl Observer for Notes {
+        fn started(&self, job: usize) {
+            self.note(format!("{job} started"));
+        }
+        fn began(&self, job: usize, bytes: Option<u64>, already: u64) {
+            self.note(format!("{job} of {bytes:?} behind {already}"));
+        }
+        fn received(&self, job: usize, bytes: usize) {
+            self.note(format!("{job} received {bytes}"));
+        }
+        fn finished(&self, job: usize, outcome: &Outcome) {
+            self.note(format!("{job} is there: {}", outcome.result.is_ok()));
+        }
+    }
+    let server = Scripted::answering(|target| match target {
+        "/file" => ok("Hello"),
+        _ => answer("404 Not Found", "", ""),
+    });
+    let directory = tempfile::tempdir().unwrap();
+    let output = OutputDirectory::prepare(directory.path()).unwrap();
+    let jobs = plan_all(&["/file", "/gone"].map(|path| server.url(path)), &output);
+    let notes = Notes::default();
+    download(&jobs, &output, &settings(1), &Stop::default(), &notes).unwrap();
+    assert_eq!(
+        *notes.0.lock().unwrap(),
+        [
+            "0 started",
+            "0 of Some(5) behind 0",
+            "0 received 5",
+            "0 is there: true",
+            "1 started",
+            "1 is there: false"
+        ]
+    );
+}
