@@ -101,7 +101,7 @@ impl<'n> Exchanger<'n> {
         match head.status() {
             Status::TOO_MANY_REQUESTS => permit.refused(advertised, self.retry_after(head)),
             Status::SERVICE_UNAVAILABLE => permit.unavailable(self.retry_after(head)),
-            _ => permit.accepted(advertised),
+            _ => permit.accepted(advertised, head.fields().only("Server")),
         }
     }
 

@@ -139,6 +139,7 @@ mod tests {
             wall: phase(20),
             started: SystemTime::UNIX_EPOCH,
             limits: Vec::new(),
+            servers: Vec::new(),
         };
         (vec![job("https://a/x?q=1&r"), job("https://a/y")], run)
     }

@@ -4,7 +4,7 @@
 //! for the next. Kept connections are shared by the workers of a run; those beyond what a host bears are
 //! closed at once. What a host bears is `host_limit`'s to know.
 
-use std::collections::HashMap;
+use std::collections::{BTreeSet, HashMap};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard};
 use std::time::{Duration, Instant};
 
@@ -43,6 +43,8 @@ struct Host {
     queue: Arc<Condvar>,
     /// How often it has answered with anything but a refusal.
     answers: u64,
+    /// What it called itself in its first answer.
+    server: Option<Box<str>>,
 }
 
 /// The right to one connection; dropped, another may have it.
@@ -132,6 +134,13 @@ impl HostGates {
         limits
     }
 
+    /// What the servers called themselves, each name once.
+    pub(super) fn servers(&self) -> Vec<String> {
+        let hosts = self.lock();
+        let names = hosts.values().filter_map(|host| host.server.as_deref().map(str::to_owned));
+        names.collect::<BTreeSet<_>>().into_iter().collect()
+    }
+
     /// Has those who wait look again, such as after a stop.
     pub(super) fn wake(&self) {
         for host in self.lock().values() {
@@ -165,7 +174,7 @@ fn key_of(url: &Url) -> Box<str> {
 impl Host {
     fn new(limit: HostLimit) -> Self {
         let queue = Arc::default();
-        Self { limit, load: Load::default(), idle: Vec::new(), queue, answers: 0 }
+        Self { limit, load: Load::default(), idle: Vec::new(), queue, answers: 0, server: None }
     }
 
     /// How many more may be opened or used.
@@ -214,11 +223,14 @@ impl Permit<'_> {
         self.enter(Stage::Opening, |_| {});
     }
 
-    /// The request was answered, with whatever but a refusal.
-    pub(super) fn accepted(&mut self, advertised: Option<usize>) {
+    /// The request was answered, with whatever but a refusal, by a server of this name.
+    pub(super) fn accepted(&mut self, advertised: Option<usize>, server: Option<&[u8]>) {
         let is_first_answer = self.stage == Stage::Opening;
         self.enter(Stage::Proven, |host| {
             host.answers += 1;
+            if host.answers == 1 {
+                host.server = server.map(|name| name.escape_ascii().to_string().into());
+            }
             if let Some(most) = advertised {
                 host.limit.advertises(most);
             }

@@ -98,6 +98,8 @@ pub struct Run {
     pub started: SystemTime,
     /// One for each host that was found to have a limit.
     pub limits: Vec<LearntLimit>,
+    /// What the servers called themselves (`Server`, RFC 9110 §10.2.4), each name once.
+    pub servers: Vec<String>,
 }
 
 impl Run {

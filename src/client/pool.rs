@@ -97,7 +97,8 @@ pub fn download(
     let wall = begun.elapsed();
     outcomes.sort_unstable_by_key(|(index, _)| *index);
     let outcomes = outcomes.into_iter().map(|(_, outcome)| outcome).collect();
-    Ok(Run { outcomes, workers, wall, started, limits: network.gates.learnt() })
+    let (limits, servers) = (network.gates.learnt(), network.gates.servers());
+    Ok(Run { outcomes, workers, wall, started, limits, servers })
 }
 
 type Indexed = (usize, Outcome);

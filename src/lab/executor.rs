@@ -9,6 +9,7 @@
 //! the runs after it open their connections at once. Finding out what a host bears takes round trips
 //! that belong to the first meeting, not to the speed of so many connections.
 
+use std::collections::BTreeSet;
 use std::error::Error;
 use std::fs;
 use std::num::NonZeroUsize;
@@ -40,6 +41,8 @@ pub struct Downloads<'a> {
     stop: &'a Stop,
     /// The files of the last run.
     saved: Vec<PathBuf>,
+    /// What the servers called themselves in any run.
+    servers: BTreeSet<String>,
     /// Whether there was a run, and how many connections were open at once in it without a refusal.
     borne: Option<usize>,
 }
@@ -60,7 +63,14 @@ impl<'a> Downloads<'a> {
         settings.saving.digest = Digest::Sha256;
         let deadline = settings.timeouts.total.map(|total| Instant::now() + total);
         let urls = jobs.iter().map(|job| Arc::from(job.url.as_str())).collect();
-        Self { jobs, urls, directory, settings, deadline, stop, saved: Vec::new(), borne: None }
+        let (saved, servers) = (Vec::new(), BTreeSet::new());
+        Self { jobs, urls, directory, settings, deadline, stop, saved, servers, borne: None }
+    }
+
+    /// What the servers called themselves until now, each name once.
+    #[must_use]
+    pub fn servers(&self) -> Vec<String> {
+        self.servers.iter().cloned().collect()
     }
 
     fn record(&self, concurrency: usize, run: &Run, processor_busy: Option<f64>) -> RunRecord {
@@ -121,6 +131,7 @@ impl Executor for Downloads<'_> {
                 }
                 let busy =
                     before.zip(Ticks::now()).and_then(|(before, now)| now.busy_since(before));
+                self.servers.extend(run.servers.iter().cloned());
                 self.record(concurrency, &run, busy)
             }
             Err(error) => self.unstarted(concurrency, &error),

@@ -83,6 +83,7 @@ fn measure(port: u16, directory: &str, runs: usize) -> Findings {
     let mut downloads = Downloads::new(&jobs, &output, Settings::default(), &stop);
     let trial = conduct(Plan::compare(CONCURRENCY).with_rounds(runs), &mut downloads, &clock);
     let conditions = Conditions {
+        servers: downloads.servers(),
         processors: thread::available_parallelism().map_or(1, std::num::NonZeroUsize::get),
         ..Conditions::default()
     };

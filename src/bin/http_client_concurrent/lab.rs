@@ -90,8 +90,10 @@ pub(crate) fn run(args: &Args, config: &Config) -> anyhow::Result<ExitCode> {
             Downloads::new(&config.plan.jobs, &config.directory, config.settings.clone(), &stop);
         let mut executor = Announced::new(downloads, &plan, "", args.quiet);
         let trial = conduct(plan, &mut executor, &clock);
+        let servers = executor.executor.servers();
         drop(executor);
-        Findings::new(&trial, conditions(begun, &config.settings), args.lab.seed)
+        let conditions = Conditions { servers, ..conditions(begun, &config.settings) };
+        Findings::new(&trial, conditions, args.lab.seed)
     };
     let result = Rendered {
         text: report::text(&findings),

@@ -212,7 +212,8 @@ mod tests {
             cost: Duration::from_millis(100),
         };
         let limits = if workers > 2 { vec![limit] } else { Vec::new() };
-        report(&jobs, &Run { outcomes, workers, wall, started, limits }, Detail::Timings)
+        let run = Run { outcomes, workers, wall, started, limits, servers: Vec::new() };
+        report(&jobs, &run, Detail::Timings)
     }
 
     #[test]

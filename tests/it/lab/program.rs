@@ -98,6 +98,8 @@ fn a_comparison_saves_the_files_and_shows_the_same_numbers_three_times() {
     assert_eq!(json["pairs"], serde_json::json!({"planned": 5, "measured": 5}));
     assert_eq!(json["rounds"].as_array().unwrap().len(), 5);
     assert_eq!(json["conditions"]["bodies"], "saved");
+    let servers = serde_json::json!([format!("http_server_conc/{}", env!("CARGO_PKG_VERSION"))]);
+    assert_eq!(json["conditions"]["servers"], servers);
     for (side, connections) in [("sequential", 1), ("concurrent", 6)] {
         assert_eq!(json[side]["concurrency"], connections);
         assert_eq!(json["drawn"][side]["fetches"].as_array().unwrap().len(), 6);
