@@ -57,16 +57,23 @@ pub(crate) fn check(args: &Args) -> anyhow::Result<()> {
                  it out"
             );
         }
-        if args.lab.sweep.is_none() && args.concurrency.is_some_and(|most| most.get() == 1) {
+        if args.concurrency.is_some_and(|most| most.get() == 1) {
             bail!(
-                "--compare with -c 1 has nothing to compare: choose at least 2 connections with -c"
+                "-c 1 would compare one connection with itself: choose at least 2 connections with -c"
             );
         }
     }
     if !args.lab.is_comparison() && !args.lab.demo {
         return Ok(());
     }
-    for (path, option) in [(report_path(&args.lab), "--report"), (json_path(args), "--json")] {
+    let (report, json) = (report_path(&args.lab), json_path(args));
+    if report.is_some_and(documents::is_stdout) {
+        bail!("--report needs a file for its page: standard output is for --json alone");
+    }
+    if report.is_some() && report == json {
+        bail!("--report and --json cannot both write one file: choose another for one of them");
+    }
+    for (path, option) in [(report, "--report"), (json, "--json")] {
         if let Some(path) = path {
             // What is there stays until there is something to replace it.
             let opened = OpenOptions::new().append(true).create(true).open(path);

@@ -249,6 +249,7 @@ fn what_does_not_go_together_is_wrong_usage() {
     let directory = TempDir::new().unwrap();
     for (options, expected) in [
         (&["--compare", "-c", "1"][..], "choose at least 2 connections with -c"),
+        (&["--sweep", "2,4", "-c", "1"], "choose at least 2 connections with -c"),
         (&["--compare", "--skip-existing"], "leave it out"),
         (&["--sweep", "auto", "--no-clobber"], "leave it out"),
         (&["--compare", "--continue"], "leave it out"),
@@ -256,6 +257,8 @@ fn what_does_not_go_together_is_wrong_usage() {
         (&["--compare", "--sha256"], "--report and --json"),
         (&["--compare", "--har", "x.har"], "--report and --json"),
         (&["--compare", "--report", "no/such/page.html"], "choose another file with --report"),
+        (&["--compare", "--report", "-"], "needs a file"),
+        (&["--compare", "--report", "one", "--json", "one"], "cannot both write one file"),
         (&["--sweep", "1"], "one of the numbers must be at least 2"),
         (&["--sweep", "many"], "or auto"),
         (&["--report", "page.html"], "--compare|--sweep"),
