@@ -1,7 +1,7 @@
 //! What keeps the concurrent side from being faster still, in one sentence for a person.
 //!
-//! The causes are tried in an order in which each rules out the later ones: a host that refuses
-//! connections says nothing about the link. The thresholds are round numbers on purpose; a sentence
+//! The causes are tried in an order in which each rules out the later ones: full processors would not do
+//! more for further connections, and a host that refuses them says nothing about the link. The thresholds are round numbers on purpose; a sentence
 //! names what dominates, and the figures beside it say how much.
 
 use serde::Serialize;
@@ -63,8 +63,9 @@ impl Limit {
     pub(super) fn of(baseline: &[&RunRecord], others: &[&RunRecord]) -> Option<Self> {
         let evidence = Evidence::new(baseline, others)?;
         let (cause, sentence) = evidence
-            .refused()
-            .or_else(|| evidence.too_little())
+            .too_little()
+            .or_else(|| evidence.processors())
+            .or_else(|| evidence.refused())
             .or_else(|| evidence.shared())
             .unwrap_or_else(|| evidence.used_up());
         Some(Self { cause, sentence })
@@ -150,10 +151,6 @@ impl Evidence {
 
     /// The server turned connections or attempts away.
     fn refused(&self) -> Option<Finding> {
-        if self.urls == 1 {
-            let sentence = "There is only one URL: nothing can be fetched beside it.";
-            return Some((Cause::OneUrl, sentence.to_owned()));
-        }
         if let Some(limit) = self.host_limit.filter(|&limit| limit < self.usable()) {
             let connections = counted(limit, "connection", "connections");
             let sentence = format!(
@@ -175,6 +172,10 @@ impl Evidence {
     }
 
     fn too_little(&self) -> Option<Finding> {
+        if self.urls == 1 {
+            let sentence = "There is only one URL: nothing can be fetched beside it.";
+            return Some((Cause::OneUrl, sentence.to_owned()));
+        }
         (self.sequential_wall < UNNOTICED_SECONDS).then(|| {
             let sentence = format!(
                 "The files are too small to matter: one connection fetches all of them in {}.",
@@ -184,15 +185,17 @@ impl Evidence {
         })
     }
 
-    /// Something that all fetches share is full.
-    fn shared(&self) -> Option<Finding> {
-        // Others may keep the processors busy as well: only if the fetches took longer is that a limit.
+    /// Others may keep the processors busy as well: only if the fetches took longer is that a limit.
+    fn processors(&self) -> Option<Finding> {
         let is_slowed = self.concurrent.busy >= SLOWED * self.sequential.busy;
-        if let Some(busy) = self.processor.filter(|&busy| busy >= FULL_PROCESSORS && is_slowed) {
-            let percent = Ratio::new(100.0 * busy);
-            let sentence = format!("The processors of this machine: they were {percent} % busy.");
-            return Some((Cause::Processor, sentence));
-        }
+        let busy = self.processor.filter(|&busy| busy >= FULL_PROCESSORS && is_slowed)?;
+        let percent = Ratio::new(100.0 * busy);
+        let sentence = format!("The processors of this machine: they were {percent} % busy.");
+        Some((Cause::Processor, sentence))
+    }
+
+    /// Something else that all fetches share is full.
+    fn shared(&self) -> Option<Finding> {
         if self.connecting > self.concurrent.busy / 2.0 {
             let percent = Ratio::new(100.0 * self.connecting / self.concurrent.busy);
             let sentence =
@@ -229,11 +232,15 @@ impl Evidence {
         // Files of one length, more of them than connections, keep all connections at work to the end.
         let alone_for_it = self.sequential.busy <= self.longest_alone * real(self.usable());
         if alone_for_it && self.longest >= DOMINANT * self.wall {
-            let sentence = format!(
-                "The longest file: it took {} of the {} that a run lasts.",
+            let mut sentence = format!(
+                "The longest file: it took {} of the {} that a run lasts",
                 Seconds::new(self.longest),
                 Seconds::new(self.wall)
             );
+            if self.urls <= self.concurrency {
+                sentence.push_str(", and no file had to wait for another");
+            }
+            sentence.push('.');
             (Cause::LongestFile, sentence)
         } else if self.achieved >= DOMINANT * real(self.usable()) {
             let sentence = format!(
@@ -245,7 +252,7 @@ impl Evidence {
         } else {
             let sentence = format!(
                 "Nothing stands out: {achieved} of {} connections were at work on average.",
-                self.concurrency
+                self.usable()
             );
             (Cause::Unclear, sentence)
         }
@@ -281,13 +288,18 @@ mod tests {
     #[test]
     fn each_cause_is_told_from_the_others() {
         type Change = fn(&mut RunRecord);
-        let cases: [(Cause, Change); 9] = [
+        let cases: [(Cause, Change); 10] = [
             (Cause::Connections, |_| ()),
             (Cause::HostLimit, |run| run.host_limit = Some(6)),
             (Cause::Connections, |run| run.host_limit = Some(10)),
             (Cause::Waiting, |run| run.fetches[3].phases.waiting = run.wall),
             (Cause::Connections, |run| run.processor_busy = Some(0.9)),
             (Cause::Processor, |run| {
+                run.processor_busy = Some(0.9);
+                stretch(run, 1, 2);
+            }),
+            (Cause::Processor, |run| {
+                run.host_limit = Some(6);
                 run.processor_busy = Some(0.9);
                 stretch(run, 1, 2);
             }),
