@@ -210,8 +210,23 @@ impl Drawn {
     }
 }
 
+impl Workload {
+    /// The lengths in words: of all together, and of each.
+    #[must_use]
+    pub fn lengths(&self) -> String {
+        let Self { total, smallest, largest, .. } = self;
+        if smallest == largest {
+            format!("{total} in all, {largest} each")
+        } else {
+            format!("{total} in all, {smallest} to {largest} each")
+        }
+    }
+}
+
+/// The workload as `run` found it: its lengths are those of what arrived whole.
 fn workload(run: &RunRecord) -> Workload {
-    let lengths = || run.fetches.iter().map(|fetch| fetch.bytes);
+    let complete = || run.fetches.iter().filter(|fetch| fetch.failure().is_none());
+    let lengths = || complete().map(|fetch| fetch.bytes);
     let mut hosts: Vec<String> = Vec::new();
     for fetch in &run.fetches {
         let host = host(&fetch.url);

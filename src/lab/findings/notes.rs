@@ -68,9 +68,36 @@ pub(super) fn notes(
         notes.push("The bodies were not hashed: only their lengths were compared.".to_owned());
     }
     let failed = trial.warm_up.fetches.iter().filter(|fetch| fetch.failure().is_some()).count();
-    if failed > 0 && !matches!(trial.ended, Ended::Disagreed(_)) {
+    if failed > 0 && measured > 0 && !matches!(trial.ended, Ended::Disagreed(_)) {
         let fetches = counted(failed, "fetch", "fetches");
         notes.push(format!("{fetches} failed in the discarded warm-up, and none afterwards."));
     }
     notes
+}
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use super::super::super::experiment::Plan;
+    use super::super::super::measurement::Ending;
+    use super::super::super::scripted::complete_run;
+    use super::*;
+
+    #[test]
+    fn a_warm_up_that_was_cut_off_says_nothing_of_what_came_afterwards() {
+        let run = |concurrency| complete_run(concurrency, 4, Duration::from_millis(200));
+        let mut warm_up = run(4);
+        warm_up.fetches[3].ending = Ending::Failed("interrupted".to_owned());
+        for (rounds, ended, is_told) in [
+            (vec![vec![run(1), run(4)]], Ended::Complete, true),
+            (Vec::new(), Ended::Interrupted, false),
+        ] {
+            let plan = Plan::compare(4);
+            let (warm_up, elapsed) = (warm_up.clone(), Duration::from_secs(1));
+            let trial = Trial { plan, warm_up, rounds, ended, elapsed };
+            let notes = notes(&trial, &Verdict::TooFewPairs, None, None);
+            assert_eq!(notes.iter().any(|note| note.contains("warm-up")), is_told, "{notes:?}");
+        }
+    }
 }

@@ -256,10 +256,7 @@ fn conditions(findings: &Findings) -> Markup {
                 (row("Machine", &format!(
                     "{}, {}", conditions.system, counted(conditions.processors, "processor", "processors")
                 )))
-                (row("Files", &format!(
-                    "{}, {} in all, {} to {} each",
-                    workload.urls, workload.total, workload.smallest, workload.largest
-                )))
+                (row("Files", &format!("{}, {}", workload.urls, workload.lengths())))
                 (row("Bodies", match conditions.bodies {
                     Bodies::Saved => "written to files as in a download",
                     Bodies::Discarded => "read and discarded",

@@ -40,9 +40,7 @@ fn sides(out: &mut String, findings: &Findings) {
         hosts => counted(hosts.len(), "host", "hosts"),
     };
     row(out, "files", &format!("{} from {hosts}", counted(workload.urls, "file", "files")));
-    let (smallest, largest) = (workload.smallest, workload.largest);
-    let lengths = format!("{} in all, {smallest} to {largest} each", workload.total);
-    row(out, "lengths", &lengths);
+    row(out, "lengths", &workload.lengths());
     let pairs = findings.pairs;
     row(out, "pairs of runs", &format!("{} of {}", pairs.measured, pairs.planned));
     if let (Some(one), Some(many)) = (&findings.sequential, &findings.concurrent) {
