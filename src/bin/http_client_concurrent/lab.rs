@@ -166,7 +166,7 @@ pub(crate) fn conditions(begun: SystemTime, settings: &Settings) -> Conditions {
     ];
     Conditions {
         started,
-        client: concat!(env!("CARGO_PKG_NAME"), " ", env!("CARGO_PKG_VERSION")).to_owned(),
+        client: concat!(env!("CARGO_BIN_NAME"), " ", env!("CARGO_PKG_VERSION")).to_owned(),
         servers: Vec::new(),
         system: format!("{} {}, {}", kernel.trim(), release.trim(), std::env::consts::ARCH),
         processors: thread::available_parallelism().map_or(1, std::num::NonZeroUsize::get),

@@ -6,6 +6,7 @@ use maud::html as markup;
 use serde::Serialize;
 
 use super::super::findings::{Findings, Point, Side};
+use super::super::statistics::FEWEST_PAIRS;
 use super::html::{experiment, method, page, question};
 use super::json::SCHEMA;
 use super::text::{paragraph, printable};
@@ -33,9 +34,10 @@ struct Line<'a> {
     title: &'a str,
     one: String,
     many: String,
-    speedup: String,
-    interval: String,
     ceiling: String,
+    speedup: String,
+    /// Of too few pairs it is their range, and says so.
+    interval: String,
 }
 
 impl<'a> Line<'a> {
@@ -45,8 +47,13 @@ impl<'a> Line<'a> {
         let wall = |side: &Option<Side>| {
             side.as_ref().map_or_else(dash, |side: &Side| side.wall.to_string())
         };
-        let interval = |point: Point| {
-            point.interval.map_or_else(dash, |(low, high)| format!("{low} to {high}"))
+        let pairs = findings.pairs.measured;
+        let interval = |point: Point| match point.interval {
+            None => dash(),
+            Some((low, high)) if pairs < FEWEST_PAIRS => {
+                format!("{low} to {high}, of {pairs} pairs")
+            }
+            Some((low, high)) => format!("{low} to {high}"),
         };
         Self {
             title: &chapter.title,
@@ -68,26 +75,30 @@ impl Series {
         let mut out = String::new();
         let width = self.experiments.iter().map(|chapter| chapter.title.chars().count()).max();
         let width = width.unwrap_or(0);
-        let many = self.experiments.first().map_or(1, |chapter| chapter.findings.concurrency);
+        let many = self.concurrency();
         paragraph(&mut out, &self.introduction);
         let _ = writeln!(
             out,
-            "\n{:<width$} {:>8} {:>8} {:>8}  {:<15}{:>8}",
+            "\n{:<width$} {:>8} {:>8} {:>8} {:>8}  95 % interval",
             "",
             "c = 1",
             format!("c = {many}"),
-            "speedup",
-            "95 % interval",
-            "ceiling"
+            "ceiling",
+            "speedup"
         );
         for line in self.experiments.iter().map(Line::new) {
-            let Line { title, one, many, speedup, interval, ceiling } = line;
+            let Line { title, one, many, ceiling, speedup, interval } = line;
             let _ = writeln!(
                 out,
-                "{title:<width$} {one:>8} {many:>8} {speedup:>8}  {interval:<15}{ceiling:>8}"
+                "{title:<width$} {one:>8} {many:>8} {ceiling:>8} {speedup:>8}  {interval}"
             );
         }
         printable(&out)
+    }
+
+    /// The connections that are compared with one, the same in all experiments.
+    fn concurrency(&self) -> usize {
+        self.experiments.first().map_or(1, |chapter| chapter.findings.concurrency)
     }
 
     /// The table and each experiment's answer, as lines of text for a terminal.
@@ -135,14 +146,14 @@ impl Series {
                 p { (self.introduction) }
             }
             section {
-                table.figures {
+                table.figures.series {
                     thead {
                         tr {
                             th scope="col" { "Experiment" }
-                            th scope="col" { "One connection" }
-                            th scope="col" { "Several" }
-                            th scope="col" { "Speedup " span { "(95 % interval)" } }
+                            th scope="col" { "c = 1" }
+                            th scope="col" { "c = " (self.concurrency()) }
                             th scope="col" { "Ceiling" }
+                            th scope="col" { "Speedup " span { "(95 % interval)" } }
                         }
                     }
                     tbody {
@@ -153,11 +164,15 @@ impl Series {
                                 }
                                 td { (line.one) }
                                 td { (line.many) }
-                                td { strong { (line.speedup) } " " span { "(" (line.interval) ")" } }
                                 td { (line.ceiling) }
+                                td { strong { (line.speedup) } " " span { "(" (line.interval) ")" } }
                             }
                         }
                     }
+                }
+                p.caption {
+                    "The median time of a run with c connections. The ceiling is the lesser of c and the time \
+                     of all fetches over that of the longest."
                 }
             }
             @for (index, Chapter { title, findings }) in self.experiments.iter().enumerate() {

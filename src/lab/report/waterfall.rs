@@ -267,7 +267,7 @@ fn numbers(fetch: &FetchRecord) -> String {
     );
     for part in PARTS {
         let took = (part.time)(&fetch.phases);
-        if !took.is_zero() {
+        if took >= Duration::from_micros(1) {
             let _ = write!(text, " · {} {}", part.name, Seconds::from(took));
         }
     }

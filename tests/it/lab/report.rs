@@ -6,7 +6,7 @@ use std::time::Duration;
 use http_concurrent::lab::experiment::{Plan, Trial, automatic_levels, conduct};
 use http_concurrent::lab::figures::{Rate, Ratio, Seconds};
 use http_concurrent::lab::findings::{Bodies, Cause, Conditions, Findings, Verdict};
-use http_concurrent::lab::report;
+use http_concurrent::lab::report::{self, Chapter, Series};
 
 use super::simulation::{Network, Simulation};
 
@@ -172,6 +172,30 @@ fn too_little_time_gives_a_ratio_and_no_claim() {
         "{:?}",
         findings.notes
     );
+}
+
+#[test]
+fn a_series_calls_the_range_of_too_few_pairs_no_interval() {
+    let chapter = |title: &str, rounds| {
+        let plan = Plan::compare(10).with_rounds(rounds);
+        let findings = findings(title, Network::new(mixed(20)), plan);
+        Chapter { title: title.to_owned(), findings }
+    };
+    let experiments = vec![chapter("enough", 5), chapter("hasty", 3)];
+    let series = Series { title: "Both".to_owned(), introduction: String::new(), experiments };
+    let (table, page) = (series.table(), series.html());
+    let shown = series.experiments.iter().map(|chapter| {
+        let (low, high) = chapter.findings.speedup.unwrap().interval.unwrap();
+        format!("{low} to {high}")
+    });
+    let shown: Vec<String> = shown.collect();
+    let expected = [shown[0].clone(), format!("{}, of 3 pairs", shown[1])];
+    for (line, interval) in table.lines().rev().take(2).zip(expected.iter().rev()) {
+        assert!(line.ends_with(interval.as_str()), "{interval}\n{table}");
+    }
+    for interval in expected {
+        assert!(page.contains(&format!("({interval})")), "{interval}\n{page}");
+    }
 }
 
 #[test]
