@@ -17,14 +17,21 @@ use crate::lab_args::LabArgs;
 #[command(
     name = "http_client_concurrent",
     version,
+    max_term_width = 100,
+    override_usage = "http_client_concurrent [OPTIONS] -urls URL...\n       \
+        http_client_concurrent [OPTIONS] -i FILE\n       \
+        http_client_concurrent [OPTIONS] --demo",
     group(ArgGroup::new("sources").args(["urls", "input_file", "demo"]).multiple(true).required(true)),
-    after_help = "Long options may be written with one dash as well: -urls.\n\
-        The exit status is 0 when every URL is there whole, 1 when any is not, 2 when the command line \
-        (or a list it names) cannot be used, and 130 when the run was interrupted.\n\
+    after_help = "Long options may be written with one dash as well: -urls. A TIME is a number with ms, s, m \
+        or h, such as 1.5s.\n\
         http_proxy, https_proxy, all_proxy and no_proxy are heeded. RUST_LOG, when it is set, decides \
-        what is logged.\n\n\
-        Example:\n  http_client_concurrent -urls http://localhost:20001/testfiles1/file1.txt \
-        http://localhost:20001/testfiles1/file2.txt -o downloads -c 10"
+        what is logged.\n\
+        The exit status is 0 when every URL is there whole, 1 when any is not, 2 when the command line \
+        (or a list it names) cannot be used, and 130 when the run was interrupted.\n\n\
+        Examples:\n  \
+        http_client_concurrent -urls http://host/a.txt http://host/b.txt -c 10\n  \
+        http_client_concurrent -i list.txt -o downloads --failed-list failed.txt\n  \
+        http_client_concurrent -i list.txt -c 10 --compare --report speedup.html"
 )]
 #[expect(clippy::struct_excessive_bools, reason = "each is a switch of the command line")]
 pub(crate) struct Args {
@@ -44,9 +51,8 @@ pub(crate) struct Args {
     #[arg(short, long, default_value = "downloads", value_name = "DIR")]
     pub(crate) output: PathBuf,
 
-    /// How many connections to use at a time
+    /// How many connections to use at a time [default: 5, or as many as --split]
     #[arg(short, long, value_name = "N", value_parser = cli::parse_count, help_heading = "Connections")]
-    #[arg(long_help = "How many connections to use at a time [default: 5, or as many as --split]")]
     pub(crate) concurrency: Option<NonZeroUsize>,
 
     /// How many of them to one host, at most
@@ -94,11 +100,11 @@ pub(crate) struct Args {
     #[arg(long, help_heading = "Security")]
     pub(crate) allow_downgrade: bool,
 
-    /// Say this to the servers as well, such as "Accept-Language: en"
+    /// Send this field with every request, such as "Accept-Language: en"
     #[arg(short = 'H', long, value_name = "FIELD", help_heading = "Requests")]
     pub(crate) header: Vec<String>,
 
-    /// Call the program by another name
+    /// Send this name as the User-Agent
     #[arg(short = 'A', long, value_name = "NAME", help_heading = "Requests")]
     pub(crate) user_agent: Option<String>,
 
@@ -110,11 +116,11 @@ pub(crate) struct Args {
     #[arg(long, help_heading = "Files")]
     pub(crate) content_disposition: bool,
 
-    /// Leave files as they are that are there, and do not fetch their URLs
+    /// Do not fetch URLs whose files are there already
     #[arg(long, conflicts_with = "no_clobber", help_heading = "Files")]
     pub(crate) skip_existing: bool,
 
-    /// Leave files as they are that are there, and number the new ones
+    /// Leave files that are there as they are, and number the new ones
     #[arg(long, help_heading = "Files")]
     pub(crate) no_clobber: bool,
 

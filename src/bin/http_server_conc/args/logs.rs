@@ -17,7 +17,7 @@ pub(super) struct LogArgs {
     #[arg(long, value_name = "FILE")]
     access_log: Option<OsString>,
 
-    /// The form of the access log's lines
+    /// The form of the access log's lines: combined is common with Referer and User-Agent
     #[arg(long, value_name = "FORM", default_value = "combined", requires = "access_log")]
     log_format: Format,
 
@@ -33,11 +33,8 @@ pub(super) struct LogArgs {
 
 #[derive(Clone, Copy, Debug, ValueEnum)]
 enum Format {
-    /// The Common Log Format, with the time taken
     Common,
-    /// The same with Referer and User-Agent
     Combined,
-    /// An object a line
     Json,
 }
 

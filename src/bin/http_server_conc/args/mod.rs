@@ -16,11 +16,20 @@ pub(crate) use logs::{AccessLogTarget, Destination};
 
 /// Serves the files of a directory over HTTP/1.1: a thread for each connection, a limit for each
 /// client and one for all.
-///
-/// A client that holds -maxclient connections gets "429 Too Many Requests" for the next; when
-/// -maxtotal are open, everyone gets "503 Service Unavailable". Long options take one dash or two.
 #[derive(Debug, Parser)]
-#[command(name = "http_server_conc", version)]
+#[command(
+    name = "http_server_conc",
+    version,
+    max_term_width = 100,
+    after_help = "A client that holds -maxclient connections gets \"429 Too Many Requests\" for the next; \
+        when -maxtotal are open, everyone gets \"503 Service Unavailable\".\n\
+        Long options take one dash or two. A TIME is a number with ms, s, m or h, a RATE one with K, M \
+        or G.\n\
+        The exit status is 0 after SIGINT or SIGTERM, 2 for wrong usage, 1 for anything else.\n\n\
+        Examples:\n  \
+        http_server_conc -p 20001 -maxclient 12 -maxtotal 60\n  \
+        http_server_conc --root DIR --access-log access.log --status-path /server-status"
+)]
 struct Args {
     /// The port to listen on; 0 lets the system choose
     #[arg(short = 'p', long, value_name = "PORT", default_value = "20001", value_parser = parse_port)]
