@@ -18,8 +18,12 @@ pub(super) fn gauge(point: &Point, ceiling: Option<Ratio>) -> Markup {
     let one = axis.place(1.0);
     // The label leans away from the ceiling's where it can; else both need their share of a narrow screen.
     let (anchor, room) = if one.0 > 25.0 { ("end", 28.0) } else { ("start", 46.0) };
+    let mut description = format!("speedup {}", point.ratio);
+    if let Some(ceiling) = ceiling {
+        let _ = write!(description, ", ceiling {ceiling}");
+    }
     html! {
-        svg.plot.gauge height="74" role="img" aria-label=(format!("speedup {}", point.ratio)) {
+        svg.plot.gauge height="74" role="img" aria-label=(description) {
             line.axis x1="0" x2="100%" y1="46" y2="46" {}
             @for tick in axis.ticks() {
                 @let x = axis.place(tick);
@@ -78,6 +82,38 @@ pub(super) fn curve(curve: &Curve, interval: &str) -> Markup {
                 @else if curve.amdahl.is_some() { li { i.key-law {} "Amdahl’s law" } }
             }
             figcaption { (laws(curve)) }
+        }
+        (levels(curve, interval))
+    }
+}
+
+/// The curve's figures, level by level.
+fn levels(curve: &Curve, interval: &str) -> Markup {
+    html! {
+        table.figures {
+            thead {
+                tr {
+                    th scope="col" { "Connections" }
+                    th scope="col" { "Median run" }
+                    th scope="col" { "Speedup" }
+                    th scope="col" { "Its " (interval) }
+                }
+            }
+            tbody {
+                @for point in &curve.points {
+                    tr {
+                        th scope="row" { (point.concurrency) }
+                        td { (point.wall) }
+                        td { (point.ratio) }
+                        td {
+                            @match point.interval {
+                                Some((low, high)) => { (low) " to " (high) }
+                                None => { "–" }
+                            }
+                        }
+                    }
+                }
+            }
         }
     }
 }

@@ -77,6 +77,8 @@ fn the_three_renderings_show_the_same_numbers() {
     }
     for point in json["curve"]["points"].as_array().unwrap().iter().skip(1) {
         shown.push(ratio(&point["ratio"]));
+        let interval = &point["interval"];
+        shown.push(format!("{} to {}", ratio(&interval[0]), ratio(&interval[1])));
     }
     for rendering in [report::text(&findings), report::html(&findings)] {
         let flat = rendering.split_whitespace().collect::<Vec<_>>().join(" ");
