@@ -212,6 +212,9 @@ fn small_files_nearby_are_called_too_small_to_matter() {
     };
     let findings = findings("small", near, Plan::compare(10));
     assert_eq!(cause(&findings), Some(Cause::TooSmall));
+    for rendering in [report::text(&findings), report::html(&findings)] {
+        assert!(rendering.contains("140 B in all, 14 B each"), "{rendering}");
+    }
 }
 
 #[test]
