@@ -25,47 +25,49 @@ use crate::{FAILURE, INTERRUPTED, documents, interrupt};
 
 /// Refuses what does not go together with an experiment, before anything is fetched.
 pub(crate) fn check(args: &Args) -> anyhow::Result<()> {
-    if args.lab.is_comparison() {
-        for (is_given, option) in [
-            (args.skip_existing, "--skip-existing"),
-            (args.no_clobber, "--no-clobber"),
-            (args.go_on, "--continue"),
-        ] {
-            if is_given {
-                bail!(
-                    "{option} does not go with --compare or --sweep, where every run fetches every file \
-                     anew: leave it out"
-                );
-            }
-        }
-        for (is_given, option) in [
-            (args.sha256, "--sha256"),
-            (args.timings, "--timings"),
-            (args.har.is_some(), "--har"),
-            (args.failed_list.is_some(), "--failed-list"),
-        ] {
-            if is_given {
-                bail!(
-                    "{option} is about one run, and --compare and --sweep make many: --report and --json \
-                     tell about those"
-                );
-            }
-        }
-        if args.split.get() > 1 {
-            bail!(
-                "--split does not go with --compare or --sweep, where each file has one connection: leave \
-                 it out"
-            );
-        }
-        if args.concurrency.is_some_and(|most| most.get() == 1) {
-            bail!(
-                "-c 1 would compare one connection with itself: choose at least 2 connections with -c"
-            );
-        }
-    }
     if !args.lab.is_comparison() && !args.lab.demo {
         return Ok(());
     }
+    for (is_given, option) in [
+        (args.skip_existing, "--skip-existing"),
+        (args.no_clobber, "--no-clobber"),
+        (args.go_on, "--continue"),
+    ] {
+        if is_given {
+            bail!(
+                "{option} does not go with an experiment, where every run fetches every file anew: \
+                 leave it out"
+            );
+        }
+    }
+    for (is_given, option) in [
+        (args.sha256, "--sha256"),
+        (args.timings, "--timings"),
+        (args.har.is_some(), "--har"),
+        (args.failed_list.is_some(), "--failed-list"),
+    ] {
+        if is_given {
+            bail!(
+                "{option} is about one run, and an experiment makes many: --report and --json tell \
+                 about those"
+            );
+        }
+    }
+    if args.split.get() > 1 {
+        bail!(
+            "--split does not go with an experiment, where each file has one connection: leave it out"
+        );
+    }
+    if args.concurrency.is_some_and(|most| most.get() == 1) {
+        bail!(
+            "-c 1 would compare one connection with itself: choose at least 2 connections with -c"
+        );
+    }
+    check_results(args)
+}
+
+/// Whether the result can be written where it is wanted.
+fn check_results(args: &Args) -> anyhow::Result<()> {
     let (report, json) = (report_path(&args.lab), json_path(args));
     if report.is_some_and(documents::is_stdout) {
         bail!("--report needs a file for its page: standard output is for --json alone");

@@ -249,31 +249,36 @@ fn an_interrupt_ends_the_experiment_in_order() {
 #[test]
 fn what_does_not_go_together_is_wrong_usage() {
     let directory = TempDir::new().unwrap();
-    for (options, expected) in [
-        (&["--compare", "-c", "1"][..], "choose at least 2 connections with -c"),
-        (&["--sweep", "2,4", "-c", "1"], "choose at least 2 connections with -c"),
-        (&["--compare", "--skip-existing"], "leave it out"),
-        (&["--sweep", "auto", "--no-clobber"], "leave it out"),
-        (&["--compare", "--continue"], "leave it out"),
-        (&["--compare", "--split", "2"], "leave it out"),
-        (&["--compare", "--sha256"], "--report and --json"),
-        (&["--compare", "--har", "x.har"], "--report and --json"),
-        (&["--compare", "--report", "no/such/page.html"], "choose another file with --report"),
-        (&["--compare", "--report", "-"], "needs a file"),
-        (&["--compare", "--report", "one", "--json", "one"], "cannot both write one file"),
-        (&["--sweep", "1"], "one of the numbers must be at least 2"),
-        (&["--sweep", "many"], "or auto"),
-        (&["--report", "page.html"], "--compare|--sweep"),
-        (&["--runs", "3"], "--compare|--sweep"),
-        (&["--discard"], "--compare|--sweep"),
-        (&["--demo"], "cannot be used with"),
+    let urls = &["-urls", "http://127.0.0.1:9/"][..];
+    let nothing = &[][..];
+    for (source, options, expected) in [
+        (urls, &["--compare", "-c", "1"][..], "choose at least 2 connections with -c"),
+        (urls, &["--sweep", "2,4", "-c", "1"], "choose at least 2 connections with -c"),
+        (urls, &["--compare", "--skip-existing"], "leave it out"),
+        (urls, &["--sweep", "auto", "--no-clobber"], "leave it out"),
+        (urls, &["--compare", "--continue"], "leave it out"),
+        (urls, &["--compare", "--split", "2"], "leave it out"),
+        (urls, &["--compare", "--sha256"], "--report and --json"),
+        (urls, &["--compare", "--har", "x.har"], "--report and --json"),
+        (
+            urls,
+            &["--compare", "--report", "no/such/page.html"],
+            "choose another file with --report",
+        ),
+        (urls, &["--compare", "--report", "-"], "needs a file"),
+        (urls, &["--compare", "--report", "one", "--json", "one"], "cannot both write one file"),
+        (urls, &["--sweep", "1"], "one of the numbers must be at least 2"),
+        (urls, &["--sweep", "many"], "or auto"),
+        (urls, &["--report", "page.html"], "--compare|--sweep"),
+        (urls, &["--runs", "3"], "--compare|--sweep"),
+        (urls, &["--discard"], "--compare|--sweep"),
+        (urls, &["--demo"], "cannot be used with"),
+        (nothing, &["--demo", "--har", "x.har"], "--report and --json"),
+        (nothing, &["--demo", "--skip-existing"], "leave it out"),
+        (nothing, &["--demo", "--split", "4"], "leave it out"),
     ] {
-        let output = program()
-            .args(["-urls", "http://127.0.0.1:9/"])
-            .args(options)
-            .current_dir(directory.path())
-            .output()
-            .unwrap();
+        let output =
+            program().args(source).args(options).current_dir(directory.path()).output().unwrap();
         let message = String::from_utf8(output.stderr).unwrap();
         assert_eq!(output.status.code(), Some(2), "{options:?}: {message}");
         assert!(message.contains(expected), "{options:?}: {message}");
