@@ -2,9 +2,6 @@
 
 use std::fs;
 
-/// Fewer ticks of the kernel's clock, of all processors together, say nothing: a tick is 10 ms.
-const FEWEST_TICKS: u64 = 20;
-
 /// The ticks of all processors since the machine was started.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct Ticks {
@@ -28,10 +25,10 @@ impl Ticks {
         Some(Self { busy: all - idle, all })
     }
 
-    /// The share of the processors' time since `earlier` that was used, 0 to 1, or `None` if it was
-    /// too short to tell.
+    /// The share of the processors' time since `earlier` that was used, 0 to 1; a tick is 10 ms, so that
+    /// it is coarse where that was short. `None` if no tick has passed.
     pub(super) fn busy_since(self, earlier: Self) -> Option<f64> {
-        let all = self.all.checked_sub(earlier.all).filter(|all| *all >= FEWEST_TICKS)?;
+        let all = self.all.checked_sub(earlier.all).filter(|all| *all > 0)?;
         // The kernel's count of idle time may step back a little.
         let busy = self.busy.saturating_sub(earlier.busy).min(all);
         #[expect(clippy::cast_precision_loss, reason = "ticks of one run are few")]
@@ -49,7 +46,7 @@ mod tests {
         let earlier = parse("cpu  100 0 50 800 50 0 0 0 7 7\ncpu0 1 1 1 1 1 1 1 1 1 1\n");
         let later = parse("cpu  130 0 60 850 60 0 0 0 9 9\n");
         assert_eq!(later.busy_since(earlier), Some(0.4));
-        assert_eq!(earlier.busy_since(earlier), None, "it was too short");
+        assert_eq!(earlier.busy_since(earlier), None, "no tick has passed");
         assert_eq!(earlier.busy_since(later), None);
         for text in ["", "cpu", "cpu  1 2 3\n", "cpu  1 2 3 x 5 6 7 8\n", "intr 1\n"] {
             assert_eq!(Ticks::parse(text), None, "{text:?}");

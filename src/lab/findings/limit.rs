@@ -16,6 +16,8 @@ use super::{median, side};
 const UNNOTICED_SECONDS: f64 = 0.05;
 /// The share of the processors' time from which they count as full.
 const FULL_PROCESSORS: f64 = 0.8;
+/// How long all runs together must be for that share to say anything: twenty ticks of the kernel's clock.
+const TELLING_SECONDS: f64 = 0.2;
 /// The stretch of the fetches in company, against alone, from which full processors are felt.
 const SLOWED: f64 = 1.2;
 /// The same, from which something shared is full.
@@ -64,7 +66,7 @@ impl Limit {
         let evidence = Evidence::new(baseline, others)?;
         let (cause, sentence) = evidence
             .too_little()
-            .or_else(|| evidence.processors())
+            .or_else(|| evidence.slowing_processors())
             .or_else(|| evidence.refused())
             .or_else(|| evidence.shared())
             .unwrap_or_else(|| evidence.used_up());
@@ -115,10 +117,18 @@ fn sum(runs: &[&RunRecord], phase: fn(&Phases) -> f64) -> Option<f64> {
     median(runs, |run| run.fetches.iter().map(|fetch| phase(&fetch.phases)).sum())
 }
 
+/// The share of the processors' time that was used in all these runs, 0 to 1.
+fn processor_share(runs: &[&RunRecord]) -> Option<f64> {
+    let of_run = |run: &&RunRecord| run.processor_busy.map(|busy| (busy, side::wall(run)));
+    let known: Vec<(f64, f64)> = runs.iter().filter_map(of_run).collect();
+    let wall: f64 = known.iter().map(|(_, wall)| wall).sum();
+    let busy: f64 = known.iter().map(|(busy, wall)| busy * wall).sum();
+    (wall >= TELLING_SECONDS).then(|| busy / wall)
+}
+
 impl Evidence {
     fn new(baseline: &[&RunRecord], others: &[&RunRecord]) -> Option<Self> {
         let first = others.first()?;
-        let processors: Vec<f64> = others.iter().filter_map(|run| run.processor_busy).collect();
         let longest = |run: &RunRecord| {
             let busy = run.fetches.iter().map(|fetch| fetch.phases.busy());
             busy.max().unwrap_or_default().as_secs_f64()
@@ -130,7 +140,7 @@ impl Evidence {
             sequential_wall: median(baseline, side::wall)?,
             wall: median(others, side::wall)?,
             waiting: median(others, |run| run.waiting().as_secs_f64())?,
-            processor: super::Sample::new(processors).map(|sample| sample.median()),
+            processor: processor_share(others),
             connecting: sum(others, |p| (p.dns + p.connect + p.tls).as_secs_f64())?,
             sequential: Work::new(baseline)?,
             concurrent: Work::new(others)?,
@@ -185,10 +195,15 @@ impl Evidence {
         })
     }
 
-    /// Others may keep the processors busy as well: only if the fetches took longer is that a limit.
-    fn processors(&self) -> Option<Finding> {
+    /// Others may keep the processors busy as well: that the fetches took longer is the limit's mark.
+    fn slowing_processors(&self) -> Option<Finding> {
         let is_slowed = self.concurrent.busy >= SLOWED * self.sequential.busy;
-        let busy = self.processor.filter(|&busy| busy >= FULL_PROCESSORS && is_slowed)?;
+        self.processors().filter(|_| is_slowed)
+    }
+
+    /// The processors are full.
+    fn processors(&self) -> Option<Finding> {
+        let busy = self.processor.filter(|&busy| busy >= FULL_PROCESSORS)?;
         let percent = Ratio::new(100.0 * busy);
         let sentence = format!("The processors of this machine: they were {percent} % busy.");
         Some((Cause::Processor, sentence))
@@ -249,6 +264,9 @@ impl Evidence {
                 self.concurrency
             );
             (Cause::Connections, sentence)
+        } else if let Some(processors) = self.processors() {
+            // They kept connections from being opened and used.
+            processors
         } else {
             let sentence = format!(
                 "Nothing stands out: {achieved} of {} connections were at work on average.",
@@ -288,7 +306,7 @@ mod tests {
     #[test]
     fn each_cause_is_told_from_the_others() {
         type Change = fn(&mut RunRecord);
-        let cases: [(Cause, Change); 10] = [
+        let cases: [(Cause, Change); 11] = [
             (Cause::Connections, |_| ()),
             (Cause::HostLimit, |run| run.host_limit = Some(6)),
             (Cause::Connections, |run| run.host_limit = Some(10)),
@@ -306,10 +324,27 @@ mod tests {
             (Cause::Link, |run| stretch(run, 1, 4)),
             (Cause::Server, |run| stretch(run, 9, 1)),
             (Cause::Unclear, |run| run.wall *= 3),
+            (Cause::Processor, |run| {
+                run.processor_busy = Some(0.9);
+                run.wall *= 3;
+            }),
         ];
         for (expected, change) in cases {
             assert_eq!(cause(change), expected);
         }
+    }
+
+    #[test]
+    fn short_runs_tell_of_the_processors_only_together() {
+        let of_ticks = |millis, busy| RunRecord {
+            wall: Duration::from_millis(millis),
+            processor_busy: Some(busy),
+            ..complete_run(10, 20, SECOND)
+        };
+        let (first, second) = (of_ticks(150, 1.0), of_ticks(50, 0.6));
+        assert_eq!(processor_share(&[&first]), None);
+        let together = processor_share(&[&first, &second]).expect("they last 200 ms");
+        assert!((together - 0.9).abs() < 1e-9, "{together}");
     }
 
     #[test]
