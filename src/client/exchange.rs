@@ -12,7 +12,7 @@ use std::io::{self, Write};
 use std::time::{Duration, SystemTime};
 
 use super::connect::{Connection, Connector, timed};
-use super::host_gate::{HostGates, Permit};
+use super::host_gate::{HostGates, Passage, Permit};
 use super::request::{Request, RequestFields};
 use super::{FetchError, Phase, Phases};
 use crate::http::rate_limit::{QuotaPolicy, QuotaUnit, retry_after};
@@ -47,6 +47,8 @@ pub(super) struct Network {
 #[derive(Debug)]
 pub(super) struct Exchanger<'n> {
     pub(super) network: &'n Network,
+    /// What the first request of a job goes out with; later ones pass the gate themselves.
+    pub(super) passage: Option<Passage<'n>>,
     input: Input,
     request: Vec<u8>,
 }
@@ -61,7 +63,15 @@ pub(super) struct Answer<'n> {
 
 impl<'n> Exchanger<'n> {
     pub(super) fn new(network: &'n Network) -> Self {
-        Self { network, input: Input::with_capacity(BUFFER_BYTES), request: Vec::new() }
+        let input = Input::with_capacity(BUFFER_BYTES);
+        Self { network, passage: None, input, request: Vec::new() }
+    }
+
+    /// Gives up a passage that no request went out with.
+    pub(super) fn give_back(&mut self) {
+        if let Some((permit, Some(connection))) = self.passage.take() {
+            permit.keep(connection);
+        }
     }
 
     /// Sends the request once its host's gate is open, and reads the answer's head.
@@ -75,7 +85,11 @@ impl<'n> Exchanger<'n> {
         self.request.clear();
         let via = network.connector.forwarding_proxy(url);
         request.write(&mut self.request, &network.fields, via);
-        let (mut permit, kept) = network.gates.pass(url, phases)?;
+        let (mut permit, kept) = match self.passage.take().filter(|(permit, _)| permit.is_for(url))
+        {
+            Some(passage) => passage,
+            None => network.gates.pass(url, phases)?,
+        };
         let mut exchanged = None;
         if let Some(connection) = kept {
             match timed(&mut phases.first_byte, || self.exchange(connection)) {

@@ -1,5 +1,9 @@
 //! The gates of the hosts: whoever wants to send a request passes one, and gets a kept connection there.
 //!
+//! A worker asks for its next turn here, and is given a job together with the permit for its first
+//! request, so that no worker waits for one host while another admits somebody: whose turn it is, `queue`
+//! knows. Later requests for the same job, such as after a redirect, pass their host's gate themselves.
+//!
 //! A [`Permit`] stands for one connection in use, from before it is opened until it is closed or kept
 //! for the next. Kept connections are shared by the workers of a run; those beyond what a host bears are
 //! closed at once. What a host bears is `host_limit`'s to know.
@@ -13,6 +17,7 @@ use url::Url;
 use super::connect::Connection;
 use super::host_limit::{HostLimit, Load, Refusal, Verdict};
 use super::outcome::LearntLimit;
+use super::queue::{Next, Queue, Turn};
 use super::settings::Opening;
 use super::stop::Stop;
 use super::{FetchError, Phases};
@@ -21,10 +26,14 @@ use super::{FetchError, Phases};
 /// concerns, so this is for what nobody foresaw.
 const LONGEST_WAIT: Duration = Duration::from_secs(1);
 
+const NO_PANIC: &str = "nothing panics while the gates are locked";
+
 /// The gates of one run.
 #[derive(Debug)]
 pub(super) struct HostGates {
-    hosts: Mutex<HashMap<Box<str>, Host>>,
+    state: Mutex<State>,
+    /// Where those wait who want a turn.
+    turns: Condvar,
     /// Most connections to one host.
     per_host: usize,
     opening: Opening,
@@ -34,13 +43,23 @@ pub(super) struct HostGates {
 }
 
 #[derive(Debug)]
+struct State {
+    hosts: Hosts,
+    queue: Queue,
+    /// How many workers wait for a turn.
+    waiting: usize,
+}
+
+type Hosts = HashMap<Box<str>, Host>;
+
+#[derive(Debug)]
 struct Host {
     limit: HostLimit,
     load: Load,
     /// Those used most recently are last.
     idle: Vec<Connection>,
-    /// Where those wait who want to pass.
-    queue: Arc<Condvar>,
+    /// Where those wait who want to pass in the middle of a job.
+    passers: Arc<Condvar>,
     /// How often it has answered with anything but a refusal.
     answers: u64,
     /// What it called itself in its first answer.
@@ -68,61 +87,122 @@ enum Stage {
     Refused,
 }
 
+/// What a request goes out with: the permit, and a kept connection if there is one.
+pub(super) type Passage<'g> = (Permit<'g>, Option<Connection>);
+
 impl HostGates {
-    pub(super) fn new(per_host: usize, opening: Opening, capacity: usize, stop: Stop) -> Self {
-        Self { hosts: Mutex::default(), per_host, opening, capacity, stop }
+    pub(super) fn new(
+        queue: Queue,
+        (per_host, opening): (usize, Opening),
+        capacity: usize,
+        stop: Stop,
+    ) -> Self {
+        let state = Mutex::new(State { hosts: HashMap::new(), queue, waiting: 0 });
+        Self { state, turns: Condvar::new(), per_host, opening, capacity, stop }
     }
 
-    /// Waits until the host of `url` bears one more request; with the permit comes a kept connection if
-    /// there is one.
-    pub(super) fn pass(
-        &self,
-        url: &Url,
-        phases: &mut Phases,
-    ) -> Result<(Permit<'_>, Option<Connection>), FetchError> {
+    /// Waits for a job whose host bears one more request. Once the run is stopped, every job has its turn
+    /// at once, without a passage. `None` where this worker is not needed any longer.
+    pub(super) fn next_turn(&self) -> Option<(Turn, Option<Passage<'_>>)> {
+        let mut state = self.lock();
+        loop {
+            let now = Instant::now();
+            let State { hosts, queue, waiting } = &mut *state;
+            let next = if self.stop.reason().is_some() {
+                queue.end_rests(None);
+                queue.next(now, |_| Ok(None))
+            } else {
+                queue.next(now, |key| self.admit(hosts, key, now).map(Some))
+            };
+            let until = match next {
+                Next::Turn(turn, passage) => return Some((turn, passage)),
+                Next::Wait(until) => until,
+            };
+            // A worker for each job that rests is enough: those that are under way have theirs.
+            if queue.standing() == 0 && *waiting >= queue.resting() {
+                self.turns.notify_all();
+                return None;
+            }
+            *waiting += 1;
+            state = self.turns.wait_timeout(state, until_at_most(until, now)).expect(NO_PANIC).0;
+            state.waiting -= 1;
+        }
+    }
+
+    /// The job has its turn again, but not before this time.
+    pub(super) fn rest(&self, turn: &Turn, until: Instant) {
+        self.lock().queue.rest(turn, until);
+        // Those who wait may wait for longer than that.
+        self.turns.notify_one();
+    }
+
+    /// The job is done with.
+    pub(super) fn finish(&self, turn: &Turn) {
+        self.lock().queue.finish(turn);
+        self.turns.notify_one();
+    }
+
+    /// Waits until the host of `url` bears one more request.
+    pub(super) fn pass(&self, url: &Url, phases: &mut Phases) -> Result<Passage<'_>, FetchError> {
         let asked = Instant::now();
         let key = key_of(url);
-        let mut hosts = self.lock();
+        let mut state = self.lock();
         loop {
             if let Some(reason) = self.stop.reason() {
                 return Err(reason.into());
             }
-            let host = hosts
-                .entry(key.clone())
-                .or_insert_with(|| Host::new(HostLimit::new(self.per_host, self.opening)));
             let now = Instant::now();
-            let wait = match host.limit.verdict(host.load, now) {
-                Verdict::Go => {
-                    let connection = host.idle.pop();
-                    let stage = if connection.is_some() { Stage::Proven } else { Stage::Opening };
-                    host.load.idle = host.idle.len();
-                    host.load.in_use += 1;
-                    *host.counter(stage) += 1;
-                    drop(hosts);
+            match self.admit(&mut state.hosts, &key, now) {
+                Ok(passage) => {
+                    drop(state);
                     phases.waiting += now - asked;
-                    return Ok((
-                        Permit { gates: self, key, stage, begun: now, has_left: false },
-                        connection,
-                    ));
+                    return Ok(passage);
                 }
-                Verdict::Wait(until) => until.map_or(LONGEST_WAIT, |until| {
-                    until.saturating_duration_since(now).min(LONGEST_WAIT)
-                }),
-            };
-            let queue = Arc::clone(&host.queue);
-            (hosts, _) = queue.wait_timeout(hosts, wait).expect("no holder panics");
+                Err(until) => {
+                    let passers = Arc::clone(&state.hosts[&key].passers);
+                    let wait = until_at_most(until, now);
+                    state = passers.wait_timeout(state, wait).expect(NO_PANIC).0;
+                }
+            }
         }
+    }
+
+    /// Lets a request out if its host bears it now; otherwise says when that may be, if it is known.
+    fn admit(
+        &self,
+        hosts: &mut Hosts,
+        key: &str,
+        now: Instant,
+    ) -> Result<Passage<'_>, Option<Instant>> {
+        if !hosts.contains_key(key) {
+            let host = Host::new(HostLimit::new(self.per_host, self.opening));
+            hosts.insert(key.into(), host);
+        }
+        let host = hosts.get_mut(key).expect("it has just been made");
+        if let Verdict::Wait(until) = host.limit.verdict(host.load, now) {
+            return Err(until);
+        }
+        let connection = host.idle.pop();
+        let stage = if connection.is_some() { Stage::Proven } else { Stage::Opening };
+        host.load.idle = host.idle.len();
+        host.load.in_use += 1;
+        *host.counter(stage) += 1;
+        Ok((
+            Permit { gates: self, key: key.into(), stage, begun: now, has_left: false },
+            connection,
+        ))
     }
 
     /// How often the host of `url` has answered anything but a refusal.
     pub(super) fn answers(&self, url: &Url) -> u64 {
-        self.lock().get(&key_of(url)).map_or(0, |host| host.answers)
+        self.lock().hosts.get(&key_of(url)).map_or(0, |host| host.answers)
     }
 
     /// What was learnt of the hosts, in the order of their names.
     pub(super) fn learnt(&self) -> Vec<LearntLimit> {
         let mut limits: Vec<_> = self
             .lock()
+            .hosts
             .iter()
             .filter_map(|(key, host)| {
                 let connections = host.limit.learnt()?;
@@ -136,58 +216,65 @@ impl HostGates {
 
     /// What the servers called themselves, each name once.
     pub(super) fn servers(&self) -> Vec<String> {
-        let hosts = self.lock();
-        let names = hosts.values().filter_map(|host| host.server.as_deref().map(str::to_owned));
+        let state = self.lock();
+        let names = state.hosts.values().filter_map(|host| host.server.as_deref().map(str::to_owned));
         names.collect::<BTreeSet<_>>().into_iter().collect()
     }
 
     /// Has those who wait look again, such as after a stop.
     pub(super) fn wake(&self) {
-        for host in self.lock().values() {
-            host.queue.notify_all();
+        for host in self.lock().hosts.values() {
+            host.passers.notify_all();
         }
+        self.turns.notify_all();
     }
 
-    fn lock(&self) -> MutexGuard<'_, HashMap<Box<str>, Host>> {
-        self.hosts.lock().expect("nothing panics while the gates are locked")
+    fn lock(&self) -> MutexGuard<'_, State> {
+        self.state.lock().expect(NO_PANIC)
     }
 
     /// Changes what is known of a host, and closes what it does not bear.
     fn change(&self, key: &str, change: impl FnOnce(&mut Host)) {
-        let mut hosts = self.lock();
-        let host = hosts.get_mut(key).expect("a host with a permit is known");
+        let mut state = self.lock();
+        let host = state.hosts.get_mut(key).expect("a host with a permit is known");
         let room_before = host.room();
         change(host);
         let surplus = host.surplus();
-        host.wake(host.room().saturating_sub(room_before));
-        drop(hosts);
+        self.wake_for(host, host.room().saturating_sub(room_before));
+        drop(state);
         // Closing takes a system call, which nobody need wait for.
         drop(surplus);
     }
+
+    /// Wakes so many of those who wait: all of them would only get into each other's way.
+    fn wake_for(&self, host: &Host, count: usize) {
+        for _ in 0..count {
+            host.passers.notify_one();
+            self.turns.notify_one();
+        }
+    }
+}
+
+/// How long to wait for that time.
+fn until_at_most(until: Option<Instant>, now: Instant) -> Duration {
+    until.map_or(LONGEST_WAIT, |until| until.saturating_duration_since(now).min(LONGEST_WAIT))
 }
 
 /// Scheme, host and port: the origin as one word.
-fn key_of(url: &Url) -> Box<str> {
+pub(super) fn key_of(url: &Url) -> Box<str> {
     url[..url::Position::BeforePath].into()
 }
 
 impl Host {
     fn new(limit: HostLimit) -> Self {
-        let queue = Arc::default();
-        Self { limit, load: Load::default(), idle: Vec::new(), queue, answers: 0, server: None }
+        let passers = Arc::default();
+        Self { limit, load: Load::default(), idle: Vec::new(), passers, answers: 0, server: None }
     }
 
     /// How many more may be opened or used.
     fn room(&self) -> usize {
         let places = self.limit.current().saturating_sub(self.load.in_use);
         places.min(self.limit.room_to_open(self.load) + self.load.idle)
-    }
-
-    /// Wakes so many of those who wait: all of them would only get into each other's way.
-    fn wake(&self, count: usize) {
-        for _ in 0..count {
-            self.queue.notify_one();
-        }
     }
 
     fn counter(&mut self, stage: Stage) -> &mut usize {
@@ -217,6 +304,11 @@ impl Host {
 }
 
 impl Permit<'_> {
+    /// It is for the host of this URL.
+    pub(super) fn is_for(&self, url: &Url) -> bool {
+        *self.key == url[..url::Position::BeforePath]
+    }
+
     /// A kept connection was closed by the server, and is replaced.
     pub(super) fn reopens(&mut self) {
         self.begun = Instant::now();
@@ -266,9 +358,10 @@ impl Permit<'_> {
 
     /// Keeps the connection, on which nothing is under way, for whoever comes next.
     pub(super) fn keep(mut self, connection: Connection) {
-        let mut hosts = self.gates.lock();
+        let mut state = self.gates.lock();
+        let hosts = &mut state.hosts;
         let kept: usize = hosts.values().map(|host| host.idle.len()).sum();
-        let evicted = if kept < self.gates.capacity { None } else { evict(&mut hosts) };
+        let evicted = if kept < self.gates.capacity { None } else { evict(hosts) };
         let host = hosts.get_mut(&self.key).expect("a host with a permit is known");
         // In one step, or another would open a connection for the place that this one still has.
         host.leave(self.stage);
@@ -276,8 +369,8 @@ impl Permit<'_> {
         host.idle.push(connection);
         host.load.idle = host.idle.len();
         let surplus = host.surplus();
-        host.wake(1);
-        drop(hosts);
+        self.gates.wake_for(host, 1);
+        drop(state);
         drop((surplus, evicted));
     }
 
@@ -305,7 +398,7 @@ impl Drop for Permit<'_> {
 }
 
 /// Takes a kept connection from the host that has most.
-fn evict(hosts: &mut HashMap<Box<str>, Host>) -> Option<Connection> {
+fn evict(hosts: &mut Hosts) -> Option<Connection> {
     let host = hosts.values_mut().max_by_key(|host| host.idle.len())?;
     let oldest = (!host.idle.is_empty()).then(|| host.idle.remove(0));
     host.load.idle = host.idle.len();

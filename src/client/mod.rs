@@ -4,7 +4,7 @@
 //! with so many threads, telling an [`Observer`] how it goes, until all are done or [`Stop`] ends it.
 //! Nothing is printed here.
 //!
-//! The way of one URL: `pool` (its turn, and `retry`) → `fetch` (redirects, what the answer is worth) →
+//! The way of one URL: `pool` (its turn, by `queue`, and `retry`) → `fetch` (redirects, what the answer is worth) →
 //! `exchange` (request and answer) through the `host_gate` over a kept connection or one of `connect`
 //! (`resolve`, `dial`, `proxy`, `tls`) → `part` (the file, and `resume` for what is left of it) →
 //! `split` and `piece` for a file over several connections → `naming` (its name in the `directory`) → `outcome`.
@@ -33,6 +33,7 @@ mod part;
 mod piece;
 mod pool;
 mod proxy;
+mod queue;
 mod request;
 mod resolve;
 mod resume;

@@ -16,9 +16,9 @@ use crate::http::Status;
 /// All but `queue` lie after the worker took the URL up.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Phases {
-    /// From the start of the run until a worker took the URL up.
+    /// From the start of the run until its host admitted it and a worker took the URL up.
     pub queue: Duration,
-    /// For the host's gate, and between attempts.
+    /// Between attempts, and at the gates of hosts that it was redirected to.
     pub waiting: Duration,
     /// Looking the host's name up; nothing where the answer was known.
     pub dns: Duration,
@@ -59,7 +59,7 @@ pub struct Outcome {
     pub result: Result<Saved, FetchError>,
     /// The URL that the last answer came from, or was expected from, if it is not the job's own.
     pub redirected_to: Option<Box<Url>>,
-    /// Which worker fetched it, counted from zero.
+    /// Which worker made the last attempt, counted from zero.
     pub worker: usize,
     /// From when its worker took it up until it was done with it.
     pub took: Duration,

@@ -1,10 +1,13 @@
 //! The bounded pool: so many threads, one queue of jobs, results in the order of the jobs.
 //!
-//! A worker takes the next job when it is done with the last, so that no more fetches are under way
-//! than there are workers, and a slow one holds up nobody else. It tries its job for as long as `retry`
-//! lets it; how an attempt is made is the business of `fetch`. A further thread watches for the end.
+//! A worker makes one attempt at a job and then takes the next whose turn it is, so that there are no
+//! more attempts at a time than there are workers, and neither a slow host nor a job that rests before
+//! its next attempt holds up another. A job has attempts for as long as `retry` lets it; how one is made
+//! is the business of `fetch`. A further thread watches for the end.
 
-use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::collections::HashMap;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Mutex, MutexGuard};
 use std::thread::{self, ScopedJoinHandle};
 use std::time::{Duration, Instant, SystemTime};
 use std::{error, fmt, io, panic};
@@ -12,8 +15,9 @@ use std::{error, fmt, io, panic};
 use super::connect::Connector;
 use super::exchange::{Exchanger, Network};
 use super::fetch::{Fetcher, Record, Work};
-use super::host_gate::HostGates;
+use super::host_gate::{HostGates, key_of};
 use super::naming::FinalNames;
+use super::queue::Queue;
 use super::retry::{Failed, Tries};
 use super::split_files::SplitFiles;
 use super::{
@@ -73,14 +77,19 @@ pub fn download(
             settings.proxies.clone(),
             stop.clone(),
         ),
-        gates: HostGates::new(per_host, settings.opening, concurrency, stop.clone()),
+        gates: HostGates::new(
+            Queue::new(jobs.iter().map(|job| key_of(&job.url)), concurrency),
+            (per_host, settings.opening),
+            concurrency,
+            stop.clone(),
+        ),
         fields: settings.fields.clone(),
         max_wait: settings.retry.max_wait,
     };
     let names = FinalNames::new(jobs, directory, settings.saving);
     let work = Work { settings, directory, names, splits: SplitFiles::default(), observer };
     let shared =
-        &Shared { queue: Queue::default(), jobs, network: &network, work: &work, stop, begun };
+        &Shared { resting: Mutex::default(), jobs, network: &network, work: &work, stop, begun };
     let is_done = &AtomicBool::new(false);
     let (workers, mut outcomes) = thread::scope(|scope| {
         let deadline = settings.timeouts.total.map(|total| begun + total);
@@ -112,7 +121,8 @@ fn collect(threads: Vec<ScopedJoinHandle<'_, Vec<Indexed>>>) -> Vec<Indexed> {
 
 /// What the workers of a run have in common.
 struct Shared<'r> {
-    queue: Queue,
+    /// The jobs that are to be tried again.
+    resting: Mutex<HashMap<usize, Attempts>>,
     jobs: &'r [Job],
     network: &'r Network,
     work: &'r Work<'r>,
@@ -120,19 +130,14 @@ struct Shared<'r> {
     begun: Instant,
 }
 
-/// Whose turn it is.
-#[derive(Debug, Default)]
-struct Queue {
-    next: AtomicUsize,
-}
-
-impl Queue {
-    /// The index of the next job, which no other worker gets.
-    fn take(&self, jobs: &[Job]) -> Option<usize> {
-        // Nothing but the number itself is passed on, so no order beyond its own is needed.
-        let index = self.next.fetch_add(1, Ordering::Relaxed);
-        (index < jobs.len()).then_some(index)
-    }
+/// The attempts at one job so far.
+struct Attempts {
+    taken_up: Instant,
+    record: Record,
+    tries: Tries,
+    count: u32,
+    rejections: u32,
+    resting_since: Option<Instant>,
 }
 
 impl<'r> Shared<'r> {
@@ -167,18 +172,34 @@ impl<'r> Shared<'r> {
         self.network.gates.wake();
     }
 
-    /// The life of one worker: job after job, until none is left.
+    /// The life of one worker: attempt after attempt, until none is to be made.
     fn work(&self, worker: usize) -> Vec<Indexed> {
         let mut fetcher = Fetcher { exchanger: Exchanger::new(self.network), work: self.work };
         let mut outcomes = Vec::new();
-        while let Some(index) = self.queue.take(self.jobs) {
-            let outcome = self.fetch(&mut fetcher, index, worker);
-            if outcome.result.is_err() {
-                fetcher.abandon(index);
+        while let Some((turn, passage)) = self.network.gates.next_turn() {
+            let index = turn.index;
+            let mut attempts = self.take_up(index);
+            fetcher.exchanger.passage = passage;
+            let attempted = self.attempt(&mut fetcher, index, &mut attempts);
+            fetcher.exchanger.give_back();
+            match attempted {
+                Attempted::Again(wait) => {
+                    let now = Instant::now();
+                    attempts.resting_since = Some(now);
+                    self.lock().insert(index, attempts);
+                    self.network.gates.rest(&turn, now + wait);
+                }
+                Attempted::Done(result) => {
+                    if result.is_err() {
+                        fetcher.abandon(index);
+                    }
+                    let outcome = attempts.outcome(result, worker);
+                    self.work.observer.finished(index, &outcome);
+                    self.work.splits.job_is_done();
+                    self.network.gates.finish(&turn);
+                    outcomes.push((index, outcome));
+                }
             }
-            self.work.observer.finished(index, &outcome);
-            self.work.splits.job_is_done();
-            outcomes.push((index, outcome));
         }
         if self.work.settings.split.get() > 1 {
             while let Some(split) = self.work.splits.next_to_help(self.jobs.len()) {
@@ -188,61 +209,83 @@ impl<'r> Shared<'r> {
         outcomes
     }
 
-    fn fetch(&self, fetcher: &mut Fetcher<'r>, index: usize, worker: usize) -> Outcome {
-        let taken_up = Instant::now();
+    /// The attempts at a job whose turn it is.
+    fn take_up(&self, index: usize) -> Attempts {
+        let now = Instant::now();
+        if let Some(mut attempts) = self.lock().remove(&index) {
+            attempts.record.phases.waiting += now - attempts.resting_since.unwrap_or(now);
+            return attempts;
+        }
         let mut record = Record::default();
-        record.phases.queue = taken_up.duration_since(self.begun);
-        let (result, attempts, rejections) = if let Some(reason) = self.stop.reason() {
-            (Err(reason.into()), 0, 0)
-        } else {
-            self.work.observer.started(index);
-            self.try_until_done(fetcher, index, &mut record)
-        };
-        let Record { phases, redirected_to, received, .. } = record;
-        let took = taken_up.elapsed();
-        Outcome { result, redirected_to, worker, took, phases, attempts, rejections, received }
+        record.phases.queue = now.duration_since(self.begun);
+        let (tries, count, rejections, resting_since) = (Tries::default(), 0, 0, None);
+        Attempts { taken_up: now, record, tries, count, rejections, resting_since }
     }
 
-    /// Makes one attempt after the other; the result of the last, their number, and how many of them
-    /// were turned away.
-    fn try_until_done(
+    /// Makes one attempt, unless the run has ended.
+    fn attempt(
         &self,
         fetcher: &mut Fetcher<'r>,
         index: usize,
-        record: &mut Record,
-    ) -> (Result<Saved, FetchError>, u32, u32) {
-        let (job, policy) = (&self.jobs[index], &self.work.settings.retry);
-        let (mut attempts, mut rejections, mut tries) = (0, 0, Tries::default());
-        loop {
-            attempts += 1;
-            record.progress = 0;
-            let answers = self.network.gates.answers(&job.url);
-            let error = match fetcher.fetch(index, job, record) {
-                Ok(saved) => return (Ok(saved), attempts, rejections),
-                Err(error) => error,
-            };
-            if let Some(reason) = self.stop.reason() {
-                return (Err(reason.into()), attempts, rejections);
-            }
-            rejections += u32::from(error.is_rejection());
-            let failed = Failed {
-                progress_bytes: record.progress,
-                was_crowded_out: error.is_rejection()
-                    && self.network.gates.answers(&job.url) > answers,
-            };
-            let wait = error
-                .is_transient()
-                .then(|| tries.after(failed, policy, fastrand::f64()))
-                .flatten();
-            let Some(wait) = wait else { return (Err(error), attempts, rejections) };
-            self.work.observer.retrying(index, &error, wait);
-            self.rest(wait, record);
+        attempts: &mut Attempts,
+    ) -> Attempted {
+        if let Some(reason) = self.stop.reason() {
+            return Attempted::Done(Err(reason.into()));
         }
+        let (job, gates) = (&self.jobs[index], &self.network.gates);
+        if attempts.count == 0 {
+            self.work.observer.started(index);
+        }
+        attempts.count += 1;
+        attempts.record.progress = 0;
+        let answers = gates.answers(&job.url);
+        let error = match fetcher.fetch(index, job, &mut attempts.record) {
+            Ok(saved) => return Attempted::Done(Ok(saved)),
+            Err(error) => error,
+        };
+        if let Some(reason) = self.stop.reason() {
+            return Attempted::Done(Err(reason.into()));
+        }
+        attempts.rejections += u32::from(error.is_rejection());
+        if !error.is_transient() {
+            return Attempted::Done(Err(error));
+        }
+        let failed = Failed {
+            progress_bytes: attempts.record.progress,
+            was_crowded_out: error.is_rejection() && gates.answers(&job.url) > answers,
+        };
+        let policy = &self.work.settings.retry;
+        let Some(wait) = attempts.tries.after(failed, policy, fastrand::f64()) else {
+            return Attempted::Done(Err(error));
+        };
+        self.work.observer.retrying(index, &error, wait);
+        Attempted::Again(wait)
     }
 
-    fn rest(&self, wait: Duration, record: &mut Record) {
-        let begun = Instant::now();
-        self.stop.sleep(wait);
-        record.phases.waiting += begun.elapsed();
+    fn lock(&self) -> MutexGuard<'_, HashMap<usize, Attempts>> {
+        self.resting.lock().expect("nothing panics while the resting jobs are locked")
+    }
+}
+
+/// What came of an attempt.
+enum Attempted {
+    Done(Result<Saved, FetchError>),
+    /// It failed, and another one is to be made after so long.
+    Again(Duration),
+}
+
+impl Attempts {
+    fn outcome(self, result: Result<Saved, FetchError>, worker: usize) -> Outcome {
+        let Record { phases, redirected_to, received, .. } = self.record;
+        Outcome {
+            result,
+            redirected_to,
+            worker,
+            took: self.taken_up.elapsed(),
+            phases,
+            attempts: self.count,
+            rejections: self.rejections,
+            received,
+        }
     }
 }

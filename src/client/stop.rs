@@ -1,4 +1,4 @@
-//! Stopping a run from outside: a flag that sleepers wake up for.
+//! Stopping a run from outside: a flag that those who wait wake up for.
 //!
 //! Whoever holds a [`Stop`] can end the runs that were given it; the workers then keep what they have.
 //! Reads that wait in the system are woken by shutting their sockets down, which is why every open
@@ -64,11 +64,6 @@ impl Stop {
         self.lock().reason
     }
 
-    /// Waits for so long, or until the runs are to end.
-    pub(super) fn sleep(&self, duration: Duration) {
-        let _ = self.wait_until(Some(Instant::now() + duration), || false);
-    }
-
     /// Waits until `is_done`, which is asked whenever [`Stop::wake`] is called, and says `false` if the
     /// time came first.
     pub(super) fn wait_until(&self, time: Option<Instant>, is_done: impl Fn() -> bool) -> bool {
@@ -125,14 +120,14 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_read_and_a_sleep_end_when_the_run_does() {
+    fn a_read_and_a_wait_end_when_the_run_does() {
         let listener = TcpListener::bind("127.0.0.1:0").unwrap();
         let socket = Arc::new(TcpStream::connect(listener.local_addr().unwrap()).unwrap());
         let stop = Stop::default();
         let recorded = stop.record(&socket);
         thread::scope(|scope| {
             scope.spawn(|| assert_eq!((&*socket).read(&mut [0]).unwrap(), 0));
-            scope.spawn(|| stop.sleep(Duration::from_secs(3600)));
+            scope.spawn(|| assert!(stop.wait_until(None, || false)));
             stop.stop(StopReason::Interrupted);
             stop.stop(StopReason::OutOfTime);
         });

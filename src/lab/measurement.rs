@@ -61,13 +61,14 @@ pub enum Ending {
 
 /// Where the time of a fetch went, each phase summed over its attempts.
 ///
-/// All but `queue` lie after [`FetchRecord::start`], and sum to how long the lane was taken.
+/// All but `queue` lie after [`FetchRecord::start`], and sum to how long it was under way.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize)]
 pub struct Phases {
     /// From the start of the run until a lane took the URL up.
     #[serde(serialize_with = "seconds")]
     pub queue: Duration,
-    /// In its lane, but idle: for the host's permission to connect, or between two attempts.
+    /// Between two attempts, or for another host's permission to connect; meanwhile its lane may be
+    /// another fetch's.
     #[serde(serialize_with = "seconds")]
     pub waiting: Duration,
     /// Looking the host's name up.
@@ -94,7 +95,7 @@ impl Phases {
         self.dns + self.connect + self.tls + self.first_byte + self.transfer
     }
 
-    /// How long the fetch held its lane: busy or waiting.
+    /// How long the fetch was under way: busy or waiting.
     #[must_use]
     pub fn held(&self) -> Duration {
         self.waiting + self.busy()

@@ -5,10 +5,11 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::thread;
 use std::time::{Duration, Instant};
 
-use http_concurrent::client::{FetchError, RetryPolicy, Settings};
+use http_concurrent::client::{FetchError, RetryPolicy, Settings, Stop, StopReason};
 
-use crate::support::fetching::{Fetched, fetch_with, settings};
-use crate::support::scripted::{Scripted, answer, ok};
+use crate::support::PATIENCE;
+use crate::support::fetching::{Fetched, fetch_stopping, fetch_with, settings};
+use crate::support::scripted::{Peer, Scripted, answer, ok};
 use crate::support::server::TestServer;
 
 fn patient(concurrency: usize) -> Settings {
@@ -166,4 +167,67 @@ fn a_run_ends_when_its_time_is_over() {
     for outcome in &fetched.run.outcomes {
         assert!(matches!(outcome.result, Err(FetchError::Stopped(_))), "{outcome:?}");
     }
+}
+
+/// Fetches ten URLs of a host that admits nobody any more, and then twenty of another one, over four
+/// connections, until the twenty are there.
+#[track_caller]
+fn a_host_that_admits_nobody_holds_up_no_other(
+    settings: &Settings,
+    script: impl Fn(&mut Peer) + Send + Sync + 'static,
+) {
+    let held = Scripted::start(script);
+    let quick = Scripted::answering(|_| ok("quick"));
+    let urls = |server: &Scripted, count| -> Vec<_> {
+        (0..count).map(|number| server.url(&format!("/{}/{number}", server.address()))).collect()
+    };
+    let urls = [urls(&held, 10), urls(&quick, 20)].concat();
+    let stop = Stop::default();
+    let fetched = thread::scope(|scope| {
+        let directory = tempfile::tempdir().unwrap();
+        let fetching = scope.spawn(|| fetch_stopping(directory, settings, &urls, &stop));
+        let begun = Instant::now();
+        while quick.heads().len() < 20 && begun.elapsed() < PATIENCE {
+            thread::sleep(Duration::from_millis(2));
+        }
+        stop.stop(StopReason::Interrupted);
+        fetching.join().unwrap()
+    });
+    assert_eq!(quick.heads().len(), 20, "the other host was asked for everything");
+    for outcome in &fetched.run.outcomes[..10] {
+        assert!(matches!(outcome.result, Err(FetchError::Stopped(_))), "{outcome:?}");
+    }
+}
+
+#[test]
+fn a_host_that_wants_to_be_left_alone_holds_up_no_other() {
+    let mut settings = patient(4);
+    settings.retry.max_wait = Duration::from_secs(3600);
+    a_host_that_admits_nobody_holds_up_no_other(&settings, |peer| {
+        while peer.read_request().is_some() {
+            peer.send(answer("503 Service Unavailable", "Retry-After: 3600\r\n", ""));
+        }
+    });
+}
+
+#[test]
+fn a_host_all_of_whose_connections_are_busy_holds_up_no_other() {
+    let settings = Settings { per_host: std::num::NonZeroUsize::new(1), ..patient(4) };
+    a_host_that_admits_nobody_holds_up_no_other(&settings, |peer| {
+        peer.read_request();
+        peer.wait_for_close();
+    });
+}
+
+#[test]
+fn urls_that_wait_for_their_next_attempt_hold_up_no_other_host() {
+    let hour = Duration::from_secs(3600);
+    let mut settings = patient(4);
+    settings.retry =
+        RetryPolicy { retries: 9, first_wait: hour, longest_wait: hour, ..settings.retry };
+    a_host_that_admits_nobody_holds_up_no_other(&settings, |peer| {
+        while peer.read_request().is_some() {
+            peer.send(answer("500 Internal Server Error", "", ""));
+        }
+    });
 }
