@@ -219,7 +219,13 @@ impl<'r> Fetcher<'r> {
                 if let (Some(notes), Some(total)) = (notes.clone(), total)
                     && self.splits(index, &answer.head, total)
                 {
-                    return self.receive_split((index, job), place, (notes, total), answer, record);
+                    return self.receive_split(
+                        (index, job),
+                        &place,
+                        (notes, total),
+                        answer,
+                        record,
+                    );
                 }
                 PartFile::create(place, notes, settings.saving, self.needs_checksum(job))?
             }
@@ -259,7 +265,7 @@ impl<'r> Fetcher<'r> {
     fn receive_split(
         &mut self,
         (index, job): (usize, &Job),
-        place: Place,
+        place: &Place,
         whole: (Notes, u64),
         answer: Answer<'r>,
         record: &mut Record,
@@ -267,7 +273,9 @@ impl<'r> Fetcher<'r> {
         let total = whole.1;
         let file = place.create(PART_SUFFIX)?;
         let connections = self.work.settings.split.get();
-        let split = Arc::new(SplitFile::begin(index, (place, file), whole, connections)?);
+        let split = SplitFile::begin(index, (place.clone(), file), whole, connections)
+            .inspect_err(|_| part::forget(place))?;
+        let split = Arc::new(split);
         self.work.observer.began(index, Some(total), 0);
         let led = self.lead(job, &split, Some(answer), record)?;
         // Another version came in the middle, and nothing is left: the next attempt begins anew.

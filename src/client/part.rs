@@ -92,8 +92,26 @@ pub(super) fn find(place: &Place, job: &Job) -> Option<Found> {
 /// Writes notes beside a part, in the place of older ones at one stroke.
 pub(super) fn write_notes(place: &Place, notes: &Notes) -> Result<(), FetchError> {
     let mut file = place.create(NEW_NOTES_SUFFIX)?;
-    file.write_all(&notes.to_json()).map_err(|error| place.failure(NEW_NOTES_SUFFIX, error))?;
-    place.replace(NEW_NOTES_SUFFIX, NOTES_SUFFIX)
+    let written = file
+        .write_all(&notes.to_json())
+        .map_err(|error| place.failure(NEW_NOTES_SUFFIX, error))
+        .and_then(|()| place.replace(NEW_NOTES_SUFFIX, NOTES_SUFFIX));
+    if written.is_err() {
+        place.remove(NEW_NOTES_SUFFIX);
+    }
+    written
+}
+
+/// Removes a part, and what was noted of it.
+pub(super) fn forget(place: &Place) {
+    place.remove(PART_SUFFIX);
+    forget_notes(place);
+}
+
+/// Removes the notes, and those that were about to replace them when a process ended.
+fn forget_notes(place: &Place) {
+    place.remove(NOTES_SUFFIX);
+    place.remove(NEW_NOTES_SUFFIX);
 }
 
 impl PartFile {
@@ -105,7 +123,7 @@ impl PartFile {
         needs_checksum: bool,
     ) -> Result<Self, FetchError> {
         // Notes about another version must not stand beside this one.
-        place.remove(NOTES_SUFFIX);
+        forget_notes(&place);
         let file = place.create(PART_SUFFIX)?;
         Ok(Self {
             place,
@@ -212,7 +230,7 @@ impl PartFile {
         };
         self.is_done = true;
         if self.are_notes_written {
-            self.place.remove(NOTES_SUFFIX);
+            forget_notes(&self.place);
         }
         if self.saving.durability == Durability::Disk {
             target.sync_directory().map_err(failed(&target))?;
@@ -246,15 +264,15 @@ impl Drop for PartFile {
         if self.is_done {
             return;
         }
-        let is_noted = self.are_notes_written || self.note().is_ok();
-        let is_worth_keeping = self.bytes > 0
-            && self.notes.is_some()
-            && is_noted
+        // On a full disk not all of it gets there, but what does is the beginning.
+        let _ = self.file.flush();
+        let is_there = self.file.get_ref().metadata().is_ok_and(|metadata| metadata.len() > 0);
+        let is_worth_keeping = is_there
             && self.saving.partial == Partial::Continue
-            && self.file.flush().is_ok();
+            && self.notes.is_some()
+            && (self.are_notes_written || self.note().is_ok());
         if !is_worth_keeping {
-            self.place.remove(PART_SUFFIX);
-            self.place.remove(NOTES_SUFFIX);
+            forget(&self.place);
         }
     }
 }
@@ -367,6 +385,30 @@ mod tests {
             PartFile::create(place.clone(), Some(notes(1)), Saving::default(), false).unwrap();
         small.write(&large, true).unwrap();
         assert_eq!(names_in(root.path()), ["a.part"], "a file in one piece needs none");
+    }
+
+    #[test]
+    fn notes_that_cannot_be_written_leave_nothing() {
+        let root = tempfile::tempdir().unwrap();
+        let place = place(root.path()).unwrap();
+        let mut part =
+            PartFile::create(place.clone(), Some(notes(1 << 20)), Saving::default(), false)
+                .unwrap();
+        fs::create_dir(root.path().join("a.part.json")).unwrap();
+        let error = part.write(&vec![b'x'; GATHER_BYTES], false).unwrap_err();
+        assert!(matches!(error, FetchError::File { .. }), "{error}");
+        drop(part);
+        assert_eq!(names_in(root.path()), ["a.part.json"]);
+    }
+
+    #[test]
+    fn notes_that_another_process_did_not_finish_go_with_the_others() {
+        let root = tempfile::tempdir().unwrap();
+        let place = place(root.path()).unwrap();
+        fs::write(root.path().join("a.part.json~"), "{").unwrap();
+        let part = PartFile::create(place.clone(), None, Saving::default(), false).unwrap();
+        complete(part, &place).unwrap();
+        assert_eq!(names_in(root.path()), ["a"]);
     }
 
     #[test]

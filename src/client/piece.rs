@@ -6,12 +6,11 @@
 use std::sync::Arc;
 use std::time::SystemTime;
 
-use super::directory::Place;
 use super::exchange::{Answer, framing};
 use super::fetch::{Fetcher, Record, coding_of, length_of};
 use super::naming::Places;
-use super::part::{Completed, Completion, PART_SUFFIX, PartFile};
-use super::resume::{NOTES_SUFFIX, Rest, last_modified};
+use super::part::{Completed, Completion, PART_SUFFIX, PartFile, forget};
+use super::resume::{Rest, last_modified};
 use super::settings::{Digest, Partial};
 use super::split::{MIN_PIECE_BYTES, Role, SplitFile, Taken};
 use super::{Arrival, FetchError, Job, Saved};
@@ -216,10 +215,4 @@ impl<'r> Fetcher<'r> {
     pub(super) fn needs_checksum(&self, job: &Job) -> bool {
         job.checksum.is_some() || self.work.settings.saving.digest == Digest::Sha256
     }
-}
-
-/// Removes a part and its notes.
-pub(super) fn forget(place: &Place) {
-    place.remove(PART_SUFFIX);
-    place.remove(NOTES_SUFFIX);
 }
