@@ -1,11 +1,17 @@
 //! What befalls a download from outside: a server that drips, a directory that goes, an impatient user.
 
 use std::fs;
-use std::process::Stdio;
+use std::process::{Command, Stdio};
+use std::thread;
+use std::time::{Duration, Instant};
 
+use rustix::io::ioctl_fionread;
 use rustix::process::{Pid, Signal, kill_process};
 
+use crate::support::PATIENCE;
 use crate::support::client::{program, stderr, stdout};
+use crate::support::fetching::names_in;
+use crate::support::ranged::{pattern, range, ranged};
 use crate::support::scripted::{Scripted, ok};
 use crate::support::wait_until;
 
@@ -57,7 +63,7 @@ fn a_directory_that_vanishes_fails_what_was_to_go_there_and_nothing_else() {
 }
 
 #[test]
-fn two_interrupts_in_a_row_have_the_status_of_one() {
+fn a_second_interrupt_ends_the_program_before_it_has_wound_up() {
     let server = Scripted::start(|peer| {
         while peer.read_request().is_some() {
             peer.send("HTTP/1.1 200 OK\r\nContent-Length: 10\r\n\r\nhalf");
@@ -65,18 +71,126 @@ fn two_interrupts_in_a_row_have_the_status_of_one() {
         }
     });
     let directory = tempfile::tempdir().unwrap();
-    let child = program()
-        .args(["-urls", &server.url("/a"), "--timeout", "60s"])
+    // Longer than what a pipe takes.
+    let list: String =
+        (0..1000).map(|number| server.url(&format!("/{}{number}\n", "x".repeat(100)))).collect();
+    fs::write(directory.path().join("list"), list).unwrap();
+    let mut child = program()
+        .args(["-i", "list", "--timeout", "60s"])
         .current_dir(directory.path())
         .stdout(Stdio::piped())
-        .stderr(Stdio::piped())
+        .stderr(Stdio::null())
         .spawn()
         .unwrap();
-    wait_until("the download has begun", || directory.path().join("downloads/a.part").exists());
-    for _ in 0..2 {
-        kill_process(Pid::from_child(&child), Signal::INT).unwrap();
+    wait_until("a download has begun", || {
+        fs::read_dir(directory.path().join("downloads"))
+            .is_ok_and(|mut found| found.next().is_some())
+    });
+    let pid = Pid::from_child(&child);
+    let interrupt = || kill_process(pid, Signal::INT).unwrap();
+    interrupt();
+    // Nobody reads the report, so that it is never finished.
+    let report = child.stdout.take().unwrap();
+    wait_until("the report is under way", || ioctl_fionread(&report).unwrap() > 0);
+    interrupt();
+    let begun = Instant::now();
+    while child.try_wait().unwrap().is_none() && begun.elapsed() < PATIENCE {
+        thread::sleep(Duration::from_millis(2));
     }
-    let output = child.wait_with_output().unwrap();
-    assert_eq!(output.status.code(), Some(130), "{} {}", stdout(&output), stderr(&output));
-    assert!(!directory.path().join("downloads/a").exists());
+    let _ = child.kill();
+    assert_eq!(child.wait().unwrap().code(), Some(130));
+}
+
+/// Answers with this content: its range, or the whole, in one piece or in chunks by the target.
+fn spool(content: Vec<u8>) -> Scripted {
+    Scripted::start(move |peer| {
+        while let Some(head) = peer.read_head() {
+            if head.contains("/small ") {
+                peer.send(ok("small"));
+            } else if head.contains("/chunked ") && range(&head).is_none() {
+                peer.send("HTTP/1.1 200 OK\r\nETag: \"v\"\r\nTransfer-Encoding: chunked\r\n\r\n");
+                for chunk in content.chunks(1000) {
+                    peer.send(
+                        [format!("{:x}\r\n", chunk.len()).as_bytes(), chunk, b"\r\n"].concat(),
+                    );
+                }
+                peer.send("0\r\n\r\n");
+            } else {
+                peer.send(ranged(&head, "\"v\"", &content));
+            }
+        }
+    })
+}
+
+#[test]
+fn where_no_more_can_be_written_that_file_fails_and_what_is_there_of_it_is_continued() {
+    let content = pattern(400_000);
+    let server = spool(content.clone());
+    let directory = tempfile::tempdir().unwrap();
+    let urls = ["/large", "/chunked", "/small"].map(|path| server.url(path));
+    let client = env!("CARGO_BIN_EXE_http_client_concurrent");
+    let mut command = limited(&["--fsize=100000", client]);
+    let output = command.arg("-urls").args(&urls).current_dir(&directory).output().unwrap();
+    assert_eq!(output.status.code(), Some(1), "{output:?}");
+    let report = stdout(&output);
+    for url in &urls[..2] {
+        let line = report.lines().find(|line| line.contains(url)).unwrap();
+        assert!(line.contains("File too large"), "{line}");
+    }
+    let out = directory.path().join("downloads");
+    assert_eq!(fs::read(out.join("small")).unwrap(), b"small");
+    let names = ["chunked.part", "chunked.part.json", "large.part", "large.part.json", "small"];
+    assert_eq!(names_in(&out), names);
+    let output = program().arg("-urls").args(&urls).current_dir(&directory).output().unwrap();
+    assert_eq!(output.status.code(), Some(0), "{output:?}");
+    for name in ["large", "chunked"] {
+        assert!(fs::read(out.join(name)).unwrap() == content, "{name}");
+    }
+    let heads = server.heads();
+    let continued = heads.iter().filter(|head| range(head) == Some((100_000, None)));
+    assert_eq!(continued.count(), 2, "{heads:?}");
+}
+
+#[test]
+fn a_split_file_for_which_there_is_no_room_leaves_nothing() {
+    let server = spool(pattern(4 << 20));
+    let directory = tempfile::tempdir().unwrap();
+    let client = env!("CARGO_BIN_EXE_http_client_concurrent");
+    let output = limited(&["--fsize=1000000", client])
+        .args(["--split", "2", "-urls", &server.url("/large")])
+        .current_dir(&directory)
+        .output()
+        .unwrap();
+    assert_eq!(output.status.code(), Some(1), "{output:?}");
+    assert!(stderr(&output).contains("File too large"), "{output:?}");
+    assert_eq!(names_in(&directory.path().join("downloads")), [""; 0]);
+}
+
+/// A program under a limit, with the environment that the client has in tests.
+fn limited(arguments: &[&str]) -> Command {
+    let mut command = Command::new("prlimit");
+    command.args(arguments);
+    for (name, _) in program().get_envs() {
+        command.env_remove(name);
+    }
+    command
+}
+
+#[test]
+fn a_name_too_long_for_the_system_is_cut() {
+    let server = spool(pattern(1));
+    let directory = tempfile::tempdir().unwrap();
+    let long = "x".repeat(300);
+    let list = format!(
+        "{}\n{}\t{long}/{long}.txt\n",
+        server.url(&format!("/{long}.tar")),
+        server.url("/small")
+    );
+    fs::write(directory.path().join("list"), list).unwrap();
+    let output = program().args(["-i", "list"]).current_dir(&directory).output().unwrap();
+    assert_eq!(output.status.code(), Some(0), "{output:?}");
+    let out = directory.path().join("downloads");
+    let cut = |length: usize| "x".repeat(length);
+    assert_eq!(names_in(&out), [cut(236) + ".tar", cut(240)]);
+    assert_eq!(names_in(&out.join(cut(240))), [cut(236) + ".txt"]);
 }
