@@ -10,6 +10,7 @@ mod client_program;
 mod client_redirects;
 mod client_resume;
 mod client_run;
+mod client_screen;
 mod client_split;
 mod client_tls;
 mod conformance_conditional;

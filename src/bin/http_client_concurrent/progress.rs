@@ -15,7 +15,7 @@ use indicatif::{MultiProgress, ProgressBar, ProgressStyle};
 use crate::quantity::{Bytes, Rate};
 use crate::report;
 
-/// How often the figures beside the bar of all change.
+/// How often the figures beside the bar of all change, and all is drawn where nothing happens.
 const REFRESH: Duration = Duration::from_millis(100);
 
 /// Where messages and bars go.
@@ -66,6 +66,8 @@ impl<'j> Progress<'j> {
         let bars = screen.bars.clone().map(|multi| {
             let all = multi.add(ProgressBar::new(jobs.len() as u64));
             all.set_style(style("{wide_bar} {pos}/{len} files{msg}, {eta} left"));
+            // What changed last may not have been drawn yet, since that is not done each time.
+            all.enable_steady_tick(REFRESH);
             Bars {
                 multi,
                 all,

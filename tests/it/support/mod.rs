@@ -8,6 +8,7 @@ pub(crate) mod program;
 pub(crate) mod ranged;
 pub(crate) mod scripted;
 pub(crate) mod server;
+pub(crate) mod terminal;
 pub(crate) mod tls;
 
 use std::thread;
