@@ -8,7 +8,7 @@
 //! for the next. Kept connections are shared by the workers of a run; those beyond what a host bears are
 //! closed at once. What a host bears is `host_limit`'s to know.
 
-use std::collections::{BTreeSet, HashMap};
+use std::collections::{BTreeSet, HashMap, VecDeque};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard};
 use std::time::{Duration, Instant};
 
@@ -45,6 +45,7 @@ pub(super) struct HostGates {
 #[derive(Debug)]
 struct State {
     hosts: Hosts,
+    idle: Idle,
     queue: Queue,
     /// How many workers wait for a turn.
     waiting: usize,
@@ -52,12 +53,14 @@ struct State {
 
 type Hosts = HashMap<Box<str>, Host>;
 
+/// The kept connections, each with its host; those used most recently are last. They are so few that
+/// looking through them costs less than keeping them apart.
+type Idle = VecDeque<(Box<str>, Connection)>;
+
 #[derive(Debug)]
 struct Host {
     limit: HostLimit,
     load: Load,
-    /// Those used most recently are last.
-    idle: Vec<Connection>,
     /// Where those wait who want to pass in the middle of a job.
     passers: Arc<Condvar>,
     /// How often it has answered with anything but a refusal.
@@ -97,7 +100,8 @@ impl HostGates {
         capacity: usize,
         stop: Stop,
     ) -> Self {
-        let state = Mutex::new(State { hosts: HashMap::new(), queue, waiting: 0 });
+        let (hosts, idle) = (HashMap::new(), VecDeque::new());
+        let state = Mutex::new(State { hosts, idle, queue, waiting: 0 });
         Self { state, turns: Condvar::new(), per_host, opening, capacity, stop }
     }
 
@@ -107,12 +111,12 @@ impl HostGates {
         let mut state = self.lock();
         loop {
             let now = Instant::now();
-            let State { hosts, queue, waiting } = &mut *state;
+            let State { hosts, idle, queue, waiting } = &mut *state;
             let next = if self.stop.reason().is_some() {
                 queue.end_rests(None);
                 queue.next(now, |_| Ok(None))
             } else {
-                queue.next(now, |key| self.admit(hosts, key, now).map(Some))
+                queue.next(now, |key| self.admit((hosts, idle), key, now).map(Some))
             };
             let until = match next {
                 Next::Turn(turn, passage) => return Some((turn, passage)),
@@ -152,7 +156,8 @@ impl HostGates {
                 return Err(reason.into());
             }
             let now = Instant::now();
-            match self.admit(&mut state.hosts, &key, now) {
+            let State { hosts, idle, .. } = &mut *state;
+            match self.admit((hosts, idle), &key, now) {
                 Ok(passage) => {
                     drop(state);
                     phases.waiting += now - asked;
@@ -170,7 +175,7 @@ impl HostGates {
     /// Lets a request out if its host bears it now; otherwise says when that may be, if it is known.
     fn admit(
         &self,
-        hosts: &mut Hosts,
+        (hosts, idle): (&mut Hosts, &mut Idle),
         key: &str,
         now: Instant,
     ) -> Result<Passage<'_>, Option<Instant>> {
@@ -182,9 +187,10 @@ impl HostGates {
         if let Verdict::Wait(until) = host.limit.verdict(host.load, now) {
             return Err(until);
         }
-        let connection = host.idle.pop();
+        let kept = idle.iter().rposition(|(of, _)| **of == *key);
+        let connection = kept.and_then(|at| idle.remove(at)).map(|(_, connection)| connection);
         let stage = if connection.is_some() { Stage::Proven } else { Stage::Opening };
-        host.load.idle = host.idle.len();
+        host.load.idle -= usize::from(connection.is_some());
         host.load.in_use += 1;
         *host.counter(stage) += 1;
         Ok((
@@ -236,10 +242,11 @@ impl HostGates {
     /// Changes what is known of a host, and closes what it does not bear.
     fn change(&self, key: &str, change: impl FnOnce(&mut Host)) {
         let mut state = self.lock();
-        let host = state.hosts.get_mut(key).expect("a host with a permit is known");
+        let State { hosts, idle, .. } = &mut *state;
+        let host = hosts.get_mut(key).expect("a host with a permit is known");
         let room_before = host.room();
         change(host);
-        let surplus = host.surplus();
+        let surplus = host.surplus(key, idle);
         self.wake_for(host, host.room().saturating_sub(room_before));
         drop(state);
         // Closing takes a system call, which nobody need wait for.
@@ -268,7 +275,7 @@ pub(super) fn key_of(url: &Url) -> Box<str> {
 impl Host {
     fn new(limit: HostLimit) -> Self {
         let passers = Arc::default();
-        Self { limit, load: Load::default(), idle: Vec::new(), passers, answers: 0, server: None }
+        Self { limit, load: Load::default(), passers, answers: 0, server: None }
     }
 
     /// How many more may be opened or used.
@@ -294,11 +301,13 @@ impl Host {
     }
 
     /// Takes out the kept connections beyond the limit, those idle longest first.
-    fn surplus(&mut self) -> Vec<Connection> {
-        let room = self.limit.current().saturating_sub(self.load.in_use);
-        let count = self.idle.len().saturating_sub(room);
-        let surplus = self.idle.drain(..count).collect();
-        self.load.idle = self.idle.len();
+    fn surplus(&mut self, key: &str, idle: &mut Idle) -> Vec<Connection> {
+        let mut surplus = Vec::new();
+        while self.load.idle > self.limit.current().saturating_sub(self.load.in_use) {
+            let at = idle.iter().position(|(of, _)| **of == *key).expect("it is counted");
+            surplus.extend(idle.remove(at).map(|(_, connection)| connection));
+            self.load.idle -= 1;
+        }
         surplus
     }
 }
@@ -359,16 +368,18 @@ impl Permit<'_> {
     /// Keeps the connection, on which nothing is under way, for whoever comes next.
     pub(super) fn keep(mut self, connection: Connection) {
         let mut state = self.gates.lock();
-        let hosts = &mut state.hosts;
-        let kept: usize = hosts.values().map(|host| host.idle.len()).sum();
-        let evicted = if kept < self.gates.capacity { None } else { evict(hosts) };
+        let State { hosts, idle, .. } = &mut *state;
+        let evicted = if idle.len() < self.gates.capacity { None } else { idle.pop_front() };
+        if let Some((key, _)) = &evicted {
+            hosts.get_mut(key).expect("the host of a connection is known").load.idle -= 1;
+        }
         let host = hosts.get_mut(&self.key).expect("a host with a permit is known");
         // In one step, or another would open a connection for the place that this one still has.
         host.leave(self.stage);
         self.has_left = true;
-        host.idle.push(connection);
-        host.load.idle = host.idle.len();
-        let surplus = host.surplus();
+        idle.push_back((self.key.clone(), connection));
+        host.load.idle += 1;
+        let surplus = host.surplus(&self.key, idle);
         self.gates.wake_for(host, 1);
         drop(state);
         drop((surplus, evicted));
@@ -395,12 +406,4 @@ impl Drop for Permit<'_> {
             self.gates.change(&self.key, |host| host.leave(stage));
         }
     }
-}
-
-/// Takes a kept connection from the host that has most.
-fn evict(hosts: &mut Hosts) -> Option<Connection> {
-    let host = hosts.values_mut().max_by_key(|host| host.idle.len())?;
-    let oldest = (!host.idle.is_empty()).then(|| host.idle.remove(0));
-    host.load.idle = host.idle.len();
-    oldest
 }
