@@ -121,6 +121,10 @@ fn what_does_not_go_together_is_said_and_nothing_is_fetched() {
         (&["-i", "file"], ""),
         (&["-o", "file"], "not a directory"),
         (&["--split", "0"], "at least 1"),
+        (&["--json", "missing/run.json"], "choose another file with --json"),
+        (&["--har", "."], "choose another file with --har"),
+        (&["--failed-list", "missing/x"], "choose another file with --failed-list"),
+        (&["--json", "-", "--har", "-"], "--json and --har can have the standard output"),
     ] {
         let arguments = [&["-urls", &url][..], arguments].concat();
         if expected.is_empty() {
@@ -221,7 +225,8 @@ fn what_happened_is_left_as_json_as_an_archive_and_as_a_list_to_run_again() {
     assert_eq!(har["log"]["entries"].as_array().unwrap().len(), 3);
     let failed = fs::read_to_string(directory.path().join("failed")).unwrap();
     assert_eq!(failed, format!("{}\tgone\n", urls[1]));
-    run(&directory, &["-i", "failed"], 1);
+    let output = run(&directory, &["-i", "failed", "--failed-list", "-"], 1);
+    assert_eq!(stdout(&output), failed);
 }
 
 #[test]

@@ -153,11 +153,11 @@ pub(crate) struct Args {
     #[arg(long, value_name = "FILE", help_heading = "Output")]
     pub(crate) json: Option<PathBuf>,
 
-    /// Write an HTTP Archive, which the developer tools of browsers open
+    /// Write an HTTP Archive, which the developer tools of browsers open; - as for --json
     #[arg(long, value_name = "FILE", help_heading = "Output")]
     pub(crate) har: Option<PathBuf>,
 
-    /// Write what failed as a list that --input-file takes
+    /// Write what failed as a list that --input-file takes; - as for --json
     #[arg(long, value_name = "FILE", help_heading = "Output")]
     pub(crate) failed_list: Option<PathBuf>,
 

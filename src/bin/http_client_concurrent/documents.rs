@@ -1,50 +1,77 @@
-//! The files that a run leaves beside its downloads: JSON, an HTTP Archive, the list of what failed.
+//! The files that a run leaves beside its downloads: JSON, an HTTP Archive, the list of what failed. One
+//! of them may have the standard output instead, in the place of the report.
 
-use std::fs::File;
+use std::fs::{File, OpenOptions};
 use std::io::{self, BufWriter, Write};
 use std::path::Path;
 
-use anyhow::Context as _;
+use anyhow::{Context as _, bail};
 use http_concurrent::client::{Job, Run, write_har, write_json};
 
 use crate::args::Args;
 
+/// Those that were asked for, each with its option.
+fn wanted(args: &Args) -> impl Iterator<Item = (&'static str, &Path)> {
+    [("--json", &args.json), ("--har", &args.har), ("--failed-list", &args.failed_list)]
+        .into_iter()
+        .filter_map(|(option, path)| Some((option, path.as_deref()?)))
+}
+
+/// Makes sure that they can be written, rather than fetch for hours first.
+pub(crate) fn check(args: &Args) -> anyhow::Result<()> {
+    let on_stdout: Vec<_> =
+        wanted(args).filter(|(_, path)| is_stdout(path)).map(|(option, _)| option).collect();
+    if on_stdout.len() > 1 {
+        bail!("only one of {} can have the standard output: name a file", on_stdout.join(" and "));
+    }
+    wanted(args).try_for_each(|(option, path)| check_file(path, option))
+}
+
+/// Makes sure that a file can be written. What is there stays until there is something to replace it.
+pub(crate) fn check_file(path: &Path, option: &str) -> anyhow::Result<()> {
+    if !is_stdout(path) {
+        OpenOptions::new().append(true).create(true).open(path).with_context(|| {
+            format!("cannot write {} (choose another file with {option})", path.display())
+        })?;
+    }
+    Ok(())
+}
+
 /// Writes those that were asked for.
 pub(crate) fn write(args: &Args, jobs: &[Job], run: &Run, interrupted: bool) -> anyhow::Result<()> {
-    if let Some(path) = &args.json {
+    for (option, path) in wanted(args) {
+        let document = |out: &mut dyn Write| match option {
+            "--json" => write_json(out, jobs, run, interrupted),
+            "--har" => write_har(out, jobs, run),
+            _ => write_failed(out, jobs, run),
+        };
         let written = if is_stdout(path) {
-            match write_json(io::stdout().lock(), jobs, run, interrupted) {
+            match document(&mut io::stdout().lock()) {
                 // Nobody reads on, but the files are there.
                 Err(error) if error.kind() == io::ErrorKind::BrokenPipe => Ok(()),
                 written => written,
             }
         } else {
-            File::create(path).and_then(|file| write_json(file, jobs, run, interrupted))
+            File::create(path).and_then(|mut file| document(&mut file))
         };
         written.with_context(|| format!("cannot write {}", path.display()))?;
-    }
-    if let Some(path) = &args.har {
-        File::create(path)
-            .and_then(|file| write_har(file, jobs, run))
-            .with_context(|| format!("cannot write {}", path.display()))?;
-    }
-    if let Some(path) = &args.failed_list {
-        File::create(path)
-            .and_then(|file| write_failed(file, jobs, run))
-            .with_context(|| format!("cannot write {}", path.display()))?;
     }
     Ok(())
 }
 
-/// The JSON has the standard output to itself.
+/// One of them has the standard output to itself.
+pub(crate) fn have_stdout(args: &Args) -> bool {
+    wanted(args).any(|(_, path)| is_stdout(path))
+}
+
 pub(crate) fn is_stdout(path: &Path) -> bool {
     path == Path::new("-")
 }
 
 /// A list that `--input-file` takes, so that a run can be repeated for what it lacks under the names
 /// that it had. A user name and password are not in it.
-fn write_failed(file: File, jobs: &[Job], run: &Run) -> io::Result<()> {
-    let mut out = BufWriter::new(file);
+fn write_failed(out: impl Write, jobs: &[Job], run: &Run) -> io::Result<()> {
+    let mut out = BufWriter::new(out);
     for (job, outcome) in jobs.iter().zip(&run.outcomes) {
         if outcome.result.is_err() {
             writeln!(out, "{}\t{}", job.url, job.file_name)?;

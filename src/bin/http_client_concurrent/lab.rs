@@ -3,7 +3,7 @@
 //! What is measured and how it reads is the library's.
 
 use std::fmt::Write as _;
-use std::fs::{self, OpenOptions};
+use std::fs;
 use std::io::{self, IsTerminal as _, Write as _};
 use std::path::Path;
 use std::process::ExitCode;
@@ -77,11 +77,7 @@ fn check_results(args: &Args) -> anyhow::Result<()> {
     }
     for (path, option) in [(report, "--report"), (json, "--json")] {
         if let Some(path) = path {
-            // What is there stays until there is something to replace it.
-            let opened = OpenOptions::new().append(true).create(true).open(path);
-            opened.with_context(|| {
-                format!("cannot write {} (choose another file with {option})", path.display())
-            })?;
+            documents::check_file(path, option)?;
         }
     }
     Ok(())

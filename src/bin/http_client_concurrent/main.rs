@@ -40,7 +40,10 @@ fn main() -> ExitCode {
         Ok(()) if args.lab.demo => demo::run(&args),
         Ok(()) => match Config::resolve(&args) {
             Ok(config) if args.lab.is_comparison() => lab::run(&args, &config),
-            Ok(config) => run(&args, &config, &screen),
+            Ok(config) => match documents::check(&args) {
+                Ok(()) => run(&args, &config, &screen),
+                Err(error) => return fail(&error, USAGE),
+            },
             Err(error) => return fail(&error, USAGE),
         },
         Err(error) => return fail(&error, USAGE),
@@ -71,7 +74,7 @@ fn run(args: &Args, config: &Config, screen: &Screen) -> anyhow::Result<ExitCode
     let run = download(jobs, &config.directory, &config.settings, &stop, &progress)?;
     progress.end();
     let is_interrupted = stop.reason() == Some(StopReason::Interrupted);
-    if !args.quiet && !args.json.as_deref().is_some_and(documents::is_stdout) {
+    if !args.quiet && !documents::have_stdout(args) {
         let report = report::report(jobs, &run, report::Detail::of(args));
         match io::stdout().lock().write_all(report.as_bytes()) {
             // Nobody reads on, but the files are there.
