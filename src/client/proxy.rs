@@ -7,6 +7,7 @@
 use std::net::IpAddr;
 use std::{error, fmt};
 
+use ipnet::IpNet;
 use url::Url;
 
 use super::credentials::Credentials;
@@ -97,7 +98,7 @@ impl Exceptions {
     }
 
     /// An entry is a host, or a domain with all that is in it (a leading dot makes no difference), or
-    /// an address; with a port it is for that port alone.
+    /// an address, or a network of them; with a port it is for that port alone.
     fn include(&self, url: &Url) -> bool {
         let Some(host) = url.host_str() else { return false };
         let host = host.trim_end_matches('.').trim_matches(['[', ']']);
@@ -106,8 +107,8 @@ impl Exceptions {
             || self.hosts.iter().any(|entry| {
                 let (name, only_port) = split_port(entry);
                 let name = name.trim_start_matches('.').trim_matches(['[', ']']);
-                let same_host = match (name.parse::<IpAddr>(), host.parse::<IpAddr>()) {
-                    (Ok(one), Ok(other)) => one == other,
+                let same_host = match (network(name), host.parse::<IpAddr>()) {
+                    (Some(network), Ok(address)) => network.contains(&address),
                     _ => {
                         host == name
                             || host.strip_suffix(name).is_some_and(|rest| rest.ends_with('.'))
@@ -116,6 +117,11 @@ impl Exceptions {
                 same_host && only_port.is_none_or(|only| Some(only) == port)
             })
     }
+}
+
+/// The addresses that are meant: those of a network, or a single one.
+fn network(name: &str) -> Option<IpNet> {
+    name.parse().ok().or_else(|| name.parse::<IpAddr>().ok().map(IpNet::from))
 }
 
 fn split_port(entry: &str) -> (&str, Option<u16>) {
@@ -165,6 +171,10 @@ mod tests {
             ("127.0.0.1", "http://127.0.0.1:99/", true),
             ("::1", "http://[::1]/", true),
             ("[::1]:80", "http://[::1]/", true),
+            ("10.0.0.0/8", "http://10.1.2.3/", true),
+            ("10.0.0.0/8", "http://11.1.2.3/", false),
+            ("fd00::/8", "http://[fd12::1]/", true),
+            ("10.0.0.0/8", "http://10.example/", false),
             ("*", "http://anything/", true),
             ("", "http://anything/", false),
         ] {
