@@ -223,7 +223,8 @@ impl HostGates {
     /// What the servers called themselves, each name once.
     pub(super) fn servers(&self) -> Vec<String> {
         let state = self.lock();
-        let names = state.hosts.values().filter_map(|host| host.server.as_deref().map(str::to_owned));
+        let names =
+            state.hosts.values().filter_map(|host| host.server.as_deref().map(str::to_owned));
         names.collect::<BTreeSet<_>>().into_iter().collect()
     }
 
