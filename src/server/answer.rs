@@ -7,7 +7,7 @@ use std::sync::Arc;
 use super::config::ExtraFields;
 use super::representation::{Represented, represent};
 use super::response::{Content, Response};
-use super::site::{Absence, ERROR_FORMS, Found, Listing, Site, StaticFile, error_page};
+use super::site::{Absence, ERROR_FORMS, Found, Listing, Site, StaticFile, Twins, error_page};
 use crate::http::conditional::{self, Outcome, Validators};
 use crate::http::negotiation::{MediaType, choose_coding, choose_media_type};
 use crate::http::{
@@ -83,10 +83,13 @@ impl Answerer {
     fn answer_file(&self, head: &RequestHead, path: &TargetPath, file: StaticFile) -> Response {
         let varies = self.site.may_have_twins(&file);
         let mut chosen = file;
-        if varies && head.fields().first("Accept-Encoding").is_some() {
+        let fields = head.fields();
+        // A client that refuses everything there is gets the file as it is: §12.5.3 allows it.
+        let choose = |available| choose_coding(&fields, available).unwrap_or(Coding::Identity);
+        // Nobody looks for what would not be taken.
+        if varies && choose(&Twins::CODINGS) != Coding::Identity {
             let twins = self.site.find_twins(path, &chosen);
-            // A client that refuses everything there is gets the file as it is: §12.5.3 allows it.
-            let coding = choose_coding(&head.fields(), twins.codings()).unwrap_or(Coding::Identity);
+            let coding = choose(twins.codings());
             if let Some(twin) = twins.take(coding) {
                 chosen = twin;
             }

@@ -9,9 +9,6 @@ use super::content_type::is_compressible;
 use super::{Opened, Precompressed, Site, StaticFile, join};
 use crate::http::{Coding, TargetPath};
 
-/// The codings that are looked for.
-const CODINGS: [Coding; 3] = [Coding::Brotli, Coding::Zstd, Coding::Gzip];
-
 /// The twins of one file, the shortest first.
 #[derive(Debug, Default)]
 pub struct Twins {
@@ -20,6 +17,9 @@ pub struct Twins {
 }
 
 impl Twins {
+    /// The codings that are looked for.
+    pub const CODINGS: [Coding; 3] = [Coding::Brotli, Coding::Zstd, Coding::Gzip];
+
     /// The codings that the file is to be had in, besides identity.
     #[must_use]
     pub fn codings(&self) -> &[Coding] {
@@ -60,7 +60,7 @@ impl Site {
             None => path.relative.clone(),
         };
         let plain_length = name.len();
-        for coding in CODINGS {
+        for coding in Twins::CODINGS {
             name.truncate(plain_length);
             name.extend_from_slice(coding.suffix().as_bytes());
             let Ok(Opened::File(twin)) = self.open_beneath(&name) else { continue };
