@@ -27,7 +27,8 @@ const SWEEP_BYTES: usize = 256 * 1024;
 #[derive(Debug)]
 pub(super) struct Lingering {
     shared: Arc<Shared>,
-    thread: Option<thread::JoinHandle<()>>,
+    /// `None` once it has ended.
+    thread: Mutex<Option<thread::JoinHandle<()>>>,
 }
 
 #[derive(Debug)]
@@ -59,7 +60,7 @@ impl Lingering {
             .name("lingering".to_owned())
             .stack_size(64 * 1024)
             .spawn(move || attending.attend())?;
-        Ok(Self { shared, thread: Some(thread) })
+        Ok(Self { shared, thread: Mutex::new(Some(thread)) })
     }
 
     /// Closes the connection once the peer has, or has had its time; does not wait for it.
@@ -70,6 +71,11 @@ impl Lingering {
             return;
         }
         let mut state = self.shared.lock();
+        if state.stopping {
+            drop(state);
+            discard(&stream);
+            return;
+        }
         // With sockets to attend to, the thread does not wait to be told of one.
         let wakes = state.count() == 0;
         state.sockets.push_back((stream, Instant::now() + PATIENCE));
@@ -84,6 +90,18 @@ impl Lingering {
         }
     }
 
+    /// Closes what lingers, at once, and returns when that is done: the end of the process would close
+    /// it as well, and have the kernel take back what is still on its way to peers that have sent more.
+    pub(super) fn end(&self) {
+        self.shared.lock().stopping = true;
+        self.shared.changed.notify_one();
+        let thread = self.thread.lock().unwrap_or_else(PoisonError::into_inner).take();
+        if let Some(thread) = thread {
+            // It has not panicked: nothing in it may; and if it has, there is nothing left to close.
+            let _ = thread.join();
+        }
+    }
+
     /// How many sockets linger at present.
     #[must_use]
     pub(super) fn count(&self) -> usize {
@@ -92,14 +110,8 @@ impl Lingering {
 }
 
 impl Drop for Lingering {
-    /// Closes what lingers, at once.
     fn drop(&mut self) {
-        self.shared.lock().stopping = true;
-        self.shared.changed.notify_one();
-        if let Some(thread) = self.thread.take() {
-            // It has not panicked: nothing in it may; and if it has, there is nothing left to close.
-            let _ = thread.join();
-        }
+        self.end();
     }
 }
 
@@ -116,9 +128,8 @@ impl Shared {
             let nothing = |state: &mut State| state.sockets.is_empty() && !state.stopping;
             state = self.changed.wait_while(state, nothing).unwrap_or_else(PoisonError::into_inner);
             if state.stopping {
-                // What has come so far would take the answers back that are still on their way.
-                for (stream, _) in &state.sockets {
-                    discard(stream);
+                for (stream, _) in state.sockets.drain(..) {
+                    discard(&stream);
                 }
                 return;
             }
@@ -201,6 +212,30 @@ mod tests {
         assert_eq!(lingering.count(), 1);
         drop(peer);
         wait_for(|| lingering.count() == 0);
+    }
+
+    #[test]
+    fn at_the_end_answers_that_are_on_their_way_arrive() {
+        let lingering = Lingering::start(4).unwrap();
+        // Has the thread pause before it looks at the next.
+        let (_other, stream) = connection();
+        lingering.close(stream);
+        let (mut peer, mut stream) = connection();
+        stream.set_nonblocking(true).unwrap();
+        let mut written = 0;
+        while let Ok(count) = stream.write(&[7; 8 * 1024]) {
+            written += count;
+        }
+        peer.write_all(b"a next request").unwrap();
+        lingering.close(stream);
+        lingering.end();
+        let mut answer = Vec::new();
+        peer.read_to_end(&mut answer).expect("the answer and then the end, no reset");
+        assert_eq!(answer.len(), written);
+        let (mut late, stream) = connection();
+        lingering.close(stream);
+        assert_eq!(late.read(&mut [0]).unwrap(), 0, "what comes later is closed as well");
+        assert_eq!(lingering.count(), 0);
     }
 
     #[test]

@@ -199,6 +199,7 @@ impl Server {
         self.service.stop();
         drop(self.listener);
         let left = drain(&self.service, &self.threads, &self.stopper);
+        self.service.lingering.end();
         drop(ending);
         // It has nothing to wait for any more.
         let _ = housekeeping.join();
