@@ -3,7 +3,7 @@
 //! Every file is reached from the directory's descriptor, a part of its path at a time and never through
 //! a symbolic link: whoever can write there can plant one, but not have a download follow it.
 
-use std::fs::{self, File};
+use std::fs::{self, File, TryLockError};
 use std::io;
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::path::{Path, PathBuf};
@@ -145,15 +145,64 @@ impl Place {
     /// Opens the file beside it whose name ends with `suffix`, if that is a regular file which has no
     /// other name: a link would write, or be written, elsewhere.
     pub(super) fn open(&self, suffix: &str) -> io::Result<File> {
-        let flags = OFlags::RDWR | OFlags::NOFOLLOW | OFlags::NONBLOCK | OFlags::CLOEXEC;
-        let file = openat(self.handle(), self.beside(suffix), flags, Mode::empty())?;
+        self.open_or(suffix, OFlags::empty())
+    }
+
+    fn open_or(&self, suffix: &str, create: OFlags) -> io::Result<File> {
+        let flags = OFlags::RDWR | OFlags::NOFOLLOW | OFlags::NONBLOCK | OFlags::CLOEXEC | create;
+        let mode = Mode::from_raw_mode(0o666);
+        let file = openat(self.handle(), self.beside(suffix), flags, mode)?;
         let stat = fstat(&file)?;
         let is_regular = FileType::from_raw_mode(stat.st_mode) == FileType::RegularFile;
-        if is_regular && stat.st_nlink == 1 {
+        if is_regular && stat.st_nlink <= 1 {
             Ok(file.into())
         } else {
             Err(io::Error::new(io::ErrorKind::InvalidInput, "it is a link, or no regular file"))
         }
+    }
+
+    /// [`Place::open`] for as long as no other process, nor another run of this one, has claimed it:
+    /// what two of them wrote would be nobody's file.
+    pub(super) fn claim(&self, suffix: &str) -> io::Result<File> {
+        self.claim_or(suffix, OFlags::empty())
+    }
+
+    fn claim_or(&self, suffix: &str, create: OFlags) -> io::Result<File> {
+        loop {
+            let file = self.open_or(suffix, create)?;
+            match file.try_lock() {
+                Err(TryLockError::WouldBlock) => {
+                    let text = "another download is writing it";
+                    return Err(io::Error::new(io::ErrorKind::ResourceBusy, text));
+                }
+                // Some file systems know no locks.
+                Err(TryLockError::Error(_)) | Ok(()) => {}
+            }
+            // Until it was locked, it may have got its final name or have been removed.
+            let named = statat(self.handle(), self.beside(suffix), AtFlags::SYMLINK_NOFOLLOW);
+            let opened = fstat(&file)?;
+            if named
+                .is_ok_and(|named| (named.st_dev, named.st_ino) == (opened.st_dev, opened.st_ino))
+            {
+                return Ok(file);
+            }
+        }
+    }
+
+    /// Makes the file beside it anew, and claims it, unless what is there is claimed.
+    pub(super) fn begin(&self, suffix: &str) -> Result<File, FetchError> {
+        // What is there stays claimed until there is a new one.
+        let older = self.claim(suffix);
+        match older.as_ref().map_err(io::Error::kind) {
+            Err(io::ErrorKind::NotFound) => {}
+            Err(io::ErrorKind::ResourceBusy) => {
+                return older.map_err(|error| self.failure(suffix, error));
+            }
+            // Be it a link, which nobody can claim.
+            Ok(_) | Err(_) => self.remove(suffix),
+        }
+        self.claim_or(suffix, OFlags::CREATE | OFlags::EXCL)
+            .map_err(|error| self.failure(suffix, error))
     }
 
     /// Makes the file beside it anew, whatever has its name now.
@@ -270,11 +319,27 @@ mod tests {
         fs::hard_link(&victim, root.path().join("b.part")).unwrap();
         for name in ["a", "b"] {
             let place = directory.place(name).unwrap();
-            assert!(place.open(".part").is_err(), "{name}");
-            place.create(".part").unwrap();
+            assert!(place.claim(".part").is_err(), "{name}");
+            place.begin(".part").unwrap();
             assert_eq!(fs::read(root.path().join(format!("{name}.part"))).unwrap(), b"");
         }
         assert_eq!(fs::read(&victim).unwrap(), b"untouched");
+    }
+
+    #[test]
+    fn what_is_claimed_is_neither_claimed_nor_begun_again() {
+        let root = tempfile::tempdir().unwrap();
+        let place = OutputDirectory::prepare(root.path()).unwrap().place("a").unwrap();
+        let first = place.begin(".part").unwrap();
+        assert_eq!(place.claim(".part").unwrap_err().kind(), io::ErrorKind::ResourceBusy);
+        let error = place.begin(".part").unwrap_err();
+        let FetchError::File { error, .. } = error else { panic!("{error}") };
+        assert_eq!(error.kind(), io::ErrorKind::ResourceBusy);
+        drop(first);
+        let second = place.claim(".part").unwrap();
+        assert!(place.begin(".part").is_err());
+        drop(second);
+        place.begin(".part").unwrap();
     }
 
     #[test]

@@ -94,7 +94,8 @@ impl<'r> Fetcher<'r> {
             let path = place.path().to_owned();
             return Ok(Saved { path, bytes, arrival: Arrival::Skipped, checksum: None });
         }
-        let may_continue = saving.partial == Partial::Continue;
+        let may_continue =
+            saving.partial == Partial::Continue && self.work.splits.of(index).is_none();
         let mut found = may_continue.then(|| part::find(&place, job)).flatten();
         if let Some(split) = self.split_from_before(index, &place, &mut found)
             && let Some(saved) = self.lead(job, &split, None, record)?
@@ -140,7 +141,6 @@ impl<'r> Fetcher<'r> {
         found: &mut Option<Found>,
     ) -> Option<Arc<SplitFile>> {
         if let Some(split) = self.work.splits.of(index) {
-            *found = None;
             return Some(split);
         }
         let Found { file, bytes, notes } = found.take_if(|found| found.notes.missing.is_some())?;
@@ -214,7 +214,9 @@ impl<'r> Fetcher<'r> {
             Some(found) if !matches!(worth, Worth::Whole(_)) => {
                 PartFile::continued(place, found, settings.saving)?
             }
-            _ => {
+            found => {
+                // What there was is begun anew.
+                drop(found);
                 let notes = Notes::on(&job.url, &answer.head.fields(), total);
                 if let (Some(notes), Some(total)) = (notes.clone(), total)
                     && self.splits(index, &answer.head, total)
@@ -271,7 +273,7 @@ impl<'r> Fetcher<'r> {
         record: &mut Record,
     ) -> Result<Saved, FetchError> {
         let total = whole.1;
-        let file = place.create(PART_SUFFIX)?;
+        let file = place.begin(PART_SUFFIX)?;
         let connections = self.work.settings.split.get();
         let split = SplitFile::begin(index, (place.clone(), file), whole, connections)
             .inspect_err(|_| part::forget(place))?;

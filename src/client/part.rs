@@ -76,7 +76,7 @@ pub(super) fn find(place: &Place, job: &Job) -> Option<Found> {
     let mut text = Vec::new();
     io::Read::read_to_end(&mut place.open(NOTES_SUFFIX).ok()?, &mut text).ok()?;
     let notes = Notes::parse(&text, &job.url)?;
-    let file = place.open(PART_SUFFIX).ok()?;
+    let file = place.claim(PART_SUFFIX).ok()?;
     let bytes = file.metadata().ok()?.len();
     let fits = match &notes.missing {
         None => notes.length.is_none_or(|length| bytes <= length),
@@ -122,9 +122,9 @@ impl PartFile {
         saving: Saving,
         needs_checksum: bool,
     ) -> Result<Self, FetchError> {
+        let file = place.begin(PART_SUFFIX)?;
         // Notes about another version must not stand beside this one.
         forget_notes(&place);
-        let file = place.create(PART_SUFFIX)?;
         Ok(Self {
             place,
             file: BufWriter::with_capacity(GATHER_BYTES, file),
@@ -376,6 +376,10 @@ mod tests {
             PartFile::create(place.clone(), Some(notes(1 << 20)), Saving::default(), false)
                 .unwrap();
         part.write(&large, false).unwrap();
+        assert_eq!(names_in(root.path()), ["a.part", "a.part.json"]);
+        assert!(find(&place, &job()).is_none(), "it is being written");
+        // As it is where a process ends without a word.
+        part.file.get_ref().unlock().unwrap();
         assert_eq!(find(&place, &job()).unwrap().bytes, large.len() as u64);
         // Of another URL, nothing is found.
         let other = Job { url: Url::parse("http://host/b").unwrap(), ..job() };

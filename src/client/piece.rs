@@ -53,6 +53,7 @@ impl<'r> Fetcher<'r> {
             self.work.splits.give_up(split.index);
             split.refuse_help();
             forget(split.place());
+            split.release();
             return Ok(None);
         };
         self.work.splits.remove(split.index);

@@ -139,6 +139,12 @@ impl SplitFile {
         self.file.try_clone()
     }
 
+    /// Lets the part be claimed anew, though helpers may hold on to it for a while.
+    pub(super) fn release(&self) {
+        // Where there are no locks there is nothing to release.
+        let _ = self.file.unlock();
+    }
+
     /// How many bytes are missing.
     pub(super) fn missing_bytes(&self) -> u64 {
         self.lock().list.iter().map(|piece| piece.end - piece.next).sum()

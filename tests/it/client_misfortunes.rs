@@ -2,6 +2,8 @@
 
 use std::fs;
 use std::process::{Command, Stdio};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread;
 use std::time::{Duration, Instant};
 
@@ -99,6 +101,40 @@ fn a_second_interrupt_ends_the_program_before_it_has_wound_up() {
     }
     let _ = child.kill();
     assert_eq!(child.wait().unwrap().code(), Some(130));
+}
+
+#[test]
+fn a_second_run_for_the_same_file_does_not_spoil_the_first() {
+    let may_end = Arc::new(AtomicBool::new(false));
+    let released = Arc::clone(&may_end);
+    let server = Scripted::start(move |peer| {
+        while peer.read_request().is_some() {
+            let whole = ok("Hello, world!\n".repeat(10_000));
+            let (begin, rest) = whole.split_at(whole.len() / 2);
+            peer.send(begin);
+            wait_until("it may go on", || released.load(Ordering::SeqCst));
+            peer.send(rest);
+        }
+    });
+    let directory = tempfile::tempdir().unwrap();
+    let start = || {
+        let mut command = program();
+        command.args(["-urls", &server.url("/a")]).current_dir(directory.path());
+        command.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap()
+    };
+    let first = start();
+    let out = directory.path().join("downloads");
+    wait_until("the first has begun", || {
+        out.join("a.part").metadata().is_ok_and(|metadata| metadata.len() > 0)
+    });
+    let second = start().wait_with_output().unwrap();
+    assert_eq!(second.status.code(), Some(1), "{second:?}");
+    assert!(stderr(&second).contains("a.part: another download is writing it"), "{second:?}");
+    may_end.store(true, Ordering::SeqCst);
+    let first = first.wait_with_output().unwrap();
+    assert_eq!(first.status.code(), Some(0), "{first:?}");
+    assert_eq!(fs::read(out.join("a")).unwrap().len(), 140_000);
+    assert_eq!(names_in(&out), ["a"]);
 }
 
 /// Answers with this content: its range, or the whole, in one piece or in chunks by the target.
