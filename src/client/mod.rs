@@ -12,6 +12,7 @@
 mod checksum;
 mod connect;
 mod credentials;
+mod descriptors;
 mod dial;
 mod directory;
 mod discard;

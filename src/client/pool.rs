@@ -22,6 +22,7 @@ use super::retry::{Failed, Tries};
 use super::split_files::SplitFiles;
 use super::{
     FetchError, Job, Observer, Outcome, OutputDirectory, Run, Saved, Settings, Stop, StopReason,
+    descriptors,
 };
 
 /// Address space for each worker's stack. The C library keeps the stacks of ended threads for new ones up
@@ -67,9 +68,9 @@ pub fn download(
     observer: &dyn Observer,
 ) -> Result<Run, StartError> {
     let (begun, started) = (Instant::now(), SystemTime::now());
-    let concurrency = settings.concurrency.get();
-    let size = concurrency.min(jobs.len().saturating_mul(settings.split.get()));
-    let per_host = settings.per_host.map_or(concurrency, |most| most.get().min(concurrency));
+    let useful = jobs.len().saturating_mul(settings.split.get());
+    let size = descriptors::bearable(settings.concurrency.get().min(useful));
+    let per_host = settings.per_host.map_or(size, |most| most.get().min(size));
     let network = Network {
         connector: Connector::new(
             settings.timeouts,
@@ -78,9 +79,9 @@ pub fn download(
             stop.clone(),
         ),
         gates: HostGates::new(
-            Queue::new(jobs.iter().map(|job| key_of(&job.url)), concurrency),
+            Queue::new(jobs.iter().map(|job| key_of(&job.url)), size),
             (per_host, settings.opening),
-            concurrency,
+            size,
             stop.clone(),
         ),
         fields: settings.fields.clone(),

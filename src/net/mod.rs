@@ -5,9 +5,11 @@
 
 mod body;
 mod deadline;
+mod descriptors;
 mod input;
 pub mod proxy_protocol;
 
 pub use body::{Body, BodyError};
 pub use deadline::{Deadline, ReadTimeout, is_disconnect, is_timeout};
+pub use descriptors::raise_descriptor_limit;
 pub use input::{HeadReadError, Input};

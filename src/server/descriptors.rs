@@ -3,7 +3,7 @@
 //! A connection that sends a file holds two. A process that runs out can accept nobody and open no
 //! file, so the total limit is fitted to the descriptors before the first connection, not after.
 
-use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
+use crate::net::raise_descriptor_limit;
 
 /// Descriptors beside those of connections: standard streams, listener, root, logs, signals, and the
 /// reserve for those who look at the server.
@@ -39,21 +39,11 @@ impl Budget {
     }
 
     /// Raises the process's soft limit as far as `wanted` connections need and the hard limit allows,
-    /// and fits them into what it is then (setrlimit(2), `RLIMIT_NOFILE`).
+    /// and fits them into what it is then.
     #[must_use]
     pub fn claim(wanted: usize) -> Self {
         let needed = (wanted as u64).saturating_mul(2).saturating_add(PROCESS + LINGERING);
-        let Rlimit { current, maximum } = getrlimit(Resource::Nofile);
-        let mut limit = current.unwrap_or(u64::MAX);
-        if limit < needed {
-            let raised = needed.min(maximum.unwrap_or(u64::MAX));
-            let new = Rlimit { current: Some(raised), maximum };
-            match setrlimit(Resource::Nofile, new) {
-                Ok(()) => limit = raised,
-                Err(error) => log::debug!("cannot raise the descriptor limit to {raised}: {error}"),
-            }
-        }
-        Self::fit(wanted, limit)
+        Self::fit(wanted, raise_descriptor_limit(needed))
     }
 }
 

@@ -213,6 +213,37 @@ fn limited(arguments: &[&str]) -> Command {
 }
 
 #[test]
+fn where_few_files_may_be_open_there_are_fewer_connections_and_nothing_is_lost() {
+    let server = Scripted::start(|peer| {
+        while peer.read_request().is_some() {
+            // Long enough for many to be under way.
+            thread::sleep(Duration::from_millis(20));
+            peer.send(ok("content"));
+        }
+    });
+    let directory = tempfile::tempdir().unwrap();
+    let list: String = (0..300).map(|number| server.url(&format!("/{number}\n"))).collect();
+    fs::write(directory.path().join("list"), list).unwrap();
+    let client = env!("CARGO_BIN_EXE_http_client_concurrent");
+    for (limit, warning) in [
+        ("--nofile=64:64", "only 6 of 100 connections at a time: 64 files may be open"),
+        ("--nofile=64:4096", ""),
+    ] {
+        let output = limited(&[limit, client])
+            .args(["-i", "list", "-c", "100", "--retries", "0"])
+            .current_dir(&directory)
+            .output()
+            .unwrap();
+        assert_eq!(output.status.code(), Some(0), "{limit}: {output:?}");
+        let messages = stderr(&output);
+        assert!(
+            messages.contains(warning) && messages.is_empty() == warning.is_empty(),
+            "{messages}"
+        );
+    }
+}
+
+#[test]
 fn a_name_too_long_for_the_system_is_cut() {
     let server = spool(pattern(1));
     let directory = tempfile::tempdir().unwrap();
