@@ -198,6 +198,10 @@ fn checksums_are_verified_and_printed() {
     let output = run(&directory, &["-urls", &one, &two, "--checksum-file", "sums"], 1);
     assert!(stderr(&output).contains("the checksum is 185f8db"), "{output:?}");
     assert_eq!(files(&directory.path().join("downloads")), ["one"]);
+    let other = server.url("/other");
+    let output = run(&directory, &["-urls", &one, &other, "--checksum-file", "sums"], 0);
+    let warning = "1 of 2 files are not named in sums, and not verified";
+    assert!(stderr(&output).contains(warning), "{output:?}");
     let output = run(&directory, &["-urls", &one, "--sha256", "--fsync"], 0);
     assert!(stdout(&output).lines().next().unwrap().ends_with(HELLO), "{output:?}");
 }

@@ -42,14 +42,22 @@ impl Config {
         for error in &plan.errors {
             log::warn!("{:#}: left out", describe(error));
         }
-        if let (Some(list), Some(path)) = (&checksums, &args.checksum_file)
-            && plan.verify_against(list) == 0
-        {
-            bail!(
-                "no file of this run is named in {} (the names there are those of the files in {})",
-                path.display(),
-                directory.path().display()
-            );
+        if let (Some(list), Some(path)) = (&checksums, &args.checksum_file) {
+            let (verified, all) = (plan.verify_against(list), plan.jobs.len());
+            if verified == 0 {
+                bail!(
+                    "no file of this run is named in {} (the names there are those of the files in {})",
+                    path.display(),
+                    directory.path().display()
+                );
+            }
+            if verified < all {
+                let missing = all - verified;
+                log::warn!(
+                    "{missing} of {all} files are not named in {}, and not verified",
+                    path.display()
+                );
+            }
         }
         if plan.duplicates > 0 && !args.quiet {
             let count = plan.duplicates;
