@@ -26,6 +26,7 @@ use super::{FetchError, Phases};
 /// concerns, so this is for what nobody foresaw.
 const LONGEST_WAIT: Duration = Duration::from_secs(1);
 
+const KNOWN: &str = "who was once at a host's gate finds it there again";
 const NO_PANIC: &str = "nothing panics while the gates are locked";
 
 /// The gates of one run.
@@ -63,6 +64,8 @@ struct Host {
     load: Load,
     /// Where those wait who want to pass in the middle of a job.
     passers: Arc<Condvar>,
+    /// How many those are.
+    passing: usize,
     /// How often it has answered with anything but a refusal.
     answers: u64,
     /// What it called itself in its first answer.
@@ -135,15 +138,17 @@ impl HostGates {
 
     /// The job has its turn again, but not before this time.
     pub(super) fn rest(&self, turn: &Turn, until: Instant) {
-        self.lock().queue.rest(turn, until);
+        let mut state = self.lock();
+        state.queue.rest(turn, until);
         // Those who wait may wait for longer than that.
-        self.turns.notify_one();
+        self.wake_one(&state);
     }
 
     /// The job is done with.
     pub(super) fn finish(&self, turn: &Turn) {
-        self.lock().queue.finish(turn);
-        self.turns.notify_one();
+        let mut state = self.lock();
+        state.queue.finish(turn);
+        self.wake_one(&state);
     }
 
     /// Waits until the host of `url` bears one more request.
@@ -164,9 +169,11 @@ impl HostGates {
                     return Ok(passage);
                 }
                 Err(until) => {
-                    let passers = Arc::clone(&state.hosts[&key].passers);
-                    let wait = until_at_most(until, now);
+                    let host = state.hosts.get_mut(&key).expect(KNOWN);
+                    host.passing += 1;
+                    let (passers, wait) = (Arc::clone(&host.passers), until_at_most(until, now));
                     state = passers.wait_timeout(state, wait).expect(NO_PANIC).0;
+                    state.hosts.get_mut(&key).expect(KNOWN).passing -= 1;
                 }
             }
         }
@@ -243,21 +250,26 @@ impl HostGates {
     /// Changes what is known of a host, and closes what it does not bear.
     fn change(&self, key: &str, change: impl FnOnce(&mut Host)) {
         let mut state = self.lock();
-        let State { hosts, idle, .. } = &mut *state;
-        let host = hosts.get_mut(key).expect("a host with a permit is known");
+        let State { hosts, idle, waiting, .. } = &mut *state;
+        let host = hosts.get_mut(key).expect(KNOWN);
         let room_before = host.room();
         change(host);
         let surplus = host.surplus(key, idle);
-        self.wake_for(host, host.room().saturating_sub(room_before));
+        self.wake_for(host, *waiting, host.room().saturating_sub(room_before));
         drop(state);
         // Closing takes a system call, which nobody need wait for.
         drop(surplus);
     }
 
     /// Wakes so many of those who wait: all of them would only get into each other's way.
-    fn wake_for(&self, host: &Host, count: usize) {
-        for _ in 0..count {
-            host.passers.notify_one();
+    /// Waking nobody costs a system call as well.
+    fn wake_for(&self, host: &Host, waiting: usize, count: usize) {
+        (0..count.min(host.passing)).for_each(|_| host.passers.notify_one());
+        (0..count.min(waiting)).for_each(|_| self.turns.notify_one());
+    }
+
+    fn wake_one(&self, state: &State) {
+        if state.waiting > 0 {
             self.turns.notify_one();
         }
     }
@@ -276,7 +288,8 @@ pub(super) fn key_of(url: &Url) -> Box<str> {
 impl Host {
     fn new(limit: HostLimit) -> Self {
         let passers = Arc::default();
-        Self { limit, load: Load::default(), passers, answers: 0, server: None }
+        let load = Load::default();
+        Self { limit, load, passers, passing: 0, answers: 0, server: None }
     }
 
     /// How many more may be opened or used.
@@ -369,19 +382,19 @@ impl Permit<'_> {
     /// Keeps the connection, on which nothing is under way, for whoever comes next.
     pub(super) fn keep(mut self, connection: Connection) {
         let mut state = self.gates.lock();
-        let State { hosts, idle, .. } = &mut *state;
+        let State { hosts, idle, waiting, .. } = &mut *state;
         let evicted = if idle.len() < self.gates.capacity { None } else { idle.pop_front() };
         if let Some((key, _)) = &evicted {
-            hosts.get_mut(key).expect("the host of a connection is known").load.idle -= 1;
+            hosts.get_mut(key).expect(KNOWN).load.idle -= 1;
         }
-        let host = hosts.get_mut(&self.key).expect("a host with a permit is known");
+        let host = hosts.get_mut(&self.key).expect(KNOWN);
         // In one step, or another would open a connection for the place that this one still has.
         host.leave(self.stage);
         self.has_left = true;
         idle.push_back((self.key.clone(), connection));
         host.load.idle += 1;
         let surplus = host.surplus(&self.key, idle);
-        self.gates.wake_for(host, 1);
+        self.gates.wake_for(host, *waiting, 1);
         drop(state);
         drop((surplus, evicted));
     }
