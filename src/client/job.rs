@@ -132,7 +132,9 @@ pub fn plan(
                 continue;
             }
         };
-        let key = format!("{url}\t{}", name.as_deref().unwrap_or_default());
+        // Who asks may get something else than another.
+        let user = credentials.as_ref().map_or("", Credentials::value);
+        let key = format!("{url}\t{}\t{user}", name.as_deref().unwrap_or_default());
         if !seen.insert(key.into_boxed_str()) {
             log::info!("{url} is wanted more than once, and is fetched once");
             plan.duplicates += 1;
@@ -211,6 +213,7 @@ mod tests {
             (&["http://a/x.txt", "http://b/x.txt"][..], &["x.txt", "x.1.txt"][..], 0),
             (&["http://a/x", "http://A:80/x#there", "http://a/x?"], &["x", "x.1"], 1),
             (&["http://a/", "http://b"], &["index.html", "index.1.html"], 0),
+            (&["http://u@a/x", "http://v@a/x", "http://u@a/x"], &["x", "x.1"], 1),
         ] {
             let plan = plan_flat(urls);
             let names: Vec<_> = plan.jobs.iter().map(|job| job.file_name.as_str()).collect();
