@@ -142,6 +142,12 @@ impl Place {
             .then(|| u64::try_from(stat.st_size).unwrap_or_default())
     }
 
+    /// Opens what is there for reading.
+    pub(super) fn read_existing(&self) -> io::Result<File> {
+        let flags = OFlags::RDONLY | OFlags::NOFOLLOW | OFlags::NONBLOCK | OFlags::CLOEXEC;
+        Ok(openat(self.handle(), &*self.leaf, flags, Mode::empty())?.into())
+    }
+
     /// Opens the file beside it whose name ends with `suffix`, if that is a regular file which has no
     /// other name: a link would write, or be written, elsewhere.
     pub(super) fn open(&self, suffix: &str) -> io::Result<File> {

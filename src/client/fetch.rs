@@ -28,7 +28,7 @@ use super::resume::{Notes, Rest, last_modified};
 use super::settings::{Content, Downgrade, Partial, Settings};
 use super::split::SplitFile;
 use super::split_files::SplitFiles;
-use super::{Arrival, Existing, FetchError, Job, Observer, Phases, Saved};
+use super::{Arrival, Checksum, Existing, FetchError, Job, Observer, Phases, Saved};
 use crate::http::{Framing, ResponseHead, Status};
 use crate::net::Body;
 
@@ -89,10 +89,9 @@ impl<'r> Fetcher<'r> {
         }
         let place = self.work.directory.place(&job.file_name)?;
         if saving.existing == Existing::Skip
-            && let Some(bytes) = place.existing_bytes()
+            && let Some(saved) = existing(&place, job)
         {
-            let path = place.path().to_owned();
-            return Ok(Saved { path, bytes, arrival: Arrival::Skipped, checksum: None });
+            return Ok(saved);
         }
         let may_continue =
             saving.partial == Partial::Continue && self.work.splits.of(index).is_none();
@@ -283,6 +282,21 @@ impl<'r> Fetcher<'r> {
         // Another version came in the middle, and nothing is left: the next attempt begins anew.
         led.ok_or(FetchError::Changed)
     }
+}
+
+/// The file that is there, unless it has another checksum than it must have.
+fn existing(place: &Place, job: &Job) -> Option<Saved> {
+    let bytes = place.existing_bytes()?;
+    let mut checksum = None;
+    if let Some(expected) = job.checksum {
+        let found = place.read_existing().and_then(|mut file| Checksum::of_file(&mut file));
+        checksum = found.ok().filter(|found| *found == expected);
+        if checksum.is_none() {
+            log::warn!("{} has another checksum, and is fetched anew", place.path().display());
+            return None;
+        }
+    }
+    Some(Saved { path: place.path().to_owned(), bytes, arrival: Arrival::Skipped, checksum })
 }
 
 pub(super) fn length_of(framing: Framing) -> Option<u64> {

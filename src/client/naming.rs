@@ -28,6 +28,7 @@ pub(super) struct Places<'n> {
     /// The name that has not been tried yet.
     first: Option<String>,
     wanted: String,
+    keeps_existing: bool,
 }
 
 impl<'r> FinalNames<'r> {
@@ -45,7 +46,7 @@ impl<'r> FinalNames<'r> {
     /// The places for a job's file, whose answer has these fields.
     pub(super) fn places(&self, job: &Job, fields: &Fields<'_>) -> Places<'_> {
         if let Some(wanted) = self.suggested(job, fields).filter(|name| *name != job.file_name) {
-            return Places { names: self, first: None, wanted };
+            return Places { first: None, wanted, ..self.planned(job) };
         }
         self.planned(job)
     }
@@ -53,7 +54,13 @@ impl<'r> FinalNames<'r> {
     /// The places for a job's file, whatever its server suggests.
     pub(super) fn planned(&self, job: &Job) -> Places<'_> {
         let wanted = job.file_name.clone();
-        Places { names: self, first: Some(wanted.clone()), wanted }
+        let keeps_existing = match self.saving.existing {
+            Existing::Replace => false,
+            // What is there was not right, or would have been left alone.
+            Existing::Skip => job.checksum.is_none(),
+            Existing::Number => true,
+        };
+        Places { names: self, first: Some(wanted.clone()), wanted, keeps_existing }
     }
 
     fn suggested(&self, job: &Job, fields: &Fields<'_>) -> Option<String> {
@@ -71,8 +78,8 @@ impl<'r> FinalNames<'r> {
 impl Places<'_> {
     /// The next place, and what it means if it is taken.
     pub(super) fn next(&mut self) -> Result<(Place, Occupied), FetchError> {
-        let FinalNames { directory, saving, names } = self.names;
-        let keeps_existing = saving.existing != Existing::Replace;
+        let FinalNames { directory, names, .. } = self.names;
+        let keeps_existing = self.keeps_existing;
         let name = self.first.take().unwrap_or_else(|| {
             let is_there = |name: &str| {
                 keeps_existing && directory.path().join(name).symlink_metadata().is_ok()

@@ -1,7 +1,9 @@
 //! The client's options, as its users type them.
 
+use std::ffi::OsStr;
 use std::fs;
 use std::io::Write as _;
+use std::os::unix::ffi::OsStrExt as _;
 use std::os::unix::fs::{MetadataExt as _, symlink};
 use std::path::Path;
 use std::process::{Output, Stdio};
@@ -152,12 +154,36 @@ fn files_that_are_there_are_replaced_skipped_or_left_beside_numbered_ones() {
         (fs::read(out.join("a.txt")).unwrap(), server.connections()),
         (b"older".to_vec(), 0)
     );
+    // What is there counts only as what it is to be.
+    fs::write(directory.path().join("sums"), format!("{HELLO}  a.txt\n")).unwrap();
+    let verified = ["-urls", &url, "--skip-existing", "--checksum-file", "sums"];
+    let output = run(&directory, &verified, 0);
+    assert!(stderr(&output).contains("a.txt has another checksum"), "{output:?}");
+    assert_eq!(
+        (fs::read(out.join("a.txt")).unwrap(), server.connections()),
+        (b"Hello".to_vec(), 1)
+    );
+    let output = run(&directory, &verified, 0);
+    assert!(stdout(&output).contains("(was there)") && server.connections() == 1, "{output:?}");
+    fs::write(out.join("a.txt"), "older").unwrap();
     run(&directory, &["-urls", &url, "--no-clobber"], 0);
     run(&directory, &["-urls", &url, "--no-clobber"], 0);
     assert_eq!(files(&out), ["a.1.txt", "a.2.txt", "a.txt"]);
     assert_eq!(fs::read(out.join("a.txt")).unwrap(), b"older");
     run(&directory, &["-urls", &url], 0);
     assert_eq!(fs::read(out.join("a.txt")).unwrap(), b"Hello");
+}
+
+#[test]
+fn a_directory_may_have_any_name() {
+    let (server, directory) = (server(), tempfile::tempdir().unwrap());
+    let out = OsStr::from_bytes(b"caf\xe9\n");
+    let mut command = program();
+    command.arg("-o").arg(out).args(["--json", "-", "-urls", &server.url("/a")]);
+    let output = command.current_dir(&directory).output().unwrap();
+    assert_eq!(output.status.code(), Some(0), "{output:?}");
+    serde_json::from_slice::<Value>(&output.stdout).unwrap();
+    assert_eq!(fs::read(directory.path().join(out).join("a")).unwrap(), b"Hello");
 }
 
 #[test]
