@@ -10,7 +10,7 @@ use super::super::figures::{Rate, Ratio, Seconds, counted};
 use super::super::measurement::{Phases, RunRecord};
 use super::super::scaling;
 use super::super::statistics::real;
-use super::{median, side};
+use super::{Point, median, side};
 
 /// A sequential run below this is not worth being quickened: 50 ms pass unnoticed.
 const UNNOTICED_SECONDS: f64 = 0.05;
@@ -61,16 +61,42 @@ pub struct Limit {
 }
 
 impl Limit {
-    /// What these runs show, or `None` of none.
-    pub(super) fn of(baseline: &[&RunRecord], others: &[&RunRecord]) -> Option<Self> {
+    /// What these runs show, or `None` of none; `curve` has the speedups of all levels that were run.
+    pub(super) fn of(
+        baseline: &[&RunRecord],
+        others: &[&RunRecord],
+        curve: &[Point],
+    ) -> Option<Self> {
         let evidence = Evidence::new(baseline, others)?;
         let (cause, sentence) = evidence
             .too_little()
             .or_else(|| evidence.slowing_processors())
             .or_else(|| evidence.refused())
             .or_else(|| evidence.shared())
-            .unwrap_or_else(|| evidence.used_up());
+            .unwrap_or_else(|| evidence.used_up(&Beyond::new(curve, evidence.concurrency)));
         Some(Self { cause, sentence })
+    }
+}
+
+/// What more connections than these were seen to gain.
+enum Beyond {
+    Untried,
+    Gain(Point),
+    NoGain(Point),
+}
+
+impl Beyond {
+    fn new(curve: &[Point], concurrency: usize) -> Self {
+        let here = curve.iter().find(|point| point.concurrency == concurrency);
+        let further = curve.iter().filter(|point| point.concurrency > concurrency);
+        let best = further.max_by(|one, other| one.ratio.value().total_cmp(&other.ratio.value()));
+        match (here, best) {
+            (Some(here), Some(&best)) => {
+                let gains = best.ratio.value() > (1.0 + scaling::MARGIN) * here.ratio.value();
+                if gains { Self::Gain(best) } else { Self::NoGain(best) }
+            }
+            _ => Self::Untried,
+        }
     }
 }
 
@@ -242,7 +268,7 @@ impl Evidence {
     }
 
     /// Nothing shared is full: the run lasted for its longest file, or its connections were all at work.
-    fn used_up(&self) -> Finding {
+    fn used_up(&self, beyond: &Beyond) -> Finding {
         let achieved = Ratio::new(self.achieved);
         // Files of one length, more of them than connections, keep all connections at work to the end.
         let alone_for_it = self.sequential.busy <= self.longest_alone * real(self.usable());
@@ -258,12 +284,28 @@ impl Evidence {
             sentence.push('.');
             (Cause::LongestFile, sentence)
         } else if self.achieved >= DOMINANT * real(self.usable()) {
-            let sentence = format!(
-                "The number of connections: {achieved} of {} were at work on average, and no fetch was \
-                 much slower for it. More of them may gain more.",
-                self.concurrency
-            );
-            (Cause::Connections, sentence)
+            let at_work = format!("{achieved} of {} were at work on average", self.concurrency);
+            let unhindered = format!("{at_work}, and no fetch was much slower for it");
+            match beyond {
+                Beyond::Untried => (
+                    Cause::Connections,
+                    format!("The number of connections: {unhindered}. More of them may gain more."),
+                ),
+                Beyond::Gain(more) => (
+                    Cause::Connections,
+                    format!(
+                        "The number of connections: {unhindered}. With {} of them the speedup was {}.",
+                        more.concurrency, more.ratio
+                    ),
+                ),
+                Beyond::NoGain(more) => (
+                    Cause::Unclear,
+                    format!(
+                        "Not the number of connections: {at_work}, but {} of them gained no more.",
+                        more.concurrency
+                    ),
+                ),
+            }
         } else if let Some(processors) = self.processors() {
             // They kept connections from being opened and used.
             processors
@@ -291,7 +333,7 @@ mod tests {
         let sequential = complete_run(1, 20, SECOND);
         let mut concurrent = complete_run(10, 20, SECOND);
         change(&mut concurrent);
-        Limit::of(&[&sequential], &[&concurrent]).expect("both sides have a run").cause
+        Limit::of(&[&sequential], &[&concurrent], &[]).expect("both sides have a run").cause
     }
 
     /// Each phase of every fetch as many times as long, and the run with it.
@@ -367,7 +409,7 @@ mod tests {
             run
         };
         let (sequential, concurrent) = (with_one_long(1), with_one_long(10));
-        let limit = Limit::of(&[&sequential], &[&concurrent]).expect("both sides have a run");
+        let limit = Limit::of(&[&sequential], &[&concurrent], &[]).expect("both sides have a run");
         assert_eq!(limit.cause, Cause::LongestFile);
         assert_eq!(
             limit.sentence,
@@ -382,9 +424,10 @@ mod tests {
         {
             let (sequential, concurrent) =
                 (complete_run(1, urls, each), complete_run(10, urls, each));
-            let limit = Limit::of(&[&sequential], &[&concurrent]).expect("both sides have a run");
+            let limit =
+                Limit::of(&[&sequential], &[&concurrent], &[]).expect("both sides have a run");
             assert_eq!(limit.cause, expected);
         }
-        assert_eq!(Limit::of(&[], &[]), None);
+        assert_eq!(Limit::of(&[], &[], &[]), None);
     }
 }

@@ -150,7 +150,7 @@ impl Findings {
         let ceiling = scaling::ceiling(plan.concurrency(), &times).filter(|_| claimed);
         Self {
             headline: verdict::headline(&verdict, speedup.as_ref(), trial),
-            limit: claimed.then(|| Limit::of(&baseline, &others)).flatten(),
+            limit: claimed.then(|| Limit::of(&baseline, &others, &points)).flatten(),
             notes: notes::notes(trial, &verdict, sequential.as_ref(), concurrent.as_ref()),
             workload,
             concurrency: plan.concurrency(),

@@ -50,6 +50,8 @@ fn twenty_files_gain() {
     let findings = findings("twenty", Network::new(mixed(20)), plan);
     assert_eq!(findings.verdict, Verdict::Faster);
     assert_eq!(findings.curve.as_ref().unwrap().knee, 10);
+    let sentence = &findings.limit.as_ref().unwrap().sentence;
+    assert!(sentence.ends_with("16 of them gained no more."), "{sentence}");
     assert!(findings.speedup.unwrap().ratio <= findings.ceiling.unwrap());
 }
 
@@ -85,6 +87,19 @@ fn the_three_renderings_show_the_same_numbers() {
         for number in &shown {
             assert!(flat.contains(number.as_str()), "{number} is not in\n{rendering}");
         }
+    }
+}
+
+#[test]
+fn what_more_connections_gained_is_told() {
+    for (levels, expected) in [
+        (&[4][..], "More of them may gain more."),
+        (&[4, 10], "With 10 of them the speedup was 8.3"),
+    ] {
+        let findings = findings("beyond", Network::new(mixed(20)), Plan::sweep(levels, 4));
+        assert_eq!(cause(&findings), Some(Cause::Connections));
+        let sentence = &findings.limit.as_ref().unwrap().sentence;
+        assert!(sentence.contains(expected), "{sentence}");
     }
 }
 
