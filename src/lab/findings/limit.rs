@@ -1,23 +1,22 @@
 //! What keeps the concurrent side from being faster still, in one sentence for a person.
 //!
 //! The causes are tried in an order in which each rules out the later ones: full processors would not do
-//! more for further connections, and a host that refuses them says nothing about the link. The thresholds are round numbers on purpose; a sentence
-//! names what dominates, and the figures beside it say how much.
+//! more for further connections, and a host that refuses them says nothing about the link. The thresholds
+//! are round numbers on purpose; a sentence names what dominates, and the figures beside it say how much.
+//! What speaks for a cause is gathered in `evidence`.
 
 use serde::Serialize;
 
 use super::super::figures::{Rate, Ratio, Seconds, counted};
-use super::super::measurement::{Phases, RunRecord};
-use super::super::scaling;
+use super::super::measurement::RunRecord;
 use super::super::statistics::real;
-use super::{Point, median, side};
+use super::Point;
+use super::evidence::{Beyond, Evidence};
 
 /// A sequential run below this is not worth being quickened: 50 ms pass unnoticed.
 const UNNOTICED_SECONDS: f64 = 0.05;
 /// The share of the processors' time from which they count as full.
 const FULL_PROCESSORS: f64 = 0.8;
-/// How long all runs together must be for that share to say anything: twenty ticks of the kernel's clock.
-const TELLING_SECONDS: f64 = 0.2;
 /// The stretch of the fetches in company, against alone, from which full processors are felt.
 const SLOWED: f64 = 1.2;
 /// The same, from which something shared is full.
@@ -67,124 +66,20 @@ impl Limit {
         others: &[&RunRecord],
         curve: &[Point],
     ) -> Option<Self> {
-        let evidence = Evidence::new(baseline, others)?;
+        let evidence = Evidence::new(baseline, others, curve)?;
         let (cause, sentence) = evidence
             .too_little()
             .or_else(|| evidence.slowing_processors())
             .or_else(|| evidence.refused())
             .or_else(|| evidence.shared())
-            .unwrap_or_else(|| evidence.used_up(&Beyond::new(curve, evidence.concurrency)));
+            .unwrap_or_else(|| evidence.used_up());
         Some(Self { cause, sentence })
     }
 }
 
-/// What more connections than these were seen to gain.
-enum Beyond {
-    Untried,
-    Gain(Point),
-    NoGain(Point),
-}
-
-impl Beyond {
-    fn new(curve: &[Point], concurrency: usize) -> Self {
-        let here = curve.iter().find(|point| point.concurrency == concurrency);
-        let further = curve.iter().filter(|point| point.concurrency > concurrency);
-        let best = further.max_by(|one, other| one.ratio.value().total_cmp(&other.ratio.value()));
-        match (here, best) {
-            (Some(here), Some(&best)) => {
-                let gains = best.ratio.value() > (1.0 + scaling::MARGIN) * here.ratio.value();
-                if gains { Self::Gain(best) } else { Self::NoGain(best) }
-            }
-            _ => Self::Untried,
-        }
-    }
-}
-
-/// Medians over the runs of each side, in seconds.
-struct Evidence {
-    urls: usize,
-    concurrency: usize,
-    host_limit: Option<usize>,
-    sequential_wall: f64,
-    wall: f64,
-    waiting: f64,
-    processor: Option<f64>,
-    connecting: f64,
-    sequential: Work,
-    concurrent: Work,
-    /// The longest fetch, alone and in company.
-    longest_alone: f64,
-    longest: f64,
-    achieved: f64,
-    rate: f64,
-}
-
-/// The work of a run, in seconds of all fetches together.
-struct Work {
-    busy: f64,
-    first_byte: f64,
-    transfer: f64,
-}
-
 type Finding = (Cause, String);
 
-impl Work {
-    fn new(runs: &[&RunRecord]) -> Option<Self> {
-        Some(Self {
-            busy: median(runs, |run| run.busy().as_secs_f64())?,
-            first_byte: sum(runs, |phases| phases.first_byte.as_secs_f64())?,
-            transfer: sum(runs, |phases| phases.transfer.as_secs_f64())?,
-        })
-    }
-}
-
-/// The median, over the runs, of a phase's sum over the fetches.
-fn sum(runs: &[&RunRecord], phase: fn(&Phases) -> f64) -> Option<f64> {
-    median(runs, |run| run.fetches.iter().map(|fetch| phase(&fetch.phases)).sum())
-}
-
-/// The share of the processors' time that was used in all these runs, 0 to 1.
-fn processor_share(runs: &[&RunRecord]) -> Option<f64> {
-    let of_run = |run: &&RunRecord| run.processor_busy.map(|busy| (busy, side::wall(run)));
-    let known: Vec<(f64, f64)> = runs.iter().filter_map(of_run).collect();
-    let wall: f64 = known.iter().map(|(_, wall)| wall).sum();
-    let busy: f64 = known.iter().map(|(busy, wall)| busy * wall).sum();
-    (wall >= TELLING_SECONDS).then(|| busy / wall)
-}
-
 impl Evidence {
-    fn new(baseline: &[&RunRecord], others: &[&RunRecord]) -> Option<Self> {
-        let first = others.first()?;
-        let longest = |run: &RunRecord| {
-            let busy = run.fetches.iter().map(|fetch| fetch.phases.busy());
-            busy.max().unwrap_or_default().as_secs_f64()
-        };
-        Some(Self {
-            urls: first.fetches.len(),
-            concurrency: first.concurrency,
-            host_limit: others.iter().filter_map(|run| run.host_limit).min(),
-            sequential_wall: median(baseline, side::wall)?,
-            wall: median(others, side::wall)?,
-            waiting: median(others, |run| run.waiting().as_secs_f64())?,
-            processor: processor_share(others),
-            connecting: sum(others, |p| (p.dns + p.connect + p.tls).as_secs_f64())?,
-            sequential: Work::new(baseline)?,
-            concurrent: Work::new(others)?,
-            longest_alone: median(baseline, longest)?,
-            longest: median(others, longest)?,
-            achieved: median(others, |run| {
-                scaling::achieved_concurrency(run.busy().as_secs_f64(), side::wall(run))
-            })?,
-            #[expect(clippy::cast_precision_loss, reason = "three digits are shown")]
-            rate: median(others, |run| run.bytes() as f64 / side::wall(run))?,
-        })
-    }
-
-    /// How many connections could be at work.
-    fn usable(&self) -> usize {
-        self.concurrency.min(self.urls)
-    }
-
     /// The server turned connections or attempts away.
     fn refused(&self) -> Option<Finding> {
         if let Some(limit) = self.host_limit.filter(|&limit| limit < self.usable()) {
@@ -268,7 +163,7 @@ impl Evidence {
     }
 
     /// Nothing shared is full: the run lasted for its longest file, or its connections were all at work.
-    fn used_up(&self, beyond: &Beyond) -> Finding {
+    fn used_up(&self) -> Finding {
         let achieved = Ratio::new(self.achieved);
         // Files of one length, more of them than connections, keep all connections at work to the end.
         let alone_for_it = self.sequential.busy <= self.longest_alone * real(self.usable());
@@ -286,7 +181,7 @@ impl Evidence {
         } else if self.achieved >= DOMINANT * real(self.usable()) {
             let at_work = format!("{achieved} of {} were at work on average", self.concurrency);
             let unhindered = format!("{at_work}, and no fetch was much slower for it");
-            match beyond {
+            match &self.beyond {
                 Beyond::Untried => (
                     Cause::Connections,
                     format!("The number of connections: {unhindered}. More of them may gain more."),
@@ -374,19 +269,6 @@ mod tests {
         for (expected, change) in cases {
             assert_eq!(cause(change), expected);
         }
-    }
-
-    #[test]
-    fn short_runs_tell_of_the_processors_only_together() {
-        let of_ticks = |millis, busy| RunRecord {
-            wall: Duration::from_millis(millis),
-            processor_busy: Some(busy),
-            ..complete_run(10, 20, SECOND)
-        };
-        let (first, second) = (of_ticks(150, 1.0), of_ticks(50, 0.6));
-        assert_eq!(processor_share(&[&first]), None);
-        let together = processor_share(&[&first, &second]).expect("they last 200 ms");
-        assert!((together - 0.9).abs() < 1e-9, "{together}");
     }
 
     #[test]

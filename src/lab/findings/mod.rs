@@ -6,6 +6,7 @@
 //! whether anything may be claimed in `verdict`.
 
 mod curve;
+mod evidence;
 mod limit;
 mod notes;
 mod side;
