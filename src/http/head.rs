@@ -314,7 +314,8 @@ impl ResponseHead {
         };
         let (line_end, fields_start) = scan.start_line.expect("a complete head has its start line");
         let (version, status) = parse_status_line(&bytes[scan.start..line_end])?;
-        let bytes = bytes[..length].to_vec();
+        let mut bytes = bytes[..length].to_vec();
+        unfold(&mut bytes[fields_start..]);
         let mut fields = FieldTable::default();
         fields.parse(&bytes, fields_start).map_err(|error| match error {
             FieldError::TooMany => ResponseHeadError::TooLarge,
@@ -336,6 +337,19 @@ impl ResponseHead {
     #[must_use]
     pub fn fields(&self) -> Fields<'_> {
         self.fields.over(&self.bytes)
+    }
+}
+
+/// Makes a folded field line one line: a client reads spaces in the place of each folding, which no server
+/// may generate any longer (RFC 9112 §5.2).
+fn unfold(fields: &mut [u8]) {
+    for feed in 1..fields.len().saturating_sub(1) {
+        if fields[feed] == b'\n' && matches!(fields[feed + 1], b' ' | b'\t') {
+            fields[feed] = b' ';
+            if fields[feed - 1] == b'\r' {
+                fields[feed - 1] = b' ';
+            }
+        }
     }
 }
 

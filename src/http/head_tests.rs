@@ -203,6 +203,26 @@ fn status_lines_are_read_with_or_without_a_reason() {
 }
 
 #[test]
+fn folded_lines_of_a_response_are_read_as_one() {
+    for (fields, expected) in [
+        ("A: b\r\n c\r\n\r\n", Some("b   c")),
+        ("A: b\n\tc\r\nB: d\r\n\r\n", Some("b \tc")),
+        ("A:\r\n b\r\n\r\n", Some("b")),
+        ("A: b\r\n \r\n\r\n", Some("b")),
+        ("A: b\r\n c\r\n\td\r\n\r\n", Some("b   c  \td")),
+        // There is nothing that it could belong to.
+        (" A: b\r\n\r\n", None),
+        ("A\r\n : b\r\n\r\n", None),
+    ] {
+        let response = format!("HTTP/1.1 200 OK\r\n{fields}");
+        let received = ResponseHead::receive(&mut HeadScan::default(), response.as_bytes());
+        let head = received.ok().flatten().map(|(head, _)| head);
+        let value = head.as_ref().and_then(|head| head.fields().first("A"));
+        assert_eq!(value, expected.map(str::as_bytes), "{fields:?}");
+    }
+}
+
+#[test]
 fn what_is_no_response_is_refused_at_its_first_byte() {
     let received = ResponseHead::receive(&mut HeadScan::default(), b"S");
     assert_eq!(received.err(), Some(ResponseHeadError::StatusLine));
