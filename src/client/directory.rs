@@ -195,20 +195,24 @@ impl Place {
         }
     }
 
-    /// Makes the file beside it anew, and claims it, unless what is there is claimed.
-    pub(super) fn begin(&self, suffix: &str) -> Result<File, FetchError> {
-        // What is there stays claimed until there is a new one.
-        let older = self.claim(suffix);
-        match older.as_ref().map_err(io::Error::kind) {
-            Err(io::ErrorKind::NotFound) => {}
-            Err(io::ErrorKind::ResourceBusy) => {
-                return older.map_err(|error| self.failure(suffix, error));
-            }
-            // Be it a link, which nobody can claim.
-            Ok(_) | Err(_) => self.remove(suffix),
+    /// Makes the file beside it anew, and claims it, unless what is there is claimed; says whether
+    /// anything was there.
+    pub(super) fn begin(&self, suffix: &str) -> Result<(File, bool), FetchError> {
+        let create = || self.claim_or(suffix, OFlags::CREATE | OFlags::EXCL);
+        let failed = |error| self.failure(suffix, error);
+        match create() {
+            Err(error) if error.kind() == io::ErrorKind::AlreadyExists => {}
+            created => return Ok((created.map_err(failed)?, false)),
         }
-        self.claim_or(suffix, OFlags::CREATE | OFlags::EXCL)
-            .map_err(|error| self.failure(suffix, error))
+        // What is there stays claimed until there is a new one; be it a link, which nobody can claim.
+        let older = self.claim(suffix);
+        match older {
+            Err(error) if error.kind() == io::ErrorKind::ResourceBusy => Err(failed(error)),
+            Ok(_) | Err(_) => {
+                self.remove(suffix);
+                Ok((create().map_err(failed)?, true))
+            }
+        }
     }
 
     /// Makes the file beside it anew, whatever has its name now.
@@ -336,7 +340,7 @@ mod tests {
     fn what_is_claimed_is_neither_claimed_nor_begun_again() {
         let root = tempfile::tempdir().unwrap();
         let place = OutputDirectory::prepare(root.path()).unwrap().place("a").unwrap();
-        let first = place.begin(".part").unwrap();
+        let (first, _) = place.begin(".part").unwrap();
         assert_eq!(place.claim(".part").unwrap_err().kind(), io::ErrorKind::ResourceBusy);
         let error = place.begin(".part").unwrap_err();
         let FetchError::File { error, .. } = error else { panic!("{error}") };

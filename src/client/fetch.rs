@@ -93,9 +93,9 @@ impl<'r> Fetcher<'r> {
         {
             return Ok(saved);
         }
-        let may_continue =
-            saving.partial == Partial::Continue && self.work.splits.of(index).is_none();
-        let mut found = may_continue.then(|| part::find(&place, job)).flatten();
+        let is_split = self.work.splits.of(index).is_some();
+        let mut found = if is_split { None } else { part::find(&place, job) }
+            .filter(|_| saving.partial == Partial::Continue);
         if let Some(split) = self.split_from_before(index, &place, &mut found)
             && let Some(saved) = self.lead(job, &split, None, record)?
         {
@@ -272,7 +272,7 @@ impl<'r> Fetcher<'r> {
         record: &mut Record,
     ) -> Result<Saved, FetchError> {
         let total = whole.1;
-        let file = place.begin(PART_SUFFIX)?;
+        let (file, _) = place.begin(PART_SUFFIX)?;
         let connections = self.work.settings.split.get();
         let split = SplitFile::begin(index, (place.clone(), file), whole, connections)
             .inspect_err(|_| part::forget(place))?;

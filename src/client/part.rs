@@ -72,11 +72,19 @@ pub(super) struct Found {
 }
 
 /// The part of this job's file that an earlier attempt or run left, if it can be continued.
+/// Notes without a part are removed: they must not come to stand beside another one.
 pub(super) fn find(place: &Place, job: &Job) -> Option<Found> {
+    let mut file_of_notes = place.open(NOTES_SUFFIX).ok()?;
+    let file = match place.claim(PART_SUFFIX) {
+        Err(error) if error.kind() == io::ErrorKind::NotFound => {
+            forget_notes(place);
+            return None;
+        }
+        claimed => claimed.ok()?,
+    };
     let mut text = Vec::new();
-    io::Read::read_to_end(&mut place.open(NOTES_SUFFIX).ok()?, &mut text).ok()?;
+    io::Read::read_to_end(&mut file_of_notes, &mut text).ok()?;
     let notes = Notes::parse(&text, &job.url)?;
-    let file = place.claim(PART_SUFFIX).ok()?;
     let bytes = file.metadata().ok()?.len();
     let fits = match &notes.missing {
         None => notes.length.is_none_or(|length| bytes <= length),
@@ -122,9 +130,11 @@ impl PartFile {
         saving: Saving,
         needs_checksum: bool,
     ) -> Result<Self, FetchError> {
-        let file = place.begin(PART_SUFFIX)?;
+        let (file, was_there) = place.begin(PART_SUFFIX)?;
         // Notes about another version must not stand beside this one.
-        forget_notes(&place);
+        if was_there {
+            forget_notes(&place);
+        }
         Ok(Self {
             place,
             file: BufWriter::with_capacity(GATHER_BYTES, file),

@@ -128,10 +128,23 @@ fn notes_that_cannot_be_written_leave_nothing() {
 fn notes_that_another_process_did_not_finish_go_with_the_others() {
     let root = tempfile::tempdir().unwrap();
     let place = place(root.path()).unwrap();
-    fs::write(root.path().join("a.part.json~"), "{").unwrap();
+    for left_behind in ["a.part", "a.part.json~"] {
+        fs::write(root.path().join(left_behind), "{").unwrap();
+    }
     let part = PartFile::create(place.clone(), None, Saving::default(), false).unwrap();
     complete(part, &place).unwrap();
     assert_eq!(names_in(root.path()), ["a"]);
+}
+
+#[test]
+fn notes_without_a_part_do_not_come_to_stand_beside_another() {
+    let root = tempfile::tempdir().unwrap();
+    let place = place(root.path()).unwrap();
+    for url in ["http://host/a", "http://host/b"] {
+        write_notes(&place, &Notes { url: url.into(), ..notes(5) }).unwrap();
+        assert!(find(&place, &job()).is_none());
+        assert!(names_in(root.path()).is_empty());
+    }
 }
 
 #[test]
