@@ -49,14 +49,8 @@ impl ServerProgram {
         Self::launch(command, directory)
     }
 
-    fn launch(mut command: Command, directory: &Path) -> Self {
-        let mut child = command
-            .current_dir(directory)
-            .env_remove("RUST_LOG")
-            .stdout(Stdio::piped())
-            .stderr(Stdio::piped())
-            .spawn()
-            .unwrap();
+    fn launch(command: Command, directory: &Path) -> Self {
+        let mut child = spawn(command, directory);
         let mut announcement = String::new();
         BufReader::new(child.stdout.take().unwrap()).read_line(&mut announcement).unwrap();
         assert!(!announcement.is_empty(), "it ended: {}", read_stderr(&mut child));
@@ -69,15 +63,9 @@ impl ServerProgram {
         directory: &Path,
         arguments: &[&str],
     ) -> (Self, ChildStdout) {
-        let mut child = Command::new(SERVER)
-            .args(arguments)
-            .args(["-q", "--access-log", "-"])
-            .current_dir(directory)
-            .env_remove("RUST_LOG")
-            .stdout(Stdio::piped())
-            .stderr(Stdio::piped())
-            .spawn()
-            .unwrap();
+        let mut command = Command::new(SERVER);
+        command.args(arguments).args(["-q", "--access-log", "-"]);
+        let mut child = spawn(command, directory);
         let mut announcement = String::new();
         BufReader::new(child.stderr.take().unwrap()).read_line(&mut announcement).unwrap();
         let stdout = child.stdout.take().unwrap();
@@ -142,6 +130,16 @@ impl Drop for ServerProgram {
         let _ = self.child.kill();
         let _ = self.child.wait();
     }
+}
+
+fn spawn(mut command: Command, directory: &Path) -> Child {
+    command
+        .current_dir(directory)
+        .env_remove("RUST_LOG")
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped())
+        .spawn()
+        .unwrap()
 }
 
 fn read_stderr(child: &mut Child) -> String {
