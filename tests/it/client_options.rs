@@ -9,7 +9,9 @@ use std::path::Path;
 use std::process::{Output, Stdio};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::thread;
 
+use rustix::fs::{CWD, Mode, mkfifoat};
 use rustix::process::{Pid, Signal, kill_process};
 use serde_json::Value;
 use tempfile::TempDir;
@@ -296,6 +298,24 @@ fn an_interrupt_keeps_what_is_there_prints_the_report_and_has_its_own_status() {
     assert!(fs::read(out.join("slow")).unwrap() == content);
     let last = server.heads().pop().unwrap();
     assert!(last.contains("Range: bytes="), "{last}");
+}
+
+#[test]
+fn who_reads_a_document_from_a_fifo_gets_all_of_it() {
+    let directory = tempfile::tempdir().unwrap();
+    let fifo = directory.path().join("fifo");
+    mkfifoat(CWD, &fifo, Mode::RUSR | Mode::WUSR).unwrap();
+    let reader = thread::spawn(move || {
+        let text = fs::read_to_string(&fifo).unwrap();
+        if text.is_empty() {
+            // Whoever still wants to write it must not wait for ever.
+            fs::read(&fifo).unwrap();
+        }
+        text
+    });
+    run(&directory, &["-q", "--json", "fifo", "-urls", &server().url("/gone")], 1);
+    let document: Value = serde_json::from_str(&reader.join().unwrap()).unwrap();
+    assert_eq!(document["failed"], 1);
 }
 
 #[test]

@@ -27,9 +27,11 @@ pub(crate) fn check(args: &Args) -> anyhow::Result<()> {
     wanted(args).try_for_each(|(option, path)| check_file(path, option))
 }
 
-/// Makes sure that a file can be written. What is there stays until there is something to replace it.
+/// Makes sure that a file can be written. What is there stays until there is something to replace it; a
+/// FIFO or a device is not tried, as whoever reads it would take that for all there is.
 pub(crate) fn check_file(path: &Path, option: &str) -> anyhow::Result<()> {
-    if !is_stdout(path) {
+    let is_special = path.metadata().is_ok_and(|there| !there.is_file() && !there.is_dir());
+    if !is_stdout(path) && !is_special {
         OpenOptions::new().append(true).create(true).open(path).with_context(|| {
             format!("cannot write {} (choose another file with {option})", path.display())
         })?;
