@@ -47,7 +47,7 @@ pub enum Selection {
     Single(ByteRange),
     /// 206 with two or more parts, no two of which overlap or are adjacent.
     Multiple(Vec<ByteRange>),
-    /// 416: no range has a byte in common with the representation.
+    /// 416: no range has a byte in common with the representation, which has some.
     Unsatisfiable,
 }
 
@@ -76,8 +76,14 @@ impl Selection {
     /// Ranges that overlap or are adjacent become one, which stands where the first of them stood
     /// (RFC 9110 §15.3.7.2); otherwise their order is the request's. A set of several that asks for
     /// more bytes than there are is ignored, since the whole has fewer.
+    ///
+    /// Every range of an empty representation is ignored: a client that reads a file in ranges asks
+    /// for its first bytes before it knows the length, and would take 416 for a failure.
     #[must_use]
     pub fn parse(value: &[u8], complete_length: u64) -> Self {
+        if complete_length == 0 {
+            return Self::Whole;
+        }
         let Some(set) = byte_range_set(value) else { return Self::Whole };
         let mut ranges: Vec<ByteRange> = Vec::new();
         let mut requested_bytes = 0_u64;
@@ -91,13 +97,9 @@ impl Selection {
             if count > MAX_RANGES {
                 return Self::Whole;
             }
-            match specifier.resolve(complete_length) {
-                Resolved::Range(range) => {
-                    requested_bytes = requested_bytes.saturating_add(range.length());
-                    coalesce(&mut ranges, range);
-                }
-                Resolved::Nothing => {}
-                Resolved::Empty => return Self::Whole,
+            if let Some(range) = specifier.resolve(complete_length) {
+                requested_bytes = requested_bytes.saturating_add(range.length());
+                coalesce(&mut ranges, range);
             }
         }
         if count == 0 || (count > 1 && requested_bytes > complete_length) {
@@ -146,15 +148,6 @@ enum Specifier {
     Suffix { length: u64 },
 }
 
-enum Resolved {
-    Range(ByteRange),
-    /// Unsatisfiable.
-    Nothing,
-    /// Satisfiable, but with no byte to send, which `Content-Range` cannot say: the last bytes of a
-    /// representation that has none.
-    Empty,
-}
-
 impl Specifier {
     /// `None` for anything malformed, and for a last position before the first (RFC 9110 §14.1.1).
     fn parse(text: &[u8]) -> Option<Self> {
@@ -171,17 +164,14 @@ impl Specifier {
         (first <= last).then_some(Self::Int { first, last: Some(last) })
     }
 
-    fn resolve(self, complete_length: u64) -> Resolved {
+    /// The bytes that the specifier selects; `None` if the representation has none of them.
+    fn resolve(self, complete_length: u64) -> Option<ByteRange> {
+        let end = complete_length.checked_sub(1)?;
         let (first, last) = match self {
             Self::Int { first, last } => (first, last.unwrap_or(u64::MAX)),
-            Self::Suffix { length: 0 } => return Resolved::Nothing,
             Self::Suffix { length } => (complete_length.saturating_sub(length), u64::MAX),
         };
-        match complete_length.checked_sub(1) {
-            Some(end) if first <= end => Resolved::Range(ByteRange { first, last: last.min(end) }),
-            None if matches!(self, Self::Suffix { .. }) => Resolved::Empty,
-            _ => Resolved::Nothing,
-        }
+        (first <= end).then_some(ByteRange { first, last: last.min(end) })
     }
 }
 
@@ -238,10 +228,12 @@ mod tests {
             (&format!("bytes={BEYOND}-5"), 14, "whole"),
             ("bytes=0-", u64::MAX, "0-18446744073709551614"),
             // An empty representation.
-            ("bytes=0-", 0, "none"),
-            ("bytes=0-0", 0, "none"),
-            ("bytes=-0", 0, "none"),
+            ("bytes=0-", 0, "whole"),
+            ("bytes=0-0", 0, "whole"),
+            ("bytes=7-8", 0, "whole"),
+            ("bytes=-0", 0, "whole"),
             ("bytes=-5", 0, "whole"),
+            ("bytes=0-0,5-,-1", 0, "whole"),
             // Several.
             ("bytes=0-1,4-5", 14, "0-1+4-5"),
             ("bytes=4-5, 0-1", 14, "4-5+0-1"),

@@ -32,6 +32,7 @@ mod limits_proxies;
 mod limits_resources;
 mod limits_slots;
 mod second_opinion;
+mod server_behind_nginx;
 mod server_limits;
 mod server_logs;
 mod server_messages;
