@@ -3,6 +3,9 @@
 //! Owns the text before, between and after the parts, and the length of it all, so that the parts
 //! themselves can go from file to socket untouched. The boundary is the caller's choice, as it has to
 //! be a thing that the content does not contain.
+//!
+//! Each delimiter begins with its CRLF, the first one too: the preamble is empty (RFC 2046 §5.1.1). The
+//! first CRLF could be left out, but nginx and Apache send it, and zsync's parser needs it.
 
 use super::ContentRange;
 use super::range::ByteRange;
@@ -29,12 +32,11 @@ impl Byteranges<'_> {
     /// Each range with the text that goes before its bytes.
     pub fn parts(&self) -> impl Iterator<Item = (String, ByteRange)> {
         let Self { boundary, content_type, complete_length, ranges } = *self;
-        ranges.iter().enumerate().map(move |(index, &range)| {
-            let line_end = if index == 0 { "" } else { "\r\n" };
+        ranges.iter().map(move |&range| {
             let content_range =
                 ContentRange::Satisfied { range, complete_length: Some(complete_length) };
             let head = format!(
-                "{line_end}--{boundary}\r\n\
+                "\r\n--{boundary}\r\n\
                  Content-Type: {content_type}\r\n\
                  Content-Range: {content_range}\r\n\
                  \r\n"
@@ -87,7 +89,8 @@ mod tests {
             byteranges.multipart_type(),
             "multipart/byteranges; boundary=THIS_STRING_SEPARATES"
         );
-        let expected = "--THIS_STRING_SEPARATES\r\n\
+        let expected = "\r\n\
+            --THIS_STRING_SEPARATES\r\n\
             Content-Type: text/plain\r\n\
             Content-Range: bytes 0-1/14\r\n\
             \r\n\

@@ -43,7 +43,7 @@ fn parts(reply: &Reply) -> Vec<(String, Vec<u8>)> {
     let boundary = content_type.strip_prefix("multipart/byteranges; boundary=").unwrap();
     let mut rest = &reply.body[..];
     let mut parts = Vec::new();
-    let mut delimiter = format!("--{boundary}");
+    let delimiter = format!("\r\n--{boundary}");
     loop {
         rest = rest.strip_prefix(delimiter.as_bytes()).expect("a delimiter");
         if rest == b"--\r\n" {
@@ -61,7 +61,6 @@ fn parts(reply: &Reply) -> Vec<(String, Vec<u8>)> {
         let length = last.parse::<usize>().unwrap() - first.parse::<usize>().unwrap() + 1;
         parts.push((range.to_owned(), rest[..length].to_vec()));
         rest = &rest[length..];
-        delimiter = format!("\r\n--{boundary}");
     }
 }
 

@@ -42,3 +42,4 @@ mod server_program;
 mod server_status;
 mod support;
 mod two_programs;
+mod zsync;
