@@ -110,16 +110,22 @@ fn parse_v1(received: &[u8]) -> Result<Parse, ProxyProtocolError> {
 }
 
 /// What follows `PROXY `: a protocol, two addresses and two ports, with one space between any two.
+///
+/// The destination is not used, so its form does not matter. A proxy behind another proxy sends its own
+/// address there, which can be of the other family or the path of a Unix socket (nginx's stream module).
 fn parse_v1_source(words: &[u8]) -> Option<SocketAddr> {
-    let mut words = str::from_utf8(words).ok()?.split(' ');
-    let parse_address: fn(&str) -> Option<IpAddr> = match words.next()? {
-        "TCP4" => |word| word.parse::<Ipv4Addr>().ok().map(IpAddr::V4),
-        "TCP6" => |word| word.parse::<Ipv6Addr>().ok().map(IpAddr::V6),
+    let words: Vec<&[u8]> = words.split(|byte| *byte == b' ').collect();
+    let [protocol, source, destination, port, destination_port] = words[..] else { return None };
+    if destination.is_empty() || destination_port.is_empty() {
+        return None;
+    }
+    let source = str::from_utf8(source).ok()?;
+    let source = match protocol {
+        b"TCP4" => source.parse::<Ipv4Addr>().ok()?.into(),
+        b"TCP6" => source.parse::<Ipv6Addr>().ok()?.into(),
         _ => return None,
     };
-    let (source, _destination) = (parse_address(words.next()?)?, parse_address(words.next()?)?);
-    let (port, _destination) = (parse_port(words.next()?)?, parse_port(words.next()?)?);
-    words.next().is_none().then_some(SocketAddr::new(source, port))
+    Some(SocketAddr::new(source, parse_port(str::from_utf8(port).ok()?)?))
 }
 
 /// Digits alone, without leading zeros.
@@ -234,6 +240,13 @@ mod tests {
                 "PROXY TCP6 ::ffff:192.0.2.1 ::ffff:198.51.100.2 1 2\r\n",
                 Some("[::ffff:192.0.2.1]:1"),
             ),
+            // The destination may have any form.
+            ("PROXY TCP6 2001:db8::77 127.0.0.1 51512 21007\r\n", Some("[2001:db8::77]:51512")),
+            ("PROXY TCP4 192.0.2.1 2001:db8::2 1 2\r\n", Some("192.0.2.1:1")),
+            ("PROXY TCP6 2001:db8::1 ::ffff:127.0.0.1 1 2\r\n", Some("[2001:db8::1]:1")),
+            ("PROXY TCP6 2001:db8::1 fe80::1%eth0 1 2\r\n", Some("[2001:db8::1]:1")),
+            ("PROXY TCP4 192.0.2.1 unix:/run/files.sock 1 0\r\n", Some("192.0.2.1:1")),
+            ("PROXY TCP4 192.0.2.1 localhost 1 http\r\n", Some("192.0.2.1:1")),
             ("PROXY UNKNOWN\r\n", None),
             ("PROXY UNKNOWN ffff::1 ffff::2 65535 65535\r\n", None),
             ("PROXY UNKNOWN whatever it may be\r\n", None),
@@ -259,8 +272,11 @@ mod tests {
             "PROXY TCP4 192.0.2.1 198.51.100.2 65536 2\r\n",
             "PROXY TCP4 192.0.2.1 198.51.100.2 01 2\r\n",
             "PROXY TCP4 192.0.2.1 198.51.100.2 +1 2\r\n",
-            "PROXY TCP4 192.0.2.1 198.51.100.2 1 -2\r\n",
             "PROXY TCP4 192.0.2.1 198.51.100.2  2\r\n",
+            "PROXY TCP4 192.0.2.1 198.51.100.2 1 \r\n",
+            "PROXY TCP4 192.0.2.1  1 2\r\n",
+            "PROXY TCP4  198.51.100.2 1 2\r\n",
+            "PROXY TCP4 unix:/a 192.0.2.1 1 2\r\n",
             "PROXY TCP4 192.0.2.256 198.51.100.2 1 2\r\n",
             "PROXY TCP4 192.0.2.01 198.51.100.2 1 2\r\n",
             "PROXY TCP4 192.0.2 198.51.100.2 1 2\r\n",
@@ -273,6 +289,7 @@ mod tests {
             assert_refused(line.as_bytes(), MalformedLine);
         }
         assert_refused(b"PROXY TCP4 \xff\r\n", MalformedLine);
+        assert_refused(b"PROXY TCP4 \xff 127.0.0.1 1 2\r\n", MalformedLine);
     }
 
     #[test]

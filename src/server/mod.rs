@@ -208,7 +208,7 @@ impl Server {
     }
 
     fn accept(&self, stream: TcpStream, peer: SocketAddr, warnings: &mut Warnings) {
-        let Some(arrival) = self.service.receive(stream, peer) else { return };
+        let Some(arrival) = self.service.receive(stream, peer.ip()) else { return };
         if let Err(SpawnError { unstarted, source }) = self.threads.dispatch(arrival) {
             self.service.dismiss_without_thread(unstarted);
             if let Some(error) = source

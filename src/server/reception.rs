@@ -2,7 +2,7 @@
 //! closed.
 
 use std::io;
-use std::net::{SocketAddr, TcpStream};
+use std::net::{IpAddr, TcpStream};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -20,10 +20,12 @@ use crate::net::Input;
 
 impl Service {
     /// Decides whether a connection may be served. One that may not is answered and closed here.
-    pub(super) fn receive(&self, stream: TcpStream, peer: SocketAddr) -> Option<Arrival> {
+    pub(super) fn receive(&self, stream: TcpStream, peer: IpAddr) -> Option<Arrival> {
         self.tally.connections.one();
-        let client = (!self.identification.is_proxy(peer.ip()))
-            .then(|| self.identification.client(peer.ip()));
+        // A socket for both families reports IPv4 addresses as mapped ones.
+        let peer = peer.to_canonical();
+        let client =
+            (!self.identification.is_proxy(peer)).then(|| self.identification.client(peer));
         let (permit, reserved) = match self.admit(client) {
             Ok(permit) => (permit, None),
             Err(rejection) => {
@@ -142,29 +144,25 @@ impl Service {
     fn identify(
         &self,
         stream: &Arc<TcpStream>,
-        peer: SocketAddr,
+        peer: IpAddr,
         input: &mut Input,
         permit: &mut Permit,
     ) -> Result<Client, Refused> {
         let unidentified = self.registry.enter_unidentified(stream);
         self.close_if_stopping();
         let source = match connection::read_proxy_header(stream, input, self.timeouts.head) {
-            Ok(source) => source.unwrap_or(peer),
+            Ok(source) => source.map_or(peer, |source| source.ip()),
             Err(error) => {
-                // One that speaks otherwise is set up wrongly, which nobody else can tell its operator.
-                // One that says nothing only looks whether someone is there.
-                let speaks = error.kind() == io::ErrorKind::Other;
-                let level = if speaks { Level::Warn } else { Level::Debug };
-                log::log!(
-                    level,
-                    "{}: the proxy does not say for whom it speaks: {error}",
-                    peer.ip()
-                );
+                // A proxy that sends something else is misconfigured, and only this log says so. One that
+                // sends nothing may be a health check.
+                let has_sent = error.kind() == io::ErrorKind::Other;
+                let level = if has_sent { Level::Warn } else { Level::Debug };
+                log::log!(level, "{peer}: the proxy does not say for whom it speaks: {error}");
                 return Err(Refused::Malformed);
             }
         };
         drop(unidentified);
-        let client = self.identification.client(source.ip());
+        let client = self.identification.client(source);
         let mut identified = permit.identify(client, self.policy.enforcement);
         if let Err(rejection) = &identified
             && self.reclaim(rejection)

@@ -3,7 +3,7 @@
 //!
 //! The way of a connection through it is `reception`'s; what it says to its peer is `connection`'s.
 
-use std::net::{SocketAddr, TcpStream};
+use std::net::{IpAddr, TcpStream};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, OnceLock, Weak};
 use std::time::{Duration, Instant, SystemTime};
@@ -52,7 +52,7 @@ pub(super) struct Service {
 #[derive(Debug)]
 pub(super) struct Arrival {
     pub(super) stream: TcpStream,
-    pub(super) peer: SocketAddr,
+    pub(super) peer: IpAddr,
     pub(super) permit: Permit,
     /// `None` where the peer is a proxy that has yet to say for whom it speaks.
     pub(super) client: Option<Client>,

@@ -53,6 +53,9 @@ fn the_source_in_the_header_is_the_client_in_both_versions_and_families() {
         (v1("203.0.113.7"), "203.0.113.7"),
         (v1("::ffff:203.0.113.7"), "203.0.113.7"),
         (v1("2001:db8:1:2:3:4:5:6"), "2001:db8:1:2::"),
+        // What the destination is does not matter.
+        (b"PROXY TCP6 2001:db8::77 127.0.0.1 51512 21007\r\n".to_vec(), "2001:db8::"),
+        (b"PROXY TCP4 203.0.113.7 unix:/run/files 51512 0\r\n".to_vec(), "203.0.113.7"),
         (v2_from([203, 0, 113, 8]), "203.0.113.8"),
         (
             v2(0x21, 0x21, &[&[0x20, 1, 0xd, 0xb8][..], &[0; 28], &[1, 1, 0, 80]].concat()),
@@ -199,5 +202,6 @@ fn a_proxy_that_sends_no_header_is_told_of_and_one_that_only_looks_is_not() {
     let line =
         "127.0.0.9: the proxy does not say for whom it speaks: the connection does not begin with";
     assert!(log.contains(line), "{log}");
+    assert!(!log.contains("::ffff:"), "as every other line shows the address: {log}");
     assert!(!log.contains("127.0.0.8"), "{log}");
 }

@@ -27,6 +27,7 @@ mod layers;
 mod limits_end;
 mod limits_haproxy;
 mod limits_identity;
+mod limits_nginx_stream;
 mod limits_pace;
 mod limits_proxies;
 mod limits_resources;
