@@ -22,6 +22,7 @@ fn media_types() {
         ("a.css", b"x", "text/css; charset=utf-8"),
         ("a.js", b"x", "text/javascript; charset=utf-8"),
         ("a.mjs", b"x", "text/javascript; charset=utf-8"),
+        ("a.cjs", b"x", "text/javascript; charset=utf-8"),
         ("a.md", b"x", "text/markdown; charset=utf-8"),
         ("a.csv", b"x", "text/csv; charset=utf-8"),
         ("a.json", b"{}", "application/json"), // RFC 8259 §11: has no charset

@@ -22,6 +22,7 @@ mod conformance_messages;
 mod conformance_methods;
 mod conformance_names;
 mod conformance_ranges;
+mod conformance_types;
 mod lab;
 mod layers;
 mod limits_end;

@@ -99,6 +99,16 @@ fn curl_decodes_a_compressed_twin() {
 
 #[test]
 #[ignore = "needs curl"]
+fn curl_decodes_a_drawing_whose_name_says_that_it_is_compressed() {
+    let server = TestServer::start();
+    let drawing = "<svg xmlns=\"http://www.w3.org/2000/svg\"/>";
+    server.file("a.svg", drawing);
+    output(Command::new("gzip").args(["-S", "z", &path(server.root(), "a.svg")]));
+    assert_eq!(curl(&server, &["--compressed", "{url}/a.svgz"]), drawing);
+}
+
+#[test]
+#[ignore = "needs curl"]
 fn curl_understands_every_other_answer() {
     let server = TestServer::start();
     server.file("dir/a.txt", "Hello");

@@ -1,9 +1,11 @@
-//! The media type of a file, from the ending of its name (RFC 9110 §8.3).
+//! The media type of a file, and whether it is coded, from the ending of its name (RFC 9110 §8.3, §8.4).
 //!
 //! The large table is `mime_guess`'s; here stand its few corrections, and which types say that they
 //! are UTF-8, as the text of these days is.
 
 use std::borrow::Cow;
+
+use crate::http::Coding;
 
 /// What is said of a file that nothing is known about (RFC 2046 §4.5.1).
 pub const OCTET_STREAM: &str = "application/octet-stream";
@@ -24,9 +26,7 @@ const WITH_CHARSET: [(&str, &str); 6] = [
 /// (RFC 7303 §3.2). JSON has no charset (RFC 8259 §11).
 #[must_use]
 pub fn content_type(name: &[u8]) -> Option<Cow<'static, str>> {
-    let dot = name.iter().rposition(|byte| *byte == b'.')?;
-    let extension = std::str::from_utf8(&name[dot + 1..]).ok()?;
-    let essence = essence(extension)?;
+    let essence = essence(extension(name)?)?;
     if !essence.starts_with("text/") || essence == "text/xml" {
         return Some(Cow::Borrowed(essence));
     }
@@ -35,6 +35,21 @@ pub fn content_type(name: &[u8]) -> Option<Cow<'static, str>> {
         Some((_, value)) => Cow::Borrowed(value),
         None => Cow::Owned(format!("{essence}; charset=utf-8")),
     })
+}
+
+/// How a file of this name is coded already: `drawing.svgz` is a drawing in SVG, compressed by gzip.
+///
+/// Only endings that have the type of what is inside count. The type of `archive.tgz` is that of the
+/// compressed file itself, which is saved as it is.
+#[must_use]
+pub(super) fn own_coding(name: &[u8]) -> Coding {
+    const GZIPPED: [&str; 5] = ["emz", "svgz", "wrz", "x3dvz", "x3dz"];
+    match extension(name) {
+        Some(ending) if GZIPPED.iter().any(|known| known.eq_ignore_ascii_case(ending)) => {
+            Coding::Gzip
+        }
+        _ => Coding::Identity,
+    }
 }
 
 /// Whether a file of this type becomes shorter by being compressed: pictures, sound, films and
@@ -63,10 +78,17 @@ pub(super) fn is_compressible(content_type: &str) -> bool {
     }
 }
 
+/// What follows the last dot of a name.
+fn extension(name: &[u8]) -> Option<&str> {
+    let dot = name.iter().rposition(|byte| *byte == b'.')?;
+    std::str::from_utf8(&name[dot + 1..]).ok()
+}
+
 /// The type and subtype that belong to an extension.
 fn essence(extension: &str) -> Option<&'static str> {
     /// Where `mime_guess` has an obsolete or a wrong type, or none.
-    const CORRECTIONS: [(&str, &str); 9] = [
+    const CORRECTIONS: [(&str, &str); 13] = [
+        ("cjs", "text/javascript"),
         ("mjs", "text/javascript"),
         ("ts", "video/mp2t"),
         ("map", "application/json"),
@@ -76,6 +98,9 @@ fn essence(extension: &str) -> Option<&'static str> {
         ("otf", "font/otf"),
         ("tgz", "application/gzip"),
         ("rpm", "application/x-rpm"),
+        ("m3u8", "application/vnd.apple.mpegurl"), // RFC 8216 §4
+        ("m4a", "audio/mp4"),
+        ("emz", "image/emf"),
     ];
     let corrected = CORRECTIONS.iter().find(|(known, _)| known.eq_ignore_ascii_case(extension));
     match corrected {
@@ -97,6 +122,7 @@ mod tests {
             ("style.css", Some("text/css; charset=utf-8")),
             ("app.js", Some("text/javascript; charset=utf-8")),
             ("app.mjs", Some("text/javascript; charset=utf-8")),
+            ("app.CJS", Some("text/javascript; charset=utf-8")),
             ("table.csv", Some("text/csv; charset=utf-8")),
             ("readme.md", Some("text/markdown; charset=utf-8")),
             ("captions.vtt", Some("text/vtt; charset=utf-8")),
@@ -104,6 +130,17 @@ mod tests {
             ("app.js.map", Some("application/json")),
             ("feed.xml", Some("text/xml")),
             ("drawing.svg", Some("image/svg+xml")),
+            ("drawing.svgz", Some("image/svg+xml")),
+            ("drawing.emz", Some("image/emf")),
+            ("app.webmanifest", Some("application/manifest+json")),
+            ("film.m3u8", Some("application/vnd.apple.mpegurl")),
+            ("film.mkv", Some("video/x-matroska")),
+            ("film.m4v", Some("video/x-m4v")),
+            ("song.m4a", Some("audio/mp4")),
+            ("song.flac", Some("audio/flac")),
+            ("song.opus", Some("audio/ogg")),
+            ("photo.avif", Some("image/avif")),
+            ("photo.jxl", Some("image/jxl")),
             ("photo.jpeg", Some("image/jpeg")),
             ("module.wasm", Some("application/wasm")),
             ("film.ts", Some("video/mp2t")),
@@ -123,6 +160,24 @@ mod tests {
             assert_eq!(content_type(name.as_bytes()).as_deref(), expected, "{name:?}");
         }
         assert_eq!(content_type(b"a.\xff\xfe"), None);
+    }
+
+    #[test]
+    fn a_name_says_whether_its_file_is_coded() {
+        for (name, expected) in [
+            ("drawing.svgz", Coding::Gzip),
+            ("DRAWING.SVGZ", Coding::Gzip),
+            ("drawing.emz", Coding::Gzip),
+            ("scene.wrz", Coding::Gzip),
+            ("scene.x3dz", Coding::Gzip),
+            ("drawing.svg", Coding::Identity),
+            ("archive.tgz", Coding::Identity),
+            ("app.js.gz", Coding::Identity),
+            ("svgz", Coding::Identity),
+            ("", Coding::Identity),
+        ] {
+            assert_eq!(own_coding(name.as_bytes()), expected, "{name:?}");
+        }
     }
 
     #[test]

@@ -6,7 +6,7 @@ use std::io;
 use std::os::unix::fs::MetadataExt;
 use std::time::SystemTime;
 
-use super::content_type::{OCTET_STREAM, content_type};
+use super::content_type::{OCTET_STREAM, content_type, own_coding};
 use super::sniff::is_text;
 use crate::http::Coding;
 
@@ -23,7 +23,7 @@ pub struct StaticFile {
     pub inode: u64,
     /// The value of `Content-Type`; a twin has that of its plain file.
     pub content_type: Cow<'static, str>,
-    /// How the content is coded; identity for whatever was asked for by its own name.
+    /// How the content is coded: by its name (`drawing.svgz`), or because it stands for its plain file.
     pub coding: Coding,
     /// Which of the site's index files it is.
     pub(super) index: Option<usize>,
@@ -46,7 +46,7 @@ impl StaticFile {
             device: metadata.dev(),
             inode: metadata.ino(),
             content_type,
-            coding: Coding::Identity,
+            coding: own_coding(name),
             index: None,
             file,
         })

@@ -39,11 +39,14 @@ impl Site {
     /// on `Accept-Encoding`, also if it is the plain file and to a request without the field, and `Vary`
     /// has to say so (RFC 9110 §12.5.5).
     ///
-    /// The type alone decides. To look whether there is a twin takes an attempt to open for each
-    /// coding, an eighth of what a whole request costs, and it may be put there a moment later.
+    /// What the name says decides: the type, and that the file is not coded itself. To look whether
+    /// there is a twin takes an attempt to open for each coding, an eighth of what a whole request
+    /// costs, and it may be put there a moment later.
     #[must_use]
     pub fn may_have_twins(&self, plain: &StaticFile) -> bool {
-        self.settings.precompressed == Precompressed::Served && is_compressible(&plain.content_type)
+        self.settings.precompressed == Precompressed::Served
+            && plain.coding == Coding::Identity
+            && is_compressible(&plain.content_type)
     }
 
     /// Finds the twins of `plain`, which was found under `path`: regular files that are served
