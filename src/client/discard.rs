@@ -26,7 +26,7 @@ impl Fetcher<'_> {
         let begun = Instant::now();
         self.work.observer.began(index, length_of(framing), 0);
         let mut hasher = self.needs_checksum(job).then(Hasher::default);
-        let (mut body, mut bytes) = (Body::new(framing), 0);
+        let (mut body, mut bytes) = (Body::of_response(framing), 0);
         while let Some(piece) = self.exchanger.next_piece(&mut answer, &mut body)? {
             let length = piece.len();
             if let Some(hasher) = &mut hasher {

@@ -17,8 +17,8 @@ use super::request::{Request, RequestFields};
 use super::{FetchError, Phase, Phases};
 use crate::http::rate_limit::{QuotaPolicy, QuotaUnit, retry_after};
 use crate::http::{
-    Answering, Fields, Framing, ResponseHead, ResponseHeadError, Status, asks_to_persist,
-    response_framing,
+    Answering, Fields, Framing, ResponseHead, ResponseHeadError, Status, response_framing,
+    response_persists,
 };
 use crate::net::{Body, BodyError, Deadline, HeadReadError, Input, is_disconnect, is_timeout};
 
@@ -131,6 +131,7 @@ impl<'n> Exchanger<'n> {
         mut connection: Connection,
     ) -> Result<(ResponseHead, Connection), FetchError> {
         self.input.consume(self.input.data().len());
+        self.input.release();
         match connection.write_all(&self.request).and_then(|()| connection.flush()) {
             Ok(()) => self.read_head(connection),
             Err(error) if is_timeout(&error) => Err(self.timed_out(Phase::Send)),
@@ -193,7 +194,7 @@ impl<'n> Exchanger<'n> {
 
     fn read_past(&mut self, connection: &mut Connection, framing: Framing) -> Option<()> {
         let deadline = Deadline::after(DISCARD_TIME);
-        let mut body = Body::new(framing);
+        let mut body = Body::of_response(framing);
         let mut room = MAX_DISCARDED_BYTES;
         loop {
             if self.input.data().is_empty() && !body.is_complete() {
@@ -212,7 +213,7 @@ impl<'n> Exchanger<'n> {
         // What comes behind an answer, unasked, could be taken for the next one.
         if framing != Framing::UntilClose
             && self.input.data().is_empty()
-            && asks_to_persist(answer.head.version(), &answer.head.fields())
+            && response_persists(answer.head.version(), &answer.head.fields())
         {
             answer.permit.keep(answer.connection);
         }
@@ -236,8 +237,7 @@ impl<'n> Exchanger<'n> {
 
 /// How an answer's body is framed.
 pub(super) fn framing(head: &ResponseHead) -> Result<Framing, FetchError> {
-    response_framing(Answering::Get, head.status(), head.version(), &head.fields())
-        .map_err(FetchError::Framing)
+    response_framing(Answering::Get, head.status(), &head.fields()).map_err(FetchError::Framing)
 }
 
 /// A kept connection ended in a way in which servers end idle ones. Only without a byte of an answer

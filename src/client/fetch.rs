@@ -233,7 +233,7 @@ impl<'r> Fetcher<'r> {
         };
         let continued_from = if matches!(worth, Worth::Whole(_)) { 0 } else { continued_from };
         self.work.observer.began(index, total, continued_from);
-        let mut body = Body::new(framing);
+        let mut body = Body::of_response(framing);
         while let Some(piece) = self.exchanger.next_piece(&mut answer, &mut body)? {
             let length = piece.len();
             part.write(piece, body.is_complete())?;

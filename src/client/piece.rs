@@ -184,7 +184,7 @@ impl<'r> Fetcher<'r> {
         framing: Framing,
         role: Role,
     ) -> Result<u64, FetchError> {
-        let (mut body, mut received) = (Body::new(framing), 0);
+        let (mut body, mut received) = (Body::of_response(framing), 0);
         loop {
             let Some(content) = self.exchanger.next_piece(&mut answer, &mut body)? else {
                 return Err(FetchError::Partial);

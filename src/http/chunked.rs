@@ -3,12 +3,16 @@
 //! Line endings are CRLF and nothing else, sizes are hex digits and nothing else: every leniency here
 //! is one that two programs on a path may differ in, which is how requests are smuggled. Chunk
 //! extensions and trailer fields are read past within bounds.
+//!
+//! In responses there is nothing to smuggle, so what is read past may hold any bytes, and blanks may
+//! stand behind a size, as old servers pad it. The bound on extensions is then one for each chunk: a long
+//! download has millions of padded sizes.
 
 use std::fmt;
 
 use super::is_token_byte;
 
-/// Most bytes of chunk extensions in one body.
+/// Most bytes of chunk extensions in the body of a request, or behind one size in that of a response.
 pub const MAX_EXTENSION_BYTES: usize = 16 * 1024;
 
 /// Most bytes of trailer fields in one body.
@@ -43,13 +47,23 @@ impl fmt::Display for ChunkError {
 
 impl std::error::Error for ChunkError {}
 
+/// Whose body is decoded.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+enum Sender {
+    #[default]
+    Client,
+    Server,
+}
+
 /// ```text
 /// Size ──;──▶ Extension ─CR─▶ SizeFeed ─LF─▶ Data ─▶ DataReturn ─CR─▶ DataFeed ─LF─▶ Size
 ///   ├─space─▶ SizeSpace ─;─▶ Extension   └─LF, size 0─▶ TrailerStart
+///   │             └─CR, in a response─▶ SizeFeed
 ///   └─CR─▶ SizeFeed
 ///
 /// TrailerStart ─CR─▶ LastFeed ─LF─▶ Complete
-///   ▲   └─▶ TrailerName ─:─▶ TrailerValue ─CR─▶ TrailerFeed ┐
+///   ▲   ├─▶ TrailerName ─:─▶ TrailerValue ─CR─▶ TrailerFeed ┐
+///   │   └─in a response─▶ TrailerValue                      │
 ///   └───────────────────────────LF──────────────────────────┘
 /// ```
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -69,9 +83,10 @@ enum State {
     Complete,
 }
 
-/// Decodes one chunked body, however its bytes are split.
+/// Decodes one chunked body, however its bytes are split; the default that of a request.
 #[derive(Clone, Copy, Debug)]
 pub struct ChunkDecoder {
+    sender: Sender,
     state: State,
     /// Bytes of the current chunk that are still to come.
     remaining: u64,
@@ -91,6 +106,7 @@ pub struct Decoded<'b> {
 impl Default for ChunkDecoder {
     fn default() -> Self {
         Self {
+            sender: Sender::Client,
             state: State::Size { digits: 0 },
             remaining: 0,
             extension_bytes: 0,
@@ -100,6 +116,12 @@ impl Default for ChunkDecoder {
 }
 
 impl ChunkDecoder {
+    /// One for the body of a response.
+    #[must_use]
+    pub fn of_response() -> Self {
+        Self { sender: Sender::Server, ..Self::default() }
+    }
+
     /// Reads on in the body. Stops at the end of the input, behind the first piece of content, or
     /// behind the body's end, whichever comes first.
     ///
@@ -133,6 +155,7 @@ impl ChunkDecoder {
         match (self.state, byte) {
             (State::Size { digits: 1.. }, b'\r') => Ok(State::SizeFeed),
             (State::Size { digits: 1.. } | State::SizeSpace, b';') => self.extension(byte),
+            (State::SizeSpace, b'\r') if self.sender == Sender::Server => Ok(State::SizeFeed),
             // White space may stand before the semicolon of an extension and nowhere else.
             (State::Size { digits: 1.. } | State::SizeSpace, b' ' | b'\t') => {
                 self.extension(byte).map(|_| State::SizeSpace)
@@ -148,11 +171,18 @@ impl ChunkDecoder {
             }
             (State::Extension, b'\r') => Ok(State::SizeFeed),
             (State::Extension, _) => self.extension(byte),
-            (State::SizeFeed, b'\n') if self.remaining == 0 => Ok(State::TrailerStart),
-            (State::SizeFeed, b'\n') => Ok(State::Data),
+            (State::SizeFeed, b'\n') => {
+                if self.sender == Sender::Server {
+                    self.extension_bytes = 0;
+                }
+                Ok(if self.remaining == 0 { State::TrailerStart } else { State::Data })
+            }
             (State::DataReturn, b'\r') => Ok(State::DataFeed),
             (State::DataFeed, b'\n') => Ok(State::Size { digits: 0 }),
             (State::TrailerStart, b'\r') => Ok(State::LastFeed),
+            (State::TrailerStart, _) if self.sender == Sender::Server => {
+                self.trailer(self.may_hold(byte).then_some(State::TrailerValue))
+            }
             (State::TrailerStart, _) => {
                 self.trailer(is_token_byte(byte).then_some(State::TrailerName))
             }
@@ -162,9 +192,16 @@ impl ChunkDecoder {
             }
             (State::TrailerValue, b'\r') => Ok(State::TrailerFeed),
             (State::TrailerValue, _) => {
-                self.trailer(is_field_byte(byte).then_some(State::TrailerValue))
+                self.trailer(self.may_hold(byte).then_some(State::TrailerValue))
             }
             (State::TrailerFeed, b'\n') => Ok(State::TrailerStart),
+            // A CR that ends no line is one of any bytes.
+            (State::TrailerFeed, b'\r') if self.sender == Sender::Server => {
+                self.trailer(Some(State::TrailerFeed))
+            }
+            (State::TrailerFeed, _) if self.sender == Sender::Server => {
+                self.trailer(Some(State::TrailerValue))
+            }
             (State::LastFeed, b'\n') => Ok(State::Complete),
             _ => Err(ChunkError::LineEnding),
         }
@@ -172,7 +209,13 @@ impl ChunkDecoder {
 
     fn extension(&mut self, byte: u8) -> Result<State, ChunkError> {
         count(&mut self.extension_bytes, MAX_EXTENSION_BYTES)?;
-        is_field_byte(byte).then_some(State::Extension).ok_or(ChunkError::Field)
+        self.may_hold(byte).then_some(State::Extension).ok_or(ChunkError::Field)
+    }
+
+    /// Whether a byte may stand in what is read past. A bare LF ends no line here, and may end one for
+    /// somebody else, so that it is refused everywhere.
+    fn may_hold(&self, byte: u8) -> bool {
+        is_field_byte(byte) || (self.sender == Sender::Server && byte != b'\n')
     }
 
     fn trailer(&mut self, next: Option<State>) -> Result<State, ChunkError> {
@@ -197,9 +240,16 @@ mod tests {
 
     use super::*;
 
-    /// The content, and how many bytes the body took; `None` for a body that has not ended.
     fn decode_pieces(pieces: &[&[u8]]) -> Result<Option<(Vec<u8>, usize)>, ChunkError> {
-        let (mut decoder, mut content, mut length) = (ChunkDecoder::default(), Vec::new(), 0);
+        decode_with(ChunkDecoder::default(), pieces)
+    }
+
+    /// The content, and how many bytes the body took; `None` for a body that has not ended.
+    fn decode_with(
+        mut decoder: ChunkDecoder,
+        pieces: &[&[u8]],
+    ) -> Result<Option<(Vec<u8>, usize)>, ChunkError> {
+        let (mut content, mut length) = (Vec::new(), 0);
         for piece in pieces {
             let mut input = *piece;
             while !input.is_empty() && !decoder.is_complete() {
@@ -268,6 +318,70 @@ mod tests {
     }
 
     #[test]
+    fn what_is_read_past_in_a_response_may_hold_anything_and_sizes_may_be_padded() {
+        for body in [
+            &b"4 \r\nWiki\r\n0\r\n\r\n"[..],
+            b"4   \t\r\nWiki\r\n0  \r\n\r\n",
+            b"4 ; a\r\nWiki\r\n0\r\n\r\n",
+            b"4;a\0\x01\xff\r\nWiki\r\n0;\x7f\r\n\r\n",
+            b"4\r\nWiki\r\n0\r\nA : b\r\n\r\n",
+            b"4\r\nWiki\r\n0\r\nA: \0b\r\n folded\r\n(: x\r\nno colon\r\n\r\n",
+            b"4\r\nWiki\r\n0\r\nA: b\rc\r\r\n\r\n",
+        ] {
+            let expected = Ok(Some((b"Wiki".to_vec(), body.len())));
+            for split in 0..body.len() {
+                let (one, two) = body.split_at(split);
+                let decoded = decode_with(ChunkDecoder::of_response(), &[one, two]);
+                assert_eq!(decoded, expected, "{} at {split}", body.escape_ascii());
+                let begun = decode_with(ChunkDecoder::of_response(), &[one]);
+                assert_eq!(begun, Ok(None), "{} up to {split}", body.escape_ascii());
+            }
+            let refused = decode(body);
+            assert!(refused.is_err() || body[2] == b';', "{}", body.escape_ascii());
+        }
+    }
+
+    #[test]
+    fn what_decides_about_the_content_is_as_strict_in_a_response() {
+        use ChunkError::{Field, LineEnding, Size};
+        for (body, error) in [
+            (&b"\r\n"[..], Size),
+            (b" 4\r\nWiki\r\n", Size),
+            (b"+4\r\n", Size),
+            (b"0x4\r\n", Size),
+            (b"4 4\r\n", Size),
+            (b"4 \0\r\n", Size),
+            (b"4\0\r\n", Size),
+            (b"4\nWiki\r\n", Size),
+            (b"4 \nWiki\r\n", Size),
+            (b"10000000000000000\r\n", Size),
+            (b"4\rWiki", LineEnding),
+            (b"4;a\rb\r\n", LineEnding),
+            (b"4;a\n", Field),
+            (b"4\r\nWikipedia", LineEnding),
+            (b"4\r\nWiki\n0\r\n\r\n", LineEnding),
+            (b"0\r\n\n", Field),
+            (b"0\r\nA: b\n", Field),
+            (b"0\r\n\rX", LineEnding),
+        ] {
+            let decoded = decode_with(ChunkDecoder::of_response(), &[body]);
+            assert_eq!(decoded, Err(error), "{}", body.escape_ascii());
+        }
+    }
+
+    #[test]
+    fn the_extensions_of_a_response_are_bounded_for_each_chunk() {
+        let padded = |blanks: usize, chunks: usize| {
+            let chunk = [b"1", &b" ".repeat(blanks)[..], b"\r\nx\r\n"].concat();
+            let body = [&chunk.repeat(chunks)[..], b"0\r\n\r\n"].concat();
+            decode_with(ChunkDecoder::of_response(), &[&body]).map(|body| body.unwrap().0.len())
+        };
+        assert_eq!(padded(MAX_EXTENSION_BYTES, 3), Ok(3));
+        assert_eq!(padded(MAX_EXTENSION_BYTES + 1, 1), Err(ChunkError::TooLarge));
+        assert_eq!(padded(5, 10_000), Ok(10_000));
+    }
+
+    #[test]
     fn sizes_reach_64_bits() {
         let mut decoder = ChunkDecoder::default();
         decoder.decode(b"ffffffffffffffff\r\n").unwrap();
@@ -308,6 +422,8 @@ mod tests {
         fn no_bytes_make_the_decoder_panic(body: Vec<u8>, split in 0_usize..100) {
             let (one, two) = body.split_at(split.min(body.len()));
             prop_assert_eq!(decode_pieces(&[one, two]), decode(&body));
+            let of_response = |pieces: &[&[u8]]| decode_with(ChunkDecoder::of_response(), pieces);
+            prop_assert_eq!(of_response(&[one, two]), of_response(&[&body]));
         }
     }
 }

@@ -1,8 +1,10 @@
 //! How a message's body is framed, or why the message is refused (RFC 9112 §6).
 //!
-//! Strict on both sides: lengths that contradict each other, a length beside a transfer coding, and
-//! `chunked` anywhere but once and last are refused, because two programs that read such a message
-//! differently are what request smuggling needs.
+//! Requests are held to the letter: lengths that contradict each other, a length beside a transfer
+//! coding, and `chunked` anywhere but once and last are refused, because two programs that read such a
+//! message differently are what request smuggling needs. Of a response a client takes what has one
+//! meaning: `identity` is no coding, and `chunked` outweighs a length beside it. Lengths that contradict
+//! each other, and codings that it does not know, are refused on both sides.
 
 use std::fmt;
 
@@ -58,8 +60,6 @@ pub fn expects_continue(version: Version, fields: &Fields<'_>) -> Result<bool, R
 pub enum FramingError {
     /// `Content-Length` that is no number, or several that differ.
     ContentLength,
-    /// `Content-Length` beside `Transfer-Encoding`.
-    LengthAndCoding,
     /// A transfer coding other than one `chunked`.
     TransferCoding,
 }
@@ -68,7 +68,6 @@ impl fmt::Display for FramingError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match self {
             Self::ContentLength => "malformed or contradicting Content-Length in the answer",
-            Self::LengthAndCoding => "the answer has both Content-Length and Transfer-Encoding",
             Self::TransferCoding => "the answer has a transfer coding other than chunked",
         })
     }
@@ -91,19 +90,32 @@ pub enum Answering {
 pub fn response_framing(
     answering: Answering,
     status: Status,
-    version: Version,
     fields: &Fields<'_>,
 ) -> Result<Framing, FramingError> {
     if answering == Answering::Head || status.never_has_content() {
         return Ok(Framing::Length(0));
     }
     let length = content_length(fields).map_err(|_| FramingError::ContentLength)?;
-    match (transfer_coding(version, fields), length) {
-        (Ok(TransferCoding::None), Some(length)) => Ok(Framing::Length(length)),
-        (Ok(TransferCoding::None), None) => Ok(Framing::UntilClose),
-        (Ok(TransferCoding::Chunked), None) => Ok(Framing::Chunked),
-        (Ok(TransferCoding::Chunked), Some(_)) => Err(FramingError::LengthAndCoding),
-        (Err(_), _) => Err(FramingError::TransferCoding),
+    Ok(match (is_chunked(fields)?, length) {
+        (true, _) => Framing::Chunked,
+        (false, Some(length)) => Framing::Length(length),
+        (false, None) => Framing::UntilClose,
+    })
+}
+
+/// Whether a response is chunked, and coded in no other way. HTTP/1.0 knows no transfer codings, but a
+/// server that names one there has used it.
+fn is_chunked(fields: &Fields<'_>) -> Result<bool, FramingError> {
+    if fields.first("Transfer-Encoding").is_none() {
+        return Ok(false);
+    }
+    let codings: Vec<&[u8]> = fields.tokens("Transfer-Encoding").collect();
+    let is = |coding: &[u8], name: &[u8]| coding.eq_ignore_ascii_case(name);
+    let mut real = codings.iter().filter(|coding| !is(coding, b"identity"));
+    match (real.next(), real.next()) {
+        (None, None) if !codings.is_empty() => Ok(false),
+        (Some(coding), None) if is(coding, b"chunked") => Ok(true),
+        _ => Err(FramingError::TransferCoding),
     }
 }
 
@@ -192,6 +204,7 @@ mod tests {
             ("Transfer-Encoding: chunked, chunked\r\n", Err(TransferEncoding)),
             ("Transfer-Encoding: gzip\r\n", Err(TransferEncoding)),
             ("Transfer-Encoding: identity\r\n", Err(TransferEncoding)),
+            ("Transfer-Encoding: identity, chunked\r\n", Err(TransferCoding)),
             ("Transfer-Encoding: chunked;q=1\r\n", Err(TransferEncoding)),
             ("Transfer-Encoding: xchunked\r\n", Err(TransferEncoding)),
             ("Transfer-Encoding:\r\n", Err(TransferEncoding)),
@@ -219,15 +232,37 @@ mod tests {
             (Get, 100, "", Ok(Framing::Length(0))),
             (Get, 200, "Content-Length: 5, 6\r\n", Err(FramingError::ContentLength)),
             (Get, 200, "Transfer-Encoding: gzip\r\n", Err(FramingError::TransferCoding)),
+            (Get, 200, "Content-Length: +5\r\n", Err(FramingError::ContentLength)),
+            (Get, 200, "Content-Length: 5\r\nTransfer-Encoding: chunked\r\n", Ok(Framing::Chunked)),
             (
                 Get,
                 200,
-                "Content-Length: 5\r\nTransfer-Encoding: chunked\r\n",
-                Err(FramingError::LengthAndCoding),
+                "Content-Length: 5, 6\r\nTransfer-Encoding: chunked\r\n",
+                Err(FramingError::ContentLength),
             ),
+            (Get, 200, "Transfer-Encoding: identity\r\n", Ok(Framing::UntilClose)),
+            (
+                Get,
+                200,
+                "Transfer-Encoding: Identity\r\nContent-Length: 5\r\n",
+                Ok(Framing::Length(5)),
+            ),
+            (Get, 200, "Transfer-Encoding: identity, chunked\r\n", Ok(Framing::Chunked)),
+            (Get, 200, "Transfer-Encoding: chunked, identity\r\n", Ok(Framing::Chunked)),
+            (Get, 200, "Transfer-Encoding:\r\n", Err(FramingError::TransferCoding)),
+            (Get, 200, "Transfer-Encoding: ,\r\n", Err(FramingError::TransferCoding)),
+            (Get, 200, "Transfer-Encoding: gzip, chunked\r\n", Err(FramingError::TransferCoding)),
+            (
+                Get,
+                200,
+                "Transfer-Encoding: chunked, chunked\r\n",
+                Err(FramingError::TransferCoding),
+            ),
+            (Get, 200, "Transfer-Encoding: chunked;q=1\r\n", Err(FramingError::TransferCoding)),
+            (Get, 200, "Transfer-Encoding: x-chunked\r\n", Err(FramingError::TransferCoding)),
         ] {
             let framing = with_fields(fields, |fields| {
-                response_framing(answering, Status::new(status).unwrap(), Version::Http11, &fields)
+                response_framing(answering, Status::new(status).unwrap(), &fields)
             });
             assert_eq!(framing, expected, "{answering:?} {status} {fields:?}");
         }

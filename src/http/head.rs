@@ -1,24 +1,43 @@
-//! Heads of requests and responses: the start line and the fields (RFC 9112 §2 to §5).
+//! Heads of requests: the start line and the fields (RFC 9112 §2 to §5), and where any head ends.
 //!
 //! [`HeadScan`] finds where a head ends while its bytes arrive, each byte looked at once, and holds
-//! the limits. [`RequestHead`] and [`ResponseHead`] own a copy of the head's bytes with positions into
-//! them, are reused from message to message, and so borrow nothing from the socket's buffer. What the
-//! fields mean is left to the modules named after the fields.
+//! the limits. [`RequestHead`] owns a copy of the head's bytes with positions into them, is reused from
+//! message to message, and so borrows nothing from the socket's buffer; `ResponseHead` is in a file of
+//! its own. What the fields mean is left to the modules named after the fields.
 
 use std::ops::Range;
 
 use super::headers::{FieldError, FieldTable};
-use super::{Fields, Method, RequestError, Status, is_token_byte};
+use super::{Fields, Method, RequestError, is_token_byte};
 
-/// Longest start line, without its line ending (nginx and Apache: 8 KiB as well).
+/// Longest request line, without its line ending (nginx and Apache: 8 KiB as well).
 pub const MAX_START_LINE_BYTES: usize = 8 * 1024;
 
-/// Longest field section, with its line endings (nginx: four buffers of 8 KiB).
+/// Longest field section of a request, with its line endings (nginx: four buffers of 8 KiB).
 pub const MAX_FIELD_SECTION_BYTES: usize = 32 * 1024;
 
 /// Most bytes of empty lines before a start line: more than any client was seen to send, and not so
 /// many that they fill the memory in which a head is collected.
 pub const MAX_EMPTY_LINES_BYTES: usize = 256;
+
+/// How large the parts of a head may be.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct HeadLimits {
+    /// Longest start line, without its line ending.
+    pub start_line_bytes: usize,
+    /// Longest field section, with its line endings.
+    pub field_section_bytes: usize,
+}
+
+/// Those of requests.
+impl Default for HeadLimits {
+    fn default() -> Self {
+        Self {
+            start_line_bytes: MAX_START_LINE_BYTES,
+            field_section_bytes: MAX_FIELD_SECTION_BYTES,
+        }
+    }
+}
 
 /// The protocol version, as far as it makes a difference (RFC 9110 §2.5): a higher minor version is
 /// treated as the highest that is known.
@@ -37,13 +56,15 @@ pub enum Oversize {
     Fields,
 }
 
-/// Where the head that is arriving ends. A fresh one for each head.
+/// Where the head that is arriving ends. A fresh one for each head; the default has the limits of
+/// requests.
 ///
 /// ```text
 /// empty lines (skipped) → start line → field lines → empty line: the end
 /// ```
 #[derive(Clone, Copy, Debug, Default)]
 pub struct HeadScan {
+    limits: HeadLimits,
     /// Where the start line begins, past leading empty lines.
     start: usize,
     /// Where the start line ends, without its line ending, and where the fields begin.
@@ -55,12 +76,19 @@ pub struct HeadScan {
 }
 
 impl HeadScan {
+    /// One for a head with these limits.
+    #[must_use]
+    pub fn with_limits(limits: HeadLimits) -> Self {
+        Self { limits, ..Self::default() }
+    }
+
     /// Looks at the bytes that have come since the last call; `bytes` is all of them, from the same
     /// beginning each time. `Some(n)` when the head is the first `n`.
     ///
     /// # Errors
     /// A part beyond its limit, whether or not its end has come.
     pub fn advance(&mut self, bytes: &[u8]) -> Result<Option<usize>, Oversize> {
+        let HeadLimits { start_line_bytes, field_section_bytes } = self.limits;
         if self.start_line.is_none() {
             self.skip_empty_lines(bytes);
             if self.start > MAX_EMPTY_LINES_BYTES {
@@ -74,9 +102,9 @@ impl HeadScan {
             self.at = feed + 1;
             self.line = self.at;
             match self.start_line {
-                None if line.len() > MAX_START_LINE_BYTES => return Err(Oversize::StartLine),
+                None if line.len() > start_line_bytes => return Err(Oversize::StartLine),
                 None => self.start_line = Some((end, self.at)),
-                Some((_, fields)) if self.at - fields > MAX_FIELD_SECTION_BYTES => {
+                Some((_, fields)) if self.at - fields > field_section_bytes => {
                     return Err(Oversize::Fields);
                 }
                 Some(_) if line.is_empty() => return Ok(Some(self.at)),
@@ -86,8 +114,8 @@ impl HeadScan {
         self.at = bytes.len();
         match self.start_line {
             // One byte more than the limit may still be the line's CR.
-            None if bytes.len() - self.start > MAX_START_LINE_BYTES + 1 => Err(Oversize::StartLine),
-            Some((_, fields)) if bytes.len() - fields > MAX_FIELD_SECTION_BYTES => {
+            None if bytes.len() - self.start > start_line_bytes + 1 => Err(Oversize::StartLine),
+            Some((_, fields)) if bytes.len() - fields > field_section_bytes => {
                 Err(Oversize::Fields)
             }
             _ => Ok(None),
@@ -112,9 +140,9 @@ impl HeadScan {
         self.start_line.is_none() && self.at == self.start
     }
 
-    /// The start line, once it is complete.
-    fn start_line<'b>(&self, bytes: &'b [u8]) -> Option<&'b [u8]> {
-        self.start_line.map(|(end, _)| &bytes[self.start..end])
+    /// Where the start line lies, once it is complete, and where the fields begin.
+    pub(super) fn start_line(&self) -> Option<(Range<usize>, usize)> {
+        self.start_line.map(|(end, fields)| (self.start..end, fields))
     }
 }
 
@@ -145,9 +173,9 @@ impl RequestHead {
         let line_was_checked = scan.start_line.is_some();
         let scanned = scan.advance(bytes);
         if !line_was_checked {
-            match scan.start_line(bytes) {
-                Some(line) => {
-                    parse_request_line(line)?;
+            match scan.start_line() {
+                Some((line, _)) => {
+                    parse_request_line(&bytes[line])?;
                 }
                 None if bytes.get(scan.start).is_some_and(|byte| !may_begin_request(*byte)) => {
                     return Err(RequestError::RequestLine);
@@ -261,114 +289,6 @@ fn parse_version(bytes: &[u8]) -> Option<(u8, u8)> {
         }
         _ => None,
     }
-}
-
-/// Why a response's head cannot be used.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum ResponseHeadError {
-    /// Not `HTTP/1.x SP status-code [SP reason-phrase]` (RFC 9112 §4).
-    StatusLine,
-    /// The start line or the field section is beyond its limit, or there are too many fields.
-    TooLarge,
-    /// A field line that RFC 9112 §5 forbids.
-    Field,
-}
-
-impl std::fmt::Display for ResponseHeadError {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.write_str(match self {
-            Self::StatusLine => "the answer is not HTTP/1: malformed status line",
-            Self::TooLarge => "the answer's head is too large",
-            Self::Field => "malformed header field in the answer",
-        })
-    }
-}
-
-impl std::error::Error for ResponseHeadError {}
-
-/// A response's head.
-#[derive(Clone, Debug)]
-pub struct ResponseHead {
-    bytes: Vec<u8>,
-    status: Status,
-    version: Version,
-    fields: FieldTable,
-}
-
-impl ResponseHead {
-    /// Takes the response head that `bytes` begin with, once all of it is there, with its length;
-    /// `None` while more must come. `scan` is the one of this head.
-    ///
-    /// # Errors
-    /// The head is malformed or too large; its connection is of no more use.
-    pub fn receive(
-        scan: &mut HeadScan,
-        bytes: &[u8],
-    ) -> Result<Option<(Self, usize)>, ResponseHeadError> {
-        // What does not begin like HTTP is refused before its first line is complete, if it ever is.
-        if !bytes.iter().zip(b"HTTP/").all(|(byte, expected)| byte == expected) {
-            return Err(ResponseHeadError::StatusLine);
-        }
-        let Some(length) = scan.advance(bytes).map_err(|_| ResponseHeadError::TooLarge)? else {
-            return Ok(None);
-        };
-        let (line_end, fields_start) = scan.start_line.expect("a complete head has its start line");
-        let (version, status) = parse_status_line(&bytes[scan.start..line_end])?;
-        let mut bytes = bytes[..length].to_vec();
-        unfold(&mut bytes[fields_start..]);
-        let mut fields = FieldTable::default();
-        fields.parse(&bytes, fields_start).map_err(|error| match error {
-            FieldError::TooMany => ResponseHeadError::TooLarge,
-            FieldError::Malformed => ResponseHeadError::Field,
-        })?;
-        Ok(Some((Self { bytes, status, version, fields }, length)))
-    }
-
-    #[must_use]
-    pub fn status(&self) -> Status {
-        self.status
-    }
-
-    #[must_use]
-    pub fn version(&self) -> Version {
-        self.version
-    }
-
-    #[must_use]
-    pub fn fields(&self) -> Fields<'_> {
-        self.fields.over(&self.bytes)
-    }
-}
-
-/// Makes a folded field line one line: a client reads spaces in the place of each folding, which no server
-/// may generate any longer (RFC 9112 §5.2).
-fn unfold(fields: &mut [u8]) {
-    for feed in 1..fields.len().saturating_sub(1) {
-        if fields[feed] == b'\n' && matches!(fields[feed + 1], b' ' | b'\t') {
-            fields[feed] = b' ';
-            if fields[feed - 1] == b'\r' {
-                fields[feed - 1] = b' ';
-            }
-        }
-    }
-}
-
-/// RFC 9112 §4; the space before a missing reason phrase is not insisted on.
-fn parse_status_line(line: &[u8]) -> Result<(Version, Status), ResponseHeadError> {
-    let parse = || {
-        let (version, rest) = line.split_at_checked(8)?;
-        let version = match parse_version(version)? {
-            (1, 0) => Version::Http10,
-            (1, _) => Version::Http11,
-            _ => return None,
-        };
-        let [b' ', a, b, c, reason @ ..] = rest else { return None };
-        let digits = [*a, *b, *c];
-        let code = super::parse_decimal(&digits)?;
-        let status = Status::new(u16::try_from(code).ok()?)?;
-        matches!(reason, [] | [b' ', ..]).then_some((version, status))
-    };
-    parse().ok_or(ResponseHeadError::StatusLine)
 }
 
 #[cfg(test)]

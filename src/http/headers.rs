@@ -6,7 +6,7 @@
 
 use std::ops::Range;
 
-/// How many fields a head may have (Apache's and hyper's limit as well).
+/// How many fields a request may have (Apache's and hyper's limit as well).
 pub const MAX_FIELDS: usize = 100;
 
 /// Positions of field names and values within one head.
@@ -25,7 +25,7 @@ pub(super) enum FieldError {
 }
 
 impl FieldTable {
-    /// Reads the field section `bytes[start..]`, which ends with its empty line.
+    /// Reads the field section `bytes[start..]` of a request, which ends with its empty line.
     pub(super) fn parse(&mut self, bytes: &[u8], start: usize) -> Result<(), FieldError> {
         self.positions.clear();
         let mut fields = [httparse::EMPTY_HEADER; MAX_FIELDS];
@@ -45,6 +45,26 @@ impl FieldTable {
             }
             Err(httparse::Error::TooManyHeaders) => Err(FieldError::TooMany),
             Ok(httparse::Status::Partial) | Err(_) => Err(FieldError::Malformed),
+        }
+    }
+
+    /// Adds a field, whose name and value still have the white space around them.
+    pub(super) fn push(&mut self, name: Range<usize>, value: Range<usize>) {
+        self.positions.push((name, value));
+    }
+
+    /// Has the last field's value end later.
+    pub(super) fn extend_last(&mut self, end: usize) {
+        if let Some((_, value)) = self.positions.last_mut() {
+            value.end = end;
+        }
+    }
+
+    /// Leaves out the white space around all names and values.
+    pub(super) fn trim(&mut self, bytes: &[u8]) {
+        for range in self.positions.iter_mut().flat_map(|(name, value)| [name, value]) {
+            let trimmed = trimmed(&bytes[range.clone()]);
+            *range = range.start + trimmed.start..range.start + trimmed.end;
         }
     }
 
@@ -121,10 +141,14 @@ impl<'b> Fields<'b> {
 /// Strips the optional white space of RFC 9110 §5.6.3: spaces and tabs alone.
 #[must_use]
 pub fn trim_whitespace(bytes: &[u8]) -> &[u8] {
+    &bytes[trimmed(bytes)]
+}
+
+fn trimmed(bytes: &[u8]) -> Range<usize> {
     let is_space = |byte: &u8| matches!(byte, b' ' | b'\t');
     let start = bytes.iter().position(|byte| !is_space(byte)).unwrap_or(bytes.len());
     let end = bytes.iter().rposition(|byte| !is_space(byte)).map_or(start, |last| last + 1);
-    &bytes[start..end]
+    start..end
 }
 
 /// Whether a byte may stand in a token, such as a method or a field name (RFC 9110 §5.6.2).

@@ -22,6 +22,7 @@ mod parameters;
 mod persistence;
 pub mod range;
 pub mod rate_limit;
+mod response_head;
 mod status;
 mod structured;
 mod target;
@@ -39,12 +40,13 @@ pub use framing::{
     Answering, Framing, FramingError, expects_continue, request_framing, response_framing,
 };
 pub use head::{
-    HeadScan, MAX_EMPTY_LINES_BYTES, MAX_FIELD_SECTION_BYTES, MAX_START_LINE_BYTES, Oversize,
-    RequestHead, ResponseHead, ResponseHeadError, Version,
+    HeadLimits, HeadScan, MAX_EMPTY_LINES_BYTES, MAX_FIELD_SECTION_BYTES, MAX_START_LINE_BYTES,
+    Oversize, RequestHead, Version,
 };
 pub use headers::{Fields, MAX_FIELDS, is_token_byte, parse_decimal, trim_whitespace};
 pub use method::{ALLOW, Method};
-pub use persistence::{CloseReason, Persistence, asks_to_persist};
+pub use persistence::{CloseReason, Persistence, asks_to_persist, response_persists};
+pub use response_head::{MAX_RESPONSE_FIELDS, RESPONSE_LIMITS, ResponseHead, ResponseHeadError};
 pub use status::Status;
 pub use target::{Target, TargetPath, encode_segment, is_host};
 pub use writer::{HeadWriter, is_field_value};

@@ -69,8 +69,20 @@ pub fn asks_to_persist(version: Version, fields: &Fields<'_>) -> bool {
     version >= Version::Http11 || fields.has_token("Connection", "keep-alive")
 }
 
+/// Whether a connection may be used again after a response. Not after one that has a transfer coding
+/// beside a length, or in HTTP/1.0: its sender is in doubt about where its messages end (RFC 9112 §6.1,
+/// §6.3).
+#[must_use]
+pub fn response_persists(version: Version, fields: &Fields<'_>) -> bool {
+    let has = |name| fields.first(name).is_some();
+    let is_dubious =
+        has("Transfer-Encoding") && (version == Version::Http10 || has("Content-Length"));
+    !is_dubious && asks_to_persist(version, fields)
+}
+
 #[cfg(test)]
 mod tests {
+    use super::super::test_fields::with_fields;
     use super::super::{HeadScan, RequestHead};
     use super::*;
 
@@ -92,6 +104,22 @@ mod tests {
             head.receive(&mut HeadScan::default(), bytes.as_bytes()).unwrap().unwrap();
             let found = asks_to_persist(head.version(), &head.fields());
             assert_eq!(found, persists, "HTTP/{version} {field:?}");
+        }
+    }
+    #[test]
+    fn a_response_of_doubtful_length_is_the_last_of_its_connection() {
+        const CHUNKED: &str = "Transfer-Encoding: chunked";
+        for (version, lines, persists) in [
+            (Version::Http11, &[CHUNKED][..], true),
+            (Version::Http11, &["Content-Length: 5"], true),
+            (Version::Http11, &[CHUNKED, "Content-Length: 5"], false),
+            (Version::Http11, &["Transfer-Encoding: identity", "Content-Length: 5"], false),
+            (Version::Http11, &[CHUNKED, "Connection: close"], false),
+            (Version::Http10, &["Content-Length: 5", "Connection: keep-alive"], true),
+            (Version::Http10, &[CHUNKED, "Connection: keep-alive"], false),
+        ] {
+            let found = with_fields(lines, |fields| response_persists(version, fields));
+            assert_eq!(found, persists, "{version:?} {lines:?}");
         }
     }
 }

@@ -60,12 +60,23 @@ impl error::Error for BodyError {
 }
 
 impl Body {
+    /// The content of a request.
     #[must_use]
-    pub fn new(framing: Framing) -> Self {
+    pub fn of_request(framing: Framing) -> Self {
+        Self::new(framing, ChunkDecoder::default())
+    }
+
+    /// The content of a response, whose chunks are read less strictly.
+    #[must_use]
+    pub fn of_response(framing: Framing) -> Self {
+        Self::new(framing, ChunkDecoder::of_response())
+    }
+
+    fn new(framing: Framing, chunks: ChunkDecoder) -> Self {
         let progress = match framing {
             Framing::Length(0) => Progress::Complete,
             Framing::Length(remaining) => Progress::Length { remaining },
-            Framing::Chunked => Progress::Chunked(ChunkDecoder::default()),
+            Framing::Chunked => Progress::Chunked(chunks),
             Framing::UntilClose => Progress::UntilClose,
         };
         Self { progress, received: 0 }
@@ -150,7 +161,7 @@ mod tests {
 
     fn read(framing: Framing, mut stream: &[u8]) -> (Result<Vec<u8>, BodyError>, Vec<u8>) {
         let (mut input, mut body, mut content) =
-            (Input::with_capacity(3), Body::new(framing), Vec::new());
+            (Input::with_capacity(3), Body::of_request(framing), Vec::new());
         let result = loop {
             match body.next_piece(&mut input, &mut stream) {
                 Ok(Some(piece)) => content.extend_from_slice(piece),

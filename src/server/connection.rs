@@ -233,7 +233,7 @@ impl<'s> Connection<'s> {
 
     /// Reads a request's content and forgets it, within [`MAX_DISCARDED_BYTES`].
     fn read_past(&mut self, framing: Framing) -> Result<Content, NoRequest> {
-        let mut body = Body::new(framing);
+        let mut body = Body::of_request(framing);
         let mut discarded = 0;
         let mut stream = StreamUntil {
             stream: self.stream,

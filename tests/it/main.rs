@@ -1,5 +1,6 @@
 //! The two programs over real sockets and real files.
 
+mod client_answers;
 mod client_connections;
 mod client_fetch;
 mod client_limits;

@@ -124,9 +124,8 @@ impl Conversation {
         let head = self.input.read_response_head(&mut self.stream).expect("a response's head");
         let text = |bytes: &[u8]| String::from_utf8_lossy(bytes).into_owned();
         let fields = head.fields().iter().map(|(n, v)| (text(n), text(v))).collect();
-        let framing: Framing =
-            response_framing(answering, head.status(), head.version(), &head.fields()).unwrap();
-        let (mut body, mut content) = (Body::new(framing), Vec::new());
+        let framing: Framing = response_framing(answering, head.status(), &head.fields()).unwrap();
+        let (mut body, mut content) = (Body::of_response(framing), Vec::new());
         while let Some(piece) = body.next_piece(&mut self.input, &mut self.stream)? {
             content.extend_from_slice(piece);
         }
