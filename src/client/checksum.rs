@@ -1,105 +1,185 @@
-//! SHA-256 of what is saved, and files that say what it should be.
+//! Digests of what is saved: the algorithms, their values, and hashing content as it comes.
 //!
-//! The format is that of `sha256sum`: 64 hexadecimal digits, a space, a space or an asterisk, a name.
+//! Which file must have which is read from a list by `checksum_list`.
 
-use std::collections::HashMap;
 use std::fmt;
 use std::fs::File;
 use std::io::{self, Read, Seek, SeekFrom};
 
-use sha2::{Digest as _, Sha256};
+use sha1::Sha1;
+use sha2::{Digest as _, Sha256, Sha512};
 
-/// A SHA-256, shown as 64 hexadecimal digits.
-#[derive(Clone, Copy, PartialEq, Eq)]
-pub struct Checksum([u8; 32]);
+use super::FetchError;
+use super::settings::Digest;
+
+/// The algorithms that files are verified by, the weakest first (FIPS 180-4).
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum Algorithm {
+    Sha1,
+    Sha256,
+    Sha512,
+}
+
+impl Algorithm {
+    pub(super) const ALL: [Self; 3] = [Self::Sha1, Self::Sha256, Self::Sha512];
+
+    /// How many hexadecimal digits its values have.
+    #[must_use]
+    pub const fn digits(self) -> usize {
+        match self {
+            Self::Sha1 => 40,
+            Self::Sha256 => 64,
+            Self::Sha512 => 128,
+        }
+    }
+}
+
+impl fmt::Display for Algorithm {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Sha1 => "SHA-1",
+            Self::Sha256 => "SHA-256",
+            Self::Sha512 => "SHA-512",
+        })
+    }
+}
+
+/// A digest and its algorithm, shown as hexadecimal digits in lower case.
+#[derive(Clone, PartialEq, Eq)]
+pub struct Checksum {
+    algorithm: Algorithm,
+    octets: Box<[u8]>,
+}
 
 impl Checksum {
-    /// Reads 64 hexadecimal digits.
+    /// Reads hexadecimal digits, as many as the algorithm has.
     #[must_use]
-    pub fn parse(digits: &str) -> Option<Self> {
-        let (pairs, rest) = digits.as_bytes().as_chunks::<2>();
-        if !rest.is_empty() || pairs.len() != 32 || !digits.bytes().all(|b| b.is_ascii_hexdigit()) {
+    pub fn parse(algorithm: Algorithm, digits: &str) -> Option<Self> {
+        let is_whole = digits.len() == algorithm.digits();
+        if !is_whole || !digits.bytes().all(|byte| byte.is_ascii_hexdigit()) {
             return None;
         }
-        let mut octets = [0; 32];
-        for (octet, pair) in octets.iter_mut().zip(pairs) {
-            *octet = u8::from_str_radix(str::from_utf8(pair).ok()?, 16).ok()?;
-        }
-        Some(Self(octets))
+        let (pairs, _) = digits.as_bytes().as_chunks::<2>();
+        let octet = |pair: &[u8; 2]| u8::from_str_radix(str::from_utf8(pair).ok()?, 16).ok();
+        let octets = pairs.iter().map(octet).collect::<Option<_>>()?;
+        Some(Self { algorithm, octets })
     }
 
-    /// That of a whole file.
-    pub(super) fn of_file(file: &mut File) -> io::Result<Self> {
-        let mut hasher = Hasher::default();
-        let mut buffer = vec![0; 64 * 1024];
-        file.seek(SeekFrom::Start(0))?;
-        loop {
-            match file.read(&mut buffer)? {
-                0 => return Ok(hasher.finish()),
-                length => hasher.update(&buffer[..length]),
-            }
-        }
+    #[must_use]
+    pub fn algorithm(&self) -> Algorithm {
+        self.algorithm
     }
 }
 
 impl fmt::Display for Checksum {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        self.0.iter().try_for_each(|octet| write!(f, "{octet:02x}"))
+        self.octets.iter().try_for_each(|octet| write!(f, "{octet:02x}"))
     }
 }
 
 impl fmt::Debug for Checksum {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        fmt::Display::fmt(self, f)
+        write!(f, "{} {self}", self.algorithm)
     }
 }
 
-/// Hashes content as it comes.
+/// What the content of a file must have.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Expected {
+    pub checksum: Checksum,
+    /// Whether the list names the algorithm; otherwise it is concluded from the number of digits.
+    pub is_algorithm_named: bool,
+}
+
+impl Expected {
+    /// Compares with what was found, which has a checksum by the same algorithm.
+    pub(super) fn verify(&self, found: &[Checksum]) -> Result<(), FetchError> {
+        let mut found = found.iter();
+        let found = found
+            .find(|found| found.algorithm == self.checksum.algorithm)
+            .expect("the content is hashed by the algorithm that is expected");
+        if *found == self.checksum {
+            return Ok(());
+        }
+        Err(FetchError::Checksum { expected: self.clone(), found: found.clone() })
+    }
+}
+
+/// Hashes content as it comes, by as many algorithms as are needed; often by none.
 #[derive(Clone, Debug, Default)]
-pub(super) struct Hasher(Sha256);
+pub(super) struct Hasher {
+    states: Vec<State>,
+}
+
+#[derive(Clone, Debug)]
+enum State {
+    Sha1(Sha1),
+    Sha256(Sha256),
+    Sha512(Sha512),
+}
 
 impl Hasher {
+    /// Hashes by what the file must have, and by what is to be printed of every file.
+    pub(super) fn of(expected: Option<&Expected>, digest: Digest) -> Self {
+        let expected = expected.map(|expected| expected.checksum.algorithm);
+        let printed = (digest == Digest::Sha256).then_some(Algorithm::Sha256);
+        let other = printed.filter(|printed| Some(*printed) != expected);
+        Self { states: expected.into_iter().chain(other).map(State::of).collect() }
+    }
+
+    /// There is nothing to hash by.
+    pub(super) fn is_idle(&self) -> bool {
+        self.states.is_empty()
+    }
+
     pub(super) fn update(&mut self, piece: &[u8]) {
-        self.0.update(piece);
-    }
-
-    pub(super) fn finish(self) -> Checksum {
-        Checksum(self.0.finalize().into())
-    }
-}
-
-/// The checksums of a file in the format of `sha256sum`, by name.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct ChecksumList {
-    by_name: HashMap<Box<str>, Checksum>,
-}
-
-impl ChecksumList {
-    /// Reads the list; empty lines and comments (`#`) are passed over.
-    ///
-    /// # Errors
-    /// The number of the first line that is of another format, counted from 1.
-    pub fn parse(text: &str) -> Result<Self, usize> {
-        let mut by_name = HashMap::new();
-        for (index, line) in text.lines().enumerate() {
-            if line.trim().is_empty() || line.starts_with('#') {
-                continue;
+        for state in &mut self.states {
+            match state {
+                State::Sha1(state) => state.update(piece),
+                State::Sha256(state) => state.update(piece),
+                State::Sha512(state) => state.update(piece),
             }
-            let (digits, name) = line.split_once(' ').ok_or(index + 1)?;
-            let name = name.strip_prefix([' ', '*']).filter(|name| !name.is_empty());
-            let checksum = Checksum::parse(digits).ok_or(index + 1)?;
-            let name = name.ok_or(index + 1)?;
-            by_name.insert(name.trim_start_matches("./").into(), checksum);
         }
-        Ok(Self { by_name })
     }
 
-    /// What the file of this name in the output directory must have. A list made elsewhere may name it
-    /// by its last part alone.
-    #[must_use]
-    pub fn of(&self, file_name: &str) -> Option<Checksum> {
-        let last = file_name.rsplit('/').next().unwrap_or(file_name);
-        self.by_name.get(file_name).or_else(|| self.by_name.get(last)).copied()
+    pub(super) fn finish(self) -> Box<[Checksum]> {
+        self.states.into_iter().map(State::finish).collect()
+    }
+
+    /// Hashes a whole file in place of content that comes.
+    pub(super) fn hash_file(mut self, file: &mut File) -> io::Result<Box<[Checksum]>> {
+        let mut buffer = vec![0; 64 * 1024];
+        file.seek(SeekFrom::Start(0))?;
+        loop {
+            match file.read(&mut buffer)? {
+                0 => return Ok(self.finish()),
+                length => self.update(&buffer[..length]),
+            }
+        }
+    }
+}
+
+impl State {
+    fn of(algorithm: Algorithm) -> Self {
+        match algorithm {
+            Algorithm::Sha1 => Self::Sha1(Sha1::new()),
+            Algorithm::Sha256 => Self::Sha256(Sha256::new()),
+            Algorithm::Sha512 => Self::Sha512(Sha512::new()),
+        }
+    }
+
+    fn finish(self) -> Checksum {
+        match self {
+            Self::Sha1(state) => {
+                Checksum { algorithm: Algorithm::Sha1, octets: state.finalize()[..].into() }
+            }
+            Self::Sha256(state) => {
+                Checksum { algorithm: Algorithm::Sha256, octets: state.finalize()[..].into() }
+            }
+            Self::Sha512(state) => {
+                Checksum { algorithm: Algorithm::Sha512, octets: state.finalize()[..].into() }
+            }
+        }
     }
 }
 
@@ -107,35 +187,52 @@ impl ChecksumList {
 mod tests {
     use super::*;
 
-    const EMPTY: &str = "e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855";
+    /// Of "abc" (FIPS 180-4, the examples of NIST).
+    const ABC: [(Algorithm, &str); 3] = [
+        (Algorithm::Sha1, "a9993e364706816aba3e25717850c26c9cd0d89d"),
+        (Algorithm::Sha256, "ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad"),
+        (
+            Algorithm::Sha512,
+            "ddaf35a193617abacc417349ae20413112e6fa4e89a97ea20a9eeee64b55d39a\
+             2192992a274fc1a836ba3c23a3feebbd454d4423643ce80e2a9ac94fa54ca49f",
+        ),
+    ];
 
-    #[test]
-    fn a_checksum_is_read_and_shown() {
-        let found = Hasher::default().finish();
-        assert_eq!(found.to_string(), EMPTY);
-        assert_eq!(Checksum::parse(EMPTY), Some(found));
-        assert_eq!(Checksum::parse(&EMPTY.to_uppercase()), Some(found));
-        for bad in ["", &EMPTY[1..], &format!("{EMPTY}0"), &EMPTY.replace('e', "+")] {
-            assert_eq!(Checksum::parse(bad), None, "{bad}");
-        }
-        let mut hasher = Hasher::default();
-        hasher.update(b"abc");
-        assert!(hasher.finish().to_string().starts_with("ba7816bf8f01cfea"));
+    fn expected((algorithm, digits): (Algorithm, &str)) -> Expected {
+        let checksum = Checksum::parse(algorithm, digits).unwrap();
+        Expected { checksum, is_algorithm_named: true }
     }
 
     #[test]
-    fn a_list_is_that_of_sha256sum() {
-        let text = format!("# made elsewhere\n{EMPTY}  a b.txt\n\n{EMPTY} *./bin\n");
-        let list = ChecksumList::parse(&text).unwrap();
-        assert!(list.of("a b.txt").is_some() && list.of("host/bin").is_some());
-        assert!(list.of("other").is_none());
-        for (text, line) in [
-            (format!("{EMPTY}  a\nnot a checksum\n"), 2),
-            (format!("{EMPTY}  "), 1),
-            (format!("{EMPTY} x"), 1),
-            ("0  a".to_owned(), 1),
-        ] {
-            assert_eq!(ChecksumList::parse(&text), Err(line), "{text:?}");
+    fn a_checksum_is_read_and_shown() {
+        for (algorithm, digits) in ABC {
+            let checksum = Checksum::parse(algorithm, digits).unwrap();
+            assert_eq!(checksum.to_string(), digits);
+            assert_eq!(Checksum::parse(algorithm, &digits.to_uppercase()), Some(checksum));
+            for bad in ["", &digits[1..], &format!("{digits}0"), &digits.replace('e', "+")] {
+                assert_eq!(Checksum::parse(algorithm, bad), None, "{bad}");
+            }
         }
+    }
+
+    #[test]
+    fn content_is_hashed_by_what_is_expected_and_what_is_printed() {
+        let printed = expected(ABC[1]).checksum;
+        for (index, abc) in ABC.into_iter().enumerate() {
+            let expected = expected(abc);
+            for digest in [Digest::Needed, Digest::Sha256] {
+                let mut hasher = Hasher::of(Some(&expected), digest);
+                hasher.update(b"a");
+                hasher.update(b"bc");
+                let found = hasher.finish();
+                assert_eq!(found[0], expected.checksum);
+                assert_eq!(found.contains(&printed), index == 1 || digest == Digest::Sha256);
+                assert!(expected.verify(&found).is_ok());
+                let other = Hasher::of(Some(&expected), digest).finish();
+                assert!(expected.verify(&other).is_err());
+            }
+        }
+        assert!(Hasher::of(None, Digest::Needed).is_idle());
+        assert_eq!(Hasher::of(None, Digest::Sha256).finish().len(), 1);
     }
 }

@@ -3,7 +3,6 @@
 
 use std::time::Instant;
 
-use super::checksum::Hasher;
 use super::fetch::{Fetcher, Record, Worth, length_of, worth};
 use super::{Arrival, FetchError, Job, Saved};
 use crate::net::Body;
@@ -25,13 +24,11 @@ impl Fetcher<'_> {
         };
         let begun = Instant::now();
         self.work.observer.began(index, length_of(framing), 0);
-        let mut hasher = self.needs_checksum(job).then(Hasher::default);
+        let mut hasher = self.hasher(job);
         let (mut body, mut bytes) = (Body::of_response(framing), 0);
         while let Some(piece) = self.exchanger.next_piece(&mut answer, &mut body)? {
             let length = piece.len();
-            if let Some(hasher) = &mut hasher {
-                hasher.update(piece);
-            }
+            hasher.update(piece);
             bytes += length as u64;
             record.received += length as u64;
             self.work.observer.received(index, length);
@@ -39,14 +36,11 @@ impl Fetcher<'_> {
         let arrival = Arrival::Fetched { status: answer.head.status(), continued_from: 0 };
         self.exchanger.keep_if_persistent(answer, framing);
         record.phases.transfer += begun.elapsed();
-        let checksum = hasher.map(Hasher::finish);
-        if let (Some(expected), Some(found)) = (job.checksum, checksum)
-            && expected != found
-        {
-            let (expected, found) = (expected.to_string().into(), found.to_string().into());
-            return Err(FetchError::Checksum { expected, found });
+        let checksums = hasher.finish();
+        if let Some(expected) = &job.checksum {
+            expected.verify(&checksums)?;
         }
         let path = self.work.directory.path().join(&job.file_name);
-        Ok(Saved { path, bytes, arrival, checksum })
+        Ok(Saved { path, bytes, arrival, checksums })
     }
 }

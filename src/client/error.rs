@@ -11,7 +11,7 @@ use std::{error, fmt, io};
 
 use url::Url;
 
-use super::{MAX_REDIRECTS, StopReason, TrustError};
+use super::{Algorithm, Checksum, Expected, MAX_REDIRECTS, StopReason, TrustError};
 use crate::http::{FramingError, ResponseHeadError, Status};
 use crate::net::BodyError;
 
@@ -75,7 +75,7 @@ pub enum FetchError {
     /// The file cannot be written, or not be given its name.
     File { path: PathBuf, error: io::Error },
     /// The content is not what its checksum promises.
-    Checksum { expected: Box<str>, found: Box<str> },
+    Checksum { expected: Expected, found: Checksum },
     /// The run ended before the fetch did.
     Stopped(StopReason),
 }
@@ -253,7 +253,12 @@ impl fmt::Display for FetchError {
             Self::Body(error) => error.fmt(f),
             Self::File { path, .. } => write!(f, "cannot write {}", path.display()),
             Self::Checksum { expected, found } => {
-                write!(f, "the checksum is {found}, not {expected}")
+                let algorithm = found.algorithm();
+                write!(f, "the {algorithm} is {found}, not {}", expected.checksum)?;
+                if !expected.is_algorithm_named && algorithm == Algorithm::Sha512 {
+                    f.write_str(" (the list does not name the algorithm: BLAKE2b is as long)")?;
+                }
+                Ok(())
             }
             Self::Stopped(StopReason::Interrupted) => f.write_str("interrupted"),
             Self::Stopped(StopReason::OutOfTime) => f.write_str("the time for the run is used up"),

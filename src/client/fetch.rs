@@ -17,6 +17,7 @@ use std::time::Instant;
 use percent_encoding::{CONTROLS, percent_encode};
 use url::Url;
 
+use super::checksum::Hasher;
 use super::credentials::Credentials;
 use super::directory::{OutputDirectory, Place};
 use super::exchange::{Answer, Exchanger, framing};
@@ -25,10 +26,10 @@ use super::naming::FinalNames;
 use super::part::{self, Completed, Completion, Found, PART_SUFFIX, PartFile};
 use super::request::Request;
 use super::resume::{Notes, Rest, last_modified};
-use super::settings::{Content, Downgrade, Partial, Settings};
+use super::settings::{Content, Digest, Downgrade, Partial, Settings};
 use super::split::SplitFile;
 use super::split_files::SplitFiles;
-use super::{Arrival, Checksum, Existing, FetchError, Job, Observer, Phases, Saved};
+use super::{Arrival, Existing, FetchError, Job, Observer, Phases, Saved};
 use crate::http::{Framing, ResponseHead, Status};
 use crate::net::Body;
 
@@ -89,7 +90,7 @@ impl<'r> Fetcher<'r> {
         }
         let place = self.work.directory.place(&job.file_name)?;
         if saving.existing == Existing::Skip
-            && let Some(saved) = existing(&place, job)
+            && let Some(saved) = existing(&place, job, saving.digest)
         {
             return Ok(saved);
         }
@@ -228,7 +229,7 @@ impl<'r> Fetcher<'r> {
                         record,
                     );
                 }
-                PartFile::create(place, notes, settings.saving, self.needs_checksum(job))?
+                PartFile::create(place, notes, settings.saving, self.hasher(job))?
             }
         };
         let continued_from = if matches!(worth, Worth::Whole(_)) { 0 } else { continued_from };
@@ -254,12 +255,12 @@ impl<'r> Fetcher<'r> {
         }
         let completed = part.complete(&mut Completion {
             modified,
-            expected: job.checksum,
+            expected: job.checksum.as_ref(),
             next_place: &mut || places.next(),
         })?;
-        let Completed { path, bytes, checksum } = completed;
+        let Completed { path, bytes, checksums } = completed;
         let arrival = Arrival::Fetched { status, continued_from };
-        Ok(Saved { path, bytes, arrival, checksum })
+        Ok(Saved { path, bytes, arrival, checksums })
     }
 
     /// Receives an answer from the beginning while others bring the rest.
@@ -285,18 +286,19 @@ impl<'r> Fetcher<'r> {
 }
 
 /// The file that is there, unless it has another checksum than it must have.
-fn existing(place: &Place, job: &Job) -> Option<Saved> {
+fn existing(place: &Place, job: &Job, digest: Digest) -> Option<Saved> {
     let bytes = place.existing_bytes()?;
-    let mut checksum = None;
-    if let Some(expected) = job.checksum {
-        let found = place.read_existing().and_then(|mut file| Checksum::of_file(&mut file));
-        checksum = found.ok().filter(|found| *found == expected);
-        if checksum.is_none() {
-            log::warn!("{} has another checksum, and is fetched anew", place.path().display());
-            return None;
-        }
+    let mut checksums = Box::default();
+    if let Some(expected) = &job.checksum {
+        let hasher = Hasher::of(Some(expected), digest);
+        let found = place.read_existing().and_then(|mut file| hasher.hash_file(&mut file));
+        checksums = found.ok().filter(|found| expected.verify(found).is_ok()).or_else(|| {
+            let algorithm = expected.checksum.algorithm();
+            log::warn!("{} has another {algorithm}, and is fetched anew", place.path().display());
+            None
+        })?;
     }
-    Some(Saved { path: place.path().to_owned(), bytes, arrival: Arrival::Skipped, checksum })
+    Some(Saved { path: place.path().to_owned(), bytes, arrival: Arrival::Skipped, checksums })
 }
 
 pub(super) fn length_of(framing: Framing) -> Option<u64> {

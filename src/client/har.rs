@@ -131,7 +131,7 @@ mod tests {
             received: 7,
         };
         let arrival = Arrival::Fetched { status: Status::OK, continued_from: 0 };
-        let saved = Saved { path: "x".into(), bytes: 7, arrival, checksum: None };
+        let saved = Saved { path: "x".into(), bytes: 7, arrival, checksums: Box::default() };
         let gone = FetchError::Status { status: Status::NOT_FOUND, retry_after: None };
         let run = Run {
             outcomes: vec![outcome(Ok(saved)), outcome(Err(gone))],

@@ -11,7 +11,7 @@ use url::Url;
 
 use super::credentials::Credentials;
 use super::names::Names;
-use super::{Checksum, ChecksumList, OutputDirectory, Wanted, file_name};
+use super::{ChecksumList, Expected, OutputDirectory, Wanted, file_name};
 
 /// One URL to fetch.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -23,7 +23,7 @@ pub struct Job {
     /// The file's path within the output directory; no other job of the same plan has it.
     pub file_name: String,
     /// What the content must have.
-    pub checksum: Option<Checksum>,
+    pub checksum: Option<Expected>,
     /// The user chose the name, so that no server has a say in it.
     pub is_name_chosen: bool,
 }
@@ -158,10 +158,12 @@ pub fn plan(
 }
 
 impl Plan {
-    /// Has the files verified that the list names, and says how many those are.
+    /// Has the files verified that the list names, and says how many those are. A list with nothing but
+    /// one file's checksum is for the only URL.
     pub fn verify_against(&mut self, list: &ChecksumList) -> usize {
+        let only = list.of_only_file().filter(|_| self.jobs.len() == 1);
         for job in &mut self.jobs {
-            job.checksum = list.of(&job.file_name);
+            job.checksum = only.or_else(|| list.of(&job.file_name)).cloned();
         }
         self.jobs.iter().filter(|job| job.checksum.is_some()).count()
     }

@@ -21,7 +21,8 @@
 //! | field of a fetch | what it is |
 //! |---|---|
 //! | `url`, `redirected_to` | as it was asked for, and where it led (or null) |
-//! | `file`, `bytes`, `sha256` | what was saved, each null where it was not |
+//! | `file`, `bytes` | what was saved, each null where it was not |
+//! | `sha1`, `sha256`, `sha512` | its checksums, each null where it was neither asked for nor verified |
 //! | `status` | that of the last answer, or null |
 //! | `continued_from` | the length of the part that was there before |
 //! | `skipped` | whether the file was there and left alone |
@@ -40,7 +41,7 @@ use jiff::Timestamp;
 use serde::Serialize;
 use serde::ser::{SerializeSeq, Serializer};
 
-use super::{Arrival, FetchError, Job, Outcome, Phases, Run};
+use super::{Algorithm, Arrival, FetchError, Job, Outcome, Phases, Run};
 
 /// Writes the document.
 ///
@@ -96,7 +97,9 @@ struct Fetch<'r> {
     redirected_to: Option<&'r str>,
     file: Option<String>,
     bytes: Option<u64>,
+    sha1: Option<String>,
     sha256: Option<String>,
+    sha512: Option<String>,
     status: Option<u16>,
     continued_from: u64,
     skipped: bool,
@@ -164,6 +167,8 @@ impl<'r> Fetch<'r> {
     fn of(job: &'r Job, outcome: &'r Outcome) -> Self {
         let saved = outcome.result.as_ref().ok();
         let error = outcome.result.as_ref().err();
+        let checksum =
+            |algorithm| saved.and_then(|saved| saved.checksum(algorithm)).map(ToString::to_string);
         let (status, continued_from) = match saved.map(|saved| saved.arrival) {
             Some(Arrival::Fetched { status, continued_from }) => {
                 (Some(status.code()), continued_from)
@@ -176,7 +181,9 @@ impl<'r> Fetch<'r> {
             redirected_to: outcome.redirected_to.as_ref().map(|url| url.as_str()),
             file: saved.map(|saved| saved.path.display().to_string()),
             bytes: saved.map(|saved| saved.bytes),
-            sha256: saved.and_then(|saved| saved.checksum).map(|checksum| checksum.to_string()),
+            sha1: checksum(Algorithm::Sha1),
+            sha256: checksum(Algorithm::Sha256),
+            sha512: checksum(Algorithm::Sha512),
             status,
             continued_from,
             skipped: saved.is_some_and(|saved| saved.arrival == Arrival::Skipped),

@@ -10,6 +10,7 @@
 //! `split` and `piece` for a file over several connections → `naming` (its name in the `directory`) → `outcome`.
 
 mod checksum;
+mod checksum_list;
 mod connect;
 mod credentials;
 mod descriptors;
@@ -45,9 +46,11 @@ mod split;
 mod split_files;
 mod stop;
 mod summary;
+mod text_lines;
 mod tls;
 
-pub use checksum::{Checksum, ChecksumList};
+pub use checksum::{Algorithm, Checksum, Expected};
+pub use checksum_list::{ChecksumList, ChecksumListError};
 pub use credentials::Credentials;
 pub use directory::{DirectoryError, OutputDirectory};
 pub use error::{Cause, FetchError, Phase};

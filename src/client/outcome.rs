@@ -8,7 +8,7 @@ use std::time::{Duration, SystemTime};
 
 use url::Url;
 
-use super::{Checksum, FetchError};
+use super::{Algorithm, Checksum, FetchError};
 use crate::http::Status;
 
 /// Where the time of one fetch went, redirects and all attempts included.
@@ -40,8 +40,8 @@ pub struct Saved {
     pub bytes: u64,
     /// How it came to be there.
     pub arrival: Arrival,
-    /// Where it was asked for, or had to be verified.
-    pub checksum: Option<Checksum>,
+    /// Those that were asked for, or had to be verified.
+    pub checksums: Box<[Checksum]>,
 }
 
 /// How a file came to be there.
@@ -126,6 +126,12 @@ impl Run {
 }
 
 impl Saved {
+    /// The checksum by this algorithm, where it was asked for or had to be verified.
+    #[must_use]
+    pub fn checksum(&self, algorithm: Algorithm) -> Option<&Checksum> {
+        self.checksums.iter().find(|checksum| checksum.algorithm() == algorithm)
+    }
+
     fn fetched_bytes(&self) -> u64 {
         match self.arrival {
             Arrival::Fetched { .. } => self.bytes,

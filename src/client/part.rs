@@ -10,10 +10,10 @@ use std::io::{self, BufWriter, Seek, SeekFrom, Write};
 use std::path::PathBuf;
 use std::time::SystemTime;
 
-use super::checksum::{Checksum, Hasher};
+use super::checksum::{Checksum, Expected, Hasher};
 use super::directory::Place;
 use super::resume::{NOTES_SUFFIX, Notes};
-use super::settings::{Digest, Durability, Partial, Saving};
+use super::settings::{Durability, Partial, Saving};
 use super::{FetchError, Job};
 
 /// What the name of a file ends with that is not complete.
@@ -45,13 +45,13 @@ pub(super) struct PartFile {
 pub(super) struct Completed {
     pub(super) path: PathBuf,
     pub(super) bytes: u64,
-    pub(super) checksum: Option<Checksum>,
+    pub(super) checksums: Box<[Checksum]>,
 }
 
 /// What a complete file is to become.
 pub(super) struct Completion<'c> {
     pub(super) modified: Option<SystemTime>,
-    pub(super) expected: Option<Checksum>,
+    pub(super) expected: Option<&'c Expected>,
     /// The place to move it to, or the next one where that is taken.
     pub(super) next_place: &'c mut dyn FnMut() -> Result<(Place, Occupied), FetchError>,
 }
@@ -128,7 +128,7 @@ impl PartFile {
         place: Place,
         notes: Option<Notes>,
         saving: Saving,
-        needs_checksum: bool,
+        hasher: Hasher,
     ) -> Result<Self, FetchError> {
         let (file, was_there) = place.begin(PART_SUFFIX)?;
         // Notes about another version must not stand beside this one.
@@ -141,7 +141,7 @@ impl PartFile {
             bytes: 0,
             notes: notes.filter(|_| saving.partial == Partial::Continue),
             are_notes_written: false,
-            hasher: needs_checksum.then(Hasher::default),
+            hasher: Some(hasher),
             saving,
             is_done: false,
         })
@@ -222,7 +222,7 @@ impl PartFile {
             move |error| place.failure(PART_SUFFIX, error)
         };
         self.file.flush().map_err(failed(&self.place))?;
-        let checksum = self.verify(completion.expected)?;
+        let checksums = self.verify(completion.expected)?;
         let file = self.file.get_mut();
         if let Some(modified) = completion.modified
             && let Err(error) = file.set_modified(modified)
@@ -245,27 +245,23 @@ impl PartFile {
         if self.saving.durability == Durability::Disk {
             target.sync_directory().map_err(failed(&target))?;
         }
-        Ok(Completed { path: target.path().to_owned(), bytes: self.bytes, checksum })
+        Ok(Completed { path: target.path().to_owned(), bytes: self.bytes, checksums })
     }
 
-    fn verify(&mut self, expected: Option<Checksum>) -> Result<Option<Checksum>, FetchError> {
-        if expected.is_none() && self.saving.digest == Digest::Needed {
-            return Ok(None);
-        }
-        let found = match self.hasher.take() {
-            Some(hasher) => hasher.finish(),
-            None => Checksum::of_file(self.file.get_mut())
+    fn verify(&mut self, expected: Option<&Expected>) -> Result<Box<[Checksum]>, FetchError> {
+        let hasher = self.hasher.take();
+        let found = match (hasher, Hasher::of(expected, self.saving.digest)) {
+            (Some(hasher), _) => hasher.finish(),
+            (None, hasher) if hasher.is_idle() => Box::default(),
+            (None, hasher) => hasher
+                .hash_file(self.file.get_mut())
                 .map_err(|error| self.place.failure(PART_SUFFIX, error))?,
         };
-        match expected {
-            Some(expected) if expected != found => {
-                // What is wrong as a whole is not worth continuing.
-                self.notes = None;
-                let (expected, found) = (expected.to_string(), found.to_string());
-                Err(FetchError::Checksum { expected: expected.into(), found: found.into() })
-            }
-            _ => Ok(Some(found)),
+        if let Some(expected) = expected {
+            // What is wrong as a whole is not worth continuing.
+            expected.verify(&found).inspect_err(|_| self.notes = None)?;
         }
+        Ok(found)
     }
 }
 

@@ -6,6 +6,7 @@ use std::path::Path;
 use url::Url;
 
 use super::super::resume::Validator;
+use super::super::settings::Digest;
 use super::super::{OutputDirectory, directory::DirectoryError};
 use super::*;
 
@@ -46,7 +47,8 @@ fn a_file_has_its_name_only_when_it_is_complete() {
     let place = place(root.path()).unwrap();
     fs::write(root.path().join("a"), "an older and longer file").unwrap();
     let large = vec![b'x'; 2 * GATHER_BYTES];
-    let mut part = PartFile::create(place.clone(), None, Saving::default(), false).unwrap();
+    let mut part =
+        PartFile::create(place.clone(), None, Saving::default(), Hasher::default()).unwrap();
     for piece in [&b"one"[..], b"", &large, b"two"] {
         part.write(piece, false).unwrap();
     }
@@ -67,12 +69,13 @@ fn a_part_without_notes_is_removed_and_one_with_them_is_continued() {
     for (notes, saving) in
         [(None, saving), (Some(notes(3)), Saving { partial: Partial::Discard, ..saving })]
     {
-        let mut part = PartFile::create(place.clone(), notes, saving, false).unwrap();
+        let mut part = PartFile::create(place.clone(), notes, saving, Hasher::default()).unwrap();
         part.write(b"new", false).unwrap();
         drop(part);
         assert_eq!(names_in(root.path()), ["a"]);
     }
-    let mut part = PartFile::create(place.clone(), Some(notes(5)), saving, false).unwrap();
+    let mut part =
+        PartFile::create(place.clone(), Some(notes(5)), saving, Hasher::default()).unwrap();
     part.write(b"He", false).unwrap();
     assert_eq!(names_in(root.path()), ["a", "a.part"], "nothing is on the disk yet");
     drop(part);
@@ -94,7 +97,8 @@ fn notes_are_there_before_what_they_are_about() {
     let place = place(root.path()).unwrap();
     let large = vec![b'x'; GATHER_BYTES];
     let mut part =
-        PartFile::create(place.clone(), Some(notes(1 << 20)), Saving::default(), false).unwrap();
+        PartFile::create(place.clone(), Some(notes(1 << 20)), Saving::default(), Hasher::default())
+            .unwrap();
     part.write(&large, false).unwrap();
     assert_eq!(names_in(root.path()), ["a.part", "a.part.json"]);
     assert!(find(&place, &job()).is_none(), "it is being written");
@@ -106,7 +110,8 @@ fn notes_are_there_before_what_they_are_about() {
     assert!(find(&place, &other).is_none());
     drop(part);
     let mut small =
-        PartFile::create(place.clone(), Some(notes(1)), Saving::default(), false).unwrap();
+        PartFile::create(place.clone(), Some(notes(1)), Saving::default(), Hasher::default())
+            .unwrap();
     small.write(&large, true).unwrap();
     assert_eq!(names_in(root.path()), ["a.part"], "a file in one piece needs none");
 }
@@ -116,7 +121,8 @@ fn notes_that_cannot_be_written_leave_nothing() {
     let root = tempfile::tempdir().unwrap();
     let place = place(root.path()).unwrap();
     let mut part =
-        PartFile::create(place.clone(), Some(notes(1 << 20)), Saving::default(), false).unwrap();
+        PartFile::create(place.clone(), Some(notes(1 << 20)), Saving::default(), Hasher::default())
+            .unwrap();
     fs::create_dir(root.path().join("a.part.json")).unwrap();
     let error = part.write(&vec![b'x'; GATHER_BYTES], false).unwrap_err();
     assert!(matches!(error, FetchError::File { .. }), "{error}");
@@ -131,7 +137,7 @@ fn notes_that_another_process_did_not_finish_go_with_the_others() {
     for left_behind in ["a.part", "a.part.json~"] {
         fs::write(root.path().join(left_behind), "{").unwrap();
     }
-    let part = PartFile::create(place.clone(), None, Saving::default(), false).unwrap();
+    let part = PartFile::create(place.clone(), None, Saving::default(), Hasher::default()).unwrap();
     complete(part, &place).unwrap();
     assert_eq!(names_in(root.path()), ["a"]);
 }
@@ -151,13 +157,16 @@ fn notes_without_a_part_do_not_come_to_stand_beside_another() {
 fn a_wrong_checksum_leaves_nothing() {
     let root = tempfile::tempdir().unwrap();
     let place = place(root.path()).unwrap();
+    let checksum = Hasher::of(None, Digest::Sha256).finish()[0].clone();
+    let expected = Expected { checksum, is_algorithm_named: true };
+    let hasher = Hasher::of(Some(&expected), Digest::Needed);
     let mut part =
-        PartFile::create(place.clone(), Some(notes(3)), Saving::default(), true).unwrap();
+        PartFile::create(place.clone(), Some(notes(3)), Saving::default(), hasher).unwrap();
     part.write(b"abc", true).unwrap();
     let error = part
         .complete(&mut Completion {
             modified: None,
-            expected: Some(Hasher::default().finish()),
+            expected: Some(&expected),
             next_place: &mut || Ok((place.clone(), Occupied::Replace)),
         })
         .unwrap_err();
@@ -170,7 +179,7 @@ fn a_directory_in_the_place_of_a_file_is_said() {
     let root = tempfile::tempdir().unwrap();
     let place = place(root.path()).unwrap();
     fs::create_dir(root.path().join("a")).unwrap();
-    let part = PartFile::create(place.clone(), None, Saving::default(), false).unwrap();
+    let part = PartFile::create(place.clone(), None, Saving::default(), Hasher::default()).unwrap();
     let Err(FetchError::File { path, .. }) = complete(part, &place) else { panic!() };
     assert_eq!(path, root.path().join("a"));
     assert_eq!(names_in(root.path()), ["a"]);

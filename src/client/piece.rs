@@ -6,12 +6,13 @@
 use std::sync::Arc;
 use std::time::SystemTime;
 
+use super::checksum::Hasher;
 use super::exchange::{Answer, framing};
 use super::fetch::{Fetcher, Record, coding_of, length_of};
 use super::naming::Places;
 use super::part::{Completed, Completion, PART_SUFFIX, PartFile, forget};
 use super::resume::{Rest, last_modified};
-use super::settings::{Digest, Partial};
+use super::settings::Partial;
 use super::split::{MIN_PIECE_BYTES, Role, SplitFile, Taken};
 use super::{Arrival, FetchError, Job, Saved};
 use crate::http::{Framing, ResponseHead, Status};
@@ -61,13 +62,13 @@ impl<'r> Fetcher<'r> {
         let file = split.file().map_err(|error| place.failure(PART_SUFFIX, error))?;
         let part = PartFile::written((place, file), split.notes().clone(), split.total, saving);
         let mut places = finish.places;
-        let Completed { path, bytes, checksum } = part.complete(&mut Completion {
+        let Completed { path, bytes, checksums } = part.complete(&mut Completion {
             modified: finish.modified,
-            expected: job.checksum,
+            expected: job.checksum.as_ref(),
             next_place: &mut || places.next(),
         })?;
         let arrival = Arrival::Fetched { status: finish.status, continued_from: before };
-        Ok(Some(Saved { path, bytes, arrival, checksum }))
+        Ok(Some(Saved { path, bytes, arrival, checksums }))
     }
 
     fn lead_to_end(
@@ -212,8 +213,8 @@ impl<'r> Fetcher<'r> {
         }
     }
 
-    /// Whether the content is hashed as it comes.
-    pub(super) fn needs_checksum(&self, job: &Job) -> bool {
-        job.checksum.is_some() || self.work.settings.saving.digest == Digest::Sha256
+    /// Hashes a job's content as it comes.
+    pub(super) fn hasher(&self, job: &Job) -> Hasher {
+        Hasher::of(job.checksum.as_ref(), self.work.settings.saving.digest)
     }
 }

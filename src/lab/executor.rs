@@ -22,8 +22,8 @@ use super::experiment::Executor;
 use super::measurement::{Ending, FetchRecord, Phases, RunRecord};
 use super::processor::Ticks;
 use crate::client::{
-    Arrival, Content, Digest, Existing, Job, Opening, Outcome, OutputDirectory, Partial, Run,
-    Saved, Settings, Silent, Stop, download,
+    Algorithm, Arrival, Content, Digest, Existing, Job, Opening, Outcome, OutputDirectory, Partial,
+    Run, Saved, Settings, Silent, Stop, download,
 };
 
 /// Between two runs, so that servers have noticed the end of the last one's connections, and do not
@@ -183,7 +183,7 @@ fn status_of(saved: &Saved) -> u16 {
 }
 
 fn digest_of(saved: &Saved) -> Option<String> {
-    saved.checksum.map(|checksum| checksum.to_string())
+    saved.checksum(Algorithm::Sha256).map(ToString::to_string)
 }
 
 /// An error with what led to it, in one line.

@@ -160,7 +160,7 @@ fn files_that_are_there_are_replaced_skipped_or_left_beside_numbered_ones() {
     fs::write(directory.path().join("sums"), format!("{HELLO}  a.txt\n")).unwrap();
     let verified = ["-urls", &url, "--skip-existing", "--checksum-file", "sums"];
     let output = run(&directory, &verified, 0);
-    assert!(stderr(&output).contains("a.txt has another checksum"), "{output:?}");
+    assert!(stderr(&output).contains("a.txt has another SHA-256"), "{output:?}");
     assert_eq!(
         (fs::read(out.join("a.txt")).unwrap(), server.connections()),
         (b"Hello".to_vec(), 1)
@@ -224,7 +224,7 @@ fn checksums_are_verified_and_printed() {
     )
     .unwrap();
     let output = run(&directory, &["-urls", &one, &two, "--checksum-file", "sums"], 1);
-    assert!(stderr(&output).contains("the checksum is 185f8db"), "{output:?}");
+    assert!(stderr(&output).contains("the SHA-256 is 185f8db"), "{output:?}");
     assert_eq!(files(&directory.path().join("downloads")), ["one"]);
     let other = server.url("/other");
     let output = run(&directory, &["-urls", &one, &other, "--checksum-file", "sums"], 0);

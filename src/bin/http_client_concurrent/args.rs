@@ -136,7 +136,8 @@ pub(crate) struct Args {
     #[arg(long, help_heading = "Files")]
     pub(crate) fsync: bool,
 
-    /// Verify the files against a list as sha256sum writes it
+    /// Verify the files against a list of SHA-1, SHA-256 or SHA-512 checksums, as sha256sum, openssl dgst
+    /// and the programs of the BSDs write it; the strongest of a file's checksums counts
     #[arg(long, value_name = "FILE", help_heading = "Files")]
     pub(crate) checksum_file: Option<PathBuf>,
 

@@ -1,19 +1,20 @@
 //! From what was said to what is done: lists and files are read, and what does not go together is
 //! refused, before anything is fetched.
 
-use std::fs::{self, File};
+use std::fs::File;
 use std::io::{self, BufReader};
 use std::path::Path;
 use std::{env, error};
 
 use anyhow::{Context as _, anyhow, bail};
 use http_concurrent::client::{
-    ChecksumList, Content, Digest, Downgrade, Durability, Existing, JobError, JobProblem, Layout,
-    Naming, Opening, OutputDirectory, Partial, Plan, Proxies, RequestFields, RetryPolicy, Saving,
-    Settings, Timeouts, Trust, Wanted, plan, read_list,
+    Content, Digest, Downgrade, Durability, Existing, JobError, JobProblem, Layout, Naming,
+    Opening, OutputDirectory, Partial, Plan, Proxies, RequestFields, RetryPolicy, Saving, Settings,
+    Timeouts, Trust, Wanted, plan, read_list,
 };
 
 use crate::args::Args;
+use crate::checksums;
 
 /// How many bad URLs are named before the rest is only counted.
 const BAD_URLS_NAMED: usize = 10;
@@ -31,7 +32,7 @@ impl Config {
         let settings = settings(args)?;
         let wanted = wanted(args)?;
         // Checked before the directory is made, so that a slip leaves no trace.
-        let checksums = args.checksum_file.as_deref().map(checksums).transpose()?;
+        let checksums = args.checksum_file.as_deref().map(checksums::read).transpose()?;
         let layout = if args.keep_paths { Layout::Mirrored } else { Layout::Flat };
         refuse_bad(&wanted, args)?;
         // Where nothing is written, no directory is made either.
@@ -43,21 +44,7 @@ impl Config {
             log::warn!("{:#}: left out", describe(error));
         }
         if let (Some(list), Some(path)) = (&checksums, &args.checksum_file) {
-            let (verified, all) = (plan.verify_against(list), plan.jobs.len());
-            if verified == 0 {
-                bail!(
-                    "no file of this run is named in {} (the names there are those of the files in {})",
-                    path.display(),
-                    directory.path().display()
-                );
-            }
-            if verified < all {
-                let missing = all - verified;
-                log::warn!(
-                    "{missing} of {all} files are not named in {}, and not verified",
-                    path.display()
-                );
-            }
+            checksums::apply(list, path, &mut plan, &directory)?;
         }
         if plan.duplicates > 0 && !args.quiet {
             let count = plan.duplicates;
@@ -174,13 +161,6 @@ fn describe(error: &JobError) -> anyhow::Error {
         JobProblem::Name(_) => "write a name without .. and without a slash at either end",
     };
     with_advice(error.clone(), advice)
-}
-
-fn checksums(path: &Path) -> anyhow::Result<ChecksumList> {
-    let text = fs::read_to_string(path)
-        .with_context(|| format!("cannot read the checksums in {}", path.display()))?;
-    ChecksumList::parse(&text)
-        .map_err(|line| anyhow!("line {line} of {} is none that sha256sum writes", path.display()))
 }
 
 fn with_advice(error: impl error::Error + Send + Sync + 'static, advice: &str) -> anyhow::Error {

@@ -4,6 +4,7 @@
 #![forbid(unsafe_code)]
 
 mod args;
+mod checksums;
 mod config;
 mod demo;
 mod documents;

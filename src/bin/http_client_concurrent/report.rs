@@ -6,7 +6,7 @@
 use std::fmt::{self, Write as _};
 
 use http_concurrent::client::{
-    Arrival, FetchError, Job, LearntLimit, Outcome, Run, Spread, Summary,
+    Algorithm, Arrival, FetchError, Job, LearntLimit, Outcome, Run, Spread, Summary,
 };
 
 use crate::args::Args;
@@ -95,10 +95,13 @@ fn write_line(out: &mut String, job: &Job, outcome: &Outcome) -> fmt::Result {
                 return writeln!(out, "{:>9} {:>9}  {url} -> {path} (was there)", "skipped", "");
             }
             write!(out, "{:>9} {time:>9}  {url} -> {path}", Bytes(saved.bytes))?;
-            match saved.checksum {
-                Some(checksum) => writeln!(out, "  {checksum}"),
-                None => writeln!(out),
+            for checksum in &saved.checksums {
+                match checksum.algorithm() {
+                    Algorithm::Sha256 => write!(out, "  {checksum}")?,
+                    other => write!(out, "  {other} {checksum}")?,
+                }
             }
+            writeln!(out)
         }
         (Err(_), failure) => {
             let failure = failure.unwrap_or_default();
@@ -181,7 +184,7 @@ mod tests {
                     path: "out/file".into(),
                     bytes,
                     arrival: Arrival::Fetched { status: status(200), continued_from: 0 },
-                    checksum: None,
+                    checksums: Box::default(),
                 })
                 .map_err(|code| FetchError::Status { status: status(code), retry_after: None }),
             redirected_to: None,

@@ -1,0 +1,332 @@
+//! Files verified against a list, by its algorithms and in its formats.
+
+use std::fs;
+use std::path::Path;
+use std::process::{Command, Output, Stdio};
+
+use http_concurrent::client::{
+    ChecksumList, Content, Existing, Layout, OutputDirectory, Saving, Settings, Silent, Stop,
+    Wanted, download, plan,
+};
+use serde_json::Value;
+use sha1::Sha1;
+use sha2::{Digest, Sha256, Sha512};
+use tempfile::TempDir;
+
+use crate::support::client::{program, stderr, stdout};
+use crate::support::fetching::settings;
+use crate::support::ranged::{pattern, ranged};
+use crate::support::scripted::{Scripted, ok};
+
+fn hex(octets: impl AsRef<[u8]>) -> String {
+    let digits = octets.as_ref().iter().flat_map(|octet| [octet >> 4, octet & 0xf]);
+    digits.map(|digit| char::from_digit(digit.into(), 16).unwrap()).collect()
+}
+
+/// The SHA-1, SHA-256 and SHA-512 of content, by their tags.
+fn sums(content: &[u8]) -> [(&'static str, String); 3] {
+    [
+        ("SHA1", hex(Sha1::digest(content))),
+        ("SHA256", hex(Sha256::digest(content))),
+        ("SHA512", hex(Sha512::digest(content))),
+    ]
+}
+
+fn hello() -> [(&'static str, String); 3] {
+    sums(b"Hello")
+}
+
+fn server() -> Scripted {
+    Scripted::answering(|_| ok("Hello"))
+}
+
+/// Fetches with a list, into a directory of its own, and expects this status.
+#[track_caller]
+fn verify(list: impl AsRef<[u8]>, arguments: &[&str], status: i32) -> (Output, TempDir) {
+    let directory = tempfile::tempdir().unwrap();
+    fs::write(directory.path().join("sums"), list).unwrap();
+    let output = verify_in(directory.path(), arguments, status);
+    (output, directory)
+}
+
+#[track_caller]
+fn verify_in(directory: &Path, arguments: &[&str], status: i32) -> Output {
+    let mut command = program();
+    command.args(["--checksum-file", "sums"]).args(arguments).current_dir(directory);
+    let output = command.output().unwrap();
+    assert_eq!(output.status.code(), Some(status), "{arguments:?}: {output:?}");
+    output
+}
+
+#[test]
+fn a_file_is_verified_by_the_algorithm_of_its_list() {
+    let server = server();
+    let url = server.url("/a");
+    for (tag, digits) in hello() {
+        for list in [format!("{digits}  a\n"), format!("{tag} (a) = {digits}\n"), digits.clone()] {
+            let (output, _) = verify(&list, &["--json", "-", "-urls", &url], 0);
+            let json: Value = serde_json::from_slice(&output.stdout).unwrap();
+            for (other, value) in hello() {
+                let expected = if other == tag { value.into() } else { Value::Null };
+                assert_eq!(json["fetches"][0][&*other.to_lowercase()], expected, "{list}");
+            }
+        }
+        // What is printed of every file is SHA-256 all the same.
+        let list = format!("{tag} (a) = {digits}\n");
+        let (output, _) = verify(&list, &["--sha256", "-urls", &url], 0);
+        for sum in [&digits, &hello()[1].1] {
+            assert_eq!(stdout(&output).matches(&**sum).count(), 1, "{output:?}");
+        }
+    }
+}
+
+#[test]
+fn a_wrong_file_is_named_with_both_sums_and_their_algorithm() {
+    let server = server();
+    let url = server.url("/a");
+    let wrong = sums(b"hello");
+    for (index, name) in ["SHA-1", "SHA-256", "SHA-512"].into_iter().enumerate() {
+        let ((tag, found), (_, expected)) = (&hello()[index], &wrong[index]);
+        let message = format!("the {name} is {found}, not {expected}");
+        for (list, may_be_blake) in [
+            (format!("{expected}  a\n"), name == "SHA-512"),
+            (format!("{tag} (a) = {expected}\n"), false),
+        ] {
+            let (output, directory) = verify(&list, &["-urls", &url], 1);
+            let text = stdout(&output);
+            assert!(text.contains(&message), "{list}: {output:?}");
+            assert_eq!(text.contains("BLAKE2b"), may_be_blake, "{list}: {output:?}");
+            assert!(!directory.path().join("downloads/a").exists());
+        }
+    }
+    // The strongest counts.
+    let list = format!("{}  a\n{}  a\n", hello()[1].1, wrong[2].1);
+    verify(list, &["-urls", &url], 1);
+    let list = format!("{}  a\n{}  a\n", hello()[2].1, wrong[1].1);
+    verify(list, &["-urls", &url], 0);
+}
+
+#[test]
+fn lines_that_cannot_be_used_are_warned_of_and_the_others_count() {
+    let server = server();
+    let url = server.url("/a");
+    let [_, (_, good), _] = hello();
+    let md5 = "8b1a9953c4611296a827abf8c47804d7";
+    let list = format!("MD5 (a) = {md5}\nwhat is this\x07?\n{md5}  b\n{good}  a\n");
+    let (output, _) = verify(&list, &["-urls", &url], 0);
+    for text in [
+        "line 2 of sums is no checksum, and is left out: \"what is this\\u{7}?\"",
+        "lines of sums are left out, since only SHA-1, SHA-256 and SHA-512 are supported: 2 MD5",
+    ] {
+        assert_eq!(stderr(&output).matches(text).count(), 1, "{output:?}");
+    }
+    let many = "?\n".repeat(100);
+    let (output, _) = verify(format!("{many}{good}  a\n"), &["-urls", &url], 0);
+    assert!(stderr(&output).contains("90 more"), "{output:?}");
+    assert_eq!(stderr(&output).lines().count(), 11, "{output:?}");
+    // Where nothing can be verified nothing is fetched.
+    let before = server.connections();
+    let (output, _) = verify(format!("{md5}  a\n"), &["-urls", &url], 2);
+    assert!(stderr(&output).contains("no file of this run is named in sums"), "{output:?}");
+    assert!(stderr(&output).contains("1 MD5"), "{output:?}");
+    let list = format!("{good}  a\n\nSHA256 (./a) = {}\n", sums(b"hello")[1].1);
+    let (output, _) = verify(list, &["-urls", &url], 2);
+    assert!(stderr(&output).contains("lines 1 and 3 have different SHA-256"), "{output:?}");
+    let (output, _) = verify(b"\x1f\x8b\x08\0", &["-urls", &url], 2);
+    assert!(stderr(&output).contains("sums: the list is compressed (gzip)"), "{output:?}");
+    assert_eq!(server.connections(), before);
+    // A checksum without a name is for a single URL.
+    let (one, two) = (server.url("/a"), server.url("/b"));
+    let (output, _) = verify(&good, &["-urls", &one, &two], 2);
+    assert!(stderr(&output).contains("line 1 of sums names no file"), "{output:?}");
+}
+
+#[test]
+fn a_file_that_is_there_counts_only_if_the_algorithm_of_the_list_says_so() {
+    let server = server();
+    let url = server.url("/a");
+    for (index, (tag, digits)) in hello().into_iter().enumerate() {
+        let directory = tempfile::tempdir().unwrap();
+        let (sums, out) = (directory.path().join("sums"), directory.path().join("downloads"));
+        fs::write(sums, format!("{tag} (a) = {digits}\n")).unwrap();
+        fs::create_dir(&out).unwrap();
+        fs::write(out.join("a"), "hello").unwrap();
+        // It is fetched by the first run, and left alone by the second.
+        for _ in 0..2 {
+            verify_in(directory.path(), &["--skip-existing", "-urls", &url], 0);
+            assert_eq!(fs::read(out.join("a")).unwrap(), b"Hello", "{tag}");
+            assert_eq!(server.connections(), index + 1, "{tag}");
+        }
+    }
+}
+
+#[test]
+fn files_in_pieces_and_files_that_are_continued_are_verified_by_it_too() {
+    let content = pattern(3 << 20);
+    let copy = content.clone();
+    let server = Scripted::start(move |peer| {
+        while let Some(head) = peer.read_head() {
+            let bytes = ranged(&head, "\"v1\"", &copy);
+            if head.contains("/cut ") && peer.first_time("/cut") {
+                peer.send(&bytes[..1 << 20]);
+                return;
+            }
+            peer.send(bytes);
+        }
+    });
+    let (split, cut) = (server.url("/split"), server.url("/cut"));
+    for (right, wrong) in sums(&content).into_iter().zip(sums(b"hello")) {
+        for ((tag, digits), status) in [(right, 0), (wrong, 1)] {
+            let list = format!("{tag} (split) = {digits}\n{tag} (cut) = {digits}\n");
+            let (_, directory) = verify(&list, &["--split", "4", "-urls", &split], status);
+            let is_there = directory.path().join("downloads/split").exists();
+            assert_eq!(is_there, status == 0, "{tag}");
+            let (_, directory) = verify(&list, &["-urls", &cut], status);
+            let is_there = directory.path().join("downloads/cut").exists();
+            assert_eq!(is_there, status == 0, "{tag}");
+        }
+    }
+    let continued = server.heads().iter().filter(|head| head.contains("Range: ")).count();
+    assert!(continued >= 2, "{continued}");
+}
+
+#[test]
+fn content_that_is_not_saved_is_verified_by_it_too() {
+    let server = server();
+    let root = tempfile::tempdir().unwrap();
+    let directory = OutputDirectory::prepare(root.path()).unwrap();
+    let saving = Saving { content: Content::Discarded, ..Saving::default() };
+    let settings = Settings { saving, ..settings(1) };
+    for (right, wrong) in hello().into_iter().zip(sums(b"hello")) {
+        for ((tag, digits), is_right) in [(right, true), (wrong, false)] {
+            let wanted = [Wanted::url(server.url("/a"))];
+            let mut plan = plan(wanted, Layout::Flat, Existing::Replace, &directory);
+            let list = ChecksumList::read(format!("{tag} (a) = {digits}").as_bytes()).unwrap();
+            assert_eq!(plan.verify_against(&list), 1);
+            let run = download(&plan.jobs, &directory, &settings, &Stop::default(), &Silent);
+            assert_eq!(run.unwrap().failures() == 0, is_right, "{tag}");
+        }
+    }
+}
+
+/// Runs a program of another's in a directory: what it writes to its standard output.
+fn output_of(directory: &Path, program: &str, arguments: &[&str]) -> Vec<u8> {
+    let output = Command::new(program)
+        .args(arguments)
+        .current_dir(directory)
+        .env("GNUPGHOME", directory.join("gnupg"))
+        .stdin(Stdio::null())
+        .output()
+        .unwrap();
+    assert!(output.status.success(), "{program} {arguments:?}: {output:?}");
+    output.stdout
+}
+
+/// Names that lists write in their own ways, and the paths they are fetched by.
+const NAMES: [(&str, &str); 4] = [
+    ("plain.txt", "/plain.txt"),
+    ("a (1) = b", "/a%20(1)%20=%20b"),
+    (" blanks ", "/%20blanks%20"),
+    ("back\\slash\nline", "/back%5Cslash%0Aline"),
+];
+
+/// Has a program of another's make a list of files with awkward names, fetches those, and sees that
+/// each is verified: nothing is left out, and a changed file is noticed.
+fn check_list_of(program: &str, arguments: &[&str], names: &[(&str, &str)]) {
+    let directory = tempfile::tempdir().unwrap();
+    let files = directory.path().join("files");
+    fs::create_dir(&files).unwrap();
+    for (name, _) in names {
+        fs::write(files.join(name), "Hello").unwrap();
+    }
+    let all = arguments.iter().copied().chain(names.iter().map(|(name, _)| *name));
+    let list = output_of(&files, program, &all.collect::<Vec<_>>());
+    fs::write(directory.path().join("sums"), list).unwrap();
+    for (content, status) in [("Hello", 0), ("hello", 1)] {
+        let server = Scripted::answering(move |_| ok(content));
+        let urls: Vec<_> = names.iter().map(|(_, path)| server.url(path)).collect();
+        let arguments: Vec<_> = ["-urls"].into_iter().chain(urls.iter().map(|u| &**u)).collect();
+        let output = verify_in(directory.path(), &arguments, status);
+        let messages = stderr(&output);
+        assert!(!messages.contains("WARN"), "{messages}");
+        let failed = stdout(&output).matches("the SHA-").count();
+        assert_eq!(failed, if status == 0 { 0 } else { names.len() }, "{output:?}");
+    }
+}
+
+#[test]
+#[ignore = "needs coreutils"]
+fn lists_of_coreutils_are_read() {
+    for program in ["sha1sum", "sha256sum", "sha512sum"] {
+        for arguments in [&[][..], &["--binary"], &["--tag"]] {
+            check_list_of(program, arguments, &NAMES);
+        }
+    }
+    let directory = tempfile::tempdir().unwrap();
+    fs::write(directory.path().join("a"), "Hello").unwrap();
+    let mut list = output_of(directory.path(), "sha256sum", &["a"]);
+    for (program, arguments) in [
+        ("md5sum", &["a"][..]),
+        ("sha224sum", &["a"]),
+        ("sha384sum", &["--tag", "a"]),
+        ("b2sum", &["--tag", "a"]),
+        ("cksum", &["a"]),
+        ("sum", &["a"]),
+    ] {
+        list.extend(output_of(directory.path(), program, arguments));
+    }
+    fs::write(directory.path().join("sums"), list).unwrap();
+    let output = verify_in(directory.path(), &["-urls", &server().url("/a")], 0);
+    let counts = ": 1 BLAKE2b, 2 CRC, 1 MD5, 1 SHA224, 1 SHA384\n";
+    assert!(stderr(&output).ends_with(counts), "{output:?}");
+    assert_eq!(stderr(&output).lines().count(), 1, "{output:?}");
+}
+
+#[test]
+#[ignore = "needs openssl"]
+fn lists_of_openssl_are_read() {
+    for algorithm in ["-sha1", "-sha256", "-sha512"] {
+        // Names with backslashes and line ends are not escaped.
+        check_list_of("openssl", &["dgst", algorithm], &NAMES[..3]);
+        check_list_of("openssl", &["dgst", "-r", algorithm], &NAMES[..3]);
+    }
+}
+
+/// A home of its own for gpg; its agent ends when it is dropped.
+struct Gnupg(TempDir);
+
+impl Drop for Gnupg {
+    fn drop(&mut self) {
+        let home = self.0.path().join("gnupg");
+        let _ = Command::new("gpgconf").args(["--kill", "all"]).env("GNUPGHOME", home).status();
+    }
+}
+
+#[test]
+#[ignore = "needs gnupg"]
+fn a_list_that_gpg_signed_is_read_and_it_is_said_that_the_signature_is_not_verified() {
+    use std::os::unix::fs::PermissionsExt as _;
+    let gnupg = Gnupg(tempfile::tempdir().unwrap());
+    let directory = gnupg.0.path();
+    let home = directory.join("gnupg");
+    fs::create_dir(&home).unwrap();
+    fs::set_permissions(&home, fs::Permissions::from_mode(0o700)).unwrap();
+    let quiet = ["--batch", "--quiet", "--pinentry-mode", "loopback", "--passphrase", ""];
+    let gpg = |arguments: &[&str]| output_of(directory, "gpg", &[&quiet[..], arguments].concat());
+    gpg(&["--quick-generate-key", "tests@localhost", "ed25519", "sign", "1d"]);
+    let [_, (_, digits), _] = hello();
+    // The second line begins with a dash, for which PGP has an escape.
+    fs::write(directory.join("plain"), format!("{digits}  a\n-----\nSHA256 (b) = {digits}\n"))
+        .unwrap();
+    let signed = gpg(&["--clearsign", "--output", "-", "plain"]);
+    fs::write(directory.join("sums"), signed).unwrap();
+    let server = server();
+    let output = verify_in(directory, &["-urls", &server.url("/a"), &server.url("/b")], 0);
+    let messages = stderr(&output);
+    assert!(
+        messages.contains("line 5 of sums is no checksum, and is left out: \"-----\""),
+        "{messages}"
+    );
+    assert!(messages.contains("the PGP signature of sums is not verified"), "{messages}");
+    assert_eq!(messages.lines().count(), 2, "{messages}");
+}
