@@ -58,8 +58,15 @@ pub(super) struct Record {
     pub(super) redirected_to: Option<Box<Url>>,
     /// Content that came over the network.
     pub(super) received: u64,
-    /// How much of what came in the last attempt need not come again.
-    pub(super) progress: u64,
+    /// The most of the file that was there at any time, of what is kept from attempt to attempt.
+    pub(super) furthest_bytes: u64,
+}
+
+impl Record {
+    /// So much of the file is there, and kept if the attempt fails.
+    pub(super) fn keeps(&mut self, bytes: u64) {
+        self.furthest_bytes = self.furthest_bytes.max(bytes);
+    }
 }
 
 /// What an answer is worth.
@@ -101,6 +108,9 @@ impl<'r> Fetcher<'r> {
             && let Some(saved) = self.lead(job, &split, None, record)?
         {
             return Ok(saved);
+        }
+        if let Some(found) = &found {
+            record.keeps(found.bytes);
         }
         loop {
             let rest = found.as_ref().map(|found| found.notes.rest(found.bytes));
@@ -148,7 +158,7 @@ impl<'r> Fetcher<'r> {
         let connections = self.work.settings.split.get();
         let split =
             SplitFile::over(index, (place.clone(), file), (notes, bytes), connections, missing);
-        self.work.observer.began(index, Some(bytes), bytes - split.missing_bytes());
+        self.work.observer.began(index, Some(bytes), split.covered_bytes());
         let split = Arc::new(split);
         self.work.splits.add(&split);
         Some(split)
@@ -240,7 +250,7 @@ impl<'r> Fetcher<'r> {
             part.write(piece, body.is_complete())?;
             record.received += length as u64;
             if part.can_be_continued() {
-                record.progress += length as u64;
+                record.keeps(part.bytes());
             }
             self.work.observer.received(index, length);
         }

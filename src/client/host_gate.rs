@@ -66,9 +66,9 @@ struct Host {
     passers: Arc<Condvar>,
     /// How many those are.
     passing: usize,
-    /// How often it has answered with anything but a refusal.
-    answers: u64,
-    /// What it called itself in its first answer.
+    /// How many URLs of it are done with.
+    finished: usize,
+    /// What it called itself first.
     server: Option<Box<str>>,
 }
 
@@ -148,6 +148,11 @@ impl HostGates {
     pub(super) fn finish(&self, turn: &Turn) {
         let mut state = self.lock();
         state.queue.finish(turn);
+        let State { hosts, queue, .. } = &mut *state;
+        // After a stop, hosts that nobody has asked are not known.
+        if let Some(host) = hosts.get_mut(queue.host(turn)) {
+            host.finished += 1;
+        }
         self.wake_one(&state);
     }
 
@@ -206,9 +211,10 @@ impl HostGates {
         ))
     }
 
-    /// How often the host of `url` has answered anything but a refusal.
-    pub(super) fn answers(&self, url: &Url) -> u64 {
-        self.lock().hosts.get(&key_of(url)).map_or(0, |host| host.answers)
+    /// How many URLs of the host of `url` are done with. Each counts once, whatever it took, so that who
+    /// waits for this to grow does not wait for ever.
+    pub(super) fn finished(&self, url: &Url) -> usize {
+        self.lock().hosts.get(&key_of(url)).map_or(0, |host| host.finished)
     }
 
     /// What was learnt of the hosts, in the order of their names.
@@ -289,7 +295,7 @@ impl Host {
     fn new(limit: HostLimit) -> Self {
         let passers = Arc::default();
         let load = Load::default();
-        Self { limit, load, passers, passing: 0, answers: 0, server: None }
+        Self { limit, load, passers, passing: 0, finished: 0, server: None }
     }
 
     /// How many more may be opened or used.
@@ -342,8 +348,7 @@ impl Permit<'_> {
     pub(super) fn accepted(&mut self, advertised: Option<usize>, server: Option<&[u8]>) {
         let is_first_answer = self.stage == Stage::Opening;
         self.enter(Stage::Proven, |host| {
-            host.answers += 1;
-            if host.answers == 1 {
+            if host.server.is_none() {
                 host.server = server.map(|name| name.escape_ascii().to_string().into());
             }
             if let Some(most) = advertised {

@@ -238,8 +238,7 @@ impl<'r> Shared<'r> {
             self.work.observer.started(index);
         }
         attempts.count += 1;
-        attempts.record.progress = 0;
-        let answers = gates.answers(&job.url);
+        let finished = gates.finished(&job.url);
         let error = match fetcher.fetch(index, job, &mut attempts.record) {
             Ok(saved) => return Attempted::Done(Ok(saved)),
             Err(error) => error,
@@ -252,8 +251,8 @@ impl<'r> Shared<'r> {
             return Attempted::Done(Err(error));
         }
         let failed = Failed {
-            progress_bytes: attempts.record.progress,
-            was_crowded_out: error.is_rejection() && gates.answers(&job.url) > answers,
+            furthest_bytes: attempts.record.furthest_bytes,
+            was_crowded_out: error.is_rejection() && gates.finished(&job.url) > finished,
         };
         let policy = &self.work.settings.retry;
         let Some(wait) = attempts.tries.after(failed, policy, fastrand::f64()) else {

@@ -105,6 +105,11 @@ impl Queue {
         self.resting.insert((until, turn.index, turn.line));
     }
 
+    /// The host that the job is for.
+    pub(super) fn host(&self, turn: &Turn) -> &str {
+        &self.lines[turn.line].host
+    }
+
     /// The job is done with.
     pub(super) fn finish(&mut self, turn: &Turn) {
         self.change(turn.line, |line| line.under_way -= 1);

@@ -2,8 +2,10 @@
 //!
 //! Waits are drawn from zero up to a bound that doubles (full jitter), so that clients that failed
 //! together do not come back together. What a server asks for with `Retry-After` is kept to at the gate
-//! of its host, for all URLs there. An attempt that brought its file forward begins the count anew, and
-//! one that was refused only because the host was busy with others of this run is not counted.
+//! of its host, for all URLs there. An attempt that brought its file beyond the furthest point of all
+//! attempts before it begins the count anew, and one that was refused only because the host was busy with
+//! others of this run is not counted. Both happen a limited number of times, so every URL comes to an end:
+//! a file has so many bytes, and a run so many other URLs.
 
 use std::time::Duration;
 
@@ -32,13 +34,12 @@ impl Default for RetryPolicy {
     }
 }
 
-/// So much in one attempt counts as progress.
-const PROGRESS_BYTES: u64 = 64 * 1024;
-
 /// The failures of one URL so far.
 #[derive(Debug, Default)]
 pub(super) struct Tries {
     failures: u32,
+    /// The most of the file that was there at any time.
+    furthest_bytes: u64,
     /// Those that were not held against the URL; they make the waits longer all the same.
     excused: u32,
 }
@@ -46,9 +47,10 @@ pub(super) struct Tries {
 /// An attempt that failed.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Failed {
-    /// How much of the file came and stays.
-    pub(super) progress_bytes: u64,
-    /// The host refused it, but has answered others since it was begun.
+    /// The most of the file that was there at any time, in this attempt or an earlier one. Bytes that
+    /// came again after the file was begun anew do not add to it.
+    pub(super) furthest_bytes: u64,
+    /// The host refused it, but other URLs of the host came to their end meanwhile.
     pub(super) was_crowded_out: bool,
 }
 
@@ -60,12 +62,12 @@ impl Tries {
         policy: &RetryPolicy,
         random: f64,
     ) -> Option<Duration> {
-        if failed.progress_bytes >= PROGRESS_BYTES {
-            *self = Self::default();
+        if failed.furthest_bytes > self.furthest_bytes {
+            *self = Self { furthest_bytes: failed.furthest_bytes, ..Self::default() };
         }
         if failed.was_crowded_out {
             self.excused += 1;
-            // Whoever is crowded out waits at the gate, not here.
+            // The long wait is the one at the gate.
             return Some(bound(policy, 1).mul_f64(random) / 4);
         }
         self.failures += 1;
@@ -83,7 +85,7 @@ fn bound(policy: &RetryPolicy, failures: u32) -> Duration {
 mod tests {
     use super::*;
 
-    const FAILED: Failed = Failed { progress_bytes: 0, was_crowded_out: false };
+    const FAILED: Failed = Failed { furthest_bytes: 0, was_crowded_out: false };
 
     #[test]
     fn the_bound_of_the_waits_doubles_up_to_the_longest_and_the_tries_end() {
@@ -100,18 +102,27 @@ mod tests {
     }
 
     #[test]
-    fn progress_begins_the_count_anew_and_a_crowd_does_not_count() {
+    fn only_what_lies_beyond_the_furthest_point_begins_the_count_anew() {
         let policy = RetryPolicy { retries: 1, ..RetryPolicy::default() };
         let mut tries = Tries::default();
-        for _ in 0..5 {
-            let failed = Failed { progress_bytes: PROGRESS_BYTES, ..FAILED };
-            assert!(tries.after(failed, &policy, 1.0).is_some());
+        let mut goes_on = |furthest_bytes| {
+            tries.after(Failed { furthest_bytes, ..FAILED }, &policy, 1.0).is_some()
+        };
+        for furthest_bytes in 1..=5 {
+            assert!(goes_on(furthest_bytes), "one byte more is enough");
         }
-        for _ in 0..5 {
-            let failed = Failed { was_crowded_out: true, ..FAILED };
-            assert!(tries.after(failed, &policy, 1.0).is_some());
-        }
-        let failed = Failed { progress_bytes: PROGRESS_BYTES - 1, ..FAILED };
-        assert!(tries.after(failed, &policy, 1.0).is_none());
+        assert!(!goes_on(5), "the same bytes once more are not");
+    }
+
+    #[test]
+    fn a_crowd_does_not_count() {
+        let policy = RetryPolicy { retries: 1, ..RetryPolicy::default() };
+        let mut tries = Tries::default();
+        let crowded_out = Failed { was_crowded_out: true, ..FAILED };
+        let mut goes_on = |failed| tries.after(failed, &policy, 1.0).is_some();
+        assert!((0..5).all(|_| goes_on(crowded_out)));
+        assert!(goes_on(FAILED));
+        assert!((0..5).all(|_| goes_on(crowded_out)));
+        assert!(!goes_on(FAILED));
     }
 }

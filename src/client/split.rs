@@ -150,6 +150,11 @@ impl SplitFile {
         self.lock().list.iter().map(|piece| piece.end - piece.next).sum()
     }
 
+    /// How many bytes are there.
+    pub(super) fn covered_bytes(&self) -> u64 {
+        self.total - self.missing_bytes()
+    }
+
     pub(super) fn helped_bytes(&self) -> u64 {
         self.helped.load(Ordering::Relaxed)
     }

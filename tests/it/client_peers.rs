@@ -6,12 +6,15 @@ use std::net::TcpStream;
 use std::num::NonZeroUsize;
 use std::path::Path;
 use std::process::{Child, Command, Stdio};
+use std::time::Duration;
 
-use http_concurrent::client::{Arrival, Settings};
+use http_concurrent::client::{Arrival, FetchError, RetryPolicy, Settings};
 use url::Url;
 
+use crate::support::PATIENCE;
 use crate::support::fetching::{fetch_into, fetch_with, settings};
 use crate::support::ranged::{field, pattern};
+use crate::support::scripted::Scripted;
 use crate::support::server::TestServer;
 
 #[path = "../bench/peers.rs"]
@@ -143,13 +146,11 @@ impl Drop for Python {
     }
 }
 
-#[test]
-#[ignore = "needs python3"]
-fn pythons_server_is_fetched_from() {
-    let root = root();
+/// Starts Python's server for a directory, on a port of its own choice.
+fn start_python(root: &Path) -> (Python, u16) {
     let mut child = Command::new("python3")
         .args(["-u", "-m", "http.server", "--bind", "127.0.0.1", "0"])
-        .current_dir(root.path())
+        .current_dir(root)
         .stdout(Stdio::piped())
         .stderr(Stdio::null())
         .spawn()
@@ -157,8 +158,45 @@ fn pythons_server_is_fetched_from() {
     let mut announcement = String::new();
     let stdout = child.stdout.take().unwrap();
     std::io::BufRead::read_line(&mut std::io::BufReader::new(stdout), &mut announcement).unwrap();
-    let _python = Python(child);
+    let python = Python(child);
     // "Serving HTTP on 127.0.0.1 port 40123 (http://127.0.0.1:40123/) ..."
-    let port: u16 = announcement.split(' ').nth(5).unwrap().parse().unwrap();
+    (python, announcement.split(' ').nth(5).unwrap().parse().unwrap())
+}
+
+#[test]
+#[ignore = "needs python3"]
+fn pythons_server_is_fetched_from() {
+    let root = root();
+    let (_python, port) = start_python(root.path());
     check(root.path(), |name| format!("http://127.0.0.1:{port}/{name}"), Ranges::Ignored);
+}
+
+#[test]
+#[ignore = "needs python3"]
+fn pythons_server_behind_a_relay_that_cuts_every_answer_is_given_up() {
+    let root = root();
+    let (_python, port) = start_python(root.path());
+    let relay = Scripted::start(move |peer| {
+        let Some(head) = peer.read_head() else { return };
+        let mut server = TcpStream::connect(("127.0.0.1", port)).unwrap();
+        server.write_all(head.as_bytes()).unwrap();
+        let mut answer = Vec::new();
+        server.take(100_000).read_to_end(&mut answer).unwrap();
+        peer.send(answer);
+    });
+    let retry =
+        RetryPolicy { retries: 2, first_wait: Duration::from_millis(1), ..RetryPolicy::default() };
+    for connections in [1, 4] {
+        let mut settings = Settings { retry, ..settings(connections) };
+        settings.split = NonZeroUsize::new(connections).unwrap();
+        settings.timeouts.total = Some(PATIENCE);
+        let before = relay.heads().len();
+        let fetched = fetch_with(&settings, &[relay.url("/large")]);
+        let error = fetched.run.outcomes[0].result.as_ref().unwrap_err();
+        assert!(matches!(error, FetchError::Body(_)), "{error:?}");
+        // A split file is begun anew, and those who help ask once each.
+        let most = if connections == 1 { 3 } else { 12 };
+        let requests = relay.heads().len() - before;
+        assert!(requests <= most, "{requests} requests over {connections} connections");
+    }
 }

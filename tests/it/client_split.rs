@@ -157,3 +157,28 @@ fn what_is_there_of_a_split_file_is_not_fetched_again() {
     assert_eq!(fetched.run.outcomes[0].received, (1_000_000 + LENGTH - 5_000_000) as u64);
     assert!(server.heads().iter().all(|head| range(head).is_some()));
 }
+
+#[test]
+fn pieces_that_lie_side_by_side_are_each_asked_for() {
+    let content = pattern(LENGTH);
+    let copy = content.clone();
+    let server = Scripted::start(move |peer| {
+        while let Some(head) = peer.read_head() {
+            peer.send(ranged(&head, TAG, &copy));
+        }
+    });
+    let directory = tempfile::tempdir().unwrap();
+    fs::write(directory.path().join("file.part"), &content).unwrap();
+    // What a run notes whose helper has not brought a byte yet.
+    let notes = format!(
+        r#"{{"url":"{}","validator":{{"tag":"\"v1\""}},"length":{LENGTH},"missing":[[1,{}],[{},{}]]}}"#,
+        server.url("/file"),
+        LENGTH / 2 - 1,
+        LENGTH / 2,
+        LENGTH - 1
+    );
+    fs::write(directory.path().join("file.part.json"), notes).unwrap();
+    let fetched = fetch_into(directory, &splitting(1), &[server.url("/file")]);
+    fetched.assert_success();
+    assert!(fetched.content("file") == content);
+}

@@ -3,6 +3,7 @@
 mod client_answers;
 mod client_checksums;
 mod client_connections;
+mod client_cut_answers;
 mod client_fetch;
 mod client_limits;
 mod client_misfortunes;

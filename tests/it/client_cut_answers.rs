@@ -1,0 +1,236 @@
+//! Servers that cut every answer: a run ends once nothing new comes, and goes on for as long as it does.
+
+use std::fs;
+use std::num::NonZeroUsize;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::time::Duration;
+
+use http_concurrent::client::{FetchError, RetryPolicy, Settings};
+
+use crate::support::PATIENCE;
+use crate::support::fetching::{Fetched, fetch_into, fetch_with, settings};
+use crate::support::ranged::{pattern, range, ranged};
+use crate::support::scripted::{Scripted, answer, ok, redirect};
+
+const TAG: &str = "\"v1\"";
+const LENGTH: usize = 307_200;
+const CUT: usize = 65_536;
+const RETRIES: u32 = 2;
+
+/// Two retries; a run that does not end by itself is ended.
+fn patient(concurrency: usize) -> Settings {
+    let retry = RetryPolicy {
+        retries: RETRIES,
+        first_wait: Duration::from_millis(1),
+        ..RetryPolicy::default()
+    };
+    let mut settings = Settings { retry, ..settings(concurrency) };
+    settings.timeouts.total = Some(PATIENCE);
+    settings
+}
+
+fn splitting(connections: usize) -> Settings {
+    Settings { split: NonZeroUsize::new(connections).unwrap(), ..patient(connections) }
+}
+
+/// All of the head, and so much of the body.
+fn cut(answer: &[u8], body_bytes: usize) -> &[u8] {
+    let head = answer.windows(4).position(|window| window == b"\r\n\r\n").unwrap() + 4;
+    &answer[..answer.len().min(head + body_bytes)]
+}
+
+/// A server that sends `CUT` bytes of the body of whatever `answer` has for the head and how many heads
+/// there were before it, and closes.
+fn cutting(answer: impl Fn(&str, usize) -> Vec<u8> + Send + Sync + 'static) -> Scripted {
+    let count = AtomicUsize::new(0);
+    Scripted::start(move |peer| {
+        if let Some(head) = peer.read_head() {
+            let bytes = answer(&head, count.fetch_add(1, Ordering::SeqCst));
+            peer.send(cut(&bytes, CUT));
+        }
+    })
+}
+
+/// The file, whatever range is asked for.
+fn whole(tag: &str) -> Vec<u8> {
+    answer("200 OK", &format!("ETag: {tag}\r\n"), pattern(LENGTH))
+}
+
+#[track_caller]
+fn assert_incomplete(fetched: &Fetched, attempts: u32) {
+    let outcome = &fetched.run.outcomes[0];
+    assert!(matches!(outcome.result, Err(FetchError::Body(_))), "{:?}", outcome.result);
+    assert_eq!(outcome.attempts, attempts);
+}
+
+#[test]
+fn bytes_that_come_again_are_no_progress() {
+    type Answer = fn(&str, usize) -> Vec<u8>;
+    const DATES: &str = "Last-Modified: Sun, 06 Nov 1994 08:49:37 GMT\r\n\
+        Date: Sun, 06 Nov 1994 09:49:37 GMT\r\n";
+    let cases: [(&str, Answer); 6] = [
+        ("an ETag, and no ranges", |_, _| whole(TAG)),
+        ("a new ETag each time", |_, number| whole(&format!("\"{number}\""))),
+        ("no validator", |_, _| ok(pattern(LENGTH))),
+        ("a date", |_, _| answer("200 OK", DATES, pattern(LENGTH))),
+        ("If-Range never fits", |head, number| {
+            ranged(head, &format!("\"{number}\""), &pattern(LENGTH))
+        }),
+        ("chunked", |_, _| {
+            let head = format!("HTTP/1.1 200 OK\r\nETag: {TAG}\r\nTransfer-Encoding: chunked\r\n");
+            [format!("{head}\r\n{LENGTH:x}\r\n").as_bytes(), &pattern(LENGTH)].concat()
+        }),
+    ];
+    for (name, answer) in cases {
+        let server = cutting(answer);
+        let fetched = fetch_with(&patient(1), &[server.url("/file")]);
+        assert_eq!(server.heads().len(), RETRIES as usize + 1, "{name}");
+        assert_incomplete(&fetched, RETRIES + 1);
+    }
+}
+
+#[test]
+fn each_url_has_retries_of_its_own() {
+    let server = cutting(|_, _| whole(TAG));
+    let urls: Vec<_> = (0..4).map(|number| server.url(&format!("/{number}"))).collect();
+    let fetched = fetch_with(&patient(2), &urls);
+    assert_eq!(fetched.run.failures(), 4);
+    assert_eq!(server.heads().len(), 4 * (RETRIES as usize + 1));
+}
+
+#[test]
+fn ranges_that_are_honoured_once_are_one_step_forward() {
+    // The second request is continued; from the third on all begins anew.
+    let server =
+        cutting(
+            |head, number| {
+                if number == 1 { ranged(head, TAG, &pattern(LENGTH)) } else { whole(TAG) }
+            },
+        );
+    let fetched = fetch_with(&patient(1), &[server.url("/file")]);
+    assert_incomplete(&fetched, 2 + RETRIES);
+    assert_eq!(server.heads().len(), 2 + RETRIES as usize);
+}
+
+#[test]
+fn a_part_of_an_earlier_run_is_where_progress_begins() {
+    let server = cutting(|_, number| if number % 2 == 0 { whole(TAG) } else { whole("\"new\"") });
+    let directory = tempfile::tempdir().unwrap();
+    fs::write(directory.path().join("file.part"), &pattern(LENGTH)[..=CUT]).unwrap();
+    let notes = format!(
+        r#"{{"url":"{}","validator":{{"tag":"\"v1\""}},"length":{LENGTH}}}"#,
+        server.url("/file")
+    );
+    fs::write(directory.path().join("file.part.json"), notes).unwrap();
+    let fetched = fetch_into(directory, &patient(1), &[server.url("/file")]);
+    assert_incomplete(&fetched, RETRIES + 1);
+}
+
+#[test]
+fn a_server_that_honours_ranges_and_cuts_each_answer_completes_a_file_of_any_length() {
+    for step in [1000, 65_535, 65_536] {
+        let content = pattern(200 * step.min(1000) + step);
+        let copy = content.clone();
+        let server = Scripted::start(move |peer| {
+            if let Some(head) = peer.read_head() {
+                peer.send(cut(&ranged(&head, TAG, &copy), step));
+            }
+        });
+        let fetched = fetch_with(&patient(1), &[server.url("/file")]);
+        fetched.assert_success();
+        assert!(fetched.content("file") == content, "{step}");
+        let expected = content.len().div_ceil(step);
+        assert_eq!(fetched.run.outcomes[0].attempts as usize, expected, "{step}");
+        assert_eq!(fetched.run.outcomes[0].received, content.len() as u64);
+    }
+}
+
+#[test]
+fn a_split_file_that_is_begun_anew_again_and_again_comes_to_an_end() {
+    const LARGE: usize = 8 << 20;
+    type Answer = fn(&str, usize) -> Vec<u8>;
+    let cases: [(&str, Answer); 3] = [
+        ("no ranges", |_, _| answer("200 OK", &format!("ETag: {TAG}\r\n"), pattern(LARGE))),
+        ("a new ETag each time", |head, number| {
+            ranged(head, &format!("\"{number}\""), &pattern(LARGE))
+        }),
+        ("ranges for the helpers alone", |head, number| {
+            if number % 2 == 0 {
+                answer("200 OK", &format!("ETag: {TAG}\r\n"), pattern(LARGE))
+            } else {
+                ranged(head, TAG, &pattern(LARGE))
+            }
+        }),
+    ];
+    for (name, answer) in cases {
+        let server = cutting(answer);
+        let fetched = fetch_with(&splitting(4), &[server.url("/file")]);
+        let error = fetched.run.outcomes[0].result.as_ref().unwrap_err();
+        assert!(matches!(error, FetchError::Body(_) | FetchError::Changed), "{name}: {error:?}");
+        // Each helper ends with its first failure.
+        let most = 3 * (RETRIES as usize + 1) + 3;
+        assert!(server.heads().len() <= most, "{name}: {} requests", server.heads().len());
+    }
+}
+
+#[test]
+fn a_split_file_whose_pieces_are_all_cut_is_completed() {
+    let content = pattern(4 << 20);
+    let copy = content.clone();
+    let server = cutting(move |head, _| ranged(head, TAG, &copy));
+    let fetched = fetch_with(&splitting(4), &[server.url("/file")]);
+    fetched.assert_success();
+    assert!(fetched.content("file") == content);
+}
+
+#[test]
+fn a_refusal_is_excused_only_by_other_urls_that_came_to_their_end() {
+    type Answer = fn(&str) -> Vec<u8>;
+    // What the server says before it refuses is no sign that it serves others.
+    let cases: [(&str, Answer); 2] = [
+        ("redirected", |head| {
+            if head.contains(" /busy ") {
+                answer("503 Service Unavailable", "", "")
+            } else {
+                redirect(302, "/busy")
+            }
+        }),
+        ("another range", |head| {
+            if range(head).is_some() {
+                answer("206 Partial Content", "Content-Range: bytes 5-9/10\r\n", "56789")
+            } else {
+                answer("429 Too Many Requests", "", "")
+            }
+        }),
+    ];
+    for (name, answer) in cases {
+        let server = cutting(move |head, _| answer(head));
+        let directory = tempfile::tempdir().unwrap();
+        let urls = ["/a", "/b"].map(|path| server.url(path));
+        for (file, url) in ["a", "b"].iter().zip(&urls) {
+            fs::write(directory.path().join(format!("{file}.part")), "012").unwrap();
+            let notes = format!(r#"{{"url":"{url}","validator":{{"tag":"\"v1\""}},"length":10}}"#);
+            fs::write(directory.path().join(format!("{file}.part.json")), notes).unwrap();
+        }
+        let fetched = fetch_into(directory, &patient(2), &urls);
+        for outcome in &fetched.run.outcomes {
+            assert!(
+                matches!(outcome.result, Err(FetchError::Status { .. })),
+                "{name}: {outcome:?}"
+            );
+            // The one may be excused once, by the other's end.
+            assert!(outcome.attempts <= RETRIES + 2, "{name}: {outcome:?}");
+        }
+    }
+}
+
+#[test]
+fn a_refusal_in_between_changes_nothing() {
+    let server = cutting(|head, number| match number % 2 {
+        0 if head.contains(" /file ") => whole(TAG),
+        _ => answer("503 Service Unavailable", "", ""),
+    });
+    let fetched = fetch_with(&patient(1), &[server.url("/file")]);
+    assert_eq!(fetched.run.failures(), 1);
+    assert_eq!(server.heads().len(), RETRIES as usize + 1);
+}
