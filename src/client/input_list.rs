@@ -1,14 +1,13 @@
 //! A list of URLs in a file or on standard input.
 //!
-//! A line is a URL, perhaps with a tab and the name of its file behind it; empty lines and those that
-//! begin with `#` are passed over. Lines are read as they come: the list costs no more than what it
-//! lists. What a URL is worth is judged by `job`.
+//! A line is a URL, perhaps with a tab and the name of its file behind it, or a blank, `#` and a comment;
+//! empty lines and those that begin with `#` are passed over. Lines are read as they come: the list
+//! costs no more than what it lists. What a URL is worth is judged by `job`.
 
-use std::io::{self, BufRead, Read};
-use std::{error, fmt};
+use std::io::BufRead;
 
-/// Longest line of a list; what is longer is no URL that a server would take.
-pub const MAX_LINE_BYTES: usize = 64 * 1024;
+use super::text_lines::{BadLine, ListError, TextLines, excerpt};
+use super::{JobError, JobProblem};
 
 /// A URL that is wanted, not yet looked at.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -28,102 +27,136 @@ impl Wanted {
     }
 }
 
-/// Why a list cannot be read.
-#[derive(Debug)]
-pub enum ListError {
-    Io(io::Error),
-    /// This line is longer than [`MAX_LINE_BYTES`].
-    TooLong(usize),
-    /// This line is not UTF-8.
-    NotText(usize),
+/// What a list has.
+#[derive(Debug, Default)]
+pub struct InputList {
+    pub wanted: Vec<Wanted>,
+    /// Lines that cannot be read.
+    pub bad_lines: Vec<JobError>,
 }
 
-impl fmt::Display for ListError {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Self::Io(_) => f.write_str("cannot read the list of URLs"),
-            Self::TooLong(line) => write!(f, "line {line} is longer than {MAX_LINE_BYTES} bytes"),
-            Self::NotText(line) => write!(f, "line {line} is not UTF-8"),
-        }
-    }
+/// What becomes of a list with lines that cannot be read.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum BadLines {
+    /// It is of no use, so reading ends with a line that is too long: it may have no end.
+    #[default]
+    Refuse,
+    /// The others are read.
+    Skip,
 }
 
-impl error::Error for ListError {
-    fn source(&self) -> Option<&(dyn error::Error + 'static)> {
-        match self {
-            Self::Io(error) => Some(error),
-            Self::TooLong(_) | Self::NotText(_) => None,
-        }
-    }
-}
-
-/// Reads a list to its end.
+/// Reads a list, to its end if all lines can be read.
 ///
 /// # Errors
-/// The reader's, or a line that can be no URL at all.
-pub fn read_list(mut list: impl BufRead) -> Result<Vec<Wanted>, ListError> {
-    let (mut wanted, mut line) = (Vec::new(), Vec::new());
-    for number in 1.. {
-        line.clear();
-        let most = MAX_LINE_BYTES as u64 + 2;
-        if list.by_ref().take(most).read_until(b'\n', &mut line).map_err(ListError::Io)? == 0 {
+/// The reader's, or the list is no text.
+pub fn read_list(list: impl BufRead, bad_lines: BadLines) -> Result<InputList, ListError> {
+    let (mut lines, mut found) = (TextLines::new(list)?, InputList::default());
+    while let Some((number, line)) = lines.next_line().map_err(ListError::Io)? {
+        let (url, problem) = match line {
+            Ok(text) => {
+                found.wanted.extend(parse_line(&text, number));
+                continue;
+            }
+            Err(BadLine::NotText { encoding, text }) => {
+                (excerpt(&text), JobProblem::NotText(encoding))
+            }
+            Err(BadLine::TooLong { beginning }) => (beginning, JobProblem::LongLine),
+        };
+        let is_long = problem == JobProblem::LongLine;
+        found.bad_lines.push(JobError { url, line: Some(number), problem });
+        if is_long && bad_lines == BadLines::Refuse {
             break;
         }
-        let text = line.strip_suffix(b"\n").unwrap_or(&line);
-        if text.len() > MAX_LINE_BYTES {
-            return Err(ListError::TooLong(number));
-        }
-        let text = str::from_utf8(text).map_err(|_| ListError::NotText(number))?;
-        // Some editors begin a file with a byte order mark.
-        let text = if number == 1 { text.trim_start_matches('\u{feff}') } else { text };
-        wanted.extend(parse_line(text, number));
     }
-    Ok(wanted)
+    Ok(found)
 }
 
 fn parse_line(line: &str, number: usize) -> Option<Wanted> {
-    let line = line.trim();
+    let line = line.trim_start();
     if line.is_empty() || line.starts_with('#') {
         return None;
     }
     let (url, name) = match line.split_once('\t') {
-        Some((url, name)) => (url.trim_end(), Some(name.trim().to_owned())),
+        Some((url, name)) => (url, Some(name)),
         None => (line, None),
     };
-    Some(Wanted { url: url.to_owned(), name, line: Some(number) })
+    let (url, name) = match comment(url) {
+        // A tab within the comment divides nothing.
+        Some(at) => (&url[..at], None),
+        None => (url, name),
+    };
+    // A name may begin or end with a space, as those in a list of failures do, but not with a tab.
+    let name = name.map(|name| name.trim_matches('\t')).filter(|name| !name.trim().is_empty());
+    let (url, name) = (url.trim_end().to_owned(), name.map(str::to_owned));
+    Some(Wanted { url, name, line: Some(number) })
+}
+
+/// Where a comment begins behind a URL: `#` right behind something else is a fragment.
+fn comment(url: &str) -> Option<usize> {
+    let mut signs = url.match_indices('#').map(|(at, _)| at);
+    signs.find(|at| url[..*at].ends_with(char::is_whitespace))
 }
 
 #[cfg(test)]
 mod tests {
+    use super::super::MAX_LINE_BYTES;
     use super::*;
 
-    #[test]
-    fn a_line_is_a_url_and_perhaps_a_name() {
-        let list =
-            "\u{feff}http://a/1\r\n\n  # a comment\nhttp://a/2#x\tsub/two.txt\n\t\nhttp://a/3";
-        let found: Vec<_> = read_list(list.as_bytes())
-            .unwrap()
-            .into_iter()
-            .map(|wanted| (wanted.url, wanted.name, wanted.line.unwrap()))
-            .collect();
-        assert_eq!(
-            found,
-            [
-                ("http://a/1".into(), None, 1),
-                ("http://a/2#x".into(), Some("sub/two.txt".into()), 4),
-                ("http://a/3".into(), None, 6)
-            ]
-        );
+    fn wanted(list: &str) -> Vec<(String, Option<String>, usize)> {
+        let found = read_list(list.as_bytes(), BadLines::Skip).unwrap();
+        assert_eq!(found.bad_lines, [], "{list:?}");
+        let parts = |wanted: Wanted| (wanted.url, wanted.name, wanted.line.unwrap());
+        found.wanted.into_iter().map(parts).collect()
     }
 
     #[test]
-    fn a_line_has_a_limit_and_is_text() {
-        let line = |length: usize| "x".repeat(length) + "\nhttp://a/";
-        assert_eq!(read_list(line(MAX_LINE_BYTES - 1).as_bytes()).unwrap().len(), 2);
-        assert_eq!(read_list(line(MAX_LINE_BYTES).as_bytes()).unwrap().len(), 2);
-        let error = read_list(line(MAX_LINE_BYTES + 1).as_bytes()).unwrap_err();
-        assert!(matches!(error, ListError::TooLong(1)), "{error}");
-        let error = read_list(&b"http://a/\n\xff\n"[..]).unwrap_err();
-        assert!(matches!(error, ListError::NotText(2)), "{error}");
+    fn a_line_is_a_url_and_perhaps_a_name_or_a_comment() {
+        for (line, url, name) in [
+            ("http://a/1", "http://a/1", None),
+            (" \t http://a/1 \t ", "http://a/1", None),
+            ("\u{a0}http://a/1\u{a0}\u{3000}", "http://a/1", None),
+            ("http://a/1#x", "http://a/1#x", None),
+            ("http://a/1#x #y", "http://a/1#x", None),
+            ("http://a/1 # a comment", "http://a/1", None),
+            ("http://a/1   #a", "http://a/1", None),
+            ("http://a/1\u{a0}#a", "http://a/1", None),
+            ("http://a/1 # see http://a/2\tx", "http://a/1", None),
+            ("http://a/1\tone.txt", "http://a/1", Some("one.txt")),
+            ("http://a/1#x\tsub/one # 1.txt", "http://a/1#x", Some("sub/one # 1.txt")),
+            ("http://a/1 \t# 1", "http://a/1", Some("# 1")),
+            ("http://a/1\t\tone\ttwo\t", "http://a/1", Some("one\ttwo")),
+            ("http://a/1\t one ", "http://a/1", Some(" one ")),
+        ] {
+            let expected = vec![(url.to_owned(), name.map(str::to_owned), 1)];
+            for end in ["", "\n", "\r\n", "\r"] {
+                let found = wanted(&format!("\u{feff}{line}{end}"));
+                assert_eq!(found, expected, "{line:?} {end:?}");
+            }
+        }
+        for nothing in ["", " ", "\t", "# a", " \t# a", "#http://a/", "\u{a0}"] {
+            let found = wanted(&format!("{nothing}\n{nothing}\r\n{nothing}\nhttp://a/1"));
+            assert_eq!(found, [("http://a/1".to_owned(), None, 4)], "{nothing:?}");
+        }
+    }
+
+    #[test]
+    fn a_line_that_cannot_be_read_is_one_bad_line() {
+        let long = "x".repeat(MAX_LINE_BYTES + 1);
+        let list = [b"http://a/1\nhttp://a/\xff\n", long.as_bytes(), b"\nhttp://a/2\n"].concat();
+        let found = read_list(&list[..], BadLines::Skip).unwrap();
+        let urls: Vec<_> = found.wanted.iter().map(|wanted| (&*wanted.url, wanted.line)).collect();
+        assert_eq!(urls, [("http://a/1", Some(1)), ("http://a/2", Some(4))]);
+        let messages: Vec<_> = found.bad_lines.iter().map(ToString::to_string).collect();
+        let beginning = "x".repeat(60);
+        let expected = [
+            "line 2: \"http://a/\u{fffd}\" is not UTF-8".to_owned(),
+            format!("line 3: \"{beginning}…\" is longer than 65536 bytes"),
+        ];
+        assert_eq!(messages, expected);
+        let found = read_list(&list[..], BadLines::Refuse).unwrap();
+        assert_eq!((found.wanted.len(), found.bad_lines.len()), (1, 2));
+        let list = [b"\xff\xfe", &b"h\0\0\xd8\n\0"[..]].concat();
+        let found = read_list(&list[..], BadLines::Refuse).unwrap();
+        assert!(found.bad_lines[0].to_string().ends_with("is not UTF-16"), "{found:?}");
     }
 }

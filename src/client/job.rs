@@ -11,7 +11,7 @@ use url::Url;
 
 use super::credentials::Credentials;
 use super::names::Names;
-use super::{ChecksumList, Expected, OutputDirectory, Wanted, file_name};
+use super::{ChecksumList, Expected, MAX_LINE_BYTES, OutputDirectory, Wanted, file_name};
 
 /// One URL to fetch.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -64,7 +64,7 @@ pub struct Plan {
 /// A URL that cannot be fetched, whatever its server says.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct JobError {
-    /// The URL as it was given.
+    /// The URL as it was given, or the beginning of a line that cannot be read.
     pub url: String,
     /// The line of its list.
     pub line: Option<usize>,
@@ -80,6 +80,14 @@ pub enum JobProblem {
     Scheme(String),
     /// A file name that would leave the output directory.
     Name(String),
+    /// Further URLs behind the first.
+    SeveralUrls,
+    /// A blank in a list's URL, where it could as well be meant to divide two things.
+    Blank,
+    /// A line with bytes that are no characters in this encoding, that of its list.
+    NotText(&'static str),
+    /// A line longer than [`MAX_LINE_BYTES`].
+    LongLine,
 }
 
 impl fmt::Display for JobError {
@@ -87,7 +95,8 @@ impl fmt::Display for JobError {
         if let Some(line) = self.line {
             write!(f, "line {line}: ")?;
         }
-        let url = self.url.escape_debug();
+        let url = without_credentials(&self.url);
+        let url = url.escape_debug();
         match &self.problem {
             JobProblem::Malformed(_) => write!(f, "\"{url}\" is not a URL"),
             JobProblem::Scheme(scheme) => {
@@ -95,6 +104,12 @@ impl fmt::Display for JobError {
             }
             JobProblem::Name(name) => {
                 write!(f, "\"{}\" is no file beneath the output directory", name.escape_debug())
+            }
+            JobProblem::SeveralUrls => write!(f, "\"{url}\" is more than one URL"),
+            JobProblem::Blank => write!(f, "\"{url}\" has a blank in it"),
+            JobProblem::NotText(encoding) => write!(f, "\"{url}\" is not {encoding}"),
+            JobProblem::LongLine => {
+                write!(f, "\"{url}\" is longer than {MAX_LINE_BYTES} bytes")
             }
         }
     }
@@ -104,7 +119,12 @@ impl error::Error for JobError {
     fn source(&self) -> Option<&(dyn error::Error + 'static)> {
         match &self.problem {
             JobProblem::Malformed(error) => Some(error),
-            JobProblem::Scheme(_) | JobProblem::Name(_) => None,
+            JobProblem::Scheme(_)
+            | JobProblem::Name(_)
+            | JobProblem::SeveralUrls
+            | JobProblem::Blank
+            | JobProblem::NotText(_)
+            | JobProblem::LongLine => None,
         }
     }
 }
@@ -124,8 +144,9 @@ pub fn plan(
         existing == Existing::Number && directory.path().join(name).symlink_metadata().is_ok()
     };
     for wanted in wanted {
+        let parsed = parse(&wanted);
         let Wanted { url: text, name, line } = wanted;
-        let (url, credentials) = match parse(&text) {
+        let (url, credentials) = match parsed {
             Ok(parsed) => parsed,
             Err(problem) => {
                 plan.errors.push(JobError { url: text, line, problem });
@@ -175,7 +196,7 @@ impl Wanted {
     /// # Errors
     /// It cannot.
     pub fn check(&self) -> Result<(), JobError> {
-        let checked = parse(&self.url).and_then(|_| match &self.name {
+        let checked = parse(self).and_then(|_| match &self.name {
             Some(name) if file_name::chosen(name).is_none() => Err(JobProblem::Name(name.clone())),
             _ => Ok(()),
         });
@@ -183,14 +204,41 @@ impl Wanted {
     }
 }
 
-fn parse(text: &str) -> Result<(Url, Option<Credentials>), JobProblem> {
+fn parse(wanted: &Wanted) -> Result<(Url, Option<Credentials>), JobProblem> {
+    let text = wanted.url.trim();
+    // The URL standard would encode the blank, and make one URL of them.
+    if text.split_whitespace().filter(|word| begins_url(word)).count() > 1 {
+        return Err(JobProblem::SeveralUrls);
+    }
     let mut url = Url::parse(text).map_err(JobProblem::Malformed)?;
     if !is_supported(&url) {
         return Err(JobProblem::Scheme(url.scheme().to_owned()));
     }
+    if wanted.line.is_some() && text.contains(' ') {
+        return Err(JobProblem::Blank);
+    }
     url.set_fragment(None);
     let credentials = Credentials::take_from(&mut url);
     Ok((url, credentials))
+}
+
+fn begins_url(word: &str) -> bool {
+    word.split_once("://").is_some_and(|(scheme, _)| {
+        ["http", "https"].iter().any(|known| scheme.eq_ignore_ascii_case(known))
+    })
+}
+
+/// What was given for a URL, without the user names and passwords in it.
+fn without_credentials(text: &str) -> String {
+    let mut parts = text.split("://");
+    let mut shown = parts.next().unwrap_or_default().to_owned();
+    for part in parts {
+        let ends = |character: char| "/?#\\".contains(character) || character.is_whitespace();
+        let (authority, rest) = part.split_at(part.find(ends).unwrap_or(part.len()));
+        let host = authority.rsplit('@').next().unwrap_or_default();
+        shown.extend(["://", host, rest]);
+    }
+    shown
 }
 
 /// The client speaks this URL's protocol.
@@ -276,6 +324,26 @@ mod tests {
             let error = &plan.errors[0];
             assert_eq!((error.url.as_str(), error.to_string().as_str()), (url, message));
         }
+        for (url, line, message) in [
+            ("http://a/1 http://a/2", None, "\"http://a/1 http://a/2\" is more than one URL"),
+            ("http://a:80\nHTTPS://b", None, "\"http://a:80\\nHTTPS://b\" is more than one URL"),
+            (
+                "http://a/1\u{a0}http://b",
+                Some(7),
+                "\"http://a/1\\u{a0}http://b\" is more than one URL",
+            ),
+            ("see http://a/", Some(7), "\"see http://a/\" is not a URL"),
+            ("http://a/b c", Some(7), "\"http://a/b c\" has a blank in it"),
+            ("not a url", Some(7), "\"not a url\" is not a URL"),
+            ("http://u:p@a/ https://v@b?@", None, "\"http://a/ https://b?@\" is more than one URL"),
+            ("ftp://u:p@a", None, "cannot fetch \"ftp://a\": the scheme ftp is not supported"),
+        ] {
+            let error = Wanted { line, ..Wanted::url(url) }.check().unwrap_err();
+            let line = if line.is_some() { "line 7: " } else { "" };
+            assert_eq!(error.to_string(), format!("{line}{message}"));
+        }
+        // Quotes divide a command line, and the URL standard encodes the blank.
+        assert_eq!(plan_flat(&["http://a/b c", "http://a/b%20c"]).duplicates, 1);
         let problem = JobProblem::Name("../x".into());
         let error = JobError { url: "http://a/".into(), line: Some(3), problem };
         assert_eq!(error.to_string(), "line 3: \"../x\" is no file beneath the output directory");

@@ -57,7 +57,7 @@ pub use error::{Cause, FetchError, Phase};
 pub use fetch::MAX_REDIRECTS;
 pub use file_name::MAX_NAME_BYTES;
 pub use har::write_har;
-pub use input_list::{ListError, MAX_LINE_BYTES, Wanted, read_list};
+pub use input_list::{BadLines, InputList, Wanted, read_list};
 pub use job::{Existing, Job, JobError, JobProblem, Layout, Plan, plan};
 pub use json::write_json;
 pub use observer::{Observer, Silent};
@@ -73,4 +73,5 @@ pub use settings::{
 };
 pub use stop::{Stop, StopReason};
 pub use summary::{Spread, Summary};
+pub use text_lines::{ListError, MAX_LINE_BYTES};
 pub use tls::{Trust, TrustError};

@@ -8,7 +8,7 @@ use std::io::{self, BufRead, Chain, Cursor, Read};
 use std::{error, fmt, mem};
 
 /// Longest line of a list in bytes, its end left out; no URL that a server takes is as long.
-pub(super) const MAX_LINE_BYTES: usize = 64 * 1024;
+pub const MAX_LINE_BYTES: usize = 64 * 1024;
 
 /// How much of a line that cannot be read is kept for its message, in bytes.
 const EXCERPT_BYTES: usize = 60;
@@ -66,31 +66,22 @@ impl error::Error for ListError {
 
 /// How the characters of a list are coded.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Encoding {
+enum Encoding {
     Utf8,
     Utf16(ByteOrder),
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum ByteOrder {
+enum ByteOrder {
     LittleEndian,
     BigEndian,
-}
-
-impl fmt::Display for Encoding {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(match self {
-            Self::Utf8 => "UTF-8",
-            Self::Utf16(_) => "UTF-16",
-        })
-    }
 }
 
 /// A line that cannot be read.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) enum BadLine {
-    /// Bytes that are no characters, each shown as U+FFFD.
-    NotText { encoding: Encoding, text: String },
+    /// There are bytes that are no characters in this encoding; U+FFFD stands for them.
+    NotText { encoding: &'static str, text: String },
     /// Longer than [`MAX_LINE_BYTES`]; this is its beginning.
     TooLong { beginning: String },
 }
@@ -177,7 +168,7 @@ impl<R: BufRead> TextLines<R> {
         } else if is_text {
             Ok(text)
         } else {
-            Err(BadLine::NotText { encoding: self.encoding, text })
+            Err(BadLine::NotText { encoding: self.encoding.name(), text })
         };
         Ok(Some((self.number, line)))
     }
@@ -209,6 +200,13 @@ impl<R: BufRead> TextLines<R> {
 }
 
 impl Encoding {
+    fn name(self) -> &'static str {
+        match self {
+            Self::Utf8 => "UTF-8",
+            Self::Utf16(_) => "UTF-16",
+        }
+    }
+
     fn unit_bytes(self) -> usize {
         match self {
             Self::Utf8 => 1,
@@ -299,21 +297,16 @@ mod tests {
         let not_text = |encoding, text: &str| Err(BadLine::NotText { encoding, text: text.into() });
         assert_eq!(
             lines(b"a\nb\xff\xe9\nc\n"),
-            [
-                (1, Ok("a".into())),
-                (2, not_text(Encoding::Utf8, "b\u{fffd}\u{fffd}")),
-                (3, Ok("c".into()))
-            ]
+            [(1, Ok("a".into())), (2, not_text("UTF-8", "b\u{fffd}\u{fffd}")), (3, Ok("c".into()))]
         );
         // A lone surrogate, and half a unit at the end.
-        let little = Encoding::Utf16(ByteOrder::LittleEndian);
         assert_eq!(
             lines(b"\xff\xfea\0\n\0b\0\0\xd8\n\0c\0\n\0d"),
             [
                 (1, Ok("a".into())),
-                (2, not_text(little, "b\u{fffd}")),
+                (2, not_text("UTF-16", "b\u{fffd}")),
                 (3, Ok("c".into())),
-                (4, not_text(little, "\u{fffd}"))
+                (4, not_text("UTF-16", "\u{fffd}"))
             ]
         );
     }

@@ -6,6 +6,7 @@ mod client_connections;
 mod client_cut_answers;
 mod client_fetch;
 mod client_limits;
+mod client_lists;
 mod client_misfortunes;
 mod client_options;
 mod client_peers;

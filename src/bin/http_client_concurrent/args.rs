@@ -39,11 +39,12 @@ pub(crate) struct Args {
     #[arg(long, num_args = 1.., value_name = "URL")]
     pub(crate) urls: Vec<String>,
 
-    /// Read URLs from a file, one a line, perhaps with a tab and a file name; - is standard input
+    /// Read URLs from a file, one a line, perhaps with a tab and a file name, or a blank, # and a comment;
+    /// - is standard input
     #[arg(short, long, value_name = "FILE")]
     pub(crate) input_file: Option<PathBuf>,
 
-    /// Leave out what is no URL, rather than fetch nothing
+    /// Leave out what is no URL, and lines that cannot be read, rather than fetch nothing
     #[arg(long)]
     pub(crate) skip_bad_urls: bool,
 

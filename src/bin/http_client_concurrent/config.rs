@@ -8,9 +8,9 @@ use std::{env, error};
 
 use anyhow::{Context as _, anyhow, bail};
 use http_concurrent::client::{
-    Content, Digest, Downgrade, Durability, Existing, JobError, JobProblem, Layout, Naming,
-    Opening, OutputDirectory, Partial, Plan, Proxies, RequestFields, RetryPolicy, Saving, Settings,
-    Timeouts, Trust, Wanted, plan, read_list,
+    BadLines, Content, Digest, Downgrade, Durability, Existing, InputList, JobError, JobProblem,
+    Layout, Naming, Opening, OutputDirectory, Partial, Plan, Proxies, RequestFields, RetryPolicy,
+    Saving, Settings, Timeouts, Trust, Wanted, plan, read_list,
 };
 
 use crate::args::Args;
@@ -30,16 +30,18 @@ impl Config {
     /// Checks all that can be checked before anything is fetched.
     pub(crate) fn resolve(args: &Args) -> anyhow::Result<Self> {
         let settings = settings(args)?;
-        let wanted = wanted(args)?;
+        let list = wanted(args)?;
         // Checked before the directory is made, so that a slip leaves no trace.
         let checksums = args.checksum_file.as_deref().map(checksums::read).transpose()?;
         let layout = if args.keep_paths { Layout::Mirrored } else { Layout::Flat };
-        refuse_bad(&wanted, args)?;
+        refuse_bad(&list, args)?;
         // Where nothing is written, no directory is made either.
         let output = if args.lab.discard { env::temp_dir() } else { args.output.clone() };
         let directory = OutputDirectory::prepare(output)
             .map_err(|error| with_advice(error, "choose another one with -o"))?;
-        let mut plan = plan(wanted, layout, settings.saving.existing, &directory);
+        let mut plan = plan(list.wanted, layout, settings.saving.existing, &directory);
+        plan.errors.extend(list.bad_lines);
+        plan.errors.sort_by_key(|error| error.line);
         for error in &plan.errors {
             log::warn!("{:#}: left out", describe(error));
         }
@@ -115,30 +117,35 @@ fn saving(args: &Args) -> Saving {
 }
 
 /// The URLs of the command line, and those of the list behind them.
-fn wanted(args: &Args) -> anyhow::Result<Vec<Wanted>> {
-    let mut wanted: Vec<_> = args.urls.iter().map(Wanted::url).collect();
-    if let Some(path) = &args.input_file {
-        let list = if path == Path::new("-") {
-            read_list(io::stdin().lock())
-        } else {
-            let file = File::open(path)
-                .with_context(|| format!("cannot open the list {}", path.display()))?;
-            read_list(BufReader::new(file))
-        };
-        wanted.extend(list.with_context(|| path.display().to_string())?);
-    }
-    if wanted.is_empty() {
+fn wanted(args: &Args) -> anyhow::Result<InputList> {
+    let mut list = match &args.input_file {
+        Some(path) => read(path, args).with_context(|| path.display().to_string())?,
+        None => InputList::default(),
+    };
+    list.wanted.splice(..0, args.urls.iter().map(Wanted::url));
+    if list.wanted.is_empty() && list.bad_lines.is_empty() {
         bail!("there is no URL in the list");
     }
-    Ok(wanted)
+    Ok(list)
+}
+
+fn read(path: &Path, args: &Args) -> anyhow::Result<InputList> {
+    let bad_lines = if args.skip_bad_urls { BadLines::Skip } else { BadLines::Refuse };
+    if path == Path::new("-") {
+        return Ok(read_list(io::stdin().lock(), bad_lines)?);
+    }
+    let file = File::open(path).context("cannot open the list")?;
+    Ok(read_list(BufReader::new(file), bad_lines)?)
 }
 
 /// Names what cannot be fetched, all of it, unless it is to be left out.
-fn refuse_bad(wanted: &[Wanted], args: &Args) -> anyhow::Result<()> {
+fn refuse_bad(list: &InputList, args: &Args) -> anyhow::Result<()> {
     if args.skip_bad_urls {
         return Ok(());
     }
-    let errors: Vec<_> = wanted.iter().filter_map(|wanted| wanted.check().err()).collect();
+    let mut errors: Vec<_> = list.wanted.iter().filter_map(|wanted| wanted.check().err()).collect();
+    errors.extend_from_slice(&list.bad_lines);
+    errors.sort_by_key(|error| error.line);
     let mut messages: Vec<_> =
         errors.iter().take(BAD_URLS_NAMED).map(|error| format!("{:#}", describe(error))).collect();
     if errors.len() > BAD_URLS_NAMED {
@@ -159,6 +166,11 @@ fn describe(error: &JobError) -> anyhow::Error {
         JobProblem::Malformed(_) => "write it in full, such as http://localhost:20001/file1.txt",
         JobProblem::Scheme(_) => "write a URL that begins with http:// or https://",
         JobProblem::Name(_) => "write a name without .. and without a slash at either end",
+        JobProblem::SeveralUrls if error.line.is_some() => "write each on a line of its own",
+        JobProblem::SeveralUrls => "write each as an argument of its own",
+        JobProblem::Blank => "write %20 for a blank within a URL, and a tab before a file name",
+        JobProblem::NotText(_) => "write the list in one encoding, or %XX for such bytes",
+        JobProblem::LongLine => "write each URL on a line of its own",
     };
     with_advice(error.clone(), advice)
 }
