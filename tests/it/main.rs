@@ -5,6 +5,7 @@ mod client_checksums;
 mod client_connections;
 mod client_cut_answers;
 mod client_fetch;
+mod client_hangup;
 mod client_limits;
 mod client_lists;
 mod client_misfortunes;

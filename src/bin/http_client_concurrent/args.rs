@@ -27,7 +27,8 @@ use crate::lab_args::LabArgs;
         http_proxy, https_proxy, all_proxy and no_proxy are heeded. RUST_LOG, when it is set, decides \
         what is logged.\n\
         The exit status is 0 when every URL is there whole, 1 when any is not, 2 when the command line \
-        (or a list it names) cannot be used, and 130 when the run was interrupted.\n\n\
+        (or a list it names) cannot be used, and 130 when the run was interrupted \
+        (SIGINT, SIGTERM, or SIGHUP unless it was ignored, as nohup does).\n\n\
         Examples:\n  \
         http_client_concurrent -urls http://host/a.txt http://host/b.txt -c 10\n  \
         http_client_concurrent -i list.txt -o downloads --failed-list failed.txt\n  \

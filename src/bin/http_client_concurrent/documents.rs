@@ -7,6 +7,8 @@ use std::path::Path;
 
 use anyhow::{Context as _, bail};
 use http_concurrent::client::{Job, Run, write_har, write_json};
+use rustix::fs::{FileType, fstat};
+use rustix::io::Errno;
 
 use crate::args::Args;
 
@@ -48,17 +50,32 @@ pub(crate) fn write(args: &Args, jobs: &[Job], run: &Run, interrupted: bool) -> 
             _ => write_failed(out, jobs, run),
         };
         let written = if is_stdout(path) {
-            match document(&mut io::stdout().lock()) {
-                // Nobody reads on, but the files are there.
-                Err(error) if error.kind() == io::ErrorKind::BrokenPipe => Ok(()),
-                written => written,
-            }
+            write_to_stdout(document)
         } else {
             File::create(path).and_then(|mut file| document(&mut file))
         };
         written.with_context(|| format!("cannot write {}", path.display()))?;
     }
     Ok(())
+}
+
+/// Writes to the standard output. That nobody reads on, as the pipe's other end was closed or the terminal
+/// hung up, is no failure: the files are there.
+pub(crate) fn write_to_stdout(
+    write: impl FnOnce(&mut dyn Write) -> io::Result<()>,
+) -> io::Result<()> {
+    let mut stdout = io::stdout().lock();
+    let written = write(&mut stdout).and_then(|()| stdout.flush());
+    let is_device = || {
+        let stat = fstat(&stdout);
+        stat.is_ok_and(|stat| FileType::from_raw_mode(stat.st_mode) == FileType::CharacterDevice)
+    };
+    match written {
+        Err(error) if error.kind() == io::ErrorKind::BrokenPipe => Ok(()),
+        // How a terminal that hung up answers; of a file it is a failure of the disk.
+        Err(error) if Errno::from_io_error(&error) == Some(Errno::IO) && is_device() => Ok(()),
+        written => written,
+    }
 }
 
 /// One of them has the standard output to itself.

@@ -242,11 +242,8 @@ impl Rendered {
             _ if args.quiet => return Ok(()),
             _ => &printed,
         };
-        match io::stdout().lock().write_all(printed.as_bytes()) {
-            // Nobody reads on, but the report is there.
-            Err(error) if error.kind() == io::ErrorKind::BrokenPipe => Ok(()),
-            written => written.context("cannot write the result"),
-        }
+        documents::write_to_stdout(|out| out.write_all(printed.as_bytes()))
+            .context("cannot write the result")
     }
 }
 

@@ -77,11 +77,8 @@ fn run(args: &Args, config: &Config, screen: &Screen) -> anyhow::Result<ExitCode
     let is_interrupted = stop.reason() == Some(StopReason::Interrupted);
     if !args.quiet && !documents::have_stdout(args) {
         let report = report::report(jobs, &run, report::Detail::of(args));
-        match io::stdout().lock().write_all(report.as_bytes()) {
-            // Nobody reads on, but the files are there.
-            Err(error) if error.kind() == io::ErrorKind::BrokenPipe => {}
-            written => written.context("cannot write the report")?,
-        }
+        documents::write_to_stdout(|out| out.write_all(report.as_bytes()))
+            .context("cannot write the report")?;
     }
     documents::write(args, jobs, &run, is_interrupted)?;
     Ok(if is_interrupted {

@@ -32,11 +32,15 @@ impl Screen {
     }
 }
 
-/// Writes above the bars.
+/// Writes whole lines above the bars.
 impl Write for Screen {
     fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
         match &self.bars {
-            Some(bars) => bars.suspend(|| io::stderr().write(bytes)),
+            // `suspend` would panic on a terminal that has hung up.
+            Some(bars) => {
+                bars.println(String::from_utf8_lossy(bytes).trim_end_matches('\n'))?;
+                Ok(bytes.len())
+            }
             None => io::stderr().write(bytes),
         }
     }

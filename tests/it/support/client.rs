@@ -3,8 +3,21 @@
 use std::path::Path;
 use std::process::{Command, Output};
 
+const CLIENT: &str = env!("CARGO_BIN_EXE_http_client_concurrent");
+
 pub(crate) fn program() -> Command {
-    let mut command = Command::new(env!("CARGO_BIN_EXE_http_client_concurrent"));
+    without_settings(Command::new(CLIENT))
+}
+
+/// The client, started by another program with these arguments before its own, such as nohup(1).
+pub(crate) fn program_under(launcher: &str, arguments: &[&str]) -> Command {
+    let mut command = Command::new(launcher);
+    command.args(arguments).arg(CLIENT);
+    without_settings(command)
+}
+
+/// Leaves out what the environment of the tests could change.
+fn without_settings(mut command: Command) -> Command {
     for name in ["RUST_LOG", "http_proxy", "https_proxy", "HTTPS_PROXY", "all_proxy", "ALL_PROXY"] {
         command.env_remove(name);
     }

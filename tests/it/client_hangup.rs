@@ -1,0 +1,137 @@
+//! The signals that end a run of the client: SIGINT, SIGTERM, and SIGHUP as a terminal that closes sends it.
+
+use std::fs;
+use std::os::fd::OwnedFd;
+use std::os::unix::fs::MetadataExt as _;
+use std::path::Path;
+use std::process::{Child, Command, Stdio};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::thread;
+use std::time::{Duration, Instant};
+
+use rustix::process::{Pid, Signal, kill_process};
+use rustix::pty::{OpenptFlags, grantpt, ioctl_tiocgptpeer, openpt, unlockpt};
+
+use crate::support::client::{program, program_under, stdout};
+use crate::support::fetching::names_in;
+use crate::support::ranged::pattern;
+use crate::support::scripted::{Scripted, answer, ok};
+use crate::support::{PATIENCE, wait_until};
+
+const LENGTH: usize = 300_000;
+
+/// `/done` is there at once, of `/slow` two thirds until `may_end`.
+fn server(may_end: &Arc<AtomicBool>) -> Scripted {
+    let may_end = Arc::clone(may_end);
+    Scripted::start(move |peer| {
+        while let Some(target) = peer.read_request() {
+            if target == "/done" {
+                peer.send(ok("Hello"));
+                continue;
+            }
+            let whole = answer("200 OK", "ETag: \"v1\"\r\n", pattern(LENGTH));
+            let (begin, rest) = whole.split_at(whole.len() - LENGTH / 3);
+            peer.send(begin);
+            let begun = Instant::now();
+            while !may_end.load(Ordering::SeqCst) && begun.elapsed() < PATIENCE {
+                thread::sleep(Duration::from_millis(2));
+            }
+            peer.send(rest);
+        }
+    })
+}
+
+/// Has the command fetch both, and waits until it holds what there is of them.
+fn started(mut command: Command, server: &Scripted, directory: &Path) -> Child {
+    let child = command
+        .args(["-urls", &server.url("/done"), &server.url("/slow"), "-c", "2"])
+        .args(["--json", "run.json"])
+        .current_dir(directory)
+        .spawn()
+        .unwrap();
+    let out = directory.join("downloads");
+    wait_until("one is there and the other on its way", || {
+        out.join("done").exists()
+            && out.join("slow.part").metadata().is_ok_and(|part| part.size() > 100_000)
+    });
+    child
+}
+
+fn signal(child: &Child, signal: Signal) {
+    kill_process(Pid::from_child(child), signal).unwrap();
+}
+
+fn assert_parts_are_kept(directory: &Path) {
+    assert_eq!(names_in(&directory.join("downloads")), ["done", "slow.part", "slow.part.json"]);
+    let json = fs::read_to_string(directory.join("run.json")).unwrap();
+    let run: serde_json::Value = serde_json::from_str(&json).unwrap();
+    assert_eq!((&run["interrupted"], &run["fetched"]), (&true.into(), &1.into()), "{json}");
+}
+
+#[test]
+fn the_first_signal_ends_the_run_in_order_whichever_it_is() {
+    for first in [Signal::INT, Signal::TERM, Signal::HUP] {
+        let may_end = Arc::new(AtomicBool::new(false));
+        let (server, directory) = (server(&may_end), tempfile::tempdir().unwrap());
+        let mut command = program();
+        command.stdout(Stdio::piped()).stderr(Stdio::piped());
+        let child = started(command, &server, directory.path());
+        signal(&child, first);
+        let output = child.wait_with_output().unwrap();
+        may_end.store(true, Ordering::SeqCst);
+        assert_eq!(output.status.code(), Some(130), "{first:?} {output:?}");
+        assert!(stdout(&output).contains("Downloaded       1 of 2 files"), "{first:?} {output:?}");
+        assert_parts_are_kept(directory.path());
+    }
+}
+
+#[test]
+fn under_nohup_a_hangup_changes_nothing() {
+    let may_end = Arc::new(AtomicBool::new(false));
+    let (server, directory) = (server(&may_end), tempfile::tempdir().unwrap());
+    let mut command = program_under("nohup", &[]);
+    command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped());
+    let child = started(command, &server, directory.path());
+    signal(&child, Signal::HUP);
+    let status = fs::read_to_string(format!("/proc/{}/status", child.id())).unwrap();
+    let ignored = status.lines().find_map(|line| line.strip_prefix("SigIgn:")).unwrap();
+    let ignored = u64::from_str_radix(ignored.trim(), 16).unwrap();
+    assert_eq!(ignored & 1, 1, "SIGHUP is the first: {status}");
+    may_end.store(true, Ordering::SeqCst);
+    let output = child.wait_with_output().unwrap();
+    assert_eq!(output.status.code(), Some(0), "{output:?}");
+    assert!(fs::read(directory.path().join("downloads/slow")).unwrap() == pattern(LENGTH));
+}
+
+/// A terminal that controls the process which has `other_side` for its standard input and output.
+fn terminal() -> (OwnedFd, OwnedFd) {
+    let flags = OpenptFlags::RDWR | OpenptFlags::NOCTTY | OpenptFlags::CLOEXEC;
+    let side = openpt(flags).unwrap();
+    grantpt(&side).unwrap();
+    unlockpt(&side).unwrap();
+    let other_side = ioctl_tiocgptpeer(&side, flags).unwrap();
+    (side, other_side)
+}
+
+#[test]
+fn a_terminal_that_closes_ends_the_run_as_a_signal_does() {
+    let may_end = Arc::new(AtomicBool::new(false));
+    let (server, directory) = (server(&may_end), tempfile::tempdir().unwrap());
+    let (side, other_side) = terminal();
+    let mut command = program_under("setsid", &["--ctty"]);
+    command.stdin(other_side.try_clone().unwrap());
+    command.stdout(other_side.try_clone().unwrap()).stderr(other_side);
+    let mut child = started(command, &server, directory.path());
+    // The command, which has the other side too, is gone.
+    drop(side);
+    let begun = Instant::now();
+    while child.try_wait().unwrap().is_none() && begun.elapsed() < PATIENCE {
+        thread::sleep(Duration::from_millis(2));
+    }
+    let _ = child.kill();
+    let status = child.wait().unwrap();
+    may_end.store(true, Ordering::SeqCst);
+    assert_eq!(status.code(), Some(130), "{status:?}");
+    assert_parts_are_kept(directory.path());
+}
