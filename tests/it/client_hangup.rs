@@ -33,8 +33,8 @@ fn server(may_end: &Arc<AtomicBool>) -> Scripted {
             let whole = answer("200 OK", "ETag: \"v1\"\r\n", pattern(LENGTH));
             let (begin, rest) = whole.split_at(whole.len() - LENGTH / 3);
             peer.send(begin);
-            let begun = Instant::now();
-            while !may_end.load(Ordering::SeqCst) && begun.elapsed() < PATIENCE {
+            let deadline = Instant::now() + PATIENCE;
+            while !may_end.load(Ordering::SeqCst) && Instant::now() < deadline {
                 thread::sleep(Duration::from_millis(2));
             }
             peer.send(rest);
