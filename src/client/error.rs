@@ -50,7 +50,7 @@ pub enum FetchError {
     Malformed(ResponseHeadError),
     /// More informational answers than any server has reason to send.
     Unending,
-    /// An answer other than success, and how long the server wants to be left alone.
+    /// An answer that does not bring the content, and how long the server wants to be left alone.
     Status { status: Status, retry_after: Option<Duration> },
     /// A `206` that is not the range that was asked for, or came unasked.
     Partial,
@@ -232,8 +232,17 @@ impl fmt::Display for FetchError {
             Self::Broken(_) => f.write_str("the connection broke before the answer"),
             Self::Malformed(error) => error.fmt(f),
             Self::Unending => f.write_str("the server sends informational answers without end"),
-            Self::Status { status, .. } => write!(f, "the server answered {status}"),
-            Self::Partial => f.write_str("the server sent another part than was asked for"),
+            Self::Status { status, .. } => {
+                write!(f, "the server answered {status}")?;
+                match status.code() {
+                    200..=299 => f.write_str(", which does not bring the file"),
+                    600.. => f.write_str(", which is not a valid HTTP status"),
+                    _ => Ok(()),
+                }
+            }
+            Self::Partial => {
+                f.write_str("the server answered 206 with another part than was asked for")
+            }
             Self::Changed => f.write_str("the content changed while it was fetched"),
             Self::Coded(coding) => {
                 write!(f, "the content is coded ({coding}) though no coding was asked for")
@@ -321,8 +330,10 @@ mod tests {
             (status(502), true),
             (status(503), true),
             (status(504), true),
+            (status(202), false),
             (status(404), false),
             (status(501), false),
+            (status(999), false),
             (tls(io::ErrorKind::UnexpectedEof), true),
             (tls(io::ErrorKind::InvalidData), false),
             (FetchError::Partial, false),

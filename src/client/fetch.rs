@@ -5,7 +5,7 @@
 //!                  ▲              ├─ 206, the rest that was asked for ─▶ body ─▶ behind the part
 //!                  │              ├─ 416, and nothing is missing ─▶ file
 //!                  └──── anew ────┼─ 206 or 416, but not for this part
-//!                                 ├─ 200 ─▶ body ─▶ file
+//!                                 ├─ 200 or 203 ─▶ body ─▶ file
 //!                                 └─ anything else ─▶ failure
 //! ```
 //!
@@ -354,6 +354,12 @@ fn redirect_target(
     }
 }
 
+/// The content of an answer with this status is the whole representation. Every other success, such as
+/// 202 or 204, brings something else or nothing (RFC 9110 §15.3).
+pub(super) fn is_whole(status: Status) -> bool {
+    matches!(status, Status::OK | Status::NON_AUTHORITATIVE_INFORMATION)
+}
+
 /// What an answer that is no redirect is worth, beside the part that is there.
 pub(super) fn worth(head: &ResponseHead, found: Option<&Found>) -> Result<Worth, FetchError> {
     let (status, fields) = (head.status(), head.fields());
@@ -375,7 +381,7 @@ pub(super) fn worth(head: &ResponseHead, found: Option<&Found>) -> Result<Worth,
             })
         }
         (Status::PARTIAL_CONTENT, None) => Err(FetchError::Partial),
-        _ if !status.is_success() => Err(FetchError::Status { status, retry_after: None }),
+        _ if !is_whole(status) => Err(FetchError::Status { status, retry_after: None }),
         _ => match coding_of(head) {
             Some(coding) => Err(FetchError::Coded(coding)),
             None => framing(head).map(Worth::Whole),

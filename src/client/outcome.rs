@@ -47,7 +47,7 @@ pub struct Saved {
 /// How a file came to be there.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Arrival {
-    /// From its server, with this status, a 2xx; or with 416, which says that nothing was missing.
+    /// From its server, with 200, 203 or 206; or with 416, which says that nothing was missing.
     Fetched { status: Status, continued_from: u64 },
     /// It was there before, and is left as it is.
     Skipped,

@@ -8,7 +8,7 @@ use std::time::SystemTime;
 
 use super::checksum::Hasher;
 use super::exchange::{Answer, framing};
-use super::fetch::{Fetcher, Record, coding_of, length_of};
+use super::fetch::{Fetcher, Record, coding_of, is_whole, length_of};
 use super::naming::Places;
 use super::part::{Completed, Completion, PART_SUFFIX, PartFile, forget};
 use super::resume::{Rest, last_modified};
@@ -160,8 +160,10 @@ impl<'r> Fetcher<'r> {
         let validator = &split.notes().validator;
         let answer = self.follow(job, Some(Rest { first, last: Some(last), validator }), record)?;
         let (status, fields) = (answer.head.status(), answer.head.fields());
-        let is_answer = status.is_success() || matches!(status, Status::RANGE_NOT_SATISFIABLE);
-        if !is_answer {
+        // Of these each says something of the range; any other is a failure, and what is there is kept.
+        let is_about_range = is_whole(status)
+            || matches!(status, Status::PARTIAL_CONTENT | Status::RANGE_NOT_SATISFIABLE);
+        if !is_about_range {
             let error = FetchError::Status { status, retry_after: None };
             return Err(self.refused(answer, error));
         }

@@ -2,7 +2,7 @@
 
 use std::fmt;
 
-/// A status code: three digits, whose first names the class.
+/// A status code: three digits, of which the first, from 1 to 5, names the class.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Status(u16);
 
@@ -10,6 +10,7 @@ impl Status {
     pub const CONTINUE: Self = Self(100);
     pub const SWITCHING_PROTOCOLS: Self = Self(101);
     pub const OK: Self = Self(200);
+    pub const NON_AUTHORITATIVE_INFORMATION: Self = Self(203);
     pub const NO_CONTENT: Self = Self(204);
     pub const PARTIAL_CONTENT: Self = Self(206);
     pub const MOVED_PERMANENTLY: Self = Self(301);
@@ -37,10 +38,11 @@ impl Status {
     pub const GATEWAY_TIMEOUT: Self = Self(504);
     pub const HTTP_VERSION_NOT_SUPPORTED: Self = Self(505);
 
-    /// A code as it came off the wire, or `None` outside 100 to 599 (RFC 9110 §15).
+    /// A code as it came off the wire, or `None` outside 100 to 999: from 600 on none is valid, but some
+    /// are in use, and are no success (RFC 9110 §15).
     #[must_use]
     pub const fn new(code: u16) -> Option<Self> {
-        if code >= 100 && code <= 599 { Some(Self(code)) } else { None }
+        if code >= 100 && code <= 999 { Some(Self(code)) } else { None }
     }
 
     #[must_use]
@@ -113,7 +115,7 @@ impl Status {
         self.0 >= 200 && self.0 < 300
     }
 
-    /// 4xx or 5xx.
+    /// 4xx or 5xx, and what is in no class.
     #[must_use]
     pub const fn is_error(self) -> bool {
         self.0 >= 400
@@ -141,8 +143,8 @@ mod tests {
     use super::*;
 
     #[test]
-    fn codes_outside_the_five_classes_are_refused() {
-        for (code, valid) in [(99, false), (100, true), (599, true), (600, false)] {
+    fn codes_of_other_than_three_digits_are_refused() {
+        for (code, valid) in [(99, false), (100, true), (600, true), (999, true), (1000, false)] {
             assert_eq!(Status::new(code).is_some(), valid, "{code}");
         }
     }

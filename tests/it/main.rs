@@ -17,6 +17,7 @@ mod client_resume;
 mod client_run;
 mod client_screen;
 mod client_split;
+mod client_statuses;
 mod client_tls;
 mod conformance_conditional;
 mod conformance_content;

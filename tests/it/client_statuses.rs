@@ -1,0 +1,169 @@
+//! Which statuses bring a file. All others are failures that say so, and leave what is there.
+
+use std::fs;
+use std::num::NonZeroUsize;
+use std::path::Path;
+
+use http_concurrent::client::{Cause, Content, FetchError, Partial, RetryPolicy, Saving, Settings};
+
+use crate::support::client::{run, stdout};
+use crate::support::fetching::{fetch, fetch_into, fetch_once, names_in, settings};
+use crate::support::ranged::{pattern, range};
+use crate::support::scripted::{Scripted, answer, ok};
+
+/// Successes that do not bring the representation, unassigned ones among them, and what is no success.
+const EMPTY: [&str; 12] = [
+    "201 Created",
+    "202 Accepted",
+    "204 No Content",
+    "205 Reset Content",
+    "207 Multi-Status",
+    "208 Already Reported",
+    "226 IM Used",
+    "299 Whatever",
+    "300 Multiple Choices",
+    "304 Not Modified",
+    "600 Unparseable",
+    "999 Request denied",
+];
+
+/// The answers with this status: without length or content, with a length of nothing, with content.
+fn answers(status: &str) -> Vec<Vec<u8>> {
+    let bare = format!("HTTP/1.1 {status}\r\nConnection: close\r\n\r\n");
+    vec![bare.into(), answer(status, "", ""), answer(status, "ETag: \"v1\"\r\n", "not the file")]
+}
+
+/// Every file of a directory, with what is in it.
+fn contents(directory: &Path) -> Vec<(String, Vec<u8>)> {
+    let content = |name: String| (name.clone(), fs::read(directory.join(&name)).unwrap());
+    names_in(directory).into_iter().map(content).collect()
+}
+
+#[test]
+fn an_answer_that_does_not_bring_the_representation_is_a_failure_that_names_its_status() {
+    for status in EMPTY {
+        for bytes in answers(status) {
+            let error = fetch_once(bytes.clone()).into_failure();
+            let code: u16 = status[..3].parse().unwrap();
+            assert_eq!(error.cause(), Cause::Status(code), "{}", bytes.escape_ascii());
+            assert!(error.to_string().contains(&status[..3]), "{error}");
+        }
+    }
+    let accepted = fetch_once(answer("202 Accepted", "", "")).into_failure().to_string();
+    assert_eq!(accepted, "the server answered 202 Accepted, which does not bring the file");
+    let denied = fetch_once(answer("999 Request denied", "", "")).into_failure().to_string();
+    assert_eq!(denied, "the server answered 999, which is not a valid HTTP status");
+}
+
+#[test]
+fn a_status_of_less_or_more_than_three_digits_is_malformed() {
+    for status in ["099 No", "99 No", "000 No", "1000 No", "2000 OK"] {
+        let error = fetch_once(answer(status, "", "content")).into_failure();
+        assert!(matches!(error, FetchError::Malformed(_)), "{status}: {error:?}");
+    }
+}
+
+#[test]
+fn a_file_comes_with_200_and_203() {
+    for status in ["200 OK", "203 Non-Authoritative Information", "200"] {
+        let fetched = fetch_once(answer(status, "", "content"));
+        fetched.assert_success();
+        assert_eq!(fetched.content("file"), b"content", "{status}");
+    }
+}
+
+/// Has each of the statuses answered where there is an older file, and a part with notes.
+fn leaves_all_as_it_was(settings: &Settings, missing: Option<&str>) {
+    for status in EMPTY {
+        for bytes in answers(status) {
+            let server = Scripted::start(move |peer| {
+                peer.read_request();
+                peer.send(&bytes);
+            });
+            let directory = tempfile::tempdir().unwrap();
+            let notes = format!(
+                r#"{{"url":"{}","validator":{{"tag":"\"v1\""}},"length":20{}}}"#,
+                server.url("/file"),
+                missing.map(|list| format!(r#","missing":{list}"#)).unwrap_or_default()
+            );
+            let part = if missing.is_some() { "01234567890123456789" } else { "01234" };
+            fs::write(directory.path().join("file"), "the older file").unwrap();
+            fs::write(directory.path().join("file.part"), part).unwrap();
+            fs::write(directory.path().join("file.part.json"), notes).unwrap();
+            let before = contents(directory.path());
+            let fetched = fetch_into(directory, settings, &[server.url("/file")]);
+            let outcome = &fetched.run.outcomes[0];
+            let code: u16 = status[..3].parse().unwrap();
+            let cause = outcome.result.as_ref().map_err(FetchError::cause);
+            assert_eq!(cause, Err(Cause::Status(code)));
+            assert_eq!(outcome.attempts, 1, "{status} is not worth a retry");
+            assert_eq!(contents(fetched.directory.path()), before, "{status}");
+        }
+    }
+}
+
+#[test]
+fn the_older_file_the_part_and_its_notes_stay() {
+    let retry = RetryPolicy { retries: 3, ..RetryPolicy::default() };
+    let one = Settings { retry, ..settings(1) };
+    leaves_all_as_it_was(&one, None);
+    // A part of several pieces, continued over one connection and over four.
+    let four = Settings { split: NonZeroUsize::new(4).unwrap(), retry, ..settings(4) };
+    leaves_all_as_it_was(&one, Some("[[3,4],[9,19]]"));
+    leaves_all_as_it_was(&four, Some("[[3,4],[9,19]]"));
+    let with = |saving| Settings { saving, ..one.clone() };
+    leaves_all_as_it_was(&with(Saving { partial: Partial::Discard, ..Saving::default() }), None);
+    leaves_all_as_it_was(&with(Saving { content: Content::Discarded, ..Saving::default() }), None);
+}
+
+#[test]
+fn a_split_file_whose_server_stops_bringing_it_keeps_what_is_there() {
+    const LENGTH: usize = 8 << 20;
+    let server = Scripted::start(|peer| {
+        while let Some(head) = peer.read_head() {
+            if range(&head).is_some() {
+                peer.send(answer("202 Accepted", "", ""));
+            } else {
+                let whole = answer("200 OK", "ETag: \"v1\"\r\n", pattern(LENGTH));
+                peer.send(&whole[..LENGTH / 2]);
+                return;
+            }
+        }
+    });
+    let retry = RetryPolicy { first_wait: std::time::Duration::ZERO, ..RetryPolicy::default() };
+    let four = Settings { split: NonZeroUsize::new(4).unwrap(), retry, ..settings(4) };
+    let fetched = fetch_into(tempfile::tempdir().unwrap(), &four, &[server.url("/file")]);
+    let error = fetched.run.outcomes[0].result.as_ref().unwrap_err();
+    assert_eq!(error.cause(), Cause::Status(202), "{error:?}");
+    assert_eq!(fetched.names(), ["file.part", "file.part.json"]);
+}
+
+#[test]
+fn the_206_that_was_not_asked_for_brings_no_file() {
+    let bytes = answer("206 Partial Content", "Content-Range: bytes 0-4/10\r\n", "01234");
+    let error = fetch_once(bytes).into_failure();
+    assert!(error.to_string().contains("206"), "{error}");
+}
+
+#[test]
+fn other_urls_of_the_connection_are_not_concerned() {
+    let server = Scripted::answering(|target| match target {
+        "/ok" => ok("content"),
+        _ => "HTTP/1.1 204 No Content\r\n\r\n".into(),
+    });
+    let fetched = fetch(1, &["/none", "/ok", "/nothing"].map(|path| server.url(path)));
+    assert_eq!((fetched.names(), fetched.run.failures()), (vec!["ok".to_owned()], 2));
+    assert_eq!(server.connections(), 1);
+}
+
+#[test]
+fn the_program_fails_and_a_comparison_is_none_where_no_file_comes() {
+    let server = Scripted::answering(|_| answer("202 Accepted", "", ""));
+    let directory = tempfile::tempdir().unwrap();
+    let url = server.url("/file");
+    for options in [&["-urls", &url][..], &["--compare", "-urls", &url]] {
+        let output = run(options, directory.path());
+        assert_eq!(output.status.code(), Some(1), "{options:?}: {output:?}");
+        assert!(stdout(&output).contains("202 Accepted"), "{options:?}: {output:?}");
+    }
+}
