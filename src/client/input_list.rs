@@ -57,8 +57,8 @@ pub fn read_list(list: impl BufRead, bad_lines: BadLines) -> Result<InputList, L
                 found.wanted.extend(parse_line(&text, number));
                 continue;
             }
-            Err(BadLine::NotText { encoding, text }) => {
-                (excerpt(&text), JobProblem::NotText(encoding))
+            Err(BadLine::NotText { expected, text }) => {
+                (excerpt(&text), JobProblem::NotText(expected))
             }
             Err(BadLine::TooLong { beginning }) => (beginning, JobProblem::LongLine),
         };

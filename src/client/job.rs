@@ -84,7 +84,7 @@ pub enum JobProblem {
     SeveralUrls,
     /// A blank in a list's URL, where it could as well be meant to divide two things.
     Blank,
-    /// A line with bytes that are no characters in this encoding, that of its list.
+    /// A line that is not what it should be: text in its list's encoding.
     NotText(&'static str),
     /// A line longer than [`MAX_LINE_BYTES`].
     LongLine,
@@ -107,7 +107,7 @@ impl fmt::Display for JobError {
             }
             JobProblem::SeveralUrls => write!(f, "\"{url}\" is more than one URL"),
             JobProblem::Blank => write!(f, "\"{url}\" has a blank in it"),
-            JobProblem::NotText(encoding) => write!(f, "\"{url}\" is not {encoding}"),
+            JobProblem::NotText(expected) => write!(f, "\"{url}\" is not {expected}"),
             JobProblem::LongLine => {
                 write!(f, "\"{url}\" is longer than {MAX_LINE_BYTES} bytes")
             }

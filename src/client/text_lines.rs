@@ -80,8 +80,9 @@ enum ByteOrder {
 /// A line that cannot be read.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) enum BadLine {
-    /// There are bytes that are no characters in this encoding; U+FFFD stands for them.
-    NotText { encoding: &'static str, text: String },
+    /// What the line should be: its list's encoding, or else text, as it has NUL characters. U+FFFD stands
+    /// for what is no character.
+    NotText { expected: &'static str, text: String },
     /// Longer than [`MAX_LINE_BYTES`]; this is its beginning.
     TooLong { beginning: String },
 }
@@ -165,10 +166,12 @@ impl<R: BufRead> TextLines<R> {
         let text = text.trim_start_matches(BYTE_ORDER_MARK).to_owned();
         let line = if self.is_in_long_line {
             Err(BadLine::TooLong { beginning: excerpt(&text) })
-        } else if is_text {
-            Ok(text)
+        } else if !is_text {
+            Err(BadLine::NotText { expected: self.encoding.name(), text })
+        } else if text.contains('\0') {
+            Err(BadLine::NotText { expected: "text", text })
         } else {
-            Err(BadLine::NotText { encoding: self.encoding.name(), text })
+            Ok(text)
         };
         Ok(Some((self.number, line)))
     }
@@ -294,10 +297,15 @@ mod tests {
 
     #[test]
     fn what_is_no_text_is_reported_in_its_place() {
-        let not_text = |encoding, text: &str| Err(BadLine::NotText { encoding, text: text.into() });
+        let not_text = |expected, text: &str| Err(BadLine::NotText { expected, text: text.into() });
         assert_eq!(
-            lines(b"a\nb\xff\xe9\nc\n"),
-            [(1, Ok("a".into())), (2, not_text("UTF-8", "b\u{fffd}\u{fffd}")), (3, Ok("c".into()))]
+            lines(b"a\nb\xff\xe9\nc\nlonger\0d\0"),
+            [
+                (1, Ok("a".into())),
+                (2, not_text("UTF-8", "b\u{fffd}\u{fffd}")),
+                (3, Ok("c".into())),
+                (4, not_text("text", "longer\0d\0"))
+            ]
         );
         // A lone surrogate, and half a unit at the end.
         assert_eq!(

@@ -81,7 +81,8 @@ pub(super) fn parse(line: &str, heading: Option<&Tag>) -> Option<Line> {
             let name = if is_escaped { unescape(&name)? } else { name };
             let name = name.trim_start_matches("./");
             let name = match name {
-                "" => return None,
+                // No file has such a name.
+                name if name.is_empty() || name.contains('\0') => return None,
                 // The standard input, as coreutils and openssl name it.
                 "-" | "stdin" => None,
                 name => Some(name.to_owned()),

@@ -116,6 +116,8 @@ fn a_line_that_is_none_of_these_has_its_number_and_the_others_count() {
         "{2}a",
         "{2}0  a",
         "{2}  ./",
+        // As "sha256sum --zero" has it.
+        "{2}  a\0{2}  b\0",
         "+{2}  a",
         "\\{2}  a\\tb",
         "\\{2}  a\\",
