@@ -11,11 +11,15 @@ use std::sync::Arc;
 use std::{error, fmt};
 
 use rustix::fs::{
-    Access, AtFlags, CWD, FileType, Mode, OFlags, RenameFlags, fstat, mkdirat, openat, renameat,
-    renameat_with, statat, unlinkat,
+    Access, AtFlags, CWD, FileType, Mode, OFlags, RenameFlags, fstat, linkat, mkdirat, openat,
+    renameat, renameat_with, statat, unlinkat,
 };
+use rustix::io::Errno;
 
 use super::FetchError;
+
+/// How often a file is opened that has been replaced by another one before it was locked.
+const MAX_CLAIM_ATTEMPTS: usize = 100;
 
 /// A directory that exists and can be written into.
 #[derive(Clone, Debug)]
@@ -109,10 +113,10 @@ impl OutputDirectory {
 fn enter(parent: &OwnedFd, part: &str) -> io::Result<OwnedFd> {
     let flags = OFlags::RDONLY | OFlags::DIRECTORY | OFlags::NOFOLLOW | OFlags::CLOEXEC;
     match openat(parent, part, flags, Mode::empty()) {
-        Err(rustix::io::Errno::NOENT) => {
+        Err(Errno::NOENT) => {
             match mkdirat(parent, part, Mode::from_raw_mode(0o777)) {
                 // Another thread was quicker.
-                Ok(()) | Err(rustix::io::Errno::EXIST) => {}
+                Ok(()) | Err(Errno::EXIST) => {}
                 Err(error) => return Err(error.into()),
             }
             Ok(openat(parent, part, flags, Mode::empty())?)
@@ -174,13 +178,12 @@ impl Place {
     }
 
     fn claim_or(&self, suffix: &str, create: OFlags) -> io::Result<File> {
-        loop {
+        let is_busy =
+            || io::Error::new(io::ErrorKind::ResourceBusy, "another download is writing it");
+        for _ in 0..MAX_CLAIM_ATTEMPTS {
             let file = self.open_or(suffix, create)?;
             match file.try_lock() {
-                Err(TryLockError::WouldBlock) => {
-                    let text = "another download is writing it";
-                    return Err(io::Error::new(io::ErrorKind::ResourceBusy, text));
-                }
+                Err(TryLockError::WouldBlock) => return Err(is_busy()),
                 // Some file systems know no locks.
                 Err(TryLockError::Error(_)) | Ok(()) => {}
             }
@@ -193,6 +196,7 @@ impl Place {
                 return Ok(file);
             }
         }
+        Err(is_busy())
     }
 
     /// Makes the file beside it anew, and claims it, unless what is there is claimed; says whether
@@ -221,7 +225,7 @@ impl Place {
         let name = self.beside(suffix);
         let open = || openat(self.handle(), &name, flags, Mode::from_raw_mode(0o666));
         let created = match open() {
-            Err(rustix::io::Errno::EXIST) => {
+            Err(Errno::EXIST) => {
                 unlinkat(self.handle(), &name, AtFlags::empty()).and_then(|()| open())
             }
             created => created,
@@ -236,7 +240,7 @@ impl Place {
             return;
         }
         match unlinkat(self.handle(), self.beside(suffix), AtFlags::empty()) {
-            Ok(()) | Err(rustix::io::Errno::NOENT) => {}
+            Ok(()) | Err(Errno::NOENT) => {}
             Err(error) => {
                 log::warn!("cannot remove {}{suffix}: {error}", self.path.display());
             }
@@ -256,18 +260,63 @@ impl Place {
         target: &Self,
         must_be_free: bool,
     ) -> Result<bool, FetchError> {
-        let flags = if must_be_free { RenameFlags::NOREPLACE } else { RenameFlags::empty() };
-        let (name, to) = (self.beside(from), &*target.leaf);
-        let renamed = if must_be_free {
-            renameat_with(self.handle(), &name, target.handle(), to, flags)
+        let name = self.beside(from);
+        let moved = if must_be_free {
+            self.move_to_free(&name, target)
         } else {
-            renameat(self.handle(), &name, target.handle(), to)
+            renameat(self.handle(), &name, target.handle(), &*target.leaf)
         };
-        match renamed {
+        match moved {
             Ok(()) => Ok(true),
-            Err(rustix::io::Errno::EXIST) if must_be_free => Ok(false),
+            Err(Errno::EXIST) if must_be_free => Ok(false),
             Err(error) => Err(target.failure("", error.into())),
         }
+    }
+
+    /// Moves a file of this directory to a place that must be free, or else fails with `EXIST`
+    /// (renameat2(2), `RENAME_NOREPLACE`). Some file systems do not support that, such as NFS and those in
+    /// user space, and some have no hard links either: they get the next best way, which never replaces a
+    /// file that was there before.
+    fn move_to_free(&self, name: &str, target: &Self) -> rustix::io::Result<()> {
+        let (from, to) = (self.handle(), target.handle());
+        // One system call that fails, which is not worth remembering for which directory it did.
+        match renameat_with(from, name, to, &*target.leaf, RenameFlags::NOREPLACE) {
+            Err(Errno::INVAL | Errno::NOSYS | Errno::OPNOTSUPP) => {}
+            renamed => return renamed,
+        }
+        match linkat(from, name, to, &*target.leaf, AtFlags::empty()) {
+            Ok(()) => {
+                // The file is whole under its name; that it keeps the other one as well is no failure.
+                if let Err(error) = unlinkat(from, name, AtFlags::empty()) {
+                    log::warn!("cannot remove {name}: {error}");
+                }
+                return Ok(());
+            }
+            // No hard links, or not of this file (link(2)).
+            Err(Errno::PERM | Errno::OPNOTSUPP | Errno::NOSYS | Errno::INVAL | Errno::MLINK) => {}
+            Err(error) => return Err(error),
+        }
+        target.reserve_and_replace((from, name))
+    }
+
+    /// Reserves this place with an empty file, which fails with `EXIST` if it is not free, and moves the
+    /// other file over it at one stroke. Whatever a program puts into the reservation's place in between
+    /// is replaced; who makes files that must not exist yet cannot, nor is what was there before.
+    fn reserve_and_replace(&self, (from, name): (BorrowedFd<'_>, &str)) -> rustix::io::Result<()> {
+        let flags = OFlags::WRONLY | OFlags::CREATE | OFlags::EXCL | OFlags::CLOEXEC;
+        let leaf = &*self.leaf;
+        let reservation = openat(self.handle(), leaf, flags, Mode::from_raw_mode(0o666))?;
+        renameat(from, name, self.handle(), leaf).inspect_err(|_| {
+            let is_reservation = || {
+                let named = statat(self.handle(), leaf, AtFlags::SYMLINK_NOFOLLOW).ok()?;
+                let own = fstat(&reservation).ok()?;
+                let same = (named.st_dev, named.st_ino) == (own.st_dev, own.st_ino);
+                Some(same && named.st_size == 0)
+            };
+            if is_reservation() == Some(true) {
+                let _ = unlinkat(self.handle(), leaf, AtFlags::empty());
+            }
+        })
     }
 
     /// Has the directory's entries written to the disk.
@@ -365,5 +414,28 @@ mod tests {
         assert!(place.move_to(".part", &taken, false).unwrap());
         assert_eq!((taken.existing_bytes(), place.existing_bytes()), (Some(0), None));
         assert!(root.path().join("x/y").is_dir());
+    }
+
+    #[test]
+    fn a_reservation_is_replaced_and_what_is_there_is_not() {
+        let root = tempfile::tempdir().unwrap();
+        let directory = OutputDirectory::prepare(root.path()).unwrap();
+        let (part, target) = (directory.place("a").unwrap(), directory.place("b").unwrap());
+        fs::write(root.path().join("a.part"), "content").unwrap();
+        let failed = target.reserve_and_replace((part.handle(), "gone"));
+        assert_eq!((failed, target.existing_bytes()), (Err(Errno::NOENT), None), "it is given up");
+        target.reserve_and_replace((part.handle(), "a.part")).unwrap();
+        assert_eq!(fs::read(root.path().join("b")).unwrap(), b"content");
+        assert_eq!(part.open(".part").unwrap_err().kind(), io::ErrorKind::NotFound);
+
+        fs::write(root.path().join("a.part"), "newer").unwrap();
+        symlink("nowhere", root.path().join("dangling")).unwrap();
+        for taken in ["b", "dangling"] {
+            let taken = directory.place(taken).unwrap();
+            let moved = taken.reserve_and_replace((part.handle(), "a.part"));
+            assert_eq!(moved, Err(Errno::EXIST));
+        }
+        assert_eq!(fs::read(root.path().join("b")).unwrap(), b"content");
+        assert_eq!(fs::read(root.path().join("a.part")).unwrap(), b"newer");
     }
 }

@@ -9,6 +9,7 @@ mod client_hangup;
 mod client_limits;
 mod client_lists;
 mod client_misfortunes;
+mod client_no_replace;
 mod client_options;
 mod client_peers;
 mod client_program;

@@ -1,0 +1,158 @@
+//! `--no-clobber` and `--skip-existing` where the file system cannot rename without replacing: nothing
+//! that is there is ever overwritten, and every file is saved all the same.
+
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::process::{Command, Output};
+
+use tempfile::TempDir;
+
+use crate::support::client::program;
+use crate::support::fetching::names_in;
+use crate::support::ranged::{pattern, ranged};
+use crate::support::scripted::Scripted;
+use crate::support::wait_until;
+
+const LARGE: usize = 4 << 20;
+
+/// Serves `/a` and `/b`, large, and `/late`, beside which a file of that name comes to be meanwhile.
+fn server(output: PathBuf) -> Scripted {
+    Scripted::start(move |peer| {
+        while let Some(head) = peer.read_head() {
+            if head.contains(" /late ") {
+                fs::write(output.join("late"), "came between").unwrap();
+            }
+            let length = if head.contains(" /large ") { LARGE } else { 30_000 };
+            peer.send(ranged(&head, "\"v1\"", &pattern(length)));
+        }
+    })
+}
+
+/// Fetches into `downloads` of the directory with the command that runs the client, and checks what is
+/// there afterwards.
+#[track_caller]
+fn saves_all_and_replaces_nothing(directory: &Path, command: impl Fn() -> Command) {
+    let output = directory.join("downloads");
+    let server = server(output.clone());
+    let urls = ["/a", "/b", "/late", "/large"].map(|path| server.url(path));
+    let fetch = |option: &str| -> Output {
+        let mut command = command();
+        command.args([option, "--split", "2", "--retries", "0", "-urls"]).args(&urls);
+        command.current_dir(directory).output().unwrap()
+    };
+    fs::create_dir_all(&output).unwrap();
+    fs::write(output.join("b"), "older").unwrap();
+    let fetched = fetch("--no-clobber");
+    assert_eq!(fetched.status.code(), Some(0), "{fetched:?}");
+    let names = ["a", "b", "b.1", "large", "late", "late.1"];
+    assert_eq!(names_in(&output), names);
+    assert_eq!(fs::read(output.join("b")).unwrap(), b"older");
+    assert_eq!(fs::read(output.join("late")).unwrap(), b"came between");
+    for (name, length) in [("a", 30_000), ("b.1", 30_000), ("late.1", 30_000), ("large", LARGE)] {
+        assert!(fs::read(output.join(name)).unwrap() == pattern(length), "{name}");
+    }
+
+    for name in ["a", "late", "late.1", "large"] {
+        fs::remove_file(output.join(name)).unwrap();
+    }
+    let fetched = fetch("--skip-existing");
+    assert_eq!(fetched.status.code(), Some(0), "{fetched:?}");
+    assert_eq!(names_in(&output), names);
+    assert_eq!(fs::read(output.join("b")).unwrap(), b"older");
+    assert_eq!(fs::read(output.join("late")).unwrap(), b"came between");
+    assert!(fs::read(output.join("large")).unwrap() == pattern(LARGE));
+}
+
+#[test]
+fn where_the_system_can_do_it_nothing_is_replaced() {
+    let directory = tempfile::tempdir().unwrap();
+    saves_all_and_replaces_nothing(directory.path(), program);
+}
+
+/// The client, under strace, with these system calls failing.
+fn failing(injections: &[&str]) -> Command {
+    let mut command = Command::new("strace");
+    command.args(["-f", "-qq", "-o", "/dev/null", "-e", "trace=renameat2,linkat"]);
+    for injection in injections {
+        command.args(["-e", &format!("inject={injection}")]);
+    }
+    command.arg(program().get_program());
+    for (name, _) in program().get_envs() {
+        command.env_remove(name);
+    }
+    command
+}
+
+#[test]
+#[ignore = "needs strace"]
+fn where_the_call_is_not_supported_a_link_takes_its_place() {
+    for error in ["EINVAL", "ENOSYS", "EOPNOTSUPP"] {
+        let directory = tempfile::tempdir().unwrap();
+        let injection = format!("renameat2:error={error}");
+        saves_all_and_replaces_nothing(directory.path(), || failing(&[&injection]));
+    }
+}
+
+#[test]
+#[ignore = "needs strace"]
+fn where_there_are_no_hard_links_either_the_name_is_reserved() {
+    for error in ["EPERM", "EOPNOTSUPP", "ENOSYS", "EMLINK"] {
+        let directory = tempfile::tempdir().unwrap();
+        let injections = ["renameat2:error=EINVAL", &format!("linkat:error={error}")];
+        saves_all_and_replaces_nothing(directory.path(), || failing(&injections));
+    }
+}
+
+/// A directory that bindfs shows at another place; unmounted when dropped.
+struct Bound {
+    root: TempDir,
+}
+
+impl Bound {
+    fn mount(options: &[&str]) -> Self {
+        let root = tempfile::tempdir().unwrap();
+        fs::create_dir(root.path().join("original")).unwrap();
+        fs::create_dir(root.path().join("shown")).unwrap();
+        let mounted = Command::new("bindfs")
+            .args(options)
+            .arg(root.path().join("original"))
+            .arg(root.path().join("shown"))
+            .output()
+            .unwrap();
+        assert!(mounted.status.success(), "{mounted:?}");
+        let bound = Self { root };
+        // A file made behind it is seen through it.
+        fs::write(bound.root.path().join("original/probe"), "").unwrap();
+        wait_until("it is mounted", || bound.shown().join("probe").exists());
+        bound
+    }
+
+    fn shown(&self) -> PathBuf {
+        self.root.path().join("shown")
+    }
+}
+
+impl Drop for Bound {
+    fn drop(&mut self) {
+        // Lazily, so that the directory can be removed whatever a test has left open.
+        let _ = Command::new("fusermount").arg("-uz").arg(self.shown()).status();
+    }
+}
+
+#[test]
+#[ignore = "needs bindfs"]
+fn a_file_system_in_user_space_is_saved_to() {
+    let bound = Bound::mount(&[]);
+    saves_all_and_replaces_nothing(&bound.shown(), program);
+}
+
+#[test]
+#[ignore = "needs bindfs"]
+fn a_file_system_in_user_space_without_links_or_with_rights_of_its_own_is_saved_to() {
+    for options in
+        [&["--perms=0644:a+X"][..], &["--create-for-user=nobody"], &["--hide-hard-links"]]
+    {
+        let bound = Bound::mount(options);
+        saves_all_and_replaces_nothing(&bound.shown(), program);
+    }
+}
