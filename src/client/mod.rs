@@ -48,6 +48,7 @@ mod stop;
 mod summary;
 mod text_lines;
 mod tls;
+mod verifier;
 
 pub use checksum::{Algorithm, Checksum, Expected};
 pub use checksum_list::{ChecksumList, ChecksumListError};

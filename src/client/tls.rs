@@ -8,6 +8,7 @@ use std::path::{Path, PathBuf};
 use std::sync::{Arc, OnceLock};
 use std::{error, fmt};
 
+use rustls::client::WebPkiServerVerifier;
 use rustls::client::danger::{HandshakeSignatureValid, ServerCertVerified, ServerCertVerifier};
 use rustls::crypto::{CryptoProvider, ring, verify_tls12_signature, verify_tls13_signature};
 use rustls::pki_types::pem::PemObject;
@@ -18,6 +19,7 @@ use rustls::{
 };
 
 use super::socket::Socket;
+use super::verifier::TrustVerifier;
 
 /// Whose certificates are accepted; clones share what was read.
 #[derive(Clone, Debug)]
@@ -29,7 +31,7 @@ pub struct Trust {
 #[derive(Clone, Debug)]
 enum Anchors {
     System,
-    These(Arc<RootCertStore>),
+    These(Arc<[CertificateDer<'static>]>),
     Anybody,
 }
 
@@ -38,7 +40,7 @@ enum Anchors {
 pub enum TrustError {
     /// The file with the certificates cannot be read as such.
     File { path: PathBuf, error: rustls::pki_types::pem::Error },
-    /// There is no certificate in the file that can vouch for another.
+    /// There is no certificate in the file that can be used.
     Empty { path: PathBuf },
     /// The system has no certificates, or none that can be read.
     System,
@@ -50,9 +52,7 @@ impl fmt::Display for TrustError {
             Self::File { path, .. } => {
                 write!(f, "cannot read certificates from {}", path.display())
             }
-            Self::Empty { path } => {
-                write!(f, "no certificate of an authority is in {}", path.display())
-            }
+            Self::Empty { path } => write!(f, "no certificate is in {}", path.display()),
             Self::System => f.write_str("the system has no certificates to trust"),
         }
     }
@@ -74,20 +74,18 @@ impl Trust {
         Self::new(Anchors::System)
     }
 
-    /// The certificates in this PEM file, and no others.
+    /// The certificates in this PEM file, and no others: authorities, and servers themselves.
     ///
     /// # Errors
     /// It cannot be read, or has none in it.
     pub fn from_file(path: &Path) -> Result<Self, TrustError> {
         let failure = |error| TrustError::File { path: path.to_owned(), error };
-        let mut roots = RootCertStore::empty();
-        for certificate in CertificateDer::pem_file_iter(path).map_err(failure)? {
-            roots.add_parsable_certificates([certificate.map_err(failure)?]);
-        }
-        if roots.is_empty() {
+        let certificates = CertificateDer::pem_file_iter(path).map_err(failure)?;
+        let certificates = certificates.collect::<Result<Vec<_>, _>>().map_err(failure)?;
+        if roots(&certificates).is_empty() {
             return Err(TrustError::Empty { path: path.to_owned() });
         }
-        Ok(Self::new(Anchors::These(Arc::new(roots))))
+        Ok(Self::new(Anchors::These(certificates.into())))
     }
 
     /// Whoever answers: the connection is kept from listeners, but nobody vouches for its other end.
@@ -109,14 +107,13 @@ impl Trust {
         let builder = ClientConfig::builder_with_provider(Arc::clone(&provider))
             .with_safe_default_protocol_versions()
             .expect("ring has the cipher suites of TLS 1.2 and 1.3");
-        let mut config = match &self.anchors {
-            Anchors::System => builder.with_root_certificates(system_roots()?),
-            Anchors::These(roots) => builder.with_root_certificates(Arc::clone(roots)),
-            Anchors::Anybody => {
-                builder.dangerous().with_custom_certificate_verifier(Arc::new(NoVerifier(provider)))
-            }
-        }
-        .with_no_client_auth();
+        let verifier: Arc<dyn ServerCertVerifier> = match &self.anchors {
+            Anchors::System => verifier(system_certificates(), provider)?,
+            Anchors::These(certificates) => verifier(certificates.to_vec(), provider)?,
+            Anchors::Anybody => Arc::new(NoVerifier(provider)),
+        };
+        let mut config =
+            builder.dangerous().with_custom_certificate_verifier(verifier).with_no_client_auth();
         config.alpn_protocols = vec![b"http/1.1".to_vec()];
         Ok(config)
     }
@@ -129,14 +126,28 @@ impl Default for Trust {
     }
 }
 
-fn system_roots() -> Result<RootCertStore, TrustError> {
+fn system_certificates() -> Vec<CertificateDer<'static>> {
     let found = rustls_native_certs::load_native_certs();
     for error in found.errors {
         log::warn!("a certificate of the system cannot be read: {error}");
     }
+    found.certs
+}
+
+fn roots(certificates: &[CertificateDer<'static>]) -> RootCertStore {
     let mut roots = RootCertStore::empty();
-    roots.add_parsable_certificates(found.certs);
-    if roots.is_empty() { Err(TrustError::System) } else { Ok(roots) }
+    roots.add_parsable_certificates(certificates.iter().cloned());
+    roots
+}
+
+/// Trusts these certificates; of a file it is known that there are some.
+fn verifier(
+    trusted: Vec<CertificateDer<'static>>,
+    provider: Arc<CryptoProvider>,
+) -> Result<Arc<dyn ServerCertVerifier>, TrustError> {
+    let builder = WebPkiServerVerifier::builder_with_provider(Arc::new(roots(&trusted)), provider);
+    let issued = builder.build().map_err(|_| TrustError::System)?;
+    Ok(Arc::new(TrustVerifier::new(issued, trusted)))
 }
 
 /// A connection within which TLS is spoken.

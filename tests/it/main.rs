@@ -1,6 +1,7 @@
 //! The two programs over real sockets and real files.
 
 mod client_answers;
+mod client_certificates;
 mod client_checksums;
 mod client_connections;
 mod client_cut_answers;

@@ -90,7 +90,7 @@ pub(crate) struct Args {
     #[arg(value_parser = cli::parse_duration)]
     pub(crate) max_wait: Duration,
 
-    /// Trust the certificates in this PEM file, instead of the system's
+    /// Trust the certificates in this PEM file, instead of the system's: authorities, or a server's own
     #[arg(long, value_name = "FILE", help_heading = "Security")]
     pub(crate) cacert: Option<PathBuf>,
 

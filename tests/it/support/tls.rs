@@ -7,8 +7,10 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex};
 use std::thread::{self, JoinHandle};
 
+use rcgen::{Certificate, KeyPair};
 use rustls::crypto::ring;
 use rustls::pki_types::PrivateKeyDer;
+use rustls::sign::{CertifiedKey, SingleCertAndKey};
 use rustls::{ServerConfig, ServerConnection, StreamOwned};
 use tempfile::TempDir;
 
@@ -32,15 +34,26 @@ impl TlsServer {
     ) -> Self {
         let names: Vec<_> = names.iter().map(|name| (*name).to_owned()).collect();
         let made = rcgen::generate_simple_self_signed(names).unwrap();
+        Self::presenting(&made.cert, &made.signing_key, answer)
+    }
+
+    /// The same under this certificate, which is also the one to trust. Whether the key is the
+    /// certificate's is for the client to find out.
+    pub(crate) fn presenting(
+        certificate: &Certificate,
+        key: &KeyPair,
+        answer: impl Fn(&str) -> Vec<u8> + Send + Sync + 'static,
+    ) -> Self {
         let directory = tempfile::tempdir().unwrap();
-        std::fs::write(directory.path().join("authority.pem"), made.cert.pem()).unwrap();
-        let key = PrivateKeyDer::try_from(made.signing_key.serialize_der()).unwrap();
+        std::fs::write(directory.path().join("authority.pem"), certificate.pem()).unwrap();
+        let key = PrivateKeyDer::try_from(key.serialize_der()).unwrap();
+        let key = ring::sign::any_supported_type(&key).unwrap();
+        let presented = CertifiedKey::new(vec![certificate.der().clone()], key);
         let config = ServerConfig::builder_with_provider(Arc::new(ring::default_provider()))
             .with_safe_default_protocol_versions()
             .unwrap()
             .with_no_client_auth()
-            .with_single_cert(vec![made.cert.der().clone()], key)
-            .unwrap();
+            .with_cert_resolver(Arc::new(SingleCertAndKey::from(presented)));
         let (config, listener) = (Arc::new(config), TcpListener::bind("127.0.0.1:0").unwrap());
         let address = listener.local_addr().unwrap();
         let (stopped, heads) = (Arc::new(AtomicBool::new(false)), Arc::default());

@@ -1,0 +1,177 @@
+//! Which certificates `--cacert` makes acceptable: those of authorities, and those of servers themselves.
+
+use std::fs;
+use std::io::{BufRead as _, BufReader};
+use std::path::Path;
+use std::process::{Child, Command, Stdio};
+
+use http_concurrent::client::{FetchError, Settings, Trust};
+use rcgen::{
+    BasicConstraints, Certificate, CertificateParams, ExtendedKeyUsagePurpose, IsCa, Issuer,
+    KeyPair, date_time_ymd,
+};
+
+use crate::support::client::run;
+use crate::support::fetching::{Fetched, fetch_with, settings};
+use crate::support::scripted::ok;
+use crate::support::tls::TlsServer;
+
+/// May sign others, as `openssl req -x509` makes them.
+fn authority(names: &[&str]) -> CertificateParams {
+    let mut parameters = leaf(names);
+    parameters.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
+    parameters
+}
+
+fn leaf(names: &[&str]) -> CertificateParams {
+    let names: Vec<_> = names.iter().map(|name| (*name).to_owned()).collect();
+    CertificateParams::new(names).unwrap()
+}
+
+fn self_signed(parameters: &CertificateParams) -> (Certificate, KeyPair) {
+    let key = KeyPair::generate().unwrap();
+    (parameters.self_signed(&key).unwrap(), key)
+}
+
+/// A certificate that an authority signed, and the authority's own.
+fn issued(parameters: &CertificateParams) -> ((Certificate, KeyPair), Certificate) {
+    let (of_authority, key_of_authority) = self_signed(&authority(&["authority.example"]));
+    let issuer = Issuer::new(authority(&["authority.example"]), key_of_authority);
+    let key = KeyPair::generate().unwrap();
+    ((parameters.signed_by(&key, &issuer).unwrap(), key), of_authority)
+}
+
+/// Fetches from a server under this certificate and key, with nothing trusted but `trusted`.
+fn fetched((certificate, key): &(Certificate, KeyPair), trusted: &[&Certificate]) -> Fetched {
+    let server = TlsServer::presenting(certificate, key, |_| ok("Hello"));
+    let file = tempfile::NamedTempFile::new().unwrap();
+    fs::write(file.path(), trusted.iter().map(|trusted| trusted.pem()).collect::<String>())
+        .unwrap();
+    let settings = Settings { trust: Trust::from_file(file.path()).unwrap(), ..settings(1) };
+    fetch_with(&settings, &[server.url("localhost", "/file")])
+}
+
+/// It was refused, with this in the reason.
+#[track_caller]
+fn assert_refused(fetched: Fetched, reason: &str) {
+    match fetched.into_failure() {
+        FetchError::Tls { error, .. } => assert!(error.to_string().contains(reason), "{error}"),
+        error => panic!("{error}"),
+    }
+}
+
+#[test]
+fn a_trusted_certificate_is_accepted_for_its_own_names() {
+    for parameters in [authority(&["localhost"]), leaf(&["example.org", "localhost"])] {
+        let presented = self_signed(&parameters);
+        fetched(&presented, &[&presented.0]).assert_success();
+    }
+    // One whose issuer is unknown is as good.
+    let (presented, _) = issued(&leaf(&["localhost"]));
+    fetched(&presented, &[&presented.0]).assert_success();
+}
+
+#[test]
+fn a_trusted_certificate_is_refused_for_other_names() {
+    for names in [&["example.org"][..], &["127.0.0.1"], &[]] {
+        let presented = self_signed(&authority(names));
+        assert_refused(fetched(&presented, &[&presented.0]), "not valid for name \"localhost\"");
+    }
+}
+
+#[test]
+fn a_trusted_certificate_is_refused_outside_its_period() {
+    for (from, to, reason) in [(1990, 2000, "expired"), (4000, 4001, "not valid yet")] {
+        for mut parameters in [authority(&["localhost"]), leaf(&["localhost"])] {
+            parameters.not_before = date_time_ymd(from, 1, 1);
+            parameters.not_after = date_time_ymd(to, 1, 1);
+            let presented = self_signed(&parameters);
+            assert_refused(fetched(&presented, &[&presented.0]), reason);
+            let (presented, _) = issued(&parameters);
+            assert_refused(fetched(&presented, &[&presented.0]), reason);
+        }
+    }
+}
+
+#[test]
+fn a_trusted_certificate_for_another_purpose_is_refused() {
+    let mut parameters = leaf(&["localhost"]);
+    parameters.extended_key_usages = vec![ExtendedKeyUsagePurpose::ClientAuth];
+    let presented = self_signed(&parameters);
+    assert_refused(fetched(&presented, &[&presented.0]), "certificate does not allow");
+}
+
+#[test]
+fn a_certificate_like_a_trusted_one_is_refused() {
+    for parameters in [authority(&["localhost"]), leaf(&["localhost"])] {
+        let (trusted, presented) = (self_signed(&parameters), self_signed(&parameters));
+        assert_refused(fetched(&presented, &[&trusted.0]), "");
+        // The trusted one without its key proves nothing.
+        assert_refused(fetched(&(trusted.0.clone(), presented.1), &[&trusted.0]), "");
+    }
+}
+
+#[test]
+fn an_authority_vouches_for_what_it_signed_and_another_does_not() {
+    let (presented, of_authority) = issued(&leaf(&["localhost"]));
+    fetched(&presented, &[&of_authority]).assert_success();
+    let (other, _) = self_signed(&authority(&["localhost"]));
+    fetched(&presented, &[&other, &of_authority]).assert_success();
+    assert_refused(fetched(&presented, &[&other]), "");
+}
+
+/// A server of `OpenSSL`'s; it is killed when dropped.
+struct OpensslServer {
+    child: Child,
+    port: u16,
+}
+
+impl OpensslServer {
+    fn start(directory: &Path) -> Self {
+        let mut child = Command::new("openssl")
+            .args(["s_server", "-accept", "127.0.0.1:0", "-cert", "cert.pem", "-key", "key.pem"])
+            .args(["-WWW"])
+            .current_dir(directory)
+            .stdin(Stdio::null())
+            .stdout(Stdio::piped())
+            .stderr(Stdio::null())
+            .spawn()
+            .unwrap();
+        let lines = BufReader::new(child.stdout.take().unwrap()).lines();
+        let port = lines
+            .map_while(Result::ok)
+            .find_map(|line| line.strip_prefix("ACCEPT 127.0.0.1:")?.parse().ok())
+            .expect("it says where it listens");
+        Self { child, port }
+    }
+}
+
+impl Drop for OpensslServer {
+    fn drop(&mut self) {
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+    }
+}
+
+#[test]
+#[ignore = "needs openssl"]
+fn a_certificate_that_openssl_made_is_accepted_from_its_server() {
+    let directory = tempfile::tempdir().unwrap();
+    let made = Command::new("openssl")
+        .args(["req", "-x509", "-newkey", "rsa:2048", "-nodes", "-keyout", "key.pem"])
+        .args(["-out", "cert.pem", "-subj", "/CN=localhost"])
+        .args(["-addext", "subjectAltName=DNS:localhost"])
+        .current_dir(directory.path())
+        .output()
+        .unwrap();
+    assert!(made.status.success(), "{made:?}");
+    fs::write(directory.path().join("file.txt"), "Hello").unwrap();
+    let server = OpensslServer::start(directory.path());
+    let url = |host| format!("https://{host}:{}/file.txt", server.port);
+    let output = run(&["-urls", &url("localhost"), "--cacert", "cert.pem"], directory.path());
+    assert_eq!(output.status.code(), Some(0), "{output:?}");
+    assert_eq!(fs::read(directory.path().join("downloads/file.txt")).unwrap(), b"Hello");
+    let output = run(&["-urls", &url("127.0.0.1"), "--cacert", "cert.pem"], directory.path());
+    assert_eq!(output.status.code(), Some(1), "{output:?}");
+    assert!(String::from_utf8_lossy(&output.stdout).contains("not valid for name"), "{output:?}");
+}
