@@ -42,13 +42,13 @@ impl Connector {
     }
 
     /// The proxy that requests for `url` are handed to as they are; `https` goes through a tunnel.
-    pub(super) fn forwarding_proxy(&self, url: &Url) -> Option<&Proxy> {
-        self.proxies.for_url(url).filter(|_| url.scheme() == "http")
+    pub(super) fn forwarding_proxy(&self, url: &Url) -> Result<Option<&Proxy>, FetchError> {
+        Ok(self.proxies.for_url(url)?.filter(|_| url.scheme() == "http"))
     }
 
     /// Connects to the server of `url`, whose scheme is a supported one.
     pub(super) fn connect(&self, url: &Url, phases: &mut Phases) -> Result<Connection, FetchError> {
-        let proxy = self.proxies.for_url(url);
+        let proxy = self.proxies.for_url(url)?;
         let peer = proxy.map_or(url, |proxy| &proxy.url);
         let addresses = timed(&mut phases.dns, || self.addresses(peer))?;
         let mut socket = timed(&mut phases.connect, || {

@@ -11,7 +11,7 @@ use std::{error, fmt, io};
 
 use url::Url;
 
-use super::{Algorithm, Checksum, Expected, MAX_REDIRECTS, StopReason, TrustError};
+use super::{Algorithm, Checksum, Expected, MAX_REDIRECTS, ProxyError, StopReason, TrustError};
 use crate::http::{FramingError, ResponseHeadError, Status};
 use crate::net::BodyError;
 
@@ -34,6 +34,8 @@ pub enum FetchError {
     Connect { address: SocketAddr, error: io::Error },
     /// The proxy made no tunnel.
     Proxy(Status),
+    /// The URL would go through a proxy that cannot be used.
+    NoProxy(ProxyError),
     /// There is no TLS with the server, or its certificate is refused.
     Tls { host: Box<str>, error: io::Error },
     /// Nobody could vouch for the server.
@@ -140,6 +142,7 @@ impl FetchError {
                     | Status::GATEWAY_TIMEOUT
             ),
             Self::Trust(_)
+            | Self::NoProxy(_)
             | Self::Malformed(_)
             | Self::Unending
             | Self::Partial
@@ -171,9 +174,11 @@ impl FetchError {
     pub fn cause(&self) -> Cause {
         match self {
             Self::Resolve { .. } => Cause::Name,
-            Self::Connect { .. } | Self::Send(_) | Self::Closed | Self::Broken(_) => {
-                Cause::Connection
-            }
+            Self::Connect { .. }
+            | Self::NoProxy(_)
+            | Self::Send(_)
+            | Self::Closed
+            | Self::Broken(_) => Cause::Connection,
             Self::Tls { .. } | Self::Trust(_) => Cause::Tls,
             Self::TimedOut { .. } => Cause::Timeout,
             Self::Status { status, .. } | Self::Proxy(status) => Cause::Status(status.code()),
@@ -203,6 +208,12 @@ fn is_temporary(error: &io::Error) -> bool {
     error.kind() == io::ErrorKind::TimedOut || error.to_string().contains("Temporary failure")
 }
 
+impl From<ProxyError> for FetchError {
+    fn from(error: ProxyError) -> Self {
+        Self::NoProxy(error)
+    }
+}
+
 impl From<StopReason> for FetchError {
     fn from(reason: StopReason) -> Self {
         Self::Stopped(reason)
@@ -215,6 +226,7 @@ impl fmt::Display for FetchError {
             Self::Resolve { host, .. } => write!(f, "cannot look up the address of {host}"),
             Self::Connect { address, .. } => write!(f, "cannot connect to {address}"),
             Self::Proxy(status) => write!(f, "the proxy made no tunnel: {status}"),
+            Self::NoProxy(error) => error.fmt(f),
             Self::Tls { host, .. } => write!(f, "cannot speak TLS with {host}"),
             Self::Trust(error) => error.fmt(f),
             Self::TimedOut { phase, timeout } => {
@@ -289,6 +301,7 @@ impl error::Error for FetchError {
             Self::Body(error) => error.source(),
             Self::Trust(error) => error.source(),
             Self::Proxy(_)
+            | Self::NoProxy(_)
             | Self::TimedOut { .. }
             | Self::Closed
             | Self::Malformed(_)

@@ -83,7 +83,7 @@ impl<'n> Exchanger<'n> {
         let network = self.network;
         let url = request.url;
         self.request.clear();
-        let via = network.connector.forwarding_proxy(url);
+        let via = network.connector.forwarding_proxy(url)?;
         request.write(&mut self.request, &network.fields, via);
         let (mut permit, kept) = match self.passage.take().filter(|(permit, _)| permit.is_for(url))
         {

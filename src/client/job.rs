@@ -11,7 +11,9 @@ use url::Url;
 
 use super::credentials::Credentials;
 use super::names::Names;
-use super::{ChecksumList, Expected, MAX_LINE_BYTES, OutputDirectory, Wanted, file_name};
+use super::{
+    ChecksumList, Expected, MAX_LINE_BYTES, OutputDirectory, Proxies, ProxyError, Wanted, file_name,
+};
 
 /// One URL to fetch.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -201,6 +203,15 @@ impl Wanted {
             _ => Ok(()),
         });
         checked.map_err(|problem| JobError { url: self.url.clone(), line: self.line, problem })
+    }
+
+    /// Whether the proxy that it would go through can be used.
+    ///
+    /// # Errors
+    /// It cannot.
+    pub fn check_proxy(&self, proxies: &Proxies) -> Result<(), ProxyError> {
+        // What is no URL goes through none.
+        parse(self).map_or(Ok(()), |(url, _)| proxies.for_url(&url).map(drop))
     }
 }
 

@@ -65,7 +65,7 @@ pub use observer::{Observer, Silent};
 pub use outcome::{Arrival, LearntLimit, Outcome, Phases, Run, Saved};
 pub use part::PART_SUFFIX;
 pub use pool::{StartError, download};
-pub use proxy::{Proxies, Proxy, ProxyError};
+pub use proxy::{Proxies, Proxy, ProxyError, ProxyProblem};
 pub use request::{FieldError, RequestFields};
 pub use resume::NOTES_SUFFIX;
 pub use retry::RetryPolicy;

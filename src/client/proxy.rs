@@ -21,10 +21,12 @@ pub struct Proxy {
 }
 
 /// The proxies of a run; by default there are none.
+///
+/// What names no proxy that can be used is an error of the URLs that would go through it.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Proxies {
-    http: Option<Proxy>,
-    https: Option<Proxy>,
+    http: Option<Result<Proxy, ProxyError>>,
+    https: Option<Result<Proxy, ProxyError>>,
     exceptions: Exceptions,
 }
 
@@ -32,12 +34,29 @@ pub struct Proxies {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct ProxyError {
     pub variable: &'static str,
+    pub problem: ProxyProblem,
+}
+
+/// What is wrong with a proxy.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum ProxyProblem {
+    /// No URL, and no host with a port either.
+    Malformed(url::ParseError),
+    /// A scheme other than `http`.
+    Scheme(String),
 }
 
 impl fmt::Display for ProxyError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         // The value may have a password in it.
-        write!(f, "the variable {} does not name a proxy that speaks http", self.variable)
+        write!(f, "cannot use the proxy that the variable {} names: ", self.variable)?;
+        match &self.problem {
+            ProxyProblem::Malformed(error) => write!(f, "its URL is malformed ({error})"),
+            ProxyProblem::Scheme(scheme) => {
+                write!(f, "the scheme {scheme} is not supported, only http is")
+            }
+        }?;
+        f.write_str(" (no_proxy names the hosts to reach without it)")
     }
 }
 
@@ -52,10 +71,8 @@ struct Exceptions {
 
 impl Proxies {
     /// What the variables say, which `variable` looks up.
-    ///
-    /// # Errors
-    /// One of them is no proxy.
-    pub fn from_variables(variable: impl Fn(&str) -> Option<String>) -> Result<Self, ProxyError> {
+    #[must_use]
+    pub fn from_variables(variable: impl Fn(&str) -> Option<String>) -> Self {
         let value = |name: &str| variable(name).filter(|value| !value.trim().is_empty());
         let first = |names: &[&'static str]| {
             names.iter().find_map(|name| value(name).map(|value| (*name, value)))
@@ -64,30 +81,38 @@ impl Proxies {
         let http = first(&["http_proxy"]).or_else(|| first(&any));
         let https = first(&["https_proxy", "HTTPS_PROXY"]).or_else(|| first(&any));
         let proxy = |found: Option<(&'static str, String)>| {
-            found.map(|(variable, value)| parse(&value).ok_or(ProxyError { variable })).transpose()
+            let (variable, value) = found?;
+            Some(parse(&value).map_err(|problem| ProxyError { variable, problem }))
         };
         let exceptions = first(&["no_proxy", "NO_PROXY"]);
-        Ok(Self {
-            http: proxy(http)?,
-            https: proxy(https)?,
+        Self {
+            http: proxy(http),
+            https: proxy(https),
             exceptions: Exceptions::parse(exceptions.as_ref().map_or("", |(_, value)| value)),
-        })
+        }
     }
 
     /// The proxy for a URL, if there is one.
-    pub(super) fn for_url(&self, url: &Url) -> Option<&Proxy> {
+    ///
+    /// # Errors
+    /// It cannot be used.
+    pub(super) fn for_url(&self, url: &Url) -> Result<Option<&Proxy>, ProxyError> {
         let proxy = if url.scheme() == "https" { &self.https } else { &self.http };
-        proxy.as_ref().filter(|_| !self.exceptions.include(url))
+        let proxy = proxy.as_ref().filter(|_| !self.exceptions.include(url));
+        proxy.map(Result::as_ref).transpose().map_err(Clone::clone)
     }
 }
 
-fn parse(value: &str) -> Option<Proxy> {
+fn parse(value: &str) -> Result<Proxy, ProxyProblem> {
     let value = value.trim();
     let with_scheme =
         if value.contains("://") { value.to_owned() } else { format!("http://{value}") };
-    let mut url = Url::parse(&with_scheme).ok().filter(|url| url.scheme() == "http")?;
+    let mut url = Url::parse(&with_scheme).map_err(ProxyProblem::Malformed)?;
+    if url.scheme() != "http" {
+        return Err(ProxyProblem::Scheme(url.scheme().to_owned()));
+    }
     let credentials = Credentials::take_from(&mut url);
-    Some(Proxy { url, credentials })
+    Ok(Proxy { url, credentials })
 }
 
 impl Exceptions {
@@ -137,15 +162,16 @@ fn split_port(entry: &str) -> (&str, Option<u16>) {
 mod tests {
     use super::*;
 
-    fn proxies(variables: &[(&str, &str)]) -> Result<Proxies, ProxyError> {
+    fn proxies(variables: &[(&str, &str)]) -> Proxies {
         Proxies::from_variables(|name| {
             variables.iter().find(|(n, _)| *n == name).map(|(_, value)| (*value).to_owned())
         })
     }
 
     fn proxy_of(variables: &[(&str, &str)], url: &str) -> Option<String> {
-        let proxies = proxies(variables).unwrap();
-        proxies.for_url(&Url::parse(url).unwrap()).map(|proxy| proxy.url.to_string())
+        let proxies = proxies(variables);
+        let proxy = proxies.for_url(&Url::parse(url).unwrap()).unwrap();
+        proxy.map(|proxy| proxy.url.to_string())
     }
 
     #[test]
@@ -184,14 +210,32 @@ mod tests {
     }
 
     #[test]
-    fn what_is_no_proxy_is_named_without_its_password() {
-        for value in ["socks5://u:secret@p", "https://p", "http://", "p:99999"] {
-            let error = proxies(&[("http_proxy", value)]).unwrap_err();
-            assert_eq!(error.variable, "http_proxy");
-            assert!(!error.to_string().contains("secret"));
+    fn what_is_no_proxy_is_an_error_of_the_urls_that_would_go_through_it() {
+        let url = |text| Url::parse(text).unwrap();
+        for (value, reason) in [
+            ("socks5://u:secret@p", "the scheme socks5 is not supported"),
+            ("socks5h://p:1080", "the scheme socks5h is not supported"),
+            ("https://u:secret@p", "the scheme https is not supported"),
+            ("http://", "malformed (empty host)"),
+            ("p:99999", "malformed (invalid port number)"),
+            ("u:secret@:80", "malformed"),
+        ] {
+            for variable in ["http_proxy", "all_proxy"] {
+                let proxies = proxies(&[(variable, value), ("no_proxy", "inside")]);
+                let error = proxies.for_url(&url("http://a/")).unwrap_err();
+                let message = error.to_string();
+                assert!(message.contains(reason) && message.contains(variable), "{message}");
+                assert!(!message.contains("secret"), "{message}");
+                assert_eq!(proxies.for_url(&url("http://inside/")), Ok(None), "{value}");
+                let https = proxies.for_url(&url("https://a/"));
+                assert_eq!(https.is_err(), variable == "all_proxy", "{value}");
+            }
+            // The variable of the scheme is asked before that of all.
+            let both = proxies(&[("all_proxy", value), ("http_proxy", "p")]);
+            assert!(both.for_url(&url("http://a/")).unwrap().is_some(), "{value}");
         }
-        let proxies = proxies(&[("http_proxy", "http://u:secret@p:3")]).unwrap();
-        let proxy = proxies.http.unwrap();
+        let proxies = proxies(&[("http_proxy", "http://u:secret@p:3")]);
+        let proxy = proxies.http.unwrap().unwrap();
         assert_eq!(proxy.url.as_str(), "http://p:3/");
         assert!(proxy.credentials.is_some());
     }

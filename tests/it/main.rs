@@ -14,6 +14,7 @@ mod client_no_replace;
 mod client_options;
 mod client_peers;
 mod client_program;
+mod client_proxies;
 mod client_redirects;
 mod client_resume;
 mod client_run;

@@ -35,6 +35,7 @@ impl Config {
         let checksums = args.checksum_file.as_deref().map(checksums::read).transpose()?;
         let layout = if args.keep_paths { Layout::Mirrored } else { Layout::Flat };
         refuse_bad(&list, args)?;
+        list.wanted.iter().try_for_each(|wanted| wanted.check_proxy(&settings.proxies))?;
         // Where nothing is written, no directory is made either.
         let output = if args.lab.discard { env::temp_dir() } else { args.output.clone() };
         let directory = OutputDirectory::prepare(output)
@@ -76,7 +77,7 @@ fn settings(args: &Args) -> anyhow::Result<Settings> {
         }
         None => Trust::system(),
     };
-    let proxies = Proxies::from_variables(|name| env::var(name).ok())?;
+    let proxies = Proxies::from_variables(|name| env::var(name).ok());
     let defaults = Settings::default();
     Ok(Settings {
         concurrency: args.concurrency.unwrap_or(defaults.concurrency.max(args.split)),

@@ -18,7 +18,16 @@ pub(crate) fn program_under(launcher: &str, arguments: &[&str]) -> Command {
 
 /// Leaves out what the environment of the tests could change.
 fn without_settings(mut command: Command) -> Command {
-    for name in ["RUST_LOG", "http_proxy", "https_proxy", "HTTPS_PROXY", "all_proxy", "ALL_PROXY"] {
+    for name in [
+        "RUST_LOG",
+        "http_proxy",
+        "https_proxy",
+        "HTTPS_PROXY",
+        "all_proxy",
+        "ALL_PROXY",
+        "no_proxy",
+        "NO_PROXY",
+    ] {
         command.env_remove(name);
     }
     command
