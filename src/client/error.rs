@@ -6,13 +6,13 @@
 use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, SystemTime};
 use std::{error, fmt, io};
 
 use url::Url;
 
 use super::{Algorithm, Checksum, Expected, MAX_REDIRECTS, ProxyError, StopReason, TrustError};
-use crate::http::{FramingError, ResponseHeadError, Status};
+use crate::http::{FramingError, ResponseHeadError, Status, date};
 use crate::net::BodyError;
 
 /// What a fetch waited for.
@@ -54,6 +54,9 @@ pub enum FetchError {
     Unending,
     /// An answer that does not bring the content, and how long the server wants to be left alone.
     Status { status: Status, retry_after: Option<Duration> },
+    /// The server answered this, to this URL or to another one, and wants to be left alone for longer than
+    /// is waited.
+    RetryLater { status: Status, at: SystemTime, was_asked: bool },
     /// A `206` that is not the range that was asked for, or came unasked.
     Partial,
     /// Another version of the content came while pieces of the first were fetched.
@@ -143,6 +146,7 @@ impl FetchError {
             ),
             Self::Trust(_)
             | Self::NoProxy(_)
+            | Self::RetryLater { .. }
             | Self::Malformed(_)
             | Self::Unending
             | Self::Partial
@@ -181,7 +185,9 @@ impl FetchError {
             | Self::Broken(_) => Cause::Connection,
             Self::Tls { .. } | Self::Trust(_) => Cause::Tls,
             Self::TimedOut { .. } => Cause::Timeout,
-            Self::Status { status, .. } | Self::Proxy(status) => Cause::Status(status.code()),
+            Self::Status { status, .. } | Self::RetryLater { status, .. } | Self::Proxy(status) => {
+                Cause::Status(status.code())
+            }
             Self::NoLocation(_)
             | Self::Location { .. }
             | Self::LocationScheme(_)
@@ -244,6 +250,13 @@ impl fmt::Display for FetchError {
             Self::Broken(_) => f.write_str("the connection broke before the answer"),
             Self::Malformed(error) => error.fmt(f),
             Self::Unending => f.write_str("the server sends informational answers without end"),
+            Self::RetryLater { status, at, was_asked } => {
+                let which = if *was_asked { "" } else { "another request with " };
+                write!(f, "the server answered {which}{status} and asks to come back ")?;
+                let wait = at.duration_since(SystemTime::now()).unwrap_or_default();
+                write!(f, "in {} s", wait.as_secs_f64().ceil())?;
+                date::format(*at).map_or(Ok(()), |at| write!(f, " ({at})"))
+            }
             Self::Status { status, .. } => {
                 write!(f, "the server answered {status}")?;
                 match status.code() {
@@ -307,6 +320,7 @@ impl error::Error for FetchError {
             | Self::Malformed(_)
             | Self::Unending
             | Self::Status { .. }
+            | Self::RetryLater { .. }
             | Self::Partial
             | Self::Changed
             | Self::Coded(_)

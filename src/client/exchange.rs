@@ -39,8 +39,6 @@ pub(super) struct Network {
     pub(super) connector: Connector,
     pub(super) gates: HostGates,
     pub(super) fields: RequestFields,
-    /// The longest that a `Retry-After` is heeded.
-    pub(super) max_wait: Duration,
 }
 
 /// Sends one request after another, with buffers that are reused.
@@ -106,24 +104,8 @@ impl<'n> Exchanger<'n> {
             let connection = network.connector.connect(url, phases)?;
             timed(&mut phases.first_byte, || self.exchange(connection))?
         };
-        self.tell_gate(&mut permit, &head);
+        tell_gate(&mut permit, &head);
         Ok(Answer { head, connection, permit })
-    }
-
-    fn tell_gate(&self, permit: &mut Permit<'_>, head: &ResponseHead) {
-        let advertised = concurrent_requests(&head.fields());
-        match head.status() {
-            Status::TOO_MANY_REQUESTS => permit.refused(advertised, self.retry_after(head)),
-            Status::SERVICE_UNAVAILABLE => permit.unavailable(self.retry_after(head)),
-            _ => permit.accepted(advertised, head.fields().only("Server")),
-        }
-    }
-
-    /// How long the server wants to be left alone, as far as that is heeded.
-    pub(super) fn retry_after(&self, head: &ResponseHead) -> Option<Duration> {
-        let value = head.fields().only("Retry-After")?;
-        let wait = retry_after(value, SystemTime::now())?;
-        Some(wait.min(self.network.max_wait))
     }
 
     fn exchange(
@@ -233,6 +215,25 @@ impl<'n> Exchanger<'n> {
             HeadReadError::Io(error) => FetchError::Broken(error),
         }
     }
+}
+
+/// What an answer says of the connections that its host bears.
+fn tell_gate(permit: &mut Permit<'_>, head: &ResponseHead) {
+    let advertised = concurrent_requests(&head.fields());
+    match head.status() {
+        Status::TOO_MANY_REQUESTS => permit.refused(advertised, asked_wait(head)),
+        Status::SERVICE_UNAVAILABLE => permit.unavailable(asked_wait(head)),
+        _ => permit.accepted(advertised, head.fields().only("Server")),
+    }
+}
+
+/// How long the server wants to be left alone (`Retry-After`). With a redirect it is about the redirect
+/// itself, which is followed at once (RFC 9110 §10.2.3).
+pub(super) fn asked_wait(head: &ResponseHead) -> Option<Duration> {
+    if !head.status().is_error() {
+        return None;
+    }
+    retry_after(head.fields().only("Retry-After")?, SystemTime::now())
 }
 
 /// How an answer's body is framed.

@@ -12,7 +12,7 @@
 //! What a failure means for further attempts is not decided here, nor whose turn it is.
 
 use std::sync::Arc;
-use std::time::Instant;
+use std::time::{Instant, SystemTime};
 
 use percent_encoding::{CONTROLS, percent_encode};
 use url::Url;
@@ -20,7 +20,7 @@ use url::Url;
 use super::checksum::Hasher;
 use super::credentials::Credentials;
 use super::directory::{OutputDirectory, Place};
-use super::exchange::{Answer, Exchanger, framing};
+use super::exchange::{Answer, Exchanger, asked_wait, framing};
 use super::job::is_supported;
 use super::naming::FinalNames;
 use super::part::{self, Completed, Completion, Found, PART_SUFFIX, PartFile};
@@ -135,11 +135,17 @@ impl<'r> Fetcher<'r> {
 
     /// Reads past an answer that is of no use; the error then has all that the answer says.
     pub(super) fn refused(&mut self, answer: Answer<'_>, error: FetchError) -> FetchError {
-        let retry_after = self.exchanger.retry_after(&answer.head);
+        let retry_after = asked_wait(&answer.head);
         self.exchanger.discard(answer);
-        match error {
-            FetchError::Status { status, .. } => FetchError::Status { status, retry_after },
-            error => error,
+        let max_wait = self.work.settings.retry.max_wait;
+        match (error, retry_after) {
+            (FetchError::Status { status, .. }, Some(wait)) if wait > max_wait => {
+                FetchError::RetryLater { status, at: SystemTime::now() + wait, was_asked: true }
+            }
+            (FetchError::Status { status, .. }, retry_after) => {
+                FetchError::Status { status, retry_after }
+            }
+            (error, _) => error,
         }
     }
 

@@ -10,7 +10,7 @@
 
 use std::collections::{BTreeSet, HashMap, VecDeque};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard};
-use std::time::{Duration, Instant};
+use std::time::{Duration, Instant, SystemTime};
 
 use url::Url;
 
@@ -21,6 +21,7 @@ use super::queue::{Next, Queue, Turn};
 use super::settings::Opening;
 use super::stop::Stop;
 use super::{FetchError, Phases};
+use crate::http::Status;
 
 /// How long is waited at most before everything is looked at again. Whatever changes wakes those whom it
 /// concerns, so this is for what nobody foresaw.
@@ -40,6 +41,8 @@ pub(super) struct HostGates {
     opening: Opening,
     /// Most kept connections in all.
     capacity: usize,
+    /// A host that wants to be left alone for longer is not waited for: its URLs fail.
+    max_wait: Duration,
     stop: Stop,
 }
 
@@ -70,6 +73,8 @@ struct Host {
     finished: usize,
     /// What it called itself first.
     server: Option<Box<str>>,
+    /// What it refused a request with, the last time.
+    refused_with: Option<Status>,
 }
 
 /// The right to one connection; dropped, another may have it.
@@ -101,15 +106,17 @@ impl HostGates {
         queue: Queue,
         (per_host, opening): (usize, Opening),
         capacity: usize,
+        max_wait: Duration,
         stop: Stop,
     ) -> Self {
         let (hosts, idle) = (HashMap::new(), VecDeque::new());
         let state = Mutex::new(State { hosts, idle, queue, waiting: 0 });
-        Self { state, turns: Condvar::new(), per_host, opening, capacity, stop }
+        Self { state, turns: Condvar::new(), per_host, opening, capacity, max_wait, stop }
     }
 
     /// Waits for a job whose host bears one more request. Once the run is stopped, every job has its turn
-    /// at once, without a passage. `None` where this worker is not needed any longer.
+    /// at once, without a passage, and so have those of a host that is not waited for. `None` where this
+    /// worker is not needed any longer.
     pub(super) fn next_turn(&self) -> Option<(Turn, Option<Passage<'_>>)> {
         let mut state = self.lock();
         loop {
@@ -119,7 +126,10 @@ impl HostGates {
                 queue.end_rests(None);
                 queue.next(now, |_| Ok(None))
             } else {
-                queue.next(now, |key| self.admit((hosts, idle), key, now).map(Some))
+                queue.next(now, |key| match self.admit((hosts, idle), key, now) {
+                    Err(_) if self.barred(&hosts[key], now).is_some() => Ok(None),
+                    admitted => admitted.map(Some),
+                })
             };
             let until = match next {
                 Next::Turn(turn, passage) => return Some((turn, passage)),
@@ -175,6 +185,9 @@ impl HostGates {
                 }
                 Err(until) => {
                     let host = state.hosts.get_mut(&key).expect(KNOWN);
+                    if let Some(error) = self.barred(host, now) {
+                        return Err(error);
+                    }
                     host.passing += 1;
                     let (passers, wait) = (Arc::clone(&host.passers), until_at_most(until, now));
                     state = passers.wait_timeout(state, wait).expect(NO_PANIC).0;
@@ -182,6 +195,15 @@ impl HostGates {
                 }
             }
         }
+    }
+
+    /// Why the URLs of a host fail without being asked for: it wants to be left alone for longer than is
+    /// waited. Those that are opening may be accepted yet.
+    fn barred(&self, host: &Host, now: Instant) -> Option<FetchError> {
+        let wait = host.limit.closed(host.load, now)?.saturating_duration_since(now);
+        let status =
+            host.refused_with.filter(|_| wait > self.max_wait && host.load.opening == 0)?;
+        Some(FetchError::RetryLater { status, at: SystemTime::now() + wait, was_asked: false })
     }
 
     /// Lets a request out if its host bears it now; otherwise says when that may be, if it is known.
@@ -295,7 +317,7 @@ impl Host {
     fn new(limit: HostLimit) -> Self {
         let passers = Arc::default();
         let load = Load::default();
-        Self { limit, load, passers, passing: 0, finished: 0, server: None }
+        Self { limit, load, passers, passing: 0, finished: 0, server: None, refused_with: None }
     }
 
     /// How many more may be opened or used.
@@ -371,6 +393,7 @@ impl Permit<'_> {
         self.enter(Stage::Refused, |host| {
             let mut remaining = host.load;
             remaining.in_use -= 1;
+            host.refused_with = Some(Status::TOO_MANY_REQUESTS);
             host.limit.refused(&refusal, remaining, Instant::now());
         });
     }
@@ -378,6 +401,7 @@ impl Permit<'_> {
     /// The request was answered with 503.
     pub(super) fn unavailable(&mut self, retry_after: Option<Duration>) {
         self.enter(Stage::Refused, |host| {
+            host.refused_with = Some(Status::SERVICE_UNAVAILABLE);
             if let Some(wait) = retry_after {
                 host.limit.hold(wait, Instant::now());
             }
@@ -388,6 +412,12 @@ impl Permit<'_> {
     pub(super) fn keep(mut self, connection: Connection) {
         let mut state = self.gates.lock();
         let State { hosts, idle, waiting, .. } = &mut *state;
+        let host = &hosts[&self.key];
+        if self.stage == Stage::Refused && host.limit.closed(host.load, Instant::now()).is_some() {
+            // Kept, it would count as one that the host accepts.
+            drop(state);
+            return;
+        }
         let evicted = if idle.len() < self.gates.capacity { None } else { idle.pop_front() };
         if let Some((key, _)) = &evicted {
             hosts.get_mut(key).expect(KNOWN).load.idle -= 1;

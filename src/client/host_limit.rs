@@ -127,11 +127,7 @@ impl HostLimit {
 
     /// Whether one more request may go out, over a kept connection if there is one.
     pub(super) fn verdict(&mut self, load: Load, now: Instant) -> Verdict {
-        if let Some(until) = self.held_until.filter(|until| *until > now) {
-            return Verdict::Wait(Some(until));
-        }
-        let closed = self.closed_until.filter(|until| *until > now && load.accepted() == 0);
-        if let Some(until) = closed {
+        if let Some(until) = self.closed(load, now) {
             return Verdict::Wait(Some(until));
         }
         if load.in_use >= self.current() && !self.probes(now) {
@@ -142,6 +138,12 @@ impl HostLimit {
             return Verdict::Wait(None);
         }
         Verdict::Go
+    }
+
+    /// When the host wants to be asked again, if that is still to come (`Retry-After`).
+    pub(super) fn closed(&self, load: Load, now: Instant) -> Option<Instant> {
+        let closed = self.closed_until.filter(|_| load.accepted() == 0);
+        later(self.held_until, closed).filter(|until| *until > now)
     }
 
     /// How many more may be opening now.

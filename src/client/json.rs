@@ -209,7 +209,9 @@ pub(super) fn started(run: &Run) -> String {
 /// The status that a failure came with.
 pub(super) fn status_of(error: &FetchError) -> Option<u16> {
     match error {
-        FetchError::Status { status, .. } | FetchError::NoLocation(status) => Some(status.code()),
+        FetchError::Status { status, .. }
+        | FetchError::RetryLater { status, was_asked: true, .. }
+        | FetchError::NoLocation(status) => Some(status.code()),
         _ => None,
     }
 }

@@ -82,10 +82,10 @@ pub fn download(
             Queue::new(jobs.iter().map(|job| key_of(&job.url)), size),
             (per_host, settings.opening),
             size,
+            settings.retry.max_wait,
             stop.clone(),
         ),
         fields: settings.fields.clone(),
-        max_wait: settings.retry.max_wait,
     };
     let names = FinalNames::new(jobs, directory, settings.saving);
     let work = Work { settings, directory, names, splits: SplitFiles::default(), observer };
@@ -257,6 +257,13 @@ impl<'r> Shared<'r> {
         let policy = &self.work.settings.retry;
         let Some(wait) = attempts.tries.after(failed, policy, fastrand::f64()) else {
             return Attempted::Done(Err(error));
+        };
+        let wait = match error {
+            // The gate of the host keeps to what a rejection asks for.
+            FetchError::Status { retry_after: Some(at_least), .. } if !error.is_rejection() => {
+                wait.max(at_least)
+            }
+            _ => wait,
         };
         self.work.observer.retrying(index, &error, wait);
         Attempted::Again(wait)

@@ -1,8 +1,8 @@
 //! Which failures are worth another try, and when.
 //!
 //! Waits are drawn from zero up to a bound that doubles (full jitter), so that clients that failed
-//! together do not come back together. What a server asks for with `Retry-After` is kept to at the gate
-//! of its host, for all URLs there. An attempt that brought its file beyond the furthest point of all
+//! together do not come back together. What a server asks for with `Retry-After` and 429 or 503 is kept
+//! to at the gate of its host, for all URLs there; with other statuses, for their URL. An attempt that brought its file beyond the furthest point of all
 //! attempts before it begins the count anew, and one that was refused only because the host was busy with
 //! others of this run is not counted. Both happen a limited number of times, so every URL comes to an end:
 //! a file has so many bytes, and a run so many other URLs.
@@ -18,7 +18,7 @@ pub struct RetryPolicy {
     pub first_wait: Duration,
     /// The bound of every wait.
     pub longest_wait: Duration,
-    /// The longest that a server's `Retry-After` is heeded.
+    /// The longest wait that a server's `Retry-After` may ask for; beyond it, a URL fails.
     pub max_wait: Duration,
 }
 

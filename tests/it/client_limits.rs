@@ -86,7 +86,7 @@ fn an_advertised_limit_is_kept_to_before_anything_is_refused() {
 }
 
 #[test]
-fn retry_after_holds_all_urls_of_the_host_and_is_capped() {
+fn retry_after_holds_all_urls_of_the_host() {
     let times = std::sync::Arc::new(Mutex::new(Vec::new()));
     let noted = std::sync::Arc::clone(&times);
     let server = Scripted::start(move |peer| {
@@ -94,20 +94,19 @@ fn retry_after_holds_all_urls_of_the_host_and_is_capped() {
             let mut times = noted.lock().unwrap();
             times.push(Instant::now());
             if times.len() == 1 {
-                peer.send(answer("503 Service Unavailable", "Retry-After: 3600\r\n", ""));
+                peer.send(answer("503 Service Unavailable", "Retry-After: 1\r\n", ""));
             } else {
                 peer.send(ok("a"));
             }
         }
     });
     let mut settings = patient(1);
-    settings.retry.max_wait = Duration::from_millis(200);
     settings.retry.retries = 1;
     let fetched = fetch_with(&settings, &[server.url("/1"), server.url("/2")]);
     fetched.assert_success();
     let times = times.lock().unwrap();
-    assert!(times[1] - times[0] >= settings.retry.max_wait, "the host was left alone");
-    assert!(fetched.run.outcomes[0].phases.waiting >= Duration::from_millis(150));
+    assert!(times[1] - times[0] >= Duration::from_secs(1), "the host was left alone");
+    assert!(fetched.run.outcomes[0].phases.waiting >= Duration::from_millis(900));
     assert!(fetched.run.limits.is_empty(), "503 says nothing about the number of connections");
 }
 

@@ -17,6 +17,7 @@ mod client_program;
 mod client_proxies;
 mod client_redirects;
 mod client_resume;
+mod client_retry_after;
 mod client_run;
 mod client_screen;
 mod client_split;

@@ -85,7 +85,8 @@ pub(crate) struct Args {
     #[arg(long, default_value = "4", value_name = "N", help_heading = "Connections")]
     pub(crate) retries: u32,
 
-    /// How long to wait at most when a server says Retry-After
+    /// How long to wait at most when a server says Retry-After; a URL that would have to wait for longer
+    /// fails
     #[arg(long, default_value = "60s", value_name = "TIME", help_heading = "Connections")]
     #[arg(value_parser = cli::parse_duration)]
     pub(crate) max_wait: Duration,
