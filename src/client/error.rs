@@ -63,8 +63,10 @@ pub enum FetchError {
     Changed,
     /// A content coding came that was not asked for, and would be saved as if it were the content.
     Coded(Box<str>),
-    /// A redirect that says not where to, or says it in more than one field.
+    /// A redirect that does not say where to.
     NoLocation(Status),
+    /// A redirect to more than one place, of which these are two.
+    Locations { status: Status, places: Box<[Box<str>; 2]> },
     /// A redirect to what is no URL.
     Location { location: Box<str>, error: url::ParseError },
     /// A redirect to a scheme that is not supported.
@@ -152,6 +154,7 @@ impl FetchError {
             | Self::Partial
             | Self::Coded(_)
             | Self::NoLocation(_)
+            | Self::Locations { .. }
             | Self::Location { .. }
             | Self::LocationScheme(_)
             | Self::Downgrade(_)
@@ -189,6 +192,7 @@ impl FetchError {
                 Cause::Status(status.code())
             }
             Self::NoLocation(_)
+            | Self::Locations { .. }
             | Self::Location { .. }
             | Self::LocationScheme(_)
             | Self::Downgrade(_)
@@ -272,7 +276,11 @@ impl fmt::Display for FetchError {
             Self::Coded(coding) => {
                 write!(f, "the content is coded ({coding}) though no coding was asked for")
             }
-            Self::NoLocation(status) => write!(f, "{status} without one place to go to"),
+            Self::NoLocation(status) => write!(f, "{status} without a Location"),
+            Self::Locations { status, places } => {
+                let [one, other] = &**places;
+                write!(f, "{status} to two places: \"{one}\" and \"{other}\"")
+            }
             Self::Location { location, .. } => {
                 write!(f, "the server redirects to \"{location}\", which is not a URL")
             }
@@ -325,6 +333,7 @@ impl error::Error for FetchError {
             | Self::Changed
             | Self::Coded(_)
             | Self::NoLocation(_)
+            | Self::Locations { .. }
             | Self::LocationScheme(_)
             | Self::Downgrade(_)
             | Self::Redirects

@@ -1,4 +1,4 @@
-//! One attempt at one URL: the request, redirects, the answer, the body into its file.
+//! One attempt at one URL: the request, the answer, the body into its file. Redirects are `chain`.
 //!
 //! ```text
 //! part there? ─▶ request ─▶ head ─┬─ redirect ─▶ request (at most 20 times)
@@ -14,27 +14,21 @@
 use std::sync::Arc;
 use std::time::{Instant, SystemTime};
 
-use percent_encoding::{CONTROLS, percent_encode};
 use url::Url;
 
+use super::chain::{Chain, MAX_REDIRECTS};
 use super::checksum::Hasher;
-use super::credentials::Credentials;
 use super::directory::{OutputDirectory, Place};
 use super::exchange::{Answer, Exchanger, asked_wait, framing};
-use super::job::is_supported;
 use super::naming::FinalNames;
 use super::part::{self, Completed, Completion, Found, PART_SUFFIX, PartFile};
-use super::request::Request;
 use super::resume::{Notes, Rest, last_modified};
-use super::settings::{Content, Digest, Downgrade, Partial, Settings};
+use super::settings::{Content, Digest, Partial, Settings};
 use super::split::SplitFile;
 use super::split_files::SplitFiles;
 use super::{Arrival, Existing, FetchError, Job, Observer, Phases, Saved};
 use crate::http::{Framing, ResponseHead, Status};
 use crate::net::Body;
-
-/// Most redirects that are followed for one URL, as many as browsers do (RFC 9110 §15.4).
-pub const MAX_REDIRECTS: usize = 20;
 
 /// What all fetches of a run have in common beside the network.
 pub(super) struct Work<'r> {
@@ -177,32 +171,18 @@ impl<'r> Fetcher<'r> {
         rest: Option<Rest<'_>>,
         record: &mut Record,
     ) -> Result<Answer<'r>, FetchError> {
+        let downgrade = self.work.settings.downgrade;
+        let mut chain = Chain::new(job);
         record.redirected_to = None;
-        let mut redirected_credentials = None;
         for _ in 0..=MAX_REDIRECTS {
-            let url = record.redirected_to.as_deref().unwrap_or(&job.url);
-            let is_first_host = url.origin() == job.url.origin();
-            let credentials = if is_first_host {
-                job.credentials.as_ref()
-            } else {
-                redirected_credentials.as_ref()
-            };
-            let authorization = credentials.map(Credentials::value);
-            let request = Request { url, authorization, is_first_host, rest };
-            let answer = self.exchanger.ask(&request, &mut record.phases)?;
-            match redirect_target(url, &answer.head, self.work.settings.downgrade) {
-                Ok(Some(mut target)) => {
-                    redirected_credentials = Credentials::take_from(&mut target);
-                    log::debug!("{url} redirects to {target}");
-                    record.redirected_to = Some(Box::new(target));
-                    self.exchanger.discard(answer);
-                }
+            let answer = self.exchanger.ask(&chain.request(rest), &mut record.phases)?;
+            let target = match chain.follow(&answer.head, downgrade, SystemTime::now()) {
                 Ok(None) => return Ok(answer),
-                Err(error) => {
-                    self.exchanger.discard(answer);
-                    return Err(error);
-                }
-            }
+                Ok(Some(target)) => Ok(Box::new(target.clone())),
+                Err(error) => Err(error),
+            };
+            self.exchanger.discard(answer);
+            record.redirected_to = Some(target?);
         }
         Err(FetchError::Redirects)
     }
@@ -321,42 +301,6 @@ pub(super) fn length_of(framing: Framing) -> Option<u64> {
     match framing {
         Framing::Length(bytes) => Some(bytes),
         Framing::Chunked | Framing::UntilClose => None,
-    }
-}
-
-/// Where the answer sends the client; `None` where it is no redirect (RFC 9110 §15.4). `300` names
-/// several places and `304` none, so neither is one.
-fn redirect_target(
-    url: &Url,
-    head: &ResponseHead,
-    downgrade: Downgrade,
-) -> Result<Option<Url>, FetchError> {
-    if !matches!(
-        head.status(),
-        Status::MOVED_PERMANENTLY
-            | Status::FOUND
-            | Status::SEE_OTHER
-            | Status::TEMPORARY_REDIRECT
-            | Status::PERMANENT_REDIRECT
-    ) {
-        return Ok(None);
-    }
-    let location = head.fields().only("Location").ok_or(FetchError::NoLocation(head.status()))?;
-    // Servers send UTF-8 as it is, which a URL holds percent-encoded.
-    let location = percent_encode(location, CONTROLS).to_string();
-    match url.join(&location) {
-        Ok(target) if !is_supported(&target) => Err(FetchError::LocationScheme(Box::new(target))),
-        Ok(target)
-            if (url.scheme(), target.scheme()) == ("https", "http")
-                && downgrade == Downgrade::Refuse =>
-        {
-            Err(FetchError::Downgrade(Box::new(target)))
-        }
-        Ok(mut target) => {
-            target.set_fragment(None);
-            Ok(Some(target))
-        }
-        Err(error) => Err(FetchError::Location { location: location.into(), error }),
     }
 }
 

@@ -211,7 +211,8 @@ pub(super) fn status_of(error: &FetchError) -> Option<u16> {
     match error {
         FetchError::Status { status, .. }
         | FetchError::RetryLater { status, was_asked: true, .. }
-        | FetchError::NoLocation(status) => Some(status.code()),
+        | FetchError::NoLocation(status)
+        | FetchError::Locations { status, .. } => Some(status.code()),
         _ => None,
     }
 }

@@ -4,14 +4,16 @@
 //! with so many threads, telling an [`Observer`] how it goes, until all are done or [`Stop`] ends it.
 //! Nothing is printed here.
 //!
-//! The way of one URL: `pool` (its turn, by `queue`, and `retry`) → `fetch` (redirects, what the answer is worth) →
+//! The way of one URL: `pool` (its turn, by `queue`, and `retry`) → `fetch` (what the answer is worth) along a `chain` of redirects →
 //! `exchange` (request and answer) through the `host_gate` over a kept connection or one of `connect`
 //! (`resolve`, `dial`, `proxy`, `tls`) → `part` (the file, and `resume` for what is left of it) →
 //! `split` and `piece` for a file over several connections → `naming` (its name in the `directory`) → `outcome`.
 
+mod chain;
 mod checksum;
 mod checksum_list;
 mod connect;
+mod cookies;
 mod credentials;
 mod descriptors;
 mod dial;
@@ -50,12 +52,12 @@ mod text_lines;
 mod tls;
 mod verifier;
 
+pub use chain::MAX_REDIRECTS;
 pub use checksum::{Algorithm, Checksum, Expected};
 pub use checksum_list::{ChecksumList, ChecksumListError};
 pub use credentials::Credentials;
 pub use directory::{DirectoryError, OutputDirectory};
 pub use error::{Cause, FetchError, Phase};
-pub use fetch::MAX_REDIRECTS;
 pub use file_name::MAX_NAME_BYTES;
 pub use har::write_har;
 pub use input_list::{BadLines, InputList, Wanted, read_list};

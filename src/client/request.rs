@@ -106,6 +106,8 @@ pub(super) struct Request<'r> {
     pub(super) authorization: Option<&'r str>,
     /// Whether this is the host that the user named.
     pub(super) is_first_host: bool,
+    /// Names and values of the cookies that redirects have set for it.
+    pub(super) cookies: Vec<(&'r str, &'r str)>,
     pub(super) rest: Option<Rest<'r>>,
 }
 
@@ -128,13 +130,21 @@ impl Request<'_> {
             }
         }
         head = head.field("Accept-Encoding", "identity");
-        if let Some(value) = self.authorization.filter(|_| !fields.has("Authorization")) {
+        let own_authorization = self.is_first_host && fields.has("Authorization");
+        if let Some(value) = self.authorization.filter(|_| !own_authorization) {
             head = head.field("Authorization", value);
         }
         if let Some(credentials) = via.and_then(|proxy| proxy.credentials.as_ref()) {
             head = head.field("Proxy-Authorization", credentials.value());
         }
+        let cookies = self.cookies(fields);
+        if let Some(cookies) = &cookies {
+            head = head.field("Cookie", cookies);
+        }
         for (name, value) in &fields.added {
+            if cookies.is_some() && name.eq_ignore_ascii_case("Cookie") {
+                continue;
+            }
             let is_for_first_host =
                 SECRET.iter().chain(&["Host"]).any(|secret| secret.eq_ignore_ascii_case(name));
             if self.is_first_host || !is_for_first_host {
@@ -152,6 +162,28 @@ impl Request<'_> {
         }
         head.finish();
     }
+
+    /// The one `Cookie` field (RFC 6265 §5.4) where redirects have set cookies: the user's, where they may
+    /// be sent, but for those that were set anew, and what was set.
+    fn cookies(&self, fields: &RequestFields) -> Option<String> {
+        if self.cookies.is_empty() {
+            return None;
+        }
+        let own = fields
+            .added
+            .iter()
+            .filter(|(name, _)| self.is_first_host && name.eq_ignore_ascii_case("Cookie"));
+        let is_set_anew = |pair: &str| {
+            let name = pair.split('=').next().unwrap_or_default().trim();
+            self.cookies.iter().any(|(set, _)| *set == name)
+        };
+        let pairs = own
+            .flat_map(|(_, value)| value.split(';').map(str::trim))
+            .filter(|pair| !pair.is_empty() && !is_set_anew(pair))
+            .map(str::to_owned);
+        let set = self.cookies.iter().map(|(name, value)| format!("{name}={value}"));
+        Some(pairs.chain(set).collect::<Vec<_>>().join("; "))
+    }
 }
 
 #[cfg(test)]
@@ -165,7 +197,8 @@ mod tests {
         for field in fields {
             all.add(field).unwrap();
         }
-        let request = Request { url: &url, authorization: None, is_first_host, rest: None };
+        let request =
+            Request { url: &url, authorization: None, is_first_host, cookies: vec![], rest: None };
         let mut out = Vec::new();
         request.write(&mut out, &all, via);
         String::from_utf8(out).unwrap()
@@ -197,6 +230,27 @@ mod tests {
     }
 
     #[test]
+    fn cookies_of_redirects_join_those_of_the_user_in_one_field() {
+        let url = Url::parse("http://a/").unwrap();
+        let mut fields = RequestFields::default();
+        fields.add("cookie: own=1; set=old; x").unwrap();
+        fields.add("Cookie: more=2;").unwrap();
+        for (is_first_host, expected) in [
+            (true, "Cookie: own=1; x; more=2; set=new; b=c\r\n"),
+            (false, "Cookie: set=new; b=c\r\n"),
+        ] {
+            let cookies = vec![("set", "new"), ("b", "c")];
+            let request =
+                Request { url: &url, authorization: None, is_first_host, cookies, rest: None };
+            let mut out = Vec::new();
+            request.write(&mut out, &fields, None);
+            let head = String::from_utf8(out).unwrap();
+            assert!(head.contains(expected), "{head}");
+            assert_eq!(head.to_ascii_lowercase().matches("cookie:").count(), 1, "{head}");
+        }
+    }
+
+    #[test]
     fn a_proxy_is_told_the_whole_url() {
         let proxy = Proxy { url: Url::parse("http://p/").unwrap(), credentials: None };
         assert!(written(&[], true, Some(&proxy)).starts_with("GET http://a:81/b?c HTTP/1.1\r\n"));
@@ -207,8 +261,13 @@ mod tests {
         let url = Url::parse("http://a/").unwrap();
         let validator = Validator::Tag("\"x\"".into());
         let rest = Some(Rest { first: 5, last: Some(9), validator: &validator });
-        let request =
-            Request { url: &url, authorization: Some("Basic x"), is_first_host: true, rest };
+        let request = Request {
+            url: &url,
+            authorization: Some("Basic x"),
+            is_first_host: true,
+            cookies: vec![],
+            rest,
+        };
         let mut out = Vec::new();
         request.write(&mut out, &RequestFields::default(), None);
         let head = String::from_utf8(out).unwrap();

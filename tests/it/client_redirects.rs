@@ -2,7 +2,8 @@
 
 use http_concurrent::client::{FetchError, MAX_REDIRECTS};
 
-use crate::support::fetching::{fetch, fetch_once};
+use crate::support::fetching::{fetch, fetch_once, fetch_with, settings};
+use crate::support::ranged::field;
 use crate::support::scripted::{Scripted, answer, ok, redirect};
 
 #[test]
@@ -57,7 +58,7 @@ fn a_redirect_to_nowhere_is_a_failure() {
     let cases: [(Vec<u8>, Check); 4] = [
         (answer("301 Moved", "", ""), |e| matches!(e, FetchError::NoLocation(_))),
         (answer("301 Moved", "Location: /a\r\nLocation: /b\r\n", ""), |e| {
-            matches!(e, FetchError::NoLocation(_))
+            e.to_string() == "301 Moved Permanently to two places: \"/a\" and \"/b\""
         }),
         (redirect(301, "http://[::1"), |e| matches!(e, FetchError::Location { .. })),
         (redirect(301, "ftp://host/file"), |e| matches!(e, FetchError::LocationScheme(_))),
@@ -66,4 +67,89 @@ fn a_redirect_to_nowhere_is_a_failure() {
         let error = fetch_once(bytes.clone()).into_failure();
         assert!(is_expected(&error), "{}: {error:?}", bytes.escape_ascii());
     }
+}
+
+#[test]
+fn the_same_place_named_twice_is_one() {
+    let server = Scripted::start(|peer| {
+        while let Some(head) = peer.read_head() {
+            let host = field(&head, "Host").unwrap();
+            let fields = match head.split(' ').nth(1).unwrap() {
+                "/twice" => "Location: /there\r\nLocation: /there\r\n".to_owned(),
+                "/thrice" => "location: /there\r\n".repeat(3),
+                "/whole" => format!("Location: /there\r\nLocation: http://{host}/there\r\n"),
+                "/fragment" => "Location: /there#a\r\nLocation: /there#b\r\n".to_owned(),
+                _ => {
+                    peer.send(ok("there"));
+                    continue;
+                }
+            };
+            peer.send(answer("302 Found", &fields, ""));
+        }
+    });
+    for name in ["twice", "thrice", "whole", "fragment"] {
+        let fetched = fetch(1, &[server.url(&format!("/{name}"))]);
+        fetched.assert_success();
+        assert_eq!(fetched.content(name), b"there");
+    }
+}
+
+/// The path and the `Authorization` of each request.
+fn authorizations(server: &Scripted) -> Vec<(String, Option<String>)> {
+    let of = |head: &String| {
+        let path = head.split(' ').nth(1).unwrap().to_owned();
+        (path, field(head, "Authorization").map(str::to_owned))
+    };
+    server.heads().iter().map(of).collect()
+}
+
+#[test]
+fn the_user_name_of_a_location_is_used_at_the_origin_named_there() {
+    // user:one, user:two and user:own in Base64.
+    const ONE: &str = "Basic dXNlcjpvbmU=";
+    const TWO: &str = "Basic dXNlcjp0d28=";
+    const OWN: &str = "Basic dXNlcjpvd24=";
+    let other = Scripted::answering(|target| match target {
+        "/first" => redirect(302, "/second"),
+        _ => ok("content"),
+    });
+    let other_address = other.address();
+    let server = Scripted::start(move |peer| {
+        while let Some(head) = peer.read_head() {
+            let here = |user: &str, path: &str| {
+                redirect(302, &format!("http://{user}@{}{path}", field(&head, "Host").unwrap()))
+            };
+            peer.send(match head.split(' ').nth(1).unwrap() {
+                "/one" => here("user:one", "/relative"),
+                "/relative" => redirect(302, "two"),
+                "/two" => here("user:two", "/end"),
+                "/away" => redirect(302, &format!("http://user:one@{other_address}/first")),
+                _ => ok("content"),
+            });
+        }
+    });
+    let seen = |path: &str, authorization: Option<&str>| {
+        (path.to_owned(), authorization.map(str::to_owned))
+    };
+    for (user, own) in [("", None), ("user:own@", Some(OWN))] {
+        let before = server.heads().len();
+        let url = server.url("/one").replace("//", &format!("//{user}"));
+        fetch(1, &[url]).assert_success();
+        assert_eq!(
+            authorizations(&server)[before..],
+            [
+                seen("/one", own),
+                seen("/relative", Some(ONE)),
+                seen("/two", Some(ONE)),
+                seen("/end", Some(TWO))
+            ]
+        );
+    }
+    // What the user says counts at the first origin, and only there.
+    let mut settings = settings(1);
+    settings.fields.add("Authorization: Basic mine").unwrap();
+    fetch_with(&settings, &[server.url("/one"), server.url("/away")]).assert_success();
+    let all = authorizations(&server);
+    assert!(all[8..].iter().all(|(_, value)| value.as_deref() == Some("Basic mine")), "{all:?}");
+    assert_eq!(authorizations(&other), [seen("/first", Some(ONE)), seen("/second", Some(ONE))]);
 }
