@@ -29,7 +29,8 @@ pub struct TargetPath {
 }
 
 /// Bytes of a path segment that are written percent-encoded: all that RFC 3986 §3.3 does not allow
-/// there, and those that would end an HTML attribute.
+/// there, those that would end an HTML attribute, and the colon, which would end a scheme at the
+/// beginning of a relative reference (RFC 3986 §4.2).
 const SEGMENT: &AsciiSet = &CONTROLS
     .add(b' ')
     .add(b'"')
@@ -48,10 +49,10 @@ const SEGMENT: &AsciiSet = &CONTROLS
     .add(b'{')
     .add(b'|')
     .add(b'}')
-    .add(b'/');
+    .add(b'/')
+    .add(b':');
 
-/// A path segment as it stands in a URL (RFC 3986 §2.1). A name with a colon is safe at the
-/// beginning of a relative reference only behind `./`.
+/// A path segment as it stands in a URL (RFC 3986 §2.1), also as a relative reference by itself.
 #[must_use]
 pub fn encode_segment(segment: &[u8]) -> String {
     percent_encode(segment, SEGMENT).to_string()
@@ -298,8 +299,8 @@ mod tests {
             ("/a b", "/a%20b"),
             ("/a%3fb%22%25/", "/a%3Fb%22%25/"),
             ("/\u{e4}", "/%C3%A4"),
-            ("/a:b", "/a:b"),
-            ("/%0d%0aX: y", "/%0D%0AX:%20y"),
+            ("/a:b", "/a%3Ab"),
+            ("/%0d%0aX: y", "/%0D%0AX%3A%20y"),
         ] {
             let Ok(Target::Path(path)) = Target::parse(Method::Get, target.as_bytes()) else {
                 panic!("{target} is refused")

@@ -52,7 +52,7 @@ fn tree(configure: impl FnOnce(&mut ServerConfig)) -> Tree {
 /// What is listed in the directory at `target`, a line each.
 fn listed(server: &TestServer, target: &str) -> String {
     let reply = server.get_with(target, "Accept: text/plain\r\n");
-    reply.text().replace("./", "").replace('\n', " ").trim_end().to_owned()
+    reply.text().replace('\n', " ").trim_end().to_owned()
 }
 
 fn expect(server: &TestServer, cases: &[(&str, u16)]) {

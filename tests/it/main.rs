@@ -44,6 +44,7 @@ mod limits_pace;
 mod limits_proxies;
 mod limits_resources;
 mod limits_slots;
+mod listing_readers;
 mod second_opinion;
 mod server_behind_nginx;
 mod server_limits;

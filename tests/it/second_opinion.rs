@@ -145,7 +145,7 @@ fn curl_understands_every_other_answer() {
     assert!(refused.contains("405"), "{refused}");
 }
 
-/// Drives the listing in a frame of its own: sorts it by its links, follows every link in it and comes
+/// Drives the listing in a frame of its own: sorts it by its headings, follows every link in it and comes
 /// back, and writes down what it saw. What the frame shows is the server's alone, and needs no script.
 const DRIVER: &str = r#"<!DOCTYPE html><meta charset="utf-8">
 <iframe id="frame" style="width:390px;height:800px"></iframe><pre id="seen"></pre>
@@ -161,7 +161,7 @@ const order = () => links().map(link => link.textContent);
   seen.push({ path: frame.contentWindow.location.pathname, order: order() });
   seen.push({ width: page().documentElement.scrollWidth });
   for (const column of [1, 1, 2, 0]) {
-    await click(page().querySelectorAll("th a")[column]);
+    await click(page().querySelectorAll("th button")[column]);
     seen.push({ query: frame.contentWindow.location.search, order: order() });
   }
   for (let index = 1; index < links().length; index++) {

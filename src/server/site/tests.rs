@@ -86,7 +86,7 @@ fn paths_lead_to_files_index_files_and_redirects() {
         ("/docs-link", "to /docs-link/"),
         ("/docs-link/deep/file.txt", "deep"),
         ("/empty/", "listing "),
-        ("/docs/deep/", "listing ./file.txt"),
+        ("/docs/deep/", "listing file.txt"),
         ("/file.txt/", "NotFound"),
         ("/file.txt/more", "NotFound"),
         ("/file.txt/more/", "NotFound"),
@@ -112,8 +112,8 @@ fn names_with_a_dot_in_front_do_not_exist_unless_they_are_shown() {
     for (target, when_hidden, when_shown) in [
         ("/.env", "NotFound", "secret"),
         ("/.git", "NotFound", "to /.git/"),
-        ("/.git/", "NotFound", "listing ./objects/"),
-        ("/.well-known/", "listing ./security.txt", "listing ./.hidden ./security.txt"),
+        ("/.git/", "NotFound", "listing objects/"),
+        ("/.well-known/", "listing security.txt", "listing .hidden security.txt"),
         ("/.git/objects/a", "NotFound", "object"),
         ("/docs/%2eenv", "NotFound", "NotFound"),
         ("/%2eenv", "NotFound", "secret"),
@@ -147,10 +147,10 @@ fn a_site_without_index_files_lists_every_directory() {
     let tree = tree();
     let settings = SiteSettings { index: Vec::new(), ..Default::default() };
     let site = Site::open(tree.path(), settings).unwrap();
-    let root = "listing ./.well-known/ ./a%20b%3F/ ./docs/ ./docs-link/ ./empty/ ./index.html/ \
-                ./file.txt ./index.htm ./link";
+    let root = "listing .well-known/ a%20b%3F/ docs/ docs-link/ empty/ index.html/ \
+                file.txt index.htm link";
     assert_eq!(find(&site, "/"), root);
-    assert_eq!(find(&site, "/docs/"), "listing ./deep/ ./index.htm ./index.html");
+    assert_eq!(find(&site, "/docs/"), "listing deep/ index.htm index.html");
     assert_eq!(find(&site, "/file.txt/"), "NotFound");
 }
 

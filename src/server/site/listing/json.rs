@@ -7,7 +7,7 @@ use crate::http::encode_segment;
 
 /// ```json
 /// {"path": "/docs/", "entries": [
-///   {"name": "a.txt", "href": "./a.txt", "type": "file", "size": 14, "modified": "2026-11-25T13:17:05Z"}
+///   {"name": "a.txt", "href": "a.txt", "type": "file", "size": 14, "modified": "2026-11-25T13:17:05Z"}
 /// ]}
 /// ```
 #[derive(Serialize)]

@@ -123,12 +123,11 @@ impl Entry {
         Some(Self { name: name.to_vec(), kind, modified })
     }
 
-    /// The entry as a reference relative to its directory. The `./` keeps a colon in the name from
-    /// ending a scheme (RFC 3986 §4.2).
+    /// The entry as a reference relative to its directory: its encoded name, a directory's with `/`.
     #[must_use]
     pub fn reference(&self) -> String {
         let slash = if self.kind == EntryKind::Directory { "/" } else { "" };
-        format!("./{}{slash}", encode_segment(&self.name))
+        format!("{}{slash}", encode_segment(&self.name))
     }
 }
 

@@ -49,7 +49,7 @@ impl Order {
         order
     }
 
-    /// What a click on a column's heading asks for: the other way if it is sorted by that already,
+    /// What a column's heading asks for: the other way if it is sorted by that already,
     /// else names from the first on, the largest and the latest on top.
     pub(super) fn after_choosing(self, column: SortBy) -> Self {
         let direction = match (self.direction, column) {
@@ -59,20 +59,6 @@ impl Order {
             (_, SortBy::Size | SortBy::Date) => Direction::Descending,
         };
         Self { by: column, direction }
-    }
-
-    /// The query that [`Order::from_query`] reads as this order.
-    pub(super) fn to_query(self) -> String {
-        let by = match self.by {
-            SortBy::Name => "name",
-            SortBy::Size => "size",
-            SortBy::Date => "date",
-        };
-        let direction = match self.direction {
-            Direction::Ascending => "asc",
-            Direction::Descending => "desc",
-        };
-        format!("?sort={by}&order={direction}")
     }
 
     pub(super) fn sort(self, entries: &mut [Entry]) {
@@ -88,7 +74,26 @@ impl Order {
     }
 }
 
+impl SortBy {
+    /// The value of `sort` in a query.
+    pub(super) fn token(self) -> &'static str {
+        match self {
+            Self::Name => "name",
+            Self::Size => "size",
+            Self::Date => "date",
+        }
+    }
+}
+
 impl Direction {
+    /// The value of `order` in a query.
+    pub(super) fn token(self) -> &'static str {
+        match self {
+            Self::Ascending => "asc",
+            Self::Descending => "desc",
+        }
+    }
+
     fn of(self, ascending: Ordering) -> Ordering {
         match self {
             Self::Ascending => ascending,
@@ -177,8 +182,8 @@ mod tests {
         for column in [SortBy::Name, SortBy::Size, SortBy::Date] {
             let chosen = order.after_choosing(column);
             assert_eq!(chosen.by, column);
-            let query = chosen.to_query();
-            assert_eq!(Order::from_query(query.trim_start_matches('?').as_bytes()), chosen);
+            let query = format!("sort={}&order={}", chosen.by.token(), chosen.direction.token());
+            assert_eq!(Order::from_query(query.as_bytes()), chosen);
         }
     }
 

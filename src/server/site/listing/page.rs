@@ -1,7 +1,9 @@
 //! A listing for people: one table, readable on a phone, in the dark, and in a text browser.
 //!
 //! All links are relative, so that the page also works behind a proxy that serves it under another
-//! path; sorting is a link, since no script runs.
+//! path. The link of an entry is its encoded name and nothing else, the link's text the name itself:
+//! Kodi and httpdirfs take only those for entries. Sorting is a form without an action, which leads to
+//! the page itself: it needs no script, and no crawler follows it, as it would a link.
 
 use std::borrow::Cow;
 
@@ -18,7 +20,10 @@ const STYLE: &str = "\
 th:first-child,td:first-child{white-space:normal;overflow-wrap:anywhere;width:100%}\
 th:nth-child(2),td:nth-child(2){text-align:right;font-variant-numeric:tabular-nums}\
 td:nth-child(3){font-variant-numeric:tabular-nums}\
-td:first-child a{display:block}\
+td:first-child a{display:block;unicode-bidi:isolate;white-space:pre-wrap}\
+th form{display:inline}\
+th button{font:inherit;color:LinkText;background:none;border:0;padding:0;cursor:pointer}\
+th button:hover,th button:focus{text-decoration:underline}\
 @media(max-width:30rem){th,td{padding:.4rem .3rem}h1,p,footer{padding:0 .3rem}th span,td span{display:none}}";
 
 pub(super) fn write(listing: &Listing) -> String {
@@ -47,13 +52,21 @@ pub(super) fn write(listing: &Listing) -> String {
     page(&title, &head, &body).into_string()
 }
 
-/// `Index of / docs/ deep/`, each a link to that directory.
+/// `Index of / docs/ deep/`, each but the last a link to that directory.
 fn breadcrumb(segments: &[Vec<u8>]) -> Markup {
-    let to_ancestor = |steps: usize| if steps == 0 { "./".to_owned() } else { "../".repeat(steps) };
+    let crumb = |depth: usize, name: &str| {
+        let steps = segments.len() - depth;
+        html! {
+            " "
+            bdi {
+                @if steps == 0 { (name) "/" } @else { a href=("../".repeat(steps)) { (name) "/" } }
+            }
+        }
+    };
     html! {
-        "Index of " a href=(to_ancestor(segments.len())) { "/" }
+        "Index of" (crumb(0, ""))
         @for (index, segment) in segments.iter().enumerate() {
-            " " a href=(to_ancestor(segments.len() - 1 - index)) { bdi { (legible(segment)) } "/" }
+            (crumb(index + 1, &legible(segment)))
         }
     }
 }
@@ -65,10 +78,13 @@ fn heading(listing: &Listing, column: SortBy, label: &str) -> Markup {
         Some(Direction::Descending) => (Some("descending"), " \u{25bc}"),
         None => (None, ""),
     };
-    let link = listing.order.after_choosing(column).to_query();
+    let chosen = listing.order.after_choosing(column);
     html! {
         th scope="col" aria-sort=[aria] {
-            a href=(link) rel="nofollow" { (label) }
+            form {
+                button name="sort" value=(chosen.by.token()) { (label) }
+                input type="hidden" name="order" value=(chosen.direction.token());
+            }
             @if column == SortBy::Date { span { "\u{a0}(UTC)" } }
             (arrow)
         }
@@ -76,12 +92,12 @@ fn heading(listing: &Listing, column: SortBy, label: &str) -> Markup {
 }
 
 fn row(entry: &Entry) -> Markup {
-    // A direction mark in a name must not turn around what stands beside it: hence `bdi`.
     html! {
         tr {
             td {
+                // Isolated by the style sheet: a direction mark in a name turns around nothing else.
                 a href=(entry.reference()) {
-                    bdi { (legible(&entry.name)) }
+                    (legible(&entry.name))
                     @if entry.kind == EntryKind::Directory { "/" }
                 }
             }
