@@ -22,6 +22,7 @@ mod parameters;
 mod persistence;
 pub mod range;
 pub mod rate_limit;
+mod request_scan;
 mod response_head;
 mod status;
 mod structured;
@@ -46,6 +47,7 @@ pub use head::{
 pub use headers::{Fields, MAX_FIELDS, is_token_byte, parse_decimal, trim_whitespace};
 pub use method::{ALLOW, Method};
 pub use persistence::{CloseReason, Persistence, asks_to_persist, response_persists};
+pub use request_scan::RequestScan;
 pub use response_head::{MAX_RESPONSE_FIELDS, RESPONSE_LIMITS, ResponseHead, ResponseHeadError};
 pub use status::Status;
 pub use target::{Target, TargetPath, encode_segment, is_host};

@@ -9,8 +9,8 @@ use crate::net::raise_descriptor_limit;
 /// reserve for those who look at the server.
 const PROCESS: u64 = 24;
 
-/// Most sockets that linger after a rejection.
-const LINGERING: u64 = 512;
+/// Most descriptors for sockets that wait for their rejection or linger after their last answer.
+const LINGERING: u64 = 1024;
 
 /// What the descriptors are used for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -55,11 +55,11 @@ mod tests {
     fn connections_are_fitted_into_the_descriptors() {
         for (wanted, limit, total, lingering) in [
             (60, 1024, 60, 250),
-            (60, 20_000, 60, 512),
+            (60, 20_000, 60, 1024),
             (1_000, 1024, 375, 250),
             (60, 64, 15, 10),
             (60, 8, 1, 1),
-            (usize::MAX, u64::MAX, usize::try_from((u64::MAX - 536) / 2).unwrap(), 512),
+            (usize::MAX, u64::MAX, usize::try_from((u64::MAX - 1048) / 2).unwrap(), 1024),
         ] {
             let budget = Budget::fit(wanted, limit);
             assert_eq!((budget.total, budget.lingering), (total, lingering), "{wanted} in {limit}");

@@ -1,29 +1,53 @@
-//! Closing a connection so that the peer can still read its last answer.
+//! Connections that are not served, or no longer: their last answer, and a close that leaves it whole.
+//!
+//! A connection beyond a limit is told so once its request's head is there, so that the answer has a
+//! request to answer: clients drop a response that comes unasked, and a response to `HEAD` has no
+//! content. A client that sends none is told after a second.
 //!
 //! Closing a socket that holds unread input makes the kernel send RST, and RST makes the peer's kernel
-//! throw away what the peer has not read yet: the answer that says why it is closed. So the sending
-//! half is closed first, and the rest of what the peer sends is read and discarded for a while
-//! (RFC 9112 §9.6). One thread does this for all such sockets, away from the accept loop and outside
-//! the clients' slots; their number is bounded, and the oldest is given up for the newest.
+//! throw away what the peer has not read yet: the answer. So the sending half is closed first, and
+//! what the peer still sends is read and discarded for a while (RFC 9112 §9.6).
+//!
+//! ```text
+//! rejected ─▶ waiting ─▶ answered ─▶ lingering ─▶ closed
+//!                served and ended ──────▲
+//! ```
+//!
+//! One thread does this for all such sockets, outside the clients' slots. Their number is bounded: for
+//! one too many the oldest that waits is answered at once, and the oldest that lingers is closed. The
+//! accept loop does that itself, so that sockets cannot come faster than they go.
 
-use std::collections::VecDeque;
+use std::collections::BTreeMap;
+use std::io::{self, PipeReader, PipeWriter, Read as _, Write as _};
 use std::net::{Shutdown, TcpStream};
-use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
+use std::os::fd::AsFd as _;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::thread;
 use std::time::{Duration, Instant};
-use std::{io, thread};
 
-use rustix::net::RecvFlags;
+use rustix::event::{PollFd, PollFlags, Timespec, poll};
+use rustix::net::{RecvFlags, SendFlags};
 
-/// How long a peer may take to close its side.
-const PATIENCE: Duration = Duration::from_secs(2);
+use super::rejection::FinalAnswer;
+use crate::http::{Answering, RequestScan};
+use crate::net::proxy_protocol::{self, MAX_V2_BYTES, Parse};
 
-/// How often what the peers have sent is discarded.
-const SWEEP: Duration = Duration::from_millis(50);
+/// How long the head of a request is waited for before its rejection is sent.
+const HEAD_PATIENCE: Duration = Duration::from_secs(1);
 
-/// Most bytes discarded of one socket in one sweep, so that a flood on one does not starve the rest.
-const SWEEP_BYTES: usize = 256 * 1024;
+/// How long a peer that sends nothing may take to close its side.
+const SILENCE: Duration = Duration::from_secs(2);
 
-/// The sockets that linger, and the thread that attends to them.
+/// How long a peer may go on sending what is discarded (nginx: `lingering_time`, 30 s as well).
+const LONGEST: Duration = Duration::from_secs(30);
+
+/// The pause between two rounds, so that a flood is attended to in batches.
+const PAUSE: Duration = Duration::from_millis(1);
+
+/// Most bytes read of one socket in one round, so that a flood on one does not starve the rest.
+const ROUND_BYTES: usize = 256 * 1024;
+
+/// The sockets that wait or linger, and the thread that attends to them.
 #[derive(Debug)]
 pub(super) struct Lingering {
     shared: Arc<Shared>,
@@ -33,68 +57,169 @@ pub(super) struct Lingering {
 
 #[derive(Debug)]
 struct Shared {
+    /// Most sockets that wait or linger.
     capacity: usize,
     state: Mutex<State>,
-    changed: Condvar,
+    /// A byte in it ends the thread's wait.
+    wake: PipeWriter,
 }
 
+/// Sockets by the order in which they came.
 #[derive(Debug, Default)]
 struct State {
-    /// In the order of their deadlines.
-    sockets: VecDeque<(Arc<TcpStream>, Instant)>,
-    /// Older ones, which the thread has taken out to attend to them.
-    attended: usize,
+    waiting: BTreeMap<u64, Waiting>,
+    lingering: BTreeMap<u64, Lingerer>,
+    /// Others that the thread has taken out to attend to them.
+    taken: usize,
+    next: u64,
+    /// There is a byte in the pipe, or about to be.
+    is_woken: bool,
     stopping: bool,
 }
 
+/// A connection whose request has not come.
+#[derive(Debug)]
+struct Waiting {
+    stream: Arc<TcpStream>,
+    received: Received,
+    answer: FinalAnswer,
+    deadline: Instant,
+}
+
+/// What has come of a request, as far as its answer depends on it.
+#[derive(Debug, Default)]
+pub(super) struct Received {
+    /// The beginning of the PROXY header that comes first, while it is incomplete.
+    proxy_header: Option<Vec<u8>>,
+    scan: RequestScan,
+}
+
+impl Received {
+    /// These bytes of the request itself.
+    pub(super) fn request(bytes: &[u8]) -> Self {
+        let mut received = Self::default();
+        received.advance(bytes);
+        received
+    }
+
+    /// Nothing yet, of a connection that begins with a PROXY header.
+    pub(super) fn nothing_from_proxy() -> Self {
+        Self { proxy_header: Some(Vec::new()), ..Self::default() }
+    }
+
+    /// Looks at the bytes that came next; true once nothing more is to be waited for.
+    fn advance(&mut self, bytes: &[u8]) -> bool {
+        let Some(header) = &mut self.proxy_header else { return self.scan.advance(bytes) };
+        // No header is longer, so a part of the bytes is enough to find where it ends.
+        let room = MAX_V2_BYTES.saturating_sub(header.len()).min(bytes.len());
+        let before = header.len();
+        header.extend_from_slice(&bytes[..room]);
+        match proxy_protocol::parse(header) {
+            Ok(Parse::NeedMore) => false,
+            Ok(Parse::Done { length, .. }) => {
+                self.proxy_header = None;
+                self.scan.advance(&bytes[length - before..])
+            }
+            Err(_) => true,
+        }
+    }
+}
+
+/// A connection whose sending half is closed.
+#[derive(Debug)]
+struct Lingerer {
+    stream: Arc<TcpStream>,
+    /// When it is closed unless it sends more.
+    silent_until: Instant,
+    /// When it is closed in any case.
+    deadline: Instant,
+}
+
 impl Lingering {
-    /// Starts the thread, which lets at most `capacity` sockets linger.
+    /// Starts the thread, which uses at most `descriptors` for sockets. Half of them are for sockets
+    /// that were closed while the thread was waiting for their input.
     ///
     /// # Errors
-    /// The system makes no thread.
-    pub(super) fn start(capacity: usize) -> io::Result<Self> {
-        let shared =
-            Arc::new(Shared { capacity, state: Mutex::default(), changed: Condvar::new() });
+    /// The system makes no pipe or no thread.
+    pub(super) fn start(descriptors: usize) -> io::Result<Self> {
+        let (woken, wake) = io::pipe()?;
+        let capacity = (descriptors / 2).max(1);
+        let shared = Arc::new(Shared { capacity, state: Mutex::default(), wake });
         let attending = Arc::clone(&shared);
         let thread = thread::Builder::new()
             .name("lingering".to_owned())
             .stack_size(64 * 1024)
-            .spawn(move || attending.attend())?;
+            .spawn(move || attending.attend(woken))?;
         Ok(Self { shared, thread: Mutex::new(Some(thread)) })
+    }
+
+    /// Answers the connection's request once its head is there, of which some may have been received,
+    /// or after a second without one, and closes it; does not wait for any of that.
+    pub(super) fn answer(
+        &self,
+        stream: impl Into<Arc<TcpStream>>,
+        received: Received,
+        answer: FinalAnswer,
+    ) {
+        let deadline = Instant::now() + HEAD_PATIENCE;
+        let waiting = Waiting { stream: stream.into(), received, answer, deadline };
+        if waiting.received.scan.is_complete() {
+            if waiting.send() {
+                self.linger(waiting.stream);
+            }
+            return;
+        }
+        let mut state = self.shared.lock();
+        if state.stopping {
+            drop(state);
+            waiting.send_and_close();
+            return;
+        }
+        let key = state.next_key();
+        state.waiting.insert(key, waiting);
+        let is_full = state.waiting.len() > self.shared.capacity / 2;
+        let oldest = if is_full { state.waiting.pop_first() } else { None };
+        let surplus = state.take_surplus(self.shared.capacity);
+        self.shared.wake(state);
+        surplus.iter().for_each(Lingerer::discard_before_close);
+        if let Some((_, oldest)) = oldest
+            && oldest.send()
+        {
+            self.linger(oldest.stream);
+        }
     }
 
     /// Closes the connection once the peer has, or has had its time; does not wait for it.
     pub(super) fn close(&self, stream: impl Into<Arc<TcpStream>>) {
         let stream = stream.into();
         // An error here means that the connection is gone already.
-        if stream.shutdown(Shutdown::Write).is_err() {
-            return;
+        if stream.shutdown(Shutdown::Write).is_ok() {
+            self.linger(stream);
         }
+    }
+
+    /// Takes a connection whose sending half is closed.
+    fn linger(&self, stream: Arc<TcpStream>) {
         let mut state = self.shared.lock();
         if state.stopping {
             drop(state);
             discard(&stream);
             return;
         }
-        // With sockets to attend to, the thread does not wait to be told of one.
-        let wakes = state.count() == 0;
-        state.sockets.push_back((stream, Instant::now() + PATIENCE));
-        let given_up =
-            if state.count() > self.shared.capacity { state.sockets.pop_front() } else { None };
-        drop(state);
-        if wakes {
-            self.shared.changed.notify_one();
-        }
-        if let Some((stream, _)) = given_up {
-            discard(&stream);
-        }
+        let key = state.next_key();
+        state.lingering.insert(key, Lingerer::new(stream, Instant::now()));
+        let surplus = state.take_surplus(self.shared.capacity);
+        self.shared.wake(state);
+        surplus.iter().for_each(Lingerer::discard_before_close);
     }
 
-    /// Closes what lingers, at once, and returns when that is done: the end of the process would close
-    /// it as well, and have the kernel take back what is still on its way to peers that have sent more.
+    /// Answers those that wait and closes all, at once, and returns when that is done: the end of the
+    /// process would close them as well, and have the kernel take back what is still on its way to
+    /// peers that have sent more.
     pub(super) fn end(&self) {
-        self.shared.lock().stopping = true;
-        self.shared.changed.notify_one();
+        let mut state = self.shared.lock();
+        state.stopping = true;
+        self.shared.wake(state);
         let thread = self.thread.lock().unwrap_or_else(PoisonError::into_inner).take();
         if let Some(thread) = thread {
             // It has not panicked: nothing in it may; and if it has, there is nothing left to close.
@@ -102,7 +227,7 @@ impl Lingering {
         }
     }
 
-    /// How many sockets linger at present.
+    /// How many sockets wait or linger at present.
     #[must_use]
     pub(super) fn count(&self) -> usize {
         self.shared.lock().count()
@@ -117,35 +242,109 @@ impl Drop for Lingering {
 
 impl State {
     fn count(&self) -> usize {
-        self.attended + self.sockets.len()
+        self.waiting.len() + self.lingering.len() + self.taken
+    }
+
+    fn next_key(&mut self) -> u64 {
+        self.next += 1;
+        self.next
+    }
+
+    /// Takes out the oldest that linger, as many as there are sockets beyond the capacity.
+    fn take_surplus(&mut self, capacity: usize) -> Vec<Lingerer> {
+        let count = self.count().saturating_sub(capacity);
+        let oldest = std::iter::from_fn(|| self.lingering.pop_first());
+        oldest.take(count).map(|(_, lingerer)| lingerer).collect()
+    }
+
+    /// All sockets, and the first time at which something is to be done without their input.
+    fn sockets(&self) -> (Vec<(u64, Arc<TcpStream>)>, Option<Instant>) {
+        let waiting = self.waiting.iter().map(|(key, waiting)| (key, &waiting.stream));
+        let lingering = self.lingering.iter().map(|(key, lingerer)| (key, &lingerer.stream));
+        let sockets = waiting.chain(lingering).map(|(key, stream)| (*key, Arc::clone(stream)));
+        let deadlines = self.waiting.values().map(|waiting| waiting.deadline);
+        let ends = self.lingering.values().map(Lingerer::end);
+        (sockets.collect(), deadlines.chain(ends).min())
+    }
+
+    /// Takes out the sockets that have input, and those whose time is over.
+    fn take_due(&mut self, ready: &[u64], now: Instant) -> (Due<Waiting>, Due<Lingerer>) {
+        let is_ready = |key: &u64| ready.binary_search(key).is_ok();
+        let waiting = self.waiting.extract_if(.., |key, it| it.deadline <= now || is_ready(key));
+        let waiting: Vec<_> = waiting.collect();
+        let lingering = self.lingering.extract_if(.., |key, it| it.end() <= now || is_ready(key));
+        let lingering: Vec<_> = lingering.collect();
+        self.taken = waiting.len() + lingering.len();
+        (waiting, lingering)
     }
 }
 
+type Due<T> = Vec<(u64, T)>;
+
 impl Shared {
-    fn attend(&self) {
-        let mut state = self.lock();
+    /// The work of the thread: rounds over all sockets, until it is to stop.
+    fn attend(&self, mut woken: PipeReader) {
+        let mut scratch = vec![0; 64 * 1024];
         loop {
-            let nothing = |state: &mut State| state.sockets.is_empty() && !state.stopping;
-            state = self.changed.wait_while(state, nothing).unwrap_or_else(PoisonError::into_inner);
+            let state = self.lock();
             if state.stopping {
-                for (stream, _) in state.sockets.drain(..) {
-                    discard(&stream);
-                }
-                return;
+                break;
             }
-            // A flood takes its time to be discarded, and the accept loop must not wait for that.
-            let mut sockets = std::mem::take(&mut state.sockets);
-            state.attended = sockets.len();
+            let (sockets, deadline) = state.sockets();
             drop(state);
-            let now = Instant::now();
-            sockets.retain(|(stream, deadline)| discard(stream) == Peer::There && now < *deadline);
-            state = self.lock();
-            sockets.append(&mut state.sockets);
-            state.sockets = sockets;
-            state.attended = 0;
-            drop(state);
-            thread::sleep(SWEEP);
-            state = self.lock();
+            let ready = wait_for_input(&mut woken, &sockets, deadline);
+            // The last reference to a socket that was closed meanwhile.
+            drop(sockets);
+            if ready.is_woken {
+                self.lock().is_woken = false;
+            }
+            self.attend_to(&ready.sockets, &mut scratch);
+            thread::sleep(PAUSE);
+        }
+        let mut state = self.lock();
+        let waiting = std::mem::take(&mut state.waiting);
+        let lingering = std::mem::take(&mut state.lingering);
+        drop(state);
+        waiting.into_values().for_each(Waiting::send_and_close);
+        for lingerer in lingering.into_values() {
+            discard(&lingerer.stream);
+        }
+    }
+
+    /// A flood takes its time to be read, and the accept loop must not wait for that: so the lock is
+    /// not held meanwhile.
+    fn attend_to(&self, ready: &[u64], scratch: &mut [u8]) {
+        let now = Instant::now();
+        let (waiting, mut lingering) = self.lock().take_due(ready, now);
+        let mut still_waiting = Vec::new();
+        for (key, mut socket) in waiting {
+            match socket.read_head(scratch) {
+                Head::Incomplete if now < socket.deadline => still_waiting.push((key, socket)),
+                Head::Gone => {}
+                Head::Incomplete | Head::Complete => {
+                    if socket.send() {
+                        lingering.push((key, Lingerer::new(socket.stream, now)));
+                    }
+                }
+            }
+        }
+        lingering.retain_mut(|(_, lingerer)| lingerer.discard(scratch, now));
+        let mut state = self.lock();
+        state.waiting.extend(still_waiting);
+        state.lingering.extend(lingering);
+        state.taken = 0;
+        let surplus = state.take_surplus(self.capacity);
+        drop(state);
+        surplus.iter().for_each(Lingerer::discard_before_close);
+    }
+
+    /// Releases the lock and ends the thread's wait, if it waits.
+    fn wake(&self, mut state: MutexGuard<'_, State>) {
+        let is_woken = std::mem::replace(&mut state.is_woken, true);
+        drop(state);
+        if !is_woken {
+            // It fails only where the thread has ended.
+            let _ = (&self.wake).write(&[0]);
         }
     }
 
@@ -155,113 +354,152 @@ impl Shared {
     }
 }
 
+/// What ended a wait.
+#[derive(Debug, Default)]
+struct Ready {
+    is_woken: bool,
+    /// The keys of the sockets that have input or have ended, in ascending order.
+    sockets: Vec<u64>,
+}
+
+/// Waits until one of the sockets has input, the thread is woken or the time has come.
+fn wait_for_input(
+    woken: &mut PipeReader,
+    sockets: &[(u64, Arc<TcpStream>)],
+    deadline: Option<Instant>,
+) -> Ready {
+    let remaining = deadline.map(|deadline| deadline.saturating_duration_since(Instant::now()));
+    let timeout = remaining.and_then(|remaining| Timespec::try_from(remaining).ok());
+    let fds = sockets.iter().map(|(_, stream)| stream.as_fd());
+    let fds = std::iter::once(woken.as_fd()).chain(fds);
+    let mut fds: Vec<_> = fds.map(|fd| PollFd::from_borrowed_fd(fd, PollFlags::IN)).collect();
+    // A failure, such as an interruption, means only that nothing is ready yet.
+    let count = poll(&mut fds, timeout.as_ref()).unwrap_or(0);
+    if count == 0 {
+        return Ready::default();
+    }
+    let mut has_event = fds.iter().map(|fd| !fd.revents().is_empty());
+    let is_woken = has_event.next().unwrap_or(false);
+    let ready = sockets.iter().zip(has_event).filter(|(_, has_event)| *has_event);
+    let mut sockets: Vec<_> = ready.map(|((key, _), _)| *key).collect();
+    sockets.sort_unstable();
+    if is_woken {
+        // One byte at most is in it.
+        let _ = woken.read(&mut [0]);
+    }
+    Ready { is_woken, sockets }
+}
+
+/// What has come of a request's head.
+#[derive(PartialEq, Eq)]
+enum Head {
+    Incomplete,
+    /// All of it, or all that the peer will send.
+    Complete,
+    Gone,
+}
+
+impl Waiting {
+    fn read_head(&mut self, scratch: &mut [u8]) -> Head {
+        let mut head = Head::Incomplete;
+        let peer = read_available(&self.stream, scratch, |bytes| {
+            if self.received.advance(bytes) {
+                head = Head::Complete;
+            }
+        });
+        match peer {
+            _ if head == Head::Complete => head,
+            Peer::There { .. } => head,
+            Peer::Finished => Head::Complete,
+            Peer::Gone => Head::Gone,
+        }
+    }
+
+    /// Sends the answer, and says whether the connection is to linger. A fresh socket's buffer takes
+    /// the answer without waiting.
+    fn send(&self) -> bool {
+        let bytes = match self.received.scan.answering() {
+            Answering::Get => self.answer.whole(),
+            Answering::Head => self.answer.head(),
+        };
+        let flags = SendFlags::DONTWAIT | SendFlags::NOSIGNAL;
+        // It goes out with the end of the connection, which follows at once: one segment, not two.
+        #[cfg(target_os = "linux")]
+        let flags = flags | SendFlags::MORE;
+        match rustix::net::send(&self.stream, bytes, flags) {
+            Ok(_) => self.stream.shutdown(Shutdown::Write).is_ok(),
+            Err(error) => {
+                log::debug!("cannot answer a connection that is not served: {error}");
+                false
+            }
+        }
+    }
+
+    fn send_and_close(self) {
+        if self.send() {
+            discard(&self.stream);
+        }
+    }
+}
+
+impl Lingerer {
+    fn new(stream: Arc<TcpStream>, now: Instant) -> Self {
+        Self { stream, silent_until: now + SILENCE, deadline: now + LONGEST }
+    }
+
+    fn end(&self) -> Instant {
+        self.silent_until.min(self.deadline)
+    }
+
+    /// Reads what would make the close a reset.
+    fn discard_before_close(&self) {
+        discard(&self.stream);
+    }
+
+    /// Discards what has come; false when the connection is to be closed.
+    fn discard(&mut self, scratch: &mut [u8], now: Instant) -> bool {
+        match read_available(&self.stream, scratch, |_| {}) {
+            Peer::There { has_sent: true } => self.silent_until = now + SILENCE,
+            Peer::There { has_sent: false } => {}
+            Peer::Finished | Peer::Gone => return false,
+        }
+        now < self.end()
+    }
+}
+
 #[derive(PartialEq, Eq)]
 enum Peer {
-    There,
+    There {
+        has_sent: bool,
+    },
+    /// It has closed its sending half.
+    Finished,
     Gone,
+}
+
+/// Reads what the peer has sent, without waiting and no more than [`ROUND_BYTES`].
+fn read_available(stream: &TcpStream, scratch: &mut [u8], mut look_at: impl FnMut(&[u8])) -> Peer {
+    let mut received = 0;
+    while received < ROUND_BYTES {
+        match rustix::net::recv(stream, &mut *scratch, RecvFlags::DONTWAIT) {
+            Ok((0, _)) => return Peer::Finished,
+            Ok((count, _)) => {
+                look_at(&scratch[..count]);
+                received += count;
+            }
+            Err(rustix::io::Errno::INTR) => {}
+            Err(rustix::io::Errno::AGAIN) => break,
+            Err(_) => return Peer::Gone,
+        }
+    }
+    Peer::There { has_sent: received > 0 }
 }
 
 /// Reads what the peer has sent, without waiting, and forgets it.
 fn discard(stream: &TcpStream) -> Peer {
-    let mut scratch = [0_u8; 8 * 1024];
-    for _ in 0..SWEEP_BYTES / scratch.len() {
-        match rustix::net::recv(stream, &mut scratch, RecvFlags::DONTWAIT) {
-            Ok((0, _)) => return Peer::Gone,
-            Ok(_) | Err(rustix::io::Errno::INTR) => {}
-            Err(rustix::io::Errno::AGAIN) => return Peer::There,
-            Err(_) => return Peer::Gone,
-        }
-    }
-    Peer::There
+    read_available(stream, &mut [0; 8 * 1024], |_| {})
 }
 
 #[cfg(test)]
-mod tests {
-    use std::io::{Read, Write};
-    use std::net::TcpListener;
-
-    use super::*;
-
-    /// The two ends of a connection: the peer's, and the one to be closed.
-    fn connection() -> (TcpStream, TcpStream) {
-        let listener = TcpListener::bind("127.0.0.1:0").unwrap();
-        let peer = TcpStream::connect(listener.local_addr().unwrap()).unwrap();
-        peer.set_read_timeout(Some(Duration::from_secs(10))).unwrap();
-        (peer, listener.accept().unwrap().0)
-    }
-
-    fn wait_for(condition: impl Fn() -> bool) {
-        let begun = Instant::now();
-        while !condition() {
-            assert!(begun.elapsed() < Duration::from_secs(10), "it never comes");
-            thread::sleep(Duration::from_millis(1));
-        }
-    }
-
-    #[test]
-    fn an_answer_outlives_a_request_that_nobody_read() {
-        let lingering = Lingering::start(4).unwrap();
-        let (mut peer, mut stream) = connection();
-        peer.write_all(&vec![b'x'; 100_000]).unwrap();
-        stream.write_all(b"answer").unwrap();
-        lingering.close(stream);
-        peer.write_all(b"more").unwrap();
-        let mut answer = String::new();
-        peer.read_to_string(&mut answer).expect("the answer and then the end, no reset");
-        assert_eq!(answer, "answer");
-        assert_eq!(lingering.count(), 1);
-        drop(peer);
-        wait_for(|| lingering.count() == 0);
-    }
-
-    #[test]
-    fn at_the_end_answers_that_are_on_their_way_arrive() {
-        let lingering = Lingering::start(4).unwrap();
-        // Has the thread pause before it looks at the next.
-        let (_other, stream) = connection();
-        lingering.close(stream);
-        let (mut peer, mut stream) = connection();
-        stream.set_nonblocking(true).unwrap();
-        let mut written = 0;
-        while let Ok(count) = stream.write(&[7; 8 * 1024]) {
-            written += count;
-        }
-        peer.write_all(b"a next request").unwrap();
-        lingering.close(stream);
-        lingering.end();
-        let mut answer = Vec::new();
-        peer.read_to_end(&mut answer).expect("the answer and then the end, no reset");
-        assert_eq!(answer.len(), written);
-        let (mut late, stream) = connection();
-        lingering.close(stream);
-        assert_eq!(late.read(&mut [0]).unwrap(), 0, "what comes later is closed as well");
-        assert_eq!(lingering.count(), 0);
-    }
-
-    #[test]
-    fn a_peer_that_never_closes_is_given_up() {
-        let lingering = Lingering::start(4).unwrap();
-        let (_peer, stream) = connection();
-        lingering.close(stream);
-        wait_for(|| lingering.count() == 0);
-    }
-
-    #[test]
-    fn beyond_its_capacity_the_oldest_is_closed() {
-        let lingering = Lingering::start(2).unwrap();
-        let peers: Vec<TcpStream> = (0..5)
-            .map(|_| {
-                let (peer, mut stream) = connection();
-                stream.write_all(b"answer").unwrap();
-                lingering.close(stream);
-                assert!(lingering.count() <= 2);
-                peer
-            })
-            .collect();
-        for mut peer in peers {
-            let mut answer = String::new();
-            peer.read_to_string(&mut answer).unwrap();
-            assert_eq!(answer, "answer");
-        }
-    }
-}
+#[path = "lingering_tests.rs"]
+mod tests;

@@ -12,14 +12,15 @@ use socket2::SockRef;
 use super::admission::{Permit, Rejection};
 use super::connection::{self, Connection};
 use super::identity::Client;
+use super::lingering::Received;
 use super::registry::Live;
-use super::rejection::{dismiss, without_thread};
+use super::rejection::{FinalAnswer, without_thread};
 use super::service::{Arrival, Service};
 use crate::http::CloseReason;
 use crate::net::Input;
 
 impl Service {
-    /// Decides whether a connection may be served. One that may not is answered and closed here.
+    /// Decides whether a connection may be served. One that may not is handed to `lingering`.
     pub(super) fn receive(&self, stream: TcpStream, peer: IpAddr) -> Option<Arrival> {
         self.tally.connections.one();
         // A socket for both families reports IPv4 addresses as mapped ones.
@@ -30,7 +31,7 @@ impl Service {
             Ok(permit) => (permit, None),
             Err(rejection) => {
                 let Some(permit) = self.admit_to_reserve(client) else {
-                    self.reject(stream, &rejection);
+                    self.reject(stream, nothing_from(client), &rejection);
                     return None;
                 };
                 (permit, Some(rejection))
@@ -86,17 +87,19 @@ impl Service {
         self.rejections.note(rejection);
     }
 
-    fn reject(&self, stream: impl Into<Arc<TcpStream>>, rejection: &Rejection) {
-        dismiss(stream, &self.answer_rejected(rejection), &self.lingering);
+    /// Has a connection answered that is over a limit.
+    fn reject(&self, stream: impl Into<Arc<TcpStream>>, received: Received, rejection: &Rejection) {
+        let answer = FinalAnswer::new(&self.answer_rejected(rejection));
+        self.lingering.answer(stream, received, answer);
     }
 
     /// Answers a connection for which the system gives no thread.
     pub(super) fn dismiss_without_thread(&self, arrival: Arrival) {
         self.tally.spawn_failures.one();
-        let Arrival { stream, permit, .. } = arrival;
+        let Arrival { stream, permit, client, .. } = arrival;
         drop(permit);
         let response = self.answerer.with_further_fields(without_thread());
-        dismiss(stream, &response, &self.lingering);
+        self.lingering.answer(stream, nothing_from(client), FinalAnswer::new(&response));
     }
 
     /// The work of one connection's thread.
@@ -111,7 +114,7 @@ impl Service {
                 Err(Refused::Malformed) => return,
                 Err(Refused::Rejected(rejection)) => {
                     drop(permit);
-                    return self.reject(stream, &rejection);
+                    return self.reject(stream, Received::request(input.data()), &rejection);
                 }
             },
         };
@@ -174,6 +177,12 @@ impl Service {
         }
         Ok(client)
     }
+}
+
+/// What has come over a connection that was just accepted; a client that is not known yet is behind
+/// a proxy.
+fn nothing_from(client: Option<Client>) -> Received {
+    if client.is_some() { Received::default() } else { Received::nothing_from_proxy() }
 }
 
 /// Why a proxied connection is not served.

@@ -1,17 +1,12 @@
-//! The answer to a connection that is one too many: whole, readable, and at once.
+//! The answer to a connection that is one too many: whole, and readable by people and programs.
 //!
-//! It is written before a byte of the request is read. A fresh socket's send buffer takes it without
-//! waiting, so the accept loop writes it; the gentle close is left to `lingering`.
+//! When it is sent, and how the connection is then closed, is left to `lingering`.
 
-use std::net::{IpAddr, TcpStream};
-use std::sync::Arc;
+use std::net::IpAddr;
 use std::time::Duration;
-
-use rustix::net::SendFlags;
 
 use super::admission::{Rejection, Scope};
 use super::identity::Identification;
-use super::lingering::Lingering;
 use super::response::Response;
 use crate::http::negotiation::MediaType;
 use crate::http::rate_limit::{QuotaPolicy, QuotaUnit, ServiceLimit};
@@ -106,22 +101,31 @@ pub(super) fn without_thread() -> Response {
     Response::typed(status, MediaType::Plain, explanation).field("Retry-After", "1")
 }
 
-/// Sends an answer to a connection that is not served, and closes it gently.
-pub(super) fn dismiss(
-    stream: impl Into<Arc<TcpStream>>,
-    response: &Response,
-    lingering: &Lingering,
-) {
-    let stream = stream.into();
-    let mut answer = Vec::with_capacity(768);
-    response.write(&mut answer, Version::Http11, Persistence::Close(CloseReason::Refused));
-    let flags = SendFlags::DONTWAIT | SendFlags::NOSIGNAL;
-    // It goes out with the end of the connection, which follows at once: one segment in place of two.
-    #[cfg(target_os = "linux")]
-    let flags = flags | SendFlags::MORE;
-    match rustix::net::send(&stream, &answer, flags) {
-        Ok(_) => lingering.close(stream),
-        Err(error) => log::debug!("cannot answer a connection that is not served: {error}"),
+/// The last answer to a connection, as it is sent.
+#[derive(Debug)]
+pub(super) struct FinalAnswer {
+    bytes: Box<[u8]>,
+    head_bytes: usize,
+}
+
+impl FinalAnswer {
+    pub(super) fn new(response: &Response) -> Self {
+        let persistence = Persistence::Close(CloseReason::Refused);
+        let mut bytes = Vec::with_capacity(768);
+        response.write_head(&mut bytes, Version::Http11, persistence);
+        let head_bytes = bytes.len();
+        response.write_text(&mut bytes);
+        Self { bytes: bytes.into(), head_bytes }
+    }
+
+    /// Head and content.
+    pub(super) fn whole(&self) -> &[u8] {
+        &self.bytes
+    }
+
+    /// What a request with `HEAD` is answered with (RFC 9110 §9.3.2).
+    pub(super) fn head(&self) -> &[u8] {
+        &self.bytes[..self.head_bytes]
     }
 }
 
@@ -173,13 +177,11 @@ mod tests {
 
     #[test]
     fn the_answer_has_the_fields_that_programs_read() {
-        let mut answer = Vec::new();
-        rejection(Scope::Client, 12).response(0, &Identification::default()).write(
-            &mut answer,
-            Version::Http11,
-            Persistence::Close(CloseReason::Refused),
-        );
-        let answer = String::from_utf8(answer).unwrap();
+        let response = rejection(Scope::Client, 12).response(0, &Identification::default());
+        let answer = FinalAnswer::new(&response);
+        let (head, content) = answer.whole().split_at(answer.head().len());
+        assert!(head.ends_with(b"\r\n\r\n") && content.starts_with(b"429 "));
+        let answer = String::from_utf8(head.to_vec()).unwrap();
         let policy = "\r\nRateLimit-Policy: \"per-client\";q=12;qu=\"concurrent-requests\"\r\n";
         for part in [policy, "\r\nRateLimit: \"per-client\";r=0;t=", "\r\nRetry-After: "] {
             assert!(answer.contains(part), "{part}: {answer}");

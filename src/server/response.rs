@@ -80,16 +80,15 @@ impl Response {
         }
     }
 
-    /// Appends the head, and the content where that is text.
-    pub(super) fn write(&self, out: &mut Vec<u8>, version: Version, persistence: Persistence) {
-        self.write_head(out, version, persistence);
+    /// Appends the content where that is text.
+    pub(super) fn write_text(&self, out: &mut Vec<u8>) {
         if let Content::Text(text) = &self.content {
             out.extend_from_slice(text);
         }
     }
 
     /// Appends the head. `Connection` is written where it says something that the version does not.
-    fn write_head(&self, out: &mut Vec<u8>, version: Version, persistence: Persistence) {
+    pub(super) fn write_head(&self, out: &mut Vec<u8>, version: Version, persistence: Persistence) {
         let mut head = HeadWriter::response(out, self.status);
         head = with_current_date(|date| head.field("Date", date)).field("Server", SERVER);
         for (name, value) in &self.fields {

@@ -67,7 +67,7 @@ fn clients_behind_haproxy_are_told_apart_in_both_versions() {
         server.wait_for_connections(0);
         let mut held = proxy.connect_from(2);
         assert_eq!(held.get("/a.txt").text(), "Hello", "{how}");
-        let rejected = proxy.connect_from(2).reply();
+        let rejected = proxy.connect_from(2).get("/a.txt");
         assert_eq!(rejected.status, 429, "{how}");
         assert!(rejected.text().contains("127.0.0.2"), "{how}: {}", rejected.text());
         assert_eq!(proxy.connect_from(3).get("/a.txt").status, 200, "{how}");

@@ -36,8 +36,8 @@ fn an_exempt_address_is_free_of_its_own_limit_and_bound_by_the_total() {
     server.wait_for_connections(5);
     let _bound = server.connect_from(1);
     server.wait_for_connections(6);
-    assert_eq!(server.connect_from(1).reply().status, 429, "others are bound");
-    let rejected = server.connect_from(64).reply();
+    assert_eq!(server.connect_from(1).get("/a.txt").status, 429, "others are bound");
+    let rejected = server.connect_from(64).get("/a.txt");
     assert_eq!(rejected.status, 503, "the total binds everyone");
     let counters = server.counters();
     assert_eq!((counters.rejected_per_client, counters.rejected_total), (1, 1));
@@ -56,7 +56,7 @@ fn a_served_client_is_told_its_limit_and_what_remains_and_an_exempt_one_is_not()
         held.push(conversation);
     }
     wait_until("all wait for a request", || server.census().activity.idle == 4);
-    let rejected = server.connect_from(1).reply();
+    let rejected = server.connect_from(1).get("/a.txt");
     assert_eq!(rejected.status, 429);
     assert!(rejected.text().contains("0 active, 4 idle"), "{}", rejected.text());
     let reply = server.connect_from(64).get("/a.txt");

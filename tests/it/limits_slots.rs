@@ -77,7 +77,7 @@ fn a_request_that_comes_behind_the_last_one_does_not_cut_the_answer_short() {
 fn an_idle_connection_keeps_its_slot_unless_reclaiming_is_asked_for() {
     let server = server(1, 60, |_| {});
     let mut held = idle(&server, 1);
-    assert_eq!(server.connect_from(1).reply().status, 429);
+    assert_eq!(server.connect_from(1).get("/a.txt").status, 429);
     assert_eq!(held.get("/a.txt").status, 200);
     assert_eq!(server.counters().reclaimed, 0);
 }
@@ -111,7 +111,7 @@ fn when_all_is_full_the_oldest_idle_connection_of_anyone_is_closed() {
     let _second = server.connect_from(4);
     newer.expect_end();
     wait_until("four wait for a request", || server.census().activity.idle == 4);
-    let rejected = server.connect_from(5).reply();
+    let rejected = server.connect_from(5).get("/a.txt");
     assert_eq!(rejected.status, 503, "those who have not asked yet are not closed for others");
     assert!(rejected.text().contains("0 active, 4 idle"), "{}", rejected.text());
 }
@@ -126,7 +126,7 @@ fn a_transfer_and_a_request_that_has_begun_are_never_reclaimed() {
     let mut begun = idle(&server, 1);
     begun.send("GET /a.txt HTTP/1.1\r\n");
     wait_until("its request is being read", || server.census().activity.active == 2);
-    assert_eq!(server.connect_from(1).reply().status, 429);
+    assert_eq!(server.connect_from(1).get("/a.txt").status, 429);
     assert_eq!(begun.send("Host: a\r\n\r\n").reply().text(), "Hello");
     assert_eq!(transfer.reply().body.len(), 30_000_000);
 }

@@ -210,7 +210,7 @@ fn a_rejection_has_the_fields_that_the_operator_adds() {
     });
     let _held = [hold(&server, 1, 1), hold(&server, 2, 1)];
     for (host, status) in [(1, 429), (3, 503)] {
-        let reply = server.connect_from(host).reply();
+        let reply = server.connect_from(host).get("/a.txt");
         assert_eq!(reply.status, status);
         assert_eq!(reply.field("Access-Control-Allow-Origin"), Some("*"), "{status}");
     }
