@@ -50,7 +50,7 @@ fn attack(to: SocketAddr) -> io::Result<(usize, Duration)> {
     let begun = Instant::now();
     let mut whole = 0;
     for _ in 0..CONNECTIONS {
-        let answer = Client::connect(ATTACKER, to)?.get("/");
+        let answer = Client::connect(ATTACKER, to)?.get("/small");
         whole += usize::from(answer.is_ok_and(|answer| status_of(&answer) == 429));
     }
     Ok((whole, begun.elapsed()))

@@ -24,7 +24,7 @@ pub(crate) fn descriptors(_: &Options) -> io::Result<Vec<Finding>> {
     let held = silent_peers(&fitted, 60)?;
     let mut most = 0;
     for _ in 0..500 {
-        Client::connect([127, 0, 6, 1], fitted.address())?.answer()?;
+        Client::connect([127, 0, 6, 1], fitted.address())?.get("/small")?;
         most = most.max(fitted.descriptors()?);
     }
     drop(held);
@@ -137,7 +137,7 @@ fn has_whole_total(target: &Target) -> io::Result<bool> {
     let mut held: Vec<Client> = (0..60_u8)
         .map(|number| Client::connect([127, 0, 9, 1 + number / 6], target.address()))
         .collect::<io::Result<_>>()?;
-    let next = Client::connect([127, 0, 10, 1], target.address())?.answer()?;
+    let next = Client::connect([127, 0, 10, 1], target.address())?.get("/small")?;
     let mut served = 0;
     for client in &mut held {
         served += usize::from(client.get("/small").is_ok_and(|answer| status_of(&answer) == 200));
