@@ -190,7 +190,8 @@ impl Default for Timeouts {
             head: Duration::from_secs(10),
             idle: Duration::from_secs(5),
             stall: Duration::from_secs(30),
-            drain: Duration::from_secs(10),
+            // Docker kills ten seconds after SIGTERM.
+            drain: Duration::from_secs(8),
         }
     }
 }

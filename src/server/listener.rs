@@ -4,7 +4,7 @@
 //! skipped, and what is wrong with the system is waited out.
 
 use std::io;
-use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr, TcpListener, TcpStream};
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr, TcpListener, TcpStream, UdpSocket};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread;
@@ -63,6 +63,19 @@ fn bind(address: SocketAddr) -> io::Result<TcpListener> {
     Ok(socket.into())
 }
 
+/// The addresses at which this machine reaches a server that listens on `ip`. A socket for all IPv6
+/// addresses takes IPv4 as well; `::1` is missing where IPv6 is switched off.
+#[must_use]
+pub fn reachable_at(ip: IpAddr) -> Vec<IpAddr> {
+    let loopback: [IpAddr; 2] = [Ipv4Addr::LOCALHOST.into(), Ipv6Addr::LOCALHOST.into()];
+    let can_be_bound = |ip: &IpAddr| UdpSocket::bind((*ip, 0)).is_ok();
+    match ip {
+        ip if !ip.is_unspecified() => vec![ip],
+        IpAddr::V4(_) => vec![Ipv4Addr::LOCALHOST.into()],
+        IpAddr::V6(_) => loopback.into_iter().filter(can_be_bound).collect(),
+    }
+}
+
 /// Ends an accept loop from another thread.
 #[derive(Clone, Debug)]
 pub struct Stopper {
@@ -80,14 +93,12 @@ impl Stopper {
     pub fn stop(&self) {
         self.stopping.store(true, Ordering::Release);
         // The loop looks at the flag after each accept: a connection of our own wakes it.
-        let ip = match self.address.ip() {
-            ip if !ip.is_unspecified() => ip,
-            IpAddr::V4(_) => Ipv4Addr::LOCALHOST.into(),
-            IpAddr::V6(_) => Ipv6Addr::LOCALHOST.into(),
-        };
-        let address = SocketAddr::new(ip, self.address.port());
-        if let Err(error) = TcpStream::connect_timeout(&address, Duration::from_secs(1)) {
-            log::debug!("cannot wake the accept loop: {error}");
+        let connects = reachable_at(self.address.ip()).into_iter().any(|ip| {
+            let address = SocketAddr::new(ip, self.address.port());
+            TcpStream::connect_timeout(&address, Duration::from_secs(1)).is_ok()
+        });
+        if !connects {
+            log::debug!("cannot wake the accept loop by a connection");
         }
     }
 

@@ -48,7 +48,7 @@ pub use config::{
 pub use descriptors::Budget;
 pub use error::StartError;
 pub use identity::{Client, Identification};
-pub use listener::Stopper;
+pub use listener::{Stopper, reachable_at};
 pub use log_sink::{LogHandle, LogSink};
 pub use pace::Rates;
 pub use registry::{Activity, Phase};

@@ -8,7 +8,7 @@ use std::process::Command;
 use rustix::process::Signal;
 
 use crate::support::conversation::Conversation;
-use crate::support::program::{ServerProgram, run_server};
+use crate::support::program::{SERVER, ServerProgram, run_server};
 
 #[test]
 fn wrong_usage_is_status_2_and_names_the_value() {
@@ -172,4 +172,23 @@ fn curl_shows_the_429_and_the_503() {
     socket.connect(&std::net::SocketAddr::from(([127, 0, 0, 1], port)).into()).unwrap();
     let shown = curl(&["-v", "--interface", "127.0.0.2", &url]);
     assert!(shown.contains("< HTTP/1.1 503 Service Unavailable"), "{shown}");
+}
+
+/// In a network namespace, where IPv6 can be switched off without anybody else losing it.
+#[test]
+#[ignore = "needs iproute2 and root"]
+fn without_ipv6_no_ipv6_url_is_announced() {
+    const SCRIPT: &str = "ip link set lo up && echo 1 >/proc/sys/net/ipv6/conf/all/disable_ipv6 \
+        && exec \"$@\"";
+    for bind in [&[][..], &["--bind", "::"]] {
+        let directory = tempfile::tempdir().unwrap();
+        let mut command = Command::new("unshare");
+        command.args(["--net", "sh", "-c", SCRIPT, "sh", SERVER, "-p", "0"]).args(bind);
+        let server = ServerProgram::launch(command, directory.path());
+        let announcement = &server.announcement;
+        assert!(announcement.contains("http://127.0.0.1:"), "{bind:?}: {announcement}");
+        assert!(!announcement.contains("[::"), "{bind:?}: {announcement}");
+        server.signal(Signal::TERM);
+        assert_eq!(server.wait().0.code(), Some(0), "{bind:?}");
+    }
 }

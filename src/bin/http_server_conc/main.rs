@@ -7,14 +7,14 @@ mod args;
 mod diagnostics;
 
 use std::io::{self, Write as _};
-use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
+use std::net::SocketAddr;
 use std::process::{self, ExitCode};
 use std::thread;
 
 use anyhow::Context as _;
 use args::{AccessLogTarget, Destination};
 use http_concurrent::server::{
-    AccessLog, Budget, LogHandle, LogSink, Server, ServerConfig, StartError, Stopper,
+    AccessLog, Budget, LogHandle, LogSink, Server, ServerConfig, StartError, Stopper, reachable_at,
 };
 use signal_hook::consts::{SIGHUP, SIGINT, SIGTERM, SIGUSR1};
 use signal_hook::iterator::Signals;
@@ -121,7 +121,7 @@ fn fit_to_descriptors(config: &mut ServerConfig) {
 /// What is served, where, and within which limits.
 fn announcement(config: &ServerConfig, address: SocketAddr) -> String {
     let root = config.root.canonicalize().unwrap_or_else(|_| config.root.clone());
-    let urls: Vec<String> = reachable(address.ip())
+    let urls: Vec<String> = reachable_at(address.ip())
         .into_iter()
         .map(|ip| format!("http://{}/", SocketAddr::new(ip, address.port())))
         .collect();
@@ -132,17 +132,6 @@ fn announcement(config: &ServerConfig, address: SocketAddr) -> String {
         config.limits.per_client,
         config.limits.total,
     )
-}
-
-/// Addresses at which a browser on this machine reaches the server.
-fn reachable(ip: IpAddr) -> Vec<IpAddr> {
-    match ip {
-        IpAddr::V6(ip) if ip.is_unspecified() => {
-            vec![Ipv4Addr::LOCALHOST.into(), Ipv6Addr::LOCALHOST.into()]
-        }
-        IpAddr::V4(ip) if ip.is_unspecified() => vec![Ipv4Addr::LOCALHOST.into()],
-        ip => vec![ip],
-    }
 }
 
 /// What to do about an error, in terms of the command line.

@@ -49,7 +49,7 @@ impl ServerProgram {
         Self::launch(command, directory)
     }
 
-    fn launch(command: Command, directory: &Path) -> Self {
+    pub(crate) fn launch(command: Command, directory: &Path) -> Self {
         let mut child = spawn(command, directory);
         let mut announcement = String::new();
         BufReader::new(child.stdout.take().unwrap()).read_line(&mut announcement).unwrap();

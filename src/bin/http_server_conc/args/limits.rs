@@ -62,7 +62,7 @@ pub(super) struct LimitArgs {
     min_rate: u64,
 
     /// How long transfers may take to finish when the server is stopped
-    #[arg(long, value_name = "TIME", default_value = "10s", value_parser = cli::parse_duration)]
+    #[arg(long, value_name = "TIME", default_value = "8s", value_parser = cli::parse_duration)]
     drain_timeout: Duration,
 
     /// Bytes a second that each connection gets at most: a slow link, for experiments

@@ -133,6 +133,8 @@ mod tests {
         assert_eq!((config.port, config.address), (20001, None));
         assert_eq!(config.limits, Limits { per_client: 12, total: 60 });
         assert_eq!(config.root, PathBuf::from("."));
+        // Docker kills ten seconds after SIGTERM.
+        assert_eq!(config.timeouts.drain.as_secs(), 8);
     }
 
     #[test]
