@@ -342,10 +342,12 @@ impl Host {
         }
     }
 
-    /// Takes out the kept connections beyond the limit, those idle longest first.
+    /// Takes out the kept connections beyond the limit, those idle longest first. One that was just
+    /// refused is about to end, and does not take the place of one that the host accepts.
     fn surplus(&mut self, key: &str, idle: &mut Idle) -> Vec<Connection> {
         let mut surplus = Vec::new();
-        while self.load.idle > self.limit.current().saturating_sub(self.load.in_use) {
+        let in_use = self.load.not_refused() - self.load.idle;
+        while self.load.idle > self.limit.current().saturating_sub(in_use) {
             let at = idle.iter().position(|(of, _)| **of == *key).expect("it is counted");
             surplus.extend(idle.remove(at).map(|(_, connection)| connection));
             self.load.idle -= 1;
@@ -413,8 +415,11 @@ impl Permit<'_> {
         let mut state = self.gates.lock();
         let State { hosts, idle, waiting, .. } = &mut *state;
         let host = &hosts[&self.key];
-        if self.stage == Stage::Refused && host.limit.closed(host.load, Instant::now()).is_some() {
-            // Kept, it would count as one that the host accepts.
+        if self.stage == Stage::Refused
+            && (host.limit.closed(host.load, Instant::now()).is_some()
+                || host.load.not_refused() >= host.limit.current())
+        {
+            // Kept, it would count as one that the host accepts, or take the place of one.
             drop(state);
             return;
         }

@@ -47,7 +47,7 @@ impl Load {
     }
 
     /// How many it has not refused.
-    fn not_refused(self) -> usize {
+    pub(super) fn not_refused(self) -> usize {
         self.opening + self.accepted()
     }
 }
