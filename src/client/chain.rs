@@ -12,8 +12,7 @@ use url::{Origin, Url};
 use super::cookies::CookieJar;
 use super::credentials::Credentials;
 use super::job::is_supported;
-use super::request::Request;
-use super::resume::Rest;
+use super::request::{Asked, Request};
 use super::settings::Downgrade;
 use super::{FetchError, Job};
 use crate::http::{ResponseHead, Status};
@@ -41,7 +40,7 @@ impl<'j> Chain<'j> {
     }
 
     /// The next request.
-    pub(super) fn request<'c>(&'c self, rest: Option<Rest<'c>>) -> Request<'c> {
+    pub(super) fn request<'c>(&'c self, asked: Asked<'c>) -> Request<'c> {
         let url = self.url();
         let origin = url.origin();
         let is_first_host = origin == self.job.url.origin();
@@ -52,7 +51,7 @@ impl<'j> Chain<'j> {
             None => self.job.credentials.as_ref().filter(|_| is_first_host),
         };
         let authorization = credentials.map(Credentials::value);
-        Request { url, authorization, is_first_host, cookies: self.cookies.of(url), rest }
+        Request { url, authorization, is_first_host, cookies: self.cookies.of(url), asked }
     }
 
     /// Goes where the answer sends the client, and returns that place; `None` where it is no redirect.

@@ -3,7 +3,9 @@
 
 use std::time::Instant;
 
-use super::fetch::{Fetcher, Record, Worth, length_of, worth};
+use super::coding::Names;
+use super::fetch::{Decoded, Fetcher, Record, Worth, length_of, worth};
+use super::request::Asked;
 use super::{Arrival, FetchError, Job, Saved};
 use crate::net::Body;
 
@@ -15,23 +17,40 @@ impl Fetcher<'_> {
         job: &Job,
         record: &mut Record,
     ) -> Result<Saved, FetchError> {
-        let mut answer = self.follow(job, None, record)?;
-        let framing = match worth(&answer.head, None) {
-            Ok(Worth::Whole(framing)) => framing,
-            // Nothing was there that could have been continued.
-            Ok(_) => return Err(FetchError::Partial),
-            Err(error) => return Err(self.refused(answer, error)),
+        let mut asked = self.asked_of(job);
+        let (mut answer, framing, codings) = loop {
+            let answer = self.follow(job, asked, record)?;
+            let names = Names { job, redirected_to: record.redirected_to.as_deref() };
+            match worth(&answer.head, None, (names, asked)) {
+                Ok(Worth::Whole { framing, codings }) => break (answer, framing, codings),
+                Ok(Worth::Anew) => {
+                    self.exchanger.discard(answer);
+                    asked = Asked::Plain;
+                }
+                // Nothing was there that could have been continued.
+                Ok(_) => return Err(FetchError::Partial),
+                Err(error) => return Err(self.refused(answer, error)),
+            }
         };
         let begun = Instant::now();
-        self.work.observer.began(index, length_of(framing), 0);
-        let mut hasher = self.hasher(job);
-        let (mut body, mut bytes) = (Body::of_response(framing), 0);
-        while let Some(piece) = self.exchanger.next_piece(&mut answer, &mut body)? {
-            let length = piece.len();
+        let observer = self.work.observer;
+        observer.began(index, length_of(framing).filter(|_| codings.is_empty()), 0);
+        let (mut hasher, mut bytes) = (self.hasher(job), 0);
+        let mut write = |piece: &[u8]| {
             hasher.update(piece);
-            bytes += length as u64;
-            record.received += length as u64;
-            self.work.observer.received(index, length);
+            bytes += piece.len() as u64;
+            Ok(())
+        };
+        if codings.is_empty() {
+            let mut body = Body::of_response(framing);
+            while let Some(piece) = self.exchanger.next_piece(&mut answer, &mut body)? {
+                write(piece)?;
+                record.received += piece.len() as u64;
+                observer.received(index, piece.len());
+            }
+        } else {
+            let mut sink = Decoded { index, record: &mut *record, observer, write };
+            self.exchanger.receive_coded(&mut answer, (framing, codings), &mut sink)?;
         }
         let arrival = Arrival::Fetched { status: answer.head.status(), continued_from: 0 };
         self.exchanger.keep_if_persistent(answer, framing);

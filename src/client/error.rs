@@ -11,6 +11,7 @@ use std::{error, fmt, io};
 
 use url::Url;
 
+use super::coding::MAX_CODINGS;
 use super::{Algorithm, Checksum, Expected, MAX_REDIRECTS, ProxyError, StopReason, TrustError};
 use crate::http::{FramingError, ResponseHeadError, Status, date};
 use crate::net::BodyError;
@@ -61,8 +62,13 @@ pub enum FetchError {
     Partial,
     /// Another version of the content came while pieces of the first were fetched.
     Changed,
-    /// A content coding came that was not asked for, and would be saved as if it were the content.
-    Coded(Box<str>),
+    /// The content has a registered coding that cannot be undone.
+    Coded(&'static str),
+    /// More codings, one upon the other, than are undone.
+    TooManyCodings,
+    /// The content cannot be decoded: it ends early, is damaged, goes on behind its end, or expands
+    /// beyond the bound.
+    Decode { coding: &'static str, error: io::Error },
     /// A redirect that does not say where to.
     NoLocation(Status),
     /// A redirect to more than one place, of which these are two.
@@ -135,6 +141,8 @@ impl FetchError {
             | Self::Changed
             | Self::Body(BodyError::Io(_) | BodyError::Truncated { .. }) => true,
             Self::Resolve { error, .. } => is_temporary(error),
+            // As of a body that ends early: the framing cannot tell where the connection's end is its.
+            Self::Decode { error, .. } => error.kind() == io::ErrorKind::UnexpectedEof,
             // What TLS itself refuses is refused again; the connection under it may only have broken.
             Self::Tls { error, .. } => error.kind() != io::ErrorKind::InvalidData,
             Self::Status { status, .. } | Self::Proxy(status) => matches!(
@@ -153,6 +161,7 @@ impl FetchError {
             | Self::Unending
             | Self::Partial
             | Self::Coded(_)
+            | Self::TooManyCodings
             | Self::NoLocation(_)
             | Self::Locations { .. }
             | Self::Location { .. }
@@ -202,8 +211,13 @@ impl FetchError {
             | Self::Partial
             | Self::Changed
             | Self::Coded(_)
+            | Self::TooManyCodings
             | Self::Framing(_)
             | Self::Body(BodyError::Chunked(_)) => Cause::Protocol,
+            Self::Decode { error, .. } if error.kind() != io::ErrorKind::UnexpectedEof => {
+                Cause::Protocol
+            }
+            Self::Decode { .. } => Cause::Incomplete,
             Self::Body(BodyError::Io(_) | BodyError::Truncated { .. }) => Cause::Incomplete,
             Self::File { .. } => Cause::File,
             Self::Checksum { .. } => Cause::Checksum,
@@ -274,8 +288,12 @@ impl fmt::Display for FetchError {
             }
             Self::Changed => f.write_str("the content changed while it was fetched"),
             Self::Coded(coding) => {
-                write!(f, "the content is coded ({coding}) though no coding was asked for")
+                write!(f, "the content is coded with {coding}, which cannot be decoded")
             }
+            Self::TooManyCodings => {
+                write!(f, "the content has more than {MAX_CODINGS} codings")
+            }
+            Self::Decode { coding, .. } => write!(f, "cannot decode the content ({coding})"),
             Self::NoLocation(status) => write!(f, "{status} without a Location"),
             Self::Locations { status, places } => {
                 let [one, other] = &**places;
@@ -316,6 +334,7 @@ impl error::Error for FetchError {
             | Self::Tls { error, .. }
             | Self::Send(error)
             | Self::Broken(error)
+            | Self::Decode { error, .. }
             | Self::File { error, .. } => Some(error),
             Self::Location { error, .. } => Some(error),
             // Shown as their own, so their causes are next.
@@ -332,6 +351,7 @@ impl error::Error for FetchError {
             | Self::Partial
             | Self::Changed
             | Self::Coded(_)
+            | Self::TooManyCodings
             | Self::NoLocation(_)
             | Self::Locations { .. }
             | Self::LocationScheme(_)

@@ -18,12 +18,15 @@ use url::Url;
 
 use super::chain::{Chain, MAX_REDIRECTS};
 use super::checksum::Hasher;
+use super::coded::Sink;
+use super::coding::{Codings, Names, to_undo};
 use super::directory::{OutputDirectory, Place};
 use super::exchange::{Answer, Exchanger, asked_wait, framing};
 use super::naming::FinalNames;
 use super::part::{self, Completed, Completion, Found, PART_SUFFIX, PartFile};
-use super::resume::{Notes, Rest, last_modified};
-use super::settings::{Content, Digest, Partial, Settings};
+use super::request::Asked;
+use super::resume::{Notes, last_modified};
+use super::settings::{Compression, Content, Digest, Partial, Settings};
 use super::split::SplitFile;
 use super::split_files::SplitFiles;
 use super::{Arrival, Existing, FetchError, Job, Observer, Phases, Saved};
@@ -66,14 +69,18 @@ impl Record {
 /// What an answer is worth.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Worth {
-    Whole(Framing),
+    Whole {
+        framing: Framing,
+        codings: Codings,
+    },
     /// What is missing; with it, so much will be there.
     Rest {
         framing: Framing,
         total: u64,
     },
     NothingMissing,
-    /// The part that is there cannot be continued.
+    /// What is there cannot be continued, or it is not clear what a coding belongs to: the whole must come
+    /// without one.
     Anew,
 }
 
@@ -106,14 +113,17 @@ impl<'r> Fetcher<'r> {
         if let Some(found) = &found {
             record.keeps(found.bytes);
         }
+        let mut whole = self.asked_of(job);
         loop {
-            let rest = found.as_ref().map(|found| found.notes.rest(found.bytes));
-            let answer = self.follow(job, rest, record)?;
-            match worth(&answer.head, found.as_ref()) {
+            let asked =
+                found.as_ref().map_or(whole, |found| Asked::Rest(found.notes.rest(found.bytes)));
+            let answer = self.follow(job, asked, record)?;
+            let names = Names { job, redirected_to: record.redirected_to.as_deref() };
+            match worth(&answer.head, found.as_ref(), (names, asked)) {
                 Ok(Worth::Anew) => {
-                    log::debug!("{}: what is there cannot be continued", job.url);
+                    log::debug!("{}: fetched anew, whole and without a coding", job.url);
                     self.exchanger.discard(answer);
-                    found = None;
+                    (found, whole) = (None, Asked::Plain);
                 }
                 Ok(worth) => {
                     let begun = Instant::now();
@@ -125,6 +135,14 @@ impl<'r> Fetcher<'r> {
                 Err(error) => return Err(self.refused(answer, error)),
             }
         }
+    }
+
+    /// How the whole of a job's content is asked for. A file that is coded by its format would gain
+    /// nothing, and it would not be clear which coding is its own.
+    pub(super) fn asked_of(&self, job: &Job) -> Asked<'static> {
+        let names = Names { job, redirected_to: None };
+        let asks = self.work.settings.compression == Compression::Asked;
+        if asks && !names.are_of_coded_file() { Asked::Coded } else { Asked::Plain }
     }
 
     /// Reads past an answer that is of no use; the error then has all that the answer says.
@@ -168,14 +186,14 @@ impl<'r> Fetcher<'r> {
     pub(super) fn follow(
         &mut self,
         job: &Job,
-        rest: Option<Rest<'_>>,
+        asked: Asked<'_>,
         record: &mut Record,
     ) -> Result<Answer<'r>, FetchError> {
         let downgrade = self.work.settings.downgrade;
         let mut chain = Chain::new(job);
         record.redirected_to = None;
         for _ in 0..=MAX_REDIRECTS {
-            let answer = self.exchanger.ask(&chain.request(rest), &mut record.phases)?;
+            let answer = self.exchanger.ask(&chain.request(asked), &mut record.phases)?;
             let target = match chain.follow(&answer.head, downgrade, SystemTime::now()) {
                 Ok(None) => return Ok(answer),
                 Ok(Some(target)) => Ok(Box::new(target.clone())),
@@ -198,8 +216,13 @@ impl<'r> Fetcher<'r> {
         record: &mut Record,
     ) -> Result<Saved, FetchError> {
         let settings = self.work.settings;
+        let mut codings = Codings::default();
         let (framing, total) = match *worth {
-            Worth::Whole(framing) => (framing, length_of(framing)),
+            Worth::Whole { framing, codings: undone } => {
+                codings = undone;
+                // How long the content is before it is coded, nobody says.
+                (framing, length_of(framing).filter(|_| codings.is_empty()))
+            }
             Worth::Rest { framing, total } => (framing, Some(total)),
             Worth::NothingMissing | Worth::Anew => {
                 (Framing::Length(0), found.as_ref().map(|found| found.bytes))
@@ -207,13 +230,15 @@ impl<'r> Fetcher<'r> {
         };
         let continued_from = found.as_ref().map_or(0, |found| found.bytes);
         let mut part = match found {
-            Some(found) if !matches!(worth, Worth::Whole(_)) => {
+            Some(found) if !matches!(worth, Worth::Whole { .. }) => {
                 PartFile::continued(place, found, settings.saving)?
             }
             found => {
                 // What there was is begun anew.
                 drop(found);
-                let notes = Notes::on(&job.url, &answer.head.fields(), total);
+                // What was decoded cannot be continued: a range would be one of the coded bytes.
+                let notes = Notes::on(&job.url, &answer.head.fields(), total)
+                    .filter(|_| codings.is_empty());
                 if let (Some(notes), Some(total)) = (notes.clone(), total)
                     && self.splits(index, &answer.head, total)
                 {
@@ -228,17 +253,24 @@ impl<'r> Fetcher<'r> {
                 PartFile::create(place, notes, settings.saving, self.hasher(job))?
             }
         };
-        let continued_from = if matches!(worth, Worth::Whole(_)) { 0 } else { continued_from };
+        let continued_from = if matches!(worth, Worth::Whole { .. }) { 0 } else { continued_from };
         self.work.observer.began(index, total, continued_from);
-        let mut body = Body::of_response(framing);
-        while let Some(piece) = self.exchanger.next_piece(&mut answer, &mut body)? {
-            let length = piece.len();
-            part.write(piece, body.is_complete())?;
-            record.received += length as u64;
-            if part.can_be_continued() {
-                record.keeps(part.bytes());
+        if codings.is_empty() {
+            let mut body = Body::of_response(framing);
+            while let Some(piece) = self.exchanger.next_piece(&mut answer, &mut body)? {
+                let length = piece.len();
+                part.write(piece, body.is_complete())?;
+                record.received += length as u64;
+                if part.can_be_continued() {
+                    record.keeps(part.bytes());
+                }
+                self.work.observer.received(index, length);
             }
-            self.work.observer.received(index, length);
+        } else {
+            let write = |piece: &[u8]| part.write(piece, false);
+            let observer = self.work.observer;
+            let mut sink = Decoded { index, record, observer, write };
+            self.exchanger.receive_coded(&mut answer, (framing, codings), &mut sink)?;
         }
         if total.is_some_and(|total| total != part.bytes()) {
             return Err(FetchError::Partial);
@@ -281,6 +313,25 @@ impl<'r> Fetcher<'r> {
     }
 }
 
+/// Where decoded content goes, whether it is saved or not.
+pub(super) struct Decoded<'r, W> {
+    pub(super) index: usize,
+    pub(super) record: &'r mut Record,
+    pub(super) observer: &'r dyn Observer,
+    pub(super) write: W,
+}
+
+impl<W: FnMut(&[u8]) -> Result<(), FetchError>> Sink for Decoded<'_, W> {
+    fn received(&mut self, bytes: usize) {
+        self.record.received += bytes as u64;
+        self.observer.received(self.index, bytes);
+    }
+
+    fn decoded(&mut self, piece: &[u8]) -> Result<(), FetchError> {
+        (self.write)(piece)
+    }
+}
+
 /// The file that is there, unless it has another checksum than it must have.
 fn existing(place: &Place, job: &Job, digest: Digest) -> Option<Saved> {
     let bytes = place.existing_bytes()?;
@@ -310,8 +361,12 @@ pub(super) fn is_whole(status: Status) -> bool {
     matches!(status, Status::OK | Status::NON_AUTHORITATIVE_INFORMATION)
 }
 
-/// What an answer that is no redirect is worth, beside the part that is there.
-pub(super) fn worth(head: &ResponseHead, found: Option<&Found>) -> Result<Worth, FetchError> {
+/// What an answer that is no redirect is worth, to this question, beside the part that is there.
+pub(super) fn worth(
+    head: &ResponseHead,
+    found: Option<&Found>,
+    (names, asked): (Names<'_>, Asked<'_>),
+) -> Result<Worth, FetchError> {
     let (status, fields) = (head.status(), head.fields());
     match (status, found) {
         (Status::RANGE_NOT_SATISFIABLE, Some(found)) => {
@@ -321,7 +376,7 @@ pub(super) fn worth(head: &ResponseHead, found: Option<&Found>) -> Result<Worth,
         (Status::PARTIAL_CONTENT, Some(found)) => {
             let framing = framing(head)?;
             Ok(match found.notes.rest_length(&fields, found.bytes, None) {
-                Some(length) if coding_of(head).is_none() => {
+                Some(length) if is_as_it_is_saved(head, names) => {
                     if length_of(framing).is_some_and(|declared| declared != length) {
                         return Ok(Worth::Anew);
                     }
@@ -332,16 +387,18 @@ pub(super) fn worth(head: &ResponseHead, found: Option<&Found>) -> Result<Worth,
         }
         (Status::PARTIAL_CONTENT, None) => Err(FetchError::Partial),
         _ if !is_whole(status) => Err(FetchError::Status { status, retry_after: None }),
-        _ => match coding_of(head) {
-            Some(coding) => Err(FetchError::Coded(coding)),
-            None => framing(head).map(Worth::Whole),
-        },
+        _ => {
+            let (codings, has_own) = to_undo(&fields, names)?;
+            // The server may have coded once more what is coded by its format, as it was asked to.
+            if has_own && matches!(asked, Asked::Coded) {
+                return Ok(Worth::Anew);
+            }
+            Ok(Worth::Whole { framing: framing(head)?, codings })
+        }
     }
 }
 
-/// The coding that the content has though none was asked for.
-pub(super) fn coding_of(head: &ResponseHead) -> Option<Box<str>> {
-    let is_coding = |coding: &&[u8]| !coding.eq_ignore_ascii_case(b"identity");
-    let coding = head.fields().tokens("Content-Encoding").find(is_coding)?;
-    Some(coding.escape_ascii().to_string().into())
+/// Whether an answer brings the bytes that are saved: any coding is the file's own format.
+pub(super) fn is_as_it_is_saved(head: &ResponseHead, names: Names<'_>) -> bool {
+    to_undo(&head.fields(), names).is_ok_and(|(codings, _)| codings.is_empty())
 }

@@ -12,9 +12,12 @@
 mod chain;
 mod checksum;
 mod checksum_list;
+mod coded;
+mod coding;
 mod connect;
 mod cookies;
 mod credentials;
+mod decode;
 mod descriptors;
 mod dial;
 mod directory;
@@ -72,7 +75,8 @@ pub use request::{FieldError, RequestFields};
 pub use resume::NOTES_SUFFIX;
 pub use retry::RetryPolicy;
 pub use settings::{
-    Content, Digest, Downgrade, Durability, Naming, Opening, Partial, Saving, Settings, Timeouts,
+    Compression, Content, Digest, Downgrade, Durability, Naming, Opening, Partial, Saving,
+    Settings, Timeouts,
 };
 pub use stop::{Stop, StopReason};
 pub use summary::{Spread, Summary};

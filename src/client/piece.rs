@@ -7,10 +7,12 @@ use std::sync::Arc;
 use std::time::SystemTime;
 
 use super::checksum::Hasher;
+use super::coding::Names;
 use super::exchange::{Answer, framing};
-use super::fetch::{Fetcher, Record, coding_of, is_whole, length_of};
+use super::fetch::{Fetcher, Record, is_as_it_is_saved, is_whole, length_of};
 use super::naming::Places;
 use super::part::{Completed, Completion, PART_SUFFIX, PartFile, forget};
+use super::request::Asked;
 use super::resume::{Rest, last_modified};
 use super::settings::Partial;
 use super::split::{MIN_PIECE_BYTES, Role, SplitFile, Taken};
@@ -158,7 +160,8 @@ impl<'r> Fetcher<'r> {
     ) -> Result<Option<(Answer<'r>, Framing)>, FetchError> {
         let (first, last) = taken.range();
         let validator = &split.notes().validator;
-        let answer = self.follow(job, Some(Rest { first, last: Some(last), validator }), record)?;
+        let answer =
+            self.follow(job, Asked::Rest(Rest { first, last: Some(last), validator }), record)?;
         let (status, fields) = (answer.head.status(), answer.head.fields());
         // Of these each says something of the range; any other is a failure, and what is there is kept.
         let is_about_range = is_whole(status)
@@ -169,8 +172,9 @@ impl<'r> Fetcher<'r> {
         }
         let length = split.notes().rest_length(&fields, first, Some(last));
         let framing = framing(&answer.head)?;
+        let names = Names { job, redirected_to: record.redirected_to.as_deref() };
         let fits = status == Status::PARTIAL_CONTENT
-            && coding_of(&answer.head).is_none()
+            && is_as_it_is_saved(&answer.head, names)
             && length.is_some()
             && length_of(framing).is_none_or(|declared| Some(declared) == length);
         if fits {

@@ -98,6 +98,20 @@ impl RequestFields {
     }
 }
 
+/// What of the representation is asked for.
+#[derive(Clone, Copy, Debug)]
+pub(super) enum Asked<'r> {
+    /// The whole, as it is.
+    Plain,
+    /// The whole, in any coding that can be undone.
+    Coded,
+    /// A part of it, as it is: ranges count coded bytes, which no part is of (RFC 9110 §14.2).
+    Rest(Rest<'r>),
+}
+
+/// The codings that can be undone.
+const CODINGS: &str = "gzip, deflate, br, zstd";
+
 /// One request for a URL.
 #[derive(Debug)]
 pub(super) struct Request<'r> {
@@ -108,7 +122,7 @@ pub(super) struct Request<'r> {
     pub(super) is_first_host: bool,
     /// Names and values of the cookies that redirects have set for it.
     pub(super) cookies: Vec<(&'r str, &'r str)>,
-    pub(super) rest: Option<Rest<'r>>,
+    pub(super) asked: Asked<'r>,
 }
 
 impl Request<'_> {
@@ -129,7 +143,8 @@ impl Request<'_> {
                 head = head.field(name, value);
             }
         }
-        head = head.field("Accept-Encoding", "identity");
+        let codings = if matches!(self.asked, Asked::Coded) { CODINGS } else { "identity" };
+        head = head.field("Accept-Encoding", codings);
         let own_authorization = self.is_first_host && fields.has("Authorization");
         if let Some(value) = self.authorization.filter(|_| !own_authorization) {
             head = head.field("Authorization", value);
@@ -153,7 +168,7 @@ impl Request<'_> {
                 head = head.field("Host", &url[Position::BeforeHost..Position::AfterPort]);
             }
         }
-        if let Some(rest) = &self.rest {
+        if let Asked::Rest(rest) = &self.asked {
             let range = match rest.last {
                 Some(last) => format!("bytes={}-{last}", rest.first),
                 None => format!("bytes={}-", rest.first),
@@ -197,8 +212,8 @@ mod tests {
         for field in fields {
             all.add(field).unwrap();
         }
-        let request =
-            Request { url: &url, authorization: None, is_first_host, cookies: vec![], rest: None };
+        let (cookies, asked) = (vec![], Asked::Plain);
+        let request = Request { url: &url, authorization: None, is_first_host, cookies, asked };
         let mut out = Vec::new();
         request.write(&mut out, &all, via);
         String::from_utf8(out).unwrap()
@@ -240,8 +255,13 @@ mod tests {
             (false, "Cookie: set=new; b=c\r\n"),
         ] {
             let cookies = vec![("set", "new"), ("b", "c")];
-            let request =
-                Request { url: &url, authorization: None, is_first_host, cookies, rest: None };
+            let request = Request {
+                url: &url,
+                authorization: None,
+                is_first_host,
+                cookies,
+                asked: Asked::Plain,
+            };
             let mut out = Vec::new();
             request.write(&mut out, &fields, None);
             let head = String::from_utf8(out).unwrap();
@@ -260,13 +280,13 @@ mod tests {
     fn a_rest_is_asked_for_on_the_condition_that_it_fits() {
         let url = Url::parse("http://a/").unwrap();
         let validator = Validator::Tag("\"x\"".into());
-        let rest = Some(Rest { first: 5, last: Some(9), validator: &validator });
+        let asked = Asked::Rest(Rest { first: 5, last: Some(9), validator: &validator });
         let request = Request {
             url: &url,
             authorization: Some("Basic x"),
             is_first_host: true,
             cookies: vec![],
-            rest,
+            asked,
         };
         let mut out = Vec::new();
         request.write(&mut out, &RequestFields::default(), None);

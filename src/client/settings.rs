@@ -20,6 +20,7 @@ pub struct Settings {
     pub retry: RetryPolicy,
     /// What is said to the servers.
     pub fields: RequestFields,
+    pub compression: Compression,
     /// Whether a redirect may lead from `https` to `http`.
     pub downgrade: Downgrade,
     pub trust: Trust,
@@ -38,6 +39,7 @@ impl Default for Settings {
             timeouts: Timeouts::default(),
             retry: RetryPolicy::default(),
             fields: RequestFields::default(),
+            compression: Compression::default(),
             downgrade: Downgrade::default(),
             trust: Trust::default(),
             proxies: Proxies::default(),
@@ -72,6 +74,14 @@ impl Default for Timeouts {
     fn default() -> Self {
         Self { connect: Duration::from_secs(10), silence: Duration::from_secs(30), total: None }
     }
+}
+
+/// Whether content codings are asked for. Those that come unasked are undone all the same.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Compression {
+    #[default]
+    NotAsked,
+    Asked,
 }
 
 /// What becomes of a redirect from `https` to `http`.

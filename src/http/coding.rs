@@ -1,6 +1,9 @@
-//! The content codings of RFC 9110 §8.4.1 that the programs know, and their names.
+//! The content codings of RFC 9110 §8.4.1, and their names: those in which the server has files that
+//! were coded beforehand ([`Coding`]), and those that a client may meet ([`ContentCoding`]).
 //!
-//! Nothing is coded or decoded here: the server sends files that were coded beforehand.
+//! Nothing is coded or decoded here.
+
+use super::Fields;
 
 /// How a representation is coded.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -34,6 +37,89 @@ impl Coding {
             Self::Gzip => ".gz",
             Self::Brotli => ".br",
             Self::Zstd => ".zst",
+        }
+    }
+}
+
+/// A coding that `Content-Encoding` names, of the HTTP Content Coding Registry of IANA.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum ContentCoding {
+    Gzip,
+    /// The zlib format (RFC 1950).
+    Deflate,
+    Brotli,
+    Zstd,
+    /// That of the UNIX program `compress`.
+    Compress,
+    /// Registered, and unusual or useless without further knowledge such as a key or a dictionary.
+    Other(&'static str),
+}
+
+/// The registered ones that have no variant of their own.
+const OTHER_CODINGS: [&str; 5] = ["aes128gcm", "dcb", "dcz", "exi", "pack200-gzip"];
+
+impl ContentCoding {
+    /// Reads one member of `Content-Encoding`; `None` for `identity` and for what is not registered,
+    /// such as `utf-8`, `none` or `aws-chunked`: that says nothing about the bytes.
+    #[must_use]
+    pub fn parse(member: &[u8]) -> Option<Self> {
+        const KNOWN: [(&str, ContentCoding); 7] = [
+            ("gzip", ContentCoding::Gzip),
+            ("x-gzip", ContentCoding::Gzip),
+            ("deflate", ContentCoding::Deflate),
+            ("br", ContentCoding::Brotli),
+            ("zstd", ContentCoding::Zstd),
+            ("compress", ContentCoding::Compress),
+            ("x-compress", ContentCoding::Compress),
+        ];
+        let is = |token: &str| member.eq_ignore_ascii_case(token.as_bytes());
+        let known = KNOWN.iter().find(|(token, _)| is(token)).map(|(_, coding)| *coding);
+        known.or_else(|| {
+            OTHER_CODINGS.iter().find(|token| is(token)).map(|token| Self::Other(token))
+        })
+    }
+
+    /// The codings of a response's content, in the order in which they were applied.
+    pub fn list<'f>(fields: &Fields<'f>) -> impl Iterator<Item = Self> + use<'f> {
+        fields.tokens("Content-Encoding").filter_map(Self::parse)
+    }
+
+    /// The registered name.
+    #[must_use]
+    pub const fn token(self) -> &'static str {
+        match self {
+            Self::Gzip => "gzip",
+            Self::Deflate => "deflate",
+            Self::Brotli => "br",
+            Self::Zstd => "zstd",
+            Self::Compress => "compress",
+            Self::Other(token) => token,
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::test_fields::with_fields;
+    use super::*;
+
+    #[test]
+    fn registered_codings_are_read_in_order_and_others_say_nothing() {
+        for (lines, expected) in [
+            (&[][..], &[][..]),
+            (&["Content-Encoding: gzip"], &["gzip"]),
+            (&["Content-Encoding: X-GZIP"], &["gzip"]),
+            (&["Content-Encoding: x-compress"], &["compress"]),
+            (&["Content-Encoding: gzip, br", "content-encoding: zstd"], &["gzip", "br", "zstd"]),
+            (&["Content-Encoding: identity, deflate,,"], &["deflate"]),
+            (&["Content-Encoding: aes128gcm, dcb, dcz, exi, pack200-gzip"], &OTHER_CODINGS),
+            (&["Content-Encoding:"], &[]),
+            (&["Content-Encoding: utf-8, none, aws-chunked, binary, UTF 8, gzipped, x-br"], &[]),
+        ] {
+            let found: Vec<_> = with_fields(lines, |fields| {
+                ContentCoding::list(fields).map(ContentCoding::token).collect()
+            });
+            assert_eq!(found, expected, "{lines:?}");
         }
     }
 }

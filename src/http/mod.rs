@@ -33,7 +33,7 @@ mod writer;
 
 pub use byteranges::Byteranges;
 pub use chunked::{ChunkDecoder, ChunkError, Decoded, MAX_EXTENSION_BYTES, MAX_TRAILER_BYTES};
-pub use coding::Coding;
+pub use coding::{Coding, ContentCoding};
 pub use content_range::ContentRange;
 pub use entity_tag::{EntityTag, FileTag, Strength};
 pub use error::RequestError;

@@ -3,6 +3,7 @@
 mod client_answers;
 mod client_certificates;
 mod client_checksums;
+mod client_codings;
 mod client_connections;
 mod client_cookies;
 mod client_cut_answers;

@@ -111,6 +111,10 @@ pub(crate) struct Args {
     #[arg(short = 'A', long, value_name = "NAME", help_heading = "Requests")]
     pub(crate) user_agent: Option<String>,
 
+    /// Ask servers for compressed content (gzip, deflate, br, zstd), which is decoded on the way
+    #[arg(long, help_heading = "Requests")]
+    pub(crate) compressed: bool,
+
     /// Put each file beneath directories that mirror its host and path
     #[arg(long, help_heading = "Files")]
     pub(crate) keep_paths: bool,

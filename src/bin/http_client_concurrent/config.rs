@@ -8,9 +8,9 @@ use std::{env, error};
 
 use anyhow::{Context as _, anyhow, bail};
 use http_concurrent::client::{
-    BadLines, Content, Digest, Downgrade, Durability, Existing, InputList, JobError, JobProblem,
-    Layout, Naming, Opening, OutputDirectory, Partial, Plan, Proxies, RequestFields, RetryPolicy,
-    Saving, Settings, Timeouts, Trust, Wanted, plan, read_list,
+    BadLines, Compression, Content, Digest, Downgrade, Durability, Existing, InputList, JobError,
+    JobProblem, Layout, Naming, Opening, OutputDirectory, Partial, Plan, Proxies, RequestFields,
+    RetryPolicy, Saving, Settings, Timeouts, Trust, Wanted, plan, read_list,
 };
 
 use crate::args::Args;
@@ -94,6 +94,7 @@ fn settings(args: &Args) -> anyhow::Result<Settings> {
             ..RetryPolicy::default()
         },
         fields,
+        compression: if args.compressed { Compression::Asked } else { Compression::NotAsked },
         downgrade: if args.allow_downgrade { Downgrade::Allow } else { Downgrade::Refuse },
         trust,
         proxies,

@@ -61,6 +61,17 @@ impl Scripted {
         })
     }
 
+    /// The same, with an answer for each request's head.
+    pub(crate) fn answering_heads(
+        answer: impl Fn(&str) -> Vec<u8> + Send + Sync + 'static,
+    ) -> Self {
+        Self::start(move |peer| {
+            while let Some(head) = peer.read_head() {
+                peer.send(answer(&head));
+            }
+        })
+    }
+
     /// The URL of a path on this server.
     pub(crate) fn url(&self, path: &str) -> String {
         format!("http://{}{path}", self.address)

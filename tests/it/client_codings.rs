@@ -1,0 +1,319 @@
+//! Content codings: what belongs to the file is saved byte for byte, what else comes is decoded on the
+//! way, and what cannot be decoded whole is a failure.
+
+use std::fs;
+use std::io::Write as _;
+
+use flate2::Compression as Level;
+use flate2::write::{DeflateEncoder, GzEncoder, ZlibEncoder};
+use http_concurrent::client::{
+    Arrival, Cause, Compression, Content, Digest, FetchError, Saving, Settings,
+};
+
+use crate::support::client::{run, stderr, stdout};
+use crate::support::fetching::{fetch, fetch_into, fetch_once, fetch_with, settings};
+use crate::support::ranged::{field, pattern, range, ranged};
+use crate::support::scripted::{Scripted, answer};
+
+fn gzip(content: &[u8]) -> Vec<u8> {
+    let mut encoder = GzEncoder::new(Vec::new(), Level::fast());
+    encoder.write_all(content).unwrap();
+    encoder.finish().unwrap()
+}
+
+fn zlib(content: &[u8]) -> Vec<u8> {
+    let mut encoder = ZlibEncoder::new(Vec::new(), Level::default());
+    encoder.write_all(content).unwrap();
+    encoder.finish().unwrap()
+}
+
+fn raw_deflate(content: &[u8]) -> Vec<u8> {
+    let mut encoder = DeflateEncoder::new(Vec::new(), Level::default());
+    encoder.write_all(content).unwrap();
+    encoder.finish().unwrap()
+}
+
+fn zstd(content: &[u8]) -> Vec<u8> {
+    ruzstd::encoding::compress_to_vec(content, ruzstd::encoding::CompressionLevel::Fastest)
+}
+
+/// `Hello, world! ` 3,000 times and `The end.\n`, in brotli.
+const BROTLI: &[u8] = b"\x1b\x18\xa4\xf8E'\xe7\x17\xfa\xbd%\x1cA\xb7\xafZ\x95Y\x82\xb9L>\xa0AN\
+    \x1e'_l\xdeM\x00Q\xcf$|\xdb\x00";
+
+fn text() -> Vec<u8> {
+    [&b"Hello, world! ".repeat(3000)[..], b"The end.\n"].concat()
+}
+
+/// A 200 with this `Content-Encoding`, and a validator that would let it be continued or split.
+fn coded(coding: &str, content: impl AsRef<[u8]>) -> Vec<u8> {
+    answer("200 OK", &format!("Content-Encoding: {coding}\r\nETag: \"v\"\r\n"), content)
+}
+
+fn asking() -> Settings {
+    Settings { compression: Compression::Asked, ..settings(1) }
+}
+
+#[test]
+fn what_comes_coded_is_saved_decoded() {
+    let text = text();
+    let large = pattern(3 << 20);
+    for (coding, content, expected) in [
+        ("gzip", gzip(&text), &text),
+        ("X-Gzip", [gzip(&text[..100]), gzip(&text[100..])].concat(), &text),
+        ("deflate", zlib(&text), &text),
+        ("deflate", raw_deflate(&text), &text),
+        ("br", BROTLI.to_vec(), &text),
+        ("zstd", zstd(&text), &text),
+        ("gzip, identity, deflate", zlib(&gzip(&text)), &text),
+        ("gzip", gzip(&large), &large),
+        ("zstd", zstd(&large), &large),
+        ("gzip", Vec::new(), &Vec::new()),
+        ("br", Vec::new(), &Vec::new()),
+        ("utf-8", b"plain".to_vec(), &b"plain".to_vec()),
+        ("none", b"plain".to_vec(), &b"plain".to_vec()),
+        ("aws-chunked, binary,,", b"plain".to_vec(), &b"plain".to_vec()),
+        ("", b"plain".to_vec(), &b"plain".to_vec()),
+    ] {
+        let came = content.len() as u64;
+        let fetched = fetch_once(coded(coding, content));
+        assert!(fetched.run.outcomes[0].result.is_ok(), "{coding}: {:?}", fetched.run.outcomes[0]);
+        assert!(fetched.content("file") == *expected, "{coding}");
+        assert_eq!(fetched.names(), ["file"], "{coding}: no notes, no part");
+        assert_eq!(fetched.run.bytes(), expected.len() as u64, "{coding}");
+        assert_eq!(fetched.run.outcomes[0].received, came, "{coding}");
+    }
+}
+
+#[test]
+fn every_framing_carries_coded_content_and_its_connection_is_kept() {
+    let text = text();
+    let coded = gzip(&text);
+    let server = Scripted::answering(move |target| match target {
+        "/chunked" => {
+            let mut answer =
+                b"HTTP/1.1 200 OK\r\nContent-Encoding: gzip\r\nTransfer-Encoding: chunked\r\n\r\n"
+                    .to_vec();
+            for byte in &coded {
+                answer.extend_from_slice(b"1\r\n");
+                answer.push(*byte);
+                answer.extend_from_slice(b"\r\n");
+            }
+            answer.extend_from_slice(b"0\r\n\r\n");
+            answer
+        }
+        _ => answer("200 OK", "Content-Encoding: gzip\r\n", &coded),
+    });
+    let fetched = fetch(1, &["/chunked", "/length", "/again"].map(|path| server.url(path)));
+    fetched.assert_success();
+    assert_eq!(server.connections(), 1);
+    for name in ["chunked", "length", "again"] {
+        assert!(fetched.content(name) == text, "{name}");
+    }
+    let head = b"HTTP/1.0 200 OK\r\nContent-Encoding: gzip\r\n\r\n";
+    assert!(fetch_once([&head[..], &gzip(&text)].concat()).content("file") == text);
+}
+
+#[test]
+fn a_coding_that_is_the_files_own_format_is_saved_byte_for_byte() {
+    let inner = gzip(&text());
+    for (path, fields, content, expected) in [
+        ("/x.tar.gz", "Content-Encoding: x-gzip\r\n", inner.clone(), &inner),
+        ("/X.TGZ?a=b", "Content-Encoding: gzip\r\n", inner.clone(), &inner),
+        ("/x.svgz", "Content-Encoding: gzip\r\n", inner.clone(), &inner),
+        ("/x.br", "Content-Encoding: br\r\n", inner.clone(), &inner),
+        ("/x.zst", "Content-Encoding: zstd\r\n", inner.clone(), &inner),
+        ("/x.Z", "Content-Encoding: x-compress\r\n", inner.clone(), &inner),
+        (
+            "/get",
+            "Content-Encoding: gzip\r\nContent-Type: application/gzip\r\n",
+            inner.clone(),
+            &inner,
+        ),
+        (
+            "/get",
+            "Content-Encoding: gzip\r\nContent-Disposition: attachment; filename=\"a.tgz\"\r\n",
+            inner.clone(),
+            &inner,
+        ),
+        ("/x.tar.gz", "Content-Encoding: gzip, gzip\r\n", gzip(&inner), &inner),
+        ("/x.tar.gz", "Content-Encoding: gzip, deflate\r\n", zlib(&inner), &inner),
+    ] {
+        let bytes = answer("200 OK", fields, content);
+        let server = Scripted::answering(move |_| bytes.clone());
+        let fetched = fetch(1, &[server.url(path)]);
+        fetched.assert_success();
+        assert!(fetched.content(&fetched.names()[0]) == *expected, "{path} {fields:?}");
+    }
+}
+
+#[test]
+fn what_cannot_be_decoded_whole_is_a_failure_and_no_file() {
+    let text = text();
+    let (good, mut damaged) = (gzip(&text), gzip(&text));
+    let crc = damaged.len() - 8;
+    damaged[crc] ^= 1;
+    let cut = &good[..good.len() - 1];
+    for (coding, content, cause, message) in [
+        ("gzip", cut.to_vec(), Cause::Incomplete, "cannot decode the content (gzip)"),
+        ("gzip", damaged, Cause::Protocol, "cannot decode the content (gzip)"),
+        ("gzip", [&good[..], b"\n"].concat(), Cause::Protocol, "cannot decode the content (gzip)"),
+        ("gzip", b"plain".to_vec(), Cause::Incomplete, "cannot decode the content (gzip)"),
+        ("gzip", text.clone(), Cause::Protocol, "cannot decode the content (gzip)"),
+        ("deflate", text.clone(), Cause::Protocol, "cannot decode the content (deflate)"),
+        ("br", BROTLI[..20].to_vec(), Cause::Incomplete, "cannot decode the content (br)"),
+        ("zstd", zstd(&text)[..20].to_vec(), Cause::Incomplete, "cannot decode the content (zstd)"),
+        ("deflate, gzip", gzip(b"x"), Cause::Incomplete, "cannot decode the content (deflate)"),
+        (
+            "exi",
+            good.clone(),
+            Cause::Protocol,
+            "the content is coded with exi, which cannot be decoded",
+        ),
+        (
+            "compress",
+            good.clone(),
+            Cause::Protocol,
+            "the content is coded with compress, which cannot be decoded",
+        ),
+        (
+            "gzip, gzip, gzip, gzip",
+            good.clone(),
+            Cause::Protocol,
+            "the content has more than 3 codings",
+        ),
+    ] {
+        let error = fetch_once(coded(coding, &content)).into_failure();
+        assert_eq!((error.to_string().as_str(), error.cause()), (message, cause), "{coding}");
+    }
+    // The body itself is short: that is what is said.
+    let head = format!(
+        "HTTP/1.1 200 OK\r\nContent-Encoding: gzip\r\nContent-Length: {}\r\n\r\n",
+        good.len()
+    );
+    let error = fetch_once([head.as_bytes(), cut].concat()).into_failure();
+    assert!(matches!(error, FetchError::Body(_)), "{error:?}");
+}
+
+#[test]
+fn content_expands_within_a_bound() {
+    // Gzip of zeros: 1,030 times as long at most. Twice: far more.
+    let zeros = gzip(&vec![0; 70 << 20]);
+    let fetched = fetch_once(coded("gzip", &zeros));
+    fetched.assert_success();
+    assert_eq!(fetched.run.bytes(), 70 << 20);
+    let error = fetch_once(coded("gzip, gzip", gzip(&zeros))).into_failure();
+    let FetchError::Decode { error, .. } = error else { panic!("{error:?}") };
+    assert_eq!(
+        error.to_string(),
+        "it expands to more than 64 MiB and more than 1100 times its length"
+    );
+}
+
+#[test]
+fn a_part_is_never_continued_by_coded_content_and_decoded_content_leaves_none() {
+    let content = pattern(300_000);
+    for answers_coded_range in [false, true] {
+        let copy = content.clone();
+        let server = Scripted::answering_heads(move |head| {
+            if range(head).is_some() && answers_coded_range {
+                let fields =
+                    "Content-Range: bytes 100000-299999/300000\r\nContent-Encoding: gzip\r\n";
+                return answer("206 Partial Content", fields, gzip(&copy[100_000..]));
+            }
+            coded("gzip", gzip(&copy))
+        });
+        let directory = tempfile::tempdir().unwrap();
+        let url = server.url("/file");
+        let notes = format!(r#"{{"url":"{url}","validator":{{"tag":"\"v\""}},"length":300000}}"#);
+        fs::write(directory.path().join("file.part"), &content[..100_000]).unwrap();
+        fs::write(directory.path().join("file.part.json"), notes).unwrap();
+        let fetched = fetch_into(directory, &settings(1), &[url]);
+        fetched.assert_success();
+        assert!(fetched.content("file") == content);
+        assert_eq!(fetched.names(), ["file"]);
+        let Arrival::Fetched { continued_from, .. } =
+            fetched.run.outcomes[0].result.as_ref().unwrap().arrival
+        else {
+            panic!("it was fetched")
+        };
+        assert_eq!(continued_from, 0);
+        assert_eq!(range(&server.heads()[0]), Some((100_000, None)));
+    }
+}
+
+#[test]
+fn a_file_in_its_own_format_is_continued_whatever_the_server_calls_its_coding() {
+    let content = gzip(&pattern(300_000));
+    let copy = content.clone();
+    let server = Scripted::answering_heads(move |head| {
+        let plain = ranged(head, "\"v\"", &copy);
+        let end = plain.windows(2).position(|bytes| bytes == b"\r\n").unwrap() + 2;
+        [&plain[..end], b"Content-Encoding: x-gzip\r\n", &plain[end..]].concat()
+    });
+    let directory = tempfile::tempdir().unwrap();
+    let url = server.url("/x.tar.gz");
+    let length = content.len();
+    let notes = format!(r#"{{"url":"{url}","validator":{{"tag":"\"v\""}},"length":{length}}}"#);
+    fs::write(directory.path().join("x.tar.gz.part"), &content[..1000]).unwrap();
+    fs::write(directory.path().join("x.tar.gz.part.json"), notes).unwrap();
+    let fetched = fetch_into(directory, &settings(1), &[url]);
+    fetched.assert_success();
+    assert!(fetched.content("x.tar.gz") == content);
+    assert_eq!(server.heads().len(), 1);
+}
+
+#[test]
+fn codings_are_asked_for_only_where_they_are_wanted_and_of_use() {
+    let accepted = |head: &str| field(head, "Accept-Encoding").unwrap().to_owned();
+    let text = text();
+    let copy = text.clone();
+    let server = Scripted::answering_heads(move |head| {
+        if accepted(head) == "identity" {
+            answer("200 OK", "Content-Type: application/gzip\r\n", gzip(&copy))
+        } else if head.contains("/get ") {
+            // Coded once more, as it was asked to.
+            let fields = "Content-Type: application/gzip\r\nContent-Encoding: gzip\r\n";
+            answer("200 OK", fields, gzip(&gzip(&copy)))
+        } else {
+            coded("gzip", gzip(&copy))
+        }
+    });
+    let urls = ["/file", "/x.tar.gz", "/get"].map(|path| server.url(path));
+    for content in [Content::Saved, Content::Discarded] {
+        let before = server.heads().len();
+        let saving = Saving { content, digest: Digest::Sha256, ..Saving::default() };
+        let fetched = fetch_with(&Settings { saving, ..asking() }, &urls);
+        fetched.assert_success();
+        if content == Content::Saved {
+            assert!(fetched.content("file") == text);
+            assert!(fetched.content("x.tar.gz") == gzip(&text));
+            assert!(fetched.content("get") == gzip(&text));
+        }
+        let lengths: Vec<_> =
+            fetched.run.outcomes.iter().map(|o| o.result.as_ref().unwrap().bytes).collect();
+        let length = gzip(&text).len() as u64;
+        assert_eq!(lengths, [text.len() as u64, length, length]);
+        let asked: Vec<_> = server.heads()[before..].iter().map(|head| accepted(head)).collect();
+        let all = "gzip, deflate, br, zstd";
+        assert_eq!(asked, [all, "identity", all, "identity"]);
+    }
+}
+
+#[test]
+fn the_program_verifies_and_reports_what_is_saved() {
+    let server = Scripted::answering(|_| coded("gzip", gzip(b"Hello\n")));
+    let directory = tempfile::tempdir().unwrap();
+    // sha256sum of "Hello\n"
+    let sum = "66a045b452102c59d840ec097d59d9467e13a3f34f6494e539ffd32c1bb35f18";
+    fs::write(directory.path().join("sums"), format!("{sum}  file\n")).unwrap();
+    let url = server.url("/file");
+    let arguments = ["-urls", &url, "--checksum-file", "sums", "--compressed", "--json", "-"];
+    let output = run(&arguments, directory.path());
+    assert_eq!(output.status.code(), Some(0), "{}", stderr(&output));
+    let json: serde_json::Value = serde_json::from_str(&stdout(&output)).unwrap();
+    let fetch = &json["fetches"][0];
+    assert_eq!(fetch["bytes"], 6);
+    assert_eq!(fetch["received"], gzip(b"Hello\n").len());
+    assert_eq!(fs::read(directory.path().join("downloads/file")).unwrap(), b"Hello\n");
+}
