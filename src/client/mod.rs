@@ -9,6 +9,7 @@
 //! (`resolve`, `dial`, `proxy`, `tls`) → `part` (the file, and `resume` for what is left of it) →
 //! `split` and `piece` for a file over several connections → `naming` (its name in the `directory`) → `outcome`.
 
+mod address_space;
 mod chain;
 mod checksum;
 mod checksum_list;

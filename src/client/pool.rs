@@ -22,7 +22,7 @@ use super::retry::{Failed, Tries};
 use super::split_files::SplitFiles;
 use super::{
     FetchError, Job, Observer, Outcome, OutputDirectory, Run, Saved, Settings, Stop, StopReason,
-    descriptors,
+    address_space, descriptors,
 };
 
 /// Address space for each worker's stack. The C library keeps the stacks of ended threads for new ones up
@@ -70,6 +70,7 @@ pub fn download(
     let (begun, started) = (Instant::now(), SystemTime::now());
     let useful = jobs.len().saturating_mul(settings.split.get());
     let size = descriptors::bearable(settings.concurrency.get().min(useful));
+    let size = address_space::bearable(size);
     let per_host = settings.per_host.map_or(size, |most| most.get().min(size));
     let network = Network {
         connector: Connector::new(

@@ -3,7 +3,8 @@
 //! Many connections to one host begin at once, and each look-up reads several files or asks a server.
 //! So the first to ask for a name has it looked up, those who come meanwhile wait for it, and those who
 //! come later know. A failure is shared by those who waited and then forgotten. The system's resolver
-//! can be neither interrupted nor given a time, so it is asked in a thread that may outlive its askers.
+//! can be neither interrupted nor given a time, so it is asked in a thread that may outlive its askers;
+//! where there is none to be had, the first to ask waits itself.
 
 use std::collections::HashMap;
 use std::io;
@@ -35,7 +36,7 @@ impl Resolver {
         stop: &Stop,
     ) -> Addresses {
         let key = format!("{host}:{port}");
-        let lookup = self.lookup(&key, host, port, stop)?;
+        let lookup = self.lookup(&key, host, port, stop);
         stop.wait_until(Some(Instant::now() + timeout), || lookup.get().is_some());
         let addresses = match lookup.get() {
             Some(addresses) => addresses.clone(),
@@ -53,25 +54,24 @@ impl Resolver {
     }
 
     /// The look-up that is under way or done, or a new one.
-    fn lookup(
-        &self,
-        key: &str,
-        host: &str,
-        port: u16,
-        stop: &Stop,
-    ) -> Result<Lookup, Arc<io::Error>> {
+    fn lookup(&self, key: &str, host: &str, port: u16, stop: &Stop) -> Lookup {
         let mut lookups = self.lock();
         if let Some(lookup) = lookups.get(key) {
-            return Ok(Arc::clone(lookup));
+            return Arc::clone(lookup);
         }
         let lookup = Lookup::default();
         let (asked, stop, host) = (Arc::clone(&lookup), stop.clone(), host.to_owned());
-        thread::Builder::new().name("resolve".to_owned()).spawn(move || {
-            let _ = asked.set(look_up(&host, port));
+        let name = host.clone();
+        let spawned = thread::Builder::new().name("resolve".to_owned()).spawn(move || {
+            let _ = asked.set(look_up(&name, port));
             stop.wake();
-        })?;
+        });
         lookups.insert(key.to_owned(), Arc::clone(&lookup));
-        Ok(lookup)
+        if spawned.is_err() {
+            // Those who come meanwhile wait for the lock.
+            let _ = lookup.set(look_up(&host, port));
+        }
+        lookup
     }
 
     fn lock(&self) -> std::sync::MutexGuard<'_, HashMap<String, Lookup>> {

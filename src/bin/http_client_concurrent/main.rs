@@ -15,14 +15,17 @@ mod progress;
 mod quantity;
 mod report;
 
+use std::env;
 use std::io::{self, Write};
-use std::process::ExitCode;
+use std::os::unix::process::CommandExt as _;
+use std::process::{Command, ExitCode};
 
 use anyhow::Context as _;
 use args::Args;
 use config::Config;
 use http_concurrent::client::{Stop, StopReason, download};
 use progress::{Progress, Screen};
+use rustix::process::{Resource, getrlimit};
 
 /// Some URL has no file.
 const FAILURE: u8 = 1;
@@ -34,6 +37,7 @@ const USAGE: u8 = 2;
 const INTERRUPTED: u8 = 130;
 
 fn main() -> ExitCode {
+    save_address_space();
     let args = Args::from_command_line();
     let screen = Screen::new(args.quiet);
     start_logging(&args, &screen);
@@ -52,6 +56,21 @@ fn main() -> ExitCode {
     match done {
         Ok(status) => status,
         Err(error) => fail(&error, FAILURE),
+    }
+}
+
+/// Starts the program anew with a single allocation arena where the address space is limited (`ulimit -v`):
+/// each further one would take 64 MiB of it (mallopt(3)), and threads then fail to allocate. Where that does
+/// not work, there are fewer threads.
+fn save_address_space() {
+    const ARENAS: &str = "MALLOC_ARENA_MAX";
+    if getrlimit(Resource::As).current.is_none() || env::var_os(ARENAS).is_some() {
+        return;
+    }
+    let mut arguments = env::args_os();
+    if let (Ok(program), Some(name)) = (env::current_exe(), arguments.next()) {
+        // Returns only if it fails.
+        let _ = Command::new(program).arg0(name).args(arguments).env(ARENAS, "1").exec();
     }
 }
 
