@@ -94,21 +94,36 @@ pub struct FileTag {
     length: usize,
 }
 
+/// What tells one state of a file from every other (stat(2)).
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct FileVersion {
+    /// It changes when the file is replaced.
+    pub inode: u64,
+    /// In bytes.
+    pub size: u64,
+    /// The time of the last modification of the content, which programs can set back.
+    pub modified: SystemTime,
+    /// The time of the last change of content or metadata, which none can set.
+    pub changed: SystemTime,
+}
+
 impl FileTag {
-    /// Makes the tag from what changes when a file is replaced (its inode), rewritten (its time of
-    /// modification, to the nanosecond) or grows (its size). A coded twin differs by its coding's
-    /// name even where its other parts are those of the plain file.
+    /// Makes the tag from all of the version, so that a file which is rewritten in place with its old
+    /// size and time of modification has another one. A change of its mode or name gives it another one
+    /// as well. A precompressed file differs by its coding's name even where its other parts are those
+    /// of the plain file.
     ///
-    /// The inode goes in hashed with the time: its number is the machine's own business, and scanners
+    /// The inode goes in hashed with the times: its number is the machine's own business, and scanners
     /// rightly report servers whose tags tell it (CVE-2003-1418).
     #[must_use]
-    pub fn new(inode: u64, size: u64, modified: SystemTime, coding: Coding) -> Self {
+    pub fn new(version: FileVersion, coding: Coding) -> Self {
         let mut tag = Self { text: [0; FILE_TAG_BYTES], length: 0 };
         let mut state = DefaultHasher::new();
-        state.write_u64(inode);
-        state.write_u64(nanoseconds(modified));
+        state.write_u64(version.inode);
+        state.write_u64(nanoseconds(version.modified));
+        state.write_u64(nanoseconds(version.changed));
         tag.push(b"\"");
-        tag.push_hexadecimal(size);
+        tag.push_hexadecimal(version.size);
         tag.push(b"-");
         tag.push_hexadecimal(state.finish());
         if coding != Coding::Identity {
@@ -244,14 +259,18 @@ mod tests {
     #[test]
     fn a_files_tag_changes_with_whatever_changes_with_its_content() {
         let time = UNIX_EPOCH + Duration::new(1, 5);
-        let first = FileTag::new(0x1a2b, 14, time, Coding::Identity);
-        assert_eq!(first, FileTag::new(0x1a2b, 14, time, Coding::Identity));
+        let version = FileVersion { inode: 0x1a2b, size: 14, modified: time, changed: time };
+        let first = FileTag::new(version, Coding::Identity);
+        assert_eq!(first, FileTag::new(version, Coding::Identity));
+        let later = time + Duration::from_nanos(1);
+        let before = UNIX_EPOCH - Duration::new(1, 5);
         for other in [
-            FileTag::new(0x1a2c, 14, time, Coding::Identity),
-            FileTag::new(0x1a2b, 15, time, Coding::Identity),
-            FileTag::new(0x1a2b, 14, time + Duration::from_nanos(1), Coding::Identity),
-            FileTag::new(0x1a2b, 14, UNIX_EPOCH - Duration::new(1, 5), Coding::Identity),
-            FileTag::new(0x1a2b, 14, time, Coding::Gzip),
+            FileTag::new(FileVersion { inode: 0x1a2c, ..version }, Coding::Identity),
+            FileTag::new(FileVersion { size: 15, ..version }, Coding::Identity),
+            FileTag::new(FileVersion { modified: later, ..version }, Coding::Identity),
+            FileTag::new(FileVersion { modified: before, ..version }, Coding::Identity),
+            FileTag::new(FileVersion { changed: later, ..version }, Coding::Identity),
+            FileTag::new(version, Coding::Gzip),
         ] {
             assert_ne!(first, other);
         }
@@ -275,7 +294,8 @@ mod tests {
         fn any_files_tag_is_a_strong_tag(inode: u64, size: u64, after: u64) {
             let time = UNIX_EPOCH + Duration::from_nanos(after);
             for coding in [Coding::Identity, Coding::Gzip, Coding::Brotli, Coding::Zstd] {
-                let tag = FileTag::new(inode, size, time, coding);
+                let version = FileVersion { inode, size, modified: time, changed: time };
+                let tag = FileTag::new(version, coding);
                 let expected = format!("{size:x}-");
                 prop_assert!(tag.tag().opaque.starts_with(expected.as_bytes()));
                 prop_assert!(EntityTag::parse(tag.text()).unwrap().strongly_equals(&tag.tag()));

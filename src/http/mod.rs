@@ -35,7 +35,7 @@ pub use byteranges::Byteranges;
 pub use chunked::{ChunkDecoder, ChunkError, Decoded, MAX_EXTENSION_BYTES, MAX_TRAILER_BYTES};
 pub use coding::{Coding, ContentCoding};
 pub use content_range::ContentRange;
-pub use entity_tag::{EntityTag, FileTag, Strength};
+pub use entity_tag::{EntityTag, FileTag, FileVersion, Strength};
 pub use error::RequestError;
 pub use framing::{
     Answering, Framing, FramingError, expects_continue, request_framing, response_framing,

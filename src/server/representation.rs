@@ -9,7 +9,9 @@ use super::response::{Content, Response};
 use super::site::StaticFile;
 use crate::http::conditional::{self, Outcome, Validators};
 use crate::http::range::{self, Selection};
-use crate::http::{Byteranges, Coding, ContentRange, FileTag, RequestHead, Status, date};
+use crate::http::{
+    Byteranges, Coding, ContentRange, FileTag, FileVersion, RequestHead, Status, date,
+};
 
 /// How a file answers a request for it.
 #[derive(Debug)]
@@ -24,8 +26,9 @@ pub(super) enum Represented {
 
 /// Answers with `file`, as the request's preconditions and ranges ask.
 pub(super) fn represent(file: StaticFile, head: &RequestHead) -> Represented {
-    let StaticFile { file, length, modified, inode, content_type, coding, .. } = file;
-    let tag = FileTag::new(inode, length, modified, coding);
+    let StaticFile { file, length, modified, changed, inode, content_type, coding, .. } = file;
+    let version = FileVersion { inode, size: length, modified, changed };
+    let tag = FileTag::new(version, coding);
     // A file that is dated ahead of the clock was last modified now, at the latest (RFC 9110 §8.8.2.1).
     let modified = modified.min(SystemTime::now());
     let validators = Validators { etag: Some(tag.tag()), last_modified: Some(modified) };

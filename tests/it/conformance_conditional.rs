@@ -67,6 +67,25 @@ fn every_file_has_validators_that_follow_its_content() {
 }
 
 /// §8.8.2.1: never later than the answer itself.
+/// As `rsync --inplace --times` does it, and tools that date what they write by its source.
+#[test]
+fn a_file_rewritten_with_its_old_size_and_date_has_another_tag() {
+    let server = site();
+    let before = tag(&server.connect().get("/a.txt"));
+    let modified = server.root().join("a.txt").metadata().unwrap().modified().unwrap();
+    // The clock of the file system may stand still for some milliseconds.
+    crate::support::wait_until("the file has another tag", || {
+        std::fs::write(server.root().join("a.txt"), "World").unwrap();
+        date_file(&server, "a.txt", modified);
+        tag(&server.connect().get("/a.txt")) != before
+    });
+    let fields = format!("If-None-Match: {before}\r\n");
+    let reply = server.get_with("/a.txt", &fields);
+    assert_eq!((reply.status, reply.text()), (200, "World"));
+    let fields = format!("Range: bytes=1-\r\nIf-Range: {before}\r\n");
+    assert_eq!(server.get_with("/a.txt", &fields).status, 200);
+}
+
 #[test]
 fn a_file_from_the_future_was_modified_now_and_one_from_before_1970_has_no_date() {
     let server = site();

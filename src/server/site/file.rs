@@ -4,7 +4,7 @@ use std::borrow::Cow;
 use std::fs::{File, Metadata};
 use std::io;
 use std::os::unix::fs::MetadataExt;
-use std::time::SystemTime;
+use std::time::{Duration, SystemTime};
 
 use super::content_type::{OCTET_STREAM, content_type, own_coding};
 use super::sniff::is_text;
@@ -17,7 +17,10 @@ pub struct StaticFile {
     pub file: File,
     /// In bytes.
     pub length: u64,
+    /// When the content was last modified.
     pub modified: SystemTime,
+    /// When the content or the metadata was last changed, which no program can set.
+    pub changed: SystemTime,
     /// With `inode`, which file it is, whatever its name.
     pub device: u64,
     pub inode: u64,
@@ -43,6 +46,7 @@ impl StaticFile {
         Ok(Self {
             length: metadata.len(),
             modified: metadata.modified()?,
+            changed: changed(metadata),
             device: metadata.dev(),
             inode: metadata.ino(),
             content_type,
@@ -51,4 +55,16 @@ impl StaticFile {
             file,
         })
     }
+}
+
+/// The time of the last change (stat(2), `st_ctim`).
+fn changed(metadata: &Metadata) -> SystemTime {
+    let whole = Duration::from_secs(metadata.ctime().unsigned_abs());
+    let part = Duration::from_nanos(metadata.ctime_nsec().unsigned_abs());
+    let second = if metadata.ctime() < 0 {
+        SystemTime::UNIX_EPOCH.checked_sub(whole)
+    } else {
+        SystemTime::UNIX_EPOCH.checked_add(whole)
+    };
+    second.and_then(|second| second.checked_add(part)).unwrap_or(SystemTime::UNIX_EPOCH)
 }
