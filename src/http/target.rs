@@ -1,8 +1,11 @@
 //! The request target: its form, and the path within the root that it names (RFC 9112 §3.2).
 //!
-//! A path is percent-decoded once and its dot segments are resolved here; what comes out has neither
+//! A path is percent-decoded once, and then its segments are told apart and its dot segments resolved,
+//! so that an encoded slash separates like any other, as it does in nginx; what comes out has neither
 //! `..` nor an empty segment and cannot climb. That no symbolic link leaves the root either is the
 //! business of the file system's side, `server::site`.
+
+use std::borrow::Cow;
 
 use percent_encoding::{AsciiSet, CONTROLS, percent_decode, percent_encode};
 
@@ -64,7 +67,7 @@ impl Target {
     ///
     /// # Errors
     /// [`RequestError::Target`]: another form, a scheme other than `http` and `https`, a percent sign
-    /// without two hex digits, an encoded NUL or slash, a fragment, or a path that climbs out.
+    /// without two hex digits, an encoded NUL, a fragment, or a path that climbs out.
     pub fn parse(method: Method, target: &[u8]) -> Result<Self, RequestError> {
         match target {
             b"*" if method == Method::Options => Ok(Self::Server),
@@ -95,11 +98,18 @@ impl TargetPath {
             Some(at) => (&target[..at], Some(target[at + 1..].to_vec())),
             None => (target, None),
         };
+        if !is_percent_encoded(path) {
+            return Err(RequestError::Target);
+        }
+        let path: Cow<'_, [u8]> = percent_decode(path).into();
+        if path.contains(&b'\0') {
+            return Err(RequestError::Target);
+        }
         let mut relative: Vec<u8> = Vec::with_capacity(path.len());
         let mut names_directory = true;
         for segment in path.split(|byte| *byte == b'/') {
             names_directory = true;
-            match decode_segment(segment)?.as_ref() {
+            match segment {
                 b"" | b"." => {}
                 b".." => {
                     if relative.is_empty() {
@@ -141,17 +151,6 @@ impl TargetPath {
     pub fn segments(&self) -> impl Iterator<Item = &[u8]> {
         self.relative.split(|byte| *byte == b'/').filter(|segment| !segment.is_empty())
     }
-}
-
-fn decode_segment(segment: &[u8]) -> Result<std::borrow::Cow<'_, [u8]>, RequestError> {
-    if !is_percent_encoded(segment) {
-        return Err(RequestError::Target);
-    }
-    let decoded: std::borrow::Cow<'_, [u8]> = percent_decode(segment).into();
-    if decoded.iter().any(|byte| matches!(byte, b'\0' | b'/')) {
-        return Err(RequestError::Target);
-    }
-    Ok(decoded)
 }
 
 /// Every percent sign has its two hex digits (RFC 3986 §2.1).
@@ -240,6 +239,14 @@ mod tests {
             ("/%25", "%", false),
             ("/%252e%252e/a", "%2e%2e/a", false),
             ("/...", "...", false),
+            ("/@scope%2fname", "@scope/name", false),
+            ("/a%2F", "a", true),
+            ("/a%2f%2Fb", "a/b", false),
+            ("/%2Fetc/passwd", "etc/passwd", false),
+            ("/a/b%2f..%2fc", "a/c", false),
+            ("/a%2f%2e%2e/b", "b", false),
+            ("/a%252fb", "a%2fb", false),
+            ("/a%5c..%5cb", "a\\..\\b", false),
             ("/a?b/../..", "a", false),
             ("/a\\..\\b", "a\\..\\b", false),
             ("http://localhost", "", true),
@@ -261,7 +268,9 @@ mod tests {
             "/%2e./a",
             "/a/..%2f..%2f..",
             "/%2e%2e%2fa",
-            "/a%2Fb",
+            "/%2f..%2f..",
+            "/a%2f%2e%2e%2f%2e%2e/b",
+            "/a%2f%00",
             "/a%00",
             "/%",
             "/%4",

@@ -82,7 +82,8 @@ fn request_lines() {
         ("GET /a%zz HTTP/1.1", "400 next"),
         ("GET /a%4 HTTP/1.1", "400 next"),
         ("GET /a%00.txt HTTP/1.1", "400 next"),
-        ("GET /directory%2fb.txt HTTP/1.1", "400 next"),
+        ("GET /directory%2fb.txt HTTP/1.1", "200 next"), // as in nginx
+        ("GET /directory%2f..%2f..%2fb.txt HTTP/1.1", "400 next"),
         ("GET /.. HTTP/1.1", "400 next"),
         ("GET /directory/../a.txt HTTP/1.1", "200 next"),
         ("GET a.txt HTTP/1.1", "400 next"),

@@ -40,6 +40,10 @@ fn nothing_outside_the_root_is_served_by_any_spelling() {
         format!("/%2E%2E/{name}/secret.txt"),
         format!("/dir/%2e%2e/%2e%2e/{name}/secret.txt"),
         format!("/%252e%252e/{name}/secret.txt"),
+        format!("/dir%2f..%2f..%2f{name}%2fsecret.txt"),
+        format!("/%2f{name}/secret.txt"),
+        "/climbing%2fsecret.txt".to_owned(),
+        "/absolute%2Fsecret.txt".to_owned(),
         format!("/..%5c{name}%5csecret.txt"),
         format!("/..%00/{name}/secret.txt"),
         format!("//{name}/secret.txt"),
@@ -73,6 +77,9 @@ fn what_lies_within_the_root_is_found_by_every_spelling_of_its_name() {
         ("/%61.txt", "Hello"),
         ("/dir/../a.txt", "Hello"),
         ("//a.txt", "Hello"),
+        ("/dir%2Finside", "Hello"),
+        ("/dir%2f", "index"),
+        ("/dir%2f..%2fa.txt", "Hello"),
         ("/./a.txt?query=1", "Hello"),
         ("http://localhost/a.txt", "Hello"),
         ("/dir/", "index"),
@@ -87,9 +94,36 @@ fn what_lies_within_the_root_is_found_by_every_spelling_of_its_name() {
 #[test]
 fn a_directory_without_its_slash_is_redirected_to_itself() {
     let (server, _outside) = site();
-    for (target, location) in [("/dir", "/dir/"), ("/dir?a=b", "/dir/?a=b"), ("//dir", "/dir/")] {
+    for (target, location) in [
+        ("/dir", "/dir/"),
+        ("/dir?a=b", "/dir/?a=b"),
+        ("//dir", "/dir/"),
+        ("/%2fdir", "/dir/"),
+        ("/%2f%2fdir%2f..%2fdir", "/dir/"),
+    ] {
         let reply = server.connect().get(target);
         assert_eq!((reply.status, reply.field("Location")), (301, Some(location)), "{target}");
     }
     assert_eq!(server.connect().get("/a.txt/").status, 404);
+}
+
+/// npm asks for packages that have a scope with an encoded slash.
+#[test]
+#[ignore = "needs npm"]
+fn npm_finds_a_package_with_a_scope() {
+    let (server, _outside) = site();
+    let registry = format!("http://{}/", server.address());
+    let package = r#"{"name":"@scope/name","dist-tags":{"latest":"1.2.3"},"versions":{"1.2.3":
+        {"name":"@scope/name","version":"1.2.3","dist":{"tarball":"http://127.0.0.1/a.tgz"}}}}"#;
+    server.file("@scope/name", package);
+    let home = tempfile::tempdir().unwrap();
+    let output = std::process::Command::new("timeout")
+        .args(["60", "npm", "view", "@scope/name", "version", "--no-update-notifier"])
+        .args(["--registry", &registry, "--cache"])
+        .arg(home.path())
+        .env("HOME", home.path())
+        .current_dir(home.path())
+        .output()
+        .expect("timeout(1) is there");
+    assert_eq!(String::from_utf8_lossy(&output.stdout).trim(), "1.2.3", "{output:?}");
 }
