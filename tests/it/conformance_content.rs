@@ -247,3 +247,33 @@ fn errors_are_told_in_the_form_that_is_liked_best() {
         }
     }
 }
+
+/// A charset in `Content-Type` overrules what a page says of itself (HTML §13.2.3.2), so that a wrong one
+/// makes it unreadable.
+#[test]
+fn only_what_begins_as_utf8_is_said_to_be_utf8() {
+    let server = TestServer::start();
+    let cut = [&vec![b'a'; 4095][..], "\u{fc}ber".as_bytes()].concat();
+    for (name, content, expected) in [
+        ("utf8.html", "<p>gr\u{fc}n".as_bytes(), "text/html; charset=utf-8"),
+        ("ascii.txt", b"plain", "text/plain; charset=utf-8"),
+        ("empty.css", b"", "text/css; charset=utf-8"),
+        ("cut.txt", &cut, "text/plain; charset=utf-8"),
+        ("latin1.html", b"<meta charset=iso-8859-1><p>gr\xfcn", "text/html"),
+        ("latin1.js", b"'gr\xfcn'", "text/javascript"),
+        ("latin1.md", b"gr\xfcn", "text/markdown"),
+        ("utf16.txt", b"\xff\xfeg\0", "text/plain"),
+        ("utf16-without-mark.csv", b"g\0r\0", "text/csv"),
+        ("latin1.xml", b"<?xml encoding='iso-8859-1'?>gr\xfcn", "text/xml"),
+        ("latin1.json", b"'gr\xfcn'", "application/json"),
+    ] {
+        server.file(name, content);
+        let reply = server.connect().get(&format!("/{name}"));
+        assert_eq!(reply.field("Content-Type"), Some(expected), "{name}");
+        assert!(reply.body == content, "{name}");
+    }
+    server.file("latin1.html.gz", "compressed");
+    let reply = server.get_with("/latin1.html", "Accept-Encoding: gzip\r\n");
+    assert_eq!(reply.field("Content-Encoding"), Some("gzip"));
+    assert_eq!(reply.field("Content-Type"), Some("text/html"), "that of the plain file");
+}

@@ -1,7 +1,7 @@
 //! The media type of a file, and whether it is coded, from the ending of its name (RFC 9110 §8.3, §8.4).
 //!
-//! The large table is `mime_guess`'s; here stand its few corrections, and which types say that they
-//! are UTF-8, as the text of these days is.
+//! The large table is `mime_guess`'s; here stand its few corrections, and which types can say that
+//! they are UTF-8.
 
 use std::borrow::Cow;
 
@@ -20,21 +20,25 @@ const WITH_CHARSET: [(&str, &str); 6] = [
     ("text/csv", "text/csv; charset=utf-8"),
 ];
 
-/// The value of `Content-Type` for a file of this name; `None` where its ending is unknown.
-///
-/// Text is said to be UTF-8, but for XML, whose own declaration a charset here would overrule
-/// (RFC 7303 §3.2). JSON has no charset (RFC 8259 §11).
+/// The media type of a file of this name, without parameters; `None` where its ending is unknown.
 #[must_use]
-pub fn content_type(name: &[u8]) -> Option<Cow<'static, str>> {
-    let essence = essence(extension(name)?)?;
-    if !essence.starts_with("text/") || essence == "text/xml" {
-        return Some(Cow::Borrowed(essence));
-    }
-    let known = WITH_CHARSET.iter().find(|(known, _)| *known == essence);
-    Some(match known {
+pub fn media_type(name: &[u8]) -> Option<&'static str> {
+    essence(extension(name)?)
+}
+
+/// Whether `Content-Type` names the charset of this type where it is known: that of text, but for XML,
+/// whose own declaration a charset here would overrule (RFC 7303 §3.2). JSON has no charset
+/// (RFC 8259 §11).
+pub(super) fn has_charset(media_type: &str) -> bool {
+    media_type.starts_with("text/") && media_type != "text/xml"
+}
+
+/// The value of `Content-Type` for UTF-8 of this type.
+pub(super) fn in_utf8(media_type: &'static str) -> Cow<'static, str> {
+    match WITH_CHARSET.iter().find(|(known, _)| *known == media_type) {
         Some((_, value)) => Cow::Borrowed(value),
-        None => Cow::Owned(format!("{essence}; charset=utf-8")),
-    })
+        None => Cow::Owned(format!("{media_type}; charset=utf-8")),
+    }
 }
 
 /// How a file of this name is coded already: `drawing.svgz` is a drawing in SVG, compressed by gzip.
@@ -116,16 +120,16 @@ mod tests {
     #[test]
     fn the_ending_of_a_name_tells_the_type() {
         for (name, expected) in [
-            ("index.html", Some("text/html; charset=utf-8")),
-            ("INDEX.HTM", Some("text/html; charset=utf-8")),
-            ("file1.txt", Some("text/plain; charset=utf-8")),
-            ("style.css", Some("text/css; charset=utf-8")),
-            ("app.js", Some("text/javascript; charset=utf-8")),
-            ("app.mjs", Some("text/javascript; charset=utf-8")),
-            ("app.CJS", Some("text/javascript; charset=utf-8")),
-            ("table.csv", Some("text/csv; charset=utf-8")),
-            ("readme.md", Some("text/markdown; charset=utf-8")),
-            ("captions.vtt", Some("text/vtt; charset=utf-8")),
+            ("index.html", Some("text/html")),
+            ("INDEX.HTM", Some("text/html")),
+            ("file1.txt", Some("text/plain")),
+            ("style.css", Some("text/css")),
+            ("app.js", Some("text/javascript")),
+            ("app.mjs", Some("text/javascript")),
+            ("app.CJS", Some("text/javascript")),
+            ("table.csv", Some("text/csv")),
+            ("readme.md", Some("text/markdown")),
+            ("captions.vtt", Some("text/vtt")),
             ("a.b.c.json", Some("application/json")),
             ("app.js.map", Some("application/json")),
             ("feed.xml", Some("text/xml")),
@@ -157,9 +161,9 @@ mod tests {
             ("trailing.", None),
             ("", None),
         ] {
-            assert_eq!(content_type(name.as_bytes()).as_deref(), expected, "{name:?}");
+            assert_eq!(media_type(name.as_bytes()), expected, "{name:?}");
         }
-        assert_eq!(content_type(b"a.\xff\xfe"), None);
+        assert_eq!(media_type(b"a.\xff\xfe"), None);
     }
 
     #[test]
@@ -212,19 +216,30 @@ mod tests {
             ("a.jar", false),
             ("book.epub", false),
         ] {
-            let content_type = content_type(name.as_bytes()).unwrap();
-            assert_eq!(is_compressible(&content_type), expected, "{name}: {content_type}");
+            let media_type = media_type(name.as_bytes()).unwrap();
+            assert_eq!(is_compressible(media_type), expected, "{name}: {media_type}");
         }
         assert!(is_compressible(OCTET_STREAM), "of which nothing is known");
     }
 
     #[test]
-    fn the_commonest_types_cost_no_allocation() {
-        for (essence, value) in WITH_CHARSET {
-            assert_eq!(value, format!("{essence}; charset=utf-8"));
+    fn text_can_say_that_it_is_utf8() {
+        for (name, expected) in [
+            ("a.html", true),
+            ("a.txt", true),
+            ("a.js", true),
+            ("a.vtt", true),
+            ("a.xml", false),
+            ("a.json", false),
+            ("a.svg", false),
+            ("a.png", false),
+        ] {
+            let media_type = media_type(name.as_bytes()).unwrap();
+            assert_eq!(has_charset(media_type), expected, "{name}");
+            assert_eq!(in_utf8(media_type), format!("{media_type}; charset=utf-8"));
         }
-        for name in ["a.txt", "a.html", "a.css", "a.js", "a.json", "a.png"] {
-            assert!(matches!(content_type(name.as_bytes()), Some(Cow::Borrowed(_))), "{name}");
+        for (media_type, _) in WITH_CHARSET {
+            assert!(matches!(in_utf8(media_type), Cow::Borrowed(_)), "the commonest cost nothing");
         }
     }
 }

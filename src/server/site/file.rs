@@ -6,8 +6,8 @@ use std::io;
 use std::os::unix::fs::MetadataExt;
 use std::time::{Duration, SystemTime};
 
-use super::content_type::{OCTET_STREAM, content_type, own_coding};
-use super::sniff::is_text;
+use super::content_type::{OCTET_STREAM, has_charset, in_utf8, media_type, own_coding};
+use super::sniff::Beginning;
 use crate::http::Coding;
 
 /// A file to be served. Its length and its validators are those of the moment it was opened.
@@ -33,14 +33,18 @@ pub struct StaticFile {
 }
 
 impl StaticFile {
-    /// The type comes from `name`, or, where that does not tell, from a look at the content. A file that
-    /// is said to be empty is not looked into: those of `/proc` have content, and reading some changes it.
+    /// The type comes from `name`, or, where that does not tell, from a look at the content, which also
+    /// tells whether text is UTF-8: if not, a page's own `<meta charset>` counts. A file that is said to
+    /// be empty is not looked into: those of `/proc` have content, and reading some changes it.
     pub(super) fn new(file: File, metadata: &Metadata, name: &[u8]) -> io::Result<Self> {
-        let content_type = match content_type(name) {
-            Some(content_type) => content_type,
-            None if metadata.len() == 0 || is_text(&file)? => {
-                Cow::Borrowed("text/plain; charset=utf-8")
-            }
+        let look = || match metadata.len() {
+            0 => Ok(Beginning::default()),
+            _ => Beginning::of(&file),
+        };
+        let content_type = match media_type(name) {
+            Some(text) if has_charset(text) && look()?.is_utf8() => in_utf8(text),
+            Some(media_type) => Cow::Borrowed(media_type),
+            None if look()?.is_text() => in_utf8("text/plain"),
             None => Cow::Borrowed(OCTET_STREAM),
         };
         Ok(Self {

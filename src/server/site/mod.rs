@@ -21,7 +21,7 @@ use std::path::Path;
 
 use percent_encoding::{AsciiSet, CONTROLS, percent_encode};
 
-pub use content_type::{OCTET_STREAM, content_type};
+pub use content_type::{OCTET_STREAM, media_type};
 pub use error::{Absence, SiteError};
 pub use error_page::{ERROR_FORMS, error_page};
 pub use file::StaticFile;

@@ -1,35 +1,60 @@
-//! Text or not: a look at the beginning of a file whose name does not tell.
+//! A look at the beginning of a file, for what its name does not tell: whether it is text, and whether
+//! text is UTF-8.
 
 use std::fs::File;
 use std::io;
 use std::os::unix::fs::FileExt;
 
 /// How much of a file is looked at.
-const SNIFFED_BYTES: usize = 512;
+const SAMPLE_BYTES: usize = 4 * 1024;
 
-/// Whether the beginning of the file is UTF-8 without the control bytes that no text has. The file's
-/// own position stays where it is.
-pub(super) fn is_text(file: &File) -> io::Result<bool> {
-    let mut buffer = [0; SNIFFED_BYTES];
-    let mut filled = 0;
-    while filled < buffer.len() {
-        match file.read_at(&mut buffer[filled..], filled as u64) {
-            Ok(0) => break,
-            Ok(count) => filled += count,
-            Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
-            Err(error) => return Err(error),
-        }
-    }
-    Ok(looks_like_text(&buffer[..filled]))
+/// The first bytes of a file; by default those of an empty one.
+#[derive(Debug)]
+pub(super) struct Beginning {
+    buffer: [u8; SAMPLE_BYTES],
+    length: usize,
 }
 
-fn looks_like_text(beginning: &[u8]) -> bool {
-    let is_utf8 = match std::str::from_utf8(beginning) {
-        Ok(_) => true,
-        // A character that the end of the look cuts in two.
-        Err(error) => beginning.len() == SNIFFED_BYTES && error.error_len().is_none(),
-    };
-    is_utf8 && !beginning.iter().copied().any(is_binary)
+impl Default for Beginning {
+    fn default() -> Self {
+        Self { buffer: [0; SAMPLE_BYTES], length: 0 }
+    }
+}
+
+impl Beginning {
+    /// Reads them. The file's own position stays where it is.
+    pub(super) fn of(file: &File) -> io::Result<Self> {
+        let mut beginning = Self::default();
+        while beginning.length < SAMPLE_BYTES {
+            let room = &mut beginning.buffer[beginning.length..];
+            match file.read_at(room, beginning.length as u64) {
+                Ok(0) => break,
+                Ok(count) => beginning.length += count,
+                Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+                Err(error) => return Err(error),
+            }
+        }
+        Ok(beginning)
+    }
+
+    fn bytes(&self) -> &[u8] {
+        &self.buffer[..self.length]
+    }
+
+    /// It is UTF-8 that a program would take for such: NUL bytes are those of UTF-16 or UTF-32.
+    pub(super) fn is_utf8(&self) -> bool {
+        let is_valid = match std::str::from_utf8(self.bytes()) {
+            Ok(_) => true,
+            // A character that the end of the sample cuts in two.
+            Err(error) => self.length == SAMPLE_BYTES && error.error_len().is_none(),
+        };
+        is_valid && !self.bytes().contains(&0)
+    }
+
+    /// It is UTF-8 without the control bytes that no text has.
+    pub(super) fn is_text(&self) -> bool {
+        self.is_utf8() && !self.bytes().iter().copied().any(is_binary)
+    }
 }
 
 /// The control bytes that make a resource binary (WHATWG MIME Sniffing §3): all but tab, line feed,
@@ -44,33 +69,41 @@ mod tests {
 
     use super::*;
 
+    /// What is found out of a file with this content, whose position stays where it was.
+    fn look_at(content: &[u8]) -> Beginning {
+        let mut file = tempfile::tempfile().unwrap();
+        file.write_all(content).unwrap();
+        std::io::Seek::rewind(&mut file).unwrap();
+        let beginning = Beginning::of(&file).unwrap();
+        let mut rest = Vec::new();
+        file.read_to_end(&mut rest).unwrap();
+        assert_eq!(rest, content, "the position has moved");
+        beginning
+    }
+
     #[test]
-    fn text_is_told_from_what_is_none() {
-        let cut = |character: &str| {
-            let mut text = "a".repeat(SNIFFED_BYTES - 1);
-            text.push_str(character);
-            text.into_bytes()
-        };
-        for (content, expected) in [
-            (b"".to_vec(), true),
-            (b"all:\n\tcc -o a a.c\r\n".to_vec(), true),
-            ("\u{feff}gr\u{fc}n \u{1f600}\x1b[0m\x0c".into(), true),
-            (b"\x7fELF\x02\x01".to_vec(), false),
-            (b"a\0b".to_vec(), false),
-            (b"gr\xfcn".to_vec(), false),
-            (b"ends early \xc3".to_vec(), false),
-            (cut("\u{fc}"), true),
-            (cut("\u{1f600}"), true),
-            (cut("\0"), false),
-            ([cut("b"), vec![0]].concat(), true),
+    fn text_and_utf8_are_told_from_what_is_none() {
+        let cut = |character: &[u8]| [&[b'a'; SAMPLE_BYTES - 1], character].concat();
+        for (content, is_text, is_utf8) in [
+            (b"".to_vec(), true, true),
+            (b"all:\n\tcc -o a a.c\r\n".to_vec(), true, true),
+            ("\u{feff}gr\u{fc}n \u{1f600}\x1b[0m\x0c".into(), true, true),
+            ("a bell \x07".into(), false, true),
+            (b"\x7fELF\x02\x01".to_vec(), false, true),
+            (b"a\0b".to_vec(), false, false),
+            (b"\xff\xfea\0".to_vec(), false, false),
+            (b"gr\xfcn".to_vec(), false, false),
+            (b"ends early \xc3".to_vec(), false, false),
+            (cut("\u{fc}".as_bytes()), true, true),
+            (cut("\u{1f600}".as_bytes()), true, true),
+            (cut(b"\xfcber"), false, false),
+            (cut(b"\xc3\x28"), true, true),
+            (cut(b"\0"), false, false),
+            (cut(b"b\0\xff"), true, true),
         ] {
-            let mut file = tempfile::tempfile().unwrap();
-            file.write_all(&content).unwrap();
-            std::io::Seek::rewind(&mut file).unwrap();
-            assert_eq!(is_text(&file).unwrap(), expected, "{}", content.escape_ascii());
-            let mut rest = Vec::new();
-            file.read_to_end(&mut rest).unwrap();
-            assert_eq!(rest, content, "the position has moved");
+            let beginning = look_at(&content);
+            let found = (beginning.is_text(), beginning.is_utf8());
+            assert_eq!(found, (is_text, is_utf8), "{}", content.escape_ascii());
         }
     }
 }
