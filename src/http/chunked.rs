@@ -9,8 +9,12 @@
 //! download has millions of padded sizes.
 
 use std::fmt;
+use std::io::Write as _;
 
 use super::is_token_byte;
+
+/// What ends a body: a chunk without content, and no trailers (RFC 9112 §7.1).
+pub const LAST_CHUNK: &[u8] = b"0\r\n\r\n";
 
 /// Most bytes of chunk extensions in the body of a request, or behind one size in that of a response.
 pub const MAX_EXTENSION_BYTES: usize = 16 * 1024;
@@ -232,6 +236,16 @@ fn count(bytes: &mut usize, limit: usize) -> Result<(), ChunkError> {
 /// What may stand in a field value or a quoted string (RFC 9110 §5.5).
 fn is_field_byte(byte: u8) -> bool {
     byte == b'\t' || (byte >= b' ' && byte != 0x7f)
+}
+
+/// Appends `data` as a chunk; nothing where that is empty, as such a chunk would be the last.
+pub fn write_chunk(out: &mut Vec<u8>, data: &[u8]) {
+    if data.is_empty() {
+        return;
+    }
+    write!(out, "{:x}\r\n", data.len()).expect("writing into memory does not fail");
+    out.extend_from_slice(data);
+    out.extend_from_slice(b"\r\n");
 }
 
 #[cfg(test)]

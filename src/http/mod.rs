@@ -32,7 +32,10 @@ pub(crate) mod test_fields;
 mod writer;
 
 pub use byteranges::Byteranges;
-pub use chunked::{ChunkDecoder, ChunkError, Decoded, MAX_EXTENSION_BYTES, MAX_TRAILER_BYTES};
+pub use chunked::{
+    ChunkDecoder, ChunkError, Decoded, LAST_CHUNK, MAX_EXTENSION_BYTES, MAX_TRAILER_BYTES,
+    write_chunk,
+};
 pub use coding::{Coding, ContentCoding};
 pub use content_range::ContentRange;
 pub use entity_tag::{EntityTag, FileTag, FileVersion, Strength};

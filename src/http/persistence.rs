@@ -28,6 +28,8 @@ pub enum CloseReason {
     Reclaimed,
     /// The request has content that the server did not read.
     UnreadContent,
+    /// The end of the response shows only by the close.
+    Undelimited,
     /// The response could not be sent whole.
     Incomplete,
     /// The peer closed, between two requests.
@@ -50,6 +52,7 @@ impl fmt::Display for CloseReason {
             Self::Stopping => "the server is stopping",
             Self::Reclaimed => "its slot was handed on while it was idle",
             Self::UnreadContent => "the request's content was not read",
+            Self::Undelimited => "only its end tells where the response ends",
             Self::Incomplete => "the response could not be sent whole",
             Self::PeerClosed => "the client closed it",
             Self::PeerVanished => "the client went away",

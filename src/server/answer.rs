@@ -67,7 +67,7 @@ impl Answerer {
     fn answer_path(&self, head: &RequestHead, path: &TargetPath) -> Response {
         match self.site.find(path) {
             Ok(Found::File(file)) => self.answer_file(head, path, file),
-            Ok(Found::Listing(listing)) => list(head, &listing),
+            Ok(Found::Listing(listing)) => list(head, listing),
             Ok(Found::Redirect(location)) => redirect(head, location),
             Err(Absence::NotFound) => refuse(head, Status::NOT_FOUND, "there is no such file"),
             Err(Absence::Forbidden) => refuse(head, Status::FORBIDDEN, "this may not be read"),
@@ -135,12 +135,12 @@ pub(super) fn check_host(head: &RequestHead) -> Result<(), RequestError> {
 
 /// Answers with a listing, which has no validators: of the preconditions, those hold or fail that ask
 /// whether there is anything at all (RFC 9110 §13.1.1, §13.1.2).
-fn list(head: &RequestHead, listing: &Listing) -> Response {
+fn list(head: &RequestHead, listing: Listing) -> Response {
     let fields = head.fields();
     let response = match conditional::evaluate(&fields, &Validators::default(), head.method()) {
         Outcome::Proceed => {
             let form = choose_media_type(&fields, &Listing::FORMS).unwrap_or(MediaType::Html);
-            Response::typed(Status::OK, form, listing.write(form))
+            Response::of_type(Status::OK, form, Content::Listing { listing, form })
         }
         Outcome::NotModified => Response::new(Status::NOT_MODIFIED, Content::None),
         Outcome::PreconditionFailed => return precondition_failed(head),

@@ -118,6 +118,7 @@ impl<'s> Connection<'s> {
             | CloseReason::UnreadContent
             | CloseReason::Crowded
             | CloseReason::RequestLimit
+            | CloseReason::Undelimited
             | CloseReason::Stopping => true,
             _ => !self.input.data().is_empty(),
         }
@@ -212,6 +213,9 @@ impl<'s> Connection<'s> {
                 Persistence::Close(CloseReason::Refused)
             }
             Content::Read if !asked_to_persist => Persistence::Close(CloseReason::PeerAsked),
+            Content::Read if !response.is_delimited(version) => {
+                Persistence::Close(CloseReason::Undelimited)
+            }
             Content::Read if self.service.is_stopping() => {
                 Persistence::Close(CloseReason::Stopping)
             }

@@ -1,7 +1,8 @@
 //! A response, and its way onto the socket: in one write when it is small, by `sendfile` when large.
 //!
-//! What to answer is decided in `answer`; here it is only written, with the fields that every response
-//! has. A response that cannot be sent as its head promised is an error, and its connection is closed.
+//! A listing is written and sent a piece at a time. What to answer is decided in `answer`; here it is only
+//! written, with the fields that every response has. A response that cannot be sent as its head promised
+//! is an error, and its connection is closed.
 
 use std::borrow::Cow;
 use std::fs::File;
@@ -10,9 +11,10 @@ use std::os::unix::fs::FileExt;
 
 use super::date::with_current_date;
 use super::outgoing::{More, Outgoing};
+use super::site::{Listing, Pieces};
 use crate::http::negotiation::MediaType;
 use crate::http::range::ByteRange;
-use crate::http::{HeadWriter, Persistence, Status, Version};
+use crate::http::{HeadWriter, LAST_CHUNK, Persistence, Status, Version, write_chunk};
 
 /// The name that responses give for the program (RFC 9110 §10.2.4).
 pub(super) const SERVER: &str = concat!("http_server_conc/", env!("CARGO_PKG_VERSION"));
@@ -41,6 +43,11 @@ pub(super) enum Content {
         closing: String,
         length: u64,
     },
+    /// A listing, written while it is sent: chunked, or in HTTP/1.0 until the connection closes.
+    Listing {
+        listing: Listing,
+        form: MediaType,
+    },
 }
 
 /// One response, complete but for the fields of the connection.
@@ -58,7 +65,12 @@ impl Response {
 
     /// A page or a text that the server made itself.
     pub(super) fn typed(status: Status, form: MediaType, text: String) -> Self {
-        Self::new(status, Content::Text(text.into_bytes()))
+        Self::of_type(status, form, Content::Text(text.into_bytes()))
+    }
+
+    /// What the server made itself, and no browser is to take for another type.
+    pub(super) fn of_type(status: Status, form: MediaType, content: Content) -> Self {
+        Self::new(status, content)
             .field("Content-Type", form.content_type())
             .field("X-Content-Type-Options", "nosniff")
     }
@@ -74,10 +86,16 @@ impl Response {
 
     fn content_length(&self) -> Option<u64> {
         match &self.content {
-            Content::None => None,
+            Content::None | Content::Listing { .. } => None,
             Content::Text(text) => Some(text.len() as u64),
             Content::File { length, .. } | Content::Parts { length, .. } => Some(*length),
         }
+    }
+
+    /// Whether the end of the content shows to a client of this version while the connection goes on
+    /// (RFC 9112 §6.3).
+    pub(super) fn is_delimited(&self, version: Version) -> bool {
+        version == Version::Http11 || !matches!(self.content, Content::Listing { .. })
     }
 
     /// Appends the content where that is text.
@@ -96,6 +114,9 @@ impl Response {
         }
         if let Some(length) = self.content_length() {
             head = head.number("Content-Length", length);
+        }
+        if matches!(self.content, Content::Listing { .. }) && version == Version::Http11 {
+            head = head.field("Transfer-Encoding", "chunked");
         }
         match (persistence, version) {
             (Persistence::Close(_), _) => head.field("Connection", "close"),
@@ -157,6 +178,36 @@ impl Response {
                 }
                 outgoing.send_all(closing.as_bytes(), More::No).map(|()| *length)
             }
+            Content::Listing { listing, form } => {
+                send_pieces(listing.pieces(*form), outgoing, out, version)
+            }
         }
     }
+}
+
+/// Sends a listing behind its head, which is in `out`, a piece at a time.
+fn send_pieces(
+    mut pieces: Pieces<'_>,
+    mut outgoing: Outgoing<'_>,
+    out: &mut Vec<u8>,
+    version: Version,
+) -> io::Result<u64> {
+    let (mut piece, mut sent) = (String::new(), 0);
+    while !pieces.is_complete() {
+        piece.clear();
+        pieces.write_next(&mut piece);
+        match version {
+            Version::Http10 => out.extend_from_slice(piece.as_bytes()),
+            Version::Http11 => {
+                write_chunk(out, piece.as_bytes());
+                if pieces.is_complete() {
+                    out.extend_from_slice(LAST_CHUNK);
+                }
+            }
+        }
+        outgoing.send_all(out, if pieces.is_complete() { More::No } else { More::Follows })?;
+        out.clear();
+        sent += piece.len() as u64;
+    }
+    Ok(sent)
 }

@@ -46,6 +46,7 @@ mod limits_pace;
 mod limits_proxies;
 mod limits_resources;
 mod limits_slots;
+mod listing_pieces;
 mod listing_readers;
 mod second_opinion;
 mod server_behind_nginx;

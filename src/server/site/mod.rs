@@ -25,7 +25,8 @@ pub use content_type::{OCTET_STREAM, media_type};
 pub use error::{Absence, SiteError};
 pub use error_page::{ERROR_FORMS, error_page};
 pub use file::StaticFile;
-pub use listing::{Direction, Entry, EntryKind, Listing, Order, SortBy};
+pub use listing::{Direction, Entry, EntryKind, Listing, Order, Pieces, SortBy};
+use listing::{DirectoryReader, SharedReadings};
 pub use root::Root;
 pub use settings::{DotFiles, Listings, Precompressed, SiteSettings, SymbolicLinks, is_index_name};
 pub use twins::Twins;
@@ -40,6 +41,7 @@ const QUERY: &AsciiSet = &CONTROLS.add(b' ');
 pub struct Site {
     root: Root,
     settings: SiteSettings,
+    readings: SharedReadings,
 }
 
 /// What a path leads to.
@@ -71,7 +73,7 @@ impl Site {
         }
         let root = Root::open(path, settings.symbolic_links)
             .map_err(|source| SiteError::Root { path: path.to_owned(), source })?;
-        Ok(Self { root, settings })
+        Ok(Self { root, settings, readings: SharedReadings::default() })
     }
 
     /// Finds what is served under a path: a file by its name, a directory by its index file
@@ -115,8 +117,10 @@ impl Site {
             Opened::File(_) => Err(Absence::NotFound),
             Opened::Directory(directory) => match self.settings.listings {
                 Listings::Offered => {
-                    let dot_files = self.settings.dot_files;
-                    Ok(Found::Listing(Listing::read(&self.root, dot_files, &directory, path)?))
+                    let (root, dot_files) = (&self.root, self.settings.dot_files);
+                    let reader = DirectoryReader { root, dot_files, directory: &directory, path };
+                    let reading = self.readings.read(&reader)?;
+                    Ok(Found::Listing(Listing::new(path, reading)))
                 }
                 Listings::Refused => Err(Absence::Forbidden),
             },

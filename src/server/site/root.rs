@@ -11,7 +11,7 @@ use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::os::unix::ffi::OsStrExt;
 use std::path::Path;
 
-use rustix::fs::{self, Mode, OFlags};
+use rustix::fs::{self, Mode, OFlags, Stat};
 use rustix::io::Errno;
 
 use super::SymbolicLinks;
@@ -68,6 +68,15 @@ impl Root {
     /// `EXDEV` for what would leave the root, `ELOOP` beyond 40 links, else what `open` says.
     pub fn open_beneath(&self, relative: &[u8]) -> io::Result<OwnedFd> {
         Ok(self.open_with(relative, READING)?)
+    }
+
+    /// The metadata of what `relative` names, which need not be readable. Nothing is opened to be used: a
+    /// device or a FIFO does not notice.
+    ///
+    /// # Errors
+    /// As [`Root::open_beneath`].
+    pub(super) fn metadata_beneath(&self, relative: &[u8]) -> Result<Stat, Errno> {
+        fs::fstat(self.open_with(relative, PASSING | OFlags::CLOEXEC)?)
     }
 
     /// Whether `relative` is a directory, be it one that may not be read; as far as that can be known.

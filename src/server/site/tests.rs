@@ -30,7 +30,7 @@ fn find(site: &Site, target: &str) -> String {
             content
         }
         Ok(Found::Listing(listing)) => {
-            let names = listing.entries().iter().map(Entry::reference);
+            let names = listing.entries().map(|entry| entry.reference());
             format!("listing {}", names.collect::<Vec<_>>().join(" "))
         }
         Ok(Found::Redirect(location)) => format!("to {location}"),

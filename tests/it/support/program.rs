@@ -91,6 +91,23 @@ impl ServerProgram {
         Duration::from_millis(ticks.map(|field| field.parse::<u64>().unwrap() * 10).sum())
     }
 
+    /// Memory that it holds now (proc(5), `VmRSS`).
+    pub(crate) fn resident_bytes(&self) -> usize {
+        self.status_bytes("VmRSS:")
+    }
+
+    /// Most memory that it has held so far (proc(5), `VmHWM`).
+    pub(crate) fn most_resident_bytes(&self) -> usize {
+        self.status_bytes("VmHWM:")
+    }
+
+    fn status_bytes(&self, field: &str) -> usize {
+        let status = fs::read_to_string(format!("/proc/{}/status", self.child.id())).unwrap();
+        let line = status.lines().find(|line| line.starts_with(field)).unwrap();
+        let kibibytes = line.split_whitespace().nth(1).unwrap();
+        kibibytes.parse::<usize>().unwrap() * 1024
+    }
+
     /// Changes the soft limit on the descriptors that it may open from now on (getrlimit(2),
     /// `RLIMIT_NOFILE`), and returns what the limit was.
     pub(crate) fn limit_descriptors(&self, soft: u64) -> u64 {

@@ -1,26 +1,23 @@
 //! A listing for programs.
+//!
+//! ```json
+//! {"path": "/docs/", "entries": [
+//!   {"name": "a.txt", "href": "a.txt", "type": "file", "size": 14, "modified": "2026-11-25T13:17:05Z"}
+//! ]}
+//! ```
+//! `path` is percent-encoded. What is not known of an entry is left out.
+
+use std::borrow::Cow;
 
 use serde::Serialize;
 
-use super::{Entry, EntryKind, Listing};
+use super::{Entry, EntryKind, Listing, Part};
 use crate::http::encode_segment;
 
-/// ```json
-/// {"path": "/docs/", "entries": [
-///   {"name": "a.txt", "href": "a.txt", "type": "file", "size": 14, "modified": "2026-11-25T13:17:05Z"}
-/// ]}
-/// ```
 #[derive(Serialize)]
-struct JsonListing<'l> {
-    /// Percent-encoded.
-    path: String,
-    entries: Vec<JsonEntry<'l>>,
-}
-
-#[derive(Serialize)]
-struct JsonEntry<'l> {
+struct JsonEntry<'e> {
     /// For people: what is not UTF-8 is replaced.
-    name: std::borrow::Cow<'l, str>,
+    name: Cow<'e, str>,
     /// The exact name: relative to the directory and percent-encoded.
     href: String,
     #[serde(rename = "type")]
@@ -29,34 +26,47 @@ struct JsonEntry<'l> {
     #[serde(skip_serializing_if = "Option::is_none")]
     size: Option<u64>,
     /// UTC, in whole seconds (RFC 3339).
-    modified: String,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    modified: Option<String>,
 }
 
-impl<'l> JsonEntry<'l> {
-    fn new(entry: &'l Entry) -> Self {
-        let (kind, size) = match entry.kind {
-            EntryKind::Directory => ("directory", None),
-            EntryKind::File { length } => ("file", Some(length)),
-        };
+impl<'e> JsonEntry<'e> {
+    fn new(entry: Entry<'e>) -> Self {
         Self {
-            name: String::from_utf8_lossy(&entry.name),
+            name: String::from_utf8_lossy(entry.name),
             href: entry.reference(),
-            kind,
-            size,
-            modified: entry.modified.strftime("%Y-%m-%dT%H:%M:%SZ").to_string(),
+            kind: match entry.kind {
+                EntryKind::Directory => "directory",
+                EntryKind::File => "file",
+            },
+            size: entry.length,
+            modified: entry.modified.map(|time| time.strftime("%Y-%m-%dT%H:%M:%SZ").to_string()),
         }
     }
 }
 
-pub(super) fn write(listing: &Listing) -> String {
-    let mut path = String::from("/");
-    for segment in &listing.segments {
-        path.push_str(&encode_segment(segment));
-        path.push('/');
+pub(super) fn write(listing: &Listing, part: Part<'_>, out: &mut String) {
+    match part {
+        Part::Beginning => {
+            let mut path = String::from("/");
+            for segment in &listing.segments {
+                path.push_str(&encode_segment(segment));
+                path.push('/');
+            }
+            out.push_str("{\"path\":");
+            push_value(&path, out);
+            out.push_str(",\"entries\":[");
+        }
+        Part::Entry { entry, position } => {
+            if position > 0 {
+                out.push(',');
+            }
+            push_value(&JsonEntry::new(entry), out);
+        }
+        Part::End => out.push_str("]}\n"),
     }
-    let listing =
-        JsonListing { path, entries: listing.entries.iter().map(JsonEntry::new).collect() };
-    let mut json = serde_json::to_string(&listing).expect("strings and numbers are always JSON");
-    json.push('\n');
-    json
+}
+
+fn push_value(value: &impl Serialize, out: &mut String) {
+    out.push_str(&serde_json::to_string(value).expect("strings and numbers are always JSON"));
 }

@@ -4,8 +4,6 @@ use std::cmp::Ordering;
 
 use url::form_urlencoded;
 
-use super::{Entry, EntryKind};
-
 /// By what a listing is sorted, and which way; by name from the first on unless asked otherwise.
 /// Directories always come before files.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -60,18 +58,6 @@ impl Order {
         };
         Self { by: column, direction }
     }
-
-    pub(super) fn sort(self, entries: &mut [Entry]) {
-        entries.sort_unstable_by(|a, b| {
-            let by_name = || compare_names(&a.name, &b.name);
-            let ordering = match self.by {
-                SortBy::Name => self.direction.of(by_name()),
-                SortBy::Size => self.direction.of(length(a).cmp(&length(b))).then_with(by_name),
-                SortBy::Date => self.direction.of(a.modified.cmp(&b.modified)).then_with(by_name),
-            };
-            is_file(a).cmp(&is_file(b)).then(ordering)
-        });
-    }
 }
 
 impl SortBy {
@@ -93,29 +79,11 @@ impl Direction {
             Self::Descending => "desc",
         }
     }
-
-    fn of(self, ascending: Ordering) -> Ordering {
-        match self {
-            Self::Ascending => ascending,
-            Self::Descending => ascending.reverse(),
-        }
-    }
-}
-
-fn is_file(entry: &Entry) -> bool {
-    entry.kind != EntryKind::Directory
-}
-
-fn length(entry: &Entry) -> u64 {
-    match entry.kind {
-        EntryKind::Directory => 0,
-        EntryKind::File { length } => length,
-    }
 }
 
 /// As a person sorts names: `file2` before `file10`, `a` beside `A`. Names that differ never compare
 /// as equal.
-fn compare_names(a: &[u8], b: &[u8]) -> Ordering {
+pub(super) fn compare_names(a: &[u8], b: &[u8]) -> Ordering {
     let (mut rest_a, mut rest_b) = (a, b);
     loop {
         let (number_a, number_b) = (leading_digits(rest_a), leading_digits(rest_b));
@@ -149,7 +117,6 @@ fn without_zeros(digits: &[u8]) -> &[u8] {
 
 #[cfg(test)]
 mod tests {
-    use jiff::Timestamp;
     use proptest::prelude::*;
 
     use super::*;
@@ -198,36 +165,6 @@ mod tests {
                 let ordering = compare_names(a.as_bytes(), b.as_bytes());
                 assert_eq!(ordering, index.cmp(&other), "{a:?} to {b:?}");
             }
-        }
-    }
-
-    fn entry(name: &str, kind: EntryKind, second: i64) -> Entry {
-        let modified = Timestamp::from_second(second).unwrap();
-        Entry { name: name.into(), kind, modified }
-    }
-
-    #[test]
-    fn directories_come_first_whichever_way_the_rest_is_sorted() {
-        let entries = [
-            entry("b", EntryKind::Directory, 1),
-            entry("a", EntryKind::Directory, 5),
-            entry("f2", EntryKind::File { length: 7 }, 2),
-            entry("f10", EntryKind::File { length: 1 }, 3),
-            entry("e", EntryKind::File { length: 7 }, 2),
-        ];
-        for (query, expected) in [
-            ("", "a b e f2 f10"),
-            ("order=desc", "b a f10 f2 e"),
-            ("sort=size", "a b f10 e f2"),
-            ("sort=size&order=desc", "a b e f2 f10"),
-            ("sort=date", "b a e f2 f10"),
-            ("sort=date&order=desc", "a b f10 e f2"),
-        ] {
-            let mut entries = entries.to_vec();
-            Order::from_query(query.as_bytes()).sort(&mut entries);
-            let names: Vec<_> =
-                entries.iter().map(|entry| String::from_utf8_lossy(&entry.name)).collect();
-            assert_eq!(names.join(" "), expected, "{query}");
         }
     }
 

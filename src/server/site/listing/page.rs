@@ -9,7 +9,8 @@ use std::borrow::Cow;
 
 use maud::{Markup, PreEscaped, html};
 
-use super::{Direction, Entry, EntryKind, Listing, SortBy};
+use super::entries::Totals;
+use super::{Direction, Entry, EntryKind, Listing, Part, SortBy};
 use crate::server::page::page;
 use crate::server::page::quantity::size;
 
@@ -26,7 +27,27 @@ th button{font:inherit;color:LinkText;background:none;border:0;padding:0;cursor:
 th button:hover,th button:focus{text-decoration:underline}\
 @media(max-width:30rem){th,td{padding:.4rem .3rem}h1,p,footer{padding:0 .3rem}th span,td span{display:none}}";
 
-pub(super) fn write(listing: &Listing) -> String {
+/// Stands for the rows of the entries in a page without them: no page has this character.
+const ROWS: &str = "\0";
+
+pub(super) fn write(listing: &Listing, part: Part<'_>, out: &mut String) {
+    let frame = || {
+        let page = frame(listing);
+        let (before, after) = page.split_once(ROWS).expect("the rows have their place");
+        (before.to_owned(), after.to_owned())
+    };
+    match part {
+        Part::Beginning => out.push_str(&frame().0),
+        Part::Entry { entry, .. } => {
+            out.push_str(&row(entry).0);
+            out.push('\n');
+        }
+        Part::End => out.push_str(&frame().1),
+    }
+}
+
+/// The page, with [`ROWS`] in the place of its entries.
+fn frame(listing: &Listing) -> String {
     let mut title = String::from("Index of /");
     for segment in &listing.segments {
         title.push_str(&legible(segment));
@@ -42,11 +63,11 @@ pub(super) fn write(listing: &Listing) -> String {
                     @if !listing.segments.is_empty() {
                         tr { td { a href="../" { "../" } } td {} td {} }
                     }
-                    @for entry in &listing.entries { (row(entry)) "\n" }
+                    (ROWS)
                 }
             }
         }
-        footer { (summary(&listing.entries)) }
+        footer { (summary(listing.reading.entries.totals())) }
     };
     let head = html! { style { (PreEscaped(STYLE)) } };
     page(&title, &head, &body).into_string()
@@ -91,53 +112,43 @@ fn heading(listing: &Listing, column: SortBy, label: &str) -> Markup {
     }
 }
 
-fn row(entry: &Entry) -> Markup {
+fn row(entry: Entry<'_>) -> Markup {
     html! {
         tr {
             td {
                 // Isolated by the style sheet: a direction mark in a name turns around nothing else.
                 a href=(entry.reference()) {
-                    (legible(&entry.name))
+                    (legible(entry.name))
                     @if entry.kind == EntryKind::Directory { "/" }
                 }
             }
-            @match entry.kind {
-                EntryKind::Directory => td {},
-                EntryKind::File { length } => td title={ (length) " bytes" } { (unbroken(&size(length))) },
+            @match entry.length {
+                Some(length) => td title={ (length) " bytes" } { (unbroken(&size(length))) },
+                None => td {},
             }
             td {
-                time datetime=(entry.modified.strftime("%Y-%m-%dT%H:%M:%SZ")) {
-                    // A narrow screen shows the day alone.
-                    (entry.modified.strftime("%Y-%m-%d"))
-                    span { (entry.modified.strftime("\u{a0}%H:%M")) }
+                @if let Some(modified) = entry.modified {
+                    time datetime=(modified.strftime("%Y-%m-%dT%H:%M:%SZ")) {
+                        // A narrow screen shows the day alone.
+                        (modified.strftime("%Y-%m-%d"))
+                        span { (modified.strftime("\u{a0}%H:%M")) }
+                    }
                 }
             }
         }
     }
 }
 
-fn summary(entries: &[Entry]) -> String {
-    let mut directories = 0;
-    let mut files = 0;
-    let mut bytes: u64 = 0;
-    for entry in entries {
-        match entry.kind {
-            EntryKind::Directory => directories += 1,
-            EntryKind::File { length } => {
-                files += 1;
-                bytes = bytes.saturating_add(length);
-            }
-        }
-    }
+fn summary(totals: Totals) -> String {
     let count = |count: usize, one: &str, many: &str| match count {
         1 => format!("1 {one}"),
         _ => format!("{count} {many}"),
     };
     format!(
         "{}, {}, {}",
-        count(directories, "folder", "folders"),
-        count(files, "file", "files"),
-        size(bytes)
+        count(totals.directories, "folder", "folders"),
+        count(totals.files, "file", "files"),
+        size(totals.bytes)
     )
 }
 
