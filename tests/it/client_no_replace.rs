@@ -5,13 +5,11 @@ use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output};
 
-use tempfile::TempDir;
-
+use crate::support::bindfs::Bound;
 use crate::support::client::program;
 use crate::support::fetching::names_in;
 use crate::support::ranged::{pattern, ranged};
 use crate::support::scripted::Scripted;
-use crate::support::wait_until;
 
 const LARGE: usize = 4 << 20;
 
@@ -100,42 +98,6 @@ fn where_there_are_no_hard_links_either_the_name_is_reserved() {
         let directory = tempfile::tempdir().unwrap();
         let injections = ["renameat2:error=EINVAL", &format!("linkat:error={error}")];
         saves_all_and_replaces_nothing(directory.path(), || failing(&injections));
-    }
-}
-
-/// A directory that bindfs shows at another place; unmounted when dropped.
-struct Bound {
-    root: TempDir,
-}
-
-impl Bound {
-    fn mount(options: &[&str]) -> Self {
-        let root = tempfile::tempdir().unwrap();
-        fs::create_dir(root.path().join("original")).unwrap();
-        fs::create_dir(root.path().join("shown")).unwrap();
-        let mounted = Command::new("bindfs")
-            .args(options)
-            .arg(root.path().join("original"))
-            .arg(root.path().join("shown"))
-            .output()
-            .unwrap();
-        assert!(mounted.status.success(), "{mounted:?}");
-        let bound = Self { root };
-        // A file made behind it is seen through it.
-        fs::write(bound.root.path().join("original/probe"), "").unwrap();
-        wait_until("it is mounted", || bound.shown().join("probe").exists());
-        bound
-    }
-
-    fn shown(&self) -> PathBuf {
-        self.root.path().join("shown")
-    }
-}
-
-impl Drop for Bound {
-    fn drop(&mut self) {
-        // Lazily, so that the directory can be removed whatever a test has left open.
-        let _ = Command::new("fusermount").arg("-uz").arg(self.shown()).status();
     }
 }
 

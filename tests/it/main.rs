@@ -46,6 +46,7 @@ mod limits_pace;
 mod limits_proxies;
 mod limits_resources;
 mod limits_slots;
+mod listing_failures;
 mod listing_pieces;
 mod listing_readers;
 mod second_opinion;

@@ -1,6 +1,7 @@
 //! What the tests stand on: servers that end with their test, servers that say what a test wants
 //! them to, and conversations over raw sockets.
 
+pub(crate) mod bindfs;
 pub(crate) mod client;
 pub(crate) mod conversation;
 pub(crate) mod fetching;

@@ -1,0 +1,61 @@
+//! A file system in user space, which can be made to fail.
+
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command};
+
+use tempfile::TempDir;
+
+use super::wait_until;
+
+/// A directory `original` that bindfs(1) shows beside it as `shown`; unmounted when dropped.
+pub(crate) struct Bound {
+    root: TempDir,
+    daemon: Child,
+}
+
+impl Bound {
+    pub(crate) fn mount(options: &[&str]) -> Self {
+        let root = tempfile::tempdir().unwrap();
+        fs::create_dir(root.path().join("original")).unwrap();
+        fs::create_dir(root.path().join("shown")).unwrap();
+        let daemon = Command::new("bindfs")
+            .arg("-f")
+            .args(options)
+            .arg(root.path().join("original"))
+            .arg(root.path().join("shown"))
+            .spawn()
+            .unwrap();
+        let bound = Self { root, daemon };
+        // A file made behind it is seen through it.
+        fs::write(bound.root().join("original/probe"), "").unwrap();
+        wait_until("it is mounted", || bound.shown().join("probe").exists());
+        bound
+    }
+
+    /// What holds both directories.
+    pub(crate) fn root(&self) -> &Path {
+        self.root.path()
+    }
+
+    pub(crate) fn shown(&self) -> PathBuf {
+        self.root().join("shown")
+    }
+
+    /// From now on every access to what is shown fails with `ENOTCONN`.
+    pub(crate) fn kill(&mut self) {
+        self.daemon.kill().unwrap();
+        self.daemon.wait().unwrap();
+        // The kernel remembers metadata for a second.
+        wait_until("the mount is dead", || self.shown().metadata().is_err());
+    }
+}
+
+impl Drop for Bound {
+    fn drop(&mut self) {
+        // Lazily, so that the directory can be removed whatever a test has left open.
+        let _ = Command::new("fusermount").arg("-uz").arg(self.shown()).status();
+        let _ = self.daemon.kill();
+        let _ = self.daemon.wait();
+    }
+}
