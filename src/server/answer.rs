@@ -71,6 +71,10 @@ impl Answerer {
             Ok(Found::Redirect(location)) => redirect(head, location),
             Err(Absence::NotFound) => refuse(head, Status::NOT_FOUND, "there is no such file"),
             Err(Absence::Forbidden) => refuse(head, Status::FORBIDDEN, "this may not be read"),
+            Err(Absence::NoRoot) => {
+                let reason = "the directory that is served is not there at present";
+                refuse(head, Status::SERVICE_UNAVAILABLE, reason).field("Retry-After", "1")
+            }
             Err(Absence::Failed(error)) => {
                 log::warn!("cannot open {}: {error}", path.relative.escape_ascii());
                 let reason = "the file cannot be opened at present";

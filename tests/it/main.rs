@@ -58,6 +58,7 @@ mod server_panics;
 mod server_paths;
 mod server_program;
 mod server_rejections;
+mod server_root;
 mod server_status;
 mod server_uploads;
 mod support;

@@ -42,6 +42,8 @@ pub enum Absence {
     NotFound,
     /// It is there, but may not be read.
     Forbidden,
+    /// The path of the root names no directory at present.
+    NoRoot,
     /// It may be there, but the system fails just now: no descriptors or no memory left, a disk error.
     Failed(io::Error),
 }

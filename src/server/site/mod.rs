@@ -10,6 +10,7 @@ mod error_page;
 mod file;
 mod listing;
 mod root;
+mod root_path;
 mod settings;
 mod sniff;
 mod twins;
@@ -17,7 +18,9 @@ mod walk;
 
 use std::borrow::Cow;
 use std::fs::File;
+use std::os::unix::fs::MetadataExt as _;
 use std::path::Path;
+use std::time::Instant;
 
 use percent_encoding::{AsciiSet, CONTROLS, percent_encode};
 
@@ -28,6 +31,7 @@ pub use file::StaticFile;
 pub use listing::{Direction, Entry, EntryKind, Listing, Order, Pieces, SortBy};
 use listing::{DirectoryReader, SharedReadings};
 pub use root::Root;
+use root_path::RootPath;
 pub use settings::{DotFiles, Listings, Precompressed, SiteSettings, SymbolicLinks, is_index_name};
 pub use twins::Twins;
 
@@ -39,7 +43,7 @@ const QUERY: &AsciiSet = &CONTROLS.add(b' ');
 /// A directory that is served.
 #[derive(Debug)]
 pub struct Site {
-    root: Root,
+    root: RootPath,
     settings: SiteSettings,
     readings: SharedReadings,
 }
@@ -62,8 +66,7 @@ enum Opened {
 }
 
 impl Site {
-    /// Opens the directory at `path`. It stays this very directory: what is put in its place later,
-    /// under the same name, is not served.
+    /// Opens the directory at `path`. When the path names another one later, that is served instead.
     ///
     /// # Errors
     /// It is no directory or cannot be opened, or an index file's name is none.
@@ -71,7 +74,7 @@ impl Site {
         if let Some(name) = settings.index.iter().find(|name| !is_index_name(name)) {
             return Err(SiteError::IndexName(name.clone()));
         }
-        let root = Root::open(path, settings.symbolic_links)
+        let root = RootPath::open(path, settings.symbolic_links)
             .map_err(|source| SiteError::Root { path: path.to_owned(), source })?;
         Ok(Self { root, settings, readings: SharedReadings::default() })
     }
@@ -88,14 +91,26 @@ impl Site {
         if path.segments().any(|segment| self.settings.dot_files.hide(segment)) {
             return Err(Absence::NotFound);
         }
-        if path.names_directory {
-            return self.find_index(path);
+        let root = self.root.current(Instant::now())?;
+        match self.find_beneath(&root, path) {
+            // It may be there in a directory that has come in the place of this one.
+            Err(Absence::NotFound) => match self.root.changed_from(&root)? {
+                Some(root) => self.find_beneath(&root, path),
+                None => Err(Absence::NotFound),
+            },
+            found => found,
         }
-        match self.open_beneath(&path.relative) {
+    }
+
+    fn find_beneath(&self, root: &Root, path: &TargetPath) -> Result<Found, Absence> {
+        if path.names_directory {
+            return self.find_index(root, path);
+        }
+        match open_beneath(root, &path.relative) {
             Ok(Opened::File(file)) => Ok(Found::File(file)),
             Ok(Opened::Directory(_)) => Ok(Found::Redirect(with_slash(path))),
             // One that may be passed through, though not read, may have an index file.
-            Err(Absence::Forbidden) if self.root.has_directory(&path.relative) => {
+            Err(Absence::Forbidden) if root.has_directory(&path.relative) => {
                 Ok(Found::Redirect(with_slash(path)))
             }
             Err(absence) => Err(absence),
@@ -103,9 +118,9 @@ impl Site {
     }
 
     /// The first index file of a directory. Its directory is opened only if there is none.
-    fn find_index(&self, path: &TargetPath) -> Result<Found, Absence> {
+    fn find_index(&self, root: &Root, path: &TargetPath) -> Result<Found, Absence> {
         for (index, name) in self.settings.index.iter().enumerate() {
-            match self.open_beneath(&join(&path.relative, name.as_bytes())) {
+            match open_beneath(root, &join(&path.relative, name.as_bytes())) {
                 Ok(Opened::File(file)) => {
                     return Ok(Found::File(StaticFile { index: Some(index), ..file }));
                 }
@@ -113,11 +128,15 @@ impl Site {
                 Err(absence) => return Err(absence),
             }
         }
-        match self.open_beneath(&path.relative)? {
+        match open_beneath(root, &path.relative)? {
             Opened::File(_) => Err(Absence::NotFound),
+            // One that was removed while it was open is empty, whatever it held (stat(2), `st_nlink`).
+            Opened::Directory(directory) if directory.metadata()?.nlink() == 0 => {
+                Err(Absence::NotFound)
+            }
             Opened::Directory(directory) => match self.settings.listings {
                 Listings::Offered => {
-                    let (root, dot_files) = (&self.root, self.settings.dot_files);
+                    let dot_files = self.settings.dot_files;
                     let reader = DirectoryReader { root, dot_files, directory: &directory, path };
                     let reading = self.readings.read(&reader)?;
                     Ok(Found::Listing(Listing::new(path, reading)))
@@ -126,18 +145,18 @@ impl Site {
             },
         }
     }
+}
 
-    fn open_beneath(&self, relative: &[u8]) -> Result<Opened, Absence> {
-        let file = File::from(self.root.open_beneath(relative)?);
-        let metadata = file.metadata()?;
-        if metadata.is_file() {
-            let name = relative.rsplit(|byte| *byte == b'/').next().unwrap_or_default();
-            Ok(Opened::File(StaticFile::new(file, &metadata, name)?))
-        } else if metadata.is_dir() {
-            Ok(Opened::Directory(file))
-        } else {
-            Err(Absence::NotFound)
-        }
+fn open_beneath(root: &Root, relative: &[u8]) -> Result<Opened, Absence> {
+    let file = File::from(root.open_beneath(relative)?);
+    let metadata = file.metadata()?;
+    if metadata.is_file() {
+        let name = relative.rsplit(|byte| *byte == b'/').next().unwrap_or_default();
+        Ok(Opened::File(StaticFile::new(file, &metadata, name)?))
+    } else if metadata.is_dir() {
+        Ok(Opened::Directory(file))
+    } else {
+        Err(Absence::NotFound)
     }
 }
 

@@ -29,6 +29,8 @@ const RACES: usize = 4;
 #[derive(Debug)]
 pub struct Root {
     directory: OwnedFd,
+    /// Device and inode, which are not those of another directory while this one is open.
+    identity: (u64, u64),
     resolution: Resolution,
 }
 
@@ -51,11 +53,21 @@ impl Root {
     /// The path is no directory, or cannot be opened.
     pub fn open(path: &Path, links: SymbolicLinks) -> io::Result<Self> {
         let directory = fs::open(path, READING | OFlags::DIRECTORY, Mode::empty())?;
+        let identity = identity(&fs::fstat(&directory)?);
         let resolution = match links {
             SymbolicLinks::Confined => confined(directory.as_fd()),
             SymbolicLinks::Followed => Resolution::Unconfined,
         };
-        Ok(Self { directory, resolution })
+        Ok(Self { directory, identity, resolution })
+    }
+
+    /// Whether this is the metadata of the same directory.
+    pub(super) fn is(&self, stat: &Stat) -> bool {
+        self.identity == identity(stat)
+    }
+
+    pub(super) fn is_same(&self, other: &Self) -> bool {
+        self.identity == other.identity
     }
 
     /// Opens for reading what `relative` names; empty for the root itself.
@@ -97,6 +109,10 @@ impl Root {
             }
         }
     }
+}
+
+fn identity(stat: &Stat) -> (u64, u64) {
+    (stat.st_dev, stat.st_ino)
 }
 
 /// What this system can do: older kernels lack `openat2`, and some sandboxes answer it with `EPERM`.

@@ -3,10 +3,10 @@
 //! Owns which twins there are and whether they are fit to stand for their file. Which one a request
 //! gets, its `Accept-Encoding` decides; nothing is compressed here.
 
-use std::time::SystemTime;
+use std::time::{Instant, SystemTime};
 
 use super::content_type::is_compressible;
-use super::{Opened, Precompressed, Site, StaticFile, join};
+use super::{Opened, Precompressed, Site, StaticFile, join, open_beneath};
 use crate::http::{Coding, TargetPath};
 
 /// The twins of one file, the shortest first.
@@ -58,6 +58,7 @@ impl Site {
         if !self.may_have_twins(plain) {
             return twins;
         }
+        let Ok(root) = self.root.current(Instant::now()) else { return twins };
         let mut name = match plain.index {
             Some(index) => join(&path.relative, self.settings.index[index].as_bytes()).into_owned(),
             None => path.relative.clone(),
@@ -66,7 +67,7 @@ impl Site {
         for coding in Twins::CODINGS {
             name.truncate(plain_length);
             name.extend_from_slice(coding.suffix().as_bytes());
-            let Ok(Opened::File(twin)) = self.open_beneath(&name) else { continue };
+            let Ok(Opened::File(twin)) = open_beneath(&root, &name) else { continue };
             if twin.length == 0 || whole_seconds(&twin) < whole_seconds(plain) {
                 continue;
             }

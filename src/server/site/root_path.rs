@@ -1,0 +1,165 @@
+//! The path of the root, and the directory that it names at present.
+//!
+//! Site generators remove and remake the directory that is served, and releases are switched by a
+//! symbolic link. So it is the path that is served, not the directory that it named at the start: the path
+//! is looked at again now and then, when something is not found, and for each request while it names no
+//! directory. Whoever has the directory that it named before may go on with it.
+
+use std::io;
+use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, PoisonError, RwLock};
+use std::time::{Duration, Instant};
+
+use rustix::fs;
+use rustix::io::Errno;
+
+use super::{Absence, Root, SymbolicLinks};
+
+/// How long the directory is taken for the one that the path names.
+const MAX_AGE: Duration = Duration::from_secs(1);
+
+/// A path, and what it names.
+#[derive(Debug)]
+pub(super) struct RootPath {
+    path: PathBuf,
+    links: SymbolicLinks,
+    /// `None` while it names no directory that can be served.
+    named: RwLock<Option<Arc<Root>>>,
+    opened_at: Instant,
+    /// When the path was last looked at, in milliseconds since `opened_at`.
+    looked_at: AtomicU64,
+}
+
+impl RootPath {
+    /// Opens the directory that `path` names. A relative path is one beneath the directory that is the
+    /// current one now.
+    ///
+    /// # Errors
+    /// It names no directory, or one that cannot be opened.
+    pub(super) fn open(path: &Path, links: SymbolicLinks) -> io::Result<Self> {
+        let root = Root::open(path, links)?;
+        Ok(Self {
+            path: std::path::absolute(path).unwrap_or_else(|_| path.to_owned()),
+            links,
+            named: RwLock::new(Some(Arc::new(root))),
+            opened_at: Instant::now(),
+            looked_at: AtomicU64::new(0),
+        })
+    }
+
+    /// The directory that the path names, or named less than [`MAX_AGE`] before `now`.
+    ///
+    /// # Errors
+    /// [`Absence::NoRoot`]: it names none.
+    pub(super) fn current(&self, now: Instant) -> Result<Arc<Root>, Absence> {
+        match self.named() {
+            Some(root) if !self.is_due(now) => Ok(root),
+            _ => {
+                self.look();
+                self.named().ok_or(Absence::NoRoot)
+            }
+        }
+    }
+
+    /// The directory that the path names now, if that is another one than `before`.
+    ///
+    /// # Errors
+    /// [`Absence::NoRoot`]: it names none.
+    pub(super) fn changed_from(&self, before: &Arc<Root>) -> Result<Option<Arc<Root>>, Absence> {
+        self.look();
+        let root = self.named().ok_or(Absence::NoRoot)?;
+        Ok((!Arc::ptr_eq(&root, before)).then_some(root))
+    }
+
+    fn named(&self) -> Option<Arc<Root>> {
+        self.named.read().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
+    /// Whether it is time to look again; true for one of those who ask at the same time, so that a file
+    /// system that does not answer holds up no other.
+    fn is_due(&self, now: Instant) -> bool {
+        let now = now.saturating_duration_since(self.opened_at).as_millis();
+        let now = u64::try_from(now).unwrap_or(u64::MAX);
+        let last = self.looked_at.load(Ordering::Relaxed);
+        u128::from(now.saturating_sub(last)) >= MAX_AGE.as_millis()
+            && self
+                .looked_at
+                .compare_exchange(last, now, Ordering::Relaxed, Ordering::Relaxed)
+                .is_ok()
+    }
+
+    /// Looks at the path, and opens the directory that it names if that is another one.
+    fn look(&self) {
+        let found = fs::stat(&self.path).map_err(io::Error::from);
+        if let (Ok(stat), Some(root)) = (&found, self.named())
+            && root.is(stat)
+        {
+            return;
+        }
+        let opened = found.and_then(|_| Root::open(&self.path, self.links));
+        let is_short = |error: &io::Error| {
+            matches!(
+                Errno::from_io_error(error),
+                Some(Errno::MFILE | Errno::NFILE | Errno::NOMEM | Errno::INTR)
+            )
+        };
+        if opened.as_ref().is_err_and(is_short) {
+            // Of the path itself that says nothing.
+            return;
+        }
+        let mut named = self.named.write().unwrap_or_else(PoisonError::into_inner);
+        let path = self.path.display();
+        match (&*named, opened) {
+            (Some(before), Ok(root)) if before.is_same(&root) => {}
+            (before, Ok(root)) => {
+                let what = if before.is_some() { "another directory" } else { "a directory again" };
+                log::info!("{path} is {what}, which is served from now on");
+                *named = Some(Arc::new(root));
+            }
+            (Some(_), Err(error)) => {
+                log::warn!("{path} cannot be served any more: {error} (503 until it can)");
+                *named = None;
+            }
+            (None, Err(_)) => {}
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_path_is_looked_at_once_in_a_while() {
+        let tree = tempfile::tempdir().unwrap();
+        let path = RootPath::open(tree.path(), SymbolicLinks::Confined).unwrap();
+        let at = |milliseconds| path.opened_at + Duration::from_millis(milliseconds);
+        for (milliseconds, expected) in
+            [(0, false), (999, false), (1000, true), (1001, false), (1999, false), (5000, true)]
+        {
+            assert_eq!(path.is_due(at(milliseconds)), expected, "{milliseconds} ms");
+        }
+    }
+
+    #[test]
+    fn another_directory_is_served_once_the_path_is_looked_at() {
+        let tree = tempfile::tempdir().unwrap();
+        let root = tree.path().join("root");
+        std::fs::create_dir(&root).unwrap();
+        let path = RootPath::open(&root, SymbolicLinks::Confined).unwrap();
+        let first = path.current(path.opened_at).unwrap();
+        assert!(path.changed_from(&first).unwrap().is_none(), "nothing has changed");
+        std::fs::rename(&root, tree.path().join("old")).unwrap();
+        assert!(path.current(path.opened_at).is_ok(), "it is not looked at again so soon");
+        assert!(matches!(path.changed_from(&first), Err(Absence::NoRoot)));
+        assert!(matches!(path.current(path.opened_at), Err(Absence::NoRoot)));
+        std::fs::write(&root, "no directory").unwrap();
+        assert!(matches!(path.current(path.opened_at), Err(Absence::NoRoot)));
+        std::fs::remove_file(&root).unwrap();
+        std::fs::create_dir(&root).unwrap();
+        let second = path.current(path.opened_at).expect("while there is none, each request looks");
+        assert!(!second.is_same(&first));
+        assert!(path.changed_from(&first).unwrap().is_some_and(|root| Arc::ptr_eq(&root, &second)));
+    }
+}

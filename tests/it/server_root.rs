@@ -1,0 +1,121 @@
+//! The root is a path: what it names is served, also when that becomes another directory.
+
+use std::fs;
+use std::os::unix::fs::symlink;
+use std::path::Path;
+
+use rustix::process::Signal;
+
+use crate::support::conversation::{Conversation, Reply};
+use crate::support::program::ServerProgram;
+use crate::support::wait_until;
+
+/// A directory with one file, `a.txt`, of this content.
+fn make(directory: &Path, content: &str) {
+    fs::create_dir(directory).unwrap();
+    fs::write(directory.join("a.txt"), content).unwrap();
+}
+
+fn get(server: &ServerProgram, target: &str) -> Reply {
+    server.connect_from(1).get(target)
+}
+
+#[track_caller]
+fn wait_for(server: &ServerProgram, target: &str, expected: &str) {
+    wait_until(&format!("{target} is {expected:?}"), || {
+        let reply = get(server, target);
+        reply.status == 200 && reply.text() == expected
+    });
+}
+
+#[test]
+fn a_directory_that_is_removed_and_remade_is_served_anew() {
+    let tree = tempfile::tempdir().unwrap();
+    let public = tree.path().join("public");
+    for (root, current) in [("public", tree.path()), (".", &*public)] {
+        make(&public, "first");
+        let server = ServerProgram::start(current, &["-p", "0", "--root", root]);
+        assert_eq!(get(&server, "/a.txt").text(), "first", "{root}");
+        for content in ["second", "third"] {
+            fs::remove_dir_all(&public).unwrap();
+            for target in ["/a.txt", "/", "/b/"] {
+                let reply = get(&server, target);
+                assert_eq!(
+                    (reply.status, reply.field("Retry-After")),
+                    (503, Some("1")),
+                    "{target}"
+                );
+            }
+            make(&public, content);
+            assert_eq!(get(&server, "/a.txt").text(), content, "{root}: nothing was there before");
+        }
+        server.signal(Signal::TERM);
+        let (_, log) = server.wait();
+        assert_eq!(log.matches("cannot be served any more").count(), 2, "one for each: {log}");
+        assert_eq!(log.matches("is a directory again").count(), 2, "{log}");
+        fs::remove_dir_all(&public).unwrap();
+    }
+}
+
+#[test]
+fn a_directory_that_comes_in_the_place_of_another_is_served() {
+    let tree = tempfile::tempdir().unwrap();
+    let [public, next, old] = ["public", "next", "old"].map(|name| tree.path().join(name));
+    make(&public, "first");
+    make(&next, "second");
+    fs::write(next.join("new.txt"), "new").unwrap();
+    let server = ServerProgram::start(tree.path(), &["-p", "0", "--root", "public"]);
+    assert_eq!(get(&server, "/a.txt").text(), "first");
+    fs::rename(&public, old).unwrap();
+    fs::rename(next, &public).unwrap();
+    assert_eq!(get(&server, "/new.txt").text(), "new", "what is missing has it looked for at once");
+    wait_for(&server, "/a.txt", "second");
+}
+
+#[test]
+fn a_switched_link_is_followed_and_transfers_go_on() {
+    const LARGE: usize = 20_000_000;
+    let tree = tempfile::tempdir().unwrap();
+    for release in ["1", "2"] {
+        make(&tree.path().join(release), release);
+        fs::write(tree.path().join(release).join("large"), release.repeat(LARGE)).unwrap();
+    }
+    let link = |release: &str| {
+        symlink(release, tree.path().join("new")).unwrap();
+        fs::rename(tree.path().join("new"), tree.path().join("current")).unwrap();
+    };
+    link("1");
+    let server = ServerProgram::start(tree.path(), &["-p", "0", "--root", "current"]);
+    let mut transfer =
+        Conversation::with_a_small_window(server.connect_from(1).stream().peer_addr().unwrap());
+    transfer.send("GET /large HTTP/1.1\r\nHost: a\r\n\r\n");
+    transfer.stream().peek(&mut [0]).unwrap();
+    link("2");
+    wait_for(&server, "/a.txt", "2");
+    fs::remove_dir_all(tree.path().join("1")).unwrap();
+    assert!(transfer.reply().body == "1".repeat(LARGE).as_bytes());
+    // Links within it lead no further out than before.
+    fs::write(tree.path().join("secret"), "").unwrap();
+    symlink("../secret", tree.path().join("2/out")).unwrap();
+    assert_eq!(get(&server, "/out").status, 404);
+}
+
+#[test]
+fn what_is_no_directory_any_more_is_not_served() {
+    let tree = tempfile::tempdir().unwrap();
+    let public = tree.path().join("public");
+    make(&public, "first");
+    let arguments = ["-p", "0", "--root", "public", "--status-path", "/status"];
+    let server = ServerProgram::start(tree.path(), &arguments);
+    fs::rename(&public, tree.path().join("old")).unwrap();
+    fs::write(&public, "a file").unwrap();
+    wait_until("it is noticed", || get(&server, "/a.txt").status == 503);
+    let mut conversation = server.connect_from(1);
+    conversation.send("HEAD / HTTP/1.1\r\nHost: a\r\n\r\n");
+    assert_eq!(conversation.reply_to_head().status, 503);
+    assert_eq!(conversation.get("/status").status, 200, "the status needs no root");
+    assert_eq!(conversation.send("OPTIONS / HTTP/1.1\r\nHost: a\r\n\r\n").reply().status, 204);
+    fs::remove_file(&public).unwrap();
+    fs::rename(tree.path().join("old"), &public).unwrap();
+    assert_eq!(conversation.get("/a.txt").text(), "first");
+}
