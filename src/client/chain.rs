@@ -14,7 +14,7 @@ use super::credentials::Credentials;
 use super::job::is_supported;
 use super::request::{Asked, Request};
 use super::settings::Downgrade;
-use super::{FetchError, Job};
+use super::{FetchError, Job, zone};
 use crate::http::{ResponseHead, Status};
 
 /// Most redirects that are followed for one URL, as many as browsers do (RFC 9110 §15.4).
@@ -97,6 +97,7 @@ fn redirect_target(
     let place = |location: &[u8]| {
         url.join(&text(location)).map(|mut target| {
             target.set_fragment(None);
+            zone::carry_over(url, &mut target);
             target
         })
     };

@@ -15,7 +15,7 @@ use super::resolve::Resolver;
 use super::settings::Timeouts;
 use super::socket::Socket;
 use super::tls::{HandshakeError, TlsStream, Trust, handshake};
-use super::{FetchError, Phase, Phases, Stop};
+use super::{FetchError, Phase, Phases, Stop, zone};
 use crate::http::HeadWriter;
 use crate::net::{HeadReadError, Input, is_timeout};
 
@@ -65,6 +65,7 @@ impl Connector {
             socket.set_read_timeout(self.timeouts.silence).map_err(FetchError::Broken)?;
             return Ok(Connection::Plain(socket));
         }
+        let url = zone::without(url);
         let host = url.host_str().expect("URLs of supported schemes have a host");
         let shaken = timed(&mut phases.tls, || handshake(&self.trust, host, socket));
         let mut stream = shaken.map_err(|error| self.no_tls(host, error))?;
@@ -116,7 +117,7 @@ impl Connector {
         let address = |ip: IpAddr| Arc::from([SocketAddr::new(ip, port)]);
         match url.host().expect("URLs of supported schemes have a host") {
             Host::Ipv4(ip) => Ok(address(ip.into())),
-            Host::Ipv6(ip) => Ok(address(ip.into())),
+            Host::Ipv6(ip) => Ok(Arc::from([zone::socket_address(ip, port)])),
             Host::Domain(host) => self
                 .resolver
                 .resolve(host, port, self.timeouts.connect, &self.stop)

@@ -6,6 +6,8 @@
 use percent_encoding::{NON_ALPHANUMERIC, percent_decode_str, utf8_percent_encode};
 use url::Url;
 
+use super::zone;
+
 /// Longest name in bytes: what a file system takes (255), less some room for the suffixes that the
 /// client adds while a file is not complete.
 pub const MAX_NAME_BYTES: usize = 240;
@@ -27,7 +29,7 @@ pub(super) fn of(url: &Url) -> String {
 /// The path of a URL's file beneath the output directory that mirrors the server: the host, with its
 /// port where that is not the scheme's own, the directories and the name, with slashes between.
 pub(super) fn path_of(url: &Url) -> String {
-    let mut path = match (url.host_str(), url.port()) {
+    let mut path = match (zone::without(url).host_str(), url.port()) {
         (Some(host), None) => host.to_owned(),
         (host, port) => {
             format!("{}_{}", host.unwrap_or_default(), port.unwrap_or_default())

@@ -12,7 +12,8 @@ use url::Url;
 use super::credentials::Credentials;
 use super::names::Names;
 use super::{
-    ChecksumList, Expected, MAX_LINE_BYTES, OutputDirectory, Proxies, ProxyError, Wanted, file_name,
+    ChecksumList, Expected, MAX_LINE_BYTES, OutputDirectory, Proxies, ProxyError, Wanted,
+    file_name, zone,
 };
 
 /// One URL to fetch.
@@ -80,6 +81,8 @@ pub enum JobProblem {
     Malformed(url::ParseError),
     /// A scheme other than `http` and `https`.
     Scheme(String),
+    /// The zone of an IPv6 address, which no interface of this machine has.
+    Zone(String),
     /// A file name that would leave the output directory.
     Name(String),
     /// Further URLs behind the first.
@@ -104,6 +107,10 @@ impl fmt::Display for JobError {
             JobProblem::Scheme(scheme) => {
                 write!(f, "cannot fetch \"{url}\": the scheme {scheme} is not supported")
             }
+            JobProblem::Zone(zone) => {
+                let zone = zone.escape_debug();
+                write!(f, "cannot fetch \"{url}\": this machine has no interface \"{zone}\"")
+            }
             JobProblem::Name(name) => {
                 write!(f, "\"{}\" is no file beneath the output directory", name.escape_debug())
             }
@@ -122,6 +129,7 @@ impl error::Error for JobError {
         match &self.problem {
             JobProblem::Malformed(error) => Some(error),
             JobProblem::Scheme(_)
+            | JobProblem::Zone(_)
             | JobProblem::Name(_)
             | JobProblem::SeveralUrls
             | JobProblem::Blank
@@ -221,7 +229,8 @@ fn parse(wanted: &Wanted) -> Result<(Url, Option<Credentials>), JobProblem> {
     if text.split_whitespace().filter(|word| begins_url(word)).count() > 1 {
         return Err(JobProblem::SeveralUrls);
     }
-    let mut url = Url::parse(text).map_err(JobProblem::Malformed)?;
+    let text = zone::taken_in(text).map_err(|zone::UnknownZone(zone)| JobProblem::Zone(zone))?;
+    let mut url = Url::parse(&text).map_err(JobProblem::Malformed)?;
     if !is_supported(&url) {
         return Err(JobProblem::Scheme(url.scheme().to_owned()));
     }

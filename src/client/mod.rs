@@ -55,6 +55,7 @@ mod summary;
 mod text_lines;
 mod tls;
 mod verifier;
+mod zone;
 
 pub use chain::MAX_REDIRECTS;
 pub use checksum::{Algorithm, Checksum, Expected};

@@ -9,6 +9,7 @@ use url::{Position, Url};
 
 use super::proxy::Proxy;
 use super::resume::Rest;
+use super::zone;
 use crate::http::{HeadWriter, is_field_value, is_token_byte};
 
 const USER_AGENT: &str = concat!("http_client_concurrent/", env!("CARGO_PKG_VERSION"));
@@ -129,7 +130,7 @@ impl Request<'_> {
     /// Writes the head into `out`; for a proxy that passes it on, the target is the whole URL
     /// (RFC 9112 §3.2.2).
     pub(super) fn write(&self, out: &mut Vec<u8>, fields: &RequestFields, via: Option<&Proxy>) {
-        let url = self.url;
+        let url = &*zone::without(self.url);
         let target = match via {
             Some(_) => &url[..Position::AfterQuery],
             None => &url[Position::BeforePath..Position::AfterQuery],

@@ -26,6 +26,7 @@ mod client_shortages;
 mod client_split;
 mod client_statuses;
 mod client_tls;
+mod client_zones;
 mod conformance_conditional;
 mod conformance_content;
 mod conformance_files;

@@ -167,6 +167,7 @@ fn describe(error: &JobError) -> anyhow::Error {
     let advice = match &error.problem {
         JobProblem::Malformed(_) => "write it in full, such as http://localhost:20001/file1.txt",
         JobProblem::Scheme(_) => "write a URL that begins with http:// or https://",
+        JobProblem::Zone(_) => "write one behind %25 that `ip link` lists",
         JobProblem::Name(_) => "write a name without .. and without a slash at either end",
         JobProblem::SeveralUrls if error.line.is_some() => "write each on a line of its own",
         JobProblem::SeveralUrls => "write each as an argument of its own",

@@ -1,0 +1,168 @@
+//! Zones of IPv6 addresses: `http://[fe80::1%25eth0]/` is the host `fe80::1` on the link of `eth0`
+//! (RFC 6874, RFC 4007 §11).
+//!
+//! A URL by the URL standard has no zone. A link-local address has 54 bits that are always zero
+//! (RFC 4291 §2.5.6), so the number of its interface is kept in the second group of the address, as the
+//! KAME kernels keep it, and all that compares URLs tells hosts on different links apart. It is taken out
+//! again wherever the address leaves the program: for the socket, the server and file names.
+
+use std::borrow::Cow;
+use std::net::{IpAddr, Ipv6Addr, SocketAddr, SocketAddrV6, ToSocketAddrs as _};
+
+use url::{Host, Url};
+
+/// A zone that no interface of this machine has.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) struct UnknownZone(pub(super) String);
+
+/// The text of a URL with the zone of its address, if it has one, kept within the address. A percent sign
+/// may be encoded, as RFC 6874 wants it, or not, as people write it.
+///
+/// # Errors
+/// No interface has the name or the number that is the zone.
+pub(super) fn taken_in(text: &str) -> Result<Cow<'_, str>, UnknownZone> {
+    let Some((before, address, zone, after)) = split(text) else { return Ok(text.into()) };
+    let Ok(address) = address.parse() else { return Ok(text.into()) };
+    let interface = interface(zone).ok_or_else(|| UnknownZone(zone.to_owned()))?;
+    Ok(format!("{before}{}{after}", with_interface(address, interface)).into())
+}
+
+/// What is before the address, the address, the zone, and what is behind it.
+fn split(text: &str) -> Option<(&str, &str, &str, &str)> {
+    let authority = text.find("://")? + "://".len();
+    let end = text[authority..].find(['/', '?', '#']).map_or(text.len(), |at| authority + at);
+    let start = text[authority..end].rfind('@').map_or(authority, |at| authority + at + 1);
+    let host = text[start..end].strip_prefix('[')?;
+    let (host, _) = host.split_once(']')?;
+    let (address, zone) = host.split_once('%')?;
+    let zone = zone.strip_prefix("25").filter(|zone| !zone.is_empty()).unwrap_or(zone);
+    let after = start + 1 + host.len();
+    Some((&text[..=start], address, zone, &text[after..]))
+}
+
+/// The number of the interface that has this name or number.
+fn interface(zone: &str) -> Option<u16> {
+    // The system's resolver knows the names of interfaces, and looks up nothing else here.
+    let addresses = (format!("fe80::1%{zone}"), 0).to_socket_addrs().ok()?;
+    addresses.into_iter().find_map(|address| match address {
+        SocketAddr::V6(address) => u16::try_from(address.scope_id()).ok().filter(|id| *id > 0),
+        SocketAddr::V4(_) => None,
+    })
+}
+
+/// Addresses other than link-local ones are the same on every link.
+fn with_interface(address: Ipv6Addr, interface: u16) -> Ipv6Addr {
+    let mut groups = address.segments();
+    if address.is_unicast_link_local() {
+        groups[1] = interface;
+    }
+    groups.into()
+}
+
+/// The address of a URL's host and the number of its interface, 0 for none.
+fn apart(address: Ipv6Addr) -> (Ipv6Addr, u16) {
+    if address.is_unicast_link_local() {
+        (with_interface(address, 0), address.segments()[1])
+    } else {
+        (address, 0)
+    }
+}
+
+/// Where to connect to for an IPv6 address of a URL.
+pub(super) fn socket_address(address: Ipv6Addr, port: u16) -> SocketAddr {
+    let (address, interface) = apart(address);
+    SocketAddrV6::new(address, port, 0, interface.into()).into()
+}
+
+/// The URL as its server knows it.
+pub(super) fn without(url: &Url) -> Cow<'_, Url> {
+    match url.host() {
+        Some(Host::Ipv6(address)) if apart(address).1 != 0 => {
+            let mut plain = url.clone();
+            set_address(&mut plain, apart(address).0);
+            Cow::Owned(plain)
+        }
+        _ => Cow::Borrowed(url),
+    }
+}
+
+/// Puts a redirect's target on the link of the URL that it comes from, where it names the same address:
+/// a server does not know the zones of its clients.
+pub(super) fn carry_over(from: &Url, target: &mut Url) {
+    if let (Some(Host::Ipv6(zoned)), Some(Host::Ipv6(address))) = (from.host(), target.host())
+        && apart(zoned) != (address, 0)
+        && apart(zoned).0 == address
+    {
+        set_address(target, zoned);
+    }
+}
+
+fn set_address(url: &mut Url, address: Ipv6Addr) {
+    // A URL with a host takes every other address.
+    let replaced = url.set_ip_host(IpAddr::V6(address));
+    debug_assert!(replaced.is_ok(), "it has a host");
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// The loopback interface is the first, and here the only one that every machine has.
+    const LOOPBACK: &str = if cfg!(target_os = "linux") { "lo" } else { "lo0" };
+
+    #[test]
+    fn a_zone_is_kept_in_a_link_local_address_alone() {
+        for (text, expected) in [
+            ("http://[fe80::2%25lo]:81/a%25b", "http://[fe80:1::2]:81/a%25b"),
+            ("http://u:p@[fe80::2%lo]?q", "http://u:p@[fe80:1::2]?q"),
+            ("https://[fe80::2%251]/", "https://[fe80:1::2]/"),
+            ("http://[fe80::2%1]/", "http://[fe80:1::2]/"),
+            ("http://[::1%25lo]/", "http://[::1]/"),
+            ("http://[fe80::2]/", "http://[fe80::2]/"),
+            ("http://a/[fe80::2%25lo]", "http://a/[fe80::2%25lo]"),
+            ("http://a%25lo/", "http://a%25lo/"),
+            ("http://[nonsense%25lo]/", "http://[nonsense%25lo]/"),
+        ] {
+            let text = text.replace("lo]", &format!("{LOOPBACK}]"));
+            let expected = expected.replace("lo]", &format!("{LOOPBACK}]"));
+            assert_eq!(taken_in(&text).as_deref(), Ok(&*expected), "{text}");
+        }
+        for (text, zone) in [
+            ("http://[fe80::2%25no-such-link]/", "no-such-link"),
+            ("http://[fe80::2%25]/", "25"),
+            ("http://[fe80::2%]/", ""),
+            ("http://[fe80::2%250]/", "0"),
+        ] {
+            let unknown = UnknownZone(zone.to_owned());
+            // Interfaces with a number of their own may be there.
+            if zone != "25" {
+                assert_eq!(taken_in(text), Err(unknown), "{text}");
+            }
+        }
+    }
+
+    #[test]
+    fn the_zone_leaves_the_program_as_a_scope_and_no_other_way() {
+        let url = Url::parse("http://[fe80:7::2]:81/a").unwrap();
+        assert_eq!(without(&url).as_str(), "http://[fe80::2]:81/a");
+        let address = socket_address("fe80:7::2".parse().unwrap(), 81);
+        assert_eq!(address, "[fe80::2%7]:81".parse().unwrap());
+        let plain = Url::parse("http://[2001:7::2]/a").unwrap();
+        assert_eq!(*without(&plain), plain);
+        assert_eq!(socket_address("::1".parse().unwrap(), 80), "[::1]:80".parse().unwrap());
+    }
+
+    #[test]
+    fn a_redirect_to_the_same_address_stays_on_the_link() {
+        let from = Url::parse("http://[fe80:7::2]:81/a").unwrap();
+        for (target, expected) in [
+            ("http://[fe80::2]:82/b", "http://[fe80:7::2]:82/b"),
+            ("http://[fe80::3]/b", "http://[fe80::3]/b"),
+            ("http://a/b", "http://a/b"),
+        ] {
+            let mut target = Url::parse(target).unwrap();
+            carry_over(&from, &mut target);
+            assert_eq!(target.as_str(), expected);
+        }
+    }
+}
