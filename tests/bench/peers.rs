@@ -69,6 +69,11 @@ impl Peer {
     }
 
     pub(crate) fn apache(root: &Path) -> Result<Self, String> {
+        Self::apache_with(root, "")
+    }
+
+    /// Apache with further lines in its configuration; `{modules}` in them is where its modules are.
+    pub(crate) fn apache_with(root: &Path, further: &str) -> Result<Self, String> {
         let program = find("apache2")?;
         let (port, directory) = (free_port(), TempDir::new().map_err(|error| error.to_string())?);
         let modules = "/usr/lib/apache2/modules";
@@ -79,9 +84,10 @@ impl Peer {
              LoadModule authz_core_module {modules}/mod_authz_core.so\n\
              LoadModule mime_module {modules}/mod_mime.so\nTypesConfig /etc/mime.types\n\
              User www-data\nGroup www-data\nMaxKeepAliveRequests 0\nEnableSendfile On\n\
-             DocumentRoot {root}\n<Directory {root}>\nRequire all granted\n</Directory>\n",
+             DocumentRoot {root}\n<Directory {root}>\nRequire all granted\n</Directory>\n{further}\n",
             dir = directory.path().display(),
             root = root.display(),
+            further = further.replace("{modules}", modules),
         );
         let path = directory.path().join("apache2.conf");
         fs::write(&path, configuration).map_err(|error| error.to_string())?;

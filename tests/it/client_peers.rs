@@ -8,7 +8,7 @@ use std::path::Path;
 use std::process::{Child, Command, Stdio};
 use std::time::Duration;
 
-use http_concurrent::client::{Arrival, FetchError, RetryPolicy, Settings};
+use http_concurrent::client::{Arrival, Compression, FetchError, RetryPolicy, Settings};
 use url::Url;
 
 use crate::support::PATIENCE;
@@ -134,6 +134,55 @@ fn apache_is_fetched_from() {
     let root = root();
     let peer = started(|| Peer::apache(root.path()));
     check(root.path(), |name| peer.url(name), Ranges::Honoured);
+}
+
+/// With the `AddEncoding` that its documentation shows, an archive is said to be coded.
+#[test]
+#[ignore = "needs apache2"]
+fn apaches_archives_are_saved_as_they_are_and_what_it_codes_is_decoded() {
+    const CONFIGURATION: &str = "
+        AddEncoding x-gzip .gz .tgz
+        <Files coded.txt>
+            AddEncoding x-gzip .txt
+        </Files>
+        LoadModule filter_module {modules}/mod_filter.so
+        LoadModule deflate_module {modules}/mod_deflate.so
+        LoadModule brotli_module {modules}/mod_brotli.so
+        <Files deflated.txt>
+            SetOutputFilter DEFLATE
+        </Files>
+        <Files brotli.txt>
+            SetOutputFilter BROTLI_COMPRESS
+        </Files>";
+    let root = root();
+    let plain = "Many words, which become fewer. ".repeat(10_000);
+    for name in ["plain.txt", "deflated.txt", "brotli.txt"] {
+        fs::write(root.path().join(name), &plain).unwrap();
+    }
+    let gzip = Command::new("gzip").arg("-c").arg(root.path().join("plain.txt")).output().unwrap();
+    for name in ["archive.tar.gz", "archive.tgz", "coded.txt"] {
+        fs::write(root.path().join(name), &gzip.stdout).unwrap();
+    }
+    let peer = started(|| Peer::apache_with(root.path(), CONFIGURATION));
+    let names = ["archive.tar.gz", "archive.tgz", "coded.txt", "deflated.txt", "brotli.txt"];
+    for compression in [Compression::NotAsked, Compression::Asked] {
+        let settings = Settings { compression, ..settings(2) };
+        let fetched = fetch_with(&settings, &names.map(|name| peer.url(name)));
+        fetched.assert_success();
+        for name in names {
+            let expected =
+                if name.starts_with("archive") { &gzip.stdout[..] } else { plain.as_bytes() };
+            assert!(fetched.content(name) == expected, "{name} {compression:?}");
+        }
+        let received = |name: &str| {
+            let at = names.iter().position(|other| *other == name).unwrap();
+            fetched.run.outcomes[at].received
+        };
+        let is_coded = compression == Compression::Asked;
+        for name in ["deflated.txt", "brotli.txt"] {
+            assert_eq!(received(name) < plain.len() as u64 / 10, is_coded, "{name}");
+        }
+    }
 }
 
 /// Python's server; it is killed when dropped.
