@@ -26,26 +26,12 @@ use std::thread;
 use std::time::{Duration, Instant};
 
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
-use rustix::net::{RecvFlags, SendFlags};
 
+use super::closing::{Head, Lingerer, Received, Waiting, discard};
 use super::rejection::FinalAnswer;
-use crate::http::{Answering, RequestScan};
-use crate::net::proxy_protocol::{self, MAX_V2_BYTES, Parse};
-
-/// How long the head of a request is waited for before its rejection is sent.
-const HEAD_PATIENCE: Duration = Duration::from_secs(1);
-
-/// How long a peer that sends nothing may take to close its side.
-const SILENCE: Duration = Duration::from_secs(2);
-
-/// How long a peer may go on sending what is discarded (nginx: `lingering_time`, 30 s as well).
-const LONGEST: Duration = Duration::from_secs(30);
 
 /// The pause between two rounds, so that a flood is attended to in batches.
 const PAUSE: Duration = Duration::from_millis(1);
-
-/// Most bytes read of one socket in one round, so that a flood on one does not starve the rest.
-const ROUND_BYTES: usize = 256 * 1024;
 
 /// The sockets that wait or linger, and the thread that attends to them.
 #[derive(Debug)]
@@ -77,64 +63,6 @@ struct State {
     stopping: bool,
 }
 
-/// A connection whose request has not come.
-#[derive(Debug)]
-struct Waiting {
-    stream: Arc<TcpStream>,
-    received: Received,
-    answer: FinalAnswer,
-    deadline: Instant,
-}
-
-/// What has come of a request, as far as its answer depends on it.
-#[derive(Debug, Default)]
-pub(super) struct Received {
-    /// The beginning of the PROXY header that comes first, while it is incomplete.
-    proxy_header: Option<Vec<u8>>,
-    scan: RequestScan,
-}
-
-impl Received {
-    /// These bytes of the request itself.
-    pub(super) fn request(bytes: &[u8]) -> Self {
-        let mut received = Self::default();
-        received.advance(bytes);
-        received
-    }
-
-    /// Nothing yet, of a connection that begins with a PROXY header.
-    pub(super) fn nothing_from_proxy() -> Self {
-        Self { proxy_header: Some(Vec::new()), ..Self::default() }
-    }
-
-    /// Looks at the bytes that came next; true once nothing more is to be waited for.
-    fn advance(&mut self, bytes: &[u8]) -> bool {
-        let Some(header) = &mut self.proxy_header else { return self.scan.advance(bytes) };
-        // No header is longer, so a part of the bytes is enough to find where it ends.
-        let room = MAX_V2_BYTES.saturating_sub(header.len()).min(bytes.len());
-        let before = header.len();
-        header.extend_from_slice(&bytes[..room]);
-        match proxy_protocol::parse(header) {
-            Ok(Parse::NeedMore) => false,
-            Ok(Parse::Done { length, .. }) => {
-                self.proxy_header = None;
-                self.scan.advance(&bytes[length - before..])
-            }
-            Err(_) => true,
-        }
-    }
-}
-
-/// A connection whose sending half is closed.
-#[derive(Debug)]
-struct Lingerer {
-    stream: Arc<TcpStream>,
-    /// When it is closed unless it sends more.
-    silent_until: Instant,
-    /// When it is closed in any case.
-    deadline: Instant,
-}
-
 impl Lingering {
     /// Starts the thread, which uses at most `descriptors` for sockets. Half of them are for sockets
     /// that were closed while the thread was waiting for their input.
@@ -161,9 +89,8 @@ impl Lingering {
         received: Received,
         answer: FinalAnswer,
     ) {
-        let deadline = Instant::now() + HEAD_PATIENCE;
-        let waiting = Waiting { stream: stream.into(), received, answer, deadline };
-        if waiting.received.scan.is_complete() {
+        let waiting = Waiting::new(stream.into(), received, answer, Instant::now());
+        if waiting.is_answerable() {
             if waiting.send() {
                 self.linger(waiting.stream);
             }
@@ -388,116 +315,6 @@ fn wait_for_input(
         let _ = woken.read(&mut [0]);
     }
     Ready { is_woken, sockets }
-}
-
-/// What has come of a request's head.
-#[derive(PartialEq, Eq)]
-enum Head {
-    Incomplete,
-    /// All of it, or all that the peer will send.
-    Complete,
-    Gone,
-}
-
-impl Waiting {
-    fn read_head(&mut self, scratch: &mut [u8]) -> Head {
-        let mut head = Head::Incomplete;
-        let peer = read_available(&self.stream, scratch, |bytes| {
-            if self.received.advance(bytes) {
-                head = Head::Complete;
-            }
-        });
-        match peer {
-            _ if head == Head::Complete => head,
-            Peer::There { .. } => head,
-            Peer::Finished => Head::Complete,
-            Peer::Gone => Head::Gone,
-        }
-    }
-
-    /// Sends the answer, and says whether the connection is to linger. A fresh socket's buffer takes
-    /// the answer without waiting.
-    fn send(&self) -> bool {
-        let bytes = match self.received.scan.answering() {
-            Answering::Get => self.answer.whole(),
-            Answering::Head => self.answer.head(),
-        };
-        let flags = SendFlags::DONTWAIT | SendFlags::NOSIGNAL;
-        // It goes out with the end of the connection, which follows at once: one segment, not two.
-        #[cfg(target_os = "linux")]
-        let flags = flags | SendFlags::MORE;
-        match rustix::net::send(&self.stream, bytes, flags) {
-            Ok(_) => self.stream.shutdown(Shutdown::Write).is_ok(),
-            Err(error) => {
-                log::debug!("cannot answer a connection that is not served: {error}");
-                false
-            }
-        }
-    }
-
-    fn send_and_close(self) {
-        if self.send() {
-            discard(&self.stream);
-        }
-    }
-}
-
-impl Lingerer {
-    fn new(stream: Arc<TcpStream>, now: Instant) -> Self {
-        Self { stream, silent_until: now + SILENCE, deadline: now + LONGEST }
-    }
-
-    fn end(&self) -> Instant {
-        self.silent_until.min(self.deadline)
-    }
-
-    /// Reads what would make the close a reset.
-    fn discard_before_close(&self) {
-        discard(&self.stream);
-    }
-
-    /// Discards what has come; false when the connection is to be closed.
-    fn discard(&mut self, scratch: &mut [u8], now: Instant) -> bool {
-        match read_available(&self.stream, scratch, |_| {}) {
-            Peer::There { has_sent: true } => self.silent_until = now + SILENCE,
-            Peer::There { has_sent: false } => {}
-            Peer::Finished | Peer::Gone => return false,
-        }
-        now < self.end()
-    }
-}
-
-#[derive(PartialEq, Eq)]
-enum Peer {
-    There {
-        has_sent: bool,
-    },
-    /// It has closed its sending half.
-    Finished,
-    Gone,
-}
-
-/// Reads what the peer has sent, without waiting and no more than [`ROUND_BYTES`].
-fn read_available(stream: &TcpStream, scratch: &mut [u8], mut look_at: impl FnMut(&[u8])) -> Peer {
-    let mut received = 0;
-    while received < ROUND_BYTES {
-        match rustix::net::recv(stream, &mut *scratch, RecvFlags::DONTWAIT) {
-            Ok((0, _)) => return Peer::Finished,
-            Ok((count, _)) => {
-                look_at(&scratch[..count]);
-                received += count;
-            }
-            Err(rustix::io::Errno::INTR) => {}
-            Err(rustix::io::Errno::AGAIN) => break,
-            Err(_) => return Peer::Gone,
-        }
-    }
-    Peer::There { has_sent: received > 0 }
-}
-
-/// Reads what the peer has sent, without waiting, and forgets it.
-fn discard(stream: &TcpStream) -> Peer {
-    read_available(stream, &mut [0; 8 * 1024], |_| {})
 }
 
 #[cfg(test)]

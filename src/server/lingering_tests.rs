@@ -5,6 +5,7 @@ use std::net::TcpListener;
 use super::*;
 use crate::http::Status;
 use crate::http::negotiation::MediaType;
+use crate::server::closing::HEAD_PATIENCE;
 use crate::server::response::Response;
 
 /// The two ends of a connection: the peer's, and the one to be closed.
@@ -227,37 +228,4 @@ fn what_a_peer_goes_on_sending_is_discarded_for_as_long_as_it_comes() {
         peer.write_all(&piece).expect("it is read");
     }
     assert_whole(&read_all(&peer), CONTENT);
-}
-
-#[test]
-fn no_peer_can_make_its_connection_last() {
-    let begun = Instant::now();
-    let (_peer, stream) = connection();
-    let lingerer = Lingerer::new(stream.into(), begun);
-    assert_eq!(lingerer.end(), begun + SILENCE);
-    let sends = Lingerer { silent_until: begun + 2 * LONGEST, ..lingerer };
-    assert_eq!(sends.end(), begun + LONGEST);
-}
-
-#[test]
-fn the_request_behind_a_proxys_header_is_answered() {
-    let v1 = b"PROXY TCP4 192.0.2.1 192.0.2.2 1 2\r\n";
-    let v2 = [b"\r\n\r\n\0\r\nQUIT\n\x20\0\0\x03", &b"abc"[..]].concat();
-    for (bytes, answering) in [
-        ([v1, HEAD].concat(), Answering::Head),
-        ([v1, GET].concat(), Answering::Get),
-        ([&v2, HEAD].concat(), Answering::Head),
-        ([&v2, GET].concat(), Answering::Get),
-    ] {
-        for at in 0..=bytes.len() {
-            let (one, other) = bytes.split_at(at);
-            let mut received = Received::nothing_from_proxy();
-            let is_complete = received.advance(one);
-            assert_eq!(is_complete, other.is_empty(), "{}", one.escape_ascii());
-            assert!(is_complete || received.advance(other), "{}", other.escape_ascii());
-            assert_eq!(received.scan.answering(), answering, "{}", bytes.escape_ascii());
-        }
-    }
-    let mut without = Received::nothing_from_proxy();
-    assert!(without.advance(GET), "what is no header is refused, and not waited for");
 }

@@ -9,6 +9,7 @@
 mod access_log;
 mod admission;
 mod answer;
+mod closing;
 mod config;
 mod connection;
 mod date;

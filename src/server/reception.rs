@@ -10,9 +10,9 @@ use log::Level;
 use socket2::SockRef;
 
 use super::admission::{Permit, Rejection};
+use super::closing::Received;
 use super::connection::{self, Connection};
 use super::identity::Client;
-use super::lingering::Received;
 use super::registry::Live;
 use super::rejection::{FinalAnswer, without_thread};
 use super::service::{Arrival, Service};
