@@ -13,13 +13,16 @@ use std::time::{Duration, Instant};
 use rustix::process::{Pid, Signal, kill_process};
 use rustix::pty::{OpenptFlags, grantpt, ioctl_tiocgptpeer, openpt, unlockpt};
 
-use crate::support::client::{program, program_under, stdout};
+use crate::support::client::{program_under, stdout};
 use crate::support::fetching::names_in;
 use crate::support::ranged::pattern;
 use crate::support::scripted::{Scripted, answer, ok};
 use crate::support::{PATIENCE, wait_until};
 
 const LENGTH: usize = 300_000;
+
+/// Has env(1) give the signal its default action: whoever runs the tests may ignore it, as nohup(1) does.
+const HEEDED: &str = "--default-signal=HUP";
 
 /// `/done` is there at once, of `/slow` two thirds until `may_end`.
 fn server(may_end: &Arc<AtomicBool>) -> Scripted {
@@ -74,7 +77,7 @@ fn the_first_signal_ends_the_run_in_order_whichever_it_is() {
     for first in [Signal::INT, Signal::TERM, Signal::HUP] {
         let may_end = Arc::new(AtomicBool::new(false));
         let (server, directory) = (server(&may_end), tempfile::tempdir().unwrap());
-        let mut command = program();
+        let mut command = program_under("env", &[HEEDED]);
         command.stdout(Stdio::piped()).stderr(Stdio::piped());
         let child = started(command, &server, directory.path());
         signal(&child, first);
@@ -119,7 +122,7 @@ fn a_terminal_that_closes_ends_the_run_as_a_signal_does() {
     let may_end = Arc::new(AtomicBool::new(false));
     let (server, directory) = (server(&may_end), tempfile::tempdir().unwrap());
     let (side, other_side) = terminal();
-    let mut command = program_under("setsid", &["--ctty"]);
+    let mut command = program_under("env", &[HEEDED, "setsid", "--ctty"]);
     command.stdin(other_side.try_clone().unwrap());
     command.stdout(other_side.try_clone().unwrap()).stderr(other_side);
     let mut child = started(command, &server, directory.path());
