@@ -1,17 +1,17 @@
-//! The chunked transfer coding, decoded strictly (RFC 9112 §7.1).
+//! The chunked transfer coding (RFC 9112 §7.1).
 //!
-//! Line endings are CRLF and nothing else, sizes are hex digits and nothing else: every leniency here
-//! is one that two programs on a path may differ in, which is how requests are smuggled. Chunk
-//! extensions and trailer fields are read past within bounds.
+//! The body of a request is decoded strictly. Line endings are CRLF and nothing else, sizes are hex
+//! digits and nothing else: every leniency here is one that two programs on a path may differ in, which
+//! is how requests are smuggled. Chunk extensions and trailer fields are read past within bounds.
 //!
-//! In responses there is nothing to smuggle, so what is read past may hold any bytes, and blanks may
-//! stand behind a size, as old servers pad it. The bound on extensions is then one for each chunk: a long
-//! download has millions of padded sizes.
+//! In responses there is nothing to smuggle. A bare LF ends a line as well, blanks may stand behind a
+//! size (old servers pad it), and what is read past may hold any bytes. The bound on extensions is then
+//! one for each chunk, as a long download has millions of padded sizes. Sizes themselves are as strict.
 
 use std::fmt;
 use std::io::Write as _;
 
-use super::is_token_byte;
+use super::{RESPONSE_LIMITS, is_token_byte};
 
 /// What ends a body: a chunk without content, and no trailers (RFC 9112 §7.1).
 pub const LAST_CHUNK: &[u8] = b"0\r\n\r\n";
@@ -19,8 +19,11 @@ pub const LAST_CHUNK: &[u8] = b"0\r\n\r\n";
 /// Most bytes of chunk extensions in the body of a request, or behind one size in that of a response.
 pub const MAX_EXTENSION_BYTES: usize = 16 * 1024;
 
-/// Most bytes of trailer fields in one body.
+/// Most bytes of trailer fields in the body of a request.
 pub const MAX_TRAILER_BYTES: usize = 16 * 1024;
+
+/// Most bytes of trailer fields in the body of a response: as many as in its head.
+const MAX_RESPONSE_TRAILER_BYTES: usize = RESPONSE_LIMITS.field_section_bytes;
 
 /// Most digits of a chunk size: twice what 64 bits need, as some senders pad with zeros.
 const MAX_SIZE_DIGITS: usize = 32;
@@ -30,7 +33,7 @@ const MAX_SIZE_DIGITS: usize = 32;
 pub enum ChunkError {
     /// A chunk size that is no hex number, or one beyond 64 bits.
     Size,
-    /// A line ending other than CRLF, or data that goes on past its chunk's size.
+    /// A line ending that is none, or data that goes on past its chunk's size.
     LineEnding,
     /// A control byte in an extension or a trailer field, or a trailer line that is no field.
     Field,
@@ -70,6 +73,8 @@ enum Sender {
 ///   │   └─in a response─▶ TrailerValue                      │
 ///   └───────────────────────────LF──────────────────────────┘
 /// ```
+///
+/// In a response LF leads wherever CR and LF do.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum State {
     Size { digits: usize },
@@ -156,6 +161,12 @@ impl ChunkDecoder {
     }
 
     fn step(&mut self, byte: u8) -> Result<State, ChunkError> {
+        if self.sender == Sender::Server
+            && byte == b'\n'
+            && let Some(next) = self.after_bare_feed()
+        {
+            return Ok(next);
+        }
         match (self.state, byte) {
             (State::Size { digits: 1.. }, b'\r') => Ok(State::SizeFeed),
             (State::Size { digits: 1.. } | State::SizeSpace, b';') => self.extension(byte),
@@ -175,17 +186,12 @@ impl ChunkDecoder {
             }
             (State::Extension, b'\r') => Ok(State::SizeFeed),
             (State::Extension, _) => self.extension(byte),
-            (State::SizeFeed, b'\n') => {
-                if self.sender == Sender::Server {
-                    self.extension_bytes = 0;
-                }
-                Ok(if self.remaining == 0 { State::TrailerStart } else { State::Data })
-            }
+            (State::SizeFeed, b'\n') => Ok(self.after_size()),
             (State::DataReturn, b'\r') => Ok(State::DataFeed),
             (State::DataFeed, b'\n') => Ok(State::Size { digits: 0 }),
             (State::TrailerStart, b'\r') => Ok(State::LastFeed),
             (State::TrailerStart, _) if self.sender == Sender::Server => {
-                self.trailer(self.may_hold(byte).then_some(State::TrailerValue))
+                self.trailer(Some(State::TrailerValue))
             }
             (State::TrailerStart, _) => {
                 self.trailer(is_token_byte(byte).then_some(State::TrailerName))
@@ -211,19 +217,40 @@ impl ChunkDecoder {
         }
     }
 
+    /// Where a line feed leads that no CR came before; `None` where no line can end.
+    fn after_bare_feed(&mut self) -> Option<State> {
+        Some(match self.state {
+            State::Size { digits: 1.. } | State::SizeSpace | State::Extension => self.after_size(),
+            State::DataReturn => State::Size { digits: 0 },
+            State::TrailerStart => State::Complete,
+            State::TrailerValue => State::TrailerStart,
+            _ => return None,
+        })
+    }
+
+    fn after_size(&mut self) -> State {
+        if self.sender == Sender::Server {
+            self.extension_bytes = 0;
+        }
+        if self.remaining == 0 { State::TrailerStart } else { State::Data }
+    }
+
     fn extension(&mut self, byte: u8) -> Result<State, ChunkError> {
         count(&mut self.extension_bytes, MAX_EXTENSION_BYTES)?;
         self.may_hold(byte).then_some(State::Extension).ok_or(ChunkError::Field)
     }
 
-    /// Whether a byte may stand in what is read past. A bare LF ends no line here, and may end one for
-    /// somebody else, so that it is refused everywhere.
+    /// Whether a byte may stand in what is read past.
     fn may_hold(&self, byte: u8) -> bool {
-        is_field_byte(byte) || (self.sender == Sender::Server && byte != b'\n')
+        is_field_byte(byte) || self.sender == Sender::Server
     }
 
     fn trailer(&mut self, next: Option<State>) -> Result<State, ChunkError> {
-        count(&mut self.trailer_bytes, MAX_TRAILER_BYTES)?;
+        let limit = match self.sender {
+            Sender::Client => MAX_TRAILER_BYTES,
+            Sender::Server => MAX_RESPONSE_TRAILER_BYTES,
+        };
+        count(&mut self.trailer_bytes, limit)?;
         next.ok_or(ChunkError::Field)
     }
 }
@@ -341,6 +368,10 @@ mod tests {
             b"4\r\nWiki\r\n0\r\nA : b\r\n\r\n",
             b"4\r\nWiki\r\n0\r\nA: \0b\r\n folded\r\n(: x\r\nno colon\r\n\r\n",
             b"4\r\nWiki\r\n0\r\nA: b\rc\r\r\n\r\n",
+            b"4\nWiki\n0\n\n",
+            b"4\r\nWiki\n0\r\n\n",
+            b"4 \nWiki\r\n0;a\n\r\n",
+            b"4;a\nWiki\r\n0\nA: b\nc\r\n\n",
         ] {
             let expected = Ok(Some((b"Wiki".to_vec(), body.len())));
             for split in 0..body.len() {
@@ -357,25 +388,24 @@ mod tests {
 
     #[test]
     fn what_decides_about_the_content_is_as_strict_in_a_response() {
-        use ChunkError::{Field, LineEnding, Size};
+        use ChunkError::{LineEnding, Size};
         for (body, error) in [
             (&b"\r\n"[..], Size),
+            (b"\n", Size),
             (b" 4\r\nWiki\r\n", Size),
+            (b"\n4\nWiki\n", Size),
             (b"+4\r\n", Size),
             (b"0x4\r\n", Size),
+            (b"4x\r\n", Size),
             (b"4 4\r\n", Size),
             (b"4 \0\r\n", Size),
             (b"4\0\r\n", Size),
-            (b"4\nWiki\r\n", Size),
-            (b"4 \nWiki\r\n", Size),
             (b"10000000000000000\r\n", Size),
             (b"4\rWiki", LineEnding),
             (b"4;a\rb\r\n", LineEnding),
-            (b"4;a\n", Field),
             (b"4\r\nWikipedia", LineEnding),
-            (b"4\r\nWiki\n0\r\n\r\n", LineEnding),
-            (b"0\r\n\n", Field),
-            (b"0\r\nA: b\n", Field),
+            (b"4\nWikip\n", LineEnding),
+            (b"4\nWik\n\n\n0\n\n", Size),
             (b"0\r\n\rX", LineEnding),
         ] {
             let decoded = decode_with(ChunkDecoder::of_response(), &[body]);
@@ -410,8 +440,14 @@ mod tests {
         assert!(decode(&extension(MAX_EXTENSION_BYTES)).unwrap().is_some());
         assert_eq!(decode(&extension(MAX_EXTENSION_BYTES + 1)), Err(ChunkError::TooLarge));
         let trailer = |bytes: usize| [b"0\r\nA:", &vec![b't'; bytes - 2][..], b"\r\n\r\n"].concat();
-        assert!(decode(&trailer(MAX_TRAILER_BYTES)).unwrap().is_some());
-        assert_eq!(decode(&trailer(MAX_TRAILER_BYTES + 1)), Err(ChunkError::TooLarge));
+        for (decoder, limit) in [
+            (ChunkDecoder::default(), MAX_TRAILER_BYTES),
+            (ChunkDecoder::of_response(), MAX_RESPONSE_TRAILER_BYTES),
+        ] {
+            assert!(decode_with(decoder, &[&trailer(limit)]).unwrap().is_some());
+            let beyond = decode_with(decoder, &[&trailer(limit + 1)]);
+            assert_eq!(beyond, Err(ChunkError::TooLarge));
+        }
     }
 
     proptest! {

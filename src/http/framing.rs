@@ -3,8 +3,8 @@
 //! Requests are held to the letter: lengths that contradict each other, a length beside a transfer
 //! coding, and `chunked` anywhere but once and last are refused, because two programs that read such a
 //! message differently are what request smuggling needs. Of a response a client takes what has one
-//! meaning: `identity` is no coding, and `chunked` outweighs a length beside it. Lengths that contradict
-//! each other, and codings that it does not know, are refused on both sides.
+//! meaning: `identity` is no coding, `chunked` outweighs a length beside it, and named twice it is one.
+//! Lengths that contradict each other, and codings that it does not know, are refused on both sides.
 
 use std::fmt;
 
@@ -104,19 +104,20 @@ pub fn response_framing(
 }
 
 /// Whether a response is chunked, and coded in no other way. HTTP/1.0 knows no transfer codings, but a
-/// server that names one there has used it.
+/// server that names one there has used it. A proxy may name `chunked` again behind the server that has
+/// applied it; nobody may apply it twice (RFC 9112 §6.1).
 fn is_chunked(fields: &Fields<'_>) -> Result<bool, FramingError> {
     if fields.first("Transfer-Encoding").is_none() {
         return Ok(false);
     }
     let codings: Vec<&[u8]> = fields.tokens("Transfer-Encoding").collect();
-    let is = |coding: &[u8], name: &[u8]| coding.eq_ignore_ascii_case(name);
-    let mut real = codings.iter().filter(|coding| !is(coding, b"identity"));
-    match (real.next(), real.next()) {
-        (None, None) if !codings.is_empty() => Ok(false),
-        (Some(coding), None) if is(coding, b"chunked") => Ok(true),
-        _ => Err(FramingError::TransferCoding),
+    let is = |coding: &[u8], name: &str| coding.eq_ignore_ascii_case(name.as_bytes());
+    if codings.is_empty()
+        || codings.iter().any(|coding| !is(coding, "identity") && !is(coding, "chunked"))
+    {
+        return Err(FramingError::TransferCoding);
     }
+    Ok(codings.iter().any(|coding| is(coding, "chunked")))
 }
 
 struct InvalidLength;
@@ -252,10 +253,17 @@ mod tests {
             (Get, 200, "Transfer-Encoding:\r\n", Err(FramingError::TransferCoding)),
             (Get, 200, "Transfer-Encoding: ,\r\n", Err(FramingError::TransferCoding)),
             (Get, 200, "Transfer-Encoding: gzip, chunked\r\n", Err(FramingError::TransferCoding)),
+            (Get, 200, "Transfer-Encoding: chunked, chunked\r\n", Ok(Framing::Chunked)),
             (
                 Get,
                 200,
-                "Transfer-Encoding: chunked, chunked\r\n",
+                "Transfer-Encoding: chunked\r\nTransfer-Encoding: Chunked\r\n",
+                Ok(Framing::Chunked),
+            ),
+            (
+                Get,
+                200,
+                "Transfer-Encoding: chunked, gzip, chunked\r\n",
                 Err(FramingError::TransferCoding),
             ),
             (Get, 200, "Transfer-Encoding: chunked;q=1\r\n", Err(FramingError::TransferCoding)),

@@ -3,8 +3,9 @@
 //!
 //! A server refuses every malformed request, because two programs that read it differently are what
 //! request smuggling needs. A client gains nothing by that: browsers and curl take what follows below,
-//! so servers send it. Taken are any `HTTP/` version, a missing reason phrase, control bytes in values,
-//! names that are no token, blanks before the colon, folded lines, and lines without a colon (skipped).
+//! so servers send it. Taken are any `HTTP/` version, `http/` in lower case, a reason phrase of any form or
+//! none, control bytes in values, names that are no token, blanks before the colon, folded lines, and
+//! lines without a colon (skipped).
 //!
 //! The exception are the fields of [`DECISIVE`], on which it depends which bytes belong to the content
 //! and where they come from. A control byte in their values is an error, and so is a line that has one
@@ -22,7 +23,7 @@ pub const MAX_RESPONSE_FIELDS: usize = 4096;
 /// What a client bears: the largest heads are made by `Set-Cookie` and `Content-Security-Policy`
 /// (curl: 300 KiB in all; Chromium: 256 KiB).
 pub const RESPONSE_LIMITS: HeadLimits =
-    HeadLimits { start_line_bytes: 8 * 1024, field_section_bytes: 256 * 1024 };
+    HeadLimits { start_line_bytes: 256 * 1024, field_section_bytes: 256 * 1024 };
 
 /// The fields that decide about the content's bytes. `ETag` is none of them: a malformed one is no
 /// validator, and nothing is ever continued by it.
@@ -76,7 +77,7 @@ impl ResponseHead {
         bytes: &[u8],
     ) -> Result<Option<(Self, usize)>, ResponseHeadError> {
         // What does not begin like HTTP is refused before its first line is complete, if it ever is.
-        if !bytes.iter().zip(b"HTTP/").all(|(byte, expected)| byte == expected) {
+        if !bytes.iter().zip(PROTOCOL).all(|(byte, expected)| byte.eq_ignore_ascii_case(expected)) {
             return Err(ResponseHeadError::StatusLine);
         }
         let Some(length) = scan.advance(bytes).map_err(|_| ResponseHeadError::TooLarge)? else {
@@ -107,11 +108,17 @@ impl ResponseHead {
     }
 }
 
+/// What a status line begins with.
+const PROTOCOL: &[u8] = b"HTTP/";
+
 /// RFC 9112 §4. What follows it is HTTP/1.1, whatever higher version a server claims: some write
 /// `HTTP/2 200` into an HTTP/1 connection.
 fn parse_status_line(line: &[u8]) -> Option<(Version, Status)> {
     let is_blank = |byte: &u8| matches!(byte, b' ' | b'\t');
-    let rest = line.strip_prefix(b"HTTP/")?;
+    let (protocol, rest) = line.split_at_checked(PROTOCOL.len())?;
+    if !protocol.eq_ignore_ascii_case(PROTOCOL) {
+        return None;
+    }
     let (version, rest) = rest.split_at(rest.iter().position(is_blank)?);
     let version = match version {
         [b'1'] | b"1.0" => Version::Http10,
@@ -122,7 +129,8 @@ fn parse_status_line(line: &[u8]) -> Option<(Version, Status)> {
     let (code, reason) = trim_whitespace(rest).split_at_checked(3)?;
     let code = super::parse_decimal(code)?;
     let status = Status::new(u16::try_from(code).ok()?)?;
-    reason.first().is_none_or(is_blank).then_some((version, status))
+    // Some leave out the blank before the reason.
+    (!reason.first().is_some_and(u8::is_ascii_digit)).then_some((version, status))
 }
 
 /// Reads the field section `bytes[start..]`, which ends with its empty line. The line breaks within a

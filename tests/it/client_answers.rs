@@ -20,17 +20,22 @@ fn what_no_content_depends_on_is_taken() {
         b"HTTP/1.1 200 OK\r\nContent-Length : 5\r\n\r\nHello".to_vec(),
         b"HTTP/2 200\r\nContent-Length: 5\r\n\r\nHello".to_vec(),
         b"HTTP/2.0 200 OK\nContent-Length: 5\n\nHello".to_vec(),
+        b"http/1.1 200OK\r\nContent-Length: 5\r\n\r\nHello".to_vec(),
+        [&b"HTTP/1.1 200 "[..], &vec![b'a'; 20_000], b"\r\nContent-Length: 5\r\n\r\nHello"]
+            .concat(),
         b"HTTP/1.2 200\r\nContent-Length: 5\r\n\r\nHello".to_vec(),
         b"HTTP/1.1 200 OK\r\nTransfer-Encoding: identity\r\nContent-Length: 5\r\n\r\nHello"
             .to_vec(),
         b"HTTP/1.1 200 OK\r\nTransfer-Encoding: identity\r\n\r\nHello".to_vec(),
         chunked("HTTP/1.1 200 OK\r\nTransfer-Encoding: identity, chunked"),
         chunked("HTTP/1.1 200 OK\r\nTransfer-Encoding : chunked"),
+        chunked("HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\nTransfer-Encoding: chunked"),
         chunked("HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\nContent-Length: 3"),
         chunked("HTTP/1.0 200 OK\r\nTransfer-Encoding: chunked"),
         b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n\
           5  \r\nHello\r\n0\t\r\nA B: \0\r\nno colon\r\n\r\n"
             .to_vec(),
+        b"HTTP/1.1 200 OK\nTransfer-Encoding: chunked\n\n5\nHello\n0\n\n".to_vec(),
     ] {
         let shown = bytes.escape_ascii().to_string();
         let fetched = fetch_once(bytes);
@@ -58,7 +63,7 @@ fn what_decides_about_the_content_is_refused_where_it_is_not_to_the_letter() {
         ("Content-Length : five", FRAMING),
         ("Content-Length: +5\r\nTransfer-Encoding: chunked", FRAMING),
         ("Transfer-Encoding: gzip, chunked", CODING),
-        ("Transfer-Encoding: chunked, chunked", CODING),
+        ("Transfer-Encoding: chunked, gzip, chunked", CODING),
         ("Transfer-Encoding:", CODING),
         ("Content-Length: 5\r\r", FIELD),
         ("Content-Length: 5\r6", FIELD),
