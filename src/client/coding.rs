@@ -78,6 +78,9 @@ pub(super) fn to_undo(
     Ok((undone, has_own))
 }
 
+/// Whether a file of this name is in this format, as far as an extension says. Not only the last one
+/// counts: Apache (`mod_mime`, "Files with Multiple Extensions") calls `x.tar.gz.asc` coded as well, which
+/// is a signature and no gzip at all.
 fn is_format_of_name(coding: ContentCoding, name: &str) -> bool {
     let extensions: &[&str] = match coding {
         ContentCoding::Gzip => {
@@ -88,8 +91,8 @@ fn is_format_of_name(coding: ContentCoding, name: &str) -> bool {
         ContentCoding::Compress => &["z", "taz", "tz"],
         ContentCoding::Deflate | ContentCoding::Other(_) => &[],
     };
-    let extension = name.rsplit_once('.').map_or("", |(_, extension)| extension);
-    extensions.iter().any(|known| extension.eq_ignore_ascii_case(known))
+    let is_known = |found: &str| extensions.iter().any(|known| found.eq_ignore_ascii_case(known));
+    name.split('.').skip(1).any(is_known)
 }
 
 /// Whether a media type is that of files in this format; parameters are ignored. `+gzip` and `+zstd` are
@@ -161,6 +164,10 @@ mod tests {
             ("http://a/x.tar.gz", &["Content-Encoding: gzip, br"], &["br"], true),
             ("http://a/x.tar.gz", &["Content-Encoding: gzip, gzip"], &["gzip"], true),
             ("http://a/x.tar.gz", &["Content-Encoding: br"], &["br"], false),
+            ("http://a/x.tar.gz.asc", &["Content-Encoding: x-gzip"], &[], true),
+            ("http://a/x.tgz.1?y", &["Content-Encoding: gzip"], &[], true),
+            ("http://a/x.gzz.gzi", &["Content-Encoding: gzip"], &["gzip"], false),
+            ("http://a/gz.txt", &["Content-Encoding: gzip"], &["gzip"], false),
             ("http://a/gz", &["Content-Encoding: gzip"], &["gzip"], false),
             (
                 "http://a/get?x",

@@ -121,6 +121,7 @@ fn a_coding_that_is_the_files_own_format_is_saved_byte_for_byte() {
         ("/x.tar.gz", "Content-Encoding: x-gzip\r\n", inner.clone(), &inner),
         ("/X.TGZ?a=b", "Content-Encoding: gzip\r\n", inner.clone(), &inner),
         ("/x.svgz", "Content-Encoding: gzip\r\n", inner.clone(), &inner),
+        ("/x.gz.sig", "Content-Encoding: x-gzip\r\n", b"no gzip".to_vec(), &b"no gzip".to_vec()),
         ("/x.br", "Content-Encoding: br\r\n", inner.clone(), &inner),
         ("/x.zst", "Content-Encoding: zstd\r\n", inner.clone(), &inner),
         ("/x.Z", "Content-Encoding: x-compress\r\n", inner.clone(), &inner),

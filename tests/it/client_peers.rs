@@ -160,18 +160,31 @@ fn apaches_archives_are_saved_as_they_are_and_what_it_codes_is_decoded() {
         fs::write(root.path().join(name), &plain).unwrap();
     }
     let gzip = Command::new("gzip").arg("-c").arg(root.path().join("plain.txt")).output().unwrap();
-    for name in ["archive.tar.gz", "archive.tgz", "coded.txt"] {
+    for name in ["archive.tar.gz", "archive.tgz", "archive.tgz.bak", "coded.txt"] {
         fs::write(root.path().join(name), &gzip.stdout).unwrap();
     }
+    // Apache calls that coded as well.
+    fs::write(root.path().join("archive.tar.gz.asc"), "a signature").unwrap();
     let peer = started(|| Peer::apache_with(root.path(), CONFIGURATION));
-    let names = ["archive.tar.gz", "archive.tgz", "coded.txt", "deflated.txt", "brotli.txt"];
+    let names = [
+        "archive.tar.gz",
+        "archive.tar.gz.asc",
+        "archive.tgz",
+        "archive.tgz.bak",
+        "coded.txt",
+        "deflated.txt",
+        "brotli.txt",
+    ];
     for compression in [Compression::NotAsked, Compression::Asked] {
         let settings = Settings { compression, ..settings(2) };
         let fetched = fetch_with(&settings, &names.map(|name| peer.url(name)));
         fetched.assert_success();
         for name in names {
-            let expected =
-                if name.starts_with("archive") { &gzip.stdout[..] } else { plain.as_bytes() };
+            let expected = match name {
+                "archive.tar.gz.asc" => b"a signature",
+                name if name.starts_with("archive") => &gzip.stdout[..],
+                _ => plain.as_bytes(),
+            };
             assert!(fetched.content(name) == expected, "{name} {compression:?}");
         }
         let received = |name: &str| {
