@@ -55,7 +55,7 @@ const UNSUPPORTED: [(&str, usize); 15] = [
 ];
 
 /// Blanks by which the parts of a line are divided.
-const BLANKS: [char; 2] = [' ', '\t'];
+pub(super) const BLANKS: [char; 2] = [' ', '\t'];
 
 /// Least digits of a sum by an algorithm of which only the name is known: those of a CRC-32.
 const MIN_DIGITS: usize = 8;

@@ -10,7 +10,7 @@ mod tests;
 
 use std::collections::{BTreeMap, HashMap};
 use std::io::BufRead;
-use std::{error, fmt};
+use std::{error, fmt, iter};
 
 use line::{Line, Tag};
 
@@ -24,6 +24,8 @@ const NO_NAME: &str = "";
 #[derive(Debug, Default)]
 pub struct ChecksumList {
     by_name: HashMap<Box<str>, Vec<Listed>>,
+    /// By names without the directories in front of them, or some of these.
+    by_last_parts: HashMap<Box<str>, Vec<Listed>>,
     /// Lines of no known format: the number, counted from 1, and how the line begins.
     pub bad_lines: Vec<(usize, String)>,
     /// How many lines there are by algorithms that are not supported.
@@ -114,7 +116,7 @@ impl ChecksumList {
                 }
             }
         }
-        found.add_safe_names();
+        found.add_other_names();
         Ok(found)
     }
 
@@ -184,31 +186,35 @@ impl ChecksumList {
         Ok(())
     }
 
-    /// Files do not have all names that a list can hold: those are listed by the names that files are
-    /// given in their stead.
-    fn add_safe_names(&mut self) {
-        let mut added: HashMap<Box<str>, Option<Vec<Listed>>> = HashMap::new();
+    /// Lists the names that files are given in the stead of those that no file can have, or that have
+    /// blanks around them, such as in columns; and what names end with.
+    fn add_other_names(&mut self) {
+        let (mut safe_names, mut last_parts) = (OtherNames::default(), OtherNames::default());
         for (name, listed) in &self.by_name {
-            let Some(safe) = file_name::chosen(name) else { continue };
-            if !self.by_name.contains_key(safe.as_str()) {
-                // Of two names that become one it is not known which is meant.
-                added
-                    .entry(safe.into())
-                    .and_modify(|listed| *listed = None)
-                    .or_insert_with(|| Some(listed.clone()));
+            let name = name.trim_matches(line::BLANKS);
+            if let Some(safe) = file_name::chosen(name)
+                && !self.by_name.contains_key(&*safe)
+            {
+                safe_names.add(safe, listed);
+            }
+            for (slash, _) in name.match_indices('/') {
+                if let Some(last) = file_name::chosen(&name[slash + 1..]) {
+                    last_parts.add(last, listed);
+                }
             }
         }
-        let known = added.into_iter().filter_map(|(name, listed)| Some((name, listed?)));
-        self.by_name.extend(known);
+        self.by_name.extend(safe_names.unambiguous());
+        self.by_last_parts = last_parts.unambiguous().collect();
     }
 
-    /// What the file of this name in the output directory must have. A list made elsewhere may name it
-    /// by its last part alone.
+    /// What the file of this name in the output directory must have. A list made elsewhere may have more
+    /// directories in front of the name, or fewer.
     #[must_use]
     pub fn of(&self, file_name: &str) -> Option<&Expected> {
-        let last = file_name.rsplit('/').next().unwrap_or(file_name);
-        let listed = self.by_name.get(file_name).or_else(|| self.by_name.get(last))?;
-        strongest(listed)
+        let shorter = file_name.match_indices('/').map(|(slash, _)| &file_name[slash + 1..]);
+        let mut names = iter::once(file_name).chain(shorter);
+        let listed = names.find_map(|name| self.by_name.get(name));
+        strongest(listed.or_else(|| self.by_last_parts.get(file_name))?)
     }
 
     /// What a run's only file must have, if the list has a checksum without a name and no names.
@@ -222,6 +228,21 @@ impl ChecksumList {
     #[must_use]
     pub fn nameless_line(&self) -> Option<usize> {
         self.by_name.get(NO_NAME)?.first().map(|listed| listed.line)
+    }
+}
+
+/// Names that stand for others. If two become one, it is not known which is meant: that counts for none.
+#[derive(Default)]
+struct OtherNames(HashMap<Box<str>, Option<Vec<Listed>>>);
+
+impl OtherNames {
+    fn add(&mut self, name: String, listed: &[Listed]) {
+        let entry = self.0.entry(name.into());
+        entry.and_modify(|listed| *listed = None).or_insert_with(|| Some(listed.to_vec()));
+    }
+
+    fn unambiguous(self) -> impl Iterator<Item = (Box<str>, Vec<Listed>)> {
+        self.0.into_iter().filter_map(|(name, listed)| Some((name, listed?)))
     }
 }
 

@@ -234,11 +234,44 @@ fn a_checksum_alone_is_for_the_only_file() {
 }
 
 #[test]
-fn a_name_is_that_of_a_file_or_the_last_part_of_it() {
-    let list = read(&format!("{TWO}  a b.txt\n{TWO} *./bin\n{ONE}  x/y\n"));
-    for (name, is_listed) in
-        [("a b.txt", true), ("host/bin", true), ("x/y", true), ("y", false), ("other", false)]
-    {
-        assert_eq!(list.of(name).is_some(), is_listed, "{name}");
+fn a_list_may_have_more_directories_in_front_of_a_name_or_fewer() {
+    let list = read(&format!(
+        "{TWO}  a b.txt\n{TWO} *./bin\n{ONE}  x/y\n{FIVE}  /srv/dist/z\n{TWO}  ../up\n\
+         {ONE}  one/same\n{TWO}  two/same\n{TWO}  m/n\n{ONE}  n\n"
+    ));
+    for (name, digits) in [
+        ("a b.txt", Some(TWO)),
+        ("host/bin", Some(TWO)),
+        ("host/bin/a", None),
+        ("x/y", Some(ONE)),
+        ("y", Some(ONE)),
+        ("host/x/y", Some(ONE)),
+        // Of another directory than the list says.
+        ("host/z/y", None),
+        ("z", Some(FIVE)),
+        ("dist/z", Some(FIVE)),
+        ("up", Some(TWO)),
+        // Which of the two is meant?
+        ("same", None),
+        ("two/same", Some(TWO)),
+        ("n", Some(ONE)),
+        ("m/n", Some(TWO)),
+        ("other", None),
+        ("", None),
+    ] {
+        let found = expected(&list, name).map(|(_, digits)| digits);
+        assert_eq!(found.as_deref(), digits, "{name}");
     }
+}
+
+#[test]
+fn blanks_around_a_name_are_part_of_it_only_where_a_file_has_them() {
+    let list = read(&format!("{TWO}    a\n{TWO} \t b  \nSHA1 ( c ) = {ONE}\n"));
+    for name in ["a", "  a", "b", "c", " c "] {
+        assert!(list.of(name).is_some(), "{name:?}");
+    }
+    let list = read(&format!("{TWO}   a\n{ONE}  a\n{TWO}   b\n{ONE}  b \n"));
+    assert_eq!(expected(&list, "a").unwrap().1, ONE);
+    assert_eq!(expected(&list, " a").unwrap().1, TWO);
+    assert!(list.of("b").is_none(), "it is not known which is meant");
 }
