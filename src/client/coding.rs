@@ -83,9 +83,10 @@ pub(super) fn to_undo(
 /// is a signature and no gzip at all.
 fn is_format_of_name(coding: ContentCoding, name: &str) -> bool {
     let extensions: &[&str] = match coding {
-        ContentCoding::Gzip => {
-            &["gz", "tgz", "taz", "gzip", "svgz", "emz", "wmz", "vgz", "dz", "z"]
-        }
+        ContentCoding::Gzip => &[
+            "gz", "tgz", "taz", "tz", "gzip", "svgz", "emz", "wmz", "wrz", "x3dz", "x3dvz", "vgz",
+            "dz", "z",
+        ],
         ContentCoding::Brotli => &["br", "tbr"],
         ContentCoding::Zstd => &["zst", "tzst", "zstd"],
         ContentCoding::Compress => &["z", "taz", "tz"],
@@ -158,6 +159,8 @@ mod tests {
             ("http://a/x.tar.gz", &["Content-Encoding: x-gzip"], &[], true),
             ("http://a/X.TGZ?y", &["Content-Encoding: gzip"], &[], true),
             ("http://a/x.svgz", &["Content-Encoding: GZIP"], &[], true),
+            ("http://a/x.wrz", &["Content-Encoding: gzip"], &[], true),
+            ("http://a/x.tz", &["Content-Encoding: gzip"], &[], true),
             ("http://a/x.tar.Z", &["Content-Encoding: x-compress"], &[], true),
             ("http://a/x.br", &["Content-Encoding: br"], &[], true),
             ("http://a/x.tar.zst", &["Content-Encoding: zstd"], &[], true),

@@ -63,3 +63,24 @@ fn files_of_one_name_from_two_folders_lie_side_by_side() {
     }
     assert_eq!(fs::read_dir(directory.path()).unwrap().count(), 20);
 }
+
+#[test]
+fn files_that_the_server_calls_coded_by_their_names_arrive_as_they_lie_there() {
+    let root = tempfile::tempdir().unwrap();
+    let names = ["a.svgz", "a.emz", "a.wrz", "a.x3dz", "a.X3DVZ"];
+    for name in names {
+        fs::write(root.path().join(name), format!("no gzip at all: {name}")).unwrap();
+    }
+    let server = ServerProgram::start(root.path(), &["-p", "0", "-q"]);
+    for options in [&[][..], &["--compressed"]] {
+        let output = tempfile::tempdir().unwrap();
+        let urls = names.map(|name| format!("http://localhost:{}/{name}", server.port()));
+        let mut command = Command::new(CLIENT);
+        command.arg("-urls").args(urls).arg("-o").arg(output.path()).args(options);
+        assert!(command.output().unwrap().status.success(), "{options:?}");
+        for name in names {
+            let found = fs::read_to_string(output.path().join(name)).unwrap();
+            assert_eq!(found, format!("no gzip at all: {name}"));
+        }
+    }
+}
