@@ -8,18 +8,13 @@ use std::path::{Path, PathBuf};
 use std::sync::{Arc, OnceLock};
 use std::{error, fmt};
 
-use rustls::client::WebPkiServerVerifier;
-use rustls::client::danger::{HandshakeSignatureValid, ServerCertVerified, ServerCertVerifier};
-use rustls::crypto::{CryptoProvider, ring, verify_tls12_signature, verify_tls13_signature};
+use rustls::crypto::ring;
 use rustls::pki_types::pem::PemObject;
-use rustls::pki_types::{CertificateDer, ServerName, UnixTime};
-use rustls::{
-    ClientConfig, ClientConnection, DigitallySignedStruct, RootCertStore, SignatureScheme,
-    StreamOwned,
-};
+use rustls::pki_types::{CertificateDer, ServerName};
+use rustls::{ClientConfig, ClientConnection, RootCertStore, StreamOwned};
 
 use super::socket::Socket;
-use super::verifier::TrustVerifier;
+use super::verifier::ServerVerifier;
 
 /// Whose certificates are accepted; clones share what was read.
 #[derive(Clone, Debug)]
@@ -82,7 +77,9 @@ impl Trust {
         let failure = |error| TrustError::File { path: path.to_owned(), error };
         let certificates = CertificateDer::pem_file_iter(path).map_err(failure)?;
         let certificates = certificates.collect::<Result<Vec<_>, _>>().map_err(failure)?;
-        if roots(&certificates).is_empty() {
+        let usable =
+            RootCertStore::empty().add_parsable_certificates(certificates.iter().cloned()).0;
+        if usable == 0 {
             return Err(TrustError::Empty { path: path.to_owned() });
         }
         Ok(Self::new(Anchors::These(certificates.into())))
@@ -104,16 +101,19 @@ impl Trust {
 
     fn load(&self) -> Result<ClientConfig, TrustError> {
         let provider = Arc::new(ring::default_provider());
-        let builder = ClientConfig::builder_with_provider(Arc::clone(&provider))
+        let algorithms = provider.signature_verification_algorithms;
+        let verifier = match &self.anchors {
+            Anchors::System => ServerVerifier::trusting(system_certificates()?, algorithms),
+            Anchors::These(these) => ServerVerifier::trusting(these.to_vec(), algorithms),
+            Anchors::Anybody => ServerVerifier::accepting_all(algorithms),
+        };
+        let builder = ClientConfig::builder_with_provider(provider)
             .with_safe_default_protocol_versions()
             .expect("ring has the cipher suites of TLS 1.2 and 1.3");
-        let verifier: Arc<dyn ServerCertVerifier> = match &self.anchors {
-            Anchors::System => verifier(system_certificates(), provider)?,
-            Anchors::These(certificates) => verifier(certificates.to_vec(), provider)?,
-            Anchors::Anybody => Arc::new(NoVerifier(provider)),
-        };
-        let mut config =
-            builder.dangerous().with_custom_certificate_verifier(verifier).with_no_client_auth();
+        let mut config = builder
+            .dangerous()
+            .with_custom_certificate_verifier(Arc::new(verifier))
+            .with_no_client_auth();
         config.alpn_protocols = vec![b"http/1.1".to_vec()];
         Ok(config)
     }
@@ -126,28 +126,12 @@ impl Default for Trust {
     }
 }
 
-fn system_certificates() -> Vec<CertificateDer<'static>> {
+fn system_certificates() -> Result<Vec<CertificateDer<'static>>, TrustError> {
     let found = rustls_native_certs::load_native_certs();
     for error in found.errors {
         log::warn!("a certificate of the system cannot be read: {error}");
     }
-    found.certs
-}
-
-fn roots(certificates: &[CertificateDer<'static>]) -> RootCertStore {
-    let mut roots = RootCertStore::empty();
-    roots.add_parsable_certificates(certificates.iter().cloned());
-    roots
-}
-
-/// Trusts these certificates; of a file it is known that there are some.
-fn verifier(
-    trusted: Vec<CertificateDer<'static>>,
-    provider: Arc<CryptoProvider>,
-) -> Result<Arc<dyn ServerCertVerifier>, TrustError> {
-    let builder = WebPkiServerVerifier::builder_with_provider(Arc::new(roots(&trusted)), provider);
-    let issued = builder.build().map_err(|_| TrustError::System)?;
-    Ok(Arc::new(TrustVerifier::new(issued, trusted)))
+    if found.certs.is_empty() { Err(TrustError::System) } else { Ok(found.certs) }
 }
 
 /// A connection within which TLS is spoken.
@@ -180,45 +164,4 @@ pub(super) fn handshake(
         connection.complete_io(&mut socket).map_err(HandshakeError::Io)?;
     }
     Ok(StreamOwned::new(connection, socket))
-}
-
-/// Accepts every certificate; that the server has its key is still asked for.
-#[derive(Debug)]
-struct NoVerifier(Arc<CryptoProvider>);
-
-impl ServerCertVerifier for NoVerifier {
-    fn verify_server_cert(
-        &self,
-        _end_entity: &CertificateDer<'_>,
-        _intermediates: &[CertificateDer<'_>],
-        _server_name: &ServerName<'_>,
-        _ocsp_response: &[u8],
-        _now: UnixTime,
-    ) -> Result<ServerCertVerified, rustls::Error> {
-        Ok(ServerCertVerified::assertion())
-    }
-
-    fn verify_tls12_signature(
-        &self,
-        message: &[u8],
-        certificate: &CertificateDer<'_>,
-        signature: &DigitallySignedStruct,
-    ) -> Result<HandshakeSignatureValid, rustls::Error> {
-        let algorithms = &self.0.signature_verification_algorithms;
-        verify_tls12_signature(message, certificate, signature, algorithms)
-    }
-
-    fn verify_tls13_signature(
-        &self,
-        message: &[u8],
-        certificate: &CertificateDer<'_>,
-        signature: &DigitallySignedStruct,
-    ) -> Result<HandshakeSignatureValid, rustls::Error> {
-        let algorithms = &self.0.signature_verification_algorithms;
-        verify_tls13_signature(message, certificate, signature, algorithms)
-    }
-
-    fn supported_verify_schemes(&self) -> Vec<SignatureScheme> {
-        self.0.signature_verification_algorithms.supported_schemes()
-    }
 }

@@ -1,60 +1,81 @@
-//! Whether a server's certificate is accepted: a trusted one issued it, or it is itself one of those.
+//! Whether a server's certificate is accepted: a trusted authority issued it, or it is itself trusted.
 //!
-//! Users trust a self-signed certificate by its file, as curl and OpenSSL take it. `rustls-webpki` takes
-//! certificates for authorities alone: it refuses a server that presents one which may sign others (as
-//! `openssl req -x509` makes them), or one whose own issuer is not trusted. Such a certificate is accepted
-//! here for its own names, while it is valid, and vouches for no other.
-
-use std::sync::Arc;
+//! Users trust a self-signed certificate by its file, as curl and OpenSSL take it. To `rustls-webpki` what is
+//! trusted is an authority and nothing else: it refuses a server that presents a certificate which may sign
+//! others (as `openssl req -x509` makes them), or one whose own issuer is not trusted, and it lets a
+//! server's certificate vouch for other servers. Here a trusted certificate is accepted for its own names,
+//! and vouches for others only if it may sign them (RFC 5280 §4.2.1.9).
 
 use rustls::client::danger::{HandshakeSignatureValid, ServerCertVerified, ServerCertVerifier};
-use rustls::client::{WebPkiServerVerifier, verify_server_name};
+use rustls::client::{verify_server_cert_signed_by_trust_anchor, verify_server_name};
+use rustls::crypto::{WebPkiSupportedAlgorithms, verify_tls12_signature, verify_tls13_signature};
 use rustls::pki_types::{CertificateDer, ServerName, UnixTime};
 use rustls::server::ParsedCertificate;
-use rustls::{CertificateError, DigitallySignedStruct, Error, SignatureScheme};
+use rustls::{CertificateError, DigitallySignedStruct, Error, RootCertStore, SignatureScheme};
 
-/// Accepts what the trusted certificates issued, and those certificates themselves.
+/// Accepts what is trusted, or everybody; that the server has the key of its certificate is asked for in
+/// either case.
 #[derive(Debug)]
-pub(super) struct TrustVerifier {
-    issued: Arc<WebPkiServerVerifier>,
-    trusted: Vec<CertificateDer<'static>>,
+pub(super) struct ServerVerifier {
+    algorithms: WebPkiSupportedAlgorithms,
+    /// `None` for everybody.
+    trusted: Option<Trusted>,
 }
 
-impl TrustVerifier {
-    /// `issued` verifies chains up to the same certificates.
-    pub(super) fn new(
-        issued: Arc<WebPkiServerVerifier>,
-        trusted: Vec<CertificateDer<'static>>,
+#[derive(Debug)]
+struct Trusted {
+    certificates: Vec<CertificateDer<'static>>,
+    /// Those of the certificates that may sign others.
+    authorities: RootCertStore,
+}
+
+impl ServerVerifier {
+    /// Accepts these certificates, and what the authorities among them issued.
+    pub(super) fn trusting(
+        certificates: Vec<CertificateDer<'static>>,
+        algorithms: WebPkiSupportedAlgorithms,
     ) -> Self {
-        Self { issued, trusted }
+        let mut authorities = RootCertStore::empty();
+        let may_sign = |certificate: &&CertificateDer<'_>| may_sign(certificate, algorithms);
+        authorities.add_parsable_certificates(certificates.iter().filter(may_sign).cloned());
+        Self { algorithms, trusted: Some(Trusted { certificates, authorities }) }
+    }
+
+    /// Accepts every certificate.
+    pub(super) fn accepting_all(algorithms: WebPkiSupportedAlgorithms) -> Self {
+        Self { algorithms, trusted: None }
     }
 }
 
-impl ServerCertVerifier for TrustVerifier {
+impl ServerCertVerifier for ServerVerifier {
     fn verify_server_cert(
         &self,
         end_entity: &CertificateDer<'_>,
         intermediates: &[CertificateDer<'_>],
         server_name: &ServerName<'_>,
-        ocsp_response: &[u8],
+        _ocsp_response: &[u8],
         now: UnixTime,
     ) -> Result<ServerCertVerified, Error> {
-        let verify = |intermediates| {
-            let issued = &self.issued;
-            issued.verify_server_cert(end_entity, intermediates, server_name, ocsp_response, now)
-        };
-        let verified = verify(intermediates);
-        if verified.is_ok() || !self.trusted.contains(end_entity) {
-            return verified;
-        }
-        // Without intermediates, an error is about this certificate.
-        match verify(&[]) {
-            Err(Error::InvalidCertificate(error)) if is_about_issuer(&error) => {
-                verify_server_name(&ParsedCertificate::try_from(end_entity)?, server_name)?;
-                Ok(ServerCertVerified::assertion())
+        let Some(trusted) = &self.trusted else { return Ok(ServerCertVerified::assertion()) };
+        let certificate = ParsedCertificate::try_from(end_entity)?;
+        let issued = verify_server_cert_signed_by_trust_anchor(
+            &certificate,
+            &trusted.authorities,
+            intermediates,
+            now,
+            self.algorithms.all,
+        );
+        if let Err(error) = issued {
+            if !trusted.certificates.contains(end_entity) {
+                return Err(match kind(&error) {
+                    Kind::IsAuthority => CertificateError::UnknownIssuer.into(),
+                    Kind::UnknownIssuer | Kind::Other => error,
+                });
             }
-            verified => verified,
+            verify_alone(&certificate, now, self.algorithms)?;
         }
+        verify_server_name(&certificate, server_name)?;
+        Ok(ServerCertVerified::assertion())
     }
 
     fn verify_tls12_signature(
@@ -63,7 +84,7 @@ impl ServerCertVerifier for TrustVerifier {
         certificate: &CertificateDer<'_>,
         signature: &DigitallySignedStruct,
     ) -> Result<HandshakeSignatureValid, Error> {
-        self.issued.verify_tls12_signature(message, certificate, signature)
+        verify_tls12_signature(message, certificate, signature, &self.algorithms)
     }
 
     fn verify_tls13_signature(
@@ -72,25 +93,57 @@ impl ServerCertVerifier for TrustVerifier {
         certificate: &CertificateDer<'_>,
         signature: &DigitallySignedStruct,
     ) -> Result<HandshakeSignatureValid, Error> {
-        self.issued.verify_tls13_signature(message, certificate, signature)
+        verify_tls13_signature(message, certificate, signature, &self.algorithms)
     }
 
     fn supported_verify_schemes(&self) -> Vec<SignatureScheme> {
-        self.issued.supported_verify_schemes()
+        self.algorithms.supported_schemes()
     }
 }
 
-/// Nothing is wrong but who issued the certificate and how. `rustls-webpki` finds these errors last, after
-/// it has checked the period of validity.
-fn is_about_issuer(error: &CertificateError) -> bool {
+/// What is wrong with a certificate that no authority issued.
+enum Kind {
+    /// That no trusted authority issued it, and nothing else.
+    UnknownIssuer,
+    /// That it may sign others. What is checked after that (its purpose, its issuer) is not known.
+    IsAuthority,
+    Other,
+}
+
+fn kind(error: &Error) -> Kind {
     match error {
-        CertificateError::UnknownIssuer
-        | CertificateError::BadSignature
-        | CertificateError::UnsupportedSignatureAlgorithmContext { .. }
-        | CertificateError::UnsupportedSignatureAlgorithmForPublicKeyContext { .. } => true,
-        CertificateError::Other(error) => {
-            matches!(error.0.downcast_ref(), Some(webpki::Error::CaUsedAsEndEntity))
+        Error::InvalidCertificate(CertificateError::UnknownIssuer) => Kind::UnknownIssuer,
+        Error::InvalidCertificate(CertificateError::Other(error))
+            if matches!(error.0.downcast_ref(), Some(webpki::Error::CaUsedAsEndEntity)) =>
+        {
+            Kind::IsAuthority
         }
-        _ => false,
+        _ => Kind::Other,
     }
+}
+
+/// Verifies all of a certificate but who issued it: `rustls-webpki` checks the period of validity first, and
+/// the issuer last.
+fn verify_alone(
+    certificate: &ParsedCertificate<'_>,
+    now: UnixTime,
+    algorithms: WebPkiSupportedAlgorithms,
+) -> Result<(), Error> {
+    let nobody = RootCertStore::empty();
+    let verified =
+        verify_server_cert_signed_by_trust_anchor(certificate, &nobody, &[], now, algorithms.all);
+    verified.or_else(|error| match kind(&error) {
+        Kind::UnknownIssuer | Kind::IsAuthority => Ok(()),
+        Kind::Other => Err(error),
+    })
+}
+
+/// Whether a certificate may sign others, and is valid now. Those of version 1, which do not say so, may:
+/// `rustls-webpki` takes them for nothing but authorities.
+fn may_sign(certificate: &CertificateDer<'_>, algorithms: WebPkiSupportedAlgorithms) -> bool {
+    let Ok(certificate) = ParsedCertificate::try_from(certificate) else { return true };
+    let nobody = RootCertStore::empty();
+    let now = UnixTime::now();
+    verify_server_cert_signed_by_trust_anchor(&certificate, &nobody, &[], now, algorithms.all)
+        .is_err_and(|error| matches!(kind(&error), Kind::IsAuthority))
 }

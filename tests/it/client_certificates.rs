@@ -7,8 +7,8 @@ use std::process::{Child, Command, Stdio};
 
 use http_concurrent::client::{FetchError, Settings, Trust};
 use rcgen::{
-    BasicConstraints, Certificate, CertificateParams, ExtendedKeyUsagePurpose, IsCa, Issuer,
-    KeyPair, date_time_ymd,
+    BasicConstraints, Certificate, CertificateParams, DnType, ExtendedKeyUsagePurpose, IsCa,
+    Issuer, KeyPair, date_time_ymd,
 };
 
 use crate::support::client::run;
@@ -25,7 +25,10 @@ fn authority(names: &[&str]) -> CertificateParams {
 
 fn leaf(names: &[&str]) -> CertificateParams {
     let names: Vec<_> = names.iter().map(|name| (*name).to_owned()).collect();
-    CertificateParams::new(names).unwrap()
+    let subject = names.join(" ");
+    let mut parameters = CertificateParams::new(names).unwrap();
+    parameters.distinguished_name.push(DnType::CommonName, subject);
+    parameters
 }
 
 fn self_signed(parameters: &CertificateParams) -> (Certificate, KeyPair) {
@@ -35,10 +38,18 @@ fn self_signed(parameters: &CertificateParams) -> (Certificate, KeyPair) {
 
 /// A certificate that an authority signed, and the authority's own.
 fn issued(parameters: &CertificateParams) -> ((Certificate, KeyPair), Certificate) {
-    let (of_authority, key_of_authority) = self_signed(&authority(&["authority.example"]));
-    let issuer = Issuer::new(authority(&["authority.example"]), key_of_authority);
+    issued_by(authority(&["authority.example"]), parameters)
+}
+
+/// A certificate that another one's key signed, whether it may or not, and that other one.
+fn issued_by(
+    signer: CertificateParams,
+    parameters: &CertificateParams,
+) -> ((Certificate, KeyPair), Certificate) {
+    let (of_signer, key_of_signer) = self_signed(&signer);
     let key = KeyPair::generate().unwrap();
-    ((parameters.signed_by(&key, &issuer).unwrap(), key), of_authority)
+    let certificate = parameters.signed_by(&key, &Issuer::new(signer, key_of_signer)).unwrap();
+    ((certificate, key), of_signer)
 }
 
 /// Fetches from a server under this certificate and key, with nothing trusted but `trusted`.
@@ -118,6 +129,28 @@ fn an_authority_vouches_for_what_it_signed_and_another_does_not() {
     let (other, _) = self_signed(&authority(&["localhost"]));
     fetched(&presented, &[&other, &of_authority]).assert_success();
     assert_refused(fetched(&presented, &[&other]), "");
+}
+
+#[test]
+fn a_certificate_that_may_not_sign_others_vouches_for_none() {
+    let mut outdated = authority(&["authority.example"]);
+    (outdated.not_before, outdated.not_after) =
+        (date_time_ymd(1990, 1, 1), date_time_ymd(2000, 1, 1));
+    for signer in [leaf(&["localhost"]), outdated] {
+        let (presented, of_signer) = issued_by(signer, &leaf(&["localhost"]));
+        let (other, _) = self_signed(&authority(&["other.example"]));
+        for trusted in [&[&of_signer][..], &[&other, &of_signer]] {
+            assert_refused(fetched(&presented, trusted), "UnknownIssuer");
+        }
+    }
+}
+
+#[test]
+fn a_self_signed_certificate_that_is_not_trusted_has_an_unknown_issuer() {
+    let (other, _) = self_signed(&authority(&["example.org"]));
+    for parameters in [authority(&["localhost"]), leaf(&["localhost"])] {
+        assert_refused(fetched(&self_signed(&parameters), &[&other]), "UnknownIssuer");
+    }
 }
 
 /// A server of `OpenSSL`'s; it is killed when dropped.
