@@ -292,9 +292,10 @@ impl Place {
                 }
                 return Ok(());
             }
-            // No hard links, or not of this file (link(2)).
-            Err(Errno::PERM | Errno::OPNOTSUPP | Errno::NOSYS | Errno::INVAL | Errno::MLINK) => {}
-            Err(error) => return Err(error),
+            Err(Errno::EXIST) => return Err(Errno::EXIST),
+            // There are no hard links, or not of this file, or they are forbidden (link(2)). If something
+            // else is wrong, the next way fails as well, and says so.
+            Err(_) => {}
         }
         target.reserve_and_replace((from, name))
     }
