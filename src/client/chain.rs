@@ -11,7 +11,7 @@ use url::{Origin, Url};
 
 use super::cookies::CookieJar;
 use super::credentials::Credentials;
-use super::job::is_supported;
+use super::job::{is_supported, without_credentials};
 use super::request::{Asked, Request};
 use super::settings::Downgrade;
 use super::{FetchError, Job, zone};
@@ -61,12 +61,12 @@ impl<'j> Chain<'j> {
         downgrade: Downgrade,
         now: SystemTime,
     ) -> Result<Option<&Url>, FetchError> {
-        let Some(mut target) = redirect_target(self.url(), head, downgrade)? else {
+        let Some((target, credentials)) = redirect_target(self.url(), head, downgrade)? else {
             return Ok(None);
         };
         let url = self.redirected_to.as_ref().unwrap_or(&self.job.url);
         self.cookies.store(url, &head.fields(), now);
-        if let Some(credentials) = Credentials::take_from(&mut target) {
+        if let Some(credentials) = credentials {
             self.credentials = Some((target.origin(), credentials));
         }
         log::debug!("{url} redirects to {target}");
@@ -74,13 +74,14 @@ impl<'j> Chain<'j> {
     }
 }
 
-/// Where the answer sends the client; `None` where it is no redirect (RFC 9110 §15.4). `300` names
-/// several places and `304` none, so neither is one.
+/// Where the answer sends the client, and with which credentials; `None` where it is no redirect
+/// (RFC 9110 §15.4). `300` names several places and `304` none, so neither is one. No error shows
+/// credentials.
 fn redirect_target(
     url: &Url,
     head: &ResponseHead,
     downgrade: Downgrade,
-) -> Result<Option<Url>, FetchError> {
+) -> Result<Option<(Url, Option<Credentials>)>, FetchError> {
     let status = head.status();
     if !matches!(
         status,
@@ -94,11 +95,13 @@ fn redirect_target(
     }
     // Servers send UTF-8 as it is, which a URL holds percent-encoded.
     let text = |location: &[u8]| Box::<str>::from(percent_encode(location, CONTROLS).to_string());
+    let shown = |location: &[u8]| without_credentials(&text(location)).into();
     let place = |location: &[u8]| {
         url.join(&text(location)).map(|mut target| {
             target.set_fragment(None);
             zone::carry_over(url, &mut target);
-            target
+            let credentials = Credentials::take_from(&mut target);
+            (target, credentials)
         })
     };
     let fields = head.fields();
@@ -107,18 +110,20 @@ fn redirect_target(
     let target = place(location);
     // The same place twice is one.
     if let Some(other) = locations.find(|other| *other != location && place(other) != target) {
-        let places = [text(location), text(other)].into();
+        let places = [shown(location), shown(other)].into();
         return Err(FetchError::Locations { status, places });
     }
     match target {
-        Ok(target) if !is_supported(&target) => Err(FetchError::LocationScheme(Box::new(target))),
-        Ok(target)
+        Ok((target, _)) if !is_supported(&target) => {
+            Err(FetchError::LocationScheme(Box::new(target)))
+        }
+        Ok((target, _))
             if (url.scheme(), target.scheme()) == ("https", "http")
                 && downgrade == Downgrade::Refuse =>
         {
             Err(FetchError::Downgrade(Box::new(target)))
         }
         Ok(target) => Ok(Some(target)),
-        Err(error) => Err(FetchError::Location { location: text(location), error }),
+        Err(error) => Err(FetchError::Location { location: shown(location), error }),
     }
 }

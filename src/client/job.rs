@@ -248,15 +248,16 @@ fn begins_url(word: &str) -> bool {
     })
 }
 
-/// What was given for a URL, without the user names and passwords in it.
-fn without_credentials(text: &str) -> String {
-    let mut parts = text.split("://");
+/// What was given for a URL or a reference, without the user names and passwords in it.
+pub(super) fn without_credentials(text: &str) -> String {
+    let mut parts = text.split("//");
     let mut shown = parts.next().unwrap_or_default().to_owned();
     for part in parts {
+        let is_authority = shown.is_empty() || shown.ends_with(':');
         let ends = |character: char| "/?#\\".contains(character) || character.is_whitespace();
         let (authority, rest) = part.split_at(part.find(ends).unwrap_or(part.len()));
-        let host = authority.rsplit('@').next().unwrap_or_default();
-        shown.extend(["://", host, rest]);
+        let host = authority.rsplit('@').next().filter(|_| is_authority).unwrap_or(authority);
+        shown.extend(["//", host, rest]);
     }
     shown
 }

@@ -70,6 +70,22 @@ fn a_redirect_to_nowhere_is_a_failure() {
 }
 
 #[test]
+fn no_message_shows_the_password_of_a_location() {
+    for locations in [
+        &["http://user:secret@a/1", "http://user:secret@a/2"][..],
+        &["http://user:secret@a/", "http://a/"],
+        &["http://user:secret@[bad"],
+        &["ftp://user:secret@a/"],
+        &["//user:secret@a:99999/"],
+    ] {
+        let fields = locations.iter().flat_map(|location| ["Location: ", *location, "\r\n"]);
+        let fields: String = fields.collect();
+        let error = fetch_once(answer("302 Found", &fields, "")).into_failure();
+        assert!(!format!("{error} {error:?}").contains("secret"), "{error} {error:?}");
+    }
+}
+
+#[test]
 fn the_same_place_named_twice_is_one() {
     let server = Scripted::start(|peer| {
         while let Some(head) = peer.read_head() {
