@@ -2,7 +2,7 @@
 //!
 //! ```text
 //! part there? ─▶ request ─▶ head ─┬─ redirect ─▶ request (at most 20 times)
-//!                  ▲              ├─ 206, the rest that was asked for ─▶ body ─▶ behind the part
+//!                  ▲              ├─ 206, of the rest that was asked for ─▶ body ─▶ behind the part
 //!                  │              ├─ 416, and nothing is missing ─▶ file
 //!                  └──── anew ────┼─ 206 or 416, but not for this part
 //!                                 ├─ 200 or 203 ─▶ body ─▶ file
@@ -25,13 +25,13 @@ use super::exchange::{Answer, Exchanger, asked_wait, framing};
 use super::naming::FinalNames;
 use super::part::{self, Completed, Completion, Found, PART_SUFFIX, PartFile};
 use super::request::Asked;
-use super::resume::{Notes, last_modified};
+use super::resume::{Brought, Notes, last_modified};
 use super::settings::{Compression, Content, Digest, Partial, Settings};
 use super::split::SplitFile;
 use super::split_files::SplitFiles;
 use super::{Arrival, Existing, FetchError, Job, Observer, Phases, Saved};
 use crate::http::{Framing, ResponseHead, Status};
-use crate::net::Body;
+use crate::net::{Body, BodyError};
 
 /// What all fetches of a run have in common beside the network.
 pub(super) struct Work<'r> {
@@ -73,9 +73,10 @@ pub(super) enum Worth {
         framing: Framing,
         codings: Codings,
     },
-    /// What is missing; with it, so much will be there.
+    /// What is missing, or the beginning of that: with it the part ends here, of so much in all.
     Rest {
         framing: Framing,
+        end: u64,
         total: u64,
     },
     NothingMissing,
@@ -217,15 +218,17 @@ impl<'r> Fetcher<'r> {
     ) -> Result<Saved, FetchError> {
         let settings = self.work.settings;
         let mut codings = Codings::default();
-        let (framing, total) = match *worth {
+        let (framing, end, total) = match *worth {
             Worth::Whole { framing, codings: undone } => {
                 codings = undone;
                 // How long the content is before it is coded, nobody says.
-                (framing, length_of(framing).filter(|_| codings.is_empty()))
+                let length = length_of(framing).filter(|_| codings.is_empty());
+                (framing, length, length)
             }
-            Worth::Rest { framing, total } => (framing, Some(total)),
+            Worth::Rest { framing, end, total } => (framing, Some(end), Some(total)),
             Worth::NothingMissing | Worth::Anew => {
-                (Framing::Length(0), found.as_ref().map(|found| found.bytes))
+                let length = found.as_ref().map(|found| found.bytes);
+                (Framing::Length(0), length, length)
             }
         };
         let continued_from = found.as_ref().map_or(0, |found| found.bytes);
@@ -259,6 +262,9 @@ impl<'r> Fetcher<'r> {
             let mut body = Body::of_response(framing);
             while let Some(piece) = self.exchanger.next_piece(&mut answer, &mut body)? {
                 let length = piece.len();
+                if end.is_some_and(|end| part.bytes() + length as u64 > end) {
+                    return Err(FetchError::Partial);
+                }
                 part.write(piece, body.is_complete())?;
                 record.received += length as u64;
                 if part.can_be_continued() {
@@ -272,8 +278,9 @@ impl<'r> Fetcher<'r> {
             let mut sink = Decoded { index, record, observer, write };
             self.exchanger.receive_coded(&mut answer, (framing, codings), &mut sink)?;
         }
-        if total.is_some_and(|total| total != part.bytes()) {
-            return Err(FetchError::Partial);
+        if total.is_some_and(|total| part.bytes() < total) {
+            let truncated = BodyError::Truncated { received: part.bytes(), declared: total };
+            return Err(FetchError::Body(truncated));
         }
         let modified = last_modified(&answer.head.fields());
         let status = answer.head.status();
@@ -375,12 +382,12 @@ pub(super) fn worth(
         }
         (Status::PARTIAL_CONTENT, Some(found)) => {
             let framing = framing(head)?;
-            Ok(match found.notes.rest_length(&fields, found.bytes, None) {
-                Some(length) if is_as_it_is_saved(head, names) => {
-                    if length_of(framing).is_some_and(|declared| declared != length) {
+            Ok(match found.notes.brought(&fields, found.bytes, None) {
+                Some(Brought { bytes, total }) if is_as_it_is_saved(head, names) => {
+                    if length_of(framing).is_some_and(|declared| declared != bytes) {
                         return Ok(Worth::Anew);
                     }
-                    Worth::Rest { framing, total: found.bytes + length }
+                    Worth::Rest { framing, end: found.bytes + bytes, total }
                 }
                 _ => Worth::Anew,
             })

@@ -1,7 +1,7 @@
 //! Fetching a file that is split: what its leader does, and what a helper does.
 //!
-//! How the file is divided is the business of `split`; here the pieces are asked for and received. A
-//! piece counts only as exactly the range that was asked for, of the version that the part is of.
+//! How the file is divided is the business of `split`; here the pieces are asked for and received. An
+//! answer counts only as the range that was asked for, or its beginning, of the version that the part is of.
 
 use std::sync::Arc;
 use std::time::SystemTime;
@@ -26,6 +26,9 @@ struct Finish<'n> {
     modified: Option<SystemTime>,
     places: Places<'n>,
 }
+
+/// An answer that brings so many bytes of a piece.
+type Bringing<'r> = (Answer<'r>, Framing, u64);
 
 impl<'r> Fetcher<'r> {
     /// Whether an answer's content is worth several connections.
@@ -86,21 +89,19 @@ impl<'r> Fetcher<'r> {
             finish = Some(self.finish_by(job, &answer.head));
             let taken = split.take().expect("nobody else knows of it yet");
             self.work.splits.add(split);
-            let framing = Framing::Length(split.total);
-            record.received += self.receive_piece(split, &taken, answer, framing, Role::Leader)?;
+            let whole = (answer, Framing::Length(split.total), split.total);
+            record.received += self.receive_piece(split, &taken, whole, Role::Leader)?;
         }
         loop {
             if let Some(reason) = self.exchanger.network.connector.stop.reason() {
                 return Err(reason.into());
             }
             if let Some(taken) = split.take() {
-                let Some((answer, framing)) = self.ask_for_piece(job, split, &taken, record)?
-                else {
+                let Some(bringing) = self.ask_for_piece(job, split, &taken, record)? else {
                     return Ok(None);
                 };
-                finish.get_or_insert_with(|| self.finish_by(job, &answer.head));
-                record.received +=
-                    self.receive_piece(split, &taken, answer, framing, Role::Leader)?;
+                finish.get_or_insert_with(|| self.finish_by(job, &bringing.0.head));
+                record.received += self.receive_piece(split, &taken, bringing, Role::Leader)?;
             } else if split.missing_bytes() == 0 {
                 return Ok(Some(finish.unwrap_or_else(|| Finish {
                     status: Status::PARTIAL_CONTENT,
@@ -128,8 +129,8 @@ impl<'r> Fetcher<'r> {
         let mut record = Record::default();
         while let Some(taken) = split.take() {
             let brought = match self.ask_for_piece(job, split, &taken, &mut record) {
-                Ok(Some((answer, framing))) => {
-                    self.receive_piece(split, &taken, answer, framing, Role::Helper).map(|_| true)
+                Ok(Some(bringing)) => {
+                    self.receive_piece(split, &taken, bringing, Role::Helper).map(|_| true)
                 }
                 Ok(None) => {
                     split.refuse_help();
@@ -150,14 +151,14 @@ impl<'r> Fetcher<'r> {
         }
     }
 
-    /// Asks for a piece; `None` if something else comes.
+    /// Asks for a piece; `None` if something else comes than its beginning.
     fn ask_for_piece(
         &mut self,
         job: &Job,
         split: &SplitFile,
         taken: &Taken<'_>,
         record: &mut Record,
-    ) -> Result<Option<(Answer<'r>, Framing)>, FetchError> {
+    ) -> Result<Option<Bringing<'r>>, FetchError> {
         let (first, last) = taken.range();
         let validator = &split.notes().validator;
         let answer =
@@ -170,17 +171,17 @@ impl<'r> Fetcher<'r> {
             let error = FetchError::Status { status, retry_after: None };
             return Err(self.refused(answer, error));
         }
-        let length = split.notes().rest_length(&fields, first, Some(last));
         let framing = framing(&answer.head)?;
         let names = Names { job, redirected_to: record.redirected_to.as_deref() };
-        let fits = status == Status::PARTIAL_CONTENT
-            && is_as_it_is_saved(&answer.head, names)
-            && length.is_some()
-            && length_of(framing).is_none_or(|declared| Some(declared) == length);
-        if fits {
+        let brought = split.notes().brought(&fields, first, Some(last)).filter(|brought| {
+            status == Status::PARTIAL_CONTENT
+                && is_as_it_is_saved(&answer.head, names)
+                && length_of(framing).is_none_or(|declared| declared == brought.bytes)
+        });
+        Ok(brought.map(|brought| {
             split.ranges_are_honoured();
-        }
-        Ok(fits.then_some((answer, framing)))
+            (answer, framing, brought.bytes)
+        }))
     }
 
     /// Receives a piece into its place, and says how much came.
@@ -188,21 +189,22 @@ impl<'r> Fetcher<'r> {
         &mut self,
         split: &SplitFile,
         taken: &Taken<'_>,
-        mut answer: Answer<'r>,
-        framing: Framing,
+        (mut answer, framing, bytes): Bringing<'r>,
         role: Role,
     ) -> Result<u64, FetchError> {
-        let (first, last) = taken.range();
         let (mut body, mut received) = (Body::of_response(framing), 0);
         loop {
             let Some(content) = self.exchanger.next_piece(&mut answer, &mut body)? else {
-                // What was asked for is there. The piece has grown since, by one that nobody brought and
-                // this answer does not reach into: that has to be asked for.
-                if received > last - first {
+                // What is still missing of the piece has to be asked for: it was not sent, or the piece has
+                // grown since, by one that nobody brought.
+                if received == bytes {
                     break;
                 }
                 return Err(FetchError::Partial);
             };
+            if received + content.len() as u64 > bytes {
+                return Err(FetchError::Partial);
+            }
             received += content.len() as u64;
             self.work.observer.received(split.index, content.len());
             if !taken.write(content, role)? {

@@ -94,22 +94,23 @@ impl Notes {
         Rest { first: have, last: None, validator: &self.validator }
     }
 
-    /// How long the content of a 206 is that brings exactly the rest that was asked for, of the version
-    /// that was asked for; `None` if it brings anything else.
-    pub(super) fn rest_length(
+    /// What a 206 brings of the bytes from `first` on that were asked for, up to `last` or to the end, of the
+    /// version that was asked for; `None` if it brings anything else. It may be less than what was asked for
+    /// (RFC 9110 §15.3.7).
+    pub(super) fn brought(
         &self,
         fields: &Fields<'_>,
         first: u64,
         last: Option<u64>,
-    ) -> Option<u64> {
+    ) -> Option<Brought> {
         let value = fields.only("Content-Range").and_then(ContentRange::parse)?;
         let ContentRange::Satisfied { range, complete_length } = value else { return None };
-        let length = self.length.or(complete_length)?;
+        let total = self.length.or(complete_length)?;
         let fits = range.first == first
-            && complete_length.is_none_or(|complete| complete == length)
-            && Some(range.last) == last.or(length.checked_sub(1))
+            && complete_length.is_none_or(|complete| complete == total)
+            && range.last < last.map_or(total, |last| last + 1)
             && !self.validator.contradicts(fields);
-        fits.then(|| range.length())
+        fits.then(|| Brought { bytes: range.length(), total })
     }
 
     /// Whether a 416 says that the `have` bytes that are there are all there are.
@@ -119,6 +120,14 @@ impl Notes {
             && self.length.is_none_or(|length| length == have)
             && !self.validator.contradicts(fields)
     }
+}
+
+/// What an answer brings.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Brought {
+    pub(super) bytes: u64,
+    /// How long the whole representation is.
+    pub(super) total: u64,
 }
 
 /// The part of a representation that is asked for.
@@ -174,19 +183,21 @@ mod tests {
             (&["Content-Range: bytes 4-9/10", "ETag: W/\"x\""], false),
             (&["Content-Range: bytes 3-9/10"], false),
             (&["Content-Range: bytes 5-9/10"], false),
-            (&["Content-Range: bytes 4-8/10"], false),
+            (&["Content-Range: bytes 4-8/10"], true),
+            (&["Content-Range: bytes 4-10/*"], false),
             (&["Content-Range: bytes 4-9/11"], false),
             (&["Content-Range: bytes 4-10/11"], false),
             (&["Content-Range: bytes */10"], false),
             (&["Content-Range: bytes 4-9/10", "Content-Range: bytes 4-9/10"], false),
             (&["X: y"], false),
         ] {
-            let found = with_fields(lines, |fields| notes().rest_length(fields, 4, None).is_some());
+            let found = with_fields(lines, |fields| notes().brought(fields, 4, None).is_some());
             assert_eq!(found, accepted, "{lines:?}");
         }
         with_fields(&["Content-Range: bytes 4-5/10"], |fields| {
-            assert_eq!(notes().rest_length(fields, 4, Some(5)), Some(2));
-            assert_eq!(notes().rest_length(fields, 4, Some(6)), None);
+            assert_eq!(notes().brought(fields, 4, Some(5)), Some(Brought { bytes: 2, total: 10 }));
+            assert_eq!(notes().brought(fields, 4, Some(6)), Some(Brought { bytes: 2, total: 10 }));
+            assert_eq!(notes().brought(fields, 4, Some(4)), None);
         });
     }
 

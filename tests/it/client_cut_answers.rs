@@ -145,6 +145,61 @@ fn a_server_that_honours_ranges_and_cuts_each_answer_completes_a_file_of_any_len
     }
 }
 
+/// A whole answer with the first `CUT` bytes of the range that is asked for, every other time chunked.
+fn beginning_of_range(head: &str, number: usize, content: &[u8]) -> Vec<u8> {
+    let length = content.len();
+    let Some((first, last)) = range(head) else {
+        return answer("200 OK", &format!("ETag: {TAG}\r\n"), content);
+    };
+    let last = last.unwrap_or(length - 1).min(first + CUT - 1).min(length - 1);
+    let fields = format!("ETag: {TAG}\r\nContent-Range: bytes {first}-{last}/{length}\r\n");
+    let body = &content[first..=last];
+    if number.is_multiple_of(2) {
+        return answer("206 Partial Content", &fields, body);
+    }
+    let head = format!("HTTP/1.1 206 Partial\r\n{fields}Transfer-Encoding: chunked\r\n\r\n");
+    [format!("{head}{:x}\r\n", body.len()).as_bytes(), body, b"\r\n0\r\n\r\n"].concat()
+}
+
+#[test]
+fn a_server_that_sends_less_than_the_range_that_was_asked_for_completes_a_file() {
+    for (settings, length) in [(patient(1), LENGTH), (splitting(4), 4 << 20)] {
+        let content = pattern(length);
+        let copy = content.clone();
+        let count = AtomicUsize::new(0);
+        let server = Scripted::start(move |peer| {
+            if let Some(head) = peer.read_head() {
+                let number = count.fetch_add(1, Ordering::SeqCst);
+                let bytes = beginning_of_range(&head, number, &copy);
+                peer.send(if range(&head).is_some() { &bytes } else { cut(&bytes, CUT) });
+            }
+        });
+        let fetched = fetch_with(&settings, &[server.url("/file")]);
+        fetched.assert_success();
+        assert!(fetched.content("file") == content);
+        let whole = server.heads().iter().filter(|head| range(head).is_none()).count();
+        assert_eq!(whole, 1, "nothing comes twice");
+    }
+}
+
+#[test]
+fn what_goes_beyond_the_range_that_it_is_said_to_be_is_not_kept() {
+    let server = cutting(|head, _| {
+        if range(head).is_none() {
+            return whole(TAG);
+        }
+        let fields = format!(
+            "HTTP/1.1 206 Partial\r\nETag: {TAG}\r\nTransfer-Encoding: chunked\r\n\
+             Content-Range: bytes {CUT}-{}/{LENGTH}\r\n\r\n",
+            CUT + 9
+        );
+        [&*fields, "b\r\n01234567890\r\n0\r\n\r\n"].concat().into()
+    });
+    let fetched = fetch_with(&patient(1), &[server.url("/file")]);
+    assert!(matches!(fetched.run.outcomes[0].result, Err(FetchError::Partial)));
+    assert!(fetched.content("file.part") == pattern(CUT));
+}
+
 #[test]
 fn a_split_file_that_is_begun_anew_again_and_again_comes_to_an_end() {
     const LARGE: usize = 8 << 20;
