@@ -55,7 +55,8 @@ pub(super) struct Record {
     pub(super) redirected_to: Option<Box<Url>>,
     /// Content that came over the network.
     pub(super) received: u64,
-    /// The most of the file that was there at any time, of what is kept from attempt to attempt.
+    /// The most of the file that was there at any time, of what these attempts brought or continued, and
+    /// kept. A part that an earlier run left and none of them could continue is not in their way.
     pub(super) furthest_bytes: u64,
 }
 
@@ -110,9 +111,6 @@ impl<'r> Fetcher<'r> {
             && let Some(saved) = self.lead(job, &split, None, record)?
         {
             return Ok(saved);
-        }
-        if let Some(found) = &found {
-            record.keeps(found.bytes);
         }
         let mut whole = self.asked_of(job);
         loop {

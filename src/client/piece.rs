@@ -50,13 +50,12 @@ impl<'r> Fetcher<'r> {
         record: &mut Record,
     ) -> Result<Option<Saved>, FetchError> {
         let before = split.covered_bytes();
-        record.keeps(before);
         let helped_before = split.helped_bytes();
         let led = self.lead_to_end(job, split, first, record);
         let helped = split.helped_bytes() - helped_before;
         record.received += helped;
-        record.keeps(split.covered_bytes());
-        let Some(finish) = led? else {
+        let led = led.inspect_err(|_| record.keeps(split.covered_bytes()))?;
+        let Some(finish) = led else {
             self.work.splits.give_up(split.index);
             split.refuse_help();
             forget(split.place());

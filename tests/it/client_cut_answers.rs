@@ -127,6 +127,31 @@ fn a_part_of_an_earlier_run_is_where_progress_begins() {
 }
 
 #[test]
+fn a_longer_part_of_an_older_version_is_not_in_the_way() {
+    const OLDER: usize = 4 << 20;
+    let content = pattern(3 << 20);
+    // In one piece, and of a file that was split.
+    for missing in ["", r#","missing":[[4194300,4194303]]"#] {
+        let copy = content.clone();
+        let server = Scripted::start(move |peer| {
+            if let Some(head) = peer.read_head() {
+                peer.send(cut(&ranged(&head, TAG, &copy), 1 << 19));
+            }
+        });
+        let directory = tempfile::tempdir().unwrap();
+        fs::write(directory.path().join("file.part"), pattern(OLDER)).unwrap();
+        let notes = format!(
+            r#"{{"url":"{}","validator":{{"tag":"\"v0\""}},"length":{OLDER}{missing}}}"#,
+            server.url("/file")
+        );
+        fs::write(directory.path().join("file.part.json"), notes).unwrap();
+        let fetched = fetch_into(directory, &patient(1), &[server.url("/file")]);
+        fetched.assert_success();
+        assert!(fetched.content("file") == content, "{missing}");
+    }
+}
+
+#[test]
 fn a_server_that_honours_ranges_and_cuts_each_answer_completes_a_file_of_any_length() {
     for step in [1000, 65_535, 65_536] {
         let content = pattern(200 * step.min(1000) + step);
