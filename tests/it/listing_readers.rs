@@ -16,7 +16,7 @@ use crate::support::server::TestServer;
 use crate::support::wait_until;
 
 /// Names that these programs can show, each of them in need of care.
-const NAMES: [&str; 16] = [
+const NAMES: [&str; 24] = [
     "plain.txt",
     "two words.txt",
     " blank in front",
@@ -26,6 +26,14 @@ const NAMES: [&str; 16] = [
     "-dash",
     "_under (score) [1]",
     "hash#percent%41.txt",
+    "c++ and a+b=c.txt",
+    "+plus",
+    "@scope",
+    "(par) [1]",
+    "!bang, $cash; *star",
+    "=50%",
+    "~tilde",
+    "a%2Bb",
     "what?.txt",
     "a&b;c=d",
     "it's \"quoted\"",
@@ -179,7 +187,7 @@ fn httpdirfs_mounts_a_listing_as_a_directory() {
     fill(server.root());
     let mount = Mount::of(&server);
     // It drops names that begin with a mark that is not encoded.
-    let expected = NAMES.iter().filter(|name| !name.starts_with(['-', '_']));
+    let expected = NAMES.iter().filter(|name| !name.starts_with(['-', '_', '~']));
     let expected: Vec<String> = expected.map(|name| (*name).to_owned()).collect();
     let with_directory = [expected.clone(), vec!["two films".to_owned()]].concat();
     assert_eq!(mount.names(""), sorted(with_directory));
@@ -191,14 +199,14 @@ fn httpdirfs_mounts_a_listing_as_a_directory() {
     }
 }
 
-/// What Kodi takes for an entry (`HTTPDirectory.cpp`): a link whose decoded reference is its text, or
-/// begins with it where that ends in `..>`.
+/// What Kodi takes for an entry (`HTTPDirectory.cpp`): a link whose reference, decoded with `+` as a blank,
+/// is its text, or begins with it where that ends in `..>`.
 const KODI: &str = r#"
 import html, re, sys, urllib.parse
 link = re.compile(r'<a href="([^"]*)"[^>]*>\s*(.*?)\s*</a>(.+?)(?=<a|</tr|$)', re.IGNORECASE)
 for href, text, _ in link.findall(sys.stdin.buffer.read().decode()):
     name = html.unescape(text.strip()).removesuffix("/")
-    target = urllib.parse.unquote(href.removeprefix("/").split("?")[0].removesuffix("/"))
+    target = urllib.parse.unquote_plus(href.removeprefix("/").split("?")[0].removesuffix("/"))
     if name == target and name != "..":
         print(target + "/" * href.endswith("/"))
 "#;
