@@ -6,6 +6,7 @@ use std::path::Path;
 
 use rustix::process::Signal;
 
+use crate::support::bindfs::Bound;
 use crate::support::conversation::{Conversation, Reply};
 use crate::support::program::ServerProgram;
 use crate::support::wait_until;
@@ -118,4 +119,22 @@ fn what_is_no_directory_any_more_is_not_served() {
     fs::remove_file(&public).unwrap();
     fs::rename(tree.path().join("old"), &public).unwrap();
     assert_eq!(conversation.get("/a.txt").text(), "first");
+}
+
+/// bindfs gives the inode number of a directory to the next one although the first is open, where the file
+/// system behind it does.
+#[test]
+#[ignore = "needs bindfs"]
+fn a_directory_that_is_remade_with_its_old_inode_number_is_served_anew() {
+    let bound = Bound::mount(&[]);
+    let public = bound.shown().join("public");
+    make(&public, "0");
+    let server = ServerProgram::start(&bound.shown(), &["-p", "0", "--root", "public"]);
+    for round in 0..3 {
+        let content = round.to_string();
+        wait_for(&server, "/a.txt", &content);
+        fs::remove_dir_all(&public).unwrap();
+        make(&public, &(round + 1).to_string());
+    }
+    wait_for(&server, "/a.txt", "3");
 }

@@ -29,7 +29,7 @@ const RACES: usize = 4;
 #[derive(Debug)]
 pub struct Root {
     directory: OwnedFd,
-    /// Device and inode, which are not those of another directory while this one is open.
+    /// Device and inode. On local file systems no other directory has them while this one is open.
     identity: (u64, u64),
     resolution: Resolution,
 }
@@ -61,7 +61,7 @@ impl Root {
         Ok(Self { directory, identity, resolution })
     }
 
-    /// Whether this is the metadata of the same directory.
+    /// Whether this is the metadata of the same directory, as far as device and inode tell.
     pub(super) fn is(&self, stat: &Stat) -> bool {
         self.identity == identity(stat)
     }

@@ -2,8 +2,11 @@
 //!
 //! Site generators remove and remake the directory that is served, and releases are switched by a
 //! symbolic link. So it is the path that is served, not the directory that it named at the start: the path
-//! is looked at again now and then, when something is not found, and for each request while it names no
-//! directory. Whoever has the directory that it named before may go on with it.
+//! is opened anew once a second, at once when something is not found and the path names another directory,
+//! and for each request while it names none. Requests that began before go on with the directory of then.
+//!
+//! It is opened anew even if device and inode are those of the open directory: FUSE and network file systems
+//! may give them to another directory although the first is still open.
 
 use std::io;
 use std::path::{Path, PathBuf};
@@ -27,8 +30,8 @@ pub(super) struct RootPath {
     /// `None` while it names no directory that can be served.
     named: RwLock<Option<Arc<Root>>>,
     opened_at: Instant,
-    /// When the path was last looked at, in milliseconds since `opened_at`.
-    looked_at: AtomicU64,
+    /// When the path was last opened because it was time, in milliseconds since `opened_at`.
+    renewed_at: AtomicU64,
 }
 
 impl RootPath {
@@ -44,7 +47,7 @@ impl RootPath {
             links,
             named: RwLock::new(Some(Arc::new(root))),
             opened_at: Instant::now(),
-            looked_at: AtomicU64::new(0),
+            renewed_at: AtomicU64::new(0),
         })
     }
 
@@ -56,48 +59,46 @@ impl RootPath {
         match self.named() {
             Some(root) if !self.is_due(now) => Ok(root),
             _ => {
-                self.look();
+                self.reopen();
                 self.named().ok_or(Absence::NoRoot)
             }
         }
     }
 
-    /// The directory that the path names now, if that is another one than `before`.
+    /// The directory that the path names now, if that is another one than `before`, as far as device and
+    /// inode tell.
     ///
     /// # Errors
     /// [`Absence::NoRoot`]: it names none.
-    pub(super) fn changed_from(&self, before: &Arc<Root>) -> Result<Option<Arc<Root>>, Absence> {
-        self.look();
+    pub(super) fn changed_from(&self, before: &Root) -> Result<Option<Arc<Root>>, Absence> {
+        if fs::stat(&self.path).is_ok_and(|stat| before.is(&stat)) {
+            return Ok(None);
+        }
+        self.reopen();
         let root = self.named().ok_or(Absence::NoRoot)?;
-        Ok((!Arc::ptr_eq(&root, before)).then_some(root))
+        Ok((!root.is_same(before)).then_some(root))
     }
 
     fn named(&self) -> Option<Arc<Root>> {
         self.named.read().unwrap_or_else(PoisonError::into_inner).clone()
     }
 
-    /// Whether it is time to look again; true for one of those who ask at the same time, so that a file
-    /// system that does not answer holds up no other.
+    /// Whether it is time to open the path anew; true for one of those who ask at the same time, so that a
+    /// file system that does not answer holds up no other.
     fn is_due(&self, now: Instant) -> bool {
         let now = now.saturating_duration_since(self.opened_at).as_millis();
         let now = u64::try_from(now).unwrap_or(u64::MAX);
-        let last = self.looked_at.load(Ordering::Relaxed);
+        let last = self.renewed_at.load(Ordering::Relaxed);
         u128::from(now.saturating_sub(last)) >= MAX_AGE.as_millis()
             && self
-                .looked_at
+                .renewed_at
                 .compare_exchange(last, now, Ordering::Relaxed, Ordering::Relaxed)
                 .is_ok()
     }
 
-    /// Looks at the path, and opens the directory that it names if that is another one.
-    fn look(&self) {
-        let found = fs::stat(&self.path).map_err(io::Error::from);
-        if let (Ok(stat), Some(root)) = (&found, self.named())
-            && root.is(stat)
-        {
-            return;
-        }
-        let opened = found.and_then(|_| Root::open(&self.path, self.links));
+    /// Opens the directory that the path names now.
+    fn reopen(&self) {
+        let opened = Root::open(&self.path, self.links);
         let is_short = |error: &io::Error| {
             matches!(
                 Errno::from_io_error(error),
@@ -111,10 +112,14 @@ impl RootPath {
         let mut named = self.named.write().unwrap_or_else(PoisonError::into_inner);
         let path = self.path.display();
         match (&*named, opened) {
-            (Some(before), Ok(root)) if before.is_same(&root) => {}
-            (before, Ok(root)) => {
-                let what = if before.is_some() { "another directory" } else { "a directory again" };
-                log::info!("{path} is {what}, which is served from now on");
+            (Some(before), Ok(root)) => {
+                if !before.is_same(&root) {
+                    log::info!("{path} is another directory, which is served from now on");
+                }
+                *named = Some(Arc::new(root));
+            }
+            (None, Ok(root)) => {
+                log::info!("{path} is a directory again, which is served from now on");
                 *named = Some(Arc::new(root));
             }
             (Some(_), Err(error)) => {
@@ -131,7 +136,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_path_is_looked_at_once_in_a_while() {
+    fn the_path_is_opened_anew_once_in_a_while() {
         let tree = tempfile::tempdir().unwrap();
         let path = RootPath::open(tree.path(), SymbolicLinks::Confined).unwrap();
         let at = |milliseconds| path.opened_at + Duration::from_millis(milliseconds);
@@ -140,10 +145,13 @@ mod tests {
         {
             assert_eq!(path.is_due(at(milliseconds)), expected, "{milliseconds} ms");
         }
+        let before = path.current(at(5000)).unwrap();
+        let after = path.current(at(6000)).unwrap();
+        assert!(!Arc::ptr_eq(&before, &after), "device and inode do not prove that it is the same");
     }
 
     #[test]
-    fn another_directory_is_served_once_the_path_is_looked_at() {
+    fn another_directory_is_served_once_the_path_is_opened() {
         let tree = tempfile::tempdir().unwrap();
         let root = tree.path().join("root");
         std::fs::create_dir(&root).unwrap();
@@ -151,15 +159,15 @@ mod tests {
         let first = path.current(path.opened_at).unwrap();
         assert!(path.changed_from(&first).unwrap().is_none(), "nothing has changed");
         std::fs::rename(&root, tree.path().join("old")).unwrap();
-        assert!(path.current(path.opened_at).is_ok(), "it is not looked at again so soon");
+        assert!(path.current(path.opened_at).is_ok(), "it is not opened again so soon");
         assert!(matches!(path.changed_from(&first), Err(Absence::NoRoot)));
         assert!(matches!(path.current(path.opened_at), Err(Absence::NoRoot)));
         std::fs::write(&root, "no directory").unwrap();
         assert!(matches!(path.current(path.opened_at), Err(Absence::NoRoot)));
         std::fs::remove_file(&root).unwrap();
         std::fs::create_dir(&root).unwrap();
-        let second = path.current(path.opened_at).expect("while there is none, each request looks");
+        let second = path.current(path.opened_at).expect("while there is none, each request tries");
         assert!(!second.is_same(&first));
-        assert!(path.changed_from(&first).unwrap().is_some_and(|root| Arc::ptr_eq(&root, &second)));
+        assert!(path.changed_from(&first).unwrap().is_some_and(|root| root.is_same(&second)));
     }
 }
