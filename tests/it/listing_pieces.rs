@@ -1,21 +1,27 @@
 //! Listings go out in pieces, and everyone who is sent the same directory shares what was read of it.
 
-use std::fs;
+use std::fs::{self, File};
 use std::io::Read as _;
-use std::path::Path;
+use std::path::{Path, PathBuf};
+use std::time::{Duration, UNIX_EPOCH};
 
 use crate::support::conversation::Conversation;
 use crate::support::program::ServerProgram;
 use crate::support::server::TestServer;
 
+/// Fewer than any file system allows a file.
+const NAMES_PER_FILE: usize = 10_000;
+
+fn entry(directory: &Path, index: usize) -> PathBuf {
+    directory.join(format!("number {index:06} of the files whose names are of middling length.txt"))
+}
+
 /// Makes so many entries in a new directory: a file under many names, which is quicker than many files.
 fn fill(directory: &Path, count: usize) {
-    /// Fewer than any file system allows a file.
-    const NAMES_PER_FILE: usize = 10_000;
     fs::create_dir(directory).unwrap();
     let mut original = directory.to_owned();
     for index in 0..count {
-        let path = directory.join(format!("a file with a number {index:06}.txt"));
+        let path = entry(directory, index);
         if index.is_multiple_of(NAMES_PER_FILE) {
             fs::write(&path, "x".repeat(index)).unwrap();
             original = path;
@@ -95,7 +101,8 @@ fn no_listing_is_older_than_its_request() {
     assert_eq!(reply.text().lines().count(), 20_000);
 }
 
-/// Each of the readers gets a state of the directory of its own, since that changes between them.
+/// Each of the readers gets a state of the directory of its own: between them an entry is added, and the
+/// times of all others change.
 #[test]
 fn slow_readers_of_a_large_directory_share_their_memory() {
     const ENTRIES: usize = 100_000;
@@ -108,6 +115,11 @@ fn slow_readers_of_a_large_directory_share_their_memory() {
     let before = server.resident_bytes();
     let mut readers = Vec::new();
     for index in 0..12 {
+        for original in (0..ENTRIES).step_by(NAMES_PER_FILE) {
+            let modified = UNIX_EPOCH + Duration::from_secs(index as u64);
+            let file = File::open(entry(&large, original)).unwrap();
+            file.set_modified(modified).unwrap();
+        }
         fs::write(large.join(format!("added {index}")), "").unwrap();
         let mut reader = Conversation::with_a_small_window(address);
         let (by, order) = (["name", "size", "date"][index % 3], ["asc", "desc"][index / 3 % 2]);

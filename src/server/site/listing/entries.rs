@@ -1,9 +1,10 @@
 //! The entries of one directory as they were at one moment, shared by everyone who is sent them.
 //!
 //! Owns how they are kept: compactly, sorted by name, in blocks. A reading of the same directory shares
-//! every block that has not changed with the reading before it, so that slow readers of a directory that
-//! changes meanwhile cost one block each rather than a copy of it all. Where a block ends is decided by the
-//! name of its last entry, so that an entry that comes or goes changes its own block alone.
+//! every block that has not changed with the reading before it, and the names of every block whose sizes or
+//! times alone have, so that slow readers of a directory that changes meanwhile do not cost a copy of it
+//! each. Where a block ends is decided by the name of its last entry, so that an entry that comes or goes
+//! changes its own block alone.
 
 use std::cmp::Ordering;
 use std::hash::{DefaultHasher, Hasher as _};
@@ -136,7 +137,7 @@ fn compare(a: (EntryKind, &[u8]), b: (EntryKind, &[u8])) -> Ordering {
 #[derive(Debug, PartialEq, Eq)]
 struct Block {
     /// One behind the other.
-    names: Box<[u8]>,
+    names: Arc<[u8]>,
     records: Box<[Record]>,
 }
 
@@ -177,13 +178,15 @@ impl Building<'_> {
         let first = self.records[0];
         let first_name = &self.names[..first.name_bytes as usize];
         let before = self.previous.and_then(|entries| entries.block_from(first.kind, first_name));
+        let before = before.filter(|block| *block.names == *self.names);
         let block = match before {
-            Some(block) if *block.records == self.records && *block.names == self.names => {
+            Some(block) if *block.records == *self.records => {
                 self.shared_blocks += 1;
                 Arc::clone(block)
             }
             _ => Arc::new(Block {
-                names: self.names.as_slice().into(),
+                names: before
+                    .map_or_else(|| self.names.as_slice().into(), |block| block.names.clone()),
                 records: self.records.as_slice().into(),
             }),
         };
@@ -364,6 +367,25 @@ mod tests {
             assert!(fresh <= 3, "{what}: {fresh}");
         }
         assert_eq!(numbered(0..0, Some(&first)).len(), 0);
+    }
+
+    #[test]
+    fn names_are_shared_where_only_sizes_and_times_changed() {
+        let entries_of = |length, previous| {
+            let mut unsorted = Unsorted::default();
+            for number in 0..1000 {
+                let name = format!("file {number}");
+                unsorted.push(Entry { length: Some(length), ..file(&name) });
+            }
+            unsorted.into_entries(previous)
+        };
+        let first = entries_of(1, None);
+        let second = entries_of(2, Some(&first));
+        assert_eq!(first.blocks.len(), second.blocks.len());
+        for (before, after) in first.blocks.iter().zip(&second.blocks) {
+            assert!(!Arc::ptr_eq(before, after) && Arc::ptr_eq(&before.names, &after.names));
+            assert_eq!(after.entry(0).length, Some(2));
+        }
     }
 
     #[test]
