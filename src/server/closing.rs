@@ -22,8 +22,15 @@ const SILENCE: Duration = Duration::from_secs(2);
 /// How long a peer may go on sending what is discarded (nginx: `lingering_time`, 30 s as well).
 const LONGEST: Duration = Duration::from_secs(30);
 
-/// Most bytes read of one socket in one round, so that a flood on one does not starve the rest.
+/// Most bytes discarded of one socket in one round, so that a flood on one does not starve the rest.
 const ROUND_BYTES: usize = 256 * 1024;
+
+/// Most bytes looked at of one request's head in one round: each of them is looked at on its own, and no
+/// head that the server takes is longer.
+const ROUND_HEAD_BYTES: usize = 32 * 1024;
+
+/// Room for what is read on the stack of the thread that hands a connection over.
+pub(super) const SCRATCH_BYTES: usize = 8 * 1024;
 
 /// A connection whose request has not come.
 #[derive(Debug)]
@@ -110,7 +117,7 @@ impl Waiting {
 
     pub(super) fn read_head(&mut self, scratch: &mut [u8]) -> Head {
         let mut head = Head::Incomplete;
-        let peer = read_available(&self.stream, scratch, |bytes| {
+        let peer = read_available(&self.stream, scratch, ROUND_HEAD_BYTES, |bytes| {
             if self.received.advance(bytes) {
                 head = Head::Complete;
             }
@@ -166,7 +173,7 @@ impl Lingerer {
 
     /// Discards what has come; false when the connection is to be closed.
     pub(super) fn discard(&mut self, scratch: &mut [u8], now: Instant) -> bool {
-        match read_available(&self.stream, scratch, |_| {}) {
+        match read_available(&self.stream, scratch, ROUND_BYTES, |_| {}) {
             Peer::There { has_sent: true } => self.silent_until = now + SILENCE,
             Peer::There { has_sent: false } => {}
             Peer::Finished | Peer::Gone => return false,
@@ -185,11 +192,17 @@ pub(super) enum Peer {
     Gone,
 }
 
-/// Reads what the peer has sent, without waiting and no more than [`ROUND_BYTES`].
-fn read_available(stream: &TcpStream, scratch: &mut [u8], mut look_at: impl FnMut(&[u8])) -> Peer {
+/// Reads what the peer has sent, without waiting and `most` bytes at most.
+fn read_available(
+    stream: &TcpStream,
+    scratch: &mut [u8],
+    most: usize,
+    mut look_at: impl FnMut(&[u8]),
+) -> Peer {
     let mut received = 0;
-    while received < ROUND_BYTES {
-        match rustix::net::recv(stream, &mut *scratch, RecvFlags::DONTWAIT) {
+    while received < most {
+        let room = scratch.len().min(most - received);
+        match rustix::net::recv(stream, &mut scratch[..room], RecvFlags::DONTWAIT) {
             Ok((0, _)) => return Peer::Finished,
             Ok((count, _)) => {
                 look_at(&scratch[..count]);
@@ -205,7 +218,7 @@ fn read_available(stream: &TcpStream, scratch: &mut [u8], mut look_at: impl FnMu
 
 /// Reads what the peer has sent, without waiting, and forgets it.
 pub(super) fn discard(stream: &TcpStream) -> Peer {
-    read_available(stream, &mut [0; 8 * 1024], |_| {})
+    read_available(stream, &mut [0; SCRATCH_BYTES], ROUND_BYTES, |_| {})
 }
 
 #[cfg(test)]

@@ -15,7 +15,8 @@
 //!
 //! One thread does this for all such sockets, outside the clients' slots. Their number is bounded: for
 //! one too many the oldest that waits is answered at once, and the oldest that lingers is closed. The
-//! accept loop does that itself, so that sockets cannot come faster than they go.
+//! accept loop does that itself, so that sockets cannot come faster than they go; and the thread takes
+//! out one socket at a time to read from it, so that the bound holds for all others meanwhile.
 
 use std::collections::BTreeMap;
 use std::io::{self, PipeReader, PipeWriter, Read as _, Write as _};
@@ -27,7 +28,7 @@ use std::time::{Duration, Instant};
 
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
 
-use super::closing::{Head, Lingerer, Received, Waiting, discard};
+use super::closing::{Head, Lingerer, Received, SCRATCH_BYTES, Waiting, discard};
 use super::rejection::FinalAnswer;
 
 /// The pause between two rounds, so that a flood is attended to in batches.
@@ -55,8 +56,8 @@ struct Shared {
 struct State {
     waiting: BTreeMap<u64, Waiting>,
     lingering: BTreeMap<u64, Lingerer>,
-    /// Others that the thread has taken out to attend to them.
-    taken: usize,
+    /// The thread has taken another out to attend to it.
+    is_one_taken: bool,
     next: u64,
     /// There is a byte in the pipe, or about to be.
     is_woken: bool,
@@ -91,10 +92,7 @@ impl Lingering {
     ) {
         let waiting = Waiting::new(stream.into(), received, answer, Instant::now());
         if waiting.is_answerable() {
-            if waiting.send() {
-                self.linger(waiting.stream);
-            }
-            return;
+            return self.send_and_linger(&waiting);
         }
         let mut state = self.shared.lock();
         if state.stopping {
@@ -109,10 +107,17 @@ impl Lingering {
         let surplus = state.take_surplus(self.shared.capacity);
         self.shared.wake(state);
         surplus.iter().for_each(Lingerer::discard_before_close);
-        if let Some((_, oldest)) = oldest
-            && oldest.send()
+        if let Some((_, mut oldest)) = oldest
+            // Its request may have come since the thread last looked.
+            && oldest.read_head(&mut [0; SCRATCH_BYTES]) != Head::Gone
         {
-            self.linger(oldest.stream);
+            self.send_and_linger(&oldest);
+        }
+    }
+
+    fn send_and_linger(&self, waiting: &Waiting) {
+        if waiting.send() {
+            self.linger(Arc::clone(&waiting.stream));
         }
     }
 
@@ -169,7 +174,7 @@ impl Drop for Lingering {
 
 impl State {
     fn count(&self) -> usize {
-        self.waiting.len() + self.lingering.len() + self.taken
+        self.waiting.len() + self.lingering.len() + usize::from(self.is_one_taken)
     }
 
     fn next_key(&mut self) -> u64 {
@@ -194,19 +199,45 @@ impl State {
         (sockets.collect(), deadlines.chain(ends).min())
     }
 
-    /// Takes out the sockets that have input, and those whose time is over.
-    fn take_due(&mut self, ready: &[u64], now: Instant) -> (Due<Waiting>, Due<Lingerer>) {
-        let is_ready = |key: &u64| ready.binary_search(key).is_ok();
-        let waiting = self.waiting.extract_if(.., |key, it| it.deadline <= now || is_ready(key));
-        let waiting: Vec<_> = waiting.collect();
-        let lingering = self.lingering.extract_if(.., |key, it| it.end() <= now || is_ready(key));
-        let lingering: Vec<_> = lingering.collect();
-        self.taken = waiting.len() + lingering.len();
-        (waiting, lingering)
+    /// The sockets whose time is over.
+    fn overdue(&self, now: Instant) -> Vec<u64> {
+        let waiting = self.waiting.iter().filter(|(_, waiting)| waiting.deadline <= now);
+        let lingering = self.lingering.iter().filter(|(_, lingerer)| lingerer.end() <= now);
+        waiting.map(|(key, _)| *key).chain(lingering.map(|(key, _)| *key)).collect()
+    }
+
+    /// Takes out a socket, unless it has been answered or closed meanwhile.
+    fn take(&mut self, key: u64) -> Option<Taken> {
+        let waiting = self.waiting.remove(&key).map(Taken::Waiting);
+        let taken = waiting.or_else(|| self.lingering.remove(&key).map(Taken::Lingering));
+        self.is_one_taken = taken.is_some();
+        taken
     }
 }
 
-type Due<T> = Vec<(u64, T)>;
+/// A socket that the thread attends to.
+enum Taken {
+    Waiting(Waiting),
+    Lingering(Lingerer),
+}
+
+impl Taken {
+    /// Takes the steps that its input and the time allow; `None` when it is to be closed.
+    fn attend(self, scratch: &mut [u8], now: Instant) -> Option<Self> {
+        match self {
+            Self::Waiting(mut waiting) => match waiting.read_head(scratch) {
+                Head::Incomplete if now < waiting.deadline => Some(Self::Waiting(waiting)),
+                Head::Incomplete | Head::Complete if waiting.send() => {
+                    Some(Self::Lingering(Lingerer::new(waiting.stream, now)))
+                }
+                _ => None,
+            },
+            Self::Lingering(mut lingerer) => {
+                lingerer.discard(scratch, now).then_some(Self::Lingering(lingerer))
+            }
+        }
+    }
+}
 
 impl Shared {
     /// The work of the thread: rounds over all sockets, until it is to stop.
@@ -238,31 +269,25 @@ impl Shared {
         }
     }
 
-    /// A flood takes its time to be read, and the accept loop must not wait for that: so the lock is
-    /// not held meanwhile.
+    /// Reads from the sockets that are ready and ends those whose time is over. A flood takes its time
+    /// to be read, and the accept loop must not wait for that: so the lock is not held meanwhile.
     fn attend_to(&self, ready: &[u64], scratch: &mut [u8]) {
-        let now = Instant::now();
-        let (waiting, mut lingering) = self.lock().take_due(ready, now);
-        let mut still_waiting = Vec::new();
-        for (key, mut socket) in waiting {
-            match socket.read_head(scratch) {
-                Head::Incomplete if now < socket.deadline => still_waiting.push((key, socket)),
-                Head::Gone => {}
-                Head::Incomplete | Head::Complete => {
-                    if socket.send() {
-                        lingering.push((key, Lingerer::new(socket.stream, now)));
-                    }
+        let overdue = self.lock().overdue(Instant::now());
+        for key in ready.iter().chain(&overdue) {
+            let taken = self.lock().take(*key);
+            let remaining = taken.and_then(|taken| taken.attend(scratch, Instant::now()));
+            let mut state = self.lock();
+            state.is_one_taken = false;
+            match remaining {
+                Some(Taken::Waiting(waiting)) => {
+                    state.waiting.insert(*key, waiting);
                 }
+                Some(Taken::Lingering(lingerer)) => {
+                    state.lingering.insert(*key, lingerer);
+                }
+                None => {}
             }
         }
-        lingering.retain_mut(|(_, lingerer)| lingerer.discard(scratch, now));
-        let mut state = self.lock();
-        state.waiting.extend(still_waiting);
-        state.lingering.extend(lingering);
-        state.taken = 0;
-        let surplus = state.take_surplus(self.capacity);
-        drop(state);
-        surplus.iter().for_each(Lingerer::discard_before_close);
     }
 
     /// Releases the lock and ends the thread's wait, if it waits.

@@ -187,6 +187,38 @@ fn of_too_many_that_wait_the_oldest_are_answered_at_once() {
 }
 
 #[test]
+fn the_request_of_one_too_many_is_looked_for_before_it_is_answered() {
+    // No connection may wait here.
+    let lingering = Lingering::start(2).unwrap();
+    for (request, content) in [(GET, CONTENT), (HEAD, ""), (&HEAD[..9], ""), (b"", CONTENT)] {
+        for _ in 0..20 {
+            let (mut peer, stream) = connection();
+            peer.write_all(request).unwrap();
+            lingering.answer(stream, Received::default(), rejection());
+            assert_whole(&read_all(&peer), content);
+        }
+    }
+}
+
+#[test]
+fn peers_whose_heads_never_end_are_bounded_like_the_silent_ones() {
+    let lingering = Lingering::start(16).unwrap();
+    let piece = vec![b'x'; 64 * 1024];
+    let mut peers = Vec::new();
+    for _ in 0..500 {
+        let (peer, stream) = connection();
+        peer.set_nonblocking(true).unwrap();
+        lingering.answer(stream, Received::default(), rejection());
+        peers.push(peer);
+        for mut peer in peers.iter().rev().take(20) {
+            // It has been closed, or has enough to be read for a while.
+            let _ = peer.write(&piece);
+        }
+        assert!(lingering.count() <= 8 + 1, "{}", lingering.count());
+    }
+}
+
+#[test]
 fn those_that_were_answered_count_against_the_capacity_like_the_others() {
     let lingering = Lingering::start(8).unwrap();
     let peers: Vec<_> = (0..50)
