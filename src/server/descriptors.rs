@@ -12,6 +12,9 @@ const PROCESS: u64 = 24;
 /// Most descriptors for sockets that wait for their rejection or linger after their last answer.
 const LINGERING: u64 = 1024;
 
+/// They are one in so many of the descriptors at most.
+const LINGERING_SHARE: u64 = 4;
+
 /// What the descriptors are used for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Budget {
@@ -31,7 +34,7 @@ impl Budget {
     #[must_use]
     pub fn fit(wanted: usize, limit: u64) -> Self {
         let free = limit.saturating_sub(PROCESS);
-        let lingering = LINGERING.min(free / 4).max(1);
+        let lingering = LINGERING.min(free / LINGERING_SHARE).max(1);
         let bearable = ((free.saturating_sub(lingering)) / 2).max(1);
         let bearable = usize::try_from(bearable).unwrap_or(usize::MAX);
         let lingering = usize::try_from(lingering).expect("it is at most LINGERING");
@@ -42,9 +45,14 @@ impl Budget {
     /// and fits them into what it is then.
     #[must_use]
     pub fn claim(wanted: usize) -> Self {
-        let needed = (wanted as u64).saturating_mul(2).saturating_add(PROCESS + LINGERING);
-        Self::fit(wanted, raise_descriptor_limit(needed))
+        Self::fit(wanted, raise_descriptor_limit(needed(wanted)))
     }
+}
+
+/// The least limit into which `wanted` connections fit with all of [`LINGERING`] beside them.
+fn needed(wanted: usize) -> u64 {
+    let connections = (wanted as u64).saturating_mul(2);
+    connections.saturating_add(LINGERING).max(LINGERING * LINGERING_SHARE).saturating_add(PROCESS)
 }
 
 #[cfg(test)]
@@ -63,6 +71,16 @@ mod tests {
         ] {
             let budget = Budget::fit(wanted, limit);
             assert_eq!((budget.total, budget.lingering), (total, lingering), "{wanted} in {limit}");
+        }
+    }
+
+    #[test]
+    fn what_is_claimed_bears_all_that_is_wanted() {
+        for wanted in [1, 60, 1_000, 1_536, 1_537, 100_000] {
+            let budget = Budget::fit(wanted, needed(wanted));
+            assert_eq!((budget.total, budget.lingering as u64), (wanted, LINGERING));
+            let less = Budget::fit(wanted, needed(wanted) - 1);
+            assert!(less.total < wanted || (less.lingering as u64) < LINGERING, "{wanted}");
         }
     }
 
