@@ -15,6 +15,7 @@ use std::time::{Duration, Instant};
 use super::access_log::Exchange;
 use super::admission::Rejection;
 use super::answer::check_host;
+use super::closing::HEAD_PATIENCE;
 use super::identity::Client;
 use super::outgoing::Outgoing;
 use super::pace::Pace;
@@ -132,6 +133,10 @@ impl<'s> Connection<'s> {
         self.input.release();
         let is_first = self.requests == 0;
         let patience = self.service.timeouts;
+        let first_head = match self.reserved {
+            Some(_) => patience.head.min(HEAD_PATIENCE),
+            None => patience.head,
+        };
         let mut scan = HeadScan::default();
         let mut begun = None;
         loop {
@@ -146,7 +151,7 @@ impl<'s> Connection<'s> {
                 }
             }
             let timeout = match begun {
-                _ if is_first => Deadline::at(self.live.since + patience.head).remaining(),
+                _ if is_first => Deadline::at(self.live.since + first_head).remaining(),
                 Some(begun) => Deadline::at(begun + patience.head).remaining(),
                 None => Ok(patience.idle),
             };
@@ -158,6 +163,10 @@ impl<'s> Connection<'s> {
                 Ok(0) if begun.is_none() => return Err(NoRequest::Close(CloseReason::PeerClosed)),
                 Ok(0) => return Err(NoRequest::Close(CloseReason::PeerVanished)),
                 Ok(_) => {}
+                // Its rejection is sent without a request, as to those that are not let in at all.
+                Err(error) if is_timeout(&error) && self.reserved.is_some() => {
+                    return Err(NoRequest::Refuse(RequestError::Timeout));
+                }
                 Err(error) if is_timeout(&error) && begun.is_some() && !scan.is_blank() => {
                     self.service.tally.head_timeouts.one();
                     return Err(NoRequest::Refuse(RequestError::Timeout));
@@ -180,8 +189,9 @@ impl<'s> Connection<'s> {
         };
         let asked_to_persist = asks_to_persist(version, &fields);
         // The head alone decides the answer, so a client that waits is not asked for its content
-        // (RFC 9110 §10.1.1).
-        let content = if waits_for_continue && framing != Framing::Length(0) {
+        // (RFC 9110 §10.1.1), and a connection that is closed in any case is answered at once.
+        let is_unread = waits_for_continue || self.reserved.is_some();
+        let content = if is_unread && framing != Framing::Length(0) {
             Content::LeftUnread
         } else {
             match self.read_past(framing) {
@@ -231,7 +241,10 @@ impl<'s> Connection<'s> {
     fn refuse(&mut self, error: RequestError) -> Persistence {
         log::debug!("{}: refused: {error}", self.client.address);
         let persistence = Persistence::Close(CloseReason::Refused);
-        let response = self.service.answerer.refuse(&self.head, error);
+        let response = match &self.reserved {
+            Some(rejection) => self.service.answer_rejected(rejection),
+            None => self.service.answerer.refuse(&self.head, error),
+        };
         self.send(&response, persistence, Instant::now())
     }
 

@@ -1,5 +1,7 @@
 //! What the operator sees: who may look, in which forms, and also when the server is full.
 
+use std::time::Duration;
+
 use http_concurrent::server::StatusAccess;
 use serde_json::Value;
 
@@ -106,6 +108,29 @@ fn it_answers_when_the_total_is_used_up_and_then_nothing_else() {
         reply.text().contains("all 2 connections")
     });
     assert_eq!(server.census().connections, 2);
+}
+
+#[test]
+fn those_who_might_see_it_are_rejected_no_later_than_others() {
+    let server = TestServer::with_config(|config| {
+        config.limits.total = 1;
+        config.timeouts.head = Duration::from_secs(3600);
+        config.status = Some(StatusAccess { path: "/server-status".to_owned(), allow: Vec::new() });
+    });
+    let _held = server.connect_from(9);
+    server.wait_for_connections(1);
+    for beginning in [
+        "",
+        "GET /a.txt HTTP/1.1\r\nHo",
+        "\x16\x03\x01",
+        "POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 9\r\n\r\n",
+    ] {
+        let mut conversation = server.connect();
+        let reply = conversation.send(beginning).reply();
+        assert_eq!(reply.status, 503, "{beginning:?}");
+        assert!(reply.text().contains("all 1 connection"), "{beginning:?}: {}", reply.text());
+        conversation.expect_end();
+    }
 }
 
 #[test]
