@@ -25,12 +25,9 @@ const LONGEST: Duration = Duration::from_secs(30);
 /// Most bytes discarded of one socket in one round, so that a flood on one does not starve the rest.
 const ROUND_BYTES: usize = 256 * 1024;
 
-/// Most bytes looked at of one request's head in one round: each of them is looked at on its own, and no
-/// head that the server takes is longer.
-const ROUND_HEAD_BYTES: usize = 32 * 1024;
-
-/// Room for what is read on the stack of the thread that hands a connection over.
-pub(super) const SCRATCH_BYTES: usize = 8 * 1024;
+/// Most bytes read of a socket that must make room for another: the accept loop does this itself, and
+/// must not wait for a flood to be read.
+pub(super) const GLANCE_BYTES: usize = 8 * 1024;
 
 /// A connection whose request has not come.
 #[derive(Debug)]
@@ -115,9 +112,11 @@ impl Waiting {
         self.received.scan.is_complete()
     }
 
+    /// Looks at what has come, but no more of it than `scratch` has room for.
     pub(super) fn read_head(&mut self, scratch: &mut [u8]) -> Head {
         let mut head = Head::Incomplete;
-        let peer = read_available(&self.stream, scratch, ROUND_HEAD_BYTES, |bytes| {
+        let most = scratch.len();
+        let peer = read_available(&self.stream, scratch, most, |bytes| {
             if self.received.advance(bytes) {
                 head = Head::Complete;
             }
@@ -166,9 +165,9 @@ impl Lingerer {
         self.silent_until.min(self.deadline)
     }
 
-    /// Reads what would make the close a reset.
+    /// Reads what would make the close a reset, if that is little (see [`GLANCE_BYTES`]).
     pub(super) fn discard_before_close(&self) {
-        discard(&self.stream);
+        read_available(&self.stream, &mut [0; GLANCE_BYTES], GLANCE_BYTES, |_| {});
     }
 
     /// Discards what has come; false when the connection is to be closed.
@@ -218,24 +217,52 @@ fn read_available(
 
 /// Reads what the peer has sent, without waiting, and forgets it.
 pub(super) fn discard(stream: &TcpStream) -> Peer {
-    read_available(stream, &mut [0; SCRATCH_BYTES], ROUND_BYTES, |_| {})
+    read_available(stream, &mut [0; 8 * 1024], ROUND_BYTES, |_| {})
 }
 
 #[cfg(test)]
 mod tests {
+    use std::io::Write as _;
     use std::net::TcpListener;
 
     use super::*;
+    use crate::http::Status;
+    use crate::http::negotiation::MediaType;
+    use crate::server::response::Response;
 
     const GET: &[u8] = b"GET / HTTP/1.1\r\nHost: a\r\n\r\n";
     const HEAD: &[u8] = b"HEAD / HTTP/1.1\r\nHost: a\r\n\r\n";
 
+    /// The two ends of a connection: the peer's, and the one to be closed.
+    fn connection() -> (TcpStream, Arc<TcpStream>) {
+        let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+        let peer = TcpStream::connect(listener.local_addr().unwrap()).unwrap();
+        (peer, listener.accept().unwrap().0.into())
+    }
+
+    #[test]
+    fn of_one_too_many_no_more_is_read_than_a_request_has() {
+        const SENT: usize = 60_000;
+        let (mut peer, stream) = connection();
+        peer.write_all(&vec![b'x'; SENT]).unwrap();
+        let mut buffer = vec![0; SENT];
+        while stream.peek(&mut buffer).unwrap() < SENT {
+            std::thread::yield_now();
+        }
+        let text = Response::typed(Status::TOO_MANY_REQUESTS, MediaType::Plain, String::new());
+        let answer = FinalAnswer::new(&text);
+        let now = Instant::now();
+        let mut waiting = Waiting::new(Arc::clone(&stream), Received::default(), answer, now);
+        assert!(waiting.read_head(&mut [0; GLANCE_BYTES]) == Head::Incomplete);
+        Lingerer::new(Arc::clone(&stream), now).discard_before_close();
+        assert_eq!(stream.peek(&mut buffer).unwrap(), SENT - 2 * GLANCE_BYTES);
+    }
+
     #[test]
     fn no_peer_can_make_its_connection_last() {
         let begun = Instant::now();
-        let listener = TcpListener::bind("127.0.0.1:0").unwrap();
-        let stream = TcpStream::connect(listener.local_addr().unwrap()).unwrap();
-        let lingerer = Lingerer::new(stream.into(), begun);
+        let (_peer, stream) = connection();
+        let lingerer = Lingerer::new(stream, begun);
         assert_eq!(lingerer.end(), begun + SILENCE);
         let sends = Lingerer { silent_until: begun + 2 * LONGEST, ..lingerer };
         assert_eq!(sends.end(), begun + LONGEST);

@@ -28,7 +28,7 @@ use std::time::{Duration, Instant};
 
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
 
-use super::closing::{Head, Lingerer, Received, SCRATCH_BYTES, Waiting, discard};
+use super::closing::{GLANCE_BYTES, Head, Lingerer, Received, Waiting, discard};
 use super::rejection::FinalAnswer;
 
 /// The pause between two rounds, so that a flood is attended to in batches.
@@ -109,7 +109,7 @@ impl Lingering {
         surplus.iter().for_each(Lingerer::discard_before_close);
         if let Some((_, mut oldest)) = oldest
             // Its request may have come since the thread last looked.
-            && oldest.read_head(&mut [0; SCRATCH_BYTES]) != Head::Gone
+            && oldest.read_head(&mut [0; GLANCE_BYTES]) != Head::Gone
         {
             self.send_and_linger(&oldest);
         }
