@@ -189,9 +189,13 @@ impl<'s> Connection<'s> {
         };
         let asked_to_persist = asks_to_persist(version, &fields);
         // The head alone decides the answer, so a client that waits is not asked for its content
-        // (RFC 9110 §10.1.1), and a connection that is closed in any case is answered at once.
-        let is_unread = waits_for_continue || self.reserved.is_some();
-        let content = if is_unread && framing != Framing::Length(0) {
+        // (RFC 9110 §10.1.1), and where the connection is closed in any case it is not waited for.
+        let is_unread = match framing {
+            Framing::Length(0) => false,
+            Framing::Length(length) if length > MAX_DISCARDED_BYTES => true,
+            _ => waits_for_continue || self.reserved.is_some(),
+        };
+        let content = if is_unread {
             Content::LeftUnread
         } else {
             match self.read_past(framing) {

@@ -4,6 +4,7 @@ use std::process::Command;
 use std::time::{Duration, Instant};
 
 use crate::support::server::TestServer;
+use crate::support::wait_until;
 
 const MUCH: usize = 50_000_000;
 
@@ -59,6 +60,21 @@ fn content_may_come_slowly() {
     conversation.expect_end();
 }
 
+#[test]
+fn content_that_is_too_much_by_its_length_is_not_waited_for() {
+    let server = TestServer::with_config(|config| {
+        config.limits.per_client = 1;
+        config.timeouts.head = Duration::from_secs(3600);
+    });
+    server.file("a.txt", "Hello");
+    for (request, status) in [("POST /a.txt", 405), ("GET /a.txt", 200)] {
+        let mut conversation = server.connect();
+        let head = format!("{request} HTTP/1.1\r\nHost: a\r\nContent-Length: {MUCH}\r\n\r\n");
+        assert_eq!(conversation.send(head).reply().status, status, "{request}");
+        server.wait_for_connections(0);
+    }
+}
+
 /// Its slot is free as soon as the answer is sent.
 #[test]
 fn content_without_end_holds_no_slot() {
@@ -67,6 +83,7 @@ fn content_without_end_holds_no_slot() {
     let mut endless = server.connect();
     endless.send("POST / HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\nffffffff\r\n");
     endless.send(vec![b'x'; 3_000_000]);
+    wait_until("it is answered", || server.counters().requests == 1);
     server.wait_for_connections(0);
     endless.send(vec![b'x'; 3_000_000]);
     assert_eq!(server.connect().get("/a.txt").text(), "Hello");
