@@ -41,7 +41,7 @@ pub(super) struct HostGates {
     opening: Opening,
     /// Most kept connections in all.
     capacity: usize,
-    /// A host that wants to be left alone for longer is not waited for: its URLs fail.
+    /// What wants to be left alone for longer is not waited for.
     max_wait: Duration,
     stop: Stop,
 }
@@ -73,8 +73,6 @@ struct Host {
     finished: usize,
     /// What it called itself first.
     server: Option<Box<str>>,
-    /// What it refused a request with, the last time.
-    refused_with: Option<Status>,
 }
 
 /// The right to one connection; dropped, another may have it.
@@ -197,13 +195,16 @@ impl HostGates {
         }
     }
 
-    /// Why the URLs of a host fail without being asked for: it wants to be left alone for longer than is
-    /// waited. Those that are opening may be accepted yet.
+    /// Why the URLs of a host fail without being asked for: its 429 was about the client, which is to leave
+    /// it alone for longer than is waited. Connections that are opening may be accepted yet.
     fn barred(&self, host: &Host, now: Instant) -> Option<FetchError> {
         let wait = host.limit.closed(host.load, now)?.saturating_duration_since(now);
-        let status =
-            host.refused_with.filter(|_| wait > self.max_wait && host.load.opening == 0)?;
-        Some(FetchError::RetryLater { status, at: SystemTime::now() + wait, was_asked: false })
+        let (status, at) = (Status::TOO_MANY_REQUESTS, SystemTime::now() + wait);
+        (wait > self.max_wait && host.load.opening == 0).then_some(FetchError::RetryLater {
+            status,
+            at,
+            was_asked: false,
+        })
     }
 
     /// Lets a request out if its host bears it now; otherwise says when that may be, if it is known.
@@ -317,7 +318,7 @@ impl Host {
     fn new(limit: HostLimit) -> Self {
         let passers = Arc::default();
         let load = Load::default();
-        Self { limit, load, passers, passing: 0, finished: 0, server: None, refused_with: None }
+        Self { limit, load, passers, passing: 0, finished: 0, server: None }
     }
 
     /// How many more may be opened or used.
@@ -395,16 +396,16 @@ impl Permit<'_> {
         self.enter(Stage::Refused, |host| {
             let mut remaining = host.load;
             remaining.in_use -= 1;
-            host.refused_with = Some(Status::TOO_MANY_REQUESTS);
             host.limit.refused(&refusal, remaining, Instant::now());
         });
     }
 
-    /// The request was answered with 503.
+    /// The request was answered with 503. That may be about its URL alone, so the others wait with it, but
+    /// do not fail with it.
     pub(super) fn unavailable(&mut self, retry_after: Option<Duration>) {
+        let wait = retry_after.filter(|wait| *wait <= self.gates.max_wait);
         self.enter(Stage::Refused, |host| {
-            host.refused_with = Some(Status::SERVICE_UNAVAILABLE);
-            if let Some(wait) = retry_after {
+            if let Some(wait) = wait {
                 host.limit.hold(wait, Instant::now());
             }
         });

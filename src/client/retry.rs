@@ -1,11 +1,13 @@
 //! Which failures are worth another try, and when.
 //!
 //! Waits are drawn from zero up to a bound that doubles (full jitter), so that clients that failed
-//! together do not come back together. What a server asks for with `Retry-After` and 429 or 503 is kept
-//! to at the gate of its host, for all URLs there; with other statuses, for their URL. An attempt that brought its file beyond the furthest point of all
-//! attempts before it begins the count anew, and one that was refused only because the host was busy with
-//! others of this run is not counted. Both happen a limited number of times, so every URL comes to an end:
-//! a file has so many bytes, and a run so many other URLs.
+//! together do not come back together. What a server asks for with `Retry-After` is kept to: with 429 and
+//! 503 at the gate of its host, for all URLs there; with other statuses, for their URL.
+//!
+//! An attempt that brought its file beyond the furthest point of all attempts before it begins the count
+//! anew, and one that was refused only because the host was busy with others of this run is not counted.
+//! Both happen a limited number of times, so every URL comes to an end: a file has so many bytes, and a run
+//! so many other URLs.
 
 use std::time::Duration;
 

@@ -66,43 +66,47 @@ fn the_message_has_the_seconds_and_the_date() {
 }
 
 #[test]
-fn the_other_urls_of_such_a_host_are_not_asked_for_and_those_of_others_are() {
-    for status in ["429 Too Many Requests", "503 Service Unavailable"] {
-        let busy =
-            Scripted::answering(move |_| answer(status, "Retry-After: 3600\r\n", "come back"));
-        let target = busy.url("/redirected");
-        let other = Scripted::answering(move |path| match path {
-            "/moved" => redirect(302, &target),
-            _ => ok("Hello"),
-        });
-        let mut urls: Vec<_> = (0..1000).map(|number| busy.url(&format!("/{number}"))).collect();
-        urls.push(other.url("/file"));
-        urls.push(other.url("/moved"));
-        let fetched = fetch_with(&trying(4), &urls);
-        assert!((1..=4).contains(&busy.heads().len()), "{status}: {}", busy.heads().len());
-        let outcomes = &fetched.run.outcomes;
-        let asked = |index: usize| match &outcomes[index].result {
-            Err(FetchError::RetryLater { was_asked, .. }) => *was_asked,
-            result => panic!("{status} {index}: {result:?}"),
-        };
-        let number_asked = (0..1000).filter(|index| asked(*index)).count();
-        assert_eq!(number_asked, busy.heads().len(), "{status}");
-        assert!(outcomes[1000].result.is_ok(), "{status}: {:?}", outcomes[1000]);
-        assert!(!asked(1001), "{status}");
-        let message = outcomes[999].result.as_ref().unwrap_err().to_string();
-        assert!(message.contains("answered another request with"), "{message}");
-    }
+fn after_a_429_the_other_urls_of_the_host_are_not_asked_for_and_those_of_others_are() {
+    let busy = Scripted::answering(|_| {
+        answer("429 Too Many Requests", "Retry-After: 3600\r\n", "come back")
+    });
+    let target = busy.url("/redirected");
+    let other = Scripted::answering(move |path| match path {
+        "/moved" => redirect(302, &target),
+        _ => ok("Hello"),
+    });
+    let mut urls: Vec<_> = (0..1000).map(|number| busy.url(&format!("/{number}"))).collect();
+    urls.push(other.url("/file"));
+    urls.push(other.url("/moved"));
+    let fetched = fetch_with(&trying(4), &urls);
+    assert!((1..=4).contains(&busy.heads().len()), "{}", busy.heads().len());
+    let outcomes = &fetched.run.outcomes;
+    let asked = |index: usize| match &outcomes[index].result {
+        Err(FetchError::RetryLater { was_asked, .. }) => *was_asked,
+        result => panic!("{index}: {result:?}"),
+    };
+    let number_asked = (0..1000).filter(|index| asked(*index)).count();
+    assert_eq!(number_asked, busy.heads().len());
+    assert!(outcomes[1000].result.is_ok(), "{:?}", outcomes[1000]);
+    assert!(!asked(1001));
+    let message = outcomes[999].result.as_ref().unwrap_err().to_string();
+    assert!(message.contains("answered another request with 429"), "{message}");
 }
 
 #[test]
-fn a_failure_of_one_url_concerns_no_other() {
-    let server = Scripted::answering(|path| match path {
-        "/bad" => answer("502 Bad Gateway", "Retry-After: 3600\r\n", ""),
-        _ => ok("Hello"),
-    });
-    let urls = ["/bad", "/1", "/2"].map(|path| server.url(path));
-    let fetched = fetch_with(&trying(1), &urls);
-    assert_eq!((fetched.run.failures(), server.heads().len()), (1, 3));
+fn any_other_failure_concerns_its_url_alone() {
+    for status in ["502 Bad Gateway", "503 Service Unavailable"] {
+        for concurrency in [1, 4] {
+            let server = Scripted::answering(move |path| match path {
+                "/bad" => answer(status, "Retry-After: 3600\r\n", ""),
+                _ => ok("Hello"),
+            });
+            let mut urls = vec![server.url("/bad")];
+            urls.extend((0..20).map(|number| server.url(&format!("/{number}"))));
+            let fetched = fetch_with(&trying(concurrency), &urls);
+            assert_eq!((fetched.run.failures(), server.heads().len()), (1, 21), "{status}");
+        }
+    }
 }
 
 #[test]
