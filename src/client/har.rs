@@ -10,7 +10,7 @@ use serde_json::{Value, json};
 use url::Url;
 
 use super::json::{in_words, started, status_of};
-use super::{Arrival, Job, Outcome, Run};
+use super::{Arrival, Job, Outcome, Run, shown_url};
 use crate::http::Status;
 
 /// Writes the archive.
@@ -50,7 +50,7 @@ fn entry(job: &Job, outcome: &Outcome, run: &Run) -> Value {
         "time": millis(phases.queue + outcome.took),
         "request": {
             "method": "GET",
-            "url": job.url.as_str(),
+            "url": shown_url(&job.url),
             "httpVersion": "HTTP/1.1",
             "cookies": [],
             "headers": [],
@@ -65,7 +65,7 @@ fn entry(job: &Job, outcome: &Outcome, run: &Run) -> Value {
             "cookies": [],
             "headers": [],
             "content": { "size": content, "mimeType": "" },
-            "redirectURL": outcome.redirected_to.as_ref().map_or("", |url| url.as_str()),
+            "redirectURL": outcome.redirected_to.as_deref().map(shown_url).unwrap_or_default(),
             "headersSize": -1,
             "bodySize": outcome.received,
         },

@@ -32,6 +32,7 @@
 //! | `attempts`, `rejections`, `received` | how often it was tried and turned away, and what came |
 //! | `phases` | as above |
 
+use std::borrow::Cow;
 use std::collections::BTreeMap;
 use std::error::Error;
 use std::io::{self, Write};
@@ -41,7 +42,7 @@ use jiff::Timestamp;
 use serde::Serialize;
 use serde::ser::{SerializeSeq, Serializer};
 
-use super::{Algorithm, Arrival, FetchError, Job, Outcome, Phases, Run};
+use super::{Algorithm, Arrival, FetchError, Job, Outcome, Phases, Run, shown_url};
 
 /// Writes the document.
 ///
@@ -93,8 +94,8 @@ struct Fetches<'r> {
 
 #[derive(Serialize)]
 struct Fetch<'r> {
-    url: &'r str,
-    redirected_to: Option<&'r str>,
+    url: Cow<'r, str>,
+    redirected_to: Option<Cow<'r, str>>,
     file: Option<String>,
     bytes: Option<u64>,
     sha1: Option<String>,
@@ -177,8 +178,8 @@ impl<'r> Fetch<'r> {
             None => (error.and_then(status_of), 0),
         };
         Self {
-            url: job.url.as_str(),
-            redirected_to: outcome.redirected_to.as_ref().map(|url| url.as_str()),
+            url: shown_url(&job.url),
+            redirected_to: outcome.redirected_to.as_deref().map(shown_url),
             file: saved.map(|saved| saved.path.display().to_string()),
             bytes: saved.map(|saved| saved.bytes),
             sha1: checksum(Algorithm::Sha1),

@@ -84,3 +84,4 @@ pub use stop::{Stop, StopReason};
 pub use summary::{Spread, Summary};
 pub use text_lines::{ListError, MAX_LINE_BYTES};
 pub use tls::{Trust, TrustError};
+pub use zone::shown_url;

@@ -11,6 +11,7 @@ use ipnet::IpNet;
 use url::Url;
 
 use super::credentials::Credentials;
+use super::zone;
 
 /// A proxy that is spoken to over HTTP/1.1.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -44,6 +45,8 @@ pub enum ProxyProblem {
     Malformed(url::ParseError),
     /// A scheme other than `http`.
     Scheme(String),
+    /// The zone of an IPv6 address, which no interface of this machine has.
+    Zone(String),
 }
 
 impl fmt::Display for ProxyError {
@@ -54,6 +57,9 @@ impl fmt::Display for ProxyError {
             ProxyProblem::Malformed(error) => write!(f, "its URL is malformed ({error})"),
             ProxyProblem::Scheme(scheme) => {
                 write!(f, "the scheme {scheme} is not supported, only http is")
+            }
+            ProxyProblem::Zone(zone) => {
+                write!(f, "this machine has no interface \"{}\"", zone.escape_debug())
             }
         }?;
         f.write_str(" (no_proxy names the hosts to reach without it)")
@@ -107,6 +113,8 @@ fn parse(value: &str) -> Result<Proxy, ProxyProblem> {
     let value = value.trim();
     let with_scheme =
         if value.contains("://") { value.to_owned() } else { format!("http://{value}") };
+    let with_scheme =
+        zone::taken_in(&with_scheme).map_err(|zone::UnknownZone(zone)| ProxyProblem::Zone(zone))?;
     let mut url = Url::parse(&with_scheme).map_err(ProxyProblem::Malformed)?;
     if url.scheme() != "http" {
         return Err(ProxyProblem::Scheme(url.scheme().to_owned()));
@@ -125,6 +133,7 @@ impl Exceptions {
     /// An entry is a host, or a domain with all that is in it (a leading dot makes no difference), or
     /// an address, or a network of them; with a port it is for that port alone.
     fn include(&self, url: &Url) -> bool {
+        let url = zone::without(url);
         let Some(host) = url.host_str() else { return false };
         let host = host.trim_end_matches('.').trim_matches(['[', ']']);
         let port = url.port_or_known_default();
@@ -180,6 +189,8 @@ mod tests {
         assert_eq!(proxy_of(&both, "http://a/").as_deref(), Some("http://p:1/"));
         assert_eq!(proxy_of(&both, "https://a/").as_deref(), Some("http://q:2/"));
         assert_eq!(proxy_of(&[("all_proxy", "p")], "https://a/").as_deref(), Some("http://p/"));
+        let zoned = [("http_proxy", "[fe80::2%251]:3")];
+        assert_eq!(proxy_of(&zoned, "http://a/").as_deref(), Some("http://[fe80:1::2]:3/"));
         for variables in [&[("HTTP_PROXY", "p")][..], &[("http_proxy", "")], &[]] {
             assert_eq!(proxy_of(variables, "http://a/"), None, "{variables:?}");
         }
@@ -203,6 +214,9 @@ mod tests {
             ("10.0.0.0/8", "http://10.example/", false),
             ("*", "http://anything/", true),
             ("", "http://anything/", false),
+            // The zone is kept in the second group of the address.
+            ("fe80::2", "http://[fe80:1::2]/", true),
+            ("fe80::2", "http://[fe80:1::3]/", false),
         ] {
             let found = proxy_of(&[("http_proxy", "p"), ("no_proxy", list)], url);
             assert_eq!(found.is_none(), excepted, "{list:?} {url}");
@@ -218,6 +232,7 @@ mod tests {
             ("https://u:secret@p", "the scheme https is not supported"),
             ("http://", "malformed (empty host)"),
             ("p:99999", "malformed (invalid port number)"),
+            ("http://u:secret@[fe80::1%25no-such-link]", "no interface \"no-such-link\""),
             ("u:secret@:80", "malformed"),
         ] {
             for variable in ["http_proxy", "all_proxy"] {

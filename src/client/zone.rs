@@ -4,12 +4,13 @@
 //! A URL by the URL standard has no zone. A link-local address has 54 bits that are always zero
 //! (RFC 4291 §2.5.6), so the number of its interface is kept in the second group of the address, as the
 //! KAME kernels keep it, and all that compares URLs tells hosts on different links apart. It is taken out
-//! again wherever the address leaves the program: for the socket, the server and file names.
+//! again wherever the address leaves the program: for the socket, the server and file names; and people are
+//! shown the zone as they write it.
 
 use std::borrow::Cow;
 use std::net::{IpAddr, Ipv6Addr, SocketAddr, SocketAddrV6, ToSocketAddrs as _};
 
-use url::{Host, Url};
+use url::{Host, Position, Url};
 
 /// A zone that no interface of this machine has.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -86,6 +87,31 @@ pub(super) fn without(url: &Url) -> Cow<'_, Url> {
     }
 }
 
+/// The URL as people write it, with the name of the interface that is its zone, or else its number.
+#[must_use]
+pub fn shown_url(url: &Url) -> Cow<'_, str> {
+    let Some(Host::Ipv6(address)) = url.host() else { return url.as_str().into() };
+    let (address, interface) = apart(address);
+    if interface == 0 {
+        return url.as_str().into();
+    }
+    let zone = name(interface).unwrap_or_else(|| interface.to_string());
+    let (before, after) = (&url[..Position::BeforeHost], &url[Position::AfterHost..]);
+    format!("{before}[{address}%25{zone}]{after}").into()
+}
+
+/// The name of the interface that has this number (netdevice(7)).
+#[cfg(target_os = "linux")]
+fn name(interface: u16) -> Option<String> {
+    let any_socket = std::os::unix::net::UnixDatagram::unbound().ok()?;
+    rustix::net::netdevice::index_to_name(any_socket, interface.into()).ok()
+}
+
+#[cfg(not(target_os = "linux"))]
+fn name(_interface: u16) -> Option<String> {
+    None
+}
+
 /// Puts a redirect's target on the link of the URL that it comes from, where it names the same address:
 /// a server does not know the zones of its clients.
 pub(super) fn carry_over(from: &Url, target: &mut Url) {
@@ -145,10 +171,15 @@ mod tests {
     fn the_zone_leaves_the_program_as_a_scope_and_no_other_way() {
         let url = Url::parse("http://[fe80:7::2]:81/a").unwrap();
         assert_eq!(without(&url).as_str(), "http://[fe80::2]:81/a");
+        let text = format!("http://[fe80::2%25{LOOPBACK}]:81/a?b");
+        assert_eq!(shown_url(&Url::parse(&taken_in(&text).unwrap()).unwrap()), text);
+        let no_interface = Url::parse("https://[fe80:ffff::2]/").unwrap();
+        assert_eq!(shown_url(&no_interface), "https://[fe80::2%2565535]/");
         let address = socket_address("fe80:7::2".parse().unwrap(), 81);
         assert_eq!(address, "[fe80::2%7]:81".parse().unwrap());
         let plain = Url::parse("http://[2001:7::2]/a").unwrap();
         assert_eq!(*without(&plain), plain);
+        assert_eq!(shown_url(&plain), plain.as_str());
         assert_eq!(socket_address("::1".parse().unwrap(), 80), "[::1]:80".parse().unwrap());
     }
 

@@ -23,7 +23,7 @@ use super::measurement::{Ending, FetchRecord, Phases, RunRecord};
 use super::processor::Ticks;
 use crate::client::{
     Algorithm, Arrival, Content, Digest, Existing, Job, Opening, Outcome, OutputDirectory, Partial,
-    Run, Saved, Settings, Silent, Stop, download,
+    Run, Saved, Settings, Silent, Stop, download, shown_url,
 };
 
 /// Between two runs, so that servers have noticed the end of the last one's connections, and do not
@@ -62,7 +62,7 @@ impl<'a> Downloads<'a> {
         settings.saving.partial = Partial::Discard;
         settings.saving.digest = Digest::Sha256;
         let deadline = settings.timeouts.total.map(|total| Instant::now() + total);
-        let urls = jobs.iter().map(|job| Arc::from(job.url.as_str())).collect();
+        let urls = jobs.iter().map(|job| Arc::from(&*shown_url(&job.url))).collect();
         let (saved, servers) = (Vec::new(), BTreeSet::new());
         Self { jobs, urls, directory, settings, deadline, stop, saved, servers, borne: None }
     }

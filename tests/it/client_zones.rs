@@ -46,6 +46,7 @@ fn a_zone_leads_to_the_host_and_is_not_told_to_it() {
 #[test]
 #[ignore = "needs iproute2 and root"]
 fn a_link_local_address_is_reached_on_its_link() {
+    const SHOWN: &str = "http://[fe80::2%25lo]:20001/c";
     const SCRIPT: &str = r#"
         set -e
         ip link set lo up
@@ -54,6 +55,8 @@ fn a_link_local_address_is_reached_on_its_link() {
         trap 'kill $server' EXIT
         for _ in $(seq 200); do [ -s ready ] && break; sleep 0.05; done
         "$2" -q -urls "http://[fe80::2%25lo]:20001/a" "http://[fe80::2%1]:20001/b" -o out
+        export no_proxy=fe80::2 http_proxy=socks5://127.0.0.1
+        "$2" -q -urls "http://[fe80::2%lo]:20001/c" -o out --retries 0 --json json --har har --failed-list failed
     "#;
     let directory = tempfile::tempdir().unwrap();
     for name in ["a", "b"] {
@@ -65,7 +68,13 @@ fn a_link_local_address_is_reached_on_its_link() {
         .current_dir(directory.path())
         .output()
         .unwrap();
-    assert!(output.status.success(), "{output:?}");
+    assert_eq!(output.status.code(), Some(1), "{output:?}");
+    let read = |name| std::fs::read_to_string(directory.path().join(name)).unwrap();
+    assert!(stderr(&output).contains(&format!("{SHOWN}: the server answered 404")), "{output:?}");
+    assert!(read("failed").starts_with(SHOWN), "{}", read("failed"));
+    for name in ["json", "har"] {
+        assert!(read(name).contains(&format!("\"{SHOWN}\"")), "{}", read(name));
+    }
     for name in ["a", "b"] {
         let content = std::fs::read(directory.path().join("out").join(name)).unwrap();
         assert_eq!(content, name.as_bytes());

@@ -6,7 +6,7 @@ use std::io::{self, BufWriter, Write};
 use std::path::Path;
 
 use anyhow::{Context as _, bail};
-use http_concurrent::client::{Job, Run, write_har, write_json};
+use http_concurrent::client::{Job, Run, shown_url, write_har, write_json};
 use rustix::fs::{FileType, fstat};
 use rustix::io::Errno;
 
@@ -93,7 +93,7 @@ fn write_failed(out: impl Write, jobs: &[Job], run: &Run) -> io::Result<()> {
     let mut out = BufWriter::new(out);
     for (job, outcome) in jobs.iter().zip(&run.outcomes) {
         if outcome.result.is_err() {
-            writeln!(out, "{}\t{}", job.url, job.file_name)?;
+            writeln!(out, "{}\t{}", shown_url(&job.url), job.file_name)?;
         }
     }
     out.flush()

@@ -6,7 +6,7 @@
 use std::fmt::{self, Write as _};
 
 use http_concurrent::client::{
-    Algorithm, Arrival, FetchError, Job, LearntLimit, Outcome, Run, Spread, Summary,
+    Algorithm, Arrival, FetchError, Job, LearntLimit, Outcome, Run, Spread, Summary, shown_url,
 };
 
 use crate::args::Args;
@@ -37,7 +37,7 @@ pub(crate) fn report(jobs: &[Job], run: &Run, detail: Detail) -> String {
 pub(crate) fn describe_failure(outcome: &Outcome) -> Option<String> {
     let mut text = with_causes(outcome.result.as_ref().err()?);
     if let Some(url) = &outcome.redirected_to {
-        let _ = write!(text, " (redirected to {url})");
+        let _ = write!(text, " (redirected to {})", shown_url(url));
     }
     Some(text)
 }
@@ -90,7 +90,7 @@ fn write_line(out: &mut String, job: &Job, outcome: &Outcome) -> fmt::Result {
     let time = Time(outcome.took);
     match (&outcome.result, describe_failure(outcome)) {
         (Ok(saved), _) => {
-            let (url, path) = (&job.url, saved.path.display());
+            let (url, path) = (shown_url(&job.url), saved.path.display());
             if saved.arrival == Arrival::Skipped {
                 return writeln!(out, "{:>9} {:>9}  {url} -> {path} (was there)", "skipped", "");
             }
@@ -105,7 +105,7 @@ fn write_line(out: &mut String, job: &Job, outcome: &Outcome) -> fmt::Result {
         }
         (Err(_), failure) => {
             let failure = failure.unwrap_or_default();
-            writeln!(out, "{:>9} {time:>9}  {}: {failure}", "failed", job.url)
+            writeln!(out, "{:>9} {time:>9}  {}: {failure}", "failed", shown_url(&job.url))
         }
     }
 }
