@@ -6,8 +6,14 @@ use std::{env, fs, thread};
 
 use rustix::process::{Resource, getrlimit};
 
-/// For each worker: its stack, its buffers, and those of a TLS connection and of a decoder.
+use super::settings::Compression;
+
+/// For each worker: its stack, its buffers, and those of a TLS connection and of a decoder of gzip.
 const WORKER_BYTES: u64 = 1536 * 1024;
+
+/// For each worker where codings are asked for: a decoder of zstd, whose window of 8 MiB is copied into one
+/// of twice the size as it grows. One of brotli needs less.
+const DECODER_BYTES: u64 = 24 << 20;
 
 /// Beside those: jobs and outcomes, the system's certificates, threads for look-ups, documents.
 const RESERVE_BYTES: u64 = 32 << 20;
@@ -20,10 +26,14 @@ const ARENAS_PER_PROCESSOR: u64 = 8;
 static WARNED: Once = Once::new();
 
 /// So many of the wanted workers as the limits bear, at least one.
-pub(super) fn bearable(wanted: usize) -> usize {
-    let free = free_bytes(Resource::As, "VmSize:").map(|free| fit(wanted, free, arenas()));
+pub(super) fn bearable(wanted: usize, compression: Compression) -> usize {
+    let each = match compression {
+        Compression::Asked => WORKER_BYTES + DECODER_BYTES,
+        Compression::NotAsked => WORKER_BYTES,
+    };
+    let free = free_bytes(Resource::As, "VmSize:").map(|free| fit(wanted, each, free, arenas()));
     // Arenas are no data before they are used.
-    let data = free_bytes(Resource::Data, "VmData:").map(|free| fit(wanted, free, 0));
+    let data = free_bytes(Resource::Data, "VmData:").map(|free| fit(wanted, each, free, 0));
     let workers = free.into_iter().chain(data).fold(wanted, usize::min);
     if workers < wanted {
         // An experiment has many runs.
@@ -37,13 +47,13 @@ pub(super) fn bearable(wanted: usize) -> usize {
     workers
 }
 
-fn fit(wanted: usize, free: u64, arenas: u64) -> usize {
+fn fit(wanted: usize, each: u64, free: u64, arenas: u64) -> usize {
     let room = free.saturating_sub(RESERVE_BYTES.max(free / 4));
-    let each = WORKER_BYTES + ARENA_BYTES;
-    let workers = if room < each.saturating_mul(arenas) {
-        room / each
+    let each_with_arena = each + ARENA_BYTES;
+    let workers = if room < each_with_arena.saturating_mul(arenas) {
+        room / each_with_arena
     } else {
-        room.saturating_sub(ARENA_BYTES * arenas) / WORKER_BYTES
+        room.saturating_sub(ARENA_BYTES * arenas) / each
     };
     usize::try_from(workers).map_or(wanted, |workers| workers.clamp(1, wanted.max(1)))
 }
@@ -83,7 +93,9 @@ mod tests {
             (300, mib(1600), 15, 160),
             (300, u64::MAX, 15, 300),
         ] {
-            assert_eq!(fit(wanted, free, arenas), workers, "{wanted} in {free}, {arenas} arenas");
+            let found = fit(wanted, WORKER_BYTES, free, arenas);
+            assert_eq!(found, workers, "{wanted} in {free}, {arenas} arenas");
         }
+        assert_eq!(fit(300, WORKER_BYTES + DECODER_BYTES, mib(280), 0), 8);
     }
 }

@@ -70,7 +70,7 @@ pub fn download(
     let (begun, started) = (Instant::now(), SystemTime::now());
     let useful = jobs.len().saturating_mul(settings.split.get());
     let size = descriptors::bearable(settings.concurrency.get().min(useful));
-    let size = address_space::bearable(size);
+    let size = address_space::bearable(size, settings.compression);
     let per_host = settings.per_host.map_or(size, |most| most.get().min(size));
     let network = Network {
         connector: Connector::new(
