@@ -41,14 +41,18 @@ impl Beginning {
         &self.buffer[..self.length]
     }
 
-    /// It is UTF-8 that a program would take for such: NUL bytes are those of UTF-16 or UTF-32.
+    /// It is UTF-8 that a program would take for such: NUL bytes are those of UTF-16 or UTF-32, and `ESC $`
+    /// begins the characters of ISO-2022-JP (RFC 1468) and its kin, which are ASCII bytes.
     pub(super) fn is_utf8(&self) -> bool {
         let is_valid = match std::str::from_utf8(self.bytes()) {
             Ok(_) => true,
             // A character that the end of the sample cuts in two.
             Err(error) => self.length == SAMPLE_BYTES && error.error_len().is_none(),
         };
-        is_valid && !self.bytes().contains(&0)
+        let has_escape = self.bytes().contains(&b'\x1b');
+        is_valid
+            && !self.bytes().contains(&0)
+            && !(has_escape && self.bytes().windows(2).any(|pair| pair == b"\x1b$"))
     }
 
     /// It is UTF-8 without the control bytes that no text has.
@@ -94,6 +98,8 @@ mod tests {
             (b"\xff\xfea\0".to_vec(), false, false),
             (b"gr\xfcn".to_vec(), false, false),
             (b"ends early \xc3".to_vec(), false, false),
+            (b"\x1b$BF|K\\8l\x1b(B".to_vec(), false, false),
+            (b"\x1b[1mbold\x1b(B\x1b[m".to_vec(), true, true),
             (cut("\u{fc}".as_bytes()), true, true),
             (cut("\u{1f600}".as_bytes()), true, true),
             (cut(b"\xfcber"), false, false),
