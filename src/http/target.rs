@@ -31,9 +31,9 @@ pub struct TargetPath {
     pub query: Option<Vec<u8>>,
 }
 
-/// Bytes of a path segment that are written percent-encoded: all but the unreserved ones (RFC 3986
-/// §2.3), as nginx lists names. More could stand there, but readers of listings differ about those: some
-/// take `+` for a blank, and some drop references that begin with a mark.
+/// Bytes of a path segment that are percent-encoded: all but the unreserved ones (RFC 3986 §2.3), as nginx
+/// lists names. More could stand there, but readers of listings differ about those: some take `+` for a
+/// blank, and some drop references that begin with a mark.
 const SEGMENT: &AsciiSet = &NON_ALPHANUMERIC.remove(b'-').remove(b'.').remove(b'_').remove(b'~');
 
 /// A path segment as it stands in a URL (RFC 3986 §2.1), also as a relative reference by itself.
@@ -290,8 +290,7 @@ mod tests {
             ("/a%3fb%22%25/", "/a%3Fb%22%25/"),
             ("/\u{e4}", "/%C3%A4"),
             ("/a:b", "/a%3Ab"),
-            ("/c++/@x(1)!", "/c%2B%2B/%40x%281%29%21"),
-            ("/-._~/aZ09", "/-._~/aZ09"),
+            ("/@scope%2fc++/", "/%40scope/c%2B%2B/"),
             ("/%0d%0aX: y", "/%0D%0AX%3A%20y"),
         ] {
             let Ok(Target::Path(path)) = Target::parse(Method::Get, target.as_bytes()) else {
@@ -299,6 +298,15 @@ mod tests {
             };
             assert_eq!(path.to_absolute(), absolute, "{target}");
         }
+    }
+
+    #[test]
+    fn an_encoded_segment_has_nothing_but_unreserved_characters() {
+        let name: Vec<u8> = (1..=255).filter(|byte| *byte != b'/').collect();
+        let encoded = encode_segment(&name);
+        let plain: String = encoded.split('%').map(|part| part.get(2..).unwrap_or(part)).collect();
+        assert_eq!(plain, "-.0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZ_abcdefghijklmnopqrstuvwxyz~");
+        assert_eq!(encode_segment("a+b:\u{e4}".as_bytes()), "a%2Bb%3A%C3%A4");
     }
 
     #[test]

@@ -94,12 +94,14 @@ fn what_lies_within_the_root_is_found_by_every_spelling_of_its_name() {
 #[test]
 fn a_directory_without_its_slash_is_redirected_to_itself() {
     let (server, _outside) = site();
+    server.file("@scope/c++/a.txt", "");
     for (target, location) in [
         ("/dir", "/dir/"),
         ("/dir?a=b", "/dir/?a=b"),
         ("//dir", "/dir/"),
         ("/%2fdir", "/dir/"),
         ("/%2f%2fdir%2f..%2fdir", "/dir/"),
+        ("/@scope%2fc++", "/%40scope/c%2B%2B/"),
     ] {
         let reply = server.connect().get(target);
         assert_eq!((reply.status, reply.field("Location")), (301, Some(location)), "{target}");
