@@ -9,11 +9,12 @@ use crate::net::raise_descriptor_limit;
 /// reserve for those who look at the server.
 const PROCESS: u64 = 24;
 
-/// Most descriptors for sockets that wait for their rejection or linger after their last answer.
-const LINGERING: u64 = 1024;
+/// Most descriptors for sockets that wait for their rejection or linger after their last answer. In a burst
+/// of clients many have yet to send the request that their rejection answers.
+const LINGERING: u64 = 16 * 1024;
 
-/// They are one in so many of the descriptors at most.
-const LINGERING_SHARE: u64 = 4;
+/// So many of them, or a quarter of all, are not given to connections.
+const LEAST_LINGERING: u64 = 1024;
 
 /// What the descriptors are used for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -34,7 +35,9 @@ impl Budget {
     #[must_use]
     pub fn fit(wanted: usize, limit: u64) -> Self {
         let free = limit.saturating_sub(PROCESS);
-        let lingering = LINGERING.min(free / LINGERING_SHARE).max(1);
+        let spare = free.saturating_sub((wanted as u64).saturating_mul(2));
+        let least = LEAST_LINGERING.min(free / 4).max(1);
+        let lingering = spare.min(free / 2).min(LINGERING).max(least);
         let bearable = ((free.saturating_sub(lingering)) / 2).max(1);
         let bearable = usize::try_from(bearable).unwrap_or(usize::MAX);
         let lingering = usize::try_from(lingering).expect("it is at most LINGERING");
@@ -52,7 +55,7 @@ impl Budget {
 /// The least limit into which `wanted` connections fit with all of [`LINGERING`] beside them.
 fn needed(wanted: usize) -> u64 {
     let connections = (wanted as u64).saturating_mul(2);
-    connections.saturating_add(LINGERING).max(LINGERING * LINGERING_SHARE).saturating_add(PROCESS)
+    connections.max(LINGERING).saturating_add(LINGERING + PROCESS)
 }
 
 #[cfg(test)]
@@ -62,8 +65,10 @@ mod tests {
     #[test]
     fn connections_are_fitted_into_the_descriptors() {
         for (wanted, limit, total, lingering) in [
-            (60, 1024, 60, 250),
-            (60, 20_000, 60, 1024),
+            (60, 1024, 60, 500),
+            (60, 20_000, 60, 9_988),
+            (9_000, 20_000, 9_000, 1_976),
+            (60, 1 << 20, 60, 16_384),
             (1_000, 1024, 375, 250),
             (60, 64, 15, 10),
             (60, 8, 1, 1),
@@ -76,7 +81,7 @@ mod tests {
 
     #[test]
     fn what_is_claimed_bears_all_that_is_wanted() {
-        for wanted in [1, 60, 1_000, 1_536, 1_537, 100_000] {
+        for wanted in [1, 60, 1_000, 8_192, 8_193, 100_000] {
             let budget = Budget::fit(wanted, needed(wanted));
             assert_eq!((budget.total, budget.lingering as u64), (wanted, LINGERING));
             let less = Budget::fit(wanted, needed(wanted) - 1);

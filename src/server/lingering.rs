@@ -34,6 +34,9 @@ use super::rejection::FinalAnswer;
 /// The pause between two rounds, so that a flood is attended to in batches.
 const PAUSE: Duration = Duration::from_millis(1);
 
+/// So much longer for each socket, as each round looks at all of them.
+const PAUSE_EACH: Duration = Duration::from_micros(1);
+
 /// The sockets that wait or linger, and the thread that attends to them.
 #[derive(Debug)]
 pub(super) struct Lingering {
@@ -102,7 +105,7 @@ impl Lingering {
         }
         let key = state.next_key();
         state.waiting.insert(key, waiting);
-        let is_full = state.waiting.len() > self.shared.capacity / 2;
+        let is_full = state.waiting.len() > self.shared.waiting_capacity();
         let oldest = if is_full { state.waiting.pop_first() } else { None };
         let surplus = state.take_surplus(self.shared.capacity);
         self.shared.wake(state);
@@ -240,6 +243,11 @@ impl Taken {
 }
 
 impl Shared {
+    /// Most sockets that wait. The others are for those that linger, which have had their answer.
+    fn waiting_capacity(&self) -> usize {
+        self.capacity / 4 * 3
+    }
+
     /// The work of the thread: rounds over all sockets, until it is to stop.
     fn attend(&self, mut woken: PipeReader) {
         let mut scratch = vec![0; 64 * 1024];
@@ -251,13 +259,14 @@ impl Shared {
             let (sockets, deadline) = state.sockets();
             drop(state);
             let ready = wait_for_input(&mut woken, &sockets, deadline);
+            let count = u32::try_from(sockets.len()).unwrap_or(u32::MAX);
             // The last reference to a socket that was closed meanwhile.
             drop(sockets);
             if ready.is_woken {
                 self.lock().is_woken = false;
             }
             self.attend_to(&ready.sockets, &mut scratch);
-            thread::sleep(PAUSE);
+            thread::sleep(PAUSE + PAUSE_EACH * count);
         }
         let mut state = self.lock();
         let waiting = std::mem::take(&mut state.waiting);
