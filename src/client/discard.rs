@@ -17,7 +17,7 @@ impl Fetcher<'_> {
         job: &Job,
         record: &mut Record,
     ) -> Result<Saved, FetchError> {
-        let mut asked = self.asked_of(job);
+        let mut asked = self.asked_of(job, record);
         let (mut answer, framing, codings) = loop {
             let answer = self.follow(job, asked, record)?;
             let names = Names { job, redirected_to: record.redirected_to.as_deref() };

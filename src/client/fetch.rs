@@ -58,6 +58,8 @@ pub(super) struct Record {
     /// The most of the file that was there at any time, of what these attempts brought or continued, and
     /// kept. A part that an earlier run left and none of them could continue is not in their way.
     pub(super) furthest_bytes: u64,
+    /// Coded content did not come whole. It cannot be continued, but content that is asked for plain can.
+    pub(super) has_lost_coded: bool,
 }
 
 impl Record {
@@ -112,7 +114,7 @@ impl<'r> Fetcher<'r> {
         {
             return Ok(saved);
         }
-        let mut whole = self.asked_of(job);
+        let mut whole = self.asked_of(job, record);
         loop {
             let asked =
                 found.as_ref().map_or(whole, |found| Asked::Rest(found.notes.rest(found.bytes)));
@@ -138,9 +140,9 @@ impl<'r> Fetcher<'r> {
 
     /// How the whole of a job's content is asked for. A file that is coded by its format would gain
     /// nothing, and it would not be clear which coding is its own.
-    pub(super) fn asked_of(&self, job: &Job) -> Asked<'static> {
+    pub(super) fn asked_of(&self, job: &Job, record: &Record) -> Asked<'static> {
         let names = Names { job, redirected_to: None };
-        let asks = self.work.settings.compression == Compression::Asked;
+        let asks = self.work.settings.compression == Compression::Asked && !record.has_lost_coded;
         if asks && !names.are_of_coded_file() { Asked::Coded } else { Asked::Plain }
     }
 
@@ -274,7 +276,9 @@ impl<'r> Fetcher<'r> {
             let write = |piece: &[u8]| part.write(piece, false);
             let observer = self.work.observer;
             let mut sink = Decoded { index, record, observer, write };
-            self.exchanger.receive_coded(&mut answer, (framing, codings), &mut sink)?;
+            let received = self.exchanger.receive_coded(&mut answer, (framing, codings), &mut sink);
+            record.has_lost_coded = received.is_err();
+            received?;
         }
         if total.is_some_and(|total| part.bytes() < total) {
             let truncated = BodyError::Truncated { received: part.bytes(), declared: total };

@@ -1,15 +1,17 @@
 //! Servers that cut every answer: a run ends once nothing new comes, and goes on for as long as it does.
 
 use std::fs;
+use std::io::Write as _;
 use std::num::NonZeroUsize;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
-use http_concurrent::client::{FetchError, RetryPolicy, Settings};
+use flate2::write::GzEncoder;
+use http_concurrent::client::{Compression, FetchError, RetryPolicy, Settings};
 
 use crate::support::PATIENCE;
 use crate::support::fetching::{Fetched, fetch_into, fetch_with, settings};
-use crate::support::ranged::{pattern, range, ranged};
+use crate::support::ranged::{field, pattern, range, ranged};
 use crate::support::scripted::{Scripted, answer, ok, redirect};
 
 const TAG: &str = "\"v1\"";
@@ -313,4 +315,24 @@ fn a_refusal_in_between_changes_nothing() {
     let fetched = fetch_with(&patient(1), &[server.url("/file")]);
     assert_eq!(fetched.run.failures(), 1);
     assert_eq!(server.heads().len(), RETRIES as usize + 1);
+}
+
+#[test]
+fn coded_content_that_is_cut_is_asked_for_plain_which_can_be_continued() {
+    let server = cutting(|head, _| {
+        if field(head, "Accept-Encoding") == Some("identity") {
+            return ranged(head, TAG, &pattern(LENGTH));
+        }
+        let mut encoder = GzEncoder::new(Vec::new(), flate2::Compression::none());
+        encoder.write_all(&pattern(LENGTH)).unwrap();
+        let fields = format!("Content-Encoding: gzip\r\nETag: {TAG}\r\n");
+        answer("200 OK", &fields, encoder.finish().unwrap())
+    });
+    let settings = Settings { compression: Compression::Asked, ..patient(1) };
+    let fetched = fetch_with(&settings, &[server.url("/file")]);
+    fetched.assert_success();
+    assert!(fetched.content("file") == pattern(LENGTH));
+    let asked: Vec<_> = server.heads().iter().map(|head| range(head)).collect();
+    let plain = (0..LENGTH.div_ceil(CUT)).map(|cuts| (cuts > 0).then_some((cuts * CUT, None)));
+    assert_eq!(asked, [None].into_iter().chain(plain).collect::<Vec<_>>());
 }
