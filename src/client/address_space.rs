@@ -6,14 +6,12 @@ use std::{env, fs, thread};
 
 use rustix::process::{Resource, getrlimit};
 
-use super::settings::Compression;
-
-/// For each worker: its stack, its buffers, and those of a TLS connection and of a decoder of gzip.
+/// For each worker: its stack, its buffers, and those of a TLS connection and of a gzip decoder.
 const WORKER_BYTES: u64 = 1536 * 1024;
 
-/// For each worker where codings are asked for: a decoder of zstd, whose window of 8 MiB is copied into one
-/// of twice the size as it grows. One of brotli needs less.
-const DECODER_BYTES: u64 = 24 << 20;
+/// For each decoder with a window: one of zstd has 8 MiB, in a buffer that doubles to 16 MiB while the
+/// half is still there; one of brotli has up to 16 MiB.
+const DECODER_BYTES: u64 = 26 << 20;
 
 /// Beside those: jobs and outcomes, the system's certificates, threads for look-ups, documents.
 const RESERVE_BYTES: u64 = 32 << 20;
@@ -25,16 +23,25 @@ const ARENAS_PER_PROCESSOR: u64 = 8;
 
 static WARNED: Once = Once::new();
 
-/// So many of the wanted workers as the limits bear, at least one.
-pub(super) fn bearable(wanted: usize, compression: Compression) -> usize {
-    let each = match compression {
-        Compression::Asked => WORKER_BYTES + DECODER_BYTES,
-        Compression::NotAsked => WORKER_BYTES,
-    };
-    let free = free_bytes(Resource::As, "VmSize:").map(|free| fit(wanted, each, free, arenas()));
+/// What there can be at a time.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Bearable {
+    pub(super) workers: usize,
+    /// Decoders with a window.
+    pub(super) decoders: usize,
+}
+
+/// So many of the wanted workers, and of decoders for them, as the limits bear; at least one of each.
+pub(super) fn bearable(wanted: usize) -> Bearable {
+    let free = free_bytes(Resource::As, "VmSize:").map(|free| fit(wanted, free, arenas()));
     // Arenas are no data before they are used.
-    let data = free_bytes(Resource::Data, "VmData:").map(|free| fit(wanted, each, free, 0));
-    let workers = free.into_iter().chain(data).fold(wanted, usize::min);
+    let data = free_bytes(Resource::Data, "VmData:").map(|free| fit(wanted, free, 0));
+    let unlimited = Bearable { workers: wanted, decoders: wanted };
+    let bearable = free.into_iter().chain(data).fold(unlimited, |one, other| Bearable {
+        workers: one.workers.min(other.workers),
+        decoders: one.decoders.min(other.decoders),
+    });
+    let workers = bearable.workers;
     if workers < wanted {
         // An experiment has many runs.
         WARNED.call_once(|| {
@@ -44,18 +51,23 @@ pub(super) fn bearable(wanted: usize, compression: Compression) -> usize {
             );
         });
     }
-    workers
+    bearable
 }
 
-fn fit(wanted: usize, each: u64, free: u64, arenas: u64) -> usize {
+fn fit(wanted: usize, free: u64, arenas: u64) -> Bearable {
     let room = free.saturating_sub(RESERVE_BYTES.max(free / 4));
-    let each_with_arena = each + ARENA_BYTES;
-    let workers = if room < each_with_arena.saturating_mul(arenas) {
-        room / each_with_arena
+    let for_workers = room.saturating_sub(DECODER_BYTES);
+    let each = WORKER_BYTES + ARENA_BYTES;
+    let workers = if for_workers < each.saturating_mul(arenas) {
+        for_workers / each
     } else {
-        room.saturating_sub(ARENA_BYTES * arenas) / each
+        for_workers.saturating_sub(ARENA_BYTES * arenas) / WORKER_BYTES
     };
-    usize::try_from(workers).map_or(wanted, |workers| workers.clamp(1, wanted.max(1)))
+    let workers = workers.clamp(1, wanted.max(1) as u64);
+    let used = WORKER_BYTES * workers + ARENA_BYTES * arenas.min(workers);
+    let decoders = (room.saturating_sub(used) / DECODER_BYTES).clamp(1, workers);
+    let count = |count: u64| usize::try_from(count).expect("no more than were wanted");
+    Bearable { workers: count(workers), decoders: count(decoders) }
 }
 
 /// What remains of a limit, of which the process uses what this line of its status says (proc(5)); `None`
@@ -82,20 +94,20 @@ mod tests {
     #[test]
     fn workers_are_fitted_into_the_memory_that_is_free() {
         let mib = |count: u64| count << 20;
-        for (wanted, free, arenas, workers) in [
-            (300, mib(10_000), 0, 300),
-            (300, mib(280), 0, 140),
-            (5, mib(280), 0, 5),
-            (300, mib(62), 0, 20),
-            (300, mib(20), 0, 1),
-            (300, 0, 15, 1),
-            (300, mib(280), 15, 3),
-            (300, mib(1600), 15, 160),
-            (300, u64::MAX, 15, 300),
+        for (wanted, free, arenas, workers, decoders) in [
+            (300, mib(10_000), 0, 300, 271),
+            (300, mib(280), 0, 122, 1),
+            (50, mib(280), 0, 50, 5),
+            (5, mib(280), 0, 5, 5),
+            (300, mib(62), 0, 2, 1),
+            (300, mib(20), 0, 1, 1),
+            (300, 0, 15, 1, 1),
+            (300, mib(280), 15, 2, 2),
+            (300, mib(1600), 15, 142, 1),
+            (300, u64::MAX, 15, 300, 300),
         ] {
-            let found = fit(wanted, WORKER_BYTES, free, arenas);
-            assert_eq!(found, workers, "{wanted} in {free}, {arenas} arenas");
+            let expected = Bearable { workers, decoders };
+            assert_eq!(fit(wanted, free, arenas), expected, "{wanted} in {free}, {arenas} arenas");
         }
-        assert_eq!(fit(300, WORKER_BYTES + DECODER_BYTES, mib(280), 0), 8);
     }
 }

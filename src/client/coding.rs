@@ -22,6 +22,12 @@ impl Codings {
         self == Self::default()
     }
 
+    /// One of them has a window of megabytes.
+    pub(super) fn has_large_window(self) -> bool {
+        use ContentCoding::{Brotli, Zstd};
+        self.outermost_first().any(|coding| matches!(coding, Brotli | Zstd))
+    }
+
     /// In the order in which they are undone.
     pub(super) fn outermost_first(self) -> impl Iterator<Item = ContentCoding> {
         self.0.into_iter().rev().flatten()

@@ -11,6 +11,7 @@
 use std::io::{self, Write};
 use std::time::{Duration, SystemTime};
 
+use super::coded::DecoderSlots;
 use super::connect::{Connection, Connector, timed};
 use super::host_gate::{HostGates, Passage, Permit};
 use super::request::{Request, RequestFields};
@@ -39,6 +40,7 @@ pub(super) struct Network {
     pub(super) connector: Connector,
     pub(super) gates: HostGates,
     pub(super) fields: RequestFields,
+    pub(super) decoders: DecoderSlots,
 }
 
 /// Sends one request after another, with buffers that are reused.

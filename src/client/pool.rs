@@ -12,6 +12,8 @@ use std::thread::{self, ScopedJoinHandle};
 use std::time::{Duration, Instant, SystemTime};
 use std::{error, fmt, io, panic};
 
+use super::address_space::{self, Bearable};
+use super::coded::DecoderSlots;
 use super::connect::Connector;
 use super::exchange::{Exchanger, Network};
 use super::fetch::{Fetcher, Record, Work};
@@ -22,7 +24,7 @@ use super::retry::{Failed, Tries};
 use super::split_files::SplitFiles;
 use super::{
     FetchError, Job, Observer, Outcome, OutputDirectory, Run, Saved, Settings, Stop, StopReason,
-    address_space, descriptors,
+    descriptors,
 };
 
 /// Address space for each worker's stack. The C library keeps the stacks of ended threads for new ones up
@@ -70,7 +72,7 @@ pub fn download(
     let (begun, started) = (Instant::now(), SystemTime::now());
     let useful = jobs.len().saturating_mul(settings.split.get());
     let size = descriptors::bearable(settings.concurrency.get().min(useful));
-    let size = address_space::bearable(size, settings.compression);
+    let Bearable { workers: size, decoders } = address_space::bearable(size);
     let per_host = settings.per_host.map_or(size, |most| most.get().min(size));
     let network = Network {
         connector: Connector::new(
@@ -87,6 +89,7 @@ pub fn download(
             stop.clone(),
         ),
         fields: settings.fields.clone(),
+        decoders: DecoderSlots::new(decoders, stop.clone()),
     };
     let names = FinalNames::new(jobs, directory, settings.saving);
     let work = Work { settings, directory, names, splits: SplitFiles::default(), observer };
