@@ -147,7 +147,7 @@ fn a_reset_a_silence_and_a_short_body_are_tried_again() {
         }
     });
     let mut settings = patient(1);
-    settings.timeouts.silence = Duration::from_millis(100);
+    settings.timeouts.silence = Duration::from_secs(1);
     let fetched = fetch_with(&settings, &[server.url("/file")]);
     fetched.assert_success();
     assert_eq!((fetched.content("file"), fetched.run.outcomes[0].attempts), (b"Hello".to_vec(), 5));
