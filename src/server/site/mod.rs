@@ -93,7 +93,7 @@ impl Site {
         }
         let root = self.root.current(Instant::now())?;
         match self.find_beneath(&root, path) {
-            // It may be there in a directory that has come in the place of this one.
+            // The path of the root may name another directory by now, which has it.
             Err(Absence::NotFound) => match self.root.changed_from(&root)? {
                 Some(root) => self.find_beneath(&root, path),
                 None => Err(Absence::NotFound),
