@@ -11,8 +11,8 @@ use std::sync::Arc;
 use std::{error, fmt};
 
 use rustix::fs::{
-    Access, AtFlags, CWD, FileType, Mode, OFlags, RenameFlags, fstat, linkat, mkdirat, openat,
-    renameat, renameat_with, statat, unlinkat,
+    Access, AtFlags, CWD, FileType, Mode, OFlags, RenameFlags, Stat, fstat, linkat, mkdirat,
+    openat, renameat, renameat_with, statat, unlinkat,
 };
 use rustix::io::Errno;
 
@@ -301,20 +301,19 @@ impl Place {
     }
 
     /// Reserves this place with an empty file, which fails with `EXIST` if it is not free, and moves the
-    /// other file over it at one stroke. Whatever a program puts into the reservation's place in between
-    /// is replaced; who makes files that must not exist yet cannot, nor is what was there before.
+    /// other file over it. A program that replaces files could put one there in between, which would be
+    /// lost; one that only makes new files cannot. A process that is killed in between leaves the empty file.
     fn reserve_and_replace(&self, (from, name): (BorrowedFd<'_>, &str)) -> rustix::io::Result<()> {
         let flags = OFlags::WRONLY | OFlags::CREATE | OFlags::EXCL | OFlags::CLOEXEC;
         let leaf = &*self.leaf;
         let reservation = openat(self.handle(), leaf, flags, Mode::from_raw_mode(0o666))?;
+        let identity = |stat: &Stat| (stat.st_dev, stat.st_ino);
+        let own = fstat(&reservation).map(|stat| identity(&stat));
+        // File systems that upload a file when it is closed are to be done with this one.
+        drop(reservation);
         renameat(from, name, self.handle(), leaf).inspect_err(|_| {
-            let is_reservation = || {
-                let named = statat(self.handle(), leaf, AtFlags::SYMLINK_NOFOLLOW).ok()?;
-                let own = fstat(&reservation).ok()?;
-                let same = (named.st_dev, named.st_ino) == (own.st_dev, own.st_ino);
-                Some(same && named.st_size == 0)
-            };
-            if is_reservation() == Some(true) {
+            let named = statat(self.handle(), leaf, AtFlags::SYMLINK_NOFOLLOW);
+            if named.is_ok_and(|named| own == Ok(identity(&named)) && named.st_size == 0) {
                 let _ = unlinkat(self.handle(), leaf, AtFlags::empty());
             }
         })

@@ -70,7 +70,7 @@ fn where_the_system_can_do_it_nothing_is_replaced() {
 /// The client, under strace, with these system calls failing.
 fn failing(injections: &[&str]) -> Command {
     let mut command = Command::new("strace");
-    command.args(["-f", "-qq", "-o", "/dev/null", "-e", "trace=renameat2,linkat"]);
+    command.args(["-f", "-qq", "-o", "/dev/null", "-e", "trace=renameat2,linkat,renameat"]);
     for injection in injections {
         command.args(["-e", &format!("inject={injection}")]);
     }
@@ -99,6 +99,20 @@ fn where_there_are_no_hard_links_either_the_name_is_reserved() {
         let injections = ["renameat2:error=EINVAL", &format!("linkat:error={error}")];
         saves_all_and_replaces_nothing(directory.path(), || failing(&injections));
     }
+}
+
+#[test]
+#[ignore = "needs strace"]
+fn a_reserved_name_that_cannot_be_used_is_free_again() {
+    let directory = tempfile::tempdir().unwrap();
+    let server = server(directory.path().join("downloads"));
+    let errors = ["renameat2:error=EINVAL", "linkat:error=EPERM", "renameat:error=EIO"];
+    let mut command = failing(&errors);
+    command.args(["--no-clobber", "--no-continue", "-urls", &server.url("/a")]);
+    let fetched = command.current_dir(directory.path()).output().unwrap();
+    assert_eq!(fetched.status.code(), Some(1), "{fetched:?}");
+    assert!(String::from_utf8_lossy(&fetched.stderr).contains("cannot write"), "{fetched:?}");
+    assert!(names_in(&directory.path().join("downloads")).is_empty());
 }
 
 #[test]
