@@ -24,8 +24,8 @@ const NO_NAME: &str = "";
 #[derive(Debug, Default)]
 pub struct ChecksumList {
     by_name: HashMap<Box<str>, Vec<Listed>>,
-    /// By names without the directories in front of them, or some of these.
-    by_last_parts: HashMap<Box<str>, Vec<Listed>>,
+    /// The names that have directories in front, by their last part.
+    by_last_part: HashMap<Box<str>, Vec<Box<str>>>,
     /// Lines of no known format: the number, counted from 1, and how the line begins.
     pub bad_lines: Vec<(usize, String)>,
     /// How many lines there are by algorithms that are not supported.
@@ -187,24 +187,26 @@ impl ChecksumList {
     }
 
     /// Lists the names that files are given in the stead of those that no file can have, or that have
-    /// blanks around them, such as in columns; and what names end with.
+    /// blanks around them, such as in columns. Of two names that become one it is not known which is
+    /// meant. And finds out which names end alike.
     fn add_other_names(&mut self) {
-        let (mut safe_names, mut last_parts) = (OtherNames::default(), OtherNames::default());
+        let mut safe_names: HashMap<Box<str>, Option<Vec<Listed>>> = HashMap::new();
         for (name, listed) in &self.by_name {
-            let name = name.trim_matches(line::BLANKS);
-            if let Some(safe) = file_name::chosen(name)
+            let trimmed = name.trim_matches(line::BLANKS);
+            if let Some(safe) = file_name::chosen(trimmed)
                 && !self.by_name.contains_key(&*safe)
             {
-                safe_names.add(safe, listed);
+                let entry = safe_names.entry(safe.into());
+                entry.and_modify(|listed| *listed = None).or_insert_with(|| Some(listed.clone()));
             }
-            for (slash, _) in name.match_indices('/') {
-                if let Some(last) = file_name::chosen(&name[slash + 1..]) {
-                    last_parts.add(last, listed);
-                }
+            if let Some((_, last)) = trimmed.rsplit_once('/')
+                && let Some(last) = file_name::chosen(last)
+            {
+                self.by_last_part.entry(last.into()).or_default().push(name.clone());
             }
         }
-        self.by_name.extend(safe_names.unambiguous());
-        self.by_last_parts = last_parts.unambiguous().collect();
+        let known = safe_names.into_iter().filter_map(|(name, listed)| Some((name, listed?)));
+        self.by_name.extend(known);
     }
 
     /// What the file of this name in the output directory must have. A list made elsewhere may have more
@@ -214,7 +216,19 @@ impl ChecksumList {
         let shorter = file_name.match_indices('/').map(|(slash, _)| &file_name[slash + 1..]);
         let mut names = iter::once(file_name).chain(shorter);
         let listed = names.find_map(|name| self.by_name.get(name));
-        strongest(listed.or_else(|| self.by_last_parts.get(file_name))?)
+        strongest(listed.or_else(|| self.by_name.get(self.only_longer(file_name)?))?)
+    }
+
+    /// The only name in the list that has more directories in front of this one.
+    fn only_longer(&self, file_name: &str) -> Option<&str> {
+        let last = file_name.rsplit('/').next()?;
+        let mut longer = self.by_last_part.get(last)?.iter().filter(|name| {
+            let (name, depth) = (name.trim_matches(line::BLANKS), file_name.matches('/').count());
+            let slash = name.rmatch_indices('/').nth(depth).map(|(slash, _)| slash);
+            let end = slash.and_then(|slash| file_name::chosen(&name[slash + 1..]));
+            end.is_some_and(|end| end == file_name)
+        });
+        longer.next().filter(|_| longer.next().is_none()).map(|name| &**name)
     }
 
     /// What a run's only file must have, if the list has a checksum without a name and no names.
@@ -228,21 +242,6 @@ impl ChecksumList {
     #[must_use]
     pub fn nameless_line(&self) -> Option<usize> {
         self.by_name.get(NO_NAME)?.first().map(|listed| listed.line)
-    }
-}
-
-/// Names that stand for others. If two become one, it is not known which is meant: that counts for none.
-#[derive(Default)]
-struct OtherNames(HashMap<Box<str>, Option<Vec<Listed>>>);
-
-impl OtherNames {
-    fn add(&mut self, name: String, listed: &[Listed]) {
-        let entry = self.0.entry(name.into());
-        entry.and_modify(|listed| *listed = None).or_insert_with(|| Some(listed.to_vec()));
-    }
-
-    fn unambiguous(self) -> impl Iterator<Item = (Box<str>, Vec<Listed>)> {
-        self.0.into_iter().filter_map(|(name, listed)| Some((name, listed?)))
     }
 }
 

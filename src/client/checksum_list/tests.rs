@@ -270,6 +270,8 @@ fn blanks_around_a_name_are_part_of_it_only_where_a_file_has_them() {
     for name in ["a", "  a", "b", "c", " c "] {
         assert!(list.of(name).is_some(), "{name:?}");
     }
+    let list = read(&format!("{TWO}    x/a \n{TWO}  x /b\n"));
+    assert!(list.of("a").is_some() && list.of("b").is_some() && list.of("x/b").is_none());
     let list = read(&format!("{TWO}   a\n{ONE}  a\n{TWO}   b\n{ONE}  b \n"));
     assert_eq!(expected(&list, "a").unwrap().1, ONE);
     assert_eq!(expected(&list, " a").unwrap().1, TWO);
