@@ -16,8 +16,8 @@ use crate::net::proxy_protocol::{self, MAX_V2_BYTES, Parse};
 /// How long the head of a request is waited for before its rejection is sent.
 pub(super) const HEAD_PATIENCE: Duration = Duration::from_secs(1);
 
-/// How long a peer that sends nothing may take to close its side.
-const SILENCE: Duration = Duration::from_secs(2);
+/// How long a peer may send nothing without closing its side (nginx: `lingering_timeout`, 5 s as well).
+const SILENCE: Duration = Duration::from_secs(5);
 
 /// How long a peer may go on sending what is discarded (nginx: `lingering_time`, 30 s as well).
 const LONGEST: Duration = Duration::from_secs(30);
@@ -261,9 +261,15 @@ mod tests {
     #[test]
     fn no_peer_can_make_its_connection_last() {
         let begun = Instant::now();
-        let (_peer, stream) = connection();
-        let lingerer = Lingerer::new(stream, begun);
+        let (mut peer, stream) = connection();
+        let mut lingerer = Lingerer::new(Arc::clone(&stream), begun);
         assert_eq!(lingerer.end(), begun + SILENCE);
+        peer.write_all(b"more").unwrap();
+        stream.peek(&mut [0]).unwrap();
+        let later = begun + SILENCE / 2;
+        assert!(lingerer.discard(&mut [0; 8], later));
+        assert_eq!(lingerer.end(), later + SILENCE);
+        assert!(!lingerer.discard(&mut [0; 8], later + SILENCE), "it has sent no more");
         let sends = Lingerer { silent_until: begun + 2 * LONGEST, ..lingerer };
         assert_eq!(sends.end(), begun + LONGEST);
     }

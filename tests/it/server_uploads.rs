@@ -50,7 +50,7 @@ fn content_may_come_slowly() {
     conversation.send(format!("POST / HTTP/1.1\r\nHost: a\r\nContent-Length: {MUCH}\r\n\r\n"));
     let begun = Instant::now();
     let mut sent = 0;
-    while begun.elapsed() < Duration::from_millis(3_500) && sent < MUCH {
+    while begun.elapsed() < Duration::from_millis(5_500) && sent < MUCH {
         sent += 100_000;
         conversation.send(vec![b'x'; 100_000]);
         std::thread::sleep(Duration::from_millis(20));
