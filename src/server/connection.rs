@@ -23,8 +23,8 @@ use super::registry::{Live, Phase};
 use super::response::{Part, Response};
 use super::service::Service;
 use crate::http::{
-    CloseReason, Framing, HeadScan, Method, Persistence, RequestError, RequestHead,
-    asks_to_persist, expects_continue, request_framing,
+    Answering, CloseReason, Framing, HeadScan, Method, Persistence, RequestError, RequestHead,
+    RequestScan, asks_to_persist, expects_continue, request_framing,
 };
 use crate::net::proxy_protocol::{self, Parse};
 use crate::net::{Body, BodyError, Deadline, Input, ReadTimeout, is_disconnect, is_timeout};
@@ -287,7 +287,7 @@ impl<'s> Connection<'s> {
         persistence: Persistence,
         begun: Instant,
     ) -> Persistence {
-        let part = if self.head.method() == Method::Head { Part::Head } else { Part::Whole };
+        let part = self.part();
         self.requests += 1;
         self.service.tally.requests.one();
         self.live.enter(Phase::Sending);
@@ -313,6 +313,19 @@ impl<'s> Connection<'s> {
             Ok(_) => persistence,
             Err(error) => Persistence::Close(self.why_incomplete(&error)),
         }
+    }
+
+    /// Which part of its response the request is sent. One that was refused before its head was whole is
+    /// still in the buffer.
+    fn part(&self) -> Part {
+        let is_head = if self.head.method_token().is_empty() {
+            let mut scan = RequestScan::default();
+            scan.advance(self.input.data());
+            scan.answering() == Answering::Head
+        } else {
+            self.head.method() == Method::Head
+        };
+        if is_head { Part::Head } else { Part::Whole }
     }
 
     fn why_ended(&self, error: &io::Error) -> CloseReason {

@@ -55,6 +55,8 @@ fn methods() {
 #[test]
 fn head_is_exactly_the_head_of_get() {
     let server = site();
+    let long = format!("/{}", "a".repeat(9_000));
+    let large = format!("Large: {}\r\n", "a".repeat(40_000));
     for (target, fields) in [
         ("/a.txt", ""),
         ("/a.txt", "Accept-Encoding: gzip\r\n"),
@@ -75,6 +77,10 @@ fn head_is_exactly_the_head_of_get() {
         ("/a.txt", "Expect: more\r\n"),
         ("/a.txt", "Content-Length: x\r\n"),
         ("/a.txt", "Malformed\r\n"),
+        // Refused before the head is whole.
+        ("a.txt", ""),
+        (&long, ""),
+        ("/a.txt", &large),
     ] {
         let mut conversation = server.connect();
         conversation.send(format!("HEAD {target} HTTP/1.1\r\nHost: localhost\r\n{fields}\r\n"));
