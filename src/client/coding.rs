@@ -84,22 +84,34 @@ pub(super) fn to_undo(
     Ok((undone, has_own))
 }
 
-/// Whether a file of this name is in this format, as far as an extension says. Not only the last one
-/// counts: Apache (`mod_mime`, "Files with Multiple Extensions") calls `x.tar.gz.asc` coded as well, which
-/// is a signature and no gzip at all.
+/// Whether a file of this name is in this format, as far as its extensions say. The last one says it, and
+/// so does one in front of another if it means nothing else: Apache (`mod_mime`, "Files with Multiple
+/// Extensions") calls `x.tar.gz.asc` coded as well, which is a signature and no gzip at all, but
+/// `messages.br.json` is in Breton.
 fn is_format_of_name(coding: ContentCoding, name: &str) -> bool {
-    let extensions: &[&str] = match coding {
-        ContentCoding::Gzip => &[
-            "gz", "tgz", "taz", "tz", "gzip", "svgz", "emz", "wmz", "wrz", "x3dz", "x3dvz", "vgz",
-            "dz", "z",
-        ],
-        ContentCoding::Brotli => &["br", "tbr"],
-        ContentCoding::Zstd => &["zst", "tzst", "zstd"],
-        ContentCoding::Compress => &["z", "taz", "tz"],
-        ContentCoding::Deflate | ContentCoding::Other(_) => &[],
-    };
-    let is_known = |found: &str| extensions.iter().any(|known| found.eq_ignore_ascii_case(known));
-    name.split('.').skip(1).any(is_known)
+    let (anywhere, at_the_end) = extensions(coding);
+    let is_among =
+        |known: &[&str], found: &str| known.iter().any(|k| found.eq_ignore_ascii_case(k));
+    let Some((front, last)) = name.rsplit_once('.') else { return false };
+    is_among(at_the_end, last)
+        || is_among(anywhere, last)
+        || front.split('.').skip(1).any(|extension| is_among(anywhere, extension))
+}
+
+/// The extensions of files in this format: those that mean nothing else, and those that in front of
+/// another extension may be a language, a country, a coordinate, or the subject of the file.
+fn extensions(coding: ContentCoding) -> (&'static [&'static str], &'static [&'static str]) {
+    match coding {
+        ContentCoding::Gzip => (
+            &["gz", "tgz", "taz", "svgz", "emz", "wmz", "wrz", "x3dz", "x3dvz", "vgz"],
+            &["tz", "gzip", "dz", "z"],
+        ),
+        ContentCoding::Brotli => (&["tbr"], &["br"]),
+        ContentCoding::Zstd => (&["zst", "tzst"], &["zstd"]),
+        // No `z` beside this coding is a coordinate: nothing on the web is coded with it.
+        ContentCoding::Compress => (&["z", "taz"], &["tz"]),
+        ContentCoding::Deflate | ContentCoding::Other(_) => (&[], &[]),
+    }
 }
 
 /// Whether a media type is that of files in this format; parameters are ignored. `+gzip` and `+zstd` are
@@ -175,6 +187,20 @@ mod tests {
             ("http://a/x.tar.gz", &["Content-Encoding: br"], &["br"], false),
             ("http://a/x.tar.gz.asc", &["Content-Encoding: x-gzip"], &[], true),
             ("http://a/x.tgz.1?y", &["Content-Encoding: gzip"], &[], true),
+            ("http://a/x.svgz.bak", &["Content-Encoding: gzip"], &[], true),
+            ("http://a/x.tar.zst.sig", &["Content-Encoding: zstd"], &[], true),
+            ("http://a/x.tar.Z.asc", &["Content-Encoding: x-compress"], &[], true),
+            ("http://a/x.tbr.sig", &["Content-Encoding: br"], &[], true),
+            ("http://a/x.tar.br", &["Content-Encoding: br"], &[], true),
+            ("http://a/messages.br.json", &["Content-Encoding: br"], &["br"], false),
+            ("http://a/zones.tz.json", &["Content-Encoding: gzip"], &["gzip"], false),
+            ("http://a/messages.dz.po", &["Content-Encoding: gzip"], &["gzip"], false),
+            ("http://a/points.z.csv", &["Content-Encoding: gzip"], &["gzip"], false),
+            ("http://a/speed.gzip.csv", &["Content-Encoding: gzip"], &["gzip"], false),
+            ("http://a/speed.zstd.csv", &["Content-Encoding: zstd"], &["zstd"], false),
+            ("http://a/x.tz.gz", &["Content-Encoding: gzip"], &[], true),
+            ("http://a/.gz", &["Content-Encoding: gzip"], &[], true),
+            ("http://a/gz.asc", &["Content-Encoding: gzip"], &["gzip"], false),
             ("http://a/x.gzz.gzi", &["Content-Encoding: gzip"], &["gzip"], false),
             ("http://a/gz.txt", &["Content-Encoding: gzip"], &["gzip"], false),
             ("http://a/gz", &["Content-Encoding: gzip"], &["gzip"], false),
