@@ -21,7 +21,7 @@ pub enum RequestError {
     Field,
     /// `Host` missing from HTTP/1.1, empty, repeated or no host (RFC 9112 §3.2).
     Host,
-    /// `Content-Length` that is no number, or several that differ (RFC 9112 §6.3).
+    /// `Content-Length` that is no number, or that is there more than once (RFC 9112 §6.3, RFC 9110 §8.6).
     ContentLength,
     /// `Content-Length` beside `Transfer-Encoding` (RFC 9112 §6.1).
     LengthAndCoding,
@@ -72,7 +72,7 @@ impl fmt::Display for RequestError {
             Self::TooManyFields => "more than 100 header fields",
             Self::Field => "malformed header field",
             Self::Host => "missing, repeated or malformed Host",
-            Self::ContentLength => "malformed or contradicting Content-Length",
+            Self::ContentLength => "malformed or repeated Content-Length",
             Self::LengthAndCoding => "Content-Length beside Transfer-Encoding",
             Self::TransferEncoding => "malformed Transfer-Encoding",
             Self::TransferCoding => "unknown transfer coding",

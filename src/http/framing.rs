@@ -1,10 +1,11 @@
 //! How a message's body is framed, or why the message is refused (RFC 9112 §6).
 //!
-//! Requests are held to the letter: lengths that contradict each other, a length beside a transfer
-//! coding, and `chunked` anywhere but once and last are refused, because two programs that read such a
-//! message differently are what request smuggling needs. Of a response a client takes what has one
-//! meaning: `identity` is no coding, `chunked` outweighs a length beside it, and named twice it is one.
-//! Lengths that contradict each other, and codings that it does not know, are refused on both sides.
+//! Requests are held to the letter: a length given more than once, a length beside a transfer coding,
+//! and `chunked` anywhere but once and last are refused, because two programs that read such a message
+//! differently are what request smuggling needs. Of a response a client takes what has one meaning:
+//! lengths that agree are one, `identity` is no coding, `chunked` outweighs a length beside it, and
+//! named twice it is one. Lengths that contradict each other, and codings that it does not know, are
+//! refused on both sides.
 
 use std::fmt;
 
@@ -26,7 +27,7 @@ pub enum Framing {
 /// # Errors
 /// `400` or `501` by [`RequestError::status`]; the connection must be closed.
 pub fn request_framing(version: Version, fields: &Fields<'_>) -> Result<Framing, RequestError> {
-    let length = content_length(fields).map_err(|_| RequestError::ContentLength)?;
+    let length = sole_content_length(fields).map_err(|_| RequestError::ContentLength)?;
     match transfer_coding(version, fields) {
         Ok(TransferCoding::None) => Ok(Framing::Length(length.unwrap_or(0))),
         Ok(TransferCoding::Chunked) if length.is_some() => Err(RequestError::LengthAndCoding),
@@ -95,7 +96,7 @@ pub fn response_framing(
     if answering == Answering::Head || status.never_has_content() {
         return Ok(Framing::Length(0));
     }
-    let length = content_length(fields).map_err(|_| FramingError::ContentLength)?;
+    let length = agreed_content_length(fields).map_err(|_| FramingError::ContentLength)?;
     Ok(match (is_chunked(fields)?, length) {
         (true, _) => Framing::Chunked,
         (false, Some(length)) => Framing::Length(length),
@@ -122,8 +123,19 @@ fn is_chunked(fields: &Fields<'_>) -> Result<bool, FramingError> {
 
 struct InvalidLength;
 
+/// The length in the only `Content-Length` field. Of several, or of a list, also equal ones may be
+/// refused (RFC 9110 §8.6), and nginx and Apache refuse them: somebody on the way has merged messages.
+fn sole_content_length(fields: &Fields<'_>) -> Result<Option<u64>, InvalidLength> {
+    let mut values = fields.all("Content-Length");
+    match (values.next(), values.next()) {
+        (None, _) => Ok(None),
+        (Some(value), None) => parse_decimal(value).map(Some).ok_or(InvalidLength),
+        (Some(_), Some(_)) => Err(InvalidLength),
+    }
+}
+
 /// The one length that all `Content-Length` fields and their list members agree on.
-fn content_length(fields: &Fields<'_>) -> Result<Option<u64>, InvalidLength> {
+fn agreed_content_length(fields: &Fields<'_>) -> Result<Option<u64>, InvalidLength> {
     let mut agreed = None;
     for value in fields.all("Content-Length") {
         for member in value.split(|byte| *byte == b',') {
@@ -183,8 +195,13 @@ mod tests {
             ("", Ok(Framing::Length(0))),
             ("Content-Length: 5\r\n", Ok(Framing::Length(5))),
             ("Content-Length: 005\r\n", Ok(Framing::Length(5))),
-            ("Content-Length: 5\r\nContent-Length: 5\r\n", Ok(Framing::Length(5))),
-            ("Content-Length: 5, 5\r\n", Ok(Framing::Length(5))),
+            ("Content-Length: \t5 \r\n", Ok(Framing::Length(5))),
+            ("Content-Length: 5\r\nContent-Length: 5\r\n", Err(ContentLength)),
+            ("Content-Length: 5\r\nX: y\r\ncontent-length: 5\r\n", Err(ContentLength)),
+            ("Content-Length: 0\r\nContent-Length: 0\r\n", Err(ContentLength)),
+            ("Content-Length: 5, 5\r\n", Err(ContentLength)),
+            ("Content-Length: 5,5\r\n", Err(ContentLength)),
+            ("Content-Length: 0, 0\r\n", Err(ContentLength)),
             ("Content-Length: 18446744073709551615\r\n", Ok(Framing::Length(u64::MAX))),
             ("Content-Length: 18446744073709551616\r\n", Err(ContentLength)),
             ("Content-Length: 5, 6\r\n", Err(ContentLength)),
@@ -231,6 +248,8 @@ mod tests {
             (Get, 204, "Content-Length: 5\r\n", Ok(Framing::Length(0))),
             (Get, 304, "Content-Length: 5\r\n", Ok(Framing::Length(0))),
             (Get, 100, "", Ok(Framing::Length(0))),
+            (Get, 200, "Content-Length: 5, 5\r\n", Ok(Framing::Length(5))),
+            (Get, 200, "Content-Length: 5\r\nContent-Length: 5\r\n", Ok(Framing::Length(5))),
             (Get, 200, "Content-Length: 5, 6\r\n", Err(FramingError::ContentLength)),
             (Get, 200, "Transfer-Encoding: gzip\r\n", Err(FramingError::TransferCoding)),
             (Get, 200, "Content-Length: +5\r\n", Err(FramingError::ContentLength)),

@@ -49,8 +49,13 @@ fn content_length() {
         ("Content-Length: 5", "Hello", "405 next"),
         ("content-LENGTH:5", "Hello", "405 next"),
         ("Content-Length: 0005", "Hello", "405 next"),
-        ("Content-Length: 5, 5", "Hello", "405 next"),
-        ("Content-Length: 5\r\nContent-Length: 5", "Hello", "405 next"),
+        // RFC 9110 §8.6: equal ones may be refused, as nginx and Apache do
+        ("Content-Length: 5, 5", "Hello", "400"),
+        ("Content-Length: 5,5", "Hello", "400"),
+        ("Content-Length: 5\r\nContent-Length: 5", "Hello", "400"),
+        ("Content-Length: 5\r\nX: y\r\ncontent-length: 5", "Hello", "400"),
+        ("Content-Length: 0, 0", "", "400"),
+        ("Content-Length: 0\r\nContent-Length: 0", "", "400"),
         ("Content-Length: 5, 6", "Hello", "400"),
         ("Content-Length: 5\r\nContent-Length: 6", "Hello", "400"),
         ("Content-Length: 5,", "Hello", "400"),
@@ -198,6 +203,7 @@ fn smuggling() {
         ("Content-Length: 4\r\n\0Transfer-Encoding: chunked".to_owned(), &in_a_chunk, "400"),
         // CL.CL
         (format!("Content-Length: 0\r\nContent-Length: {length}"), SMUGGLED, "400"),
+        (format!("Content-Length: {length}\r\nContent-Length: {length}"), SMUGGLED, "400"),
         (format!("Content-Length: {length}\r\n\u{b}Content-Length: 0"), SMUGGLED, "400"),
         // TE.TE
         (
