@@ -24,7 +24,7 @@ use super::response::{Part, Response};
 use super::service::Service;
 use crate::http::{
     Answering, CloseReason, Framing, HeadScan, Method, Persistence, RequestError, RequestHead,
-    RequestScan, asks_to_persist, expects_continue, request_framing,
+    RequestScan, Status, asks_to_persist, expects_continue, request_framing,
 };
 use crate::net::proxy_protocol::{self, Parse};
 use crate::net::{Body, BodyError, Deadline, Input, ReadTimeout, is_disconnect, is_timeout};
@@ -222,8 +222,7 @@ impl<'s> Connection<'s> {
         let is_crowded = standing.total >= self.service.crowded_from();
         let persistence = match content {
             Content::LeftUnread => Persistence::Close(CloseReason::UnreadContent),
-            // What follows a CONNECT may be meant for the other end of a tunnel that is not there.
-            Content::Read if self.head.method_token() == b"CONNECT" => {
+            Content::Read if self.is_untrustworthy(&response) => {
                 Persistence::Close(CloseReason::Refused)
             }
             Content::Read if !asked_to_persist => Persistence::Close(CloseReason::PeerAsked),
@@ -240,6 +239,18 @@ impl<'s> Connection<'s> {
             Content::Read => Persistence::Keep,
         };
         self.send(&response, persistence, begun)
+    }
+
+    /// What follows the request on its connection must not be taken for another request.
+    ///
+    /// A client that gets 400 has sent what it did not mean to, or what a program between did not
+    /// understand as it is understood here; nginx and Apache close then as well. What is refused before
+    /// it is answered (414, 417, 431, 501 for a coding, 505) never comes here: its end is not known.
+    /// Other refusals are of well-formed requests, whose ends do not depend on their methods, targets or
+    /// preconditions (RFC 9112 §6.3): after 404, 405, 412, 416 and 501 for a method the next is served.
+    fn is_untrustworthy(&self, response: &Response) -> bool {
+        // What follows a CONNECT may be meant for the other end of a tunnel that is not there.
+        response.status == Status::BAD_REQUEST || self.head.method_token() == b"CONNECT"
     }
 
     fn refuse(&mut self, error: RequestError) -> Persistence {

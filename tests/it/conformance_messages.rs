@@ -1,7 +1,7 @@
 //! RFC 9112 as a specification: what is a request, and what is none.
 //!
-//! Each case is sent with a second request behind it. Where the first is refused for its form, what
-//! follows cannot be trusted and must never be answered; where it is answered, the second one proves
+//! Each case is sent with a second request behind it. Where the first is refused for its form (every
+//! 400, 414, 417, 431, 505), what follows cannot be trusted and must never be answered; where it is answered, the second one proves
 //! that both sides agree on where the first one ended.
 
 use proptest::prelude::*;
@@ -78,16 +78,16 @@ fn request_lines() {
         ("GET /a.txt?a=b?c&d=%zz HTTP/1.1", "200 next"),
         ("GET //a.txt HTTP/1.1", "200 next"),
         ("GET /%61%2etxt HTTP/1.1", "200 next"),
-        ("GET /a.txt#fragment HTTP/1.1", "400 next"),
-        ("GET /a%zz HTTP/1.1", "400 next"),
-        ("GET /a%4 HTTP/1.1", "400 next"),
-        ("GET /a%00.txt HTTP/1.1", "400 next"),
+        ("GET /a.txt#fragment HTTP/1.1", "400"),
+        ("GET /a%zz HTTP/1.1", "400"),
+        ("GET /a%4 HTTP/1.1", "400"),
+        ("GET /a%00.txt HTTP/1.1", "400"),
         ("GET /directory%2fb.txt HTTP/1.1", "200 next"), // as in nginx
-        ("GET /directory%2f..%2f..%2fb.txt HTTP/1.1", "400 next"),
-        ("GET /.. HTTP/1.1", "400 next"),
+        ("GET /directory%2f..%2f..%2fb.txt HTTP/1.1", "400"),
+        ("GET /.. HTTP/1.1", "400"),
         ("GET /directory/../a.txt HTTP/1.1", "200 next"),
-        ("GET a.txt HTTP/1.1", "400 next"),
-        ("GET ?a.txt HTTP/1.1", "400 next"),
+        ("GET a.txt HTTP/1.1", "400"),
+        ("GET ?a.txt HTTP/1.1", "400"),
         // absolute-form
         ("GET http://a/a.txt HTTP/1.1", "200 next"),
         ("GET HTTPS://a:443/a.txt HTTP/1.1", "200 next"),
@@ -95,19 +95,19 @@ fn request_lines() {
         ("GET http://[::1]:80/a.txt HTTP/1.1", "200 next"),
         ("GET http://a HTTP/1.1", "200 next"),
         ("GET http://a?query HTTP/1.1", "200 next"),
-        ("GET http:///a.txt HTTP/1.1", "400 next"),
-        ("GET http:/a.txt HTTP/1.1", "400 next"),
-        ("GET http://user@a/a.txt HTTP/1.1", "400 next"), // RFC 9110 §4.2.4
-        ("GET http://a:port/a.txt HTTP/1.1", "400 next"),
-        ("GET ftp://a/a.txt HTTP/1.1", "400 next"),
-        ("GET file:///etc/passwd HTTP/1.1", "400 next"),
+        ("GET http:///a.txt HTTP/1.1", "400"),
+        ("GET http:/a.txt HTTP/1.1", "400"),
+        ("GET http://user@a/a.txt HTTP/1.1", "400"), // RFC 9110 §4.2.4
+        ("GET http://a:port/a.txt HTTP/1.1", "400"),
+        ("GET ftp://a/a.txt HTTP/1.1", "400"),
+        ("GET file:///etc/passwd HTTP/1.1", "400"),
         // authority-form, for CONNECT alone
-        ("GET a:80 HTTP/1.1", "400 next"),
+        ("GET a:80 HTTP/1.1", "400"),
         ("CONNECT a:80 HTTP/1.1", "405"), // and what follows may be for the tunnel
         // asterisk-form, for OPTIONS alone
         ("OPTIONS * HTTP/1.1", "204 next"),
-        ("GET * HTTP/1.1", "400 next"),
-        ("OPTIONS ** HTTP/1.1", "400 next"),
+        ("GET * HTTP/1.1", "400"),
+        ("OPTIONS ** HTTP/1.1", "400"),
     ] {
         let request = format!("{line}\r\nHost: a\r\n\r\n");
         assert_eq!(answers(&server, request), expected, "{line:?}");
