@@ -16,6 +16,7 @@ mod error;
 mod framing;
 mod head;
 mod headers;
+mod host;
 mod method;
 pub mod negotiation;
 mod parameters;
@@ -48,10 +49,11 @@ pub use head::{
     Oversize, RequestHead, Version,
 };
 pub use headers::{Fields, MAX_FIELDS, is_token_byte, parse_decimal, trim_whitespace};
+pub use host::{Host, is_host, parse_host};
 pub use method::{ALLOW, Method};
 pub use persistence::{CloseReason, Persistence, asks_to_persist, response_persists};
 pub use request_scan::RequestScan;
 pub use response_head::{MAX_RESPONSE_FIELDS, RESPONSE_LIMITS, ResponseHead, ResponseHeadError};
 pub use status::Status;
-pub use target::{Target, TargetPath, encode_segment, is_host};
+pub use target::{Target, TargetPath, encode_segment, split_absolute};
 pub use writer::{HeadWriter, is_field_value};

@@ -243,6 +243,12 @@ impl Counts {
 }
 
 impl Permit {
+    /// It is one of the few slots beyond the total.
+    #[must_use]
+    pub(super) fn is_reserved(&self) -> bool {
+        self.slot == Slot::Reserve
+    }
+
     /// Takes the client's slot, now that the client is known.
     ///
     /// # Errors
@@ -281,6 +287,7 @@ impl Drop for Permit {
 mod tests {
     use std::thread;
 
+    use super::super::identity::Location;
     use super::*;
 
     fn admission(per_client: usize, total: usize) -> Arc<Admission> {
@@ -292,7 +299,7 @@ mod tests {
     }
 
     fn client_at(address: IpAddr) -> Client {
-        Client { key: address, address, exempt: false }
+        Client { key: address, address, exempt: false, location: Location::Elsewhere }
     }
 
     fn scope_and_limit(rejected: Result<Permit, Rejection>) -> (Scope, usize) {

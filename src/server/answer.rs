@@ -164,7 +164,7 @@ fn redirect(head: &RequestHead, location: String) -> Response {
 }
 
 /// A status and a sentence, as the client reads them best: a page for a browser, else plain text.
-fn refuse(head: &RequestHead, status: Status, detail: &str) -> Response {
+pub(super) fn refuse(head: &RequestHead, status: Status, detail: &str) -> Response {
     let form = error_form(&head.fields());
     Response::typed(status, form, error_page(status, detail, form)).field("Vary", "Accept")
 }

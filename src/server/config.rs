@@ -6,14 +6,13 @@ use std::path::PathBuf;
 use std::str::FromStr;
 use std::time::Duration;
 
-use ipnet::IpNet;
-
 use super::access_log::AccessLog;
 use super::admission::{Enforcement, Limits};
-use super::identity::{Identification, contains};
+use super::identity::Identification;
 use super::log_sink::LogHandle;
 use super::pace::Rates;
 use super::site::SiteSettings;
+use super::status_access::StatusAccess;
 use crate::http::{is_field_value, is_token_byte};
 
 /// Everything the server needs to start.
@@ -127,22 +126,6 @@ impl fmt::Display for ExtraFieldError {
 }
 
 impl std::error::Error for ExtraFieldError {}
-
-/// Where the server's status is found, and who may see it.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct StatusAccess {
-    /// The absolute path of the status page. A file of this name is not served to those who may see
-    /// the status.
-    pub path: String,
-    /// Networks that may see it, beside this machine itself.
-    pub allow: Vec<IpNet>,
-}
-
-impl StatusAccess {
-    pub(super) fn allows(&self, address: IpAddr) -> bool {
-        address.to_canonical().is_loopback() || contains(&self.allow, address)
-    }
-}
 
 /// What becomes of connections, beyond the two limits.
 #[derive(Clone, Copy, Debug)]

@@ -143,7 +143,7 @@ impl<'s> Connection<'s> {
             if !self.input.data().is_empty() {
                 let taken = self.input.take_request_head(&mut scan, &mut self.head);
                 if begun.is_none() && !self.live.enter(Phase::Reading) {
-                    return Err(NoRequest::Close(CloseReason::Reclaimed));
+                    return Err(self.without_slot());
                 }
                 let begun = *begun.get_or_insert_with(Instant::now);
                 if taken.map_err(NoRequest::Refuse)? {
@@ -160,6 +160,9 @@ impl<'s> Connection<'s> {
                 self.input.fill(&mut &*self.stream)
             });
             match filled {
+                Ok(0) if begun.is_none() && self.live.phase() == Phase::Closing => {
+                    return Err(self.without_slot());
+                }
                 Ok(0) if begun.is_none() => return Err(NoRequest::Close(CloseReason::PeerClosed)),
                 Ok(0) => return Err(NoRequest::Close(CloseReason::PeerVanished)),
                 Ok(_) => {}
@@ -173,6 +176,15 @@ impl<'s> Connection<'s> {
                 }
                 Err(error) => return Err(NoRequest::Close(self.why_ended(&error))),
             }
+        }
+    }
+
+    /// What becomes of a connection whose slot was taken before it began a request. One of the reserve is
+    /// told so, as it would have been without the reserve.
+    fn without_slot(&self) -> NoRequest {
+        match self.reserved {
+            Some(_) => NoRequest::Refuse(RequestError::Timeout),
+            None => NoRequest::Close(CloseReason::Reclaimed),
         }
     }
 
@@ -205,7 +217,7 @@ impl<'s> Connection<'s> {
             }
         };
         self.live.note_request(self.head.method_token(), self.head.target());
-        let status = self.service.answer_status(&self.head, self.client.address);
+        let status = self.service.answer_status(&self.head, &self.client);
         if let Some(rejection) = &self.reserved {
             let response = status.unwrap_or_else(|| self.service.answer_rejected(rejection));
             return self.send(&response, Persistence::Close(CloseReason::Crowded), begun);

@@ -33,6 +33,18 @@ pub struct Client {
     pub address: IpAddr,
     /// Free of the per-client limit.
     pub exempt: bool,
+    pub location: Location,
+}
+
+/// Where a client is, as far as its address tells.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Location {
+    /// On this machine: a loopback address, its own or given by a proxy on this machine.
+    ThisMachine,
+    /// Wherever its address is.
+    Elsewhere,
+    /// Behind a proxy that gave no address of it: the address is the proxy's.
+    Unknown,
 }
 
 impl Identification {
@@ -46,7 +58,25 @@ impl Identification {
             IpAddr::V6(ip) => Ipv6Net::new(ip, self.ipv6_prefix.min(128))
                 .map_or(address, |prefix| prefix.network().into()),
         };
-        Client { key, address, exempt: contains(&self.exempt, address) }
+        let location =
+            if address.is_loopback() { Location::ThisMachine } else { Location::Elsewhere };
+        Client { key, address, exempt: contains(&self.exempt, address), location }
+    }
+
+    /// The client for which a proxy connects, by the source in its header.
+    ///
+    /// Without one nobody knows who it is. It is counted as the proxy, together with all others of its
+    /// kind, but it is not taken for it: what the proxy's address is free of or may see, it is not. The
+    /// same holds for a loopback address from a proxy on another machine, since it is of that machine.
+    #[must_use]
+    pub fn client_behind(&self, proxy: IpAddr, source: Option<IpAddr>) -> Client {
+        let is_of_proxys_machine = |source: IpAddr| {
+            source.to_canonical().is_loopback() && !proxy.to_canonical().is_loopback()
+        };
+        match source {
+            Some(source) if !is_of_proxys_machine(source) => self.client(source),
+            _ => Client { exempt: false, location: Location::Unknown, ..self.client(proxy) },
+        }
     }
 
     /// How a client is written: its address, or its network where it is one.
@@ -93,6 +123,34 @@ mod tests {
             let name = if is_network { format!("{key}/{prefix}") } else { key.to_owned() };
             assert_eq!(identification(prefix).name(client.key), name);
             assert!(!client.exempt);
+        }
+    }
+
+    #[test]
+    fn a_client_without_an_address_is_counted_as_its_proxy_and_has_none_of_its_rights() {
+        use Location::{Elsewhere, ThisMachine, Unknown};
+        let identification = Identification {
+            exempt: vec!["127.0.0.0/8".parse().unwrap(), "192.0.2.0/24".parse().unwrap()],
+            ..Default::default()
+        };
+        for (proxy, source, address, exempt, location) in [
+            ("127.0.0.1", None, "127.0.0.1", false, Unknown),
+            ("::1", None, "::1", false, Unknown),
+            ("192.0.2.1", None, "192.0.2.1", false, Unknown),
+            ("127.0.0.1", Some("203.0.113.9"), "203.0.113.9", false, Elsewhere),
+            ("127.0.0.1", Some("192.0.2.9"), "192.0.2.9", true, Elsewhere),
+            ("127.0.0.1", Some("127.0.0.2"), "127.0.0.2", true, ThisMachine),
+            ("::ffff:127.0.0.1", Some("::1"), "::1", false, ThisMachine),
+            ("192.0.2.1", Some("127.0.0.1"), "192.0.2.1", false, Unknown),
+            ("192.0.2.1", Some("::1"), "192.0.2.1", false, Unknown),
+            ("192.0.2.1", Some("::ffff:127.0.0.1"), "192.0.2.1", false, Unknown),
+        ] {
+            let source_address = source.map(|source| source.parse().unwrap());
+            let client = identification.client_behind(proxy.parse().unwrap(), source_address);
+            let found = (client.address, client.exempt, client.location);
+            let address: IpAddr = address.parse().unwrap();
+            assert_eq!(found, (address, exempt, location), "{proxy} {source:?}");
+            assert_eq!(client.key, identification.client(address).key, "{proxy} {source:?}");
         }
     }
 

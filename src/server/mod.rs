@@ -32,6 +32,7 @@ mod response;
 mod service;
 pub mod site;
 mod snapshot;
+mod status_access;
 mod status_page;
 mod tally;
 mod threads;
@@ -43,12 +44,10 @@ use std::time::{Duration, Instant};
 
 pub use access_log::{AccessLog, LogFormat};
 pub use admission::{Admission, Enforcement, Limits, Permit, Rejection, Scope, Standing};
-pub use config::{
-    ExtraField, ExtraFieldError, ExtraFields, Policy, ServerConfig, StatusAccess, Timeouts,
-};
+pub use config::{ExtraField, ExtraFieldError, ExtraFields, Policy, ServerConfig, Timeouts};
 pub use descriptors::Budget;
 pub use error::StartError;
-pub use identity::{Client, Identification};
+pub use identity::{Client, Identification, Location};
 pub use listener::{Stopper, reachable_at};
 pub use log_sink::{LogHandle, LogSink};
 pub use pace::Rates;
@@ -57,6 +56,7 @@ pub use site::{
     DotFiles, Listings, Precompressed, SiteError, SiteSettings, SymbolicLinks, is_index_name,
 };
 pub use snapshot::{ClientRow, ConnectionRow, Counters, Snapshot};
+pub use status_access::{StatusAccess, StatusHost, StatusHostError};
 pub use status_page::StatusForm;
 
 use answer::Answerer;

@@ -4,6 +4,8 @@ use std::collections::HashMap;
 use std::net::IpAddr;
 use std::sync::atomic::Ordering;
 
+use super::answer::refuse;
+use super::identity::Client;
 use super::registry::{Live, Phase};
 use super::response::{Content, Response};
 use super::service::Service;
@@ -13,22 +15,20 @@ use super::tally::Count;
 use crate::http::{Method, RequestHead, Status};
 
 impl Service {
-    /// The status page, if that is what the request asks for and its sender may see it.
-    pub(super) fn answer_status(&self, head: &RequestHead, address: IpAddr) -> Option<Response> {
+    /// The status page, if that is what the request asks for and its sender may see it. None of its
+    /// answers has the operator's fields, which may lend them to scripts of other origins.
+    pub(super) fn answer_status(&self, head: &RequestHead, client: &Client) -> Option<Response> {
         let access = self.status.as_ref()?;
-        let target = head.target();
-        let query_at = target.iter().position(|byte| *byte == b'?');
-        let (path, query) = match query_at {
-            Some(at) => (&target[..at], Some(&target[at + 1..])),
-            None => (target, None),
-        };
-        if path != access.path.as_bytes()
-            || !matches!(head.method(), Method::Get | Method::Head)
-            || !access.allows(address)
-        {
+        let query = access.query(head.target())?;
+        if !matches!(head.method(), Method::Get | Method::Head) || !access.allows(client) {
             return None;
         }
-        let Some(form) = StatusForm::choose(query, &head.fields()) else {
+        if !access.is_shown_under_host_of(head) {
+            let reason = "the status is not shown under this name of the host: ask for it by \
+                localhost or an IP address, or start the server with --status-host NAME";
+            return Some(refuse(head, Status::NOT_FOUND, reason));
+        }
+        let Some(form) = StatusForm::choose(Some(query), &head.fields()) else {
             let text = b"400 Bad Request: the format is html, json or prometheus\n".to_vec();
             let response = Response::new(Status::BAD_REQUEST, Content::Text(text));
             return Some(response.field("Content-Type", "text/plain; charset=utf-8"));

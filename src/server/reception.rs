@@ -4,7 +4,7 @@
 use std::io;
 use std::net::{IpAddr, TcpStream};
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use log::Level;
 use socket2::SockRef;
@@ -63,10 +63,14 @@ impl Service {
         }
     }
 
-    /// Lets in who may see the status, also when the server is full.
+    /// Lets in who may see the status, also when the server is full; if the reserve is used up as well,
+    /// in the place of one that makes nothing of it.
     fn admit_to_reserve(&self, client: Option<Client>) -> Option<Permit> {
         let (access, client) = (self.status.as_ref()?, client?);
-        access.allows(client.address).then(|| self.admission.admit_to_reserve()).flatten()
+        if !access.allows(&client) {
+            return None;
+        }
+        self.admission.admit_to_reserve().or_else(|| self.registry.reclaim_reserve(Instant::now()))
     }
 
     /// Frees the slot that a rejection lacks, of the client's oldest idle connection or of anyone's,
@@ -154,7 +158,7 @@ impl Service {
         let unidentified = self.registry.enter_unidentified(stream);
         self.close_if_stopping();
         let source = match connection::read_proxy_header(stream, input, self.timeouts.head) {
-            Ok(source) => source.map_or(peer, |source| source.ip()),
+            Ok(source) => source.map(|source| source.ip()),
             Err(error) => {
                 // A proxy that sends something else is misconfigured, and only this log says so. One that
                 // sends nothing may be a health check.
@@ -165,7 +169,7 @@ impl Service {
             }
         };
         drop(unidentified);
-        let client = self.identification.client(source);
+        let client = self.identification.client_behind(peer, source);
         let mut identified = permit.identify(client, self.policy.enforcement);
         if let Err(rejection) = &identified
             && self.reclaim(rejection)

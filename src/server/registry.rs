@@ -13,6 +13,10 @@ use std::time::{Duration, Instant};
 use super::admission::Permit;
 use super::identity::Client;
 
+/// How long a connection may hold a slot of the reserve that another one wants: a second for its head,
+/// and one to take the answer.
+const RESERVE_TIME: Duration = Duration::from_secs(2);
+
 /// What a connection is doing.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[repr(u8)]
@@ -71,6 +75,8 @@ pub(super) struct Live {
     /// The request that is being answered, or was last.
     request: Mutex<Vec<u8>>,
     permit: Mutex<Option<Permit>>,
+    /// Its permit is one of the reserve.
+    is_reserved: bool,
     /// The registry's count, kept where phases change.
     active: Arc<AtomicUsize>,
 }
@@ -108,6 +114,11 @@ impl Live {
 
     /// Closes the connection from outside if it is in this phase, and takes its slot.
     fn close_if(&self, phase: Phase) -> Option<Permit> {
+        self.end_if(phase, Shutdown::Both)
+    }
+
+    /// Moves on from `phase`, which is not an active one, to the end, and takes the slot.
+    fn end_if(&self, phase: Phase, halves: Shutdown) -> Option<Permit> {
         self.phase
             .compare_exchange(
                 phase as u8,
@@ -119,7 +130,7 @@ impl Live {
         self.note_time();
         let permit = self.take_permit();
         // Wakes its thread, whose read then finds the end. An error means that the peer was faster.
-        let _ = self.stream.shutdown(Shutdown::Both);
+        let _ = self.stream.shutdown(halves);
         permit
     }
 
@@ -187,6 +198,7 @@ impl Registry {
         stream: Arc<TcpStream>,
         permit: Permit,
     ) -> Registration {
+        let is_reserved = permit.is_reserved();
         let live = Arc::new(Live {
             id: self.next_id.fetch_add(1, Ordering::Relaxed) + 1,
             client,
@@ -198,6 +210,7 @@ impl Registry {
             bytes_sent: AtomicU64::new(0),
             request: Mutex::default(),
             permit: Mutex::new(Some(permit)),
+            is_reserved,
             active: Arc::clone(&self.active),
         });
         self.lock().entry(client.key).or_default().push(Arc::clone(&live));
@@ -243,6 +256,27 @@ impl Registry {
                 return Some(permit);
             }
         }
+    }
+
+    /// Takes the slot of a connection in the reserve: of the one that has been open for longest without
+    /// sending a byte, which is then told that there is no slot for it, or of one that is closed because
+    /// it has been open for longer than [`RESERVE_TIME`].
+    pub(super) fn reclaim_reserve(&self, now: Instant) -> Option<Permit> {
+        let clients = self.lock();
+        let mut reserved: Vec<_> =
+            of_client(&clients, None).filter(|live| live.is_reserved).collect();
+        reserved.sort_by_key(|live| live.since);
+        // Its peer can still be written to.
+        let silent = |live: &&Arc<Live>| live.end_if(Phase::Fresh, Shutdown::Read);
+        reserved.iter().find_map(silent).or_else(|| {
+            let mut late = reserved.iter().filter(|live| now - live.since > RESERVE_TIME);
+            late.find_map(|live| {
+                let permit = live.take_permit();
+                // An error means that it is closed already.
+                let _ = live.stream.shutdown(Shutdown::Both);
+                permit
+            })
+        })
     }
 
     /// Closes all connections that are not in the middle of a request.
@@ -322,98 +356,5 @@ impl Drop for Registration {
 }
 
 #[cfg(test)]
-mod tests {
-    use std::io::Read;
-    use std::net::TcpListener;
-
-    use super::super::admission::{Admission, Limits};
-    use super::*;
-
-    struct Setting {
-        admission: Arc<Admission>,
-        registry: Arc<Registry>,
-        listener: TcpListener,
-    }
-
-    impl Setting {
-        fn new() -> Self {
-            Self {
-                admission: Admission::new(Limits { per_client: 9, total: 9 }),
-                registry: Arc::default(),
-                listener: TcpListener::bind("127.0.0.1:0").unwrap(),
-            }
-        }
-
-        fn enter(&self, host: u8, phase: Phase) -> (Registration, TcpStream) {
-            let peer = TcpStream::connect(self.listener.local_addr().unwrap()).unwrap();
-            peer.set_read_timeout(Some(Duration::from_secs(10))).unwrap();
-            let stream = Arc::new(self.listener.accept().unwrap().0);
-            let key = IpAddr::from([127, 0, 0, host]);
-            let client = Client { key, address: key, exempt: false };
-            let permit = self.admission.admit(client).unwrap();
-            let registration = self.registry.enter(client, stream, permit);
-            assert!(registration.live.enter(phase));
-            (registration, peer)
-        }
-    }
-
-    #[test]
-    fn an_entry_leaves_with_its_connection_and_gives_the_slot_back() {
-        let setting = Setting::new();
-        let (one, _peer) = setting.enter(1, Phase::Sending);
-        let (two, _peer) = setting.enter(1, Phase::Idle);
-        let client = Some(one.live.client.key);
-        let active = |client| (setting.registry.activity(client).active, setting.registry.active());
-        assert_eq!(active(client), (1, 1));
-        assert_eq!(setting.registry.activity(None), Activity { active: 1, idle: 1 });
-        two.live.enter(Phase::Reading);
-        two.live.enter(Phase::Sending);
-        assert_eq!(active(client), (2, 2));
-        drop(one);
-        assert_eq!(active(client), (1, 1));
-        two.live.enter(Phase::Idle);
-        assert_eq!(active(client), (0, 0));
-        assert_eq!(setting.registry.activity(client), Activity { active: 0, idle: 1 });
-        drop(two);
-        assert_eq!((setting.registry.count(), setting.admission.held()), (0, (0, 0)));
-        assert!(setting.registry.lock().is_empty());
-    }
-
-    #[test]
-    fn the_oldest_idle_connection_is_reclaimed_and_no_other() {
-        let setting = Setting::new();
-        let (_fresh, _peer) = setting.enter(1, Phase::Fresh);
-        let (_busy, _peer) = setting.enter(1, Phase::Sending);
-        let (oldest, mut peer) = setting.enter(1, Phase::Idle);
-        while oldest.live.since.elapsed() < Duration::from_millis(5) {
-            std::thread::yield_now();
-        }
-        let (newer, _peer) = setting.enter(1, Phase::Idle);
-        let client = Some(oldest.live.client.key);
-        assert!(setting.registry.reclaim(Some(IpAddr::from([127, 0, 0, 2]))).is_none());
-        let permit = setting.registry.reclaim(client).expect("one is idle");
-        assert_eq!(peer.read(&mut [0]).unwrap(), 0, "its peer sees the end");
-        assert!(!oldest.live.enter(Phase::Reading), "it has no more requests");
-        assert!(newer.live.enter(Phase::Reading), "it was left alone");
-        assert!(setting.registry.reclaim(client).is_none(), "nobody is idle any more");
-        assert_eq!(setting.admission.held().0, 4, "the slot is handed on, not given back");
-        drop(oldest);
-        assert_eq!(setting.admission.held().0, 4, "and not given back twice");
-        drop(permit);
-        assert_eq!(setting.admission.held().0, 3);
-    }
-
-    #[test]
-    fn at_the_end_those_without_a_request_are_closed_first() {
-        let setting = Setting::new();
-        let (_fresh, mut fresh_peer) = setting.enter(1, Phase::Fresh);
-        let (_idle, mut idle_peer) = setting.enter(2, Phase::Idle);
-        let (busy, mut busy_peer) = setting.enter(3, Phase::Sending);
-        setting.registry.close_idle();
-        assert_eq!(fresh_peer.read(&mut [0]).unwrap(), 0);
-        assert_eq!(idle_peer.read(&mut [0]).unwrap(), 0);
-        assert!(busy.live.enter(Phase::Idle), "a transfer goes on");
-        setting.registry.close_all();
-        assert_eq!(busy_peer.read(&mut [0]).unwrap(), 0);
-    }
-}
+#[path = "registry_tests.rs"]
+mod tests;

@@ -11,7 +11,7 @@ use std::time::{Duration, Instant, SystemTime};
 use super::access_log::AccessLog;
 use super::admission::{Admission, Enforcement, Permit, Rejection, Scope};
 use super::answer::Answerer;
-use super::config::{Policy, StatusAccess, Timeouts};
+use super::config::{Policy, Timeouts};
 use super::identity::{Client, Identification};
 use super::lingering::Lingering;
 use super::log_sink::LogHandle;
@@ -20,6 +20,7 @@ use super::registry::Registry;
 use super::rejection::policy;
 use super::rejection_log::RejectionLog;
 use super::response::Response;
+use super::status_access::StatusAccess;
 use super::tally::Tally;
 use super::threads::Threads;
 

@@ -9,12 +9,17 @@ use crate::support::conversation::{Conversation, Reply};
 use crate::support::server::TestServer;
 use crate::support::wait_until;
 
+/// The status, to this machine alone.
+fn status() -> StatusAccess {
+    StatusAccess { path: "/server-status".to_owned(), ..StatusAccess::default() }
+}
+
 fn server(per_client: usize, total: usize, allow: &[&str]) -> TestServer {
     let allow = allow.iter().map(|network| network.parse().unwrap()).collect();
     let server = TestServer::with_config(|config| {
         config.limits.per_client = per_client;
         config.limits.total = total;
-        config.status = Some(StatusAccess { path: "/server-status".to_owned(), allow });
+        config.status = Some(StatusAccess { allow, ..status() });
     });
     server.file("a.txt", "Hello");
     server
@@ -22,7 +27,7 @@ fn server(per_client: usize, total: usize, allow: &[&str]) -> TestServer {
 
 fn status_in(conversation: &mut Conversation, accept: &str) -> Reply {
     conversation
-        .send(format!("GET /server-status HTTP/1.1\r\nHost: a\r\nAccept: {accept}\r\n\r\n"))
+        .send(format!("GET /server-status HTTP/1.1\r\nHost: localhost\r\nAccept: {accept}\r\n\r\n"))
         .reply()
 }
 
@@ -49,7 +54,7 @@ fn the_status_comes_as_a_page_as_json_and_as_metrics() {
     let mut unknown = server.connect();
     assert_eq!(unknown.get("/server-status?format=xml").status, 400);
     unknown.expect_end();
-    conversation.send("HEAD /server-status HTTP/1.1\r\nHost: a\r\n\r\n");
+    conversation.send("HEAD /server-status HTTP/1.1\r\nHost: localhost\r\n\r\n");
     assert_eq!(conversation.reply_to_head().status, 200);
     conversation.send("POST /server-status HTTP/1.1\r\nHost: a\r\n\r\n");
     assert_eq!(conversation.reply().status, 405);
@@ -60,7 +65,7 @@ fn the_status_comes_as_a_page_as_json_and_as_metrics() {
 #[test]
 fn the_status_has_none_of_the_fields_that_the_operator_adds() {
     let server = TestServer::with_config(|config| {
-        config.status = Some(StatusAccess { path: "/server-status".to_owned(), allow: Vec::new() });
+        config.status = Some(status());
         config.extra_fields.further = vec!["Access-Control-Allow-Origin: *".parse().unwrap()];
     });
     let mut conversation = server.connect();
@@ -68,6 +73,59 @@ fn the_status_has_none_of_the_fields_that_the_operator_adds() {
         let reply = conversation.get(target);
         assert_eq!((reply.status, reply.field("Access-Control-Allow-Origin")), (200, field));
     }
+}
+
+/// Nor has it such a field of its own, whoever asks and however.
+#[test]
+fn no_script_of_another_origin_may_read_the_status() {
+    let server = server(12, 60, &[]);
+    for request in [
+        "GET /server-status?format=json HTTP/1.1\r\nHost: localhost\r\nOrigin: http://a.example\r\n",
+        "GET /server-status?format=json HTTP/1.1\r\nHost: localhost\r\nOrigin: null\r\n",
+        "GET /server-status?format=xml HTTP/1.1\r\nHost: localhost\r\nOrigin: http://localhost\r\n",
+        "GET /server-status HTTP/1.1\r\nHost: a.example\r\nOrigin: http://a.example\r\n",
+        "OPTIONS /server-status HTTP/1.1\r\nHost: localhost\r\nOrigin: http://a.example\r\n\
+         Access-Control-Request-Method: GET\r\n",
+    ] {
+        let reply = server.connect().send(format!("{request}\r\n")).reply();
+        assert!(
+            !format!("{:?}", reply.head()).to_lowercase().contains("access-control"),
+            "{request}"
+        );
+    }
+}
+
+/// The page of another site whose name was made to lead here (DNS rebinding) has the browser send that
+/// name.
+#[test]
+fn the_status_is_not_shown_under_a_name_that_another_site_may_have() {
+    let server = TestServer::with_config(|config| {
+        let hosts = vec!["status.example".parse().unwrap()];
+        config.status = Some(StatusAccess { hosts, ..status() });
+        config.extra_fields.further = vec!["Access-Control-Allow-Origin: *".parse().unwrap()];
+    });
+    for (request, status) in [
+        ("GET /server-status HTTP/1.1\r\nHost: localhost\r\n\r\n", 200),
+        ("GET /server-status HTTP/1.1\r\nHost: 127.0.0.1:20001\r\n\r\n", 200),
+        ("GET /server-status HTTP/1.1\r\nHost: [::1]:1\r\n\r\n", 200),
+        ("GET /server-status HTTP/1.1\r\nHost: Status.Example.:80\r\n\r\n", 200),
+        ("GET http://localhost/server-status HTTP/1.1\r\nHost: a.example\r\n\r\n", 200),
+        ("GET /server-status HTTP/1.0\r\n\r\n", 200),
+        ("GET /server-status HTTP/1.1\r\nHost: a.example\r\n\r\n", 404),
+        ("GET /server-status?format=json HTTP/1.1\r\nHost: a.example:20001\r\n\r\n", 404),
+        ("GET /server-status?format=xml HTTP/1.1\r\nHost: a.example\r\n\r\n", 404),
+        ("GET /server-status HTTP/1.1\r\nHost: a.localhost\r\n\r\n", 404),
+        ("GET http://a.example/server-status HTTP/1.1\r\nHost: localhost\r\n\r\n", 404),
+        ("GET /server-status HTTP/1.0\r\nHost: a.example\r\n\r\n", 404),
+    ] {
+        let reply = server.connect().send(request).reply();
+        assert_eq!(reply.status, status, "{request:?}");
+        assert_eq!(reply.field("Access-Control-Allow-Origin"), None, "{request:?}");
+        let is_explained = reply.text().contains("--status-host");
+        assert_eq!(is_explained, status == 404, "{request:?}: {}", reply.text());
+    }
+    // Files are not secret.
+    assert_eq!(server.get_with("/", "").status, 200);
 }
 
 #[test]
@@ -113,11 +171,31 @@ fn it_answers_when_the_total_is_used_up_and_then_nothing_else() {
 }
 
 #[test]
+fn silent_connections_do_not_keep_it_from_who_asks() {
+    let server = server(12, 1, &[]);
+    let _held = server.connect_from(9);
+    server.wait_for_connections(1);
+    for _ in 0..3 {
+        let mut silent: Vec<_> = (0..2).map(|_| server.connect()).collect();
+        wait_until("both have what is kept", || server.census().activity.idle == 3);
+        // The first comes in place of one of them.
+        assert_eq!(status_in(&mut server.connect(), "*/*").status, 200);
+        for conversation in &mut silent {
+            let reply = conversation.reply();
+            assert_eq!(reply.status, 503, "{}", reply.text());
+            conversation.expect_end();
+        }
+        wait_until("all have left", || server.census().activity.idle == 1);
+    }
+    assert_eq!(server.counters().panics, 0);
+}
+
+#[test]
 fn those_who_might_see_it_are_rejected_no_later_than_others() {
     let server = TestServer::with_config(|config| {
         config.limits.total = 1;
         config.timeouts.head = Duration::from_secs(3600);
-        config.status = Some(StatusAccess { path: "/server-status".to_owned(), allow: Vec::new() });
+        config.status = Some(status());
     });
     let _held = server.connect_from(9);
     server.wait_for_connections(1);
@@ -139,10 +217,8 @@ fn those_who_might_see_it_are_rejected_no_later_than_others() {
 fn who_may_not_see_it_finds_nothing_there() {
     // Connections to ::1 and 127.0.0.0/8 are this machine's own; only a proxy can be from elsewhere.
     let server = TestServer::with_config(|config| {
-        config.status = Some(StatusAccess {
-            path: "/server-status".to_owned(),
-            allow: vec!["198.51.100.0/24".parse().unwrap()],
-        });
+        let allow = vec!["198.51.100.0/24".parse().unwrap()];
+        config.status = Some(StatusAccess { allow, ..status() });
         config.identification.proxies = vec!["127.0.0.1/32".parse().unwrap()];
     });
     for (source, status) in [("203.0.113.9", 404), ("198.51.100.9", 200)] {
@@ -150,4 +226,61 @@ fn who_may_not_see_it_finds_nothing_there() {
         conversation.send(format!("PROXY TCP4 {source} 192.0.2.1 1000 80\r\n"));
         assert_eq!(conversation.get("/server-status").status, status, "{source}");
     }
+}
+
+/// A connection that a proxy on this machine makes for somebody is not this machine's, unless it says so.
+#[test]
+fn a_proxied_client_without_an_address_is_not_this_machine() {
+    let server = TestServer::with_config(|config| {
+        config.limits.per_client = 1;
+        let networks = vec!["127.0.0.0/8".parse().unwrap()];
+        config.status = Some(StatusAccess { allow: networks.clone(), ..status() });
+        config.identification.exempt = networks.clone();
+        config.identification.proxies = networks;
+    });
+    let v2 = |command: u8, family: u8, addresses: &[u8]| {
+        let length = u8::try_from(addresses.len()).unwrap();
+        [b"\r\n\r\n\0\r\nQUIT\n", &[command, family, 0, length][..], addresses].concat()
+    };
+    let local = [&[127, 0, 0, 1][..], &[127, 0, 0, 1], &[0, 9, 0, 80]].concat();
+    for (header, is_unknown) in [
+        (b"PROXY UNKNOWN\r\n".to_vec(), true),
+        (b"PROXY UNKNOWN 127.0.0.1 127.0.0.1 9 80\r\n".to_vec(), true),
+        (v2(0x20, 0x00, b""), true),       // LOCAL
+        (v2(0x20, 0x11, &local), true),    // LOCAL, whose addresses count for nothing
+        (v2(0x21, 0x00, b""), true),       // UNSPEC
+        (v2(0x21, 0x11, &local), false),   // TCP over IPv4
+        (v2(0x21, 0x12, &local), true),    // UDP over IPv4
+        (v2(0x21, 0x31, &[0; 216]), true), // a Unix socket
+        (b"PROXY TCP4 127.0.0.1 127.0.0.1 9 80\r\n".to_vec(), false),
+        (b"PROXY TCP6 ::1 ::1 9 80\r\n".to_vec(), false),
+    ] {
+        let mut conversation = server.connect();
+        let reply = conversation.send(&header).get("/server-status");
+        assert_eq!(reply.status, if is_unknown { 404 } else { 200 }, "{}", header.escape_ascii());
+        // Nor is it free of the limit, as this machine is here: the first connection is held.
+        let is_limited = header.ends_with(b"::1 9 80\r\n") || is_unknown;
+        let second = server.connect().send(&header).get("/");
+        let expected = if is_limited { 429 } else { 200 };
+        assert_eq!(second.status, expected, "{}", header.escape_ascii());
+        drop(conversation);
+        server.wait_for_connections(0);
+    }
+}
+
+#[test]
+fn a_proxied_client_has_none_of_what_is_kept_for_this_machine() {
+    let server = TestServer::with_config(|config| {
+        config.limits.total = 1;
+        config.status = Some(status());
+        config.identification.proxies = vec!["127.0.0.8/32".parse().unwrap()];
+    });
+    let _held = server.connect_from(9);
+    server.wait_for_connections(1);
+    for source in ["UNKNOWN", "TCP4 127.0.0.1 127.0.0.1 9 80"] {
+        let mut proxied = server.connect_from(8);
+        let reply = proxied.send(format!("PROXY {source}\r\n")).get("/server-status");
+        assert_eq!(reply.status, 503, "{source}");
+    }
+    assert_eq!(server.connect().get("/server-status").status, 200);
 }

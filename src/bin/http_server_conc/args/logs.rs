@@ -4,7 +4,7 @@ use std::ffi::OsString;
 use std::path::PathBuf;
 
 use clap::ValueEnum;
-use http_concurrent::server::{LogFormat, ServerConfig, StatusAccess};
+use http_concurrent::server::{LogFormat, ServerConfig, StatusAccess, StatusHost};
 use ipnet::IpNet;
 
 use super::limits::parse_network;
@@ -29,6 +29,11 @@ pub(super) struct LogArgs {
     /// Other addresses that may see the status; may be repeated
     #[arg(long, value_name = "CIDR", requires = "status_path", value_parser = parse_network)]
     status_allow: Vec<IpNet>,
+
+    /// Another name of the host, beside localhost and IP addresses, under which the status is shown;
+    /// may be repeated
+    #[arg(long, value_name = "NAME", requires = "status_path")]
+    status_host: Vec<StatusHost>,
 }
 
 #[derive(Clone, Copy, Debug, ValueEnum)]
@@ -54,7 +59,8 @@ pub(crate) enum Destination {
 impl LogArgs {
     pub(super) fn apply(&mut self, config: &mut ServerConfig) {
         let allow = std::mem::take(&mut self.status_allow);
-        config.status = self.status_path.take().map(|path| StatusAccess { path, allow });
+        let hosts = std::mem::take(&mut self.status_host);
+        config.status = self.status_path.take().map(|path| StatusAccess { path, allow, hosts });
     }
 
     pub(super) fn access_log(&mut self) -> Option<AccessLogTarget> {

@@ -160,7 +160,8 @@ mod tests {
             "-ipv6-prefix 56 --exempt 10.0.0.0/8 --exempt ::1 -proxy-protocol=192.0.2.1 \
              --dry-run-limits -reclaim-idle --header-timeout 3s --keep-alive-timeout 2s \
              --keep-alive-requests 7 --min-rate 2K --drain-timeout 0 --limit-rate 1M --delay 20ms \
-             --status-path /status --status-allow 192.0.2.0/24",
+             --status-path /status --status-allow 192.0.2.0/24 --status-host a.example \
+             -status-host B.example",
         )
         .unwrap();
         let identification = &config.identification;
@@ -178,7 +179,10 @@ mod tests {
         );
         assert_eq!(timeouts.drain, Duration::ZERO);
         assert_eq!((config.rates.minimum, config.rates.maximum), (2048, Some(1 << 20)));
-        assert_eq!(config.status.unwrap().path, "/status");
+        let status = config.status.unwrap();
+        assert_eq!(status.path, "/status");
+        assert_eq!(status.allow, ["192.0.2.0/24".parse().unwrap()]);
+        assert_eq!(status.hosts, ["a.example", "b.example"].map(|name| name.parse().unwrap()));
     }
 
     #[test]
@@ -229,6 +233,8 @@ mod tests {
             ("--status-path status", &["'status'", "--status-path", "/server-status"]),
             ("--status-path / --status-allow x", &["'x'", "--status-allow", "192.0.2.0/24"]),
             ("--status-allow 10.0.0.0/8", &["--status-path"]),
+            ("--status-host a", &["--status-path"]),
+            ("--status-path / --status-host a:80", &["'a:80'", "--status-host", "without a port"]),
             ("--log-format json", &["--access-log"]),
             ("--access-log - --log-format xml", &["'xml'", "--log-format", "combined"]),
             ("--delay soon", &["'soon'", "--delay", "500ms"]),
