@@ -1,0 +1,118 @@
+//! Whether the run was good: what must hold, what was found, and a line for each.
+
+use std::sync::atomic::{AtomicU64, Ordering};
+
+use super::phases::{Record, count};
+use super::{MOST_GROWTH_KB, PHASES_LEFT_OUT};
+
+/// Prints the table of the clients and that of the findings; whether all of them are good.
+pub(crate) fn report(record: &Record) -> bool {
+    let read = |count: &AtomicU64| count.load(Ordering::Relaxed);
+    println!(
+        "\n| clients | visits | answers checked | visits told 503 | wrong |\n|---|---|---|---|---|"
+    );
+    for (name, account) in &record.accounts {
+        let [visits, answers, rejected, wrong] =
+            [&account.visits, &account.answers, &account.rejected, &account.wrong].map(read);
+        println!("| {name} | {visits} | {answers} | {rejected} | {wrong} |");
+    }
+    for (name, account) in &record.accounts {
+        for description in account.descriptions() {
+            println!("wrong, {name}: {description}");
+        }
+    }
+    println!("\n| must hold | found | |\n|---|---|---|");
+    let findings = findings(record);
+    for (must_hold, found, holds) in &findings {
+        let verdict = if *holds { "holds" } else { "**does not hold**" };
+        println!("| {must_hold} | {found} | {verdict} |");
+    }
+    for line in record.diagnostics.lines().filter(|line| is_notable(line)).take(20) {
+        println!("the server said: {line}");
+    }
+    println!("\n{:.1} minutes in all", record.took.as_secs_f64() / 60.0);
+    findings.iter().all(|(_, _, holds)| *holds)
+}
+
+/// Lines of the diagnostic log other than those about rejections, which are provoked.
+fn is_notable(line: &str) -> bool {
+    (line.contains(" WARN ") || line.contains(" ERROR ")) && !line.contains("reject")
+}
+
+fn findings(record: &Record) -> Vec<(&'static str, String, bool)> {
+    let (before, status) = (&record.before, &record.status);
+    let sum = |figure: fn(&super::visit::Account) -> &AtomicU64| -> u64 {
+        record.accounts.iter().map(|(_, account)| figure(account).load(Ordering::Relaxed)).sum()
+    };
+    let (answers, wrong) = (sum(|account| &account.answers), sum(|account| &account.wrong));
+    let phases = &record.phases;
+    let most = |figure: fn(&super::phases::Phase) -> usize| phases.iter().map(figure).max();
+    let descriptors = most(|phase| phase.idle.descriptors).unwrap_or(0);
+    let threads = most(|phase| phase.idle.threads).unwrap_or(0);
+    let held = phases.iter().map(|phase| phase.held).max().unwrap_or(0);
+    let growth = growth(&phases.iter().map(|phase| phase.idle.rss_kb as f64).collect::<Vec<_>>());
+    let last = phases.last().map_or(0, |phase| phase.idle.rss_kb);
+    let [requests, dropped, panics, spawn_failures, accept_errors] =
+        ["requests", "log_lines_dropped", "panics", "spawn_failures", "accept_errors"]
+            .map(|name| count(status, &format!("/counters/{name}")));
+    let log = &record.log;
+    vec![
+        ("every answer is right", format!("{wrong} of {answers} wrong"), wrong == 0),
+        (
+            "descriptors return to what they were",
+            format!("{} before, at most {descriptors} after a rest", before.descriptors),
+            descriptors <= before.descriptors,
+        ),
+        (
+            "threads return to what they were",
+            format!("{} before, at most {threads} after a rest", before.threads),
+            threads <= before.threads,
+        ),
+        ("no slot is leaked", format!("at most {held} held after a rest"), held == 0),
+        (
+            "a phase more costs less than 50 kB of idle memory",
+            format!(
+                "{} kB before, {last} kB at the end, {growth:+.0} kB a phase after the first {}",
+                before.rss_kb, PHASES_LEFT_OUT
+            ),
+            growth < MOST_GROWTH_KB,
+        ),
+        (
+            "lines of the access log and dropped ones are all requests",
+            // The request for the last status was counted after it.
+            format!("{} + {dropped} of {}", log.lines, requests + 1),
+            log.lines + dropped == requests + 1,
+        ),
+        (
+            "every line is whole, through rotations and storms of signals",
+            format!(
+                "{} damaged; {} rotations, {} signals",
+                log.damaged, log.rotations, record.signals
+            ),
+            log.damaged == 0,
+        ),
+        (
+            "no panic, no lack of threads, no error of accept",
+            format!("{panics}, {spawn_failures}, {accept_errors}"),
+            panics + spawn_failures + accept_errors == 0,
+        ),
+        (
+            "SIGTERM ends it with status 0",
+            if record.has_ended_well { "so it does" } else { "it does not" }.to_owned(),
+            record.has_ended_well,
+        ),
+    ]
+}
+
+/// How much a figure grows from phase to phase after the first ones: the median of the slopes between
+/// all pairs of phases (Theil–Sen), which single odd phases do not move.
+fn growth(figures: &[f64]) -> f64 {
+    let figures = &figures[PHASES_LEFT_OUT.min(figures.len())..];
+    let mut slopes = Vec::new();
+    for (later, figure) in figures.iter().enumerate() {
+        let earlier = figures[..later].iter().enumerate();
+        slopes.extend(earlier.map(|(at, before)| (figure - before) / (later - at) as f64));
+    }
+    slopes.sort_by(f64::total_cmp);
+    slopes.get(slopes.len() / 2).copied().unwrap_or(0.0)
+}
