@@ -1,9 +1,10 @@
-//! What both command lines share: long options with one dash, and values with units.
+//! What both programs share: long options with one dash, values with units, and ignored signals.
 //!
 //! The programs take `-maxclient 12` as well as `--maxclient 12`. clap knows long options by two
 //! dashes alone, so the arguments are rewritten before it sees them; everything else is clap's.
 
 use std::ffi::OsString;
+use std::fs;
 use std::num::NonZeroUsize;
 use std::time::Duration;
 
@@ -48,6 +49,16 @@ pub fn long_options_with_one_dash(
             }
         })
         .collect()
+}
+
+/// Whether the program was started with this signal ignored, as under nohup(1) (`SigIgn` in proc(5)); where
+/// the system does not say so, it is taken not to be.
+#[must_use]
+pub fn is_ignored(signal: i32) -> bool {
+    let status = fs::read_to_string("/proc/self/status").unwrap_or_default();
+    let mask = status.lines().find_map(|line| line.strip_prefix("SigIgn:"));
+    let mask = mask.and_then(|mask| u64::from_str_radix(mask.trim(), 16).ok());
+    mask.is_some_and(|mask| mask >> (signal - 1) & 1 == 1)
 }
 
 /// The level that `-q` and `-v` ask for; what `RUST_LOG` says is the caller's to let win.

@@ -50,6 +50,7 @@ mod limits_slots;
 mod listing_failures;
 mod listing_pieces;
 mod listing_readers;
+mod program_signals;
 mod second_opinion;
 mod server_behind_nginx;
 mod server_limits;

@@ -24,8 +24,9 @@ use http_concurrent::server::{AccessLog, Server, ServerConfig, Stopper};
 use tempfile::TempDir;
 
 use crate::args::Args;
+use crate::interrupt::Interrupts;
 use crate::lab::{Announced, Rendered, conditions, is_whole, limited};
-use crate::{FAILURE, INTERRUPTED, interrupt};
+use crate::{FAILURE, INTERRUPTED};
 
 /// The files of each testcase.
 const FILES: usize = 10;
@@ -56,9 +57,9 @@ const TESTCASES: [Testcase; 2] = [
 ];
 
 /// Runs it, and delivers the table and the page.
-pub(crate) fn run(args: &Args) -> anyhow::Result<ExitCode> {
+pub(crate) fn run(args: &Args, interrupts: &Interrupts) -> anyhow::Result<ExitCode> {
     let stop = Stop::default();
-    interrupt::stop_on_signals(&stop).context("cannot wait for signals")?;
+    interrupts.stop(&stop);
     let root = TempDir::new().context("cannot make a temporary directory")?;
     let downloads = TempDir::new().context("cannot make a temporary directory")?;
     let origin = provide_files(root.path(), Path::new("."))?;

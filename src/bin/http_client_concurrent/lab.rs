@@ -20,8 +20,9 @@ use http_concurrent::lab::report;
 
 use crate::args::Args;
 use crate::config::Config;
+use crate::interrupt::Interrupts;
 use crate::lab_args::{LabArgs, Sweep};
-use crate::{FAILURE, INTERRUPTED, documents, interrupt};
+use crate::{FAILURE, INTERRUPTED, documents};
 
 /// Refuses what does not go together with an experiment, before anything is fetched.
 pub(crate) fn check(args: &Args) -> anyhow::Result<()> {
@@ -84,9 +85,13 @@ fn check_results(args: &Args) -> anyhow::Result<()> {
 }
 
 /// Runs the experiment with the user's URLs, and delivers its result.
-pub(crate) fn run(args: &Args, config: &Config) -> anyhow::Result<ExitCode> {
+pub(crate) fn run(
+    args: &Args,
+    config: &Config,
+    interrupts: &Interrupts,
+) -> anyhow::Result<ExitCode> {
     let stop = Stop::default();
-    interrupt::stop_on_signals(&stop).context("cannot wait for signals")?;
+    interrupts.stop(&stop);
     let plan = plan(args, config.plan.jobs.len());
     let begun = SystemTime::now();
     let findings = {

@@ -24,6 +24,7 @@ use anyhow::Context as _;
 use args::Args;
 use config::Config;
 use http_concurrent::client::{Stop, StopReason, download};
+use interrupt::Interrupts;
 use progress::{Progress, Screen};
 use rustix::process::{Resource, getrlimit};
 
@@ -37,16 +38,23 @@ const USAGE: u8 = 2;
 const INTERRUPTED: u8 = 130;
 
 fn main() -> ExitCode {
+    // What may start the program anew comes first, since that would lose a signal which has been caught.
     save_address_space();
+    let interrupts = match Interrupts::start() {
+        Ok(interrupts) => interrupts,
+        Err(error) => {
+            return fail(&anyhow::Error::new(error).context("cannot wait for signals"), FAILURE);
+        }
+    };
     let args = Args::from_command_line();
     let screen = Screen::new(args.quiet);
     start_logging(&args, &screen);
     let done = match lab::check(&args) {
-        Ok(()) if args.lab.demo => demo::run(&args),
+        Ok(()) if args.lab.demo => demo::run(&args, &interrupts),
         Ok(()) => match Config::resolve(&args) {
-            Ok(config) if args.lab.is_comparison() => lab::run(&args, &config),
+            Ok(config) if args.lab.is_comparison() => lab::run(&args, &config, &interrupts),
             Ok(config) => match documents::check(&args) {
-                Ok(()) => run(&args, &config, &screen),
+                Ok(()) => run(&args, &config, &screen, &interrupts),
                 Err(error) => return fail(&error, USAGE),
             },
             Err(error) => return fail(&error, USAGE),
@@ -86,9 +94,14 @@ fn start_logging(args: &Args, screen: &Screen) {
         .init();
 }
 
-fn run(args: &Args, config: &Config, screen: &Screen) -> anyhow::Result<ExitCode> {
+fn run(
+    args: &Args,
+    config: &Config,
+    screen: &Screen,
+    interrupts: &Interrupts,
+) -> anyhow::Result<ExitCode> {
     let stop = Stop::default();
-    interrupt::stop_on_signals(&stop).context("cannot wait for signals")?;
+    interrupts.stop(&stop);
     let jobs = &config.plan.jobs;
     let progress = Progress::new(jobs, screen);
     let run = download(jobs, &config.directory, &config.settings, &stop, &progress)?;

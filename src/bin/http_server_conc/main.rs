@@ -5,25 +5,28 @@
 
 mod args;
 mod diagnostics;
+mod signals;
 
 use std::io::{self, Write as _};
 use std::net::SocketAddr;
-use std::process::{self, ExitCode};
-use std::thread;
+use std::process::ExitCode;
 
 use anyhow::Context as _;
 use args::{AccessLogTarget, Destination};
 use http_concurrent::server::{
-    AccessLog, Budget, LogHandle, LogSink, Server, ServerConfig, StartError, Stopper, reachable_at,
+    AccessLog, Budget, LogSink, Server, ServerConfig, StartError, reachable_at,
 };
-use signal_hook::consts::{SIGHUP, SIGINT, SIGTERM, SIGUSR1};
-use signal_hook::iterator::Signals;
+use signals::Attendant;
 
 fn main() -> ExitCode {
+    // Before anything that takes time: until then a signal has its default action.
+    let signals = Attendant::start();
     let args::Parsed { mut config, access_log, log_level } = args::parse();
     let log = diagnostics::start(log_level);
     config.logs.extend(log.as_ref().map(LogSink::handle));
-    let result = run(config, access_log);
+    let result = signals
+        .context("cannot handle signals")
+        .and_then(|signals| run(config, access_log, &signals));
     // What was logged comes before the last word.
     drop(log);
     match result {
@@ -36,25 +39,26 @@ fn main() -> ExitCode {
     }
 }
 
-fn run(mut config: ServerConfig, access_log: Option<AccessLogTarget>) -> anyhow::Result<()> {
+fn run(
+    mut config: ServerConfig,
+    access_log: Option<AccessLogTarget>,
+    signals: &Attendant,
+) -> anyhow::Result<()> {
+    if access_log.is_some() {
+        signals.expect_access_log().context("cannot handle signals")?;
+    } else {
+        signals.expect_no_access_log();
+    }
     fit_to_descriptors(&mut config);
     let log_has_standard_output = access_log
         .as_ref()
         .is_some_and(|log| matches!(log.destination, Destination::StandardOutput));
     let access_log = access_log.map(|target| open(target, &mut config)).transpose()?;
-    let reopened = access_log.as_ref().map(LogSink::handle);
-    let mut watched = vec![SIGINT, SIGTERM, SIGUSR1];
-    if access_log.is_some() {
-        // Without a log to open anew, the end of the terminal is the end of the server.
-        watched.push(SIGHUP);
+    if let Some(log) = &access_log {
+        signals.reopen(log.handle());
     }
-    let signals = Signals::new(watched).context("cannot handle signals")?;
     let server = Server::start(&config)?;
-    let stopper = server.stopper();
-    thread::Builder::new()
-        .name("signals".to_owned())
-        .spawn(move || attend(signals, &stopper, reopened.as_ref()))
-        .context("cannot make a thread")?;
+    signals.stop(server.stopper());
     let announcement = announcement(&config, server.address());
     // Nobody may be listening: that is no error.
     let _ = if log_has_standard_output {
@@ -78,28 +82,6 @@ fn open(target: AccessLogTarget, config: &mut ServerConfig) -> anyhow::Result<Lo
     config.logs.push(sink.handle());
     config.access_log = AccessLog::Sink { handle: sink.handle(), format: target.format };
     Ok(sink)
-}
-
-/// The first signal to end lets transfers finish, the second does not, and the third waits for nothing,
-/// not even for the last lines of the logs; others open the access log anew.
-fn attend(mut signals: Signals, stopper: &Stopper, access_log: Option<&LogHandle>) {
-    let mut signals_to_end = 0;
-    for signal in signals.forever() {
-        match signal {
-            SIGHUP | SIGUSR1 => access_log.into_iter().for_each(LogHandle::reopen),
-            _ => {
-                signals_to_end += 1;
-                match signals_to_end {
-                    1 => stopper.stop(),
-                    2 => {
-                        log::warn!("stopped at once by a second signal");
-                        stopper.stop_at_once();
-                    }
-                    _ => process::exit(0),
-                }
-            }
-        }
-    }
 }
 
 fn fit_to_descriptors(config: &mut ServerConfig) {

@@ -1,0 +1,188 @@
+//! Signals that come before a program does what it was started for.
+
+use std::fs;
+use std::io::Read as _;
+use std::os::unix::process::ExitStatusExt as _;
+use std::path::Path;
+use std::process::{Child, Command, Stdio};
+
+use rustix::fs::{CWD, Mode, mkfifoat};
+use rustix::process::{Pid, Signal, kill_process};
+
+use crate::support::client::program_under;
+use crate::support::program::SERVER;
+use crate::support::wait_until;
+
+/// A program that is killed when dropped.
+struct Started(Child);
+
+impl Started {
+    /// Starts it with this signal as `setting` of env(1) says, whatever the tests were started with.
+    fn new(setting: &str, program: &Path, arguments: &[&str], directory: &Path) -> Self {
+        let mut command = Command::new("env");
+        command.arg(setting).arg(program).args(arguments).current_dir(directory);
+        Self::of(command)
+    }
+
+    fn of(mut command: Command) -> Self {
+        command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped());
+        Self(command.env_remove("RUST_LOG").spawn().unwrap())
+    }
+
+    fn signal(&self, signal: Signal) {
+        kill_process(Pid::from_child(&self.0), signal).unwrap();
+    }
+
+    /// Whether the signal has a handler (`SigCgt` in proc(5)).
+    fn catches(&self, signal: Signal) -> bool {
+        let status = fs::read_to_string(format!("/proc/{}/status", self.0.id())).unwrap();
+        let caught = status.lines().find_map(|line| line.strip_prefix("SigCgt:")).unwrap();
+        let caught = u64::from_str_radix(caught.trim(), 16).unwrap();
+        caught >> (signal.as_raw() - 1) & 1 == 1
+    }
+
+    fn wait_until_it_catches(&self, signal: Signal) {
+        wait_until(&format!("{signal:?} is caught"), || self.catches(signal));
+    }
+
+    /// Its exit status, or the signal that ended it as a negative number, and what it wrote.
+    fn end(mut self) -> (i32, String) {
+        let mut ended = None;
+        wait_until("it ends", || {
+            ended = self.0.try_wait().unwrap();
+            ended.is_some()
+        });
+        let status = ended.unwrap();
+        let mut text = String::new();
+        self.0.stdout.take().unwrap().read_to_string(&mut text).unwrap();
+        self.0.stderr.take().unwrap().read_to_string(&mut text).unwrap();
+        (status.code().unwrap_or_else(|| -status.signal().unwrap()), text)
+    }
+}
+
+impl Drop for Started {
+    fn drop(&mut self) {
+        // Already ended is as good.
+        let _ = self.0.kill();
+        let _ = self.0.wait();
+    }
+}
+
+/// Has env(1) give SIGHUP its default action: whoever runs the tests may ignore it, as nohup(1) does.
+const HEEDED: &str = "--default-signal=HUP";
+
+/// strace(1) has the server wait before it makes a socket.
+#[test]
+#[ignore = "needs strace"]
+fn a_server_that_does_not_serve_yet_is_ended_with_the_status_of_a_stop() {
+    let directory = tempfile::tempdir().unwrap();
+    for signal in [Signal::TERM, Signal::INT] {
+        let mut command = Command::new("strace");
+        command.args(["-D", "-f", "-qq", "-o", "trace", "-e", "trace=socket"]);
+        command.args(["-e", "inject=socket:delay_enter=4000000", SERVER, "-p", "0"]);
+        command.current_dir(directory.path());
+        let server = Started::of(command);
+        let trace = directory.path().join("trace");
+        wait_until("it is about to make a socket", || {
+            fs::read_to_string(&trace).is_ok_and(|trace| trace.contains("socket("))
+        });
+        server.signal(signal);
+        let (status, text) = server.end();
+        assert_eq!(status, 0, "{signal:?}: {text}");
+        assert!(!text.contains("Serving"), "{signal:?}: {text}");
+        fs::remove_file(trace).unwrap();
+    }
+}
+
+#[test]
+fn a_log_that_is_to_be_opened_anew_before_it_is_open_ends_nothing() {
+    let directory = tempfile::tempdir().unwrap();
+    let arguments = ["-p", "0", "--access-log", "log"];
+    let mut server = Started::new(HEEDED, SERVER.as_ref(), &arguments, directory.path());
+    for signal in [Signal::HUP, Signal::USR1] {
+        server.wait_until_it_catches(signal);
+        server.signal(signal);
+    }
+    let mut announcement = [0; 8];
+    server.0.stdout.as_mut().unwrap().read_exact(&mut announcement).unwrap();
+    assert_eq!(&announcement, b"Serving ");
+    server.signal(Signal::TERM);
+    assert_eq!(server.end().0, 0);
+}
+
+#[test]
+fn without_a_log_to_open_anew_a_hangup_ends_the_server_unless_it_is_ignored() {
+    let directory = tempfile::tempdir().unwrap();
+    for early in [true, false] {
+        let mut server = Started::new(HEEDED, SERVER.as_ref(), &["-p", "0"], directory.path());
+        if early {
+            server.wait_until_it_catches(Signal::HUP);
+        } else {
+            server.0.stdout.as_mut().unwrap().read_exact(&mut [0; 8]).unwrap();
+        }
+        server.signal(Signal::HUP);
+        assert_eq!(server.end().0, -Signal::HUP.as_raw(), "{early}");
+    }
+    let ignored = "--ignore-signal=HUP";
+    let mut server = Started::new(ignored, SERVER.as_ref(), &["-p", "0"], directory.path());
+    server.0.stdout.as_mut().unwrap().read_exact(&mut [0; 8]).unwrap();
+    server.signal(Signal::HUP);
+    server.signal(Signal::TERM);
+    assert_eq!(server.end().0, 0);
+}
+
+/// From the moment the handler is there, whatever the program is doing then.
+#[test]
+fn a_server_is_ended_in_order_at_every_moment_of_its_start() {
+    let directory = tempfile::tempdir().unwrap();
+    for start in 0..50 {
+        let server = Started::new(HEEDED, SERVER.as_ref(), &["-q", "-p", "0"], directory.path());
+        server.wait_until_it_catches(Signal::TERM);
+        for _ in 0..start {
+            std::thread::yield_now();
+        }
+        server.signal(Signal::TERM);
+        assert_eq!(server.end().0, 0, "start {start}");
+    }
+}
+
+#[test]
+fn a_client_that_fetches_nothing_yet_is_ended_with_the_status_of_an_interruption() {
+    let directory = tempfile::tempdir().unwrap();
+    // Nobody opens its other end: so long the client waits.
+    mkfifoat(CWD, directory.path().join("fifo"), Mode::RUSR | Mode::WUSR).unwrap();
+    for signal in [Signal::INT, Signal::TERM, Signal::HUP] {
+        let mut command = program_under("env", &[HEEDED]);
+        command.args(["-i", "fifo"]).current_dir(directory.path());
+        let client = Started::of(command);
+        client.wait_until_it_catches(signal);
+        client.signal(signal);
+        assert_eq!(client.end(), (130, String::new()), "{signal:?}");
+    }
+}
+
+/// Nothing but the loader and the runtime of the language come before.
+#[test]
+#[ignore = "needs strace"]
+fn catching_the_signals_is_the_first_thing_that_each_program_does() {
+    let directory = tempfile::tempdir().unwrap();
+    let client = program_under("env", &[]).get_args().next().unwrap().to_owned();
+    for (program, arguments) in [
+        (SERVER.as_ref(), &["-p", "0", "--root", "/does/not/exist"][..]),
+        (&*client, &["-i", "/does/not/exist"]),
+    ] {
+        let mut command = Command::new("strace");
+        let calls = "trace=rt_sigaction,openat,openat2,stat,statx,socket,bind,clone,clone3,write";
+        command.args(["-f", "-qq", "-o", "trace", "-e", calls]).arg(program).args(arguments);
+        let output = command.current_dir(directory.path()).output().unwrap();
+        assert!(matches!(output.status.code(), Some(1 | 2)), "{output:?}");
+        let trace = fs::read_to_string(directory.path().join("trace")).unwrap();
+        let is_caught = |line: &str| line.contains("rt_sigaction(SIGTERM, {sa_handler=0x");
+        let before: Vec<_> = trace.lines().take_while(|line| !is_caught(line)).collect();
+        assert!(before.len() < trace.lines().count(), "it is never caught: {trace}");
+        for line in before {
+            let is_the_loaders = line.contains(".so") || line.contains("\"/proc/self/maps\"");
+            assert!(line.contains("rt_sigaction(") || is_the_loaders, "{program:?}: {line}");
+        }
+    }
+}
