@@ -1,14 +1,16 @@
 //! The root is a path: what it names is served, also when that becomes another directory.
 
 use std::fs;
-use std::os::unix::fs::symlink;
+use std::os::unix::fs::{PermissionsExt as _, symlink};
+use std::os::unix::process::CommandExt as _;
 use std::path::Path;
+use std::process::Command;
 
-use rustix::process::Signal;
+use rustix::process::{Signal, geteuid};
 
 use crate::support::bindfs::Bound;
 use crate::support::conversation::{Conversation, Reply};
-use crate::support::program::ServerProgram;
+use crate::support::program::{SERVER, ServerProgram};
 use crate::support::wait_until;
 
 /// A directory with one file, `a.txt`, of this content.
@@ -138,4 +140,56 @@ fn a_directory_that_is_remade_with_its_old_inode_number_is_served_anew() {
         make(&public, &(round + 1).to_string());
     }
     wait_for(&server, "/a.txt", "3");
+}
+
+/// The server, under strace, with `openat2` failing in this way, as sandboxes let it. The process that is
+/// started is the server's own, and strace the one beside it.
+fn in_a_sandbox(directory: &Path, injection: &str) -> ServerProgram {
+    let mut command = Command::new("strace");
+    let injection = format!("inject=openat2:{injection}");
+    command.args(["-D", "-f", "-qq", "-o", "/dev/null", "-e", "trace=openat2", "-e", &injection]);
+    command.args([SERVER, "-p", "0"]);
+    ServerProgram::launch(command, directory)
+}
+
+#[test]
+#[ignore = "needs strace"]
+fn where_openat2_is_forbidden_files_are_served_and_nothing_else() {
+    for error in ["EACCES", "EPERM", "ENOSYS", "EINVAL"] {
+        let tree = tempfile::tempdir().unwrap();
+        let root = tree.path().join("root");
+        fs::create_dir(&root).unwrap();
+        fs::write(tree.path().join("secret"), "secret").unwrap();
+        fs::write(root.join("a.txt"), "Hello").unwrap();
+        symlink("../secret", root.join("out")).unwrap();
+        symlink("a.txt", root.join("in")).unwrap();
+        let server = in_a_sandbox(&root, &format!("error={error}"));
+        for (target, status) in [("/a.txt", 200), ("/in", 200), ("/", 200), ("/out", 404)] {
+            assert_eq!(server.connect_from(1).get(target).status, status, "{error} {target}");
+        }
+        server.signal(Signal::TERM);
+        let (status, log) = server.wait();
+        assert_eq!(status.code(), Some(0), "{error}: {log}");
+        assert_eq!(log.matches("openat2 cannot be used: ").count(), 1, "{error}: {log}");
+    }
+}
+
+#[test]
+fn a_directory_beneath_which_nothing_can_be_opened_is_not_served() {
+    let root = tempfile::tempdir().unwrap();
+    fs::write(root.path().join("a.txt"), "Hello").unwrap();
+    // It can be opened and read, but not passed through.
+    fs::set_permissions(root.path(), fs::Permissions::from_mode(0o444)).unwrap();
+    let mut command = Command::new("timeout");
+    command.args(["20", SERVER, "-p", "0", "--root"]).arg(root.path());
+    if geteuid().is_root() {
+        command.uid(65_534);
+    }
+    let output = command.env_remove("RUST_LOG").output().unwrap();
+    let text = String::from_utf8([output.stdout, output.stderr].concat()).unwrap();
+    assert_eq!(output.status.code(), Some(1), "{text}");
+    for part in ["cannot serve", root.path().to_str().unwrap(), "ermission denied", "--root"] {
+        assert!(text.contains(part), "{part}: {text}");
+    }
+    fs::set_permissions(root.path(), fs::Permissions::from_mode(0o755)).unwrap();
 }

@@ -2,8 +2,8 @@
 //!
 //! Owns the confinement: whatever path comes, and whatever symbolic links change meanwhile, what is
 //! opened lies beneath the root, because the resolution itself cannot leave it. Linux does that in
-//! `openat2`; elsewhere, or where a sandbox forbids that call, [`walk`](super::walk) does the same in
-//! many steps. What was opened and whether it is served is left to the rest of the site.
+//! `openat2`; elsewhere, or where that call fails whatever it is asked for (an older kernel, a sandbox),
+//! [`walk`](super::walk) does the same in many steps. What was opened and whether it is served is left to the rest of the site.
 
 use std::ffi::OsStr;
 use std::io;
@@ -40,8 +40,8 @@ enum Resolution {
     /// The kernel, in one call: `openat2` with `RESOLVE_BENEATH`.
     #[cfg(target_os = "linux")]
     Kernel,
-    /// The portable walk, a component at a time.
-    Walk,
+    /// The portable walk, a component at a time, and why the kernel does not do it.
+    Walk { because: Option<Errno> },
     /// Nobody: symbolic links lead where they lead.
     Unconfined,
 }
@@ -50,15 +50,23 @@ impl Root {
     /// Opens the directory that is to be served.
     ///
     /// # Errors
-    /// The path is no directory, or cannot be opened.
+    /// The path is no directory, or cannot be opened, or nothing beneath it can.
     pub fn open(path: &Path, links: SymbolicLinks) -> io::Result<Self> {
         let directory = fs::open(path, READING | OFlags::DIRECTORY, Mode::empty())?;
         let identity = identity(&fs::fstat(&directory)?);
         let resolution = match links {
-            SymbolicLinks::Confined => confined(directory.as_fd()),
+            SymbolicLinks::Confined => confined(directory.as_fd())?,
             SymbolicLinks::Followed => Resolution::Unconfined,
         };
         Ok(Self { directory, identity, resolution })
+    }
+
+    /// Why the kernel does not resolve paths, though it could in another version or outside of a sandbox.
+    pub(super) fn kernels_refusal(&self) -> Option<Errno> {
+        match self.resolution {
+            Resolution::Walk { because } => because,
+            _ => None,
+        }
     }
 
     /// Whether this is the metadata of the same directory, as far as device and inode tell.
@@ -103,7 +111,7 @@ impl Root {
         match self.resolution {
             #[cfg(target_os = "linux")]
             Resolution::Kernel => open_in_kernel(directory, relative, flags),
-            Resolution::Walk => walk(directory, relative, flags),
+            Resolution::Walk { .. } => walk(directory, relative, flags),
             Resolution::Unconfined => {
                 fs::openat(directory, OsStr::from_bytes(relative), flags, Mode::empty())
             }
@@ -115,18 +123,18 @@ fn identity(stat: &Stat) -> (u64, u64) {
     (stat.st_dev, stat.st_ino)
 }
 
-/// What this system can do: older kernels lack `openat2`, and some sandboxes answer it with `EPERM`.
-#[cfg(target_os = "linux")]
-fn confined(directory: BorrowedFd<'_>) -> Resolution {
-    match open_in_kernel(directory, b".", READING) {
-        Err(Errno::NOSYS | Errno::PERM) => Resolution::Walk,
-        Ok(_) | Err(_) => Resolution::Kernel,
-    }
-}
-
-#[cfg(not(target_os = "linux"))]
-fn confined(_: BorrowedFd<'_>) -> Resolution {
-    Resolution::Walk
+/// What this system can do, tried out: older kernels lack `openat2`, and sandboxes answer it with `EPERM`,
+/// `ENOSYS`, `EACCES` or whatever else they are told to. If the walk fails as well, nothing could be served.
+fn confined(directory: BorrowedFd<'_>) -> Result<Resolution, Errno> {
+    #[cfg(target_os = "linux")]
+    let because = match open_in_kernel(directory, b".", READING) {
+        Ok(_) => return Ok(Resolution::Kernel),
+        Err(error) => Some(error),
+    };
+    #[cfg(not(target_os = "linux"))]
+    let because = None;
+    walk(directory, b".", READING)?;
+    Ok(Resolution::Walk { because })
 }
 
 #[cfg(target_os = "linux")]
@@ -204,7 +212,7 @@ mod tests {
     fn roots(path: &Path) -> Vec<Root> {
         let kernel = Root::open(path, SymbolicLinks::Confined).unwrap();
         let walk = Root {
-            resolution: Resolution::Walk,
+            resolution: Resolution::Walk { because: None },
             ..Root::open(path, SymbolicLinks::Confined).unwrap()
         };
         vec![kernel, walk]

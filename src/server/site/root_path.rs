@@ -42,6 +42,11 @@ impl RootPath {
     /// It names no directory, or one that cannot be opened.
     pub(super) fn open(path: &Path, links: SymbolicLinks) -> io::Result<Self> {
         let root = Root::open(path, links)?;
+        if let Some(error) = root.kernels_refusal() {
+            log::warn!(
+                "openat2 cannot be used: {error} (a sandbox?); each path takes several calls instead"
+            );
+        }
         Ok(Self {
             path: std::path::absolute(path).unwrap_or_else(|_| path.to_owned()),
             links,
