@@ -11,10 +11,10 @@ use url::{Origin, Url};
 
 use super::cookies::CookieJar;
 use super::credentials::Credentials;
-use super::job::{is_supported, without_credentials};
+use super::job::is_supported;
 use super::request::{Asked, Request};
 use super::settings::Downgrade;
-use super::{FetchError, Job, zone};
+use super::{FetchError, Job, shown_reference, shown_url, zone};
 use crate::http::{ResponseHead, Status};
 
 /// Most redirects that are followed for one URL, as many as browsers do (RFC 9110 §15.4).
@@ -69,7 +69,7 @@ impl<'j> Chain<'j> {
         if let Some(credentials) = credentials {
             self.credentials = Some((target.origin(), credentials));
         }
-        log::debug!("{url} redirects to {target}");
+        log::debug!("{} redirects to {}", shown_url(url), shown_url(&target));
         Ok(Some(self.redirected_to.insert(target)))
     }
 }
@@ -95,7 +95,7 @@ fn redirect_target(
     }
     // Servers send UTF-8 as it is, which a URL holds percent-encoded.
     let text = |location: &[u8]| Box::<str>::from(percent_encode(location, CONTROLS).to_string());
-    let shown = |location: &[u8]| without_credentials(&text(location)).into();
+    let shown = |location: &[u8]| shown_reference(&text(location)).into();
     let place = |location: &[u8]| {
         url.join(&text(location)).map(|mut target| {
             target.set_fragment(None);

@@ -12,6 +12,7 @@ use cookie::Cookie;
 use cookie::time::OffsetDateTime;
 use url::{Host, Url};
 
+use super::shown_url;
 use crate::http::{Fields, is_field_value};
 
 /// Most cookies of one chain, as many as RFC 6265 §6.1 wants of one host.
@@ -64,6 +65,7 @@ impl CookieJar {
     fn store_one(&mut self, url: &Url, cookie: &Cookie<'_>, now: SystemTime) {
         let (name, value) = (cookie.name(), cookie.value());
         let Some(scope) = Scope::of(url, cookie.domain()) else {
+            let url = shown_url(url);
             log::debug!("{url}: the cookie {name} is for another host, and is not taken");
             return;
         };

@@ -16,7 +16,7 @@ use rustix::fs::{
 };
 use rustix::io::Errno;
 
-use super::FetchError;
+use super::{FetchError, shown_path};
 
 /// How often a file is opened that has been replaced by another one before it was locked.
 const MAX_CLAIM_ATTEMPTS: usize = 100;
@@ -43,13 +43,13 @@ impl fmt::Display for DirectoryError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Create { path, .. } => {
-                write!(f, "cannot make the output directory {}", path.display())
+                write!(f, "cannot make the output directory {}", shown_path(path))
             }
             Self::NotADirectory { path } => {
-                write!(f, "the output directory {} is not a directory", path.display())
+                write!(f, "the output directory {} is not a directory", shown_path(path))
             }
             Self::Write { path, .. } => {
-                write!(f, "cannot write into the output directory {}", path.display())
+                write!(f, "cannot write into the output directory {}", shown_path(path))
             }
         }
     }
@@ -242,7 +242,7 @@ impl Place {
         match unlinkat(self.handle(), self.beside(suffix), AtFlags::empty()) {
             Ok(()) | Err(Errno::NOENT) => {}
             Err(error) => {
-                log::warn!("cannot remove {}{suffix}: {error}", self.path.display());
+                log::warn!("cannot remove {}{suffix}: {error}", shown_path(&self.path));
             }
         }
     }

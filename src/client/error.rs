@@ -12,7 +12,10 @@ use std::{error, fmt, io};
 use url::Url;
 
 use super::coding::MAX_CODINGS;
-use super::{Algorithm, Checksum, Expected, MAX_REDIRECTS, ProxyError, StopReason, TrustError};
+use super::{
+    Algorithm, Checksum, Expected, MAX_REDIRECTS, ProxyError, StopReason, TrustError, shown_path,
+    shown_reference, shown_url,
+};
 use crate::http::{FramingError, ResponseHeadError, Status, date};
 use crate::net::BodyError;
 
@@ -303,15 +306,17 @@ impl fmt::Display for FetchError {
                 write!(f, "the server redirects to \"{location}\", which is not a URL")
             }
             Self::LocationScheme(url) => {
+                let url = shown_reference(url.as_str());
                 write!(f, "the server redirects to {url}, whose scheme is not supported")
             }
             Self::Downgrade(url) => {
+                let url = shown_url(url);
                 write!(f, "the server redirects from https to {url}, which nothing protects")
             }
             Self::Redirects => write!(f, "more than {MAX_REDIRECTS} redirects"),
             Self::Framing(error) => error.fmt(f),
             Self::Body(error) => error.fmt(f),
-            Self::File { path, .. } => write!(f, "cannot write {}", path.display()),
+            Self::File { path, .. } => write!(f, "cannot write {}", shown_path(path)),
             Self::Checksum { expected, found } => {
                 let algorithm = found.algorithm();
                 write!(f, "the {algorithm} is {found}, not {}", expected.checksum)?;

@@ -15,7 +15,7 @@ use super::coded::DecoderSlots;
 use super::connect::{Connection, Connector, timed};
 use super::host_gate::{HostGates, Passage, Permit};
 use super::request::{Request, RequestFields};
-use super::{FetchError, Phase, Phases};
+use super::{FetchError, Phase, Phases, shown_url};
 use crate::http::rate_limit::{QuotaPolicy, QuotaUnit, retry_after};
 use crate::http::{
     Answering, Fields, Framing, ResponseHead, ResponseHeadError, Status, response_framing,
@@ -94,6 +94,7 @@ impl<'n> Exchanger<'n> {
         if let Some(connection) = kept {
             match timed(&mut phases.first_byte, || self.exchange(connection)) {
                 Err(error) if self.input.data().is_empty() && is_stale(&error) => {
+                    let url = shown_url(url);
                     log::debug!("the server closed a kept connection: {url} is asked for anew");
                     permit.reopens();
                 }

@@ -29,7 +29,7 @@ use super::resume::{Brought, Notes, last_modified};
 use super::settings::{Compression, Content, Digest, Partial, Settings};
 use super::split::SplitFile;
 use super::split_files::SplitFiles;
-use super::{Arrival, Existing, FetchError, Job, Observer, Phases, Saved};
+use super::{Arrival, Existing, FetchError, Job, Observer, Phases, Saved, shown_path, shown_url};
 use crate::http::{Framing, ResponseHead, Status};
 use crate::net::{Body, BodyError};
 
@@ -122,7 +122,8 @@ impl<'r> Fetcher<'r> {
             let names = Names { job, redirected_to: record.redirected_to.as_deref() };
             match worth(&answer.head, found.as_ref(), (names, asked)) {
                 Ok(Worth::Anew) => {
-                    log::debug!("{}: fetched anew, whole and without a coding", job.url);
+                    let url = shown_url(&job.url);
+                    log::debug!("{url}: fetched anew, whole and without a coding");
                     self.exchanger.discard(answer);
                     (found, whole) = (None, Asked::Plain);
                 }
@@ -350,7 +351,8 @@ fn existing(place: &Place, job: &Job, digest: Digest) -> Option<Saved> {
         let found = place.read_existing().and_then(|mut file| hasher.hash_file(&mut file));
         checksums = found.ok().filter(|found| expected.verify(found).is_ok()).or_else(|| {
             let algorithm = expected.checksum.algorithm();
-            log::warn!("{} has another {algorithm}, and is fetched anew", place.path().display());
+            let path = shown_path(place.path());
+            log::warn!("{path} has another {algorithm}, and is fetched anew");
             None
         })?;
     }

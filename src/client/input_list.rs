@@ -7,7 +7,7 @@
 use std::io::BufRead;
 
 use super::text_lines::{BadLine, ListError, TextLines, excerpt};
-use super::{JobError, JobProblem};
+use super::{JobError, JobProblem, shown_reference};
 
 /// A URL that is wanted, not yet looked at.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -58,7 +58,7 @@ pub fn read_list(list: impl BufRead, bad_lines: BadLines) -> Result<InputList, L
                 continue;
             }
             Err(BadLine::NotText { expected, text }) => {
-                (excerpt(&text), JobProblem::NotText(expected))
+                (excerpt(&shown_reference(&text)), JobProblem::NotText(expected))
             }
             Err(BadLine::TooLong { beginning }) => (beginning, JobProblem::LongLine),
         };

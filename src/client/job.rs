@@ -13,7 +13,7 @@ use super::credentials::Credentials;
 use super::names::Names;
 use super::{
     ChecksumList, Expected, MAX_LINE_BYTES, OutputDirectory, Proxies, ProxyError, Wanted,
-    file_name, zone,
+    file_name, shown_reference, shown_text, shown_url, zone,
 };
 
 /// One URL to fetch.
@@ -67,7 +67,8 @@ pub struct Plan {
 /// A URL that cannot be fetched, whatever its server says.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct JobError {
-    /// The URL as it was given, or the beginning of a line that cannot be read.
+    /// The URL as it was given, or the beginning of a line that cannot be read, without what could be a
+    /// secret.
     pub url: String,
     /// The line of its list.
     pub line: Option<usize>,
@@ -100,18 +101,22 @@ impl fmt::Display for JobError {
         if let Some(line) = self.line {
             write!(f, "line {line}: ")?;
         }
-        let url = without_credentials(&self.url);
-        let url = url.escape_debug();
+        let url = self.url.escape_debug();
         match &self.problem {
             JobProblem::Malformed(_) => write!(f, "\"{url}\" is not a URL"),
-            JobProblem::Scheme(scheme) => {
+            // Without a scheme, what is before the first colon may be a user's name.
+            JobProblem::Scheme(scheme) if begins_with(&self.url, scheme) => {
                 write!(f, "cannot fetch \"{url}\": the scheme {scheme} is not supported")
+            }
+            JobProblem::Scheme(_) => {
+                write!(f, "cannot fetch \"{url}\": it does not begin with a supported scheme")
             }
             JobProblem::Zone(zone) => {
                 let zone = zone.escape_debug();
                 write!(f, "cannot fetch \"{url}\": this machine has no interface \"{zone}\"")
             }
             JobProblem::Name(name) => {
+                let name = shown_text(name);
                 write!(f, "\"{}\" is no file beneath the output directory", name.escape_debug())
             }
             JobProblem::SeveralUrls => write!(f, "\"{url}\" is more than one URL"),
@@ -159,7 +164,7 @@ pub fn plan(
         let (url, credentials) = match parsed {
             Ok(parsed) => parsed,
             Err(problem) => {
-                plan.errors.push(JobError { url: text, line, problem });
+                plan.errors.push(JobError { url: shown_reference(&text), line, problem });
                 continue;
             }
         };
@@ -167,7 +172,7 @@ pub fn plan(
         let user = credentials.as_ref().map_or("", Credentials::value);
         let key = format!("{url}\t{}\t{user}", name.as_deref().unwrap_or_default());
         if !seen.insert(key.into_boxed_str()) {
-            log::info!("{url} is wanted more than once, and is fetched once");
+            log::info!("{} is wanted more than once, and is fetched once", shown_url(&url));
             plan.duplicates += 1;
             continue;
         }
@@ -176,7 +181,7 @@ pub fn plan(
         let wanted_name = match (chosen, layout) {
             (Some(Ok(name)), _) => name,
             (Some(Err(problem)), _) => {
-                plan.errors.push(JobError { url: text, line, problem });
+                plan.errors.push(JobError { url: shown_reference(&text), line, problem });
                 continue;
             }
             (None, Layout::Flat) => file_name::of(&url),
@@ -210,7 +215,11 @@ impl Wanted {
             Some(name) if file_name::chosen(name).is_none() => Err(JobProblem::Name(name.clone())),
             _ => Ok(()),
         });
-        checked.map_err(|problem| JobError { url: self.url.clone(), line: self.line, problem })
+        checked.map_err(|problem| JobError {
+            url: shown_reference(&self.url),
+            line: self.line,
+            problem,
+        })
     }
 
     /// Whether the proxy that it would go through can be used.
@@ -242,24 +251,14 @@ fn parse(wanted: &Wanted) -> Result<(Url, Option<Credentials>), JobProblem> {
     Ok((url, credentials))
 }
 
+fn begins_with(text: &str, scheme: &str) -> bool {
+    text.trim_start().get(..scheme.len()).is_some_and(|start| start.eq_ignore_ascii_case(scheme))
+}
+
 fn begins_url(word: &str) -> bool {
     word.split_once("://").is_some_and(|(scheme, _)| {
         ["http", "https"].iter().any(|known| scheme.eq_ignore_ascii_case(known))
     })
-}
-
-/// What was given for a URL or a reference, without the user names and passwords in it.
-pub(super) fn without_credentials(text: &str) -> String {
-    let mut parts = text.split("//");
-    let mut shown = parts.next().unwrap_or_default().to_owned();
-    for part in parts {
-        let is_authority = shown.is_empty() || shown.ends_with(':');
-        let ends = |character: char| "/?#\\".contains(character) || character.is_whitespace();
-        let (authority, rest) = part.split_at(part.find(ends).unwrap_or(part.len()));
-        let host = authority.rsplit('@').next().filter(|_| is_authority).unwrap_or(authority);
-        shown.extend(["//", host, rest]);
-    }
-    shown
 }
 
 /// The client speaks this URL's protocol.
@@ -356,8 +355,13 @@ mod tests {
             ("see http://a/", Some(7), "\"see http://a/\" is not a URL"),
             ("http://a/b c", Some(7), "\"http://a/b c\" has a blank in it"),
             ("not a url", Some(7), "\"not a url\" is not a URL"),
-            ("http://u:p@a/ https://v@b?@", None, "\"http://a/ https://b?@\" is more than one URL"),
-            ("ftp://u:p@a", None, "cannot fetch \"ftp://a\": the scheme ftp is not supported"),
+            (
+                "http://u:p@a/ https://v@b?",
+                None,
+                "\"http://…@a/ https://…@b?\" is more than one URL",
+            ),
+            ("ftp://u:p@a", None, "cannot fetch \"ftp://…@a\": the scheme ftp is not supported"),
+            ("u:p@a/b", None, "cannot fetch \"…@a/b\": it does not begin with a supported scheme"),
         ] {
             let error = Wanted { line, ..Wanted::url(url) }.check().unwrap_err();
             let line = if line.is_some() { "line 7: " } else { "" };

@@ -47,6 +47,7 @@ mod resolve;
 mod resume;
 mod retry;
 mod settings;
+mod shown;
 mod socket;
 mod split;
 mod split_files;
@@ -80,8 +81,8 @@ pub use settings::{
     Compression, Content, Digest, Downgrade, Durability, Naming, Opening, Partial, Saving,
     Settings, Timeouts,
 };
+pub use shown::{shown_field, shown_path, shown_reference, shown_text, shown_url};
 pub use stop::{Stop, StopReason};
 pub use summary::{Spread, Summary};
 pub use text_lines::{ListError, MAX_LINE_BYTES};
 pub use tls::{Trust, TrustError};
-pub use zone::shown_url;

@@ -14,7 +14,7 @@ use super::checksum::{Checksum, Expected, Hasher};
 use super::directory::Place;
 use super::resume::{NOTES_SUFFIX, Notes};
 use super::settings::{Durability, Partial, Saving};
-use super::{FetchError, Job};
+use super::{FetchError, Job, shown_path};
 
 /// What the name of a file ends with that is not complete.
 pub const PART_SUFFIX: &str = ".part";
@@ -227,7 +227,7 @@ impl PartFile {
         if let Some(modified) = completion.modified
             && let Err(error) = file.set_modified(modified)
         {
-            log::debug!("{}: cannot set its time: {error}", self.place.path().display());
+            log::debug!("{}: cannot set its time: {error}", shown_path(self.place.path()));
         }
         if self.saving.durability == Durability::Disk {
             file.sync_all().map_err(failed(&self.place))?;

@@ -16,7 +16,7 @@ use super::request::Asked;
 use super::resume::{Rest, last_modified};
 use super::settings::Partial;
 use super::split::{MIN_PIECE_BYTES, Role, SplitFile, Taken};
-use super::{Arrival, FetchError, Job, Saved};
+use super::{Arrival, FetchError, Job, Saved, shown_url};
 use crate::http::{Framing, ResponseHead, Status};
 use crate::net::Body;
 
@@ -141,7 +141,7 @@ impl<'r> Fetcher<'r> {
                 Ok(true) if split.wants_any_help() => {}
                 Ok(_) => break,
                 Err(error) => {
-                    log::debug!("{}: a piece failed: {error}", job.url);
+                    log::debug!("{}: a piece failed: {error}", shown_url(&job.url));
                     // A server that does not like so many has fewer.
                     split.has_one_helper_less();
                     break;

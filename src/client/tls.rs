@@ -13,6 +13,7 @@ use rustls::pki_types::pem::PemObject;
 use rustls::pki_types::{CertificateDer, ServerName};
 use rustls::{ClientConfig, ClientConnection, RootCertStore, StreamOwned};
 
+use super::shown_path;
 use super::socket::Socket;
 use super::verifier::ServerVerifier;
 
@@ -45,9 +46,9 @@ impl fmt::Display for TrustError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::File { path, .. } => {
-                write!(f, "cannot read certificates from {}", path.display())
+                write!(f, "cannot read certificates from {}", shown_path(path))
             }
-            Self::Empty { path } => write!(f, "no certificate is in {}", path.display()),
+            Self::Empty { path } => write!(f, "no certificate is in {}", shown_path(path)),
             Self::System => f.write_str("the system has no certificates to trust"),
         }
     }

@@ -10,7 +10,7 @@
 use std::borrow::Cow;
 use std::net::{IpAddr, Ipv6Addr, SocketAddr, SocketAddrV6, ToSocketAddrs as _};
 
-use url::{Host, Position, Url};
+use url::{Host, Url};
 
 /// A zone that no interface of this machine has.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -87,17 +87,13 @@ pub(super) fn without(url: &Url) -> Cow<'_, Url> {
     }
 }
 
-/// The URL as people write it, with the name of the interface that is its zone, or else its number.
-#[must_use]
-pub fn shown_url(url: &Url) -> Cow<'_, str> {
-    let Some(Host::Ipv6(address)) = url.host() else { return url.as_str().into() };
+/// The host of a URL as people write it, where it has a zone: with the name of the interface, or else its
+/// number.
+pub(super) fn shown_host(url: &Url) -> Option<String> {
+    let Some(Host::Ipv6(address)) = url.host() else { return None };
     let (address, interface) = apart(address);
-    if interface == 0 {
-        return url.as_str().into();
-    }
-    let zone = name(interface).unwrap_or_else(|| interface.to_string());
-    let (before, after) = (&url[..Position::BeforeHost], &url[Position::AfterHost..]);
-    format!("{before}[{address}%25{zone}]{after}").into()
+    let zone = || name(interface).unwrap_or_else(|| interface.to_string());
+    (interface != 0).then(|| format!("[{address}%25{}]", zone()))
 }
 
 /// The name of the interface that has this number (netdevice(7)).
@@ -131,6 +127,7 @@ fn set_address(url: &mut Url, address: Ipv6Addr) {
 
 #[cfg(test)]
 mod tests {
+    use super::super::shown_url;
     use super::*;
 
     /// The loopback interface is the first, and here the only one that every machine has.

@@ -170,6 +170,6 @@ fn a_message_about_a_url_has_no_password() {
     let directory = tempfile::tempdir().unwrap();
     let list = b"http://user:secret@a/1 http://user:secret@b/2\nftp://user:secret@a/\n";
     let output = run(directory.path(), list, &[], 2);
-    assert!(stderr(&output).contains("line 2: cannot fetch \"ftp://a/\""), "{output:?}");
+    assert!(stderr(&output).contains("line 2: cannot fetch \"ftp://…@a/\""), "{output:?}");
     assert!(!stderr(&output).contains("secret"), "{output:?}");
 }

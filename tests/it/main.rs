@@ -22,6 +22,7 @@ mod client_resume;
 mod client_retry_after;
 mod client_run;
 mod client_screen;
+mod client_secrets;
 mod client_shortages;
 mod client_split;
 mod client_statuses;

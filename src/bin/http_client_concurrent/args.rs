@@ -3,6 +3,7 @@
 //! Parsing does nothing: what the words mean for a run, and whether they go together with the world
 //! outside, is for `config`.
 
+use std::ffi::OsString;
 use std::num::NonZeroUsize;
 use std::path::PathBuf;
 use std::time::Duration;
@@ -11,6 +12,7 @@ use clap::{ArgAction, ArgGroup, CommandFactory, FromArgMatches, Parser};
 use http_concurrent::cli;
 
 use crate::lab_args::LabArgs;
+use crate::usage;
 
 /// Downloads URLs concurrently and reports the speedup over fetching them one after the other.
 #[derive(Debug, Parser)]
@@ -185,12 +187,18 @@ impl Args {
     /// Reads the program's arguments; prints what was asked for or what is wrong, and exits, where
     /// they are not those of a download.
     pub(crate) fn from_command_line() -> Self {
+        let arguments: Vec<_> = std::env::args_os().collect();
+        Self::read(&arguments).unwrap_or_else(|error| error.exit())
+    }
+
+    /// Reads these arguments, of which the first is the program's name.
+    pub(crate) fn read(arguments: &[OsString]) -> Result<Self, clap::Error> {
         let mut command = Self::command();
-        let arguments = cli::long_options_with_one_dash(&command, std::env::args_os());
+        let with_dashes = cli::long_options_with_one_dash(&command, arguments.iter().cloned());
         command
-            .try_get_matches_from_mut(arguments)
+            .try_get_matches_from_mut(with_dashes)
             .and_then(|matches| Self::from_arg_matches(&matches))
-            .unwrap_or_else(|error| error.exit())
+            .map_err(|error| usage::without_secrets(error, arguments))
     }
 
     pub(crate) fn log_level(&self) -> log::LevelFilter {
@@ -200,9 +208,8 @@ impl Args {
     /// Reads a command line as a test has it, its words divided by spaces.
     #[cfg(test)]
     pub(crate) fn parse_line(line: &str) -> Self {
-        let words = line.split(' ').map(Into::into);
-        let words = cli::long_options_with_one_dash(&Self::command(), words);
-        Self::try_parse_from(words).unwrap()
+        let words: Vec<_> = line.split(' ').map(Into::into).collect();
+        Self::read(&words).unwrap()
     }
 }
 

@@ -10,7 +10,8 @@ use anyhow::{Context as _, anyhow, bail};
 use http_concurrent::client::{
     BadLines, Compression, Content, Digest, Downgrade, Durability, Existing, InputList, JobError,
     JobProblem, Layout, Naming, Opening, OutputDirectory, Partial, Plan, Proxies, RequestFields,
-    RetryPolicy, Saving, Settings, Timeouts, Trust, Wanted, plan, read_list,
+    RetryPolicy, Saving, Settings, Timeouts, Trust, Wanted, plan, read_list, shown_field,
+    shown_path,
 };
 
 use crate::args::Args;
@@ -63,7 +64,7 @@ fn settings(args: &Args) -> anyhow::Result<Settings> {
     for field in &args.header {
         fields
             .add(field)
-            .with_context(|| format!("cannot send the header \"{}\"", field.escape_debug()))?;
+            .with_context(|| format!("cannot send the header \"{}\"", shown_field(field)))?;
     }
     if let Some(name) = &args.user_agent {
         fields.set_user_agent(name).context("cannot send the user agent")?;
@@ -121,7 +122,7 @@ fn saving(args: &Args) -> Saving {
 /// The URLs of the command line, and those of the list behind them.
 fn wanted(args: &Args) -> anyhow::Result<InputList> {
     let mut list = match &args.input_file {
-        Some(path) => read(path, args).with_context(|| path.display().to_string())?,
+        Some(path) => read(path, args).with_context(|| shown_path(path))?,
         None => InputList::default(),
     };
     list.wanted.splice(..0, args.urls.iter().map(Wanted::url));

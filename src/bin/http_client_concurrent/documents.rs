@@ -6,7 +6,7 @@ use std::io::{self, BufWriter, Write};
 use std::path::Path;
 
 use anyhow::{Context as _, bail};
-use http_concurrent::client::{Job, Run, shown_url, write_har, write_json};
+use http_concurrent::client::{Job, Run, shown_path, shown_url, write_har, write_json};
 use rustix::fs::{FileType, fstat};
 use rustix::io::Errno;
 
@@ -35,7 +35,7 @@ pub(crate) fn check_file(path: &Path, option: &str) -> anyhow::Result<()> {
     let is_special = path.metadata().is_ok_and(|there| !there.is_file() && !there.is_dir());
     if !is_stdout(path) && !is_special {
         OpenOptions::new().append(true).create(true).open(path).with_context(|| {
-            format!("cannot write {} (choose another file with {option})", path.display())
+            format!("cannot write {} (choose another file with {option})", shown_path(path))
         })?;
     }
     Ok(())
@@ -54,7 +54,7 @@ pub(crate) fn write(args: &Args, jobs: &[Job], run: &Run, interrupted: bool) -> 
         } else {
             File::create(path).and_then(|mut file| document(&mut file))
         };
-        written.with_context(|| format!("cannot write {}", path.display()))?;
+        written.with_context(|| format!("cannot write {}", shown_path(path)))?;
     }
     Ok(())
 }

@@ -14,6 +14,7 @@ mod lab_args;
 mod progress;
 mod quantity;
 mod report;
+mod usage;
 
 use std::env;
 use std::io::{self, Write};

@@ -6,7 +6,8 @@
 use std::fmt::{self, Write as _};
 
 use http_concurrent::client::{
-    Algorithm, Arrival, FetchError, Job, LearntLimit, Outcome, Run, Spread, Summary, shown_url,
+    Algorithm, Arrival, FetchError, Job, LearntLimit, Outcome, Run, Spread, Summary, shown_path,
+    shown_url,
 };
 
 use crate::args::Args;
@@ -90,7 +91,7 @@ fn write_line(out: &mut String, job: &Job, outcome: &Outcome) -> fmt::Result {
     let time = Time(outcome.took);
     match (&outcome.result, describe_failure(outcome)) {
         (Ok(saved), _) => {
-            let (url, path) = (shown_url(&job.url), saved.path.display());
+            let (url, path) = (shown_url(&job.url), shown_path(&saved.path));
             if saved.arrival == Arrival::Skipped {
                 return writeln!(out, "{:>9} {:>9}  {url} -> {path} (was there)", "skipped", "");
             }

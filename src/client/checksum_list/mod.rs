@@ -15,7 +15,7 @@ use std::{error, fmt, iter};
 use line::{Line, Tag};
 
 use super::text_lines::{BadLine, ListError, TextLines, excerpt};
-use super::{Algorithm, Expected, file_name};
+use super::{Algorithm, Expected, file_name, shown_text};
 
 /// What stands for a file's name where the list has a checksum and no name.
 const NO_NAME: &str = "";
@@ -112,7 +112,7 @@ impl ChecksumList {
                 Err(BadLine::NotText { text, .. })
                     if line::parse(&text, heading.as_ref()).is_some() => {}
                 Err(BadLine::NotText { text, .. } | BadLine::TooLong { beginning: text }) => {
-                    found.bad_lines.push((number, excerpt(&text)));
+                    found.bad_lines.push((number, excerpt(&shown_text(&text))));
                 }
             }
         }
@@ -160,7 +160,7 @@ impl ChecksumList {
             Some(Line::Unsupported(algorithm)) => {
                 *self.skipped.entry(algorithm).or_default() += 1;
             }
-            None => self.bad_lines.push((number, excerpt(text))),
+            None => self.bad_lines.push((number, excerpt(&shown_text(text)))),
         }
         Ok(())
     }

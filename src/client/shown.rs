@@ -1,0 +1,266 @@
+//! How URLs, fields and paths are shown to people: without what could be a secret.
+//!
+//! Every message, log line and document that names one of them takes its text from here. A URL that is
+//! understood loses its user name and password. What is not understood may be a URL with a slip in it
+//! (no host, no scheme, a `/` in the password), and then the password stands anywhere: all in which it
+//! could be is left out, with a sign in its place. The path and the query of a URL are shown, whatever is
+//! in them, as other clients show them.
+
+use std::borrow::Cow;
+use std::path::Path;
+
+use url::{Position, Url};
+
+use super::zone;
+use crate::http::is_token_byte;
+
+/// In the place of what is left out.
+const LEFT_OUT: &str = "…";
+
+/// Schemes whose URLs need no slashes before the host (URL standard, "special scheme").
+const SPECIAL: [&str; 5] = ["http", "https", "ftp", "ws", "wss"];
+
+/// What ends a user name and password, as it is and percent-encoded.
+const AT_SIGNS: [&str; 2] = ["@", "%40"];
+
+/// The URL as people write it: with the name of the interface that is its zone, or else its number, and
+/// without user name and password.
+#[must_use]
+pub fn shown_url(url: &Url) -> Cow<'_, str> {
+    if url.cannot_be_a_base() {
+        return shown_reference(url.as_str()).into();
+    }
+    let zoned = zone::shown_host(url);
+    if zoned.is_none() && url.username().is_empty() && url.password().is_none() {
+        return url.as_str().into();
+    }
+    let host = zoned.map_or(url[Position::BeforeHost..Position::AfterHost].into(), Cow::from);
+    let (before, after) = (&url[..Position::BeforeUsername], &url[Position::AfterHost..]);
+    format!("{before}{host}{after}").into()
+}
+
+/// What was given for a URL or a reference and cannot be used. It is not escaped.
+///
+/// Left out is all up to the last `@`, or without one all behind a colon that no port follows; of what has
+/// no scheme (a field, a line of another program's list) all behind a name as well. Several URLs that blanks
+/// divide are shown one by one.
+#[must_use]
+pub fn shown_reference(text: &str) -> String {
+    let mut shown = String::new();
+    let mut rest = text;
+    while let Some(at) = second_url(rest) {
+        let (first, others) = rest.split_at(at);
+        shown.push_str(&shown_single(first));
+        rest = others;
+    }
+    shown + &shown_single(rest)
+}
+
+/// Text that is no URL but may have one in it. It is not escaped.
+#[must_use]
+pub fn shown_text(text: &str) -> String {
+    let is_of_scheme =
+        |character: char| character.is_ascii_alphanumeric() || "+-.".contains(character);
+    let Some(colon) = [":/", ":\\"].iter().filter_map(|sign| text.find(sign)).min() else {
+        return text.to_owned();
+    };
+    let start = text[..colon].trim_end_matches(is_of_scheme).len();
+    format!("{}{}", &text[..start], shown_reference(&text[start..]))
+}
+
+/// A path, for which a URL may have been given.
+#[must_use]
+pub fn shown_path(path: &Path) -> String {
+    shown_text(&path.to_string_lossy())
+}
+
+/// A field of a request by its name alone, or nothing of what is no field.
+#[must_use]
+pub fn shown_field(field: &str) -> String {
+    match field.split_once(':') {
+        Some((name, _)) if !name.is_empty() && name.bytes().all(is_token_byte) => {
+            format!("{name}: {LEFT_OUT}")
+        }
+        _ => LEFT_OUT.to_owned(),
+    }
+}
+
+fn shown_single(text: &str) -> String {
+    let start = authority_start(text);
+    let (before, rest) = text.split_at(start);
+    if let Some(at) = AT_SIGNS.iter().filter_map(|sign| rest.rfind(sign)).max() {
+        return format!("{before}{LEFT_OUT}{}", &rest[at..]);
+    }
+    if start > 0 {
+        return match dubious_port(rest) {
+            Some(at) => format!("{before}{}{LEFT_OUT}", &rest[..at]),
+            None => text.to_owned(),
+        };
+    }
+    let value = text.find('=').map(|at| at + 1);
+    match value.into_iter().chain(dubious_port(text)).min() {
+        Some(at) if !text[at..].trim().is_empty() => format!("{}{LEFT_OUT}", &text[..at]),
+        _ => text.to_owned(),
+    }
+}
+
+/// Where another URL begins behind a blank.
+fn second_url(text: &str) -> Option<usize> {
+    let mut blanks = text.match_indices(char::is_whitespace);
+    blanks.find_map(|(at, blank)| {
+        let next = at + blank.len();
+        ["http://", "https://"]
+            .iter()
+            .any(|scheme| {
+                text[next..].get(..scheme.len()).is_some_and(|s| s.eq_ignore_ascii_case(scheme))
+            })
+            .then_some(next)
+    })
+}
+
+/// Where the user name or the host begins, 0 where no scheme or slashes say so.
+fn authority_start(text: &str) -> usize {
+    let scheme_end = text.find(|c: char| !(c.is_ascii_alphanumeric() || "+-.".contains(c)));
+    let scheme_end = scheme_end.filter(|end| *end > 0 && text[*end..].starts_with(':'));
+    let (behind_scheme, needed_slashes) = match scheme_end {
+        Some(end) if SPECIAL.iter().any(|special| text[..end].eq_ignore_ascii_case(special)) => {
+            (end + 1, 0)
+        }
+        Some(end) => (end + 1, 1),
+        None => (0, 2),
+    };
+    let slashes = text[behind_scheme..].bytes().take_while(|byte| b"/\\".contains(byte)).count();
+    if slashes >= needed_slashes { behind_scheme + slashes } else { 0 }
+}
+
+/// Where what stands in the place of a port is no number: without `@` it is the password of whom nobody
+/// was told the host.
+fn dubious_port(authority: &str) -> Option<usize> {
+    let host_end = match authority.strip_prefix('[') {
+        Some(address) => address.find(']')? + 2,
+        None => authority.find([':', '/', '\\', '?', '#'])?,
+    };
+    let port = authority.get(host_end..)?.strip_prefix(':')?;
+    let digits = port.bytes().take_while(u8::is_ascii_digit).count();
+    let ends = port[digits..]
+        .chars()
+        .next()
+        .is_none_or(|next| "/\\?#".contains(next) || next.is_whitespace());
+    (!ends || digits == 0 && !port.trim().is_empty() && !port.starts_with('/'))
+        .then_some(host_end + 1)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_url_that_is_understood_loses_its_user_and_nothing_else() {
+        for (text, expected) in [
+            ("http://alice:pa55word@host/x?y", "http://host/x?y"),
+            ("HTTP:\\\\alice:pa55word@host\\x", "http://host/x"),
+            ("http:alice:pa55word@host", "http://host/"),
+            ("http:///alice:pa@55word@host", "http://host/"),
+            ("http://pa55word@host", "http://host/"),
+            ("ftp://alice:pa55word@host/x", "ftp://host/x"),
+            ("any://alice:pa55word@host:1/x", "any://host:1/x"),
+            ("alice:pa55word@host/x", "…@host/x"),
+            ("mailto:alice", "mailto:…"),
+            ("http://host/@scope/x?mail=a@b", "http://host/@scope/x?mail=a@b"),
+            ("http://host/?u=http://a:b@c/", "http://host/?u=http://a:b@c/"),
+        ] {
+            assert_eq!(shown_url(&Url::parse(text).unwrap()), expected, "{text}");
+        }
+    }
+
+    #[test]
+    fn nothing_of_a_password_is_shown_whatever_the_slip() {
+        for (text, expected) in [
+            ("http://alice:pa55word@host:99999/x", "http://…@host:99999/x"),
+            ("HTTPS://alice:pa55word@host:99999/x", "HTTPS://…@host:99999/x"),
+            ("http:\\\\alice:pa55word@host:x\\y", "http:\\\\…@host:x\\y"),
+            ("http:alice:pa55word@host:x", "http:…@host:x"),
+            ("http:/alice:pa55word@host:x", "http:/…@host:x"),
+            ("http:///alice:pa55word@host:x", "http:///…@host:x"),
+            ("//alice:pa55word@host:x/", "//…@host:x/"),
+            ("\\\\alice:pa55word@host:x", "\\\\…@host:x"),
+            ("alice:pa55word@host/x", "…@host/x"),
+            ("alice:/pa55word@host/x", "alice:/…@host/x"),
+            ("pa55word@host/x", "…@host/x"),
+            ("pa55word:x-oauth-basic@host", "…@host"),
+            ("ht\ttp://alice:pa55word@host:x", "…@host:x"),
+            ("\u{1}http://alice:pa55word@host:x", "…@host:x"),
+            ("http://alice:pa/55word@host/", "http://…@host/"),
+            ("http://alice:pa?55word@host/", "http://…@host/"),
+            ("http://alice:pa#55word@host/", "http://…@host/"),
+            ("http://alice:pa\\55word@host/", "http://…@host/"),
+            ("http://alice:pa 55word@host/", "http://…@host/"),
+            ("http://alice:p@55word@host:x/", "http://…@host:x/"),
+            ("http://alice:12/55word@host:x/", "http://…@host:x/"),
+            ("http://alice:pa55word%40host/", "http://…%40host/"),
+            ("http://alice%3Apa55word%40host/", "http://…%40host/"),
+            ("http://alice:pa55word", "http://alice:…"),
+            ("http://alice:pa55word/x", "http://alice:…"),
+            ("http://alice:55word/x", "http://alice:…"),
+            ("http://[::1]:pa55word/x", "http://[::1]:…"),
+            ("ftp://alice:pa55word@host", "ftp://…@host"),
+            ("alice:pa55word", "alice:…"),
+            ("http://a:b@c/ https://d:pa55word@e?f", "http://…@c/ https://…@e?f"),
+            ("http-passwd=pa55word", "http-passwd=…"),
+            ("header=Cookie: a=pa55word", "header=…"),
+            ("Authorization: Bearer pa55word", "Authorization:…"),
+        ] {
+            assert_eq!(shown_reference(text), expected, "{text}");
+            assert!(!shown_reference(text).contains("55word"), "{text}");
+        }
+    }
+
+    #[test]
+    fn what_has_no_secret_is_shown_whole() {
+        for text in [
+            "",
+            "file1.txt",
+            "see http://a/",
+            "http://",
+            "http://a:99999/",
+            "http://a:/",
+            "http://[::1/",
+            "http://[::1]:99999/",
+            "http://a b/?c=d",
+            "localhost:20001/a",
+            "localhost:",
+            "ftp://a/b",
+            "http://a:80\nHTTPS://b",
+        ] {
+            assert_eq!(shown_reference(text), text);
+        }
+    }
+
+    #[test]
+    fn a_url_within_a_text_is_shown_as_a_url() {
+        for (text, expected) in [
+            ("http://alice:pa55word@host/list.txt", "http://…@host/list.txt"),
+            ("out/http:/alice:pa55word@host/x", "out/http:/…@host/x"),
+            ("0123 http://alice:pa55word@host/x", "0123 http://…@host/x"),
+            ("dir@2x/a=b:c", "dir@2x/a=b:c"),
+            ("/home/me", "/home/me"),
+        ] {
+            assert_eq!(shown_text(text), expected);
+        }
+        assert_eq!(shown_path(Path::new("ftp://alice:pa55word@host")), "ftp://…@host");
+    }
+
+    #[test]
+    fn a_field_is_shown_by_its_name() {
+        for (field, expected) in [
+            ("Cookie: a=pa55word\n", "Cookie: …"),
+            ("Authorization:pa55word", "Authorization: …"),
+            ("Authorization Bearer pa55word", "…"),
+            ("Bearer pa55word: x", "…"),
+            (": pa55word", "…"),
+            ("pa55word", "…"),
+        ] {
+            assert_eq!(shown_field(field), expected);
+        }
+    }
+}
