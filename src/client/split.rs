@@ -270,7 +270,9 @@ impl Taken<'_> {
         if length < content.len() || pieces.list[self.at].next == pieces.list[self.at].end {
             pieces.join_next(self.at);
         }
-        if pieces.noted.elapsed() >= NOTE_INTERVAL {
+        // What comes late, when the file is whole or given up, must not bring its notes back.
+        let is_kept = role == Role::Leader || pieces.most_helpers > 0;
+        if is_kept && pieces.is_any_missing() && pieces.noted.elapsed() >= NOTE_INTERVAL {
             pieces.noted = Instant::now();
             split.note(&pieces)?;
         }
@@ -285,6 +287,10 @@ impl Taken<'_> {
 }
 
 impl Pieces {
+    fn is_any_missing(&self) -> bool {
+        self.list.iter().any(|piece| piece.next < piece.end)
+    }
+
     fn are_worth_help(&self) -> bool {
         self.list.iter().any(|piece| {
             let rest = piece.end - piece.next;
@@ -401,6 +407,30 @@ mod tests {
         assert_eq!(found.notes.missing, Some(vec![(2 * MIB + 4, 4 * MIB - 1)]));
         let written = std::fs::read(root.path().join("a.part")).unwrap();
         assert_eq!(&written[(2 << 20) - 1..(2 << 20) + 4], b"lhelp");
+    }
+
+    #[test]
+    fn what_comes_late_notes_nothing() {
+        let root = tempfile::tempdir().unwrap();
+        let notes = root.path().join("a.part.json");
+        let forget_notes = |split: &SplitFile| {
+            std::fs::remove_file(&notes).unwrap();
+            split.lock().noted -= NOTE_INTERVAL;
+        };
+        let whole = split(root.path(), 2 * MIB, 2);
+        let (lead, helper) = (whole.take().unwrap(), whole.take().unwrap());
+        lead.write(&vec![b'l'; 2 << 20], Role::Leader).unwrap();
+        assert_eq!(whole.missing_bytes(), 0);
+        forget_notes(&whole);
+        helper.write(b"late", Role::Helper).unwrap();
+        assert!(!notes.exists(), "the file is whole");
+
+        let given_up = split(root.path(), 4 * MIB, 2);
+        let (_lead, helper) = (given_up.take().unwrap(), given_up.take().unwrap());
+        given_up.refuse_help();
+        forget_notes(&given_up);
+        helper.write(b"late", Role::Helper).unwrap();
+        assert!(!notes.exists(), "the file is given up");
     }
 
     #[test]
