@@ -191,6 +191,7 @@ pub fn range_coverage(pairs: usize) -> f64 {
 #[cfg(test)]
 mod tests {
     use proptest::prelude::*;
+    use proptest::test_runner::contextualize_config;
 
     use super::*;
 
@@ -305,7 +306,8 @@ mod tests {
     }
 
     proptest! {
-        #![proptest_config(ProptestConfig::with_cases(32))]
+        // `PROPTEST_CASES` in the environment comes before this number.
+        #![proptest_config(contextualize_config(ProptestConfig::with_cases(32)))]
 
         #[test]
         fn a_run_against_itself_gains_nothing(times in prop::collection::vec(0.001_f64..1e4, 2..12)) {

@@ -4,7 +4,13 @@
 //! 400, 414, 417, 431, 505), what follows cannot be trusted and must never be answered; where it is answered, the second one proves
 //! that both sides agree on where the first one ended.
 
+use std::cell::Cell;
+use std::net::Ipv4Addr;
+use std::thread;
+use std::time::Duration;
+
 use proptest::prelude::*;
+use proptest::test_runner::contextualize_config;
 
 use crate::support::conversation::Reply;
 use crate::support::server::TestServer;
@@ -380,12 +386,24 @@ fn soup() -> impl Strategy<Value = Vec<u8>> {
 fn whatever_comes_is_answered_the_same_however_it_is_split_and_the_server_lives_on() {
     let server = site();
     let statuses = |replies: Vec<Reply>| replies.iter().map(|r| r.status).collect::<Vec<_>>();
-    proptest!(ProptestConfig::with_cases(100), |(bytes in soup(), split: prop::sample::Index)| {
-        let whole = statuses(server.ask(&bytes));
+    // Ports of closed connections stay taken for a minute (TIME_WAIT), so each case has an address.
+    let cases = Cell::new(0);
+    let next_client = || {
+        cases.set((cases.get() + 1) % 0xff_0000);
+        Ipv4Addr::from_bits(0x7f00_0001 + cases.get())
+    };
+    // `PROPTEST_CASES` in the environment comes before this number.
+    let config = contextualize_config(ProptestConfig::with_cases(100));
+    proptest!(config, |(bytes in soup(), split: prop::sample::Index)| {
+        let client = next_client();
+        let whole = statuses(server.ask_as(client, &bytes));
         let (one, two) = bytes.split_at(split.index(bytes.len() + 1));
-        let mut conversation = server.connect();
+        let mut conversation = server.connect_as(client);
         conversation.stream().set_nodelay(true).unwrap();
-        let _ = conversation.try_send(one).and_then(|()| conversation.try_send(two));
+        let _ = conversation.try_send(one);
+        // As a rule the server reads the first piece meanwhile, and by itself.
+        thread::sleep(Duration::from_millis(1));
+        let _ = conversation.try_send(two);
         let _ = conversation.stream().shutdown(std::net::Shutdown::Write);
         prop_assert_eq!(statuses(conversation.replies()), whole);
     });

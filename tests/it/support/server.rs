@@ -1,7 +1,7 @@
 //! The server of this package, within the test's process, over a directory of the test's own.
 
 use std::fs;
-use std::net::{IpAddr, Ipv4Addr, Shutdown, SocketAddr};
+use std::net::{Ipv4Addr, Shutdown, SocketAddr};
 use std::path::Path;
 use std::thread::{self, JoinHandle};
 
@@ -75,13 +75,23 @@ impl TestServer {
 
     /// A connection from 127.0.0.`host`.
     pub(crate) fn connect_from(&self, host: u8) -> Conversation {
-        Conversation::between(IpAddr::from([127, 0, 0, host]), self.address)
+        self.connect_as(Ipv4Addr::new(127, 0, 0, host))
+    }
+
+    /// A connection from a loopback address.
+    pub(crate) fn connect_as(&self, client: Ipv4Addr) -> Conversation {
+        Conversation::between(client.into(), self.address)
     }
 
     /// Sends `requests` as they are over a connection of their own, sends no more, and collects what
     /// is answered. The server may have closed before it has taken them all.
     pub(crate) fn ask(&self, requests: impl AsRef<[u8]>) -> Vec<Reply> {
-        let mut conversation = self.connect();
+        self.ask_as(Ipv4Addr::LOCALHOST, requests)
+    }
+
+    /// The same from a loopback address.
+    pub(crate) fn ask_as(&self, client: Ipv4Addr, requests: impl AsRef<[u8]>) -> Vec<Reply> {
+        let mut conversation = self.connect_as(client);
         let _ = conversation.try_send(requests);
         let _ = conversation.stream().shutdown(Shutdown::Write);
         conversation.replies()
