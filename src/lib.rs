@@ -14,7 +14,7 @@
 //! ```
 //!
 //! [`http`] knows no sockets, files, threads or clock: every rule of the protocol is a pure function
-//! there. [`net`] reads heads and bodies off streams, under deadlines. [`server`] and [`client`] never
+//! there. [`printable`] says what may be shown of a peer's bytes. [`net`] reads heads and bodies off streams, under deadlines. [`server`] and [`client`] never
 //! see each other. [`cli`] is what the two command lines share. The library prints nothing and its
 //! errors are types; words for the terminal are the programs'.
 
@@ -25,4 +25,5 @@ pub mod client;
 pub mod http;
 pub mod lab;
 pub mod net;
+pub mod printable;
 pub mod server;

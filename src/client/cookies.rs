@@ -14,6 +14,7 @@ use url::{Host, Url};
 
 use super::shown_url;
 use crate::http::{Fields, is_field_value};
+use crate::printable::escape_text;
 
 /// Most cookies of one chain, as many as RFC 6265 §6.1 wants of one host.
 const MAX_COOKIES: usize = 50;
@@ -65,7 +66,7 @@ impl CookieJar {
     fn store_one(&mut self, url: &Url, cookie: &Cookie<'_>, now: SystemTime) {
         let (name, value) = (cookie.name(), cookie.value());
         let Some(scope) = Scope::of(url, cookie.domain()) else {
-            let url = shown_url(url);
+            let (url, name) = (shown_url(url), escape_text(name));
             log::debug!("{url}: the cookie {name} is for another host, and is not taken");
             return;
         };

@@ -22,6 +22,7 @@ use super::settings::Opening;
 use super::stop::Stop;
 use super::{FetchError, Phases};
 use crate::http::Status;
+use crate::printable::Escaped;
 
 /// How long is waited at most before everything is looked at again. Whatever changes wakes those whom it
 /// concerns, so this is for what nobody foresaw.
@@ -374,7 +375,7 @@ impl Permit<'_> {
         let is_first_answer = self.stage == Stage::Opening;
         self.enter(Stage::Proven, |host| {
             if host.server.is_none() {
-                host.server = server.map(|name| name.escape_ascii().to_string().into());
+                host.server = server.map(|name| Escaped(name).to_string().into());
             }
             if let Some(most) = advertised {
                 host.limit.advertises(most);

@@ -14,6 +14,7 @@ use crate::http::{
     ALLOW, Coding, ContentRange, Fields, Method, RequestError, RequestHead, Status, Target,
     TargetPath, Version, is_host,
 };
+use crate::printable::Escaped;
 
 /// What is served, and with which fields beyond those that describe it.
 #[derive(Debug)]
@@ -76,7 +77,7 @@ impl Answerer {
                 refuse(head, Status::SERVICE_UNAVAILABLE, reason).field("Retry-After", "1")
             }
             Err(Absence::Failed(error)) => {
-                log::warn!("cannot open {}: {error}", path.relative.escape_ascii());
+                log::warn!("cannot open {}: {error}", Escaped(&path.relative));
                 let reason = "the file cannot be opened at present";
                 refuse(head, Status::SERVICE_UNAVAILABLE, reason).field("Retry-After", "1")
             }

@@ -28,6 +28,7 @@ use crate::http::{
 };
 use crate::net::proxy_protocol::{self, Parse};
 use crate::net::{Body, BodyError, Deadline, Input, ReadTimeout, is_disconnect, is_timeout};
+use crate::printable::Escaped;
 
 /// Room for each read: a browser's head fits, and a page of memory holds it.
 pub(super) const INPUT_BYTES: usize = 4 * 1024;
@@ -327,6 +328,7 @@ impl<'s> Connection<'s> {
         self.service.access_log.record(&Exchange {
             client: self.client.address,
             head: &self.head,
+            unread: self.input.data(),
             status: response.status,
             content_bytes: sent.as_ref().copied().ok(),
             taken: begun.elapsed(),
@@ -368,7 +370,7 @@ impl<'s> Connection<'s> {
         } else if error.kind() == io::ErrorKind::UnexpectedEof {
             log::warn!(
                 "{}: the file became shorter while it was sent",
-                self.head.target().escape_ascii()
+                Escaped(self.head.target())
             );
             CloseReason::Incomplete
         } else if is_disconnect(error) {

@@ -12,6 +12,7 @@ use std::time::{Duration, Instant};
 
 use super::admission::Permit;
 use super::identity::Client;
+use crate::printable::Escaped;
 
 /// How long a connection may hold a slot of the reserve that another one wants: a second for its head,
 /// and one to take the answer.
@@ -161,7 +162,7 @@ impl Live {
     /// The request that is being answered, or was last, escaped; empty before the first.
     pub(super) fn request(&self) -> String {
         let request = self.request.lock().unwrap_or_else(PoisonError::into_inner);
-        request.escape_ascii().to_string()
+        Escaped(&request).to_string()
     }
 }
 

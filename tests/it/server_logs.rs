@@ -21,7 +21,8 @@ fn each_request_that_was_answered_is_a_line_of_the_access_log() {
                 &["127.0.0.1 - - [", " +0000] \"GET /a?b HTTP/1.1\" 200 5 0."][..],
                 &["\"HEAD /a HTTP/1.1\" 200 0 0."],
                 &["\"GET /none HTTP/1.0\" 404 "],
-                &["127.0.0.1 - - [", "] \"-\" 400 "],
+                &["127.0.0.1 - - [", r#"] "GET /\"\x1b[2J\xe2\x80\xae" 400 "#],
+                &[r#"] "GET /aaaa"#, "aaa...\" 414 "],
             ][..],
         ),
         (
@@ -30,7 +31,13 @@ fn each_request_that_was_answered_is_a_line_of_the_access_log() {
                 &["\"target\":\"/a?b\"", "\"status\":200,\"bytes\":5,"],
                 &["\"method\":\"HEAD\"", "\"bytes\":0,", "\"connection_requests\":2"],
                 &["\"version\":\"HTTP/1.0\"", "\"status\":404", "\"connection_requests\":3"],
-                &["\"target\":null", "\"status\":400", "\"connection_requests\":1"],
+                &[
+                    "\"target\":null",
+                    "\"status\":400",
+                    "\"connection_requests\":1",
+                    r#""unreadable":"GET /\\\"\\x1b[2J\\xe2\\x80\\xae""#,
+                ],
+                &["\"target\":null", r#""unreadable":"GET /aaaa"#, "aaa...\""],
             ],
         ),
     ] {
@@ -45,7 +52,9 @@ fn each_request_that_was_answered_is_a_line_of_the_access_log() {
         client.send("HEAD /a HTTP/1.1\r\nHost: a\r\n\r\n").reply_to_head();
         client.send("GET /none HTTP/1.0\r\n\r\n").reply();
         client.expect_end();
-        server.connect().send("GET /\"\n\r\n").reply();
+        server.connect().send("GET /\"\x1b[2J\u{202e}\n\r\n").reply();
+        server.wait_for_connections(0);
+        server.connect().send(format!("GET /{} HTTP/1.1\r\n", "a".repeat(9_000))).reply();
         server.wait_for_connections(0);
         drop(sink);
         let text = fs::read_to_string(&path).unwrap();
@@ -56,6 +65,32 @@ fn each_request_that_was_answered_is_a_line_of_the_access_log() {
             }
         }
     }
+}
+
+/// The log of the program itself has the same lines, and none that a peer made up.
+#[test]
+fn what_a_peer_sends_is_shown_escaped_and_bounded_by_the_program_too() {
+    let directory = tempfile::tempdir().unwrap();
+    let server = ServerProgram::start(directory.path(), &["-p", "0", "-v"]);
+    for request in [
+        "GET /\u{202e}\u{2028}\u{9b}2J HTTP/1.1\r\nHost: a\r\n\r\n",
+        "GET /\u{1b}[2J\u{202e}\r\n\r\n",
+        "\u{16}\u{3}\u{1}\r\n\r\n",
+        &format!("{}\r\n\r\n", "b".repeat(9_000)),
+    ] {
+        server.connect_from(1).send(request).reply();
+    }
+    server.signal(Signal::TERM);
+    let (_, log) = server.wait();
+    for line in [
+        r#"127.0.0.1 "GET /\xe2\x80\xae\xe2\x80\xa8\xc2\x9b2J" 404 "#,
+        r#"127.0.0.1 "GET /\x1b[2J\xe2\x80\xae" 400 "#,
+        r#"127.0.0.1 "\x16\x03\x01" 400 "#,
+        &format!("127.0.0.1 \"{}...\" 414 ", "b".repeat(256)),
+    ] {
+        assert!(log.contains(line), "{line}: {log}");
+    }
+    assert!(log.bytes().all(|byte| byte == b'\n' || (b' '..=b'~').contains(&byte)), "{log:?}");
 }
 
 #[test]

@@ -6,6 +6,7 @@ use std::io::{self, IsTerminal as _};
 use std::panic;
 
 use env_logger::{Target, WriteStyle};
+use http_concurrent::printable::escape_text;
 use http_concurrent::server::LogSink;
 use log::LevelFilter;
 
@@ -19,7 +20,12 @@ pub(crate) fn start(level: LevelFilter) -> Option<LogSink> {
     }
     // RUST_LOG wins over the options, for whoever needs to look closer.
     builder.filter_level(level).parse_default_env().format_timestamp_millis().init();
-    panic::set_hook(Box::new(|info| log::error!("{info}{}", trace())));
+    panic::set_hook(Box::new(|info| {
+        // It may name what a peer has sent.
+        let reason = escape_text(info.payload_as_str().unwrap_or("for no reason that is text"));
+        let place = info.location().map(|place| format!(" at {place}")).unwrap_or_default();
+        log::error!("panicked{place}: {reason}{}", trace());
+    }));
     sink
 }
 

@@ -1,20 +1,21 @@
 //! How a line of the access log is written.
 //!
-//! Everything a client sends is under its control: whatever could end a line, a quoted string or a
-//! terminal's state is escaped, so that a line says what the server saw and no line is forged.
+//! Everything a client sends is under its control: whatever could end a line or a quoted string, or is
+//! not [printable](crate::printable), is escaped, so that a line says what the server saw and no line is
+//! forged.
 
 use std::borrow::Cow;
 use std::fmt;
-use std::io::{self, Write as _};
+use std::io::Write as _;
 use std::net::IpAddr;
 use std::time::SystemTime;
 
 use serde::Serialize;
-use serde_json::ser::{Formatter, Serializer};
 
 use super::Exchange;
 use super::time::with_second;
 use crate::http::Version;
+use crate::printable::{Escaped, append_json};
 
 /// The form of a line.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -22,18 +23,19 @@ pub enum LogFormat {
     /// The Common Log Format, and after it the time taken in seconds:
     /// `192.0.2.1 - - [10/Oct/2000:13:55:36 +0000] "GET /x HTTP/1.1" 200 2326 0.000312`.
     ///
-    /// The size is that of the content sent, `-` where a response was cut short. A request without a
-    /// readable head is `"-"`.
+    /// The size is that of the content sent, `-` where a response was cut short. Of a request without a
+    /// readable head there is the beginning of its first line, `"-"` where nothing of it has come.
     Common,
     /// The same with `Referer` and `User-Agent` before the time taken, each quoted, `"-"` where the
     /// request has none.
     #[default]
     Combined,
     /// A JSON object: `time` (RFC 3339, UTC), `client`, `method`, `target`, `version`, `status`,
-    /// `bytes`, `duration_seconds`, `referer`, `user_agent` and `connection_requests`, which counts
-    /// the connection's requests so far, so that more than 1 means a connection that was kept.
-    /// `null` is what there was none of; `bytes` is so where a response was cut short. Bytes that are
-    /// not UTF-8 are replaced by U+FFFD.
+    /// `bytes`, `duration_seconds`, `referer`, `user_agent`, `connection_requests`, which counts the
+    /// connection's requests so far, so that more than 1 means a connection that was kept, and
+    /// `unreadable`: the beginning of the first line of a request without a readable head, escaped as in
+    /// the other formats. `null` is what there was none of; `bytes` is so where a response was cut short.
+    /// Bytes that are not UTF-8 are replaced by U+FFFD.
     Json,
 }
 
@@ -47,7 +49,7 @@ impl LogFormat {
                 for name in ["Referer", "User-Agent"] {
                     line.push(b' ');
                     let value = exchange.head.fields().first(name).unwrap_or(b"-");
-                    write_quoted(&[value], line);
+                    append(line, format_args!("\"{}\"", Escaped(value)));
                 }
             }
             Self::Json => write_json(exchange, now, line),
@@ -65,11 +67,14 @@ fn write_common(exchange: &Exchange<'_>, now: SystemTime, line: &mut Vec<u8>) {
     with_second(now, |second, _| {
         append(line, format_args!("{client} - - [{}] ", second.common));
     });
-    if head.method_token().is_empty() {
-        write_quoted(&[b"-"], line);
-    } else {
-        let version = version_name(head.version()).as_bytes();
-        write_quoted(&[head.method_token(), b" ", head.target(), b" ", version], line);
+    match exchange.unreadable() {
+        None => {
+            let version = version_name(head.version());
+            let (method, target) = (Escaped(head.method_token()), Escaped(head.target()));
+            append(line, format_args!("\"{method} {target} {version}\""));
+        }
+        Some(text) if text.is_empty() => line.extend_from_slice(b"\"-\""),
+        Some(text) => append(line, format_args!("\"{text}\"")),
     }
     match content_bytes {
         Some(bytes) => append(line, format_args!(" {} {bytes}", status.code())),
@@ -90,11 +95,13 @@ struct JsonLine<'e> {
     referer: Option<Cow<'e, str>>,
     user_agent: Option<Cow<'e, str>>,
     connection_requests: u64,
+    unreadable: Option<String>,
 }
 
 fn write_json(exchange: &Exchange<'_>, now: SystemTime, line: &mut Vec<u8>) {
     let head = exchange.head;
-    let is_readable = !head.method_token().is_empty();
+    let unreadable = exchange.unreadable();
+    let is_readable = unreadable.is_none();
     let text = |bytes| String::from_utf8_lossy(bytes);
     let field = |name| head.fields().first(name).map(text);
     let time = with_second(now, |second, millis| format!("{}.{millis:03}Z", second.rfc3339));
@@ -110,30 +117,9 @@ fn write_json(exchange: &Exchange<'_>, now: SystemTime, line: &mut Vec<u8>) {
         referer: field("Referer"),
         user_agent: field("User-Agent"),
         connection_requests: exchange.ordinal,
+        unreadable: unreadable.filter(|text| !text.is_empty()),
     };
-    object
-        .serialize(&mut Serializer::with_formatter(line, Printable))
-        .expect("text and numbers can be written to memory");
-}
-
-/// Compact JSON in which the control characters above ASCII's are escaped as well: some terminals
-/// obey them.
-struct Printable;
-
-impl Formatter for Printable {
-    fn write_string_fragment<W: ?Sized + io::Write>(
-        &mut self,
-        writer: &mut W,
-        fragment: &str,
-    ) -> io::Result<()> {
-        let mut rest = fragment;
-        while let Some((at, control)) = rest.char_indices().find(|(_, c)| c.is_control()) {
-            writer.write_all(&rest.as_bytes()[..at])?;
-            write!(writer, "\\u{:04x}", u32::from(control))?;
-            rest = &rest[at + control.len_utf8()..];
-        }
-        writer.write_all(rest.as_bytes())
-    }
+    append_json(&object, line);
 }
 
 fn version_name(version: Version) -> &'static str {
@@ -147,20 +133,6 @@ fn append(line: &mut Vec<u8>, text: fmt::Arguments<'_>) {
     line.write_fmt(text).expect("memory takes all that is written");
 }
 
-/// Appends the pieces as one quoted string: `\"`, `\\` and, for each byte that is not printable
-/// ASCII, `\xhh`, as Apache and nginx write them.
-fn write_quoted(pieces: &[&[u8]], line: &mut Vec<u8>) {
-    line.push(b'"');
-    for byte in pieces.iter().copied().flatten() {
-        match byte {
-            b'"' | b'\\' => line.extend_from_slice(&[b'\\', *byte]),
-            b' '..=b'~' => line.push(*byte),
-            _ => append(line, format_args!("\\x{byte:02x}")),
-        }
-    }
-    line.push(b'"');
-}
-
 #[cfg(test)]
 mod tests {
     use std::time::{Duration, UNIX_EPOCH};
@@ -168,6 +140,7 @@ mod tests {
     use proptest::prelude::*;
     use serde_json::{Value, json};
 
+    use super::super::MAX_SHOWN_BYTES;
     use super::*;
     use crate::http::{HeadScan, RequestHead, Status};
 
@@ -180,9 +153,19 @@ mod tests {
     }
 
     fn line(format: LogFormat, head: &RequestHead, content_bytes: Option<u64>) -> String {
+        line_of(format, head, b"", content_bytes)
+    }
+
+    fn line_of(
+        format: LogFormat,
+        head: &RequestHead,
+        unread: &[u8],
+        content_bytes: Option<u64>,
+    ) -> String {
         let exchange = Exchange {
             client: "192.0.2.1".parse().unwrap(),
             head,
+            unread,
             status: Status::OK,
             content_bytes,
             taken: Duration::from_nanos(312_999),
@@ -229,33 +212,61 @@ mod tests {
             "{\"time\":\"2000-10-10T13:55:36.042Z\",\"client\":\"192.0.2.1\",\"method\":\"GET\",\
              \"target\":\"/x?a=1\",\"version\":\"HTTP/1.1\",\"status\":200,\"bytes\":2326,\
              \"duration_seconds\":0.000312999,\"referer\":\"http://a/\\\"b\\\\\",\
-             \"user_agent\":\"curl/8\",\"connection_requests\":2}\n"
+             \"user_agent\":\"curl/8\",\"connection_requests\":2,\"unreadable\":null}\n"
         );
         let none: Value =
             serde_json::from_str(&line(LogFormat::Json, &RequestHead::default(), None)).unwrap();
-        for name in ["method", "target", "version", "bytes", "referer", "user_agent"] {
+        for name in ["method", "target", "version", "bytes", "referer", "user_agent", "unreadable"]
+        {
             assert_eq!(none.get(name), Some(&json!(null)), "{name}");
         }
     }
 
     #[test]
-    fn control_characters_of_all_kinds_are_escaped_in_json() {
-        let head = head("GET /\u{9b}2J\u{85}ü HTTP/1.1\r\nReferer: a\tb\r\n\r\n".as_bytes());
-        let line = line(LogFormat::Json, &head, None);
-        for part in [r#""target":"/\u009b2J\u0085ü""#, r#""referer":"a\tb""#] {
-            assert!(line.contains(part), "{part}: {line}");
+    fn what_is_not_printable_is_escaped_in_every_format() {
+        let head = head(
+            "GET /\u{9b}2J\u{85}ü\u{202e}\u{2028} HTTP/1.1\r\nUser-Agent: \u{202e}\u{e0041}\u{feff}\r\n\
+             Referer: a\tb\u{2066}\r\n\r\n"
+                .as_bytes(),
+        );
+        let json = line(LogFormat::Json, &head, None);
+        for part in [
+            r#""target":"/\u009b2J\u0085ü\u202e\u2028""#,
+            r#""referer":"a\tb\u2066""#,
+            r#""user_agent":"\u202e\udb40\udc41\ufeff""#,
+        ] {
+            assert!(json.contains(part), "{part}: {json}");
+        }
+        let combined = line(LogFormat::Combined, &head, None);
+        for part in [
+            r#""GET /\xc2\x9b2J\xc2\x85\xc3\xbc\xe2\x80\xae\xe2\x80\xa8 HTTP/1.1""#,
+            r#""a\x09b\xe2\x81\xa6" "\xe2\x80\xae\xf3\xa0\x81\x81\xef\xbb\xbf""#,
+        ] {
+            assert!(combined.contains(part), "{part}: {combined}");
         }
     }
 
     #[test]
-    fn what_is_not_printable_is_escaped() {
-        let mut quoted = Vec::new();
-        write_quoted(&[b"a\"b\\c\nd\re\t\0\x1b[2J\x7f\xff ~'"], &mut quoted);
-        let expected = r#""a\"b\\c\x0ad\x0de\x09\x00\x1b[2J\x7f\xff ~'""#;
-        assert_eq!(
-            quoted.escape_ascii().to_string(),
-            expected.as_bytes().escape_ascii().to_string()
-        );
+    fn a_request_without_a_readable_head_is_shown_as_what_came() {
+        let none = RequestHead::default();
+        let long = [b"GET /", &[b'a'; 1000][..], b" HTTP/1.1\r\n"].concat();
+        let shown = format!("GET /{}...", "a".repeat(MAX_SHOWN_BYTES - 5));
+        for (unread, expected) in [
+            (&b""[..], "-"),
+            (b"\r\n\r\n", "-"),
+            (b"GET /\"\r\nHost: a\r\n", r#"GET /\""#),
+            (b"\r\n\nGET /\x1b[2J\n", r"GET /\x1b[2J"),
+            (b"\x16\x03\x01\x02\x00\x01", r"\x16\x03\x01\x02\x00\x01"),
+            ("\u{202e}\r".as_bytes(), r"\xe2\x80\xae\x0d"),
+            (&long, &shown),
+        ] {
+            let common = line_of(LogFormat::Common, &none, unread, Some(7));
+            assert!(common.contains(&format!("] \"{expected}\" 200 7 ")), "{common}");
+            let json = line_of(LogFormat::Json, &none, unread, Some(7));
+            let object: Value = serde_json::from_str(&json).unwrap();
+            let expected = if expected == "-" { Value::Null } else { expected.into() };
+            assert_eq!((&object["unreadable"], &object["target"]), (&expected, &Value::Null));
+        }
     }
 
     /// Bytes that a target may have, quotes and backslashes often.

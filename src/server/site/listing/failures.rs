@@ -6,6 +6,7 @@ use std::sync::{Mutex, PoisonError};
 use rustix::io::Errno;
 
 use super::shared::Identity;
+use crate::printable::Escaped;
 
 /// Failing entries of one directory that are told apart; the others are counted.
 const MAX_NAMES: usize = 64;
@@ -55,9 +56,9 @@ impl ToldFailures {
             };
             format!(
                 "/{}{}{}: {error}: listed without size and time{others}",
-                relative.escape_ascii(),
+                Escaped(relative),
                 if relative.is_empty() { "" } else { "/" },
-                name.escape_ascii(),
+                Escaped(name),
             )
         });
         if failing.count > 0 {
@@ -91,7 +92,7 @@ mod tests {
         assert!(message.starts_with("/a/x: ") && message.contains("os error 5"), "{message}");
         assert!(news(&["x"]).is_none(), "it has been told");
         let message = news(&["x", "y\n", "z"]).expect("two are new");
-        assert!(message.starts_with("/a/y\\n: "), "{message}");
+        assert!(message.starts_with("/a/y\\x0a: "), "{message}");
         assert!(message.ends_with(" (2 more in this directory)"), "{message}");
         assert!(news(&["y\n", "z"]).is_none());
         assert!(news(&[]).is_none());

@@ -13,6 +13,7 @@ use serde::Serialize;
 
 use super::{Entry, EntryKind, Listing, Part};
 use crate::http::encode_segment;
+use crate::printable::append_json;
 
 #[derive(Serialize)]
 struct JsonEntry<'e> {
@@ -68,5 +69,7 @@ pub(super) fn write(listing: &Listing, part: Part<'_>, out: &mut String) {
 }
 
 fn push_value(value: &impl Serialize, out: &mut String) {
-    out.push_str(&serde_json::to_string(value).expect("strings and numbers are always JSON"));
+    let mut json = Vec::new();
+    append_json(value, &mut json);
+    out.push_str(&String::from_utf8(json).expect("JSON is UTF-8"));
 }

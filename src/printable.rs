@@ -1,0 +1,176 @@
+//! What may be shown of bytes that somebody else sent: one rule for the logs, the status and JSON.
+//!
+//! Whatever could end a line, change a terminal's state, or have a text read as another one is escaped:
+//! control characters of both kinds (C0 and C1), the marks and overrides of writing direction, line and
+//! paragraph separators, invisible characters, and those that Unicode has not assigned. JSON has its own
+//! escapes, which change nothing for who decodes it; text is ASCII, and its escapes are those of nginx and
+//! Apache.
+
+use std::fmt::{self, Write as _};
+use std::io;
+
+use serde::Serialize;
+use serde_json::ser::{Formatter, Serializer};
+
+/// Whether a character is shown as it is. White space other than the blank of ASCII is not.
+///
+/// The standard library knows the properties of Unicode that decide it.
+#[must_use]
+pub fn is_printable(character: char) -> bool {
+    if character.is_ascii() {
+        return matches!(character, ' '..='~');
+    }
+    // A combining character is escaped only where there is nothing before it.
+    let mut text = [b'.'; 5];
+    let length = character.encode_utf8(&mut text[1..]).len();
+    let text = str::from_utf8(&text[..=length]).expect("it was just encoded");
+    text.escape_debug().nth(1) == Some(character)
+}
+
+/// Bytes as ASCII, in which quotes and backslashes have a backslash in front, and each byte that is not
+/// printable is `\xhh`.
+#[derive(Clone, Copy, Debug)]
+pub struct Escaped<'b>(pub &'b [u8]);
+
+impl fmt::Display for Escaped<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let is_plain = |byte: &u8| matches!(byte, b' '..=b'~') && !matches!(byte, b'"' | b'\\');
+        let mut rest = self.0;
+        while let Some(at) = rest.iter().position(|byte| !is_plain(byte)) {
+            write_ascii(&rest[..at], f)?;
+            match rest[at] {
+                byte @ (b'"' | b'\\') => write!(f, "\\{}", char::from(byte))?,
+                byte => write!(f, "\\x{byte:02x}")?,
+            }
+            rest = &rest[at + 1..];
+        }
+        write_ascii(rest, f)
+    }
+}
+
+fn write_ascii(bytes: &[u8], f: &mut fmt::Formatter<'_>) -> fmt::Result {
+    f.write_str(str::from_utf8(bytes).expect("printable bytes are ASCII"))
+}
+
+/// Text in which each character that is not printable is `\u{hhhh}`; nothing else is changed.
+#[must_use]
+pub fn escape_text(text: &str) -> String {
+    let mut escaped = String::with_capacity(text.len());
+    for character in text.chars() {
+        if is_printable(character) {
+            escaped.push(character);
+        } else {
+            write!(escaped, "{}", character.escape_unicode()).expect("a string takes all");
+        }
+    }
+    escaped
+}
+
+/// Appends a value as compact JSON, all of whose characters are printable.
+///
+/// # Panics
+/// If the value's `Serialize` fails, which that of text and numbers does not.
+pub fn append_json(value: &impl Serialize, out: &mut Vec<u8>) {
+    value
+        .serialize(&mut Serializer::with_formatter(out, PrintableJson))
+        .expect("text and numbers can be written to memory");
+}
+
+struct PrintableJson;
+
+impl Formatter for PrintableJson {
+    /// JSON itself escapes but quotes, backslashes and the control characters of ASCII.
+    fn write_string_fragment<W: ?Sized + io::Write>(
+        &mut self,
+        writer: &mut W,
+        fragment: &str,
+    ) -> io::Result<()> {
+        let mut rest = fragment;
+        while let Some((at, character)) = rest.char_indices().find(|(_, c)| !is_printable(*c)) {
+            writer.write_all(&rest.as_bytes()[..at])?;
+            for unit in character.encode_utf16(&mut [0; 2]) {
+                write!(writer, "\\u{unit:04x}")?;
+            }
+            rest = &rest[at + character.len_utf8()..];
+        }
+        writer.write_all(rest.as_bytes())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    /// Those that a terminal obeys, that turn text around, that end lines, and that are not seen.
+    const RISKY: &str = "\0\u{1}\t\n\r\u{1b}\u{7f}\u{80}\u{85}\u{9b}\u{9f}\u{a0}\u{ad}\u{61c}\u{180e}\
+        \u{200b}\u{200c}\u{200d}\u{200e}\u{200f}\u{2028}\u{2029}\u{202a}\u{202b}\u{202c}\u{202d}\u{202e}\
+        \u{2060}\u{2061}\u{2064}\u{2066}\u{2067}\u{2068}\u{2069}\u{206a}\u{206f}\u{3000}\u{e000}\u{feff}\
+        \u{fff9}\u{fffb}\u{ffff}\u{1d173}\u{e0001}\u{e0041}\u{e01f0}\u{f0000}\u{10ffff}";
+
+    #[test]
+    fn what_a_reader_cannot_see_or_trust_is_not_printable() {
+        for character in RISKY.chars() {
+            assert!(!is_printable(character), "{character:?}");
+        }
+        for character in " ~\"\\'aäñ\u{301}ßЖ中文한עبไ\u{e31}€→☃\u{fffd}😀𝄞".chars()
+        {
+            assert!(is_printable(character), "{character:?}");
+        }
+    }
+
+    #[test]
+    fn bytes_become_ascii() {
+        for (bytes, expected) in [
+            (
+                &b"a\"b\\c\nd\re\t\0\x1b[2J\x7f\xff ~'"[..],
+                r#"a\"b\\c\x0ad\x0de\x09\x00\x1b[2J\x7f\xff ~'"#,
+            ),
+            ("ä\u{202e}\u{2028}".as_bytes(), r"\xc3\xa4\xe2\x80\xae\xe2\x80\xa8"),
+            (b"", ""),
+        ] {
+            assert_eq!(Escaped(bytes).to_string(), expected);
+        }
+    }
+
+    #[test]
+    fn text_keeps_what_is_printable() {
+        assert_eq!(escape_text("a\"\\ü\u{202e}\n\u{9b}😀"), "a\"\\ü\\u{202e}\\u{a}\\u{9b}😀");
+    }
+
+    proptest! {
+        #[test]
+        fn no_text_is_changed_by_json_and_none_of_it_is_unprintable(text: String) {
+            let text = text + RISKY;
+            let mut json = Vec::new();
+            append_json(&text, &mut json);
+            let json = String::from_utf8(json).unwrap();
+            prop_assert!(json.chars().all(is_printable), "{json:?}");
+            prop_assert_eq!(serde_json::from_str::<String>(&json).unwrap(), text);
+        }
+
+        #[test]
+        fn no_escaped_byte_is_taken_for_another(bytes: Vec<u8>) {
+            let escaped = Escaped(&bytes).to_string();
+            prop_assert!(escaped.bytes().all(|byte| matches!(byte, b' '..=b'~')));
+            // Read back, as a reader of logs does.
+            let mut read = Vec::new();
+            let mut rest = escaped.bytes();
+            while let Some(byte) = rest.next() {
+                read.push(match byte {
+                    b'\\' => match rest.next().unwrap() {
+                        b'x' => {
+                            let digits = [rest.next().unwrap(), rest.next().unwrap()];
+                            u8::from_str_radix(str::from_utf8(&digits).unwrap(), 16).unwrap()
+                        }
+                        byte => byte,
+                    },
+                    b'"' => panic!("a quote without a backslash: {escaped}"),
+                    byte => byte,
+                });
+            }
+            prop_assert_eq!(read, bytes);
+        }
+    }
+}
