@@ -18,6 +18,9 @@ use crate::printable::Escaped;
 /// and one to take the answer.
 const RESERVE_TIME: Duration = Duration::from_secs(2);
 
+/// Most bytes that are remembered of a request, so that clients do not decide how long the status is.
+const MAX_NOTED_BYTES: usize = 1024;
+
 /// What a connection is doing.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[repr(u8)]
@@ -144,13 +147,12 @@ impl Live {
         self.permit.lock().unwrap_or_else(PoisonError::into_inner).take()
     }
 
-    /// Remembers the request that is being answered.
+    /// Remembers the request that is being answered, up to [`MAX_NOTED_BYTES`].
     pub(super) fn note_request(&self, method: &[u8], target: &[u8]) {
         let mut request = self.request.lock().unwrap_or_else(PoisonError::into_inner);
         request.clear();
-        request.extend_from_slice(method);
-        request.push(b' ');
-        request.extend_from_slice(target);
+        let noted = method.iter().chain(b" ").chain(target).take(MAX_NOTED_BYTES);
+        request.extend(noted);
     }
 
     /// Counts a response.

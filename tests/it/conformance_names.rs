@@ -13,7 +13,7 @@ use crate::support::program::ServerProgram;
 use crate::support::server::TestServer;
 
 /// Whatever a file system takes: everything but NUL and the slash.
-const NAMES: [&[u8]; 36] = [
+const NAMES: [&[u8]; 37] = [
     b"plain.txt",
     b"two words.txt",
     b" leading and trailing ",
@@ -47,6 +47,7 @@ const NAMES: [&[u8]; 36] = [
     "caf\u{e9} \u{65e5}\u{672c}.txt".as_bytes(),
     "\u{1f600} emoji".as_bytes(),
     "right\u{202e}txt.exe".as_bytes(),
+    "line\u{2028}end\u{2066}isolated".as_bytes(),
     "e\u{301} combined".as_bytes(),
     b"latin1 caf\xe9",
     b"\xff\xfe\x80",
@@ -147,6 +148,8 @@ fn directories_of_every_name_are_entered_and_left() {
         let page = conversation.reply();
         let (head, body) = page.text().split_once("</head>").unwrap();
         assert!(head.contains("<title>Index of /directories/"), "{name}: {head}");
+        let turns = |c: char| matches!(c, '\u{2028}'..='\u{202e}' | '\u{2066}'..='\u{2069}');
+        assert!(!head.contains(turns), "nothing in the window's title is turned around: {head}");
         assert!(body.contains("href=\"../\"") && body.contains("inside.txt"), "{name}: {body}");
     }
 }
@@ -173,6 +176,27 @@ fn redirects_keep_the_query_and_never_lead_to_another_host() {
         let reply = server.connect().get(target);
         let status = if location.is_some() { 301 } else { 200 };
         assert_eq!((reply.status, reply.field("Location")), (status, location), "{target}");
+    }
+}
+
+/// Whatever stands in a name or a query, no field is added to the answer, and no element to its page.
+#[test]
+fn redirects_have_no_field_or_element_that_a_client_makes_up() {
+    let server = site();
+    std::fs::create_dir(server.root().join("a\r\nX-Made-Up: 1")).unwrap();
+    server.file("dir/a.txt", "a");
+    for (target, location) in [
+        ("/a%0D%0AX-Made-Up:%201", "/a%0D%0AX-Made-Up%3A%201/"),
+        ("/dir?%0D%0AX-Made-Up:%201", "/dir/?%0D%0AX-Made-Up:%201"),
+        ("/dir?\u{85}\u{202e}", "/dir/?%C2%85%E2%80%AE"),
+        ("/dir?\"><script>'&amp;", "/dir/?\"><script>'&amp;"),
+    ] {
+        let mut conversation = server.connect();
+        conversation.send(format!("GET {target} HTTP/1.1\r\nHost: a\r\nAccept: text/html\r\n\r\n"));
+        let reply = conversation.reply();
+        assert_eq!((reply.status, reply.field("Location")), (301, Some(location)), "{target}");
+        assert_eq!(reply.field("X-Made-Up"), None, "{target}");
+        assert!(!reply.text().contains("<script"), "{target}: {}", reply.text());
     }
 }
 

@@ -154,6 +154,39 @@ fn it_tells_who_holds_what_and_what_each_connection_does() {
 }
 
 #[test]
+fn what_a_client_sends_is_text_on_the_status_and_not_much_of_it() {
+    let server = server(12, 60, &[]);
+    let mark = "MARK\"}<script>'&\\{\u{202e}\u{2028}\u{9b}";
+    let mut hostile = server.connect_from(7);
+    hostile.send(format!("GET /{mark} HTTP/1.1\r\nHost: a\r\nUser-Agent: {mark}\r\n\r\n"));
+    assert_eq!(hostile.reply().status, 404);
+    let mut long = server.connect_from(7);
+    assert_eq!(long.get(&format!("/{}", "\u{202e}".repeat(2_000))).status, 404);
+    let mut conversation = server.connect();
+    let page = conversation.get("/server-status?format=html");
+    let json = conversation.get("/server-status?format=json");
+    let metrics = conversation.get("/server-status?format=prometheus");
+    for reply in [&page, &json, &metrics] {
+        let is_shown = |c: char| matches!(c, ' '..='~' | '\n' | '\u{b7}');
+        assert!(reply.text().chars().all(is_shown), "{}", reply.text());
+        assert_eq!(reply.field("X-Content-Type-Options"), Some("nosniff"));
+    }
+    assert!(page.text().contains("/MARK\\&quot;}&lt;script&gt;"), "{}", page.text());
+    assert!(!page.text().contains("<script"), "{}", page.text());
+    let status: Value = serde_json::from_slice(&json.body).unwrap();
+    let doing: Vec<_> = status["connections"].as_array().unwrap().iter().collect();
+    let doing = |part: &str| {
+        let mut texts = doing.iter().map(|row| row["doing"].as_str().unwrap());
+        texts.find(|text| text.contains(part)).unwrap_or_else(|| panic!("{part}: {status}"))
+    };
+    let shown = r#"GET /MARK\"}<script>'&\\{\xe2\x80\xae\xe2\x80\xa8\xc2\x9b"#;
+    assert_eq!(doing("MARK"), shown);
+    assert!(doing(r"GET /\xe2\x80\xae").len() <= 4 * 1024, "{status}");
+    // Labels are the server's own.
+    assert!(!metrics.text().contains("MARK") && !metrics.text().contains("127.0.0.7"));
+}
+
+#[test]
 fn it_answers_when_the_total_is_used_up_and_then_nothing_else() {
     let server = server(12, 2, &[]);
     let _held: Vec<_> = (0..2).map(|_| server.connect_from(9)).collect();

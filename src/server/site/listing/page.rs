@@ -50,7 +50,8 @@ pub(super) fn write(listing: &Listing, part: Part<'_>, out: &mut String) {
 fn frame(listing: &Listing) -> String {
     let mut title = String::from("Index of /");
     for segment in &listing.segments {
-        title.push_str(&legible(segment));
+        // A window's title isolates nothing, and reads up to a line's end.
+        title.extend(legible(segment).chars().map(|c| if turns_text(c) { '\u{fffd}' } else { c }));
         title.push('/');
     }
     let body = html! {
@@ -167,6 +168,12 @@ fn legible(name: &[u8]) -> Cow<'_, str> {
         _ => character,
     };
     text.chars().map(picture).collect::<String>().into()
+}
+
+/// Explicit embeddings, overrides and isolates of writing direction (UAX #9), which also the rest of a line
+/// may obey, and the separators that end a line.
+fn turns_text(character: char) -> bool {
+    matches!(character, '\u{2028}'..='\u{202e}' | '\u{2066}'..='\u{2069}')
 }
 
 /// Kept on one line, also by a text browser, which knows no style sheet.
