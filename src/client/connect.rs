@@ -17,7 +17,7 @@ use super::socket::Socket;
 use super::tls::{HandshakeError, TlsStream, Trust, handshake};
 use super::{FetchError, Phase, Phases, Stop, zone};
 use crate::http::HeadWriter;
-use crate::net::{HeadReadError, Input, is_timeout};
+use crate::net::{Deadline, HeadReadError, Input, is_timeout};
 
 /// Opens connections.
 #[derive(Debug)]
@@ -67,9 +67,10 @@ impl Connector {
         }
         let url = zone::without(url);
         let host = url.host_str().expect("URLs of supported schemes have a host");
-        let shaken = timed(&mut phases.tls, || handshake(&self.trust, host, socket));
+        let shaken =
+            timed(&mut phases.tls, || handshake(&self.trust, host, socket, self.timeouts.connect));
         let mut stream = shaken.map_err(|error| self.no_tls(host, error))?;
-        stream.sock.set_read_timeout(self.timeouts.silence).map_err(FetchError::Broken)?;
+        stream.set_read_timeout(self.timeouts.silence).map_err(FetchError::Broken)?;
         Ok(Connection::Tls(Box::new(stream)))
     }
 
@@ -97,7 +98,8 @@ impl Connector {
         head.finish();
         let mut input = Input::with_capacity(1024);
         socket.write_all(&request).map_err(FetchError::Send)?;
-        let head = input.read_response_head(&mut socket).map_err(|error| match error {
+        let mut socket_until = socket.until(Deadline::after(self.timeouts.connect));
+        let head = input.read_response_head(&mut socket_until).map_err(|error| match error {
             HeadReadError::Io(error) if is_timeout(&error) => {
                 FetchError::TimedOut { phase: Phase::Connect, timeout: self.timeouts.connect }
             }
@@ -139,7 +141,7 @@ impl Connection {
     pub(super) fn set_read_timeout(&mut self, timeout: Duration) -> io::Result<()> {
         match self {
             Self::Plain(socket) => socket.set_read_timeout(timeout),
-            Self::Tls(stream) => stream.sock.set_read_timeout(timeout),
+            Self::Tls(stream) => stream.set_read_timeout(timeout),
         }
     }
 }

@@ -55,6 +55,7 @@ mod stop;
 mod summary;
 mod text_lines;
 mod tls;
+mod tls_error;
 mod verifier;
 mod zone;
 

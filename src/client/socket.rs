@@ -6,7 +6,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use super::stop::{Recorded, Stop};
-use crate::net::ReadTimeout;
+use crate::net::{Deadline, ReadTimeout};
 
 /// A TCP connection with timeouts, on the record of the run's [`Stop`].
 #[derive(Debug)]
@@ -31,6 +31,35 @@ impl Socket {
     /// Lets each read wait for at most `timeout`.
     pub(super) fn set_read_timeout(&mut self, timeout: Duration) -> io::Result<()> {
         self.read_timeout.set(&self.stream, timeout)
+    }
+
+    /// The socket for something that must be done by then, however much or little comes at a time.
+    pub(super) fn until(&mut self, deadline: Deadline) -> Until<'_> {
+        Until { socket: self, deadline }
+    }
+}
+
+/// A socket whose reads end at a deadline.
+#[derive(Debug)]
+pub(super) struct Until<'s> {
+    socket: &'s mut Socket,
+    deadline: Deadline,
+}
+
+impl Read for Until<'_> {
+    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+        self.socket.set_read_timeout(self.deadline.remaining()?)?;
+        self.socket.read(buffer)
+    }
+}
+
+impl Write for Until<'_> {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        self.socket.write(bytes)
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        self.socket.flush()
     }
 }
 

@@ -3,9 +3,10 @@
 //! The system's certificates are read when the first handshake needs them, since that takes longer than
 //! many a download over `http`. TLS 1.2 and 1.3 are spoken, and HTTP/1.1 within.
 
-use std::io;
+use std::io::{self, Read, Write};
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, OnceLock};
+use std::time::Duration;
 use std::{error, fmt};
 
 use rustls::crypto::ring;
@@ -15,7 +16,9 @@ use rustls::{ClientConfig, ClientConnection, RootCertStore, StreamOwned};
 
 use super::shown_path;
 use super::socket::Socket;
+use super::tls_error;
 use super::verifier::ServerVerifier;
+use crate::net::Deadline;
 
 /// Whose certificates are accepted; clones share what was read.
 #[derive(Clone, Debug)]
@@ -136,7 +139,53 @@ fn system_certificates() -> Result<Vec<CertificateDer<'static>>, TrustError> {
 }
 
 /// A connection within which TLS is spoken.
-pub(super) type TlsStream = StreamOwned<ClientConnection, Socket>;
+#[derive(Debug)]
+pub(super) struct TlsStream {
+    stream: StreamOwned<ClientConnection, Socket>,
+    /// Why there is nothing behind what has been decrypted and not yet read.
+    failure: Option<io::Error>,
+}
+
+impl TlsStream {
+    /// Lets each read of the socket wait for at most `timeout`.
+    pub(super) fn set_read_timeout(&mut self, timeout: Duration) -> io::Result<()> {
+        self.stream.sock.set_read_timeout(timeout)
+    }
+}
+
+/// What came before a record that is refused is read first, whether both came at once or not.
+impl Read for TlsStream {
+    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+        if self.failure.is_none() {
+            match self.stream.read(buffer) {
+                Err(error) => self.failure = Some(tls_error::in_content(error)),
+                read => return read,
+            }
+        }
+        match (self.stream.conn.reader().read(buffer), self.failure.take()) {
+            (Ok(length @ 1..), failure) => {
+                self.failure = failure;
+                Ok(length)
+            }
+            (_, Some(failure)) => Err(failure),
+            (read, None) => read,
+        }
+    }
+}
+
+impl Write for TlsStream {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        // Nothing could be read of what is answered.
+        if self.failure.is_some() {
+            return Err(io::ErrorKind::BrokenPipe.into());
+        }
+        self.stream.write(bytes)
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        self.stream.flush()
+    }
+}
 
 /// Why there is no TLS with a server.
 #[derive(Debug)]
@@ -146,11 +195,12 @@ pub(super) enum HandshakeError {
     Io(io::Error),
 }
 
-/// Shakes hands with the server called `host`.
+/// Shakes hands with the server called `host`, within `timeout` in all.
 pub(super) fn handshake(
     trust: &Trust,
     host: &str,
     mut socket: Socket,
+    timeout: Duration,
 ) -> Result<TlsStream, HandshakeError> {
     let config = trust.config().map_err(HandshakeError::Trust)?;
     // An IPv6 address has brackets in a URL alone.
@@ -161,8 +211,11 @@ pub(super) fn handshake(
     let name = ServerName::try_from(host).map_err(|error| refused(error.into()))?;
     let mut connection =
         ClientConnection::new(config, name).map_err(|error| refused(error.into()))?;
+    let deadline = Deadline::after(timeout);
     while connection.is_handshaking() {
-        connection.complete_io(&mut socket).map_err(HandshakeError::Io)?;
+        connection
+            .complete_io(&mut socket.until(deadline))
+            .map_err(|error| HandshakeError::Io(tls_error::in_handshake(error)))?;
     }
-    Ok(StreamOwned::new(connection, socket))
+    Ok(TlsStream { stream: StreamOwned::new(connection, socket), failure: None })
 }

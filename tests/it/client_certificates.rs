@@ -1,59 +1,33 @@
 //! Which certificates `--cacert` makes acceptable: those of authorities, and those of servers themselves.
 
 use std::fs;
-use std::io::{BufRead as _, BufReader};
-use std::path::Path;
-use std::process::{Child, Command, Stdio};
 
 use http_concurrent::client::{FetchError, Settings, Trust};
-use rcgen::{
-    BasicConstraints, Certificate, CertificateParams, DnType, ExtendedKeyUsagePurpose, IsCa,
-    Issuer, KeyPair, date_time_ymd,
-};
+use rcgen::{Certificate, CertificateParams, ExtendedKeyUsagePurpose, date_time_ymd};
 
+use crate::support::certificates::{Identity, authority, leaf, self_signed, signed};
 use crate::support::client::run;
 use crate::support::fetching::{Fetched, fetch_with, settings};
+use crate::support::openssl::OpensslServer;
 use crate::support::scripted::ok;
 use crate::support::tls::TlsServer;
 
-/// May sign others, as `openssl req -x509` makes them.
-fn authority(names: &[&str]) -> CertificateParams {
-    let mut parameters = leaf(names);
-    parameters.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
-    parameters
-}
-
-fn leaf(names: &[&str]) -> CertificateParams {
-    let names: Vec<_> = names.iter().map(|name| (*name).to_owned()).collect();
-    let subject = names.join(" ");
-    let mut parameters = CertificateParams::new(names).unwrap();
-    parameters.distinguished_name.push(DnType::CommonName, subject);
-    parameters
-}
-
-fn self_signed(parameters: &CertificateParams) -> (Certificate, KeyPair) {
-    let key = KeyPair::generate().unwrap();
-    (parameters.self_signed(&key).unwrap(), key)
-}
-
 /// A certificate that an authority signed, and the authority's own.
-fn issued(parameters: &CertificateParams) -> ((Certificate, KeyPair), Certificate) {
-    issued_by(authority(&["authority.example"]), parameters)
+fn issued(parameters: &CertificateParams) -> (Identity, Certificate) {
+    issued_by(&authority(&["authority.example"]), parameters)
 }
 
 /// A certificate that another one's key signed, whether it may or not, and that other one.
 fn issued_by(
-    signer: CertificateParams,
+    signer: &CertificateParams,
     parameters: &CertificateParams,
-) -> ((Certificate, KeyPair), Certificate) {
-    let (of_signer, key_of_signer) = self_signed(&signer);
-    let key = KeyPair::generate().unwrap();
-    let certificate = parameters.signed_by(&key, &Issuer::new(signer, key_of_signer)).unwrap();
-    ((certificate, key), of_signer)
+) -> (Identity, Certificate) {
+    let (of_signer, key_of_signer) = self_signed(signer);
+    (signed(parameters, signer, &key_of_signer), of_signer)
 }
 
 /// Fetches from a server under this certificate and key, with nothing trusted but `trusted`.
-fn fetched((certificate, key): &(Certificate, KeyPair), trusted: &[&Certificate]) -> Fetched {
+fn fetched((certificate, key): &Identity, trusted: &[&Certificate]) -> Fetched {
     let server = TlsServer::presenting(certificate, key, |_| ok("Hello"));
     let file = tempfile::NamedTempFile::new().unwrap();
     fs::write(file.path(), trusted.iter().map(|trusted| trusted.pem()).collect::<String>())
@@ -137,7 +111,7 @@ fn a_certificate_that_may_not_sign_others_vouches_for_none() {
     (outdated.not_before, outdated.not_after) =
         (date_time_ymd(1990, 1, 1), date_time_ymd(2000, 1, 1));
     for signer in [leaf(&["localhost"]), outdated] {
-        let (presented, of_signer) = issued_by(signer, &leaf(&["localhost"]));
+        let (presented, of_signer) = issued_by(&signer, &leaf(&["localhost"]));
         let (other, _) = self_signed(&authority(&["other.example"]));
         for trusted in [&[&of_signer][..], &[&other, &of_signer]] {
             assert_refused(fetched(&presented, trusted), "UnknownIssuer");
@@ -153,54 +127,13 @@ fn a_self_signed_certificate_that_is_not_trusted_has_an_unknown_issuer() {
     }
 }
 
-/// A server of `OpenSSL`'s; it is killed when dropped.
-struct OpensslServer {
-    child: Child,
-    port: u16,
-}
-
-impl OpensslServer {
-    fn start(directory: &Path) -> Self {
-        let mut child = Command::new("openssl")
-            .args(["s_server", "-accept", "127.0.0.1:0", "-cert", "cert.pem", "-key", "key.pem"])
-            .args(["-WWW"])
-            .current_dir(directory)
-            .stdin(Stdio::null())
-            .stdout(Stdio::piped())
-            .stderr(Stdio::null())
-            .spawn()
-            .unwrap();
-        let lines = BufReader::new(child.stdout.take().unwrap()).lines();
-        let port = lines
-            .map_while(Result::ok)
-            .find_map(|line| line.strip_prefix("ACCEPT 127.0.0.1:")?.parse().ok())
-            .expect("it says where it listens");
-        Self { child, port }
-    }
-}
-
-impl Drop for OpensslServer {
-    fn drop(&mut self) {
-        let _ = self.child.kill();
-        let _ = self.child.wait();
-    }
-}
-
 #[test]
 #[ignore = "needs openssl"]
 fn a_certificate_that_openssl_made_is_accepted_from_its_server() {
     let directory = tempfile::tempdir().unwrap();
-    let made = Command::new("openssl")
-        .args(["req", "-x509", "-newkey", "rsa:2048", "-nodes", "-keyout", "key.pem"])
-        .args(["-out", "cert.pem", "-subj", "/CN=localhost"])
-        .args(["-addext", "subjectAltName=DNS:localhost"])
-        .current_dir(directory.path())
-        .output()
-        .unwrap();
-    assert!(made.status.success(), "{made:?}");
     fs::write(directory.path().join("file.txt"), "Hello").unwrap();
-    let server = OpensslServer::start(directory.path());
-    let url = |host| format!("https://{host}:{}/file.txt", server.port);
+    let server = OpensslServer::start(directory.path(), &[]);
+    let url = |host| server.url(host, "/file.txt");
     let output = run(&["-urls", &url("localhost"), "--cacert", "cert.pem"], directory.path());
     assert_eq!(output.status.code(), Some(0), "{output:?}");
     assert_eq!(fs::read(directory.path().join("downloads/file.txt")).unwrap(), b"Hello");

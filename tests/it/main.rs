@@ -38,6 +38,7 @@ mod conformance_methods;
 mod conformance_names;
 mod conformance_ranges;
 mod conformance_types;
+mod hostile_tls;
 mod lab;
 mod layers;
 mod limits_end;

@@ -2,11 +2,14 @@
 //! them to, and conversations over raw sockets.
 
 pub(crate) mod bindfs;
+pub(crate) mod certificates;
 pub(crate) mod client;
 pub(crate) mod conversation;
 pub(crate) mod fetching;
+pub(crate) mod openssl;
 pub(crate) mod program;
 pub(crate) mod ranged;
+pub(crate) mod records;
 pub(crate) mod scripted;
 pub(crate) mod server;
 pub(crate) mod terminal;

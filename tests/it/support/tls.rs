@@ -44,11 +44,29 @@ impl TlsServer {
         key: &KeyPair,
         answer: impl Fn(&str) -> Vec<u8> + Send + Sync + 'static,
     ) -> Self {
+        Self::presenting_chain(&[certificate], key, answer)
+    }
+
+    /// The same under a chain of certificates, of which the first is the server's.
+    pub(crate) fn presenting_chain(
+        chain: &[&Certificate],
+        key: &KeyPair,
+        answer: impl Fn(&str) -> Vec<u8> + Send + Sync + 'static,
+    ) -> Self {
+        Self::answering_heads(chain, key, move |head| answer(head.split(' ').nth(1).unwrap()))
+    }
+
+    /// The same with an answer for each request's head.
+    pub(crate) fn answering_heads(
+        chain: &[&Certificate],
+        key: &KeyPair,
+        answer: impl Fn(&str) -> Vec<u8> + Send + Sync + 'static,
+    ) -> Self {
         let directory = tempfile::tempdir().unwrap();
-        std::fs::write(directory.path().join("authority.pem"), certificate.pem()).unwrap();
+        std::fs::write(directory.path().join("authority.pem"), chain[0].pem()).unwrap();
         let key = PrivateKeyDer::try_from(key.serialize_der()).unwrap();
         let key = ring::sign::any_supported_type(&key).unwrap();
-        let presented = CertifiedKey::new(vec![certificate.der().clone()], key);
+        let presented = CertifiedKey::new(chain.iter().map(|it| it.der().clone()).collect(), key);
         let config = ServerConfig::builder_with_provider(Arc::new(ring::default_provider()))
             .with_safe_default_protocol_versions()
             .unwrap()
@@ -121,7 +139,7 @@ fn converse(
             }
         }
         let head = String::from_utf8(head).unwrap();
-        let bytes = answer(head.split(' ').nth(1).unwrap());
+        let bytes = answer(&head);
         heads.lock().unwrap().push(head);
         let sent = stream.write_all(&bytes).and_then(|()| stream.flush());
         if sent.is_err() || bytes.windows(17).any(|window| window == b"Connection: close") {

@@ -1,0 +1,82 @@
+//! TLS servers that are broken or hostile: each fetch ends in time with a message that names the problem,
+//! and no file is there unless all of its content is known to have come.
+
+mod chains;
+mod content;
+mod downgrades;
+mod handshakes;
+mod names;
+
+use std::fs;
+use std::process::{Command, Output, Stdio};
+use std::time::Instant;
+
+use crate::support::certificates::Identity;
+use crate::support::client::{program, stderr, stdout};
+use crate::support::fetching::names_in;
+use crate::support::{PATIENCE, wait_until};
+
+/// What a run of the program left.
+struct Fetched {
+    output: Output,
+    directory: tempfile::TempDir,
+}
+
+/// Fetches a URL, with nothing trusted but these certificates, and without a second try unless it is asked
+/// for.
+fn fetch(url: &str, trusted: &[&Identity], more: &[&str]) -> Fetched {
+    let mut command = program();
+    if !more.contains(&"--retries") {
+        command.args(["--retries", "0"]);
+    }
+    command.args(more);
+    run(command, url, trusted)
+}
+
+fn run(mut command: Command, url: &str, trusted: &[&Identity]) -> Fetched {
+    let directory = tempfile::tempdir().unwrap();
+    let authorities = directory.path().join("authorities.pem");
+    fs::write(&authorities, trusted.iter().map(|(it, _)| it.pem()).collect::<String>()).unwrap();
+    let mut child = command
+        .args(["-urls", url, "--cacert", "authorities.pem"])
+        .current_dir(directory.path())
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped())
+        .spawn()
+        .unwrap();
+    let begun = Instant::now();
+    wait_until("the program ends, or is ended", || {
+        if begun.elapsed() > PATIENCE / 2 {
+            child.kill().unwrap();
+        }
+        child.try_wait().unwrap().is_some()
+    });
+    Fetched { output: child.wait_with_output().unwrap(), directory }
+}
+
+impl Fetched {
+    fn printed(&self) -> String {
+        stdout(&self.output) + &stderr(&self.output)
+    }
+
+    /// The files, finished or not.
+    fn names(&self) -> Vec<String> {
+        names_in(&self.directory.path().join("downloads"))
+    }
+
+    #[track_caller]
+    fn assert_whole(&self, content: &[u8], what: &str) {
+        assert_eq!(self.output.status.code(), Some(0), "{what}: {}", self.printed());
+        let file = fs::read(self.directory.path().join("downloads/file")).unwrap();
+        assert!(file == content, "{what}: {} bytes", file.len());
+    }
+
+    /// It failed for this reason, without a file.
+    #[track_caller]
+    fn assert_refused(&self, reason: &str, what: &str) {
+        let printed = self.printed();
+        assert_eq!(self.output.status.code(), Some(1), "{what}: {printed}");
+        assert!(printed.contains(reason), "{what}: {reason:?} is not in {printed}");
+        assert!(!self.names().contains(&"file".to_owned()), "{what}: {printed}");
+    }
+}
