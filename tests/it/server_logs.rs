@@ -114,6 +114,23 @@ fn a_full_disk_under_the_access_log_stops_nothing() {
 }
 
 #[test]
+fn lines_that_were_lost_are_told_at_the_end_even_after_a_warning() {
+    let directory = tempfile::tempdir().unwrap();
+    fs::write(directory.path().join("a"), "Hello").unwrap();
+    let arguments = ["-p", "0", "--access-log", "/dev/full"];
+    let server = ServerProgram::start(directory.path(), &arguments);
+    let mut client = server.connect_from(1);
+    for _ in 0..3 {
+        assert_eq!(client.get("/a").text(), "Hello");
+    }
+    drop(client);
+    server.signal(Signal::TERM);
+    let (status, log) = server.wait();
+    assert_eq!(status.code(), Some(0));
+    assert!(log.contains("the log /dev/full has lost 3 lines in all"), "{log}");
+}
+
+#[test]
 fn an_access_log_on_the_standard_output_has_it_to_itself() {
     let directory = tempfile::tempdir().unwrap();
     let arguments = ["-p", "0", "--log-format", "json"];

@@ -29,6 +29,20 @@ pub(crate) fn start(level: LevelFilter) -> Option<LogSink> {
     sink
 }
 
+/// Ends the log, and says on the standard error how many of its lines were lost; waits for neither longer
+/// than a sink does.
+pub(crate) fn end(log: LogSink) {
+    let handle = log.handle();
+    drop(log);
+    let lost = handle.dropped();
+    if lost > 0
+        && let Ok(last_word) = LogSink::to_descriptor("standard error", io::stderr())
+    {
+        let line = format!("http_server_conc: {lost} lines of this log were lost\n");
+        last_word.handle().append(line.as_bytes());
+    }
+}
+
 /// Behind a sink a terminal is not recognized as one.
 fn style() -> WriteStyle {
     let wants_none = std::env::var_os("NO_COLOR").is_some_and(|value| !value.is_empty());

@@ -28,7 +28,7 @@ fn main() -> ExitCode {
         .context("cannot handle signals")
         .and_then(|signals| run(config, access_log, &signals));
     // What was logged comes before the last word.
-    drop(log);
+    log.into_iter().for_each(diagnostics::end);
     match result {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {

@@ -6,7 +6,7 @@
 //! ```
 //!
 //! Serving must not depend on who reads the log: a pipe that nobody empties or a full disk costs
-//! lines, which are counted, and nothing else. Owns the buffer, and starting and ending the thread
+//! lines, which are counted and told, and nothing else. Owns the buffer, and starting and ending the thread
 //! that empties it; writing, trying again and log rotation are `writer`'s. What a line says is left
 //! to those who log.
 
@@ -30,10 +30,22 @@ use rustix::fs::{OFlags, fcntl_setfl};
 use writer::{Destination, Writer};
 
 /// Most bytes that wait for the writer. As many again may be in its hands.
-const CAPACITY_BYTES: usize = 1024 * 1024;
+///
+/// A busy disk takes nothing for a second or two at times. At 70,000 requests a second the lines of so
+/// long a time do not fit; at 5,000 a second they do, with room to spare.
+const CAPACITY_BYTES: usize = 16 * 1024 * 1024;
+
+/// A buffer larger than this is given back after a burst.
+const KEPT_BYTES: usize = 64 * 1024;
+
+/// What a buffer that outgrows [`KEPT_BYTES`] reserves: more than glibc ever takes from a heap
+/// (mallopt(3), `M_MMAP_THRESHOLD`: 32 MiB at most). It takes no more memory than is written to, and to
+/// free it leaves glibc's thresholds as they are: those follow the largest block of a heap's size that was
+/// freed, and with them what each thread's heap keeps.
+const MAPPED_BYTES: usize = 33 * 1024 * 1024;
 
 /// So many bytes are written without gathering more.
-const HASTE_BYTES: usize = CAPACITY_BYTES / 4;
+const HASTE_BYTES: usize = 256 * 1024;
 
 /// How long the end of a sink waits for its last lines.
 const LAST_LINES: Duration = Duration::from_secs(1);
@@ -142,6 +154,7 @@ impl LogHandle {
             self.shared.count_dropped(lines);
             return;
         }
+        make_room(&mut queue.lines, lines.len());
         queue.lines.extend_from_slice(lines);
         let holds = queue.lines.len();
         drop(queue);
@@ -201,6 +214,15 @@ impl Shared {
     fn count_dropped(&self, lines: &[u8]) {
         let count = lines.split_inclusive(|byte| *byte == b'\n').count() as u64;
         self.dropped.fetch_add(count, Ordering::Relaxed);
+    }
+}
+
+/// Reserves once what a burst may need, see [`MAPPED_BYTES`]. Where the address space has no room for it
+/// (`ulimit -v`), the buffer grows as it is needed.
+fn make_room(buffer: &mut Vec<u8>, additional: usize) {
+    let wanted = buffer.len() + additional;
+    if wanted > buffer.capacity() && wanted > KEPT_BYTES {
+        let _ = buffer.try_reserve_exact(MAPPED_BYTES - buffer.len());
     }
 }
 

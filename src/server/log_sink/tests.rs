@@ -118,7 +118,7 @@ fn a_pipe_that_nobody_reads_costs_lines_but_neither_memory_nor_time() {
     for _ in 0..appended {
         handle.append(&line);
     }
-    assert!(handle.shared.lock().lines.capacity() <= 2 * CAPACITY_BYTES);
+    assert!(handle.shared.lock().lines.capacity() <= MAPPED_BYTES);
     assert!(handle.dropped() >= appended as u64 / 2, "{}", handle.dropped());
     let begun = Instant::now();
     drop(sink);
@@ -146,6 +146,26 @@ fn a_destination_that_blocks_does_not_keep_the_sink_from_ending() {
     ends.recv_timeout(PATIENCE).unwrap();
     drop(release);
     dropping.join().unwrap();
+}
+
+#[test]
+fn a_destination_that_takes_nothing_for_a_while_costs_no_line_of_a_busy_server() {
+    let ((entered, enters), (release, released)) = (mpsc::channel(), mpsc::channel());
+    let sink = LogSink::to_writer("a test", Box::new(Blocked { entered, released })).unwrap();
+    let handle = sink.handle();
+    let line = [&[b'x'; 299][..], b"\n"].concat();
+    handle.append(&line);
+    enters.recv_timeout(PATIENCE).unwrap();
+    // Two seconds of 25,000 requests each.
+    for _ in 0..50_000 {
+        handle.append(&line);
+    }
+    assert_eq!(handle.dropped(), 0);
+    drop(release);
+    drop(sink);
+    assert_eq!(handle.dropped(), 0);
+    let queue = handle.shared.lock();
+    assert!(queue.lines.capacity() <= KEPT_BYTES, "{}", queue.lines.capacity());
 }
 
 #[test]

@@ -17,7 +17,7 @@ use std::sync::atomic::Ordering;
 use std::sync::{Arc, PoisonError};
 use std::time::{Duration, Instant};
 
-use super::{HASTE_BYTES, Queue, Shared, open_for_append};
+use super::{HASTE_BYTES, KEPT_BYTES, Queue, Shared, open_for_append};
 
 /// How long lines are gathered, for one write instead of many.
 const GATHERING: Duration = Duration::from_millis(20);
@@ -27,9 +27,6 @@ const PAUSE: Duration = Duration::from_millis(250);
 
 /// Least time between two warnings.
 const BETWEEN_WARNINGS: Duration = Duration::from_secs(60);
-
-/// A buffer larger than this is given back after a burst.
-const KEPT_BYTES: usize = 64 * 1024;
 
 pub(super) enum Destination {
     File { path: PathBuf, file: File },
@@ -88,10 +85,11 @@ impl Writer {
                 break;
             }
         }
-        let mut queue = self.shared.lock();
         self.shared.count_dropped(&self.taken[self.written..]);
-        self.shared.count_dropped(&mem::take(&mut queue.lines));
-        queue.has_ended = true;
+        let left = mem::take(&mut self.shared.lock().lines);
+        self.shared.count_dropped(&left);
+        self.warn_at_the_end();
+        self.shared.lock().has_ended = true;
         self.shared.ended.notify_all();
     }
 
@@ -101,7 +99,18 @@ impl Writer {
         let (filled, mut queue) = (&self.shared.filled, self.shared.lock());
         if self.taken.is_empty() {
             let idle = |queue: &mut Queue| queue.lines.is_empty() && !is_called(queue);
-            queue = filled.wait_while(queue, idle).unwrap_or_else(PoisonError::into_inner);
+            queue = match self.next_warning() {
+                None => filled.wait_while(queue, idle).unwrap_or_else(PoisonError::into_inner),
+                Some(due) => {
+                    let wait = due.saturating_duration_since(Instant::now());
+                    let waited = filled.wait_timeout_while(queue, wait, idle);
+                    let (queue, waited) = waited.unwrap_or_else(PoisonError::into_inner);
+                    if waited.timed_out() {
+                        return Wishes { reopen: false, close: false };
+                    }
+                    queue
+                }
+            };
             let gathers = |queue: &mut Queue| queue.lines.len() < HASTE_BYTES && !is_called(queue);
             (queue, _) = filled
                 .wait_timeout_while(queue, GATHERING, gathers)
@@ -136,6 +145,21 @@ impl Writer {
         self.shared.count_dropped(rest);
         self.written += rest.len();
         Ok(())
+    }
+
+    /// When a loss is to be told of which no warning has told; `None` where there is none.
+    fn next_warning(&self) -> Option<Instant> {
+        let is_untold = self.shared.dropped.load(Ordering::Relaxed) != self.told;
+        is_untold
+            .then(|| self.last_warning.map_or_else(Instant::now, |last| last + BETWEEN_WARNINGS))
+    }
+
+    /// Says how many lines were lost in all, unless it was said.
+    fn warn_at_the_end(&self) {
+        let lost = self.shared.dropped.load(Ordering::Relaxed);
+        if lost != self.told {
+            log::warn!("the log {} has lost {lost} lines in all", self.name);
+        }
     }
 
     /// Says at most once a minute that lines are lost or held up. The warning may come into this very
