@@ -65,6 +65,8 @@ impl Conversation {
     /// A connection from one address to another.
     pub(crate) fn between(source: IpAddr, address: SocketAddr) -> Self {
         let socket = Socket::new(Domain::for_address(address), Type::STREAM, None).unwrap();
+        // A closed connection keeps its port for a minute: servers must be able to listen there.
+        socket.set_reuse_address(true).unwrap();
         socket.bind(&SocketAddr::new(source, 0).into()).unwrap();
         Self::over(socket, address)
     }
