@@ -34,7 +34,7 @@ impl Peer {
     fn ours_with(root: &Path, options: &[&str]) -> Result<Self, String> {
         let port = free_port();
         let child = Command::new(env!("CARGO_BIN_EXE_http_server_conc"))
-            .args(["-q", "-p", &port.to_string()])
+            .args(["-q", "--bind", "127.0.0.1", "-p", &port.to_string()])
             .args(options)
             .arg("--root")
             .arg(root)

@@ -1,0 +1,164 @@
+//! The server against nginx and Apache: what the three make of the same bytes.
+//!
+//! `cargo bench --bench differential` sends generated requests, valid and not, to all three over
+//! connections of their own and prints where ours differs from both others, or sees other messages in
+//! the bytes than one of them. `-- --seed S --cases N` for others, or more of them: a seed and a number
+//! always make the same requests. A difference is made as small as it gets, counted with its like, and
+//! held against a table of those that are meant; the status is 1 if one is not in the table, and 2 if
+//! a server is missing. The servers are Debian's (`apt-get install nginx-light apache2`).
+
+#[path = "differential/cluster.rs"]
+mod cluster;
+#[path = "differential/exchange.rs"]
+mod exchange;
+#[path = "differential/generator.rs"]
+mod generator;
+#[path = "differential/known.rs"]
+mod known;
+#[path = "differential/message.rs"]
+mod message;
+#[path = "peers.rs"]
+#[allow(dead_code, reason = "the servers are shared with benches that measure them")]
+mod peers;
+#[path = "differential/pieces.rs"]
+mod pieces;
+#[path = "differential/site.rs"]
+mod site;
+#[path = "differential/verdict.rs"]
+mod verdict;
+
+use std::io;
+use std::net::SocketAddr;
+use std::process::ExitCode;
+use std::sync::Mutex;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::thread;
+
+use cluster::{Clusters, Smallest, smallest};
+use exchange::exchange;
+use message::Case;
+use peers::Peer;
+use site::{LAST_REQUEST, Site};
+use verdict::{Reactions, is_apart, verdict};
+
+/// Cases at a time: some wait for a server that lingers.
+const THREADS: usize = 8;
+
+/// The three servers, over one directory.
+struct Servers {
+    site: Site,
+    _peers: [Peer; 3],
+    addresses: [SocketAddr; 3],
+    /// What each gives `/a.txt`.
+    etags: [Vec<u8>; 3],
+}
+
+impl Servers {
+    fn start() -> Result<Self, String> {
+        let site = Site::create().map_err(|error| error.to_string())?;
+        let root = site.directory.path();
+        let missing = |reason: String| format!("{reason} (apt-get install nginx-light apache2)");
+        let directories = "LoadModule dir_module {modules}/mod_dir.so\nDirectoryIndex index.html";
+        let peers = [
+            Peer::ours(root)?,
+            Peer::nginx(root).map_err(missing)?,
+            Peer::apache_with(root, directories).map_err(missing)?,
+        ];
+        let addresses =
+            [0, 1, 2].map(|at: usize| SocketAddr::from(([127, 0, 0, 1], peers[at].port())));
+        let mut etags = [const { Vec::new() }; 3];
+        for (etag, address) in etags.iter_mut().zip(addresses) {
+            *etag = exchange::etag(address).map_err(|error| error.to_string())?;
+        }
+        Ok(Self { site, _peers: peers, addresses, etags })
+    }
+
+    /// What each makes of a case, with the same request behind it.
+    fn ask(&self, case: &Case) -> io::Result<Reactions> {
+        let bytes = [&case.bytes(), LAST_REQUEST].concat();
+        let mut reactions = Reactions::default();
+        for (at, reaction) in reactions.iter_mut().enumerate() {
+            let bytes = replace(&bytes, b"{etag}", &self.etags[at]);
+            *reaction = exchange(self.addresses[at], &bytes, &self.site)?;
+        }
+        Ok(reactions)
+    }
+}
+
+fn replace(bytes: &[u8], what: &[u8], with: &[u8]) -> Vec<u8> {
+    let Some(at) = bytes.windows(what.len()).position(|part| part == what) else {
+        return bytes.to_vec();
+    };
+    [&bytes[..at], with, &bytes[at + what.len()..]].concat()
+}
+
+fn main() -> ExitCode {
+    let arguments: Vec<String> = std::env::args().collect();
+    let option = |name: &str, default: u64| {
+        let at = arguments.iter().position(|argument| argument == name);
+        at.and_then(|at| arguments.get(at + 1)?.parse().ok()).unwrap_or(default)
+    };
+    let (seed, cases) = (option("--seed", 1), option("--cases", 5_000));
+    let servers = match Servers::start() {
+        Ok(servers) => servers,
+        Err(reason) => {
+            println!("nothing was compared: {reason}");
+            return ExitCode::from(2);
+        }
+    };
+    let (next, clusters) = (AtomicU64::new(0), Mutex::new(Clusters::default()));
+    thread::scope(|scope| {
+        for _ in 0..THREADS {
+            scope.spawn(|| {
+                loop {
+                    let number = next.fetch_add(1, Ordering::Relaxed);
+                    if number >= cases {
+                        return;
+                    }
+                    compare(&servers, &generator::case(seed, number), &clusters)
+                        .expect("the servers take connections");
+                }
+            });
+        }
+    });
+    let clusters = clusters.into_inner().expect("no thread panicked");
+    println!("seed {seed}, {cases} cases");
+    if clusters.report() { ExitCode::SUCCESS } else { ExitCode::FAILURE }
+}
+
+/// Looks at one case, and at a difference a second time: what comes and goes is no difference.
+fn compare(servers: &Servers, case: &Case, clusters: &Mutex<Clusters>) -> io::Result<()> {
+    let reactions = servers.ask(case)?;
+    let lock = || clusters.lock().expect("no thread panicked");
+    let Some(difference) = verdict(&reactions) else {
+        lock().count_alike(&reactions);
+        return Ok(());
+    };
+    if lock().count_again(difference, case, &reactions) {
+        return Ok(());
+    }
+    if verdict(&servers.ask(case)?) != Some(difference) {
+        lock().unsteady += 1;
+        return Ok(());
+    }
+    let small = smallest(case, |case| Ok(verdict(&servers.ask(case)?) == Some(difference)))?;
+    let smallest = Smallest {
+        reactions: servers.ask(&small)?,
+        is_combined: is_combined(servers, &small)?,
+        case: small,
+    };
+    lock().insert(difference, (case, &reactions), smallest);
+    Ok(())
+}
+
+/// Each of the others differs from ours for a reason of its own: with a piece less one of them still
+/// does, and with another piece less the other one.
+fn is_combined(servers: &Servers, smallest: &Case) -> io::Result<bool> {
+    let mut apart = [false; 2];
+    for simpler in smallest.simpler() {
+        let [ours, nginx, apache] = servers.ask(&simpler)?;
+        apart[0] |= is_apart(&ours, &nginx);
+        apart[1] |= is_apart(&ours, &apache);
+    }
+    Ok(apart == [true; 2])
+}
