@@ -93,6 +93,10 @@ const ANSWERS: &[Known] = &[
         },
     },
     Known {
+        reason: "a tab before a value is white space (RFC 9110 §5.5)",
+        fits: |key| key.names(&["Range:\\t"]),
+    },
+    Known {
         reason: "the method is looked at before the target",
         fits: |key| {
             key.verdict == Stricter && key.has(&["method `"]) && key.reactions[1].starts_with("301")
@@ -147,7 +151,11 @@ const ANSWERS: &[Known] = &[
         reason: "the answer does not wait for a large content, nor depend on it (RFC 9110 §9.3.1)",
         fits: |key| {
             key.verdict == Laxer
-                && key.names(&["Content-Length: 4294967301", "Content-Length: 92233"])
+                && key.names(&[
+                    "Content-Length: 4294967301",
+                    "Content-Length: 92233",
+                    "Content-Length: 99999",
+                ])
         },
     },
     Known {
@@ -167,7 +175,7 @@ const ANSWERS: &[Known] = &[
         fits: |key| {
             key.verdict == Laxer
                 && key.names(&[
-                    "Encoding: chunked,\\r",
+                    "Encoding: chunked,",
                     "Encoding: ,",
                     "Encoding:\\r",
                     "Encoding: \\r",
