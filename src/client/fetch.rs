@@ -23,9 +23,10 @@ use super::coding::{Codings, Names, to_undo};
 use super::directory::{OutputDirectory, Place};
 use super::exchange::{Answer, Exchanger, asked_wait, framing};
 use super::naming::FinalNames;
-use super::part::{self, Completed, Completion, Found, PART_SUFFIX, PartFile};
+use super::part::{self, Completed, Completion, Found, PartFile};
+use super::part_notes::{Brought, Notes, last_modified};
+use super::part_place::PartPlace;
 use super::request::Asked;
-use super::resume::{Brought, Notes, last_modified};
 use super::settings::{Compression, Content, Digest, Partial, Settings};
 use super::split::SplitFile;
 use super::split_files::SplitFiles;
@@ -106,6 +107,7 @@ impl<'r> Fetcher<'r> {
         {
             return Ok(saved);
         }
+        let place = place.part()?;
         let is_split = self.work.splits.of(index).is_some();
         let mut found = if is_split { None } else { part::find(&place, job) }
             .filter(|_| saving.partial == Partial::Continue);
@@ -167,7 +169,7 @@ impl<'r> Fetcher<'r> {
     fn split_from_before(
         &mut self,
         index: usize,
-        place: &Place,
+        place: &PartPlace,
         found: &mut Option<Found>,
     ) -> Option<Arc<SplitFile>> {
         if let Some(split) = self.work.splits.of(index) {
@@ -211,7 +213,7 @@ impl<'r> Fetcher<'r> {
     fn receive(
         &mut self,
         (index, job): (usize, &Job),
-        place: Place,
+        place: PartPlace,
         found: Option<Found>,
         mut answer: Answer<'r>,
         worth: &Worth,
@@ -305,16 +307,16 @@ impl<'r> Fetcher<'r> {
     fn receive_split(
         &mut self,
         (index, job): (usize, &Job),
-        place: &Place,
+        place: &PartPlace,
         whole: (Notes, u64),
         answer: Answer<'r>,
         record: &mut Record,
     ) -> Result<Saved, FetchError> {
         let total = whole.1;
-        let (file, _) = place.begin(PART_SUFFIX)?;
+        let file = place.begin()?;
         let connections = self.work.settings.split.get();
         let split = SplitFile::begin(index, (place.clone(), file), whole, connections)
-            .inspect_err(|_| part::forget(place))?;
+            .inspect_err(|_| place.forget())?;
         let split = Arc::new(split);
         self.work.observer.began(index, Some(total), 0);
         let led = self.lead(job, &split, Some(answer), record)?;

@@ -6,10 +6,9 @@
 use percent_encoding::{NON_ALPHANUMERIC, percent_decode_str, utf8_percent_encode};
 use url::Url;
 
-use super::zone;
+use super::{part_name, zone};
 
-/// Longest name in bytes: what a file system takes (255), less some room for the suffixes that the
-/// client adds while a file is not complete.
+/// Longest name in bytes, of the 255 that file systems take.
 pub const MAX_NAME_BYTES: usize = 240;
 
 /// Longest extension that is kept when a name is shortened, its dot included.
@@ -75,7 +74,7 @@ pub(super) fn chosen(path: &str) -> Option<String> {
 }
 
 /// The `number`th name like this one: `a.txt`, `a.1.txt`, `a.2.txt`, no longer than
-/// [`MAX_NAME_BYTES`].
+/// [`MAX_NAME_BYTES`], and never one of a part or its notes.
 pub(super) fn numbered(name: &str, number: usize) -> String {
     let (stem, extension) = split_extension(name);
     let suffix = if number == 0 { String::new() } else { format!(".{number}") };
@@ -83,7 +82,11 @@ pub(super) fn numbered(name: &str, number: usize) -> String {
     while !stem.is_char_boundary(length) {
         length -= 1;
     }
-    format!("{}{suffix}{extension}", &stem[..length])
+    let mut name = format!("{}{suffix}{extension}", &stem[..length]);
+    if let Some(at) = part_name::suffix_at(&name) {
+        name.replace_range(at..=at, "_");
+    }
+    name
 }
 
 /// Decodes what can be read and written as it is. Separators and characters that show as something
@@ -212,6 +215,26 @@ mod tests {
     fn dots_alone_are_no_name() {
         assert_eq!(decode("."), "%2E");
         assert_eq!(decode("%2e%2E"), "%2E%2E");
+    }
+
+    #[test]
+    fn no_name_is_one_of_a_part_or_its_notes() {
+        let cut = |extra: &str| format!("{}.0123abcd{extra}.part", "x".repeat(MAX_NAME_BYTES - 14));
+        for (name, expected) in [
+            ("x.0123abcd.part", "x.0123abcd_part"),
+            ("x.0123abcd.part.json", "x.0123abcd_part.json"),
+            ("x.0123abcd.PART.json~", "x.0123abcd_PART.json~"),
+            ("x.part", "x.part"),
+            ("x.part.json", "x.part.json"),
+            (&cut("y"), &cut("").replace(".part", "_part")),
+        ] {
+            assert_eq!(numbered(name, 0), expected);
+        }
+        assert_eq!(numbered("x.part", 12_345_678), "x.12345678_part");
+        let url = Url::parse("http://host/d.0123abcd.part/x.0123abcd.pa%72t").unwrap();
+        assert_eq!(path_of(&url), "host/d.0123abcd_part/x.0123abcd_part");
+        assert_eq!(chosen("x.0123abcd.part").as_deref(), Some("x.0123abcd_part"));
+        assert_eq!(suggested("x.0123abcd.part").as_deref(), Some("x.0123abcd_part"));
     }
 
     #[test]

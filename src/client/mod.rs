@@ -6,7 +6,7 @@
 //!
 //! The way of one URL: `pool` (its turn, by `queue`, and `retry`) → `fetch` (what the answer is worth) along a `chain` of redirects →
 //! `exchange` (request and answer) through the `host_gate` over a kept connection or one of `connect`
-//! (`resolve`, `dial`, `proxy`, `tls`) → `part` (the file, and `resume` for what is left of it) →
+//! (`resolve`, `dial`, `proxy`, `tls`) → `part` (the file, with `part_notes` for what is left of it, at its `part_place`) →
 //! `split` and `piece` for a file over several connections → `naming` (its name in the `directory`) → `outcome`.
 
 mod address_space;
@@ -38,13 +38,15 @@ mod naming;
 mod observer;
 mod outcome;
 mod part;
+mod part_name;
+mod part_notes;
+mod part_place;
 mod piece;
 mod pool;
 mod proxy;
 mod queue;
 mod request;
 mod resolve;
-mod resume;
 mod retry;
 mod settings;
 mod shown;
@@ -72,11 +74,10 @@ pub use job::{Existing, Job, JobError, JobProblem, Layout, Plan, plan};
 pub use json::write_json;
 pub use observer::{Observer, Silent};
 pub use outcome::{Arrival, LearntLimit, Outcome, Phases, Run, Saved};
-pub use part::PART_SUFFIX;
+pub use part_name::{NOTES_SUFFIX, PART_SUFFIX};
 pub use pool::{StartError, download};
 pub use proxy::{Proxies, Proxy, ProxyError, ProxyProblem};
 pub use request::{FieldError, RequestFields};
-pub use resume::NOTES_SUFFIX;
 pub use retry::RetryPolicy;
 pub use settings::{
     Compression, Content, Digest, Downgrade, Durability, Naming, Opening, Partial, Saving,

@@ -1,12 +1,11 @@
 //! Names that are spoken for: no two files of one run ever want the same one.
 //!
-//! A claim covers the name, its partial file and the notes beside that, and a name is never both a
-//! file's and a directory's. Whether a file of that name is there already is asked of the caller, since
-//! only some runs mind.
+//! A name is never both a file's and a directory's. Whether a file of that name is there already is asked
+//! of the caller, since only some runs mind.
 
 use std::collections::{HashMap, HashSet};
 
-use super::{NOTES_SUFFIX, PART_SUFFIX, file_name};
+use super::file_name;
 
 /// The names of one output directory, as paths with slashes.
 #[derive(Debug, Default)]
@@ -68,15 +67,8 @@ impl Names {
         path
     }
 
-    /// Neither the name nor those that stand for it while it is not complete belong to another.
     fn is_free(&self, name: &str) -> bool {
-        let is_taken = |name: &str| self.taken.contains(name) || self.directories.contains(name);
-        let suffixes = [PART_SUFFIX, NOTES_SUFFIX];
-        !is_taken(name)
-            && suffixes.iter().all(|suffix| {
-                !is_taken(&format!("{name}{suffix}"))
-                    && !name.strip_suffix(suffix).is_some_and(is_taken)
-            })
+        !self.taken.contains(name) && !self.directories.contains(name)
     }
 }
 
@@ -99,10 +91,6 @@ mod tests {
             (&["x.txt", "x.txt", "x.txt"][..], &["x.txt", "x.1.txt", "x.2.txt"][..]),
             (&["x.1.txt", "x.txt", "x.txt"], &["x.1.txt", "x.txt", "x.2.txt"]),
             (&["x.txt", "x.txt", "x.1.txt"], &["x.txt", "x.1.txt", "x.1.1.txt"]),
-            // A partial file is a file as well, and so are the notes beside it.
-            (&["x", "x.part"], &["x", "x.1.part"]),
-            (&["x.part", "x"], &["x.part", "x.1"]),
-            (&["x", "x.part.json"], &["x", "x.part.1.json"]),
             // What is a file is no directory.
             (&["h/x", "h/x/y"], &["h/x", "h/x.1/y"]),
             (&["h/x/y", "h/x"], &["h/x/y", "h/x.1"]),

@@ -7,7 +7,7 @@ use std::sync::Mutex;
 
 use super::directory::{OutputDirectory, Place};
 use super::names::Names;
-use super::part::Occupied;
+use super::part_place::Occupied;
 use super::settings::{Naming, Saving};
 use super::{Existing, FetchError, Job, file_name};
 use crate::http::Fields;
@@ -46,7 +46,8 @@ impl<'r> FinalNames<'r> {
     /// The places for a job's file, whose answer has these fields.
     pub(super) fn places(&self, job: &Job, fields: &Fields<'_>) -> Places<'_> {
         if let Some(wanted) = self.suggested(job, fields).filter(|name| *name != job.file_name) {
-            return Places { first: None, wanted, ..self.planned(job) };
+            // A name that the user did not choose replaces nothing.
+            return Places { names: self, first: None, wanted, keeps_existing: true };
         }
         self.planned(job)
     }

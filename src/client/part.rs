@@ -1,4 +1,4 @@
-//! Files on their way: content is written to `NAME.part`, which gets its name when all of it is there.
+//! Files on their way: content is written to a part, which gets its name when all of it is there.
 //!
 //! Under the final name there is the whole file or none, and an older file is replaced at one stroke. A
 //! part that is given up is kept, with its notes, if it can be continued one day, and removed otherwise.
@@ -12,15 +12,10 @@ use std::time::SystemTime;
 
 use super::checksum::{Checksum, Expected, Hasher};
 use super::directory::Place;
-use super::resume::{NOTES_SUFFIX, Notes};
+use super::part_notes::{self, Notes};
+use super::part_place::{Occupied, PartPlace, Temporary};
 use super::settings::{Durability, Partial, Saving};
 use super::{FetchError, Job, shown_path};
-
-/// What the name of a file ends with that is not complete.
-pub const PART_SUFFIX: &str = ".part";
-
-/// While the notes are replaced, so that there are always whole ones.
-const NEW_NOTES_SUFFIX: &str = ".part.json~";
 
 /// Pieces up to this size are gathered before they are written, so that small chunks do not cost a
 /// system call each; larger ones go to the file straight from the buffer they were read into.
@@ -29,7 +24,7 @@ const GATHER_BYTES: usize = 16 * 1024;
 /// A file that is not complete.
 #[derive(Debug)]
 pub(super) struct PartFile {
-    place: Place,
+    place: PartPlace,
     file: BufWriter<File>,
     bytes: u64,
     notes: Option<Notes>,
@@ -56,13 +51,6 @@ pub(super) struct Completion<'c> {
     pub(super) next_place: &'c mut dyn FnMut() -> Result<(Place, Occupied), FetchError>,
 }
 
-/// What a place that is taken means.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Occupied {
-    Replace,
-    TryNext,
-}
-
 /// A part that is there, and its notes.
 #[derive(Debug)]
 pub(super) struct Found {
@@ -73,68 +61,28 @@ pub(super) struct Found {
 
 /// The part of this job's file that an earlier attempt or run left, if it can be continued.
 /// Notes without a part are removed: they must not come to stand beside another one.
-pub(super) fn find(place: &Place, job: &Job) -> Option<Found> {
-    let mut file_of_notes = place.open(NOTES_SUFFIX).ok()?;
-    let file = match place.claim(PART_SUFFIX) {
+pub(super) fn find(place: &PartPlace, job: &Job) -> Option<Found> {
+    let file_of_notes = place.open(Temporary::Notes).ok()?;
+    let file = match place.claim() {
         Err(error) if error.kind() == io::ErrorKind::NotFound => {
-            forget_notes(place);
+            place.forget_notes();
             return None;
         }
         claimed => claimed.ok()?,
     };
-    let mut text = Vec::new();
-    io::Read::read_to_end(&mut file_of_notes, &mut text).ok()?;
-    let notes = Notes::parse(&text, &job.url)?;
-    let bytes = file.metadata().ok()?.len();
-    let fits = match &notes.missing {
-        None => notes.length.is_none_or(|length| bytes <= length),
-        // Such a part has its full length from the beginning.
-        Some(missing) => {
-            notes.length == Some(bytes)
-                && missing.iter().all(|(first, last)| first <= last && *last < bytes)
-        }
-    };
-    (bytes > 0 && fits).then_some(Found { file, bytes, notes })
-}
-
-/// Writes notes beside a part, in the place of older ones at one stroke.
-pub(super) fn write_notes(place: &Place, notes: &Notes) -> Result<(), FetchError> {
-    let mut file = place.create(NEW_NOTES_SUFFIX)?;
-    let written = file
-        .write_all(&notes.to_json())
-        .map_err(|error| place.failure(NEW_NOTES_SUFFIX, error))
-        .and_then(|()| place.replace(NEW_NOTES_SUFFIX, NOTES_SUFFIX));
-    if written.is_err() {
-        place.remove(NEW_NOTES_SUFFIX);
-    }
-    written
-}
-
-/// Removes a part, and what was noted of it.
-pub(super) fn forget(place: &Place) {
-    place.remove(PART_SUFFIX);
-    forget_notes(place);
-}
-
-/// Removes the notes, and those that were about to replace them when a process ended.
-fn forget_notes(place: &Place) {
-    place.remove(NOTES_SUFFIX);
-    place.remove(NEW_NOTES_SUFFIX);
+    let (notes, bytes) = part_notes::read(file_of_notes, &file, &job.url)?;
+    Some(Found { file, bytes, notes })
 }
 
 impl PartFile {
     /// Begins a file, without touching what may have its name now. `notes` are for continuing it.
     pub(super) fn create(
-        place: Place,
+        place: PartPlace,
         notes: Option<Notes>,
         saving: Saving,
         hasher: Hasher,
     ) -> Result<Self, FetchError> {
-        let (file, was_there) = place.begin(PART_SUFFIX)?;
-        // Notes about another version must not stand beside this one.
-        if was_there {
-            forget_notes(&place);
-        }
+        let file = place.begin()?;
         Ok(Self {
             place,
             file: BufWriter::with_capacity(GATHER_BYTES, file),
@@ -149,12 +97,12 @@ impl PartFile {
 
     /// Goes on where an earlier attempt or run left off.
     pub(super) fn continued(
-        place: Place,
+        place: PartPlace,
         mut found: Found,
         saving: Saving,
     ) -> Result<Self, FetchError> {
         let end = found.file.seek(SeekFrom::End(0));
-        let bytes = end.map_err(|error| place.failure(PART_SUFFIX, error))?;
+        let bytes = end.map_err(|error| place.failure(Temporary::Part, error))?;
         Ok(Self {
             place,
             file: BufWriter::with_capacity(GATHER_BYTES, found.file),
@@ -169,7 +117,7 @@ impl PartFile {
 
     /// A file whose content was written in place, and is all there.
     pub(super) fn written(
-        (place, file): (Place, File),
+        (place, file): (PartPlace, File),
         notes: Notes,
         bytes: u64,
         saving: Saving,
@@ -196,7 +144,7 @@ impl PartFile {
         if reaches_disk && !is_last && !self.are_notes_written {
             self.note()?;
         }
-        self.file.write_all(piece).map_err(|error| self.place.failure(PART_SUFFIX, error))?;
+        self.file.write_all(piece).map_err(|error| self.place.failure(Temporary::Part, error))?;
         self.bytes += piece.len() as u64;
         if let Some(hasher) = &mut self.hasher {
             hasher.update(piece);
@@ -206,7 +154,7 @@ impl PartFile {
 
     fn note(&mut self) -> Result<(), FetchError> {
         if let Some(notes) = &self.notes {
-            write_notes(&self.place, notes)?;
+            part_notes::write(&self.place, notes, self.file.get_ref())?;
             self.are_notes_written = true;
         }
         Ok(())
@@ -217,9 +165,9 @@ impl PartFile {
         mut self,
         completion: &mut Completion<'_>,
     ) -> Result<Completed, FetchError> {
-        let failed = |place: &Place| {
+        let failed = |place: &PartPlace| {
             let place = place.clone();
-            move |error| place.failure(PART_SUFFIX, error)
+            move |error| place.failure(Temporary::Part, error)
         };
         self.file.flush().map_err(failed(&self.place))?;
         let checksums = self.verify(completion.expected)?;
@@ -227,23 +175,24 @@ impl PartFile {
         if let Some(modified) = completion.modified
             && let Err(error) = file.set_modified(modified)
         {
-            log::debug!("{}: cannot set its time: {error}", shown_path(self.place.path()));
+            let path = self.place.path_of(Temporary::Part);
+            log::debug!("{}: cannot set its time: {error}", shown_path(&path));
         }
         if self.saving.durability == Durability::Disk {
             file.sync_all().map_err(failed(&self.place))?;
         }
         let target = loop {
             let (target, occupied) = (completion.next_place)()?;
-            if self.place.move_to(PART_SUFFIX, &target, occupied == Occupied::TryNext)? {
+            if self.place.move_to(&target, occupied)? {
                 break target;
             }
         };
         self.is_done = true;
         if self.are_notes_written {
-            forget_notes(&self.place);
+            self.place.forget_notes();
         }
         if self.saving.durability == Durability::Disk {
-            target.sync_directory().map_err(failed(&target))?;
+            target.sync_directory().map_err(|error| target.failure(error))?;
         }
         Ok(Completed { path: target.path().to_owned(), bytes: self.bytes, checksums })
     }
@@ -255,7 +204,7 @@ impl PartFile {
             (None, hasher) if hasher.is_idle() => Box::default(),
             (None, hasher) => hasher
                 .hash_file(self.file.get_mut())
-                .map_err(|error| self.place.failure(PART_SUFFIX, error))?,
+                .map_err(|error| self.place.failure(Temporary::Part, error))?,
         };
         if let Some(expected) = expected {
             // What is wrong as a whole is not worth continuing.
@@ -276,9 +225,10 @@ impl Drop for PartFile {
         let is_worth_keeping = is_there
             && self.saving.partial == Partial::Continue
             && self.notes.is_some()
-            && (self.are_notes_written || self.note().is_ok());
+            // On a full disk there may be no room for newer ones.
+            && (self.note().is_ok() || self.are_notes_written);
         if !is_worth_keeping {
-            forget(&self.place);
+            self.place.forget();
         }
     }
 }

@@ -5,22 +5,28 @@ use std::path::Path;
 
 use url::Url;
 
-use super::super::resume::Validator;
+use super::super::part_notes::Validator;
 use super::super::settings::Digest;
-use super::super::{OutputDirectory, directory::DirectoryError};
+use super::super::{OutputDirectory, part_name};
 use super::*;
 
+/// The names in the directory, those of parts and notes without their hashes.
 fn names_in(directory: &Path) -> Vec<String> {
     let mut names: Vec<_> = fs::read_dir(directory)
         .unwrap()
         .map(|entry| entry.unwrap().file_name().into_string().unwrap())
+        .map(|name| match part_name::suffix_at(&name) {
+            Some(at) => format!("{}{}", &name[..at - ".01234567".len()], &name[at..]),
+            None => name,
+        })
         .collect();
     names.sort();
     names
 }
 
-fn place(root: &Path) -> Result<Place, DirectoryError> {
-    Ok(OutputDirectory::prepare(root)?.place("a").unwrap())
+fn places(root: &Path) -> (PartPlace, Place) {
+    let target = OutputDirectory::prepare(root).unwrap().place("a").unwrap();
+    (target.part().unwrap(), target)
 }
 
 fn job() -> Job {
@@ -44,7 +50,7 @@ fn complete(part: PartFile, target: &Place) -> Result<Completed, FetchError> {
 #[test]
 fn a_file_has_its_name_only_when_it_is_complete() {
     let root = tempfile::tempdir().unwrap();
-    let place = place(root.path()).unwrap();
+    let (place, target) = places(root.path());
     fs::write(root.path().join("a"), "an older and longer file").unwrap();
     let large = vec![b'x'; 2 * GATHER_BYTES];
     let mut part =
@@ -53,7 +59,7 @@ fn a_file_has_its_name_only_when_it_is_complete() {
         part.write(piece, false).unwrap();
     }
     assert_eq!(names_in(root.path()), ["a", "a.part"]);
-    let completed = complete(part, &place).unwrap();
+    let completed = complete(part, &target).unwrap();
     let content = [b"one", &large[..], b"two"].concat();
     assert_eq!(completed.bytes, content.len() as u64);
     assert_eq!(names_in(root.path()), ["a"]);
@@ -63,7 +69,7 @@ fn a_file_has_its_name_only_when_it_is_complete() {
 #[test]
 fn a_part_without_notes_is_removed_and_one_with_them_is_continued() {
     let root = tempfile::tempdir().unwrap();
-    let place = place(root.path()).unwrap();
+    let (place, target) = places(root.path());
     let saving = Saving::default();
     fs::write(root.path().join("a"), "older").unwrap();
     for (notes, saving) in
@@ -86,7 +92,7 @@ fn a_part_without_notes_is_removed_and_one_with_them_is_continued() {
     assert_eq!((found.bytes, found.notes.clone()), (2, notes(5)));
     let mut part = PartFile::continued(place.clone(), found, saving).unwrap();
     part.write(b"llo", true).unwrap();
-    complete(part, &place).unwrap();
+    complete(part, &target).unwrap();
     assert_eq!(fs::read(root.path().join("a")).unwrap(), b"Hello");
     assert_eq!(names_in(root.path()), ["a"]);
 }
@@ -94,7 +100,7 @@ fn a_part_without_notes_is_removed_and_one_with_them_is_continued() {
 #[test]
 fn notes_are_there_before_what_they_are_about() {
     let root = tempfile::tempdir().unwrap();
-    let place = place(root.path()).unwrap();
+    let (place, _) = places(root.path());
     let large = vec![b'x'; GATHER_BYTES];
     let mut part =
         PartFile::create(place.clone(), Some(notes(1 << 20)), Saving::default(), Hasher::default())
@@ -119,11 +125,11 @@ fn notes_are_there_before_what_they_are_about() {
 #[test]
 fn notes_that_cannot_be_written_leave_nothing() {
     let root = tempfile::tempdir().unwrap();
-    let place = place(root.path()).unwrap();
+    let (place, _) = places(root.path());
     let mut part =
         PartFile::create(place.clone(), Some(notes(1 << 20)), Saving::default(), Hasher::default())
             .unwrap();
-    fs::create_dir(root.path().join("a.part.json")).unwrap();
+    fs::create_dir(place.path_of(Temporary::Notes)).unwrap();
     let error = part.write(&vec![b'x'; GATHER_BYTES], false).unwrap_err();
     assert!(matches!(error, FetchError::File { .. }), "{error}");
     drop(part);
@@ -133,21 +139,22 @@ fn notes_that_cannot_be_written_leave_nothing() {
 #[test]
 fn notes_that_another_process_did_not_finish_go_with_the_others() {
     let root = tempfile::tempdir().unwrap();
-    let place = place(root.path()).unwrap();
-    for left_behind in ["a.part", "a.part.json~"] {
-        fs::write(root.path().join(left_behind), "{").unwrap();
+    let (place, target) = places(root.path());
+    for left_behind in [Temporary::Part, Temporary::NewNotes] {
+        fs::write(place.path_of(left_behind), "{").unwrap();
     }
     let part = PartFile::create(place.clone(), None, Saving::default(), Hasher::default()).unwrap();
-    complete(part, &place).unwrap();
+    complete(part, &target).unwrap();
     assert_eq!(names_in(root.path()), ["a"]);
 }
 
 #[test]
 fn notes_without_a_part_do_not_come_to_stand_beside_another() {
     let root = tempfile::tempdir().unwrap();
-    let place = place(root.path()).unwrap();
+    let (place, _) = places(root.path());
     for url in ["http://host/a", "http://host/b"] {
-        write_notes(&place, &Notes { url: url.into(), ..notes(5) }).unwrap();
+        let part = tempfile::tempfile().unwrap();
+        part_notes::write(&place, &Notes { url: url.into(), ..notes(5) }, &part).unwrap();
         assert!(find(&place, &job()).is_none());
         assert!(names_in(root.path()).is_empty());
     }
@@ -156,7 +163,7 @@ fn notes_without_a_part_do_not_come_to_stand_beside_another() {
 #[test]
 fn a_wrong_checksum_leaves_nothing() {
     let root = tempfile::tempdir().unwrap();
-    let place = place(root.path()).unwrap();
+    let (place, target) = places(root.path());
     let checksum = Hasher::of(None, Digest::Sha256).finish()[0].clone();
     let expected = Expected { checksum, is_algorithm_named: true };
     let hasher = Hasher::of(Some(&expected), Digest::Needed);
@@ -167,7 +174,7 @@ fn a_wrong_checksum_leaves_nothing() {
         .complete(&mut Completion {
             modified: None,
             expected: Some(&expected),
-            next_place: &mut || Ok((place.clone(), Occupied::Replace)),
+            next_place: &mut || Ok((target.clone(), Occupied::Replace)),
         })
         .unwrap_err();
     assert!(matches!(error, FetchError::Checksum { .. }), "{error}");
@@ -177,10 +184,10 @@ fn a_wrong_checksum_leaves_nothing() {
 #[test]
 fn a_directory_in_the_place_of_a_file_is_said() {
     let root = tempfile::tempdir().unwrap();
-    let place = place(root.path()).unwrap();
+    let (place, target) = places(root.path());
     fs::create_dir(root.path().join("a")).unwrap();
     let part = PartFile::create(place.clone(), None, Saving::default(), Hasher::default()).unwrap();
-    let Err(FetchError::File { path, .. }) = complete(part, &place) else { panic!() };
+    let Err(FetchError::File { path, .. }) = complete(part, &target) else { panic!() };
     assert_eq!(path, root.path().join("a"));
     assert_eq!(names_in(root.path()), ["a"]);
 }

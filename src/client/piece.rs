@@ -11,9 +11,10 @@ use super::coding::Names;
 use super::exchange::{Answer, framing};
 use super::fetch::{Fetcher, Record, is_as_it_is_saved, is_whole, length_of};
 use super::naming::Places;
-use super::part::{Completed, Completion, PART_SUFFIX, PartFile, forget};
+use super::part::{Completed, Completion, PartFile};
+use super::part_notes::{Rest, last_modified};
+use super::part_place::Temporary;
 use super::request::Asked;
-use super::resume::{Rest, last_modified};
 use super::settings::Partial;
 use super::split::{MIN_PIECE_BYTES, Role, SplitFile, Taken};
 use super::{Arrival, FetchError, Job, Saved, shown_url};
@@ -58,13 +59,15 @@ impl<'r> Fetcher<'r> {
         let Some(finish) = led else {
             self.work.splits.give_up(split.index);
             split.refuse_help();
-            forget(split.place());
+            split.end_notes();
+            split.place().forget();
             split.release();
             return Ok(None);
         };
         self.work.splits.remove(split.index);
+        split.end_notes();
         let (place, saving) = (split.place().clone(), self.work.settings.saving);
-        let file = split.file().map_err(|error| place.failure(PART_SUFFIX, error))?;
+        let file = split.file().map_err(|error| place.failure(Temporary::Part, error))?;
         let part = PartFile::written((place, file), split.notes().clone(), split.total, saving);
         let mut places = finish.places;
         let Completed { path, bytes, checksums } = part.complete(&mut Completion {
@@ -221,7 +224,8 @@ impl<'r> Fetcher<'r> {
         let Some(split) = self.work.splits.remove(index) else { return };
         split.refuse_help();
         if self.work.settings.saving.partial == Partial::Discard {
-            forget(split.place());
+            split.end_notes();
+            split.place().forget();
         } else if let Err(error) = split.note_now() {
             log::warn!("cannot note what is missing: {error}");
         }

@@ -7,8 +7,8 @@ use std::{error, fmt};
 
 use url::{Position, Url};
 
+use super::part_notes::Rest;
 use super::proxy::Proxy;
-use super::resume::Rest;
 use super::zone;
 use crate::http::{HeadWriter, is_field_value, is_token_byte};
 
@@ -211,7 +211,7 @@ impl Request<'_> {
 
 #[cfg(test)]
 mod tests {
-    use super::super::resume::Validator;
+    use super::super::part_notes::Validator;
     use super::*;
 
     fn written(fields: &[&str], is_first_host: bool, via: Option<&Proxy>) -> String {

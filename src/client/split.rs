@@ -13,9 +13,8 @@ use std::sync::{Condvar, Mutex, MutexGuard};
 use std::time::{Duration, Instant};
 
 use super::FetchError;
-use super::directory::Place;
-use super::part::{PART_SUFFIX, write_notes};
-use super::resume::Notes;
+use super::part_notes::{self, Notes};
+use super::part_place::{PartPlace, Temporary};
 
 /// Who receives a piece.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -36,7 +35,7 @@ pub(super) struct SplitFile {
     /// Which job it is of.
     pub(super) index: usize,
     pub(super) total: u64,
-    place: Place,
+    place: PartPlace,
     file: File,
     notes: Notes,
     pieces: Mutex<Pieces>,
@@ -54,6 +53,8 @@ struct Pieces {
     helpers: usize,
     most_helpers: usize,
     noted: Instant,
+    /// The part has got its final name or is removed: there is nothing to note of it.
+    is_over: bool,
 }
 
 /// Bytes that are missing.
@@ -79,7 +80,7 @@ impl SplitFile {
     /// Begins a file of `total` bytes for which there is an empty part.
     pub(super) fn begin(
         index: usize,
-        (place, file): (Place, File),
+        (place, file): (PartPlace, File),
         (notes, total): (Notes, u64),
         connections: usize,
     ) -> Result<Self, FetchError> {
@@ -87,9 +88,9 @@ impl SplitFile {
         match all {
             // Some file systems cannot set space aside.
             Err(rustix::io::Errno::OPNOTSUPP) => {
-                file.set_len(total).map_err(|error| place.failure(PART_SUFFIX, error))?;
+                file.set_len(total).map_err(|error| place.failure(Temporary::Part, error))?;
             }
-            Err(error) => return Err(place.failure(PART_SUFFIX, error.into())),
+            Err(error) => return Err(place.failure(Temporary::Part, error.into())),
             Ok(()) => {}
         }
         let split =
@@ -101,7 +102,7 @@ impl SplitFile {
     /// Goes on with a part of which these bytes are missing, as first and last.
     pub(super) fn over(
         index: usize,
-        (place, file): (Place, File),
+        (place, file): (PartPlace, File),
         (notes, total): (Notes, u64),
         connections: usize,
         missing: Vec<(u64, u64)>,
@@ -113,7 +114,14 @@ impl SplitFile {
         let most_helpers = connections.saturating_sub(1);
         let (are_ranges_honoured, helpers) = (false, 0);
         let begun = Instant::now();
-        let pieces = Pieces { list, are_ranges_honoured, helpers, most_helpers, noted: begun };
+        let pieces = Pieces {
+            list,
+            are_ranges_honoured,
+            helpers,
+            most_helpers,
+            noted: begun,
+            is_over: false,
+        };
         Self {
             index,
             total,
@@ -130,13 +138,19 @@ impl SplitFile {
         &self.notes
     }
 
-    pub(super) fn place(&self) -> &Place {
+    pub(super) fn place(&self) -> &PartPlace {
         &self.place
     }
 
     /// The file, for whoever completes it.
     pub(super) fn file(&self) -> std::io::Result<File> {
         self.file.try_clone()
+    }
+
+    /// Ends the notes, before the part gets its final name or is removed: a helper may still be writing
+    /// what the leader has as well.
+    pub(super) fn end_notes(&self) {
+        self.lock().is_over = true;
     }
 
     /// Lets the part be claimed anew, though helpers may hold on to it for a while.
@@ -235,7 +249,8 @@ impl SplitFile {
             .filter(|piece| piece.next < piece.end)
             .map(|piece| (piece.next, piece.end - 1))
             .collect();
-        write_notes(&self.place, &Notes { missing: Some(missing), ..self.notes.clone() })
+        let notes = Notes { missing: Some(missing), ..self.notes.clone() };
+        part_notes::write(&self.place, &notes, &self.file)
     }
 
     fn lock(&self) -> MutexGuard<'_, Pieces> {
@@ -260,7 +275,7 @@ impl Taken<'_> {
         split
             .file
             .write_all_at(&content[..length], piece.next)
-            .map_err(|error| split.place.failure(PART_SUFFIX, error))?;
+            .map_err(|error| split.place.failure(Temporary::Part, error))?;
         if role == Role::Helper {
             split.helped.fetch_add(length as u64, Ordering::Relaxed);
         }
@@ -270,9 +285,7 @@ impl Taken<'_> {
         if length < content.len() || pieces.list[self.at].next == pieces.list[self.at].end {
             pieces.join_next(self.at);
         }
-        // What comes late, when the file is whole or given up, must not bring its notes back.
-        let is_kept = role == Role::Leader || pieces.most_helpers > 0;
-        if is_kept && pieces.is_any_missing() && pieces.noted.elapsed() >= NOTE_INTERVAL {
+        if !pieces.is_over && pieces.noted.elapsed() >= NOTE_INTERVAL {
             pieces.noted = Instant::now();
             split.note(&pieces)?;
         }
@@ -287,10 +300,6 @@ impl Taken<'_> {
 }
 
 impl Pieces {
-    fn is_any_missing(&self) -> bool {
-        self.list.iter().any(|piece| piece.next < piece.end)
-    }
-
     fn are_worth_help(&self) -> bool {
         self.list.iter().any(|piece| {
             let rest = piece.end - piece.next;
@@ -329,7 +338,7 @@ impl Drop for Helping<'_> {
 mod tests {
     use url::Url;
 
-    use super::super::resume::Validator;
+    use super::super::part_notes::Validator;
     use super::super::{Job, OutputDirectory, part};
     use super::*;
 
@@ -337,7 +346,8 @@ mod tests {
 
     fn split(root: &std::path::Path, total: u64, connections: usize) -> SplitFile {
         let place = OutputDirectory::prepare(root).unwrap().place("a").unwrap();
-        let file = place.create(PART_SUFFIX).unwrap();
+        let place = place.part().unwrap();
+        let file = place.begin().unwrap();
         let validator = Validator::Tag("\"x\"".into());
         let notes =
             Notes { url: "http://h/a".into(), validator, length: Some(total), missing: None };
@@ -382,7 +392,7 @@ mod tests {
         if let Some(helper) = helper {
             assert!(!helper.write(b"late", Role::Helper).unwrap(), "nothing is left to bring");
         }
-        assert!(std::fs::read(root.path().join("a.part")).unwrap() == content);
+        assert!(std::fs::read(split.place().path_of(Temporary::Part)).unwrap() == content);
     }
 
     #[test]
@@ -403,34 +413,25 @@ mod tests {
             checksum: None,
             is_name_chosen: false,
         };
+        split.release();
         let found = part::find(split.place(), &job).unwrap();
         assert_eq!(found.notes.missing, Some(vec![(2 * MIB + 4, 4 * MIB - 1)]));
-        let written = std::fs::read(root.path().join("a.part")).unwrap();
+        let written = std::fs::read(split.place().path_of(Temporary::Part)).unwrap();
         assert_eq!(&written[(2 << 20) - 1..(2 << 20) + 4], b"lhelp");
     }
 
     #[test]
-    fn what_comes_late_notes_nothing() {
+    fn a_late_helper_notes_nothing() {
         let root = tempfile::tempdir().unwrap();
-        let notes = root.path().join("a.part.json");
-        let forget_notes = |split: &SplitFile| {
-            std::fs::remove_file(&notes).unwrap();
-            split.lock().noted -= NOTE_INTERVAL;
-        };
-        let whole = split(root.path(), 2 * MIB, 2);
-        let (lead, helper) = (whole.take().unwrap(), whole.take().unwrap());
+        let split = split(root.path(), 2 * MIB, 2);
+        let (lead, late) = (split.take().unwrap(), split.take().unwrap());
         lead.write(&vec![b'l'; 2 << 20], Role::Leader).unwrap();
-        assert_eq!(whole.missing_bytes(), 0);
-        forget_notes(&whole);
-        helper.write(b"late", Role::Helper).unwrap();
-        assert!(!notes.exists(), "the file is whole");
-
-        let given_up = split(root.path(), 4 * MIB, 2);
-        let (_lead, helper) = (given_up.take().unwrap(), given_up.take().unwrap());
-        given_up.refuse_help();
-        forget_notes(&given_up);
-        helper.write(b"late", Role::Helper).unwrap();
-        assert!(!notes.exists(), "the file is given up");
+        let begun = Instant::now().checked_sub(2 * NOTE_INTERVAL).unwrap();
+        split.end_notes();
+        split.place().forget();
+        split.lock().noted = begun;
+        late.write(b"late", Role::Helper).unwrap();
+        assert_eq!(std::fs::read_dir(root.path()).unwrap().count(), 0);
     }
 
     #[test]

@@ -12,6 +12,7 @@ use http_concurrent::client::{
 
 use crate::support::client::{run, stderr, stdout};
 use crate::support::fetching::{fetch, fetch_into, fetch_once, fetch_with, settings};
+use crate::support::parts::leave_part;
 use crate::support::ranged::{field, pattern, range, ranged};
 use crate::support::scripted::{Scripted, answer};
 
@@ -226,9 +227,8 @@ fn a_part_is_never_continued_by_coded_content_and_decoded_content_leaves_none() 
         });
         let directory = tempfile::tempdir().unwrap();
         let url = server.url("/file");
-        let notes = format!(r#"{{"url":"{url}","validator":{{"tag":"\"v\""}},"length":300000}}"#);
-        fs::write(directory.path().join("file.part"), &content[..100_000]).unwrap();
-        fs::write(directory.path().join("file.part.json"), notes).unwrap();
+        let notes = r#""validator":{"tag":"\"v\""},"length":300000"#;
+        leave_part(directory.path(), ("file", &url), &content[..100_000], notes);
         let fetched = fetch_into(directory, &settings(1), &[url]);
         fetched.assert_success();
         assert!(fetched.content("file") == content);
@@ -255,9 +255,8 @@ fn a_file_in_its_own_format_is_continued_whatever_the_server_calls_its_coding() 
     let directory = tempfile::tempdir().unwrap();
     let url = server.url("/x.tar.gz");
     let length = content.len();
-    let notes = format!(r#"{{"url":"{url}","validator":{{"tag":"\"v\""}},"length":{length}}}"#);
-    fs::write(directory.path().join("x.tar.gz.part"), &content[..1000]).unwrap();
-    fs::write(directory.path().join("x.tar.gz.part.json"), notes).unwrap();
+    let notes = format!(r#""validator":{{"tag":"\"v\""}},"length":{length}"#);
+    leave_part(directory.path(), ("x.tar.gz", &url), &content[..1000], &notes);
     let fetched = fetch_into(directory, &settings(1), &[url]);
     fetched.assert_success();
     assert!(fetched.content("x.tar.gz") == content);

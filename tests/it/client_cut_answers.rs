@@ -1,6 +1,5 @@
 //! Servers that cut every answer: a run ends once nothing new comes, and goes on for as long as it does.
 
-use std::fs;
 use std::io::Write as _;
 use std::num::NonZeroUsize;
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -11,6 +10,7 @@ use http_concurrent::client::{Compression, FetchError, RetryPolicy, Settings};
 
 use crate::support::PATIENCE;
 use crate::support::fetching::{Fetched, fetch_into, fetch_with, settings};
+use crate::support::parts::leave_part;
 use crate::support::ranged::{field, pattern, range, ranged};
 use crate::support::scripted::{Scripted, answer, ok, redirect};
 
@@ -118,12 +118,9 @@ fn ranges_that_are_honoured_once_are_one_step_forward() {
 fn a_part_of_an_earlier_run_is_where_progress_begins() {
     let server = cutting(|_, number| if number % 2 == 0 { whole(TAG) } else { whole("\"new\"") });
     let directory = tempfile::tempdir().unwrap();
-    fs::write(directory.path().join("file.part"), &pattern(LENGTH)[..=CUT]).unwrap();
-    let notes = format!(
-        r#"{{"url":"{}","validator":{{"tag":"\"v1\""}},"length":{LENGTH}}}"#,
-        server.url("/file")
-    );
-    fs::write(directory.path().join("file.part.json"), notes).unwrap();
+    let notes = format!(r#""validator":{{"tag":"\"v1\""}},"length":{LENGTH}"#);
+    let part = &pattern(LENGTH)[..=CUT];
+    leave_part(directory.path(), ("file", &server.url("/file")), part, &notes);
     let fetched = fetch_into(directory, &patient(1), &[server.url("/file")]);
     assert_incomplete(&fetched, RETRIES + 1);
 }
@@ -141,12 +138,8 @@ fn a_longer_part_of_an_older_version_is_not_in_the_way() {
             }
         });
         let directory = tempfile::tempdir().unwrap();
-        fs::write(directory.path().join("file.part"), pattern(OLDER)).unwrap();
-        let notes = format!(
-            r#"{{"url":"{}","validator":{{"tag":"\"v0\""}},"length":{OLDER}{missing}}}"#,
-            server.url("/file")
-        );
-        fs::write(directory.path().join("file.part.json"), notes).unwrap();
+        let notes = format!(r#""validator":{{"tag":"\"v0\""}},"length":{OLDER}{missing}"#);
+        leave_part(directory.path(), ("file", &server.url("/file")), pattern(OLDER), &notes);
         let fetched = fetch_into(directory, &patient(1), &[server.url("/file")]);
         fetched.assert_success();
         assert!(fetched.content("file") == content, "{missing}");
@@ -224,7 +217,7 @@ fn what_goes_beyond_the_range_that_it_is_said_to_be_is_not_kept() {
     });
     let fetched = fetch_with(&patient(1), &[server.url("/file")]);
     assert!(matches!(fetched.run.outcomes[0].result, Err(FetchError::Partial)));
-    assert!(fetched.content("file.part") == pattern(CUT));
+    assert!(fetched.part("file") == pattern(CUT));
 }
 
 #[test]
@@ -290,9 +283,8 @@ fn a_refusal_is_excused_only_by_other_urls_that_came_to_their_end() {
         let directory = tempfile::tempdir().unwrap();
         let urls = ["/a", "/b"].map(|path| server.url(path));
         for (file, url) in ["a", "b"].iter().zip(&urls) {
-            fs::write(directory.path().join(format!("{file}.part")), "012").unwrap();
-            let notes = format!(r#"{{"url":"{url}","validator":{{"tag":"\"v1\""}},"length":10}}"#);
-            fs::write(directory.path().join(format!("{file}.part.json")), notes).unwrap();
+            let notes = r#""validator":{"tag":"\"v1\""},"length":10"#;
+            leave_part(directory.path(), (file, url), "012", notes);
         }
         let fetched = fetch_into(directory, &patient(2), &urls);
         for outcome in &fetched.run.outcomes {

@@ -2,7 +2,6 @@
 
 use std::fs;
 use std::os::fd::OwnedFd;
-use std::os::unix::fs::MetadataExt as _;
 use std::path::Path;
 use std::process::{Child, Command, Stdio};
 use std::sync::Arc;
@@ -15,6 +14,7 @@ use rustix::pty::{OpenptFlags, grantpt, ioctl_tiocgptpeer, openpt, unlockpt};
 
 use crate::support::client::{program_under, stdout};
 use crate::support::fetching::names_in;
+use crate::support::parts::part_bytes;
 use crate::support::ranged::pattern;
 use crate::support::scripted::{Scripted, answer, ok};
 use crate::support::{PATIENCE, wait_until};
@@ -55,8 +55,7 @@ fn started(mut command: Command, server: &Scripted, directory: &Path) -> Child {
         .unwrap();
     let out = directory.join("downloads");
     wait_until("one is there and the other on its way", || {
-        out.join("done").exists()
-            && out.join("slow.part").metadata().is_ok_and(|part| part.size() > 100_000)
+        out.join("done").exists() && part_bytes(&out, "slow").is_some_and(|bytes| bytes > 100_000)
     });
     child
 }

@@ -13,6 +13,7 @@ use rustix::process::{Pid, Signal, kill_process};
 use crate::support::PATIENCE;
 use crate::support::client::{program, stderr, stdout};
 use crate::support::fetching::names_in;
+use crate::support::parts::part_bytes;
 use crate::support::ranged::{pattern, range, ranged};
 use crate::support::scripted::{Scripted, ok};
 use crate::support::wait_until;
@@ -124,12 +125,10 @@ fn a_second_run_for_the_same_file_does_not_spoil_the_first() {
     };
     let first = start();
     let out = directory.path().join("downloads");
-    wait_until("the first has begun", || {
-        out.join("a.part").metadata().is_ok_and(|metadata| metadata.len() > 0)
-    });
+    wait_until("the first has begun", || part_bytes(&out, "a").is_some_and(|bytes| bytes > 0));
     let second = start().wait_with_output().unwrap();
     assert_eq!(second.status.code(), Some(1), "{second:?}");
-    assert!(stderr(&second).contains("a.part: another download is writing it"), "{second:?}");
+    assert!(stderr(&second).contains(".part: another download is writing it"), "{second:?}");
     may_end.store(true, Ordering::SeqCst);
     let first = first.wait_with_output().unwrap();
     assert_eq!(first.status.code(), Some(0), "{first:?}");

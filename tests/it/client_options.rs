@@ -17,6 +17,7 @@ use serde_json::Value;
 use tempfile::TempDir;
 
 use crate::support::client::{program, stderr, stdout};
+use crate::support::parts::{part_bytes, without_hash};
 use crate::support::ranged::{pattern, ranged};
 use crate::support::scripted::{Scripted, answer, ok};
 use crate::support::wait_until;
@@ -53,7 +54,7 @@ fn files(directory: &Path) -> Vec<String> {
             if path.is_dir() {
                 open.push(path);
             } else {
-                found.push(path.strip_prefix(directory).unwrap().display().to_string());
+                found.push(without_hash(path.strip_prefix(directory).unwrap().to_str().unwrap()));
             }
         }
     }
@@ -286,8 +287,7 @@ fn an_interrupt_keeps_what_is_there_prints_the_report_and_has_its_own_status() {
         .unwrap();
     let out = directory.path().join("downloads");
     wait_until("one is there and the other on its way", || {
-        out.join("done").exists()
-            && out.join("slow.part").metadata().is_ok_and(|m| m.size() > 100_000)
+        out.join("done").exists() && part_bytes(&out, "slow").is_some_and(|bytes| bytes > 100_000)
     });
     kill_process(Pid::from_child(&child), Signal::INT).unwrap();
     let output = child.wait_with_output().unwrap();

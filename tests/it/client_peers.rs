@@ -13,6 +13,7 @@ use url::Url;
 
 use crate::support::PATIENCE;
 use crate::support::fetching::{fetch_into, fetch_with, settings};
+use crate::support::parts;
 use crate::support::ranged::{field, pattern};
 use crate::support::scripted::Scripted;
 use crate::support::server::TestServer;
@@ -102,9 +103,8 @@ fn leave_part(directory: &Path, url: &str) {
         Some(tag) => format!(r#"{{"tag":{}}}"#, serde_json::to_string(tag).unwrap()),
         None => format!(r#"{{"date":"{}"}}"#, field(&head, "Last-Modified").unwrap()),
     };
-    let notes = format!(r#"{{"url":"{url}","validator":{validator},"length":300000}}"#);
-    fs::write(directory.join("medium.part"), &pattern(300_000)[..100_000]).unwrap();
-    fs::write(directory.join("medium.part.json"), notes).unwrap();
+    let notes = format!(r#""validator":{validator},"length":300000"#);
+    parts::leave_part(directory, ("medium", url), &pattern(300_000)[..100_000], &notes);
 }
 
 /// A server whose port another program may have taken meanwhile has another try.

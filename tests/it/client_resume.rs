@@ -8,6 +8,7 @@ use http_concurrent::client::{
 };
 
 use crate::support::fetching::{Fetched, fetch_into, fetch_stopping, fetch_with, settings};
+use crate::support::parts::leave_part;
 use crate::support::ranged::{pattern, range, ranged};
 use crate::support::scripted::{Scripted, answer};
 
@@ -167,12 +168,8 @@ fn a_part_that_lacks_nothing_is_complete_when_the_server_says_so() {
         }
     });
     let directory = tempfile::tempdir().unwrap();
-    fs::write(directory.path().join("file.part"), &content).unwrap();
-    let notes = format!(
-        r#"{{"url":"{}","validator":{{"tag":"\"v1\""}},"length":50000}}"#,
-        server.url("/file")
-    );
-    fs::write(directory.path().join("file.part.json"), notes).unwrap();
+    let notes = r#""validator":{"tag":"\"v1\""},"length":50000"#;
+    leave_part(directory.path(), ("file", &server.url("/file")), &content, notes);
     let fetched = fetch_into(directory, &settings(1), &[server.url("/file")]);
     fetched.assert_success();
     assert!(fetched.content("file") == content);

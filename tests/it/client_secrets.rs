@@ -12,6 +12,7 @@ use std::process::{Output, Stdio};
 use socket2::{Domain, Socket, Type};
 
 use crate::support::client::program;
+use crate::support::parts::{notes_path, part_path};
 use crate::support::scripted::{Scripted, answer, ok, redirect};
 use crate::support::terminal::Terminal;
 use crate::support::tls::TlsServer;
@@ -196,7 +197,8 @@ fn what_arrives_is_reported_without_a_password() {
     let url = with_user("alice", &server.url("/cut"));
     let arguments = ["-urls", &url, "--har", "run.har"];
     let (directory, _) = Case { arguments: &arguments, ..Case::default() }.run();
-    let notes = fs::read_to_string(directory.path().join("downloads/cut.part.json")).unwrap();
+    let part = part_path(&directory.path().join("downloads"), "cut");
+    let notes = fs::read_to_string(notes_path(&part)).unwrap();
     assert!(notes.contains(&server.url("/cut")) && found_in(notes.as_bytes()).is_none(), "{notes}");
 }
 

@@ -1,6 +1,5 @@
 //! One large file over several connections, from servers that bear it and from those that do not.
 
-use std::fs;
 use std::num::NonZeroUsize;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -9,6 +8,7 @@ use std::time::Duration;
 use http_concurrent::client::{RetryPolicy, Settings};
 
 use crate::support::fetching::{fetch_into, fetch_with, settings};
+use crate::support::parts::leave_part;
 use crate::support::ranged::{pattern, range, ranged};
 use crate::support::scripted::{Peer, Scripted, answer};
 use crate::support::server::TestServer;
@@ -142,13 +142,11 @@ fn what_is_there_of_a_split_file_is_not_fetched_again() {
     for (first, last) in missing {
         part[first..=last].fill(0);
     }
-    fs::write(directory.path().join("file.part"), part).unwrap();
     let notes = format!(
-        r#"{{"url":"{}","validator":{{"tag":"\"v1\""}},"length":{LENGTH},"missing":[[1000000,1999999],[5000000,{}]]}}"#,
-        server.url("/file"),
+        r#""validator":{{"tag":"\"v1\""}},"length":{LENGTH},"missing":[[1000000,1999999],[5000000,{}]]"#,
         LENGTH - 1
     );
-    fs::write(directory.path().join("file.part.json"), notes).unwrap();
+    leave_part(directory.path(), ("file", &server.url("/file")), part, &notes);
     // With one connection as well.
     let fetched = fetch_into(directory, &splitting(1), &[server.url("/file")]);
     fetched.assert_success();
@@ -168,16 +166,14 @@ fn pieces_that_lie_side_by_side_are_each_asked_for() {
         }
     });
     let directory = tempfile::tempdir().unwrap();
-    fs::write(directory.path().join("file.part"), &content).unwrap();
     // What a run notes whose helper has not brought a byte yet.
     let notes = format!(
-        r#"{{"url":"{}","validator":{{"tag":"\"v1\""}},"length":{LENGTH},"missing":[[1,{}],[{},{}]]}}"#,
-        server.url("/file"),
+        r#""validator":{{"tag":"\"v1\""}},"length":{LENGTH},"missing":[[1,{}],[{},{}]]"#,
         LENGTH / 2 - 1,
         LENGTH / 2,
         LENGTH - 1
     );
-    fs::write(directory.path().join("file.part.json"), notes).unwrap();
+    leave_part(directory.path(), ("file", &server.url("/file")), &content, &notes);
     let fetched = fetch_into(directory, &splitting(1), &[server.url("/file")]);
     fetched.assert_success();
     assert!(fetched.content("file") == content);

@@ -7,7 +7,8 @@ use std::path::Path;
 use http_concurrent::client::{Cause, Content, FetchError, Partial, RetryPolicy, Saving, Settings};
 
 use crate::support::client::{run, stdout};
-use crate::support::fetching::{fetch, fetch_into, fetch_once, names_in, settings};
+use crate::support::fetching::{fetch, fetch_into, fetch_once, settings};
+use crate::support::parts::leave_part;
 use crate::support::ranged::{pattern, range};
 use crate::support::scripted::{Scripted, answer, ok};
 
@@ -35,8 +36,13 @@ fn answers(status: &str) -> Vec<Vec<u8>> {
 
 /// Every file of a directory, with what is in it.
 fn contents(directory: &Path) -> Vec<(String, Vec<u8>)> {
-    let content = |name: String| (name.clone(), fs::read(directory.join(&name)).unwrap());
-    names_in(directory).into_iter().map(content).collect()
+    let mut contents: Vec<_> = fs::read_dir(directory)
+        .unwrap()
+        .map(|entry| entry.unwrap())
+        .map(|entry| (entry.file_name().into_string().unwrap(), fs::read(entry.path()).unwrap()))
+        .collect();
+    contents.sort();
+    contents
 }
 
 #[test]
@@ -82,14 +88,12 @@ fn leaves_all_as_it_was(settings: &Settings, missing: Option<&str>) {
             });
             let directory = tempfile::tempdir().unwrap();
             let notes = format!(
-                r#"{{"url":"{}","validator":{{"tag":"\"v1\""}},"length":20{}}}"#,
-                server.url("/file"),
+                r#""validator":{{"tag":"\"v1\""}},"length":20{}"#,
                 missing.map(|list| format!(r#","missing":{list}"#)).unwrap_or_default()
             );
             let part = if missing.is_some() { "01234567890123456789" } else { "01234" };
             fs::write(directory.path().join("file"), "the older file").unwrap();
-            fs::write(directory.path().join("file.part"), part).unwrap();
-            fs::write(directory.path().join("file.part.json"), notes).unwrap();
+            leave_part(directory.path(), ("file", &server.url("/file")), part, &notes);
             let before = contents(directory.path());
             let fetched = fetch_into(directory, settings, &[server.url("/file")]);
             let outcome = &fetched.run.outcomes[0];

@@ -15,6 +15,7 @@ mod client_misfortunes;
 mod client_no_replace;
 mod client_options;
 mod client_peers;
+mod client_planted;
 mod client_program;
 mod client_proxies;
 mod client_redirects;

@@ -121,7 +121,7 @@ pub(crate) struct Args {
     #[arg(long, help_heading = "Files")]
     pub(crate) keep_paths: bool,
 
-    /// Take the name that the server suggests
+    /// Take the name that the server suggests; where a file has it, the new one is numbered
     #[arg(long, help_heading = "Files")]
     pub(crate) content_disposition: bool,
 

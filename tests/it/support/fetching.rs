@@ -10,6 +10,7 @@ use http_concurrent::client::{
 };
 use tempfile::TempDir;
 
+use super::parts::{part_path, without_hash};
 use super::scripted::Scripted;
 
 /// What a run left behind.
@@ -21,6 +22,11 @@ pub(crate) struct Fetched {
 impl Fetched {
     pub(crate) fn content(&self, name: &str) -> Vec<u8> {
         fs::read(self.directory.path().join(name)).unwrap()
+    }
+
+    /// What is there of a file that is not whole.
+    pub(crate) fn part(&self, name: &str) -> Vec<u8> {
+        fs::read(part_path(self.directory.path(), name)).unwrap()
     }
 
     pub(crate) fn names(&self) -> Vec<String> {
@@ -43,10 +49,11 @@ impl Fetched {
     }
 }
 
+/// The names of what is in the directory, those of parts and their notes without hashes.
 pub(crate) fn names_in(directory: &Path) -> Vec<String> {
     let mut names: Vec<_> = fs::read_dir(directory)
         .unwrap()
-        .map(|entry| entry.unwrap().file_name().into_string().unwrap())
+        .map(|entry| without_hash(entry.unwrap().file_name().to_str().unwrap()))
         .collect();
     names.sort();
     names

@@ -7,6 +7,7 @@ pub(crate) mod client;
 pub(crate) mod conversation;
 pub(crate) mod fetching;
 pub(crate) mod openssl;
+pub(crate) mod parts;
 pub(crate) mod program;
 pub(crate) mod ranged;
 pub(crate) mod records;

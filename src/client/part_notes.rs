@@ -1,19 +1,25 @@
-//! What a partial file needs to be continued: notes beside it, and the rules for what may continue it.
+//! What a part needs to be continued: notes beside it, and the rules for what may continue it.
 //!
-//! `NAME.part.json` holds the URL, the validator of the version that the part is of, its complete length
-//! and, where pieces were fetched side by side, which of them are there. A part is continued with `Range`
-//! and `If-Range`, so that a server with another version answers with the whole; and what comes is held
-//! against the notes. A part without notes, or of another URL, is never used.
+//! They hold the URL, the validator of the version that the part is of, its complete length, which pieces
+//! are there where those were fetched side by side, and which file they are about. A part is continued
+//! with `Range` and `If-Range`, so that a server with another version answers with the whole; and what
+//! comes is held against the notes. A part without notes, or of another URL, is never used, and none is
+//! taken for whole because its notes say so: the server is always asked.
 
+use std::fs::File;
+use std::io::{Read, Write};
+use std::os::unix::fs::MetadataExt;
 use std::time::{Duration, SystemTime};
 
 use serde::{Deserialize, Serialize};
 use url::Url;
 
+use super::FetchError;
+use super::part_place::{PartPlace, Temporary};
 use crate::http::{ContentRange, EntityTag, Fields, Strength, date};
 
-/// What the name of the notes ends with.
-pub const NOTES_SUFFIX: &str = ".part.json";
+/// The most that is read of notes, in bytes: many times what the longest URL and all the pieces of a file take.
+const MAX_NOTES_BYTES: u64 = 1 << 20;
 
 /// What tells one version of a representation from every other (RFC 9110 §8.8), as it stands in
 /// `If-Range`.
@@ -80,13 +86,20 @@ impl Notes {
         Some(Self { url: url.as_str().into(), validator, length, missing: None })
     }
 
-    /// Reads notes; `None` unless they are about this URL.
-    pub(super) fn parse(text: &[u8], url: &Url) -> Option<Self> {
-        serde_json::from_slice(text).ok().filter(|notes: &Self| &*notes.url == url.as_str())
-    }
-
-    pub(super) fn to_json(&self) -> Vec<u8> {
-        serde_json::to_vec(self).expect("strings and numbers are JSON")
+    /// Whether they can be about a part that is so long. The last byte counts as missing where nothing else
+    /// does, so that its server is asked for that.
+    fn fit(&mut self, bytes: u64) -> bool {
+        let Some(missing) = &mut self.missing else {
+            return bytes > 0 && self.length.is_none_or(|length| bytes <= length);
+        };
+        if missing.is_empty() && bytes > 0 {
+            missing.push((bytes - 1, bytes - 1));
+        }
+        missing.sort_unstable();
+        let are_ranges = missing.iter().all(|(first, last)| first <= last && *last < bytes);
+        let are_apart = missing.windows(2).all(|pair| pair[0].1 < pair[1].0);
+        // Such a part has its full length from the beginning.
+        bytes > 0 && self.length == Some(bytes) && are_ranges && are_apart
     }
 
     /// The rest behind the first `have` bytes.
@@ -122,6 +135,64 @@ impl Notes {
     }
 }
 
+/// Notes as they are on the disk, with what ties them to their part.
+#[derive(Debug, Serialize, Deserialize)]
+struct Written<N> {
+    #[serde(flatten)]
+    notes: N,
+    part: Identity,
+}
+
+/// Which file the notes are about. It is that one if it has the same inode number; or, since a file that
+/// was copied has another one, and so has every file of some file systems when they are mounted anew (FAT,
+/// those in user space), if it is still as long as when the notes were written.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+struct Identity {
+    inode: u64,
+    bytes: u64,
+}
+
+impl Identity {
+    fn of(part: &File) -> std::io::Result<Self> {
+        let metadata = part.metadata()?;
+        Ok(Self { inode: metadata.ino(), bytes: metadata.len() })
+    }
+
+    fn is_of(self, part: Self) -> bool {
+        self.inode == part.inode || self.bytes == part.bytes
+    }
+}
+
+/// Writes notes about a part, in the place of older ones at one stroke.
+pub(super) fn write(place: &PartPlace, notes: &Notes, part: &File) -> Result<(), FetchError> {
+    let identity = Identity::of(part).map_err(|error| place.failure(Temporary::Part, error))?;
+    let text = serde_json::to_vec(&Written { notes, part: identity })
+        .expect("strings and numbers are JSON");
+    let mut file = place.create_new_notes()?;
+    let written = file
+        .write_all(&text)
+        .map_err(|error| place.failure(Temporary::NewNotes, error))
+        .and_then(|()| place.replace_notes());
+    if written.is_err() {
+        place.remove(Temporary::NewNotes);
+    }
+    written
+}
+
+/// Reads notes, and says how long the part is; `None` unless they are about this part and this URL, and
+/// something of it is there.
+pub(super) fn read(notes: File, part: &File, url: &Url) -> Option<(Notes, u64)> {
+    let mut text = Vec::new();
+    notes.take(MAX_NOTES_BYTES + 1).read_to_end(&mut text).ok()?;
+    if text.len() as u64 > MAX_NOTES_BYTES {
+        return None;
+    }
+    let found = Identity::of(part).ok()?;
+    let Written { mut notes, part } = serde_json::from_slice::<Written<Notes>>(&text).ok()?;
+    let is_about_it = part.is_of(found) && &*notes.url == url.as_str();
+    (is_about_it && notes.fit(found.bytes)).then_some((notes, found.bytes))
+}
+
 /// What an answer brings.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct Brought {
@@ -146,6 +217,9 @@ pub(super) fn last_modified(fields: &Fields<'_>) -> Option<SystemTime> {
 
 #[cfg(test)]
 mod tests {
+    use std::io::{Seek, SeekFrom};
+
+    use super::super::OutputDirectory;
     use super::*;
     use crate::http::test_fields::with_fields;
 
@@ -216,13 +290,80 @@ mod tests {
     }
 
     #[test]
-    fn notes_are_read_as_they_were_written_and_for_their_url_alone() {
-        let url = Url::parse("http://a/").unwrap();
+    fn only_notes_that_can_be_true_fit() {
+        let whole = |bytes| Notes { length: Some(bytes), missing: Some(vec![]), ..notes() };
+        for (length, missing, bytes, fits) in [
+            (Some(10), None, 10, true),
+            (Some(10), None, 1, true),
+            (None, None, 1, true),
+            (None, None, 0, false),
+            (Some(10), None, 11, false),
+            (Some(10), Some(&[(0, 9)][..]), 10, true),
+            (Some(10), Some(&[(5, 9), (1, 2)]), 10, true),
+            (Some(10), Some(&[(1, 2), (3, 9)]), 10, true),
+            (Some(10), Some(&[(1, 3), (3, 9)]), 10, false),
+            (Some(10), Some(&[(0, 9), (0, 9)]), 10, false),
+            (Some(10), Some(&[(4, 5), (0, 9)]), 10, false),
+            (Some(10), Some(&[(2, 1)]), 10, false),
+            (Some(10), Some(&[(1, 10)]), 10, false),
+            (Some(10), Some(&[(0, u64::MAX)]), 10, false),
+            (Some(u64::MAX), Some(&[(0, u64::MAX - 1)]), 10, false),
+            (Some(10), Some(&[(0, 8)]), 9, false),
+            (None, Some(&[(0, 9)]), 10, false),
+            (Some(0), Some(&[]), 0, false),
+        ] {
+            let missing = missing.map(<[_]>::to_vec);
+            let mut notes = Notes { length, missing, ..notes() };
+            assert_eq!(notes.fit(bytes), fits, "{notes:?} {bytes}");
+        }
+        let mut whole = whole(10);
+        assert!(whole.fit(10));
+        assert_eq!(whole.missing, Some(vec![(9, 9)]), "its server is asked for the last byte");
+    }
+
+    #[test]
+    fn notes_are_read_as_they_were_written_and_for_their_part_and_url_alone() {
+        let root = tempfile::tempdir().unwrap();
+        let directory = OutputDirectory::prepare(root.path()).unwrap();
+        let place = directory.place("x").unwrap().part().unwrap();
+        let mut part = place.begin().unwrap();
+        part.write_all(b"0123456789").unwrap();
         let notes = Notes { missing: Some(vec![(1, 2), (5, 9)]), ..notes() };
-        assert_eq!(Notes::parse(&notes.to_json(), &url), Some(notes.clone()));
-        let other = Url::parse("http://a/x").unwrap();
-        assert_eq!(Notes::parse(&notes.to_json(), &other), None);
-        assert_eq!(Notes::parse(&notes.to_json()[..20], &url), None);
-        assert_eq!(Notes::parse(b"", &url), None);
+        write(&place, &notes, &part).unwrap();
+        let read_for = |part: &File, url: &str| {
+            let url = Url::parse(url).unwrap();
+            read(place.open(Temporary::Notes).unwrap(), part, &url)
+        };
+        assert_eq!(read_for(&part, "http://a/"), Some((notes.clone(), 10)));
+        assert_eq!(read_for(&part, "http://a/x"), None);
+        // A file of another inode and length is another one; a copy is as good.
+        let mut other = tempfile::tempfile().unwrap();
+        other.write_all(b"0123456789").unwrap();
+        assert_eq!(read_for(&other, "http://a/"), Some((notes, 10)));
+        other.write_all(b"x").unwrap();
+        assert_eq!(read_for(&other, "http://a/"), None);
+    }
+
+    #[test]
+    fn notes_are_read_within_a_bound_and_only_whole() {
+        let root = tempfile::tempdir().unwrap();
+        let directory = OutputDirectory::prepare(root.path()).unwrap();
+        let url = Url::parse("http://a/").unwrap();
+        let place = directory.place("x").unwrap().part().unwrap();
+        let mut part = place.begin().unwrap();
+        part.write_all(b"01234").unwrap();
+        write(&place, &notes(), &part).unwrap();
+        let open = || place.open(Temporary::Notes).unwrap();
+        let length = open().metadata().unwrap().len();
+        let mut padded = open();
+        padded.seek(SeekFrom::End(0)).unwrap();
+        padded.write_all(&vec![b' '; usize::try_from(MAX_NOTES_BYTES - length).unwrap()]).unwrap();
+        assert!(read(open(), &part, &url).is_some());
+        padded.write_all(b" ").unwrap();
+        assert!(read(open(), &part, &url).is_none());
+        for length in [6 << 30, length - 1, 0] {
+            padded.set_len(length).unwrap();
+            assert!(read(open(), &part, &url).is_none(), "{length}");
+        }
     }
 }
