@@ -14,7 +14,7 @@ use std::process::ExitCode;
 use anyhow::Context as _;
 use args::{AccessLogTarget, Destination};
 use http_concurrent::server::{
-    AccessLog, Budget, LogSink, Server, ServerConfig, StartError, reachable_at,
+    AccessLog, Budget, LogSink, Server, ServerConfig, SiteError, StartError, reachable_at,
 };
 use signals::Attendant;
 
@@ -119,6 +119,9 @@ fn announcement(config: &ServerConfig, address: SocketAddr) -> String {
 /// What to do about an error, in terms of the command line.
 fn hint(error: &StartError) -> &'static str {
     match error {
+        StartError::Site(SiteError::Denied { .. }) => {
+            " (a sandbox? allow openat2 in its system-call filter)"
+        }
         StartError::Site(_) => " (choose the directory with --root)",
         StartError::Listen { source, .. } => match source.kind() {
             io::ErrorKind::AddrInUse => " (another server? choose another port with -p)",

@@ -11,6 +11,8 @@ use rustix::io::Errno;
 pub enum SiteError {
     /// The root is no directory, or cannot be opened.
     Root { path: PathBuf, source: io::Error },
+    /// The root can be opened, but `openat2`, which keeps paths beneath it, is denied to this process.
+    Denied { path: PathBuf, source: io::Error },
     /// The name of an index file is no plain file name.
     IndexName(String),
 }
@@ -19,6 +21,11 @@ impl fmt::Display for SiteError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Root { path, .. } => write!(f, "cannot serve the directory {}", path.display()),
+            Self::Denied { path, .. } => write!(
+                f,
+                "cannot serve the directory {}: the system call openat2 is denied",
+                path.display()
+            ),
             Self::IndexName(name) => {
                 write!(f, "{name:?} cannot be an index file: a name without a path is needed")
             }
@@ -29,7 +36,7 @@ impl fmt::Display for SiteError {
 impl std::error::Error for SiteError {
     fn source(&self) -> Option<&(dyn std::error::Error + 'static)> {
         match self {
-            Self::Root { source, .. } => Some(source),
+            Self::Root { source, .. } | Self::Denied { source, .. } => Some(source),
             Self::IndexName(_) => None,
         }
     }

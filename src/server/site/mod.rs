@@ -69,13 +69,12 @@ impl Site {
     /// Opens the directory at `path`. When the path names another one later, that is served instead.
     ///
     /// # Errors
-    /// It is no directory or cannot be opened, or an index file's name is none.
+    /// It is no directory or cannot be opened, `openat2` is denied, or an index file's name is none.
     pub fn open(path: &Path, settings: SiteSettings) -> Result<Self, SiteError> {
         if let Some(name) = settings.index.iter().find(|name| !is_index_name(name)) {
             return Err(SiteError::IndexName(name.clone()));
         }
-        let root = RootPath::open(path, settings.symbolic_links)
-            .map_err(|source| SiteError::Root { path: path.to_owned(), source })?;
+        let root = RootPath::open(path, settings.symbolic_links)?;
         Ok(Self { root, settings, readings: SharedReadings::default() })
     }
 

@@ -3,7 +3,8 @@
 //! Owns the confinement: whatever path comes, and whatever symbolic links change meanwhile, what is
 //! opened lies beneath the root, because the resolution itself cannot leave it. Linux does that in
 //! `openat2`; elsewhere, or where that call fails whatever it is asked for (an older kernel, a sandbox),
-//! [`walk`](super::walk) does the same in many steps. What was opened and whether it is served is left to the rest of the site.
+//! [`walk`](super::walk) does the same in many steps. Whether a server starts without the call, what was opened, and whether
+//! that is served, is left to the rest of the site.
 
 use std::ffi::OsStr;
 use std::io;
@@ -124,7 +125,8 @@ fn identity(stat: &Stat) -> (u64, u64) {
 }
 
 /// What this system can do, tried out: older kernels lack `openat2`, and sandboxes answer it with `EPERM`,
-/// `ENOSYS`, `EACCES` or whatever else they are told to. If the walk fails as well, nothing could be served.
+/// `ENOSYS`, `EACCES` or whatever else they are told to. If the walk fails as well, it is the directory
+/// beneath which nothing can be opened, and nothing could be served.
 fn confined(directory: BorrowedFd<'_>) -> Result<Resolution, Errno> {
     #[cfg(target_os = "linux")]
     let because = match open_in_kernel(directory, b".", READING) {

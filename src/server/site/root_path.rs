@@ -17,7 +17,7 @@ use std::time::{Duration, Instant};
 use rustix::fs;
 use rustix::io::Errno;
 
-use super::{Absence, Root, SymbolicLinks};
+use super::{Absence, Root, SiteError, SymbolicLinks};
 
 /// How long the directory is taken for the one that the path names.
 const MAX_AGE: Duration = Duration::from_secs(1);
@@ -39,13 +39,19 @@ impl RootPath {
     /// current one now.
     ///
     /// # Errors
-    /// It names no directory, or one that cannot be opened.
-    pub(super) fn open(path: &Path, links: SymbolicLinks) -> io::Result<Self> {
-        let root = Root::open(path, links)?;
-        if let Some(error) = root.kernels_refusal() {
-            log::warn!(
+    /// It names no directory, or one that cannot be opened; or `openat2` is denied.
+    pub(super) fn open(path: &Path, links: SymbolicLinks) -> Result<Self, SiteError> {
+        let root = Root::open(path, links)
+            .map_err(|source| SiteError::Root { path: path.to_owned(), source })?;
+        match root.kernels_refusal() {
+            None => {}
+            // A rule of a sandbox, which its owner can change. The directory itself can be opened.
+            Some(error @ (Errno::ACCESS | Errno::PERM)) => {
+                return Err(SiteError::Denied { path: path.to_owned(), source: error.into() });
+            }
+            Some(error) => log::warn!(
                 "openat2 cannot be used: {error} (a sandbox?); each path takes several calls instead"
-            );
+            ),
         }
         Ok(Self {
             path: std::path::absolute(path).unwrap_or_else(|_| path.to_owned()),
