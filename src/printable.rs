@@ -10,7 +10,7 @@ use std::fmt::{self, Write as _};
 use std::io;
 
 use serde::Serialize;
-use serde_json::ser::{Formatter, Serializer};
+use serde_json::ser::{CompactFormatter, Formatter, PrettyFormatter, Serializer};
 
 /// Whether a character is shown as it is. White space other than the blank of ASCII is not.
 ///
@@ -66,19 +66,71 @@ pub fn escape_text(text: &str) -> String {
     escaped
 }
 
-/// Appends a value as compact JSON, all of whose characters are printable.
+/// How JSON is laid out.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum JsonLayout {
+    /// On one line, without blanks.
+    Compact,
+    /// A line for each value, for people.
+    Indented,
+}
+
+/// Writes a value as JSON, all of whose characters are printable, but for the ends of lines of
+/// [`JsonLayout::Indented`].
+///
+/// # Errors
+/// The writer's.
+pub fn write_json(
+    value: &impl Serialize,
+    layout: JsonLayout,
+    out: impl io::Write,
+) -> io::Result<()> {
+    match layout {
+        JsonLayout::Compact => {
+            let format = PrintableJson(CompactFormatter);
+            value.serialize(&mut Serializer::with_formatter(out, format))?;
+        }
+        JsonLayout::Indented => {
+            let format = PrintableJson(PrettyFormatter::new());
+            value.serialize(&mut Serializer::with_formatter(out, format))?;
+        }
+    }
+    Ok(())
+}
+
+/// What [`write_json`] writes, as text.
 ///
 /// # Panics
 /// If the value's `Serialize` fails, which that of text and numbers does not.
-pub fn append_json(value: &impl Serialize, out: &mut Vec<u8>) {
-    value
-        .serialize(&mut Serializer::with_formatter(out, PrintableJson))
-        .expect("text and numbers can be written to memory");
+#[must_use]
+pub fn json(value: &impl Serialize, layout: JsonLayout) -> String {
+    let mut out = Vec::new();
+    write_json(value, layout, &mut out).expect("text and numbers can be written to memory");
+    String::from_utf8(out).expect("JSON is UTF-8")
 }
 
-struct PrintableJson;
+/// The layout of another formatter, with strings of printable characters.
+struct PrintableJson<F>(F);
 
-impl Formatter for PrintableJson {
+macro_rules! as_laid_out {
+    ($($method:ident($($first:ident)?))*) => {$(
+        fn $method<W: ?Sized + io::Write>(
+            &mut self,
+            writer: &mut W,
+            $($first: bool)?
+        ) -> io::Result<()> {
+            self.0.$method(writer, $($first)?)
+        }
+    )*};
+}
+
+impl<F: Formatter> Formatter for PrintableJson<F> {
+    as_laid_out! {
+        begin_array() begin_array_value(first) end_array_value() end_array()
+        begin_object() begin_object_key(first) end_object_key()
+        begin_object_value() end_object_value() end_object()
+    }
+
     /// JSON itself escapes but quotes, backslashes and the control characters of ASCII.
     fn write_string_fragment<W: ?Sized + io::Write>(
         &mut self,
@@ -100,6 +152,7 @@ impl Formatter for PrintableJson {
 #[cfg(test)]
 mod tests {
     use proptest::prelude::*;
+    use serde_json::{Value, json};
 
     use super::*;
 
@@ -135,6 +188,13 @@ mod tests {
     }
 
     #[test]
+    fn json_is_laid_out_as_elsewhere() {
+        let value = json!({ "a": [1, [], {}, ["x", null]], "b": { "c": { "d": true } } });
+        assert_eq!(json(&value, JsonLayout::Compact), value.to_string());
+        assert_eq!(json(&value, JsonLayout::Indented), format!("{value:#}"));
+    }
+
+    #[test]
     fn text_keeps_what_is_printable() {
         assert_eq!(escape_text("a\"\\ü\u{202e}\n\u{9b}😀"), "a\"\\ü\\u{202e}\\u{a}\\u{9b}😀");
     }
@@ -143,11 +203,13 @@ mod tests {
         #[test]
         fn no_text_is_changed_by_json_and_none_of_it_is_unprintable(text: String) {
             let text = text + RISKY;
-            let mut json = Vec::new();
-            append_json(&text, &mut json);
-            let json = String::from_utf8(json).unwrap();
-            prop_assert!(json.chars().all(is_printable), "{json:?}");
-            prop_assert_eq!(serde_json::from_str::<String>(&json).unwrap(), text);
+            let value = json!({ &text: [&text, &text, {}], "": { "": [], "n": 1.5 } });
+            let compact = json(&value, JsonLayout::Compact);
+            prop_assert!(compact.chars().all(is_printable), "{compact:?}");
+            prop_assert_eq!(&serde_json::from_str::<Value>(&compact).unwrap(), &value);
+            let indented = json(&value, JsonLayout::Indented);
+            prop_assert!(indented.chars().all(|c| c == '\n' || is_printable(c)), "{indented:?}");
+            prop_assert_eq!(&serde_json::from_str::<Value>(&indented).unwrap(), &value);
         }
 
         #[test]

@@ -12,6 +12,7 @@ use url::Url;
 use super::json::{in_words, started, status_of};
 use super::{Arrival, Job, Outcome, Run, shown_url};
 use crate::http::Status;
+use crate::printable::{self, JsonLayout};
 
 /// Writes the archive.
 ///
@@ -30,7 +31,7 @@ pub fn write_har(out: impl Write, jobs: &[Job], run: &Run) -> io::Result<()> {
     write!(out, "{{\"log\":{},\"entries\":[", &head[..head.len() - 1])?;
     for (number, (job, outcome)) in jobs.iter().zip(&run.outcomes).enumerate() {
         out.write_all(if number == 0 { b"\n" } else { b",\n" })?;
-        serde_json::to_writer(&mut out, &entry(job, outcome, run))?;
+        printable::write_json(&entry(job, outcome, run), JsonLayout::Compact, &mut out)?;
     }
     out.write_all(b"\n]}}\n")?;
     out.flush()
@@ -171,6 +172,32 @@ mod tests {
         assert!((sum - entry["time"].as_f64().unwrap()).abs() < 1e-6, "{entry}");
         assert_eq!(log["entries"][1]["response"]["status"], 404);
         assert!(log["entries"][1]["comment"].as_str().unwrap().contains("404"));
+    }
+
+    #[test]
+    fn what_is_not_printable_is_escaped_and_stays_the_same() {
+        const RISKY: &str = "\u{7f}\u{85}\u{202e}\u{2028}\u{200b}\u{feff}\u{e0041}";
+        let (mut jobs, mut run) = run();
+        jobs[0].url.query_pairs_mut().clear().append_pair(RISKY, RISKY);
+        let saved = run.outcomes[0].result.as_mut().unwrap();
+        saved.path = RISKY.into();
+        let error = std::io::ErrorKind::NotFound.into();
+        run.outcomes[1].result = Err(FetchError::File { path: RISKY.into(), error });
+        let mut documents = [Vec::new(), Vec::new()];
+        super::super::write_json(&mut documents[0], &jobs, &run, false).unwrap();
+        write_har(&mut documents[1], &jobs, &run).unwrap();
+        let [json, archive] = documents.map(|document| {
+            let text = String::from_utf8(document).unwrap();
+            let is_escaped = |c: &char| *c != '\n' && !printable::is_printable(*c);
+            assert_eq!(text.chars().find(is_escaped), None);
+            serde_json::from_str::<Value>(&text).unwrap()
+        });
+        assert_eq!(json["fetches"][0]["file"], RISKY);
+        assert!(json["fetches"][1]["error"].as_str().unwrap().contains(RISKY), "{json}");
+        let entries = &archive["log"]["entries"];
+        let query = json!([{ "name": RISKY, "value": RISKY }]);
+        assert_eq!(entries[0]["request"]["queryString"], query);
+        assert!(entries[1]["comment"].as_str().unwrap().contains(RISKY), "{archive}");
     }
 
     #[test]

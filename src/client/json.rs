@@ -43,6 +43,7 @@ use serde::Serialize;
 use serde::ser::{SerializeSeq, Serializer};
 
 use super::{Algorithm, Arrival, FetchError, Job, Outcome, Phases, Run, shown_url};
+use crate::printable::{self, JsonLayout};
 
 /// Writes the document.
 ///
@@ -51,7 +52,7 @@ use super::{Algorithm, Arrival, FetchError, Job, Outcome, Phases, Run, shown_url
 pub fn write_json(out: impl Write, jobs: &[Job], run: &Run, interrupted: bool) -> io::Result<()> {
     let mut out = io::BufWriter::new(out);
     let document = Document::of(jobs, run, interrupted);
-    serde_json::to_writer_pretty(&mut out, &document)?;
+    printable::write_json(&document, JsonLayout::Indented, &mut out)?;
     out.write_all(b"\n")?;
     out.flush()
 }

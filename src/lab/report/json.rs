@@ -20,6 +20,7 @@
 use serde::Serialize;
 
 use super::super::findings::Findings;
+use crate::printable::{self, JsonLayout};
 
 /// The name and version of the format.
 pub const SCHEMA: &str = "http-concurrent-lab/1";
@@ -32,12 +33,8 @@ struct Document<'a> {
 }
 
 /// The findings as one JSON object, indented, with a line feed at its end.
-///
-/// # Panics
-///
-/// Never: the findings hold strings, finite numbers and lists of them.
 #[must_use]
 pub fn json(findings: &Findings) -> String {
     let document = Document { schema: SCHEMA, findings };
-    serde_json::to_string_pretty(&document).expect("findings have string keys") + "\n"
+    printable::json(&document, JsonLayout::Indented) + "\n"
 }

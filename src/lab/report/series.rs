@@ -9,7 +9,8 @@ use super::super::findings::{Findings, Point, Side};
 use super::super::statistics::FEWEST_PAIRS;
 use super::html::{experiment, method, page, question};
 use super::json::SCHEMA;
-use super::text::{paragraph, printable};
+use super::text::{for_terminal, paragraph};
+use crate::printable::{self, JsonLayout};
 
 /// One experiment of several.
 #[derive(Clone, Debug, Serialize)]
@@ -93,7 +94,7 @@ impl Series {
                 "{title:<width$} {one:>8} {many:>8} {ceiling:>8} {speedup:>8}  {interval}"
             );
         }
-        printable(&out)
+        for_terminal(&out)
     }
 
     /// The connections that are compared with one, the same in all experiments.
@@ -115,15 +116,11 @@ impl Series {
                 paragraph(&mut out, &format!("Note: {note}"));
             }
         }
-        printable(&out)
+        for_terminal(&out)
     }
 
     /// One JSON object: `schema`, the title, the introduction, and `experiments`, each of which has its
     /// `title` and the fields of [`Findings`].
-    ///
-    /// # Panics
-    ///
-    /// Never: a series holds strings, finite numbers and lists of them.
     #[must_use]
     pub fn json(&self) -> String {
         #[derive(Serialize)]
@@ -133,7 +130,7 @@ impl Series {
             series: &'a Series,
         }
         let document = Document { schema: format!("{SCHEMA}/series"), series: self };
-        serde_json::to_string_pretty(&document).expect("a series has string keys") + "\n"
+        printable::json(&document, JsonLayout::Indented) + "\n"
     }
 
     /// One page, which needs nothing but itself.

@@ -5,6 +5,7 @@ use std::fmt::Write as _;
 use super::super::figures::{Seconds, counted};
 use super::super::findings::{Curve, Distribution, Findings, Point, Side};
 use super::super::statistics::real;
+use crate::printable::is_printable;
 
 const COLUMNS: usize = 78;
 /// The width of the drawn part of the curve.
@@ -26,7 +27,7 @@ pub fn text(findings: &Findings) -> String {
     for note in &findings.notes {
         paragraph(&mut out, &format!("Note: {note}"));
     }
-    printable(&out)
+    for_terminal(&out)
 }
 
 /// A table of both sides, and what stands below it.
@@ -159,7 +160,8 @@ pub(super) fn paragraph(out: &mut String, text: &str) {
     out.push('\n');
 }
 
-/// The text without control characters, which a URL or a server's words might bring to a terminal.
-pub(super) fn printable(text: &str) -> String {
-    text.chars().map(|c| if c.is_control() && c != '\n' { '?' } else { c }).collect()
+/// The text without what is not printable, which a path or a server's words might bring to a terminal. A
+/// character stands for each, so that columns stay as they are.
+pub(super) fn for_terminal(text: &str) -> String {
+    text.chars().map(|c| if c == '\n' || is_printable(c) { c } else { '?' }).collect()
 }

@@ -1,7 +1,7 @@
 //! How a line of the access log is written.
 //!
 //! Everything a client sends is under its control: whatever could end a line or a quoted string, or is
-//! not [printable](crate::printable), is escaped, so that a line says what the server saw and no line is
+//! not [printable], is escaped, so that a line says what the server saw and no line is
 //! forged.
 
 use std::borrow::Cow;
@@ -15,7 +15,7 @@ use serde::Serialize;
 use super::Exchange;
 use super::time::with_second;
 use crate::http::Version;
-use crate::printable::{Escaped, append_json};
+use crate::printable::{self, Escaped, JsonLayout};
 
 /// The form of a line.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -119,7 +119,7 @@ fn write_json(exchange: &Exchange<'_>, now: SystemTime, line: &mut Vec<u8>) {
         connection_requests: exchange.ordinal,
         unreadable: unreadable.filter(|text| !text.is_empty()),
     };
-    append_json(&object, line);
+    printable::write_json(&object, JsonLayout::Compact, line).expect("memory takes all");
 }
 
 fn version_name(version: Version) -> &'static str {

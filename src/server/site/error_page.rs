@@ -5,6 +5,7 @@ use serde_json::json;
 
 use crate::http::Status;
 use crate::http::negotiation::MediaType;
+use crate::printable::{self, JsonLayout};
 use crate::server::page::page;
 
 /// The forms of an error, the first for whoever does not say what it accepts.
@@ -30,7 +31,7 @@ pub fn error_page(status: Status, detail: &str, form: MediaType) -> String {
             if !detail.is_empty() {
                 error["detail"] = detail.into();
             }
-            format!("{error}\n")
+            printable::json(&error, JsonLayout::Compact) + "\n"
         }
         MediaType::Plain if detail.is_empty() => format!("{status}\n"),
         MediaType::Plain => format!("{status}\n{detail}\n"),

@@ -7,6 +7,7 @@
 use jiff::Timestamp;
 use serde_json::{Value, json};
 
+use crate::printable::{self, JsonLayout};
 use crate::server::snapshot::{ClientRow, ConnectionRow, Counters, Snapshot};
 
 pub(super) fn render(snapshot: &Snapshot) -> String {
@@ -24,7 +25,7 @@ pub(super) fn render(snapshot: &Snapshot) -> String {
         "parked": snapshot.parked,
         "lingering": snapshot.lingering,
     });
-    format!("{document:#}\n")
+    printable::json(&document, JsonLayout::Indented) + "\n"
 }
 
 fn client(row: &ClientRow) -> Value {

@@ -7,6 +7,7 @@ use http_concurrent::lab::experiment::{Plan, Trial, automatic_levels, conduct};
 use http_concurrent::lab::figures::{Rate, Ratio, Seconds};
 use http_concurrent::lab::findings::{Bodies, Cause, Conditions, Findings, Verdict};
 use http_concurrent::lab::report::{self, Chapter, Series};
+use http_concurrent::printable::is_printable;
 
 use super::simulation::{Network, Simulation};
 
@@ -53,6 +54,26 @@ fn twenty_files_gain() {
     let sentence = &findings.limit.as_ref().unwrap().sentence;
     assert!(sentence.ends_with("16 of them gained no more."), "{sentence}");
     assert!(findings.speedup.unwrap().ratio <= findings.ceiling.unwrap());
+}
+
+#[test]
+fn what_is_not_printable_is_escaped_in_the_json_and_not_in_the_text() {
+    const RISKY: &str = "\u{7f}\u{85}\u{202e}\u{2028}\u{200b}\u{feff}";
+    let is_risky = |c: &char| *c != '\n' && !is_printable(*c);
+    let mut findings = findings("risky", Network::new(mixed(2)), Plan::compare(2));
+    findings.headline = RISKY.to_owned();
+    let title = RISKY.to_owned();
+    let experiments = vec![Chapter { title: title.clone(), findings: findings.clone() }];
+    let series = Series { title, introduction: String::new(), experiments };
+    for (json, field) in [(report::json(&findings), "/headline"), (series.json(), "/title")] {
+        assert_eq!(json.chars().find(is_risky), None, "{field}");
+        let document: serde_json::Value = serde_json::from_str(&json).unwrap();
+        assert_eq!(document.pointer(field).unwrap(), RISKY);
+    }
+    for text in [report::text(&findings), series.text(), series.table()] {
+        assert_eq!(text.chars().find(is_risky), None, "{text:?}");
+        assert!(text.contains("??????"), "{text}");
+    }
 }
 
 /// Whatever number the JSON has for a figure is what the text and the page show for it.

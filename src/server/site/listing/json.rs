@@ -13,7 +13,7 @@ use serde::Serialize;
 
 use super::{Entry, EntryKind, Listing, Part};
 use crate::http::encode_segment;
-use crate::printable::append_json;
+use crate::printable::{JsonLayout, json};
 
 #[derive(Serialize)]
 struct JsonEntry<'e> {
@@ -69,7 +69,5 @@ pub(super) fn write(listing: &Listing, part: Part<'_>, out: &mut String) {
 }
 
 fn push_value(value: &impl Serialize, out: &mut String) {
-    let mut json = Vec::new();
-    append_json(value, &mut json);
-    out.push_str(&String::from_utf8(json).expect("JSON is UTF-8"));
+    out.push_str(&json(value, JsonLayout::Compact));
 }
