@@ -160,3 +160,33 @@ fn a_standard_error_that_nobody_reads_stops_neither_serving_nor_the_end() {
     assert_eq!(status.code(), Some(0));
     assert!(log.contains("\"GET /a?xxx"), "{log}");
 }
+
+#[test]
+fn the_last_word_of_the_diagnostic_log_is_how_many_of_its_lines_were_lost() {
+    let directory = tempfile::tempdir().unwrap();
+    fs::write(directory.path().join("a"), "Hello").unwrap();
+    let arguments = ["-p", "0", "-v", "--status-path", "/status"];
+    let server = ServerProgram::start(directory.path(), &arguments);
+    let mut client = server.connect_from(1);
+    // Lines of 8 KB, which nobody reads: more than the sink and its thread hold.
+    let target = format!("/a?{}", "x".repeat(8_000));
+    let mut lost = 0;
+    while lost == 0 {
+        for _ in 0..200 {
+            assert_eq!(client.get(&target).text(), "Hello");
+        }
+        let status = client.get("/status?format=json");
+        let status: serde_json::Value = serde_json::from_slice(&status.body).unwrap();
+        lost = status["counters"]["log_lines_dropped"].as_u64().unwrap();
+    }
+    drop(client);
+    server.signal(Signal::TERM);
+    let (status, log) = server.wait_reading_its_log();
+    assert_eq!(status.code(), Some(0));
+    let end = log.lines().last().unwrap();
+    let told = end
+        .strip_prefix("http_server_conc: ")
+        .and_then(|rest| rest.strip_suffix(" lines of this log were lost"))
+        .unwrap_or_else(|| panic!("{end:.200}"));
+    assert!(told.parse::<u64>().unwrap() >= lost, "{end}, of which {lost} were known");
+}

@@ -66,6 +66,7 @@ pub struct LogHandle {
     shared: Arc<Shared>,
 }
 
+#[derive(Default)]
 struct Shared {
     queue: Mutex<Queue>,
     /// The queue has something for the writer.
@@ -115,13 +116,7 @@ impl LogSink {
     }
 
     fn start(name: String, destination: Destination) -> io::Result<Self> {
-        let shared = Arc::new(Shared {
-            queue: Mutex::default(),
-            filled: Condvar::new(),
-            ended: Condvar::new(),
-            dropped: AtomicU64::new(0),
-            failures: AtomicU64::new(0),
-        });
+        let shared = Arc::<Shared>::default();
         let writer = Writer::new(Arc::clone(&shared), name, destination);
         thread::Builder::new().name("log".to_owned()).spawn(move || writer.run())?;
         Ok(Self { handle: LogHandle { shared } })

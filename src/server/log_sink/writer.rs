@@ -218,7 +218,81 @@ fn rest_of_line(lines: &[u8], written: usize) -> &[u8] {
 
 #[cfg(test)]
 mod tests {
+    use std::sync::Mutex;
+    use std::thread;
+
+    use log::{LevelFilter, Log, Metadata, Record};
+
+    use super::super::{LogHandle, LogSink};
     use super::*;
+
+    /// Keeps what is logged while these tests run.
+    struct Warnings(Mutex<Vec<String>>);
+
+    static WARNINGS: Warnings = Warnings(Mutex::new(Vec::new()));
+
+    impl Log for Warnings {
+        fn enabled(&self, _: &Metadata<'_>) -> bool {
+            true
+        }
+
+        fn log(&self, record: &Record<'_>) {
+            self.0.lock().unwrap().push(record.args().to_string());
+        }
+
+        fn flush(&self) {}
+    }
+
+    impl Warnings {
+        /// Those about one log, of which there is to be one.
+        fn about(&self, name: &str) -> Vec<String> {
+            let begun = Instant::now();
+            loop {
+                let warnings = self.0.lock().unwrap().clone();
+                let about = warnings.into_iter().filter(|warning| warning.contains(name));
+                let about: Vec<_> = about.collect();
+                if !about.is_empty() {
+                    return about;
+                }
+                assert!(begun.elapsed() < Duration::from_secs(20), "nothing is told of {name}");
+                thread::sleep(Duration::from_millis(2));
+            }
+        }
+    }
+
+    /// A writer that has told of two lost lines, and has lost a third one since. Its next warning is due
+    /// after this time.
+    fn start_writer(name: &str, due_in: Duration) -> LogSink {
+        // Whichever test is first.
+        if log::set_logger(&WARNINGS).is_ok() {
+            log::set_max_level(LevelFilter::Warn);
+        }
+        let shared = Arc::<Shared>::default();
+        shared.dropped.store(3, Ordering::Relaxed);
+        let destination = Destination::Stream(Box::new(io::sink()));
+        let mut writer = Writer::new(Arc::clone(&shared), name.to_owned(), destination);
+        writer.told = 2;
+        writer.last_warning = (Instant::now() + due_in).checked_sub(BETWEEN_WARNINGS);
+        thread::spawn(move || writer.run());
+        LogSink { handle: LogHandle { shared } }
+    }
+
+    #[test]
+    fn lost_lines_are_told_of_when_a_warning_is_due_although_no_line_comes() {
+        const NAME: &str = "idle while a warning is due";
+        let begun = Instant::now();
+        let _sink = start_writer(NAME, Duration::from_millis(200));
+        let told = format!("the log {NAME} takes lines too slowly: 3 lost so far");
+        assert_eq!(WARNINGS.about(NAME), [told]);
+        assert!(begun.elapsed() >= Duration::from_millis(200), "a minute had not passed");
+    }
+
+    #[test]
+    fn lost_lines_are_told_of_at_the_end_where_no_warning_was_due() {
+        const NAME: &str = "ends before a warning is due";
+        drop(start_writer(NAME, BETWEEN_WARNINGS));
+        assert_eq!(WARNINGS.about(NAME), [format!("the log {NAME} has lost 3 lines in all")]);
+    }
 
     #[test]
     fn a_line_that_was_begun_has_a_rest() {

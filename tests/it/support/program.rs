@@ -2,7 +2,7 @@
 
 use std::ffi::OsStr;
 use std::fs;
-use std::io::{BufRead as _, BufReader, Read as _};
+use std::io::{self, BufRead as _, BufReader, Read as _};
 use std::net::{IpAddr, SocketAddr};
 use std::os::unix::process::CommandExt as _;
 use std::path::Path;
@@ -125,6 +125,14 @@ impl ServerProgram {
     pub(crate) fn signal(&self, signal: Signal) {
         let pid = Pid::from_child(&self.child);
         kill_process(pid, signal).unwrap();
+    }
+
+    /// As [`ServerProgram::wait`], but reads what it logs from now on, as it comes.
+    pub(crate) fn wait_reading_its_log(mut self) -> (ExitStatus, String) {
+        let stderr = self.child.stderr.take().unwrap();
+        let reader = thread::spawn(|| io::read_to_string(stderr).unwrap());
+        let (status, _) = self.wait();
+        (status, reader.join().unwrap())
     }
 
     /// Waits for its end; what it logged comes with the status.
