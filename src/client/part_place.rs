@@ -126,10 +126,10 @@ impl PartPlace {
 
     /// Opens one of the files, unless it is not the user's own.
     pub(super) fn open(&self, which: Temporary) -> io::Result<File> {
-        self.open_or(which, OFlags::empty())
+        Ok(self.open_or(which, OFlags::empty())?.0)
     }
 
-    fn open_or(&self, which: Temporary, create: OFlags) -> io::Result<File> {
+    fn open_or(&self, which: Temporary, create: OFlags) -> io::Result<(File, Stat)> {
         let flags = OFlags::RDWR | OFlags::NOFOLLOW | OFlags::NONBLOCK | OFlags::CLOEXEC | create;
         let mode = Mode::from_raw_mode(0o666);
         let file = openat(self.handle(), self.name(which), flags, mode)?;
@@ -137,7 +137,7 @@ impl PartPlace {
         // A file that was just made is the user's own, whatever owner the file system says.
         let is_own = is_plain(&stat) && stat.st_uid == self.owner;
         if is_own || create.contains(OFlags::EXCL) {
-            Ok(file.into())
+            Ok((file.into(), stat))
         } else {
             let reason = "it is a link, no regular file, or of another owner";
             Err(io::Error::new(io::ErrorKind::InvalidInput, reason))
@@ -154,7 +154,7 @@ impl PartPlace {
         let is_busy =
             || io::Error::new(io::ErrorKind::ResourceBusy, "another download is writing it");
         for _ in 0..MAX_CLAIM_ATTEMPTS {
-            let file = self.open_or(Temporary::Part, create)?;
+            let (file, opened) = self.open_or(Temporary::Part, create)?;
             match file.try_lock() {
                 Err(TryLockError::WouldBlock) => return Err(is_busy()),
                 // Some file systems know no locks.
@@ -163,7 +163,6 @@ impl PartPlace {
             // Until it was locked, it may have got its final name or have been removed.
             let name = self.name(Temporary::Part);
             let named = statat(self.handle(), name, AtFlags::SYMLINK_NOFOLLOW);
-            let opened = fstat(&file)?;
             if named.is_ok_and(|named| is_same(&named, &opened)) {
                 return Ok(file);
             }
@@ -201,7 +200,8 @@ impl PartPlace {
             }
             created => created,
         };
-        created.map_err(|error| self.failure(Temporary::NewNotes, error))
+        let (file, _) = created.map_err(|error| self.failure(Temporary::NewNotes, error))?;
+        Ok(file)
     }
 
     /// Puts the new notes in the place of older ones at one stroke.

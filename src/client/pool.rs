@@ -92,7 +92,7 @@ pub fn download(
         decoders: DecoderSlots::new(decoders, stop.clone()),
     };
     let names = FinalNames::new(jobs, directory, settings.saving);
-    let work = Work { settings, directory, names, splits: SplitFiles::default(), observer };
+    let work = Work { settings, directory, names, splits: SplitFiles::new(jobs.len()), observer };
     let shared =
         &Shared { resting: Mutex::default(), jobs, network: &network, work: &work, stop, begun };
     let is_done = &AtomicBool::new(false);
@@ -207,7 +207,7 @@ impl<'r> Shared<'r> {
             }
         }
         if self.work.settings.split.get() > 1 {
-            while let Some(split) = self.work.splits.next_to_help(self.jobs.len()) {
+            while let Some(split) = self.work.splits.next_to_help() {
                 fetcher.help(&self.jobs[split.index], &split);
             }
         }

@@ -6,21 +6,27 @@ use std::time::Duration;
 use super::split::SplitFile;
 
 /// The files of a run that several connections bring at present.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub(super) struct SplitFiles {
     open: Mutex<Open>,
     changed: Condvar,
 }
 
-#[derive(Debug, Default)]
+#[derive(Debug)]
 struct Open {
     files: Vec<Arc<SplitFile>>,
     /// Jobs whose servers do not bear it.
     unsplittable: Vec<usize>,
-    jobs_done: usize,
+    jobs_left: usize,
 }
 
 impl SplitFiles {
+    /// Those of a run with so many jobs, none of which is split yet.
+    pub(super) fn new(jobs: usize) -> Self {
+        let open = Open { files: Vec::new(), unsplittable: Vec::new(), jobs_left: jobs };
+        Self { open: Mutex::new(open), changed: Condvar::new() }
+    }
+
     pub(super) fn add(&self, split: &Arc<SplitFile>) {
         self.lock().files.push(Arc::clone(split));
         self.changed.notify_all();
@@ -47,16 +53,20 @@ impl SplitFiles {
         !self.lock().unsplittable.contains(&index)
     }
 
-    /// One job is done with, split or not.
+    /// One job is done with, split or not. Those who wait need to know of the last one alone: waking nobody
+    /// costs a system call as well.
     pub(super) fn job_is_done(&self) {
-        self.lock().jobs_done += 1;
-        self.changed.notify_all();
+        let mut open = self.lock();
+        open.jobs_left -= 1;
+        if open.jobs_left == 0 {
+            self.changed.notify_all();
+        }
     }
 
-    /// Waits for a file to help with; `None` when all `jobs` are done.
-    pub(super) fn next_to_help(&self, jobs: usize) -> Option<Arc<SplitFile>> {
+    /// Waits for a file to help with; `None` when all jobs are done.
+    pub(super) fn next_to_help(&self) -> Option<Arc<SplitFile>> {
         let mut open = self.lock();
-        while open.jobs_done < jobs {
+        while open.jobs_left > 0 {
             let missing = |split: &&Arc<SplitFile>| split.missing_bytes();
             let helpable = open.files.iter().filter(|split| split.wants_help());
             if let Some(split) = helpable.max_by_key(missing) {
