@@ -247,8 +247,8 @@ mod tests {
         let threads = Threads::new(LONG, move |()| {
             doing.fetch_add(1, Ordering::SeqCst);
         });
-        let begun = Instant::now();
         for dispatched in 0..WORK {
+            let begun = Instant::now();
             threads.dispatch(()).unwrap();
             // Now one piece of work comes upon the other, now the next meets only sleepers.
             let most_outstanding = dispatched % 8;
@@ -282,18 +282,23 @@ mod tests {
     fn work_that_gets_no_thread_is_handed_back_and_none_is_attempted_for_a_while() {
         // A stack that no address space has room for.
         let threads = Threads::with_stack(1 << 60, LONG, |_: &str| {});
+        let mut asked = Instant::now();
         let error = threads.dispatch("one").unwrap_err();
         assert_eq!(error.unstarted, "one");
         assert!(error.source.is_some(), "it was attempted");
-        let begun = Instant::now();
-        let mut attempts = 0;
-        while begun.elapsed() < RESPITE * 3 {
+        let (begun, mut attempts) = (Instant::now(), 1);
+        while attempts < 4 {
+            assert!(begun.elapsed() < LONG, "none is attempted any more");
+            let asked_again = Instant::now();
             let error = threads.dispatch("two").unwrap_err();
             assert_eq!(error.unstarted, "two");
-            attempts += usize::from(error.source.is_some());
+            if error.source.is_some() {
+                let since = asked.elapsed();
+                assert!(since >= RESPITE, "attempted {since:?} after the last failure");
+                (asked, attempts) = (asked_again, attempts + 1);
+            }
             thread::yield_now();
         }
-        assert!((1..=3).contains(&attempts), "one after each respite: {attempts}");
         assert_eq!(threads.count(), (0, 0));
         assert_eq!(threads.finish(LONG), 0);
     }
