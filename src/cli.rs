@@ -1,14 +1,16 @@
-//! What both programs share: long options with one dash, values with units, and ignored signals.
+//! What both programs share: long options with one dash, values with units, and how signals are caught.
 //!
 //! The programs take `-maxclient 12` as well as `--maxclient 12`. clap knows long options by two
 //! dashes alone, so the arguments are rewritten before it sees them; everything else is clap's.
 
 use std::ffi::OsString;
 use std::fs;
+use std::io;
 use std::num::NonZeroUsize;
 use std::time::Duration;
 
 use clap::Command;
+use nix::sys::signal::{SigSet, SigmaskHow};
 
 /// Gives every long option of `command` that was written with one dash its second one.
 ///
@@ -59,6 +61,21 @@ pub fn is_ignored(signal: i32) -> bool {
     let mask = status.lines().find_map(|line| line.strip_prefix("SigIgn:"));
     let mask = mask.and_then(|mask| u64::from_str_radix(mask.trim(), 16).ok());
     mask.is_some_and(|mask| mask >> (signal - 1) & 1 == 1)
+}
+
+/// Does `catch`, which is to catch signals, while all signals are blocked for this thread; those that came
+/// meanwhile are delivered afterwards.
+///
+/// `signal_hook` installs a handler before it notes what the handler is to do: a signal in between has
+/// neither its default action nor that one. There must be no other thread yet, which would get it.
+///
+/// # Errors
+/// The system lets no signals be blocked.
+pub fn with_signals_blocked<T>(catch: impl FnOnce() -> T) -> io::Result<T> {
+    let before = SigSet::all().thread_swap_mask(SigmaskHow::SIG_BLOCK)?;
+    let caught = catch();
+    before.thread_set_mask()?;
+    Ok(caught)
 }
 
 /// The level that `-q` and `-v` ask for; what `RUST_LOG` says is the caller's to let win.

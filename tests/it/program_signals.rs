@@ -146,6 +146,38 @@ fn a_server_is_ended_in_order_at_every_moment_of_its_start() {
     }
 }
 
+/// strace(1) has each program wait as soon as it has a handler for a signal.
+#[test]
+#[ignore = "needs strace"]
+fn a_signal_that_comes_while_it_begins_to_be_caught_is_not_lost() {
+    let directory = tempfile::tempdir().unwrap();
+    mkfifoat(CWD, directory.path().join("fifo"), Mode::RUSR | Mode::WUSR).unwrap();
+    let client = program_under("env", &[]).get_args().next().unwrap().to_owned();
+    for (program, arguments, expected) in [
+        (SERVER.as_ref(), &["-q", "-p", "0"][..], 0),
+        // It waits until somebody opens the other end.
+        (&*client, &["-i", "fifo"], 130),
+    ] {
+        for (signal, name) in [(Signal::INT, "SIGINT"), (Signal::TERM, "SIGTERM")] {
+            let mut command = Command::new("strace");
+            command.args(["-D", "-f", "-qq", "-o", "trace", "-e", "trace=rt_sigaction"]);
+            command.args(["-e", "signal=none", "-e", "inject=rt_sigaction:delay_exit=200000"]);
+            command.arg(program).args(arguments).current_dir(directory.path());
+            let started = Started::of(command);
+            let trace = directory.path().join("trace");
+            let handler = format!("rt_sigaction({name}, {{sa_handler=0x");
+            wait_until("it is about to have a handler", || {
+                fs::read_to_string(&trace).is_ok_and(|trace| trace.contains(&handler))
+            });
+            started.wait_until_it_catches(signal);
+            started.signal(signal);
+            let (status, text) = started.end();
+            assert_eq!(status, expected, "{program:?} {name}: {text}");
+            fs::remove_file(trace).unwrap();
+        }
+    }
+}
+
 #[test]
 fn a_client_that_fetches_nothing_yet_is_ended_with_the_status_of_an_interruption() {
     let directory = tempfile::tempdir().unwrap();

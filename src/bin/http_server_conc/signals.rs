@@ -12,7 +12,7 @@ use std::process;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::thread;
 
-use http_concurrent::cli::is_ignored;
+use http_concurrent::cli::{is_ignored, with_signals_blocked};
 use http_concurrent::server::{LogHandle, Stopper};
 use signal_hook::consts::{SIGHUP, SIGINT, SIGTERM, SIGUSR1};
 use signal_hook::iterator::{Handle, Signals};
@@ -55,10 +55,13 @@ impl Attendant {
     /// # Errors
     /// The system makes no thread, or no pipe to wake it.
     pub(crate) fn start() -> io::Result<Self> {
-        let mut signals = Signals::new([SIGINT, SIGTERM, SIGUSR1])?;
-        if !is_ignored(SIGHUP) {
-            signals.add_signal(SIGHUP)?;
-        }
+        let mut signals = with_signals_blocked(|| {
+            let signals = Signals::new([SIGINT, SIGTERM, SIGUSR1])?;
+            if !is_ignored(SIGHUP) {
+                signals.add_signal(SIGHUP)?;
+            }
+            io::Result::Ok(signals)
+        })??;
         let handle = signals.handle();
         let hangup = Hangup::Undecided { has_come: false };
         let state = State {
