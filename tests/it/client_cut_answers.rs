@@ -2,6 +2,7 @@
 
 use std::io::Write as _;
 use std::num::NonZeroUsize;
+use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
@@ -222,23 +223,24 @@ fn what_goes_beyond_the_range_that_it_is_said_to_be_is_not_kept() {
 
 #[test]
 fn a_split_file_that_is_begun_anew_again_and_again_comes_to_an_end() {
-    const LARGE: usize = 8 << 20;
-    type Answer = fn(&str, usize) -> Vec<u8>;
+    type Answer = fn(&str, usize, &[u8]) -> Vec<u8>;
+    let content: Arc<[u8]> = pattern(8 << 20).into();
     let cases: [(&str, Answer); 3] = [
-        ("no ranges", |_, _| answer("200 OK", &format!("ETag: {TAG}\r\n"), pattern(LARGE))),
-        ("a new ETag each time", |head, number| {
-            ranged(head, &format!("\"{number}\""), &pattern(LARGE))
+        ("no ranges", |_, _, content| answer("200 OK", &format!("ETag: {TAG}\r\n"), content)),
+        ("a new ETag each time", |head, number, content| {
+            ranged(head, &format!("\"{number}\""), content)
         }),
-        ("ranges for the helpers alone", |head, number| {
+        ("ranges for the helpers alone", |head, number, content| {
             if number % 2 == 0 {
-                answer("200 OK", &format!("ETag: {TAG}\r\n"), pattern(LARGE))
+                answer("200 OK", &format!("ETag: {TAG}\r\n"), content)
             } else {
-                ranged(head, TAG, &pattern(LARGE))
+                ranged(head, TAG, content)
             }
         }),
     ];
     for (name, answer) in cases {
-        let server = cutting(answer);
+        let content = Arc::clone(&content);
+        let server = cutting(move |head, number| answer(head, number, &content));
         let fetched = fetch_with(&splitting(4), &[server.url("/file")]);
         let error = fetched.run.outcomes[0].result.as_ref().unwrap_err();
         assert!(matches!(error, FetchError::Body(_) | FetchError::Changed), "{name}: {error:?}");
