@@ -2,13 +2,13 @@
 
 use std::fs;
 use std::sync::Mutex;
-use std::time::Duration;
 
 use http_concurrent::client::{
     Algorithm, Content, Digest, Observer, Outcome, OutputDirectory, Saving, Settings, Silent, Stop,
     download,
 };
 
+use crate::support::PATIENCE;
 use crate::support::fetching::{fetch, fetch_with, names_in, plan_all, settings};
 use crate::support::scripted::{Scripted, answer, ok};
 
@@ -53,7 +53,7 @@ fn as_many_urls_are_under_way_as_there_are_workers_and_no_more() {
         RENDEZVOUS.arrived.notify_all();
         let (waiting, result) = RENDEZVOUS
             .arrived
-            .wait_timeout_while(waiting, Duration::from_secs(10), |waiting| *waiting < 4)
+            .wait_timeout_while(waiting, PATIENCE, |waiting| *waiting < 4)
             .unwrap();
         assert!(!result.timed_out(), "{waiting} of 4 requests came at a time");
         ok("a")

@@ -8,6 +8,7 @@ use std::process::{Command, Output};
 
 use rustix::process::geteuid;
 
+use crate::support::PATIENCE;
 use crate::support::client::{program_under, stderr};
 use crate::support::scripted::{Scripted, answer};
 use crate::support::server::TestServer;
@@ -82,8 +83,9 @@ fn with_little_address_space_only_so_many_large_windows_are_decoded_at_a_time() 
     let urls: Vec<_> = (0..40).map(|number| server.url(&format!("/{number}"))).collect();
     let directory = tempfile::tempdir().unwrap();
     // Where an allocation fails in a panic, the program does not even end.
+    let patience = PATIENCE.as_secs().to_string();
     let mut command =
-        program_under("timeout", &["--signal=KILL", "60", "prlimit", "--as=150000000"]);
+        program_under("timeout", &["--signal=KILL", &patience, "prlimit", "--as=150000000"]);
     command.args(["-c", "40", "-urls"]).args(urls).current_dir(directory.path());
     let output = command.output().unwrap();
     assert_eq!(output.status.code(), Some(0), "{output:?}");

@@ -1,10 +1,9 @@
 //! The limits, over real sockets from several loopback addresses.
 
-use std::time::Duration;
-
 use http_concurrent::http::Answering;
 use http_concurrent::server::Limits;
 
+use crate::support::PATIENCE;
 use crate::support::conversation::{Conversation, Reply};
 use crate::support::server::TestServer;
 use crate::support::wait_until;
@@ -159,7 +158,7 @@ fn addresses_of_both_families_are_told_apart_and_mapped_ones_are_not() {
     let Ok(stream) = std::net::TcpStream::connect(("::1", server.address().port())) else {
         return; // A machine without IPv6.
     };
-    stream.set_read_timeout(Some(Duration::from_secs(10))).unwrap();
+    stream.set_read_timeout(Some(PATIENCE)).unwrap();
     assert_eq!(Conversation::new(stream).get("/none").status, 404);
 }
 

@@ -5,6 +5,7 @@ use std::process::{Command, Output};
 use http_concurrent::http::Answering;
 use http_concurrent::server::Limits;
 
+use crate::support::PATIENCE;
 use crate::support::conversation::Conversation;
 use crate::support::server::TestServer;
 
@@ -113,7 +114,8 @@ fn two_thousand_at_a_time_are_answered_whole() {
 fn run(server: &TestServer, words: &[&str]) -> Output {
     let url = format!("http://{}", server.address());
     let words: Vec<String> = words.iter().map(|word| word.replace("{url}", &url)).collect();
-    Command::new("timeout").arg("60").args(&words).output().expect("timeout(1) is there")
+    let patience = PATIENCE.as_secs().to_string();
+    Command::new("timeout").arg(patience).args(&words).output().expect("timeout(1) is there")
 }
 
 #[test]

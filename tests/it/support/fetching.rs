@@ -6,10 +6,11 @@ use std::path::Path;
 
 use http_concurrent::client::{
     Existing, FetchError, Job, Layout, OutputDirectory, RetryPolicy, Run, Settings, Silent, Stop,
-    Wanted, download, plan,
+    Timeouts, Wanted, download, plan,
 };
 use tempfile::TempDir;
 
+use super::PATIENCE;
 use super::parts::{part_path, without_hash};
 use super::scripted::Scripted;
 
@@ -59,9 +60,10 @@ pub(crate) fn names_in(directory: &Path) -> Vec<String> {
     names
 }
 
-/// No second tries: what a test is about is what happens at the first.
+/// No second tries: what a test is about is what happens at the first. Servers may take their time.
 pub(crate) fn settings(concurrency: usize) -> Settings {
     Settings {
+        timeouts: Timeouts { connect: PATIENCE, silence: PATIENCE, total: None },
         concurrency: NonZeroUsize::new(concurrency).unwrap(),
         retry: RetryPolicy { retries: 0, ..RetryPolicy::default() },
         ..Settings::default()

@@ -5,11 +5,13 @@ use std::net::{Ipv4Addr, Shutdown, SocketAddr};
 use std::path::Path;
 use std::thread::{self, JoinHandle};
 
-use http_concurrent::server::{Census, Counters, Limits, Monitor, Server, ServerConfig, Stopper};
+use http_concurrent::server::{
+    Census, Counters, Limits, Monitor, Server, ServerConfig, Stopper, Timeouts,
+};
 use tempfile::TempDir;
 
 use super::conversation::{Conversation, Reply};
-use super::wait_until;
+use super::{PATIENCE, wait_until};
 
 /// A running server; it is stopped when dropped.
 pub(crate) struct TestServer {
@@ -21,7 +23,8 @@ pub(crate) struct TestServer {
 }
 
 impl TestServer {
-    /// Serves an empty directory with the default settings, on a port of the system's choice.
+    /// Serves an empty directory with the default settings, on a port of the system's choice. On a busy
+    /// machine a test may need longer than the default timeouts: only those that it sets itself run out.
     pub(crate) fn start() -> Self {
         Self::with_config(|_| {})
     }
@@ -38,6 +41,11 @@ impl TestServer {
             root: root.path().to_owned(),
             ..ServerConfig::default()
         };
+        let Timeouts { head, idle, stall, drain: _ } = &mut config.timeouts;
+        for timeout in [head, idle, stall] {
+            *timeout = 2 * PATIENCE;
+        }
+        config.rates.minimum = 0;
         configure(&mut config);
         let server = Server::start(&config).unwrap();
         let port = server.address().port();
