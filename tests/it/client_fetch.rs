@@ -2,11 +2,12 @@
 
 use std::time::Duration;
 
-use http_concurrent::client::{FetchError, Phase, Settings, Timeouts};
+use http_concurrent::client::{FetchError, Phase};
 use http_concurrent::net::BodyError;
 
 use crate::support::fetching::{fetch, fetch_once, fetch_with, settings};
 use crate::support::scripted::{Scripted, answer, ok};
+use crate::support::wait_until;
 
 #[test]
 fn bodies_of_every_framing_are_saved_whole() {
@@ -138,8 +139,8 @@ fn requests_say_what_is_wanted_and_nothing_is_sent_of_the_fragment() {
 #[test]
 fn a_server_that_falls_silent_is_given_up() {
     let silence = Duration::from_millis(100);
-    let timeouts = Timeouts { silence, ..Timeouts::default() };
-    let settings = Settings { timeouts, ..settings(1) };
+    let mut settings = settings(1);
+    settings.timeouts.silence = silence;
     for (bytes, expected) in [
         ("", Phase::Answer),
         ("HTTP/1.1 200 OK\r\nContent-Le", Phase::Answer),
@@ -152,12 +153,16 @@ fn a_server_that_falls_silent_is_given_up() {
             peer.send(bytes);
             peer.wait_for_close();
         });
-        let error = fetch_with(&settings, &[server.url("/file")]).into_failure();
-        match error {
-            FetchError::TimedOut { phase, timeout } => {
-                assert_eq!((phase, timeout), (expected, silence), "{bytes:?}");
+        // On a busy machine the answer may begin when the client has given up: then it is fetched again.
+        wait_until("the answer begins in time", || {
+            match fetch_with(&settings, &[server.url("/file")]).into_failure() {
+                FetchError::TimedOut { phase, timeout } => {
+                    assert_eq!(timeout, silence, "{bytes:?}");
+                    assert!(phase == expected || phase == Phase::Answer, "{bytes:?}: {phase:?}");
+                    phase == expected
+                }
+                other => panic!("{bytes:?}: {other:?}"),
             }
-            other => panic!("{bytes:?}: {other:?}"),
-        }
+        });
     }
 }

@@ -276,16 +276,12 @@ fn content_that_does_not_come_is_a_timeout() {
         config.timeouts.head = Duration::from_millis(100);
     });
     for framed in ["Content-Length: 5\r\n\r\nHell", "Transfer-Encoding: chunked\r\n\r\n5\r\nHell"] {
-        let mut conversation = server.connect();
-        conversation.send(format!("GET /a.txt HTTP/1.1\r\nHost: a\r\n{framed}"));
-        assert_eq!(conversation.reply().status, 408, "{framed:?}");
-        conversation.expect_end();
+        let beginning = format!("GET /a.txt HTTP/1.1\r\nHost: a\r\n{framed}");
+        assert_eq!(server.answer_in_time(beginning).status, 408, "{framed:?}");
     }
     // An empty line behind a request is no request that was begun.
-    let mut conversation = server.connect();
-    conversation.send("GET /none HTTP/1.1\r\nHost: a\r\n\r\n\r\n");
-    assert_eq!(conversation.reply().status, 404);
-    conversation.expect_end();
+    let reply = server.answer_in_time("GET /none HTTP/1.1\r\nHost: a\r\n\r\n\r\n");
+    assert_eq!(reply.status, 404);
 }
 
 /// RFC 9110 §10.1.1. The head alone decides the answer here, so nobody is told to go on.

@@ -113,6 +113,21 @@ impl TestServer {
         replies.remove(0)
     }
 
+    /// The only answer to these bytes on a connection that the server ends by its own timeout. On a busy
+    /// machine even their beginning may come when the time for a head is over, and the server says
+    /// nothing: then they are sent again.
+    pub(crate) fn answer_in_time(&self, bytes: impl AsRef<[u8]>) -> Reply {
+        let mut replies = Vec::new();
+        wait_until("the bytes come in time", || {
+            let mut conversation = self.connect();
+            let _ = conversation.try_send(&bytes);
+            replies = conversation.replies();
+            !replies.is_empty()
+        });
+        assert_eq!(replies.len(), 1);
+        replies.remove(0)
+    }
+
     /// What the server has counted since its start.
     pub(crate) fn counters(&self) -> Counters {
         self.monitor.snapshot().counters
