@@ -8,6 +8,8 @@ use std::time::Duration;
 use httparse::Status;
 use socket2::{Domain, Socket, Type};
 
+use super::server::HOST;
+
 /// Longer than anything takes that works.
 const PATIENCE: Duration = Duration::from_secs(60);
 
@@ -55,7 +57,7 @@ impl Connection {
 
     /// Sends a request without content; `fields` are whole lines.
     pub(crate) fn ask(&mut self, method: &str, target: &str, fields: &str) -> io::Result<()> {
-        self.send(format!("{method} {target} HTTP/1.1\r\nHost: soak\r\n{fields}\r\n").as_bytes())
+        self.send(format!("{method} {target} HTTP/1.1\r\nHost: {HOST}\r\n{fields}\r\n").as_bytes())
     }
 
     pub(crate) fn get(&mut self, target: &str) -> io::Result<()> {

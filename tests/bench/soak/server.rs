@@ -21,6 +21,8 @@ pub(crate) const LARGE_BYTES: usize = 4 * 1024 * 1024;
 const HUGE_BYTES: u64 = 64 * 1024 * 1024;
 /// Entries of the directory `many`.
 pub(crate) const ENTRIES: usize = 3_000;
+/// What the clients call the server.
+pub(crate) const HOST: &str = "soak";
 pub(crate) const STATUS_PATH: &str = "/server-status";
 pub(crate) const PER_CLIENT: usize = 8;
 pub(crate) const TOTAL: usize = 64;
@@ -61,6 +63,7 @@ impl Server {
             .args(["-p", "0", "--bind", "127.0.0.1", "--log-format", "json"])
             .args(["-maxclient", &PER_CLIENT.to_string(), "-maxtotal", &TOTAL.to_string()])
             .args(["--status-path", STATUS_PATH, "--status-allow", "127.0.0.0/8"])
+            .args(["--status-host", HOST])
             .arg("--access-log")
             .arg(&log_path)
             .arg("--root")
