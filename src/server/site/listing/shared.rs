@@ -6,10 +6,11 @@
 //! its entries. Nothing is kept of a directory that is being sent to nobody.
 
 use std::collections::HashMap;
+use std::collections::hash_map::Entry;
 use std::fs::Metadata;
 use std::io;
 use std::os::unix::fs::MetadataExt as _;
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant, SystemTime};
 
 use rustix::io::Errno;
@@ -33,9 +34,12 @@ const TICKS: Duration = Duration::from_millis(50);
 /// The directories that are being sent, and who reads them.
 #[derive(Debug, Default)]
 pub(in crate::server::site) struct SharedReadings {
-    directories: Mutex<HashMap<Identity, Weak<SharedDirectory>>>,
+    directories: Arc<Directories>,
     failures: ToldFailures,
 }
+
+/// With the number of their shares, which is not zero.
+type Directories = Mutex<HashMap<Identity, (usize, Arc<SharedDirectory>)>>;
 
 /// Which directory it is, whatever its name.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -72,7 +76,27 @@ struct Changed {
 #[derive(Debug)]
 pub(in crate::server::site) struct Reading {
     pub(super) entries: Arc<Entries>,
-    _directory: Arc<SharedDirectory>,
+    _share: Share,
+}
+
+/// A share in a directory, which is forgotten with the last one.
+#[derive(Debug)]
+struct Share {
+    directories: Arc<Directories>,
+    identity: Identity,
+    directory: Arc<SharedDirectory>,
+}
+
+impl Drop for Share {
+    fn drop(&mut self) {
+        let mut directories = lock(&self.directories);
+        if let Entry::Occupied(mut entry) = directories.entry(self.identity) {
+            entry.get_mut().0 -= 1;
+            if entry.get().0 == 0 {
+                entry.remove();
+            }
+        }
+    }
 }
 
 impl SharedReadings {
@@ -86,8 +110,8 @@ impl SharedReadings {
     ) -> io::Result<Reading> {
         let asked = Instant::now();
         let identity = Identity::of(&reader.directory.metadata()?);
-        let directory = self.directory(identity);
-        let mut latest = lock(&directory.latest);
+        let share = self.share(identity);
+        let mut latest = lock(&share.directory.latest);
         let changed = Changed::of(&reader.directory.metadata()?);
         let outcome = match latest.as_ref() {
             Some(latest) if latest.is_current(asked, changed) => latest.outcome.clone(),
@@ -105,20 +129,23 @@ impl SharedReadings {
             }
         };
         drop(latest);
-        Ok(Reading { entries: outcome?, _directory: directory })
+        Ok(Reading { entries: outcome?, _share: share })
     }
 
-    /// The directory that the others have who are being sent it. Nothing is read meanwhile: a directory
-    /// that does not answer holds up nobody who asks for another.
-    fn directory(&self, identity: Identity) -> Arc<SharedDirectory> {
+    /// How many directories are being sent.
+    #[cfg(test)]
+    pub(super) fn kept(&self) -> usize {
+        lock(&self.directories).len()
+    }
+
+    /// A share in the directory that the others have who are being sent it. Nothing is read meanwhile: a
+    /// directory that does not answer holds up nobody who asks for another.
+    fn share(&self, identity: Identity) -> Share {
         let mut directories = lock(&self.directories);
-        if let Some(directory) = directories.get(&identity).and_then(Weak::upgrade) {
-            return directory;
-        }
-        directories.retain(|_, directory| directory.strong_count() > 0);
-        let directory = Arc::default();
-        directories.insert(identity, Arc::downgrade(&directory));
-        directory
+        let (shares, directory) = directories.entry(identity).or_default();
+        *shares += 1;
+        let directory = Arc::clone(directory);
+        Share { directories: Arc::clone(&self.directories), identity, directory }
     }
 }
 

@@ -85,6 +85,23 @@ fn open(tree: &TempDir) -> Site {
 }
 
 #[test]
+fn nothing_is_kept_of_a_directory_that_is_sent_to_nobody() {
+    let root = TempDir::new().unwrap();
+    create_dir(root.path().join("other")).unwrap();
+    let site = Site::open(root.path(), SiteSettings::default()).unwrap();
+    let kept = || site.readings.kept();
+    let (first, second) = (list(&site, "/"), list(&site, "/"));
+    let other = list(&site, "/other/");
+    assert_eq!(kept(), 2);
+    drop(first);
+    assert_eq!(kept(), 2, "another one shares it");
+    drop(second);
+    assert_eq!(kept(), 1);
+    drop(other);
+    assert_eq!(kept(), 0);
+}
+
+#[test]
 fn every_name_is_listed_linked_and_served() {
     let tree = tree();
     for name in AWKWARD {
