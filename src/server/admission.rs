@@ -92,6 +92,10 @@ struct Counts {
     mean_hold: f64,
 }
 
+/// Clients for which maps have room from the start: one that grows under load lies in the heap of a thread
+/// that ends with it.
+pub(super) const ROOM: usize = 1024;
+
 /// The weight of the newest connection in the mean holding time.
 const HOLD_WEIGHT: f64 = 0.1;
 
@@ -126,7 +130,9 @@ pub struct Standing {
 impl Admission {
     #[must_use]
     pub fn new(limits: Limits) -> Arc<Self> {
-        Arc::new(Self { limits, counts: Mutex::default() })
+        let clients = HashMap::with_capacity(limits.total.min(ROOM));
+        let counts = Counts { clients, ..Counts::default() };
+        Arc::new(Self { limits, counts: Mutex::new(counts) })
     }
 
     #[must_use]

@@ -13,10 +13,11 @@
 //!                served and ended ──────▲
 //! ```
 //!
-//! One thread does this for all such sockets, outside the clients' slots. Their number is bounded: for
-//! one too many the oldest that waits is answered at once, and the oldest that lingers is closed. The
-//! accept loop does that itself, so that sockets cannot come faster than they go; and the thread takes
-//! out one socket at a time to read from it, so that the bound holds for all others meanwhile.
+//! One thread does this for all such sockets, outside the clients' slots; it ends when there has been none
+//! for a while. Their number is bounded: for one too many the oldest that waits is answered at once, and
+//! the oldest that lingers is closed. The accept loop does that itself, so that sockets cannot come faster
+//! than they go; and the thread takes out one socket at a time to read from it, so that the bound holds for
+//! all others meanwhile.
 
 use std::collections::BTreeMap;
 use std::io::{self, PipeReader, PipeWriter, Read as _, Write as _};
@@ -30,6 +31,7 @@ use rustix::event::{PollFd, PollFlags, Timespec, poll};
 
 use super::closing::{GLANCE_BYTES, Head, Lingerer, Received, Waiting, discard};
 use super::rejection::FinalAnswer;
+use super::threads::{PARK, Threads};
 
 /// The pause between two rounds, so that a flood is attended to in batches.
 const PAUSE: Duration = Duration::from_millis(1);
@@ -37,12 +39,17 @@ const PAUSE: Duration = Duration::from_millis(1);
 /// So much longer for each socket, as each round looks at all of them.
 const PAUSE_EACH: Duration = Duration::from_micros(1);
 
+const STACK_BYTES: usize = 64 * 1024;
+
+/// How long the end of the server waits for the thread, which itself waits for nobody.
+const LAST_ROUND: Duration = Duration::from_secs(10);
+
 /// The sockets that wait or linger, and the thread that attends to them.
 #[derive(Debug)]
 pub(super) struct Lingering {
     shared: Arc<Shared>,
-    /// `None` once it has ended.
-    thread: Mutex<Option<thread::JoinHandle<()>>>,
+    /// One at most.
+    thread: Threads<()>,
 }
 
 #[derive(Debug)]
@@ -52,6 +59,7 @@ struct Shared {
     state: Mutex<State>,
     /// A byte in it ends the thread's wait.
     wake: PipeWriter,
+    woken: PipeReader,
 }
 
 /// Sockets by the order in which they came.
@@ -62,27 +70,35 @@ struct State {
     /// The thread has taken another out to attend to it.
     is_one_taken: bool,
     next: u64,
+    stage: Stage,
     /// There is a byte in the pipe, or about to be.
     is_woken: bool,
-    stopping: bool,
+}
+
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+enum Stage {
+    /// There is no socket, and the thread has nothing to do.
+    #[default]
+    Resting,
+    /// The thread is at work.
+    Attended,
+    /// All are closed at once, also those that come later.
+    Ending,
 }
 
 impl Lingering {
-    /// Starts the thread, which uses at most `descriptors` for sockets. Half of them are for sockets
-    /// that were closed while the thread was waiting for their input.
+    /// Uses at most `descriptors` for sockets. Half of them are for sockets that were closed while the
+    /// thread was waiting for their input.
     ///
     /// # Errors
-    /// The system makes no pipe or no thread.
-    pub(super) fn start(descriptors: usize) -> io::Result<Self> {
+    /// The system makes no pipe.
+    pub(super) fn new(descriptors: usize) -> io::Result<Self> {
         let (woken, wake) = io::pipe()?;
         let capacity = (descriptors / 2).max(1);
-        let shared = Arc::new(Shared { capacity, state: Mutex::default(), wake });
+        let shared = Arc::new(Shared { capacity, state: Mutex::default(), wake, woken });
         let attending = Arc::clone(&shared);
-        let thread = thread::Builder::new()
-            .name("lingering".to_owned())
-            .stack_size(64 * 1024)
-            .spawn(move || attending.attend(woken))?;
-        Ok(Self { shared, thread: Mutex::new(Some(thread)) })
+        let thread = Threads::new("lingering", STACK_BYTES, PARK, move |()| attending.attend());
+        Ok(Self { shared, thread })
     }
 
     /// Answers the connection's request once its head is there, of which some may have been received,
@@ -98,7 +114,7 @@ impl Lingering {
             return self.send_and_linger(&waiting);
         }
         let mut state = self.shared.lock();
-        if state.stopping {
+        if state.stage == Stage::Ending {
             drop(state);
             waiting.send_and_close();
             return;
@@ -108,7 +124,7 @@ impl Lingering {
         let is_full = state.waiting.len() > self.shared.waiting_capacity();
         let oldest = if is_full { state.waiting.pop_first() } else { None };
         let surplus = state.take_surplus(self.shared.capacity);
-        self.shared.wake(state);
+        self.call_thread(state);
         surplus.iter().for_each(Lingerer::discard_before_close);
         if let Some((_, mut oldest)) = oldest
             // Its request may have come since the thread last looked.
@@ -136,7 +152,7 @@ impl Lingering {
     /// Takes a connection whose sending half is closed.
     fn linger(&self, stream: Arc<TcpStream>) {
         let mut state = self.shared.lock();
-        if state.stopping {
+        if state.stage == Stage::Ending {
             drop(state);
             discard(&stream);
             return;
@@ -144,8 +160,21 @@ impl Lingering {
         let key = state.next_key();
         state.lingering.insert(key, Lingerer::new(stream, Instant::now()));
         let surplus = state.take_surplus(self.shared.capacity);
-        self.shared.wake(state);
+        self.call_thread(state);
         surplus.iter().for_each(Lingerer::discard_before_close);
+    }
+
+    /// Releases the lock and has the thread attend to what was added.
+    fn call_thread(&self, mut state: MutexGuard<'_, State>) {
+        if state.stage == Stage::Attended {
+            return self.shared.wake(state);
+        }
+        state.stage = Stage::Attended;
+        drop(state);
+        if self.thread.dispatch(()).is_err() {
+            // There is no thread to be had: all are answered and closed at once.
+            self.shared.end_all();
+        }
     }
 
     /// Answers those that wait and closes all, at once, and returns when that is done: the end of the
@@ -153,12 +182,10 @@ impl Lingering {
     /// peers that have sent more.
     pub(super) fn end(&self) {
         let mut state = self.shared.lock();
-        state.stopping = true;
+        state.stage = Stage::Ending;
         self.shared.wake(state);
-        let thread = self.thread.lock().unwrap_or_else(PoisonError::into_inner).take();
-        if let Some(thread) = thread {
-            // It has not panicked: nothing in it may; and if it has, there is nothing left to close.
-            let _ = thread.join();
+        if self.thread.finish(LAST_ROUND) > 0 {
+            log::debug!("the last connections are closed by the end of the process");
         }
     }
 
@@ -183,6 +210,15 @@ impl State {
     fn next_key(&mut self) -> u64 {
         self.next += 1;
         self.next
+    }
+
+    /// There is no socket any more. A map that was emptied keeps a piece of the heap of a thread that may
+    /// have ended: neither is left.
+    fn rest(&mut self) {
+        if self.stage == Stage::Attended {
+            self.stage = Stage::Resting;
+        }
+        (self.waiting, self.lingering) = (BTreeMap::new(), BTreeMap::new());
     }
 
     /// Takes out the oldest that linger, as many as there are sockets beyond the capacity.
@@ -248,17 +284,21 @@ impl Shared {
         self.capacity / 4 * 3
     }
 
-    /// The work of the thread: rounds over all sockets, until it is to stop.
-    fn attend(&self, mut woken: PipeReader) {
+    /// The work of the thread: rounds over all sockets, until there is none or it is to stop.
+    fn attend(&self) {
         let mut scratch = vec![0; 64 * 1024];
         loop {
-            let state = self.lock();
-            if state.stopping {
+            let mut state = self.lock();
+            if state.stage == Stage::Ending {
                 break;
+            }
+            if state.count() == 0 {
+                state.rest();
+                return;
             }
             let (sockets, deadline) = state.sockets();
             drop(state);
-            let ready = wait_for_input(&mut woken, &sockets, deadline);
+            let ready = wait_for_input(&self.woken, &sockets, deadline);
             let count = u32::try_from(sockets.len()).unwrap_or(u32::MAX);
             // The last reference to a socket that was closed meanwhile.
             drop(sockets);
@@ -268,9 +308,15 @@ impl Shared {
             self.attend_to(&ready.sockets, &mut scratch);
             thread::sleep(PAUSE + PAUSE_EACH * count);
         }
+        self.end_all();
+    }
+
+    /// Answers those that wait and closes all.
+    fn end_all(&self) {
         let mut state = self.lock();
         let waiting = std::mem::take(&mut state.waiting);
         let lingering = std::mem::take(&mut state.lingering);
+        state.rest();
         drop(state);
         waiting.into_values().for_each(Waiting::send_and_close);
         for lingerer in lingering.into_values() {
@@ -325,7 +371,7 @@ struct Ready {
 
 /// Waits until one of the sockets has input, the thread is woken or the time has come.
 fn wait_for_input(
-    woken: &mut PipeReader,
+    mut woken: &PipeReader,
     sockets: &[(u64, Arc<TcpStream>)],
     deadline: Option<Instant>,
 ) -> Ready {

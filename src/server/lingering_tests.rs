@@ -53,7 +53,7 @@ fn wait_for(condition: impl Fn() -> bool) {
 
 #[test]
 fn an_answer_outlives_a_request_that_nobody_read() {
-    let lingering = Lingering::start(8).unwrap();
+    let lingering = Lingering::new(8).unwrap();
     let (mut peer, mut stream) = connection();
     peer.write_all(&vec![b'x'; 100_000]).unwrap();
     stream.write_all(b"answer").unwrap();
@@ -68,8 +68,37 @@ fn an_answer_outlives_a_request_that_nobody_read() {
 }
 
 #[test]
+fn the_thread_ends_when_there_is_nothing_left_and_comes_back() {
+    let mut lingering = Lingering::new(8).unwrap();
+    let attending = Arc::clone(&lingering.shared);
+    lingering.thread =
+        Threads::new("lingering", STACK_BYTES, Duration::ZERO, move |()| attending.attend());
+    for _ in 0..3 {
+        let (peer, mut stream) = connection();
+        stream.write_all(b"answer").unwrap();
+        lingering.close(stream);
+        assert_eq!(lingering.thread.count().0, 1);
+        assert_eq!(read_all(&peer), "answer");
+        drop(peer);
+        wait_for(|| lingering.thread.count().0 == 0);
+        let state = lingering.shared.lock();
+        assert_eq!((state.count(), state.stage), (0, Stage::Resting));
+    }
+}
+
+#[test]
+fn without_a_thread_all_are_answered_and_closed_at_once() {
+    let mut lingering = Lingering::new(8).unwrap();
+    lingering.thread = Threads::new("lingering", 1 << 60, PARK, |()| {});
+    let (peer, stream) = connection();
+    lingering.answer(stream, Received::default(), rejection());
+    assert_whole(&read_all(&peer), CONTENT);
+    assert_eq!(lingering.count(), 0);
+}
+
+#[test]
 fn at_the_end_answers_that_are_on_their_way_arrive() {
-    let lingering = Lingering::start(8).unwrap();
+    let lingering = Lingering::new(8).unwrap();
     // Has the thread pause before it looks at the next.
     let (_other, stream) = connection();
     lingering.close(stream);
@@ -93,7 +122,7 @@ fn at_the_end_answers_that_are_on_their_way_arrive() {
 
 #[test]
 fn a_peer_that_never_closes_is_given_up() {
-    let lingering = Lingering::start(8).unwrap();
+    let lingering = Lingering::new(8).unwrap();
     let (_peer, stream) = connection();
     lingering.close(stream);
     wait_for(|| lingering.count() == 0);
@@ -101,7 +130,7 @@ fn a_peer_that_never_closes_is_given_up() {
 
 #[test]
 fn beyond_its_capacity_the_oldest_is_closed() {
-    let lingering = Lingering::start(4).unwrap();
+    let lingering = Lingering::new(4).unwrap();
     let peers: Vec<TcpStream> = (0..5)
         .map(|_| {
             let (peer, mut stream) = connection();
@@ -120,7 +149,7 @@ fn beyond_its_capacity_the_oldest_is_closed() {
 
 #[test]
 fn a_rejection_answers_the_request_that_is_there() {
-    let lingering = Lingering::start(8).unwrap();
+    let lingering = Lingering::new(8).unwrap();
     let behind = [GET, &vec![b'x'; 300_000][..]].concat();
     for (request, content) in [(GET, CONTENT), (HEAD, ""), (&behind, CONTENT)] {
         let (mut peer, stream) = connection();
@@ -132,7 +161,7 @@ fn a_rejection_answers_the_request_that_is_there() {
 
 #[test]
 fn a_rejection_waits_for_a_request_that_comes_in_pieces() {
-    let lingering = Lingering::start(8).unwrap();
+    let lingering = Lingering::new(8).unwrap();
     for (received, one, other, content) in [
         (&b""[..], &HEAD[..3], &HEAD[3..], ""),
         (&HEAD[..4], &HEAD[4..20], &HEAD[20..], ""),
@@ -150,7 +179,7 @@ fn a_rejection_waits_for_a_request_that_comes_in_pieces() {
 
 #[test]
 fn a_rejection_is_sent_without_a_request_when_its_time_is_over_or_none_can_come() {
-    let lingering = Lingering::start(8).unwrap();
+    let lingering = Lingering::new(8).unwrap();
     let (silent, stream) = connection();
     let begun = Instant::now();
     lingering.answer(stream, Received::default(), rejection());
@@ -169,7 +198,7 @@ fn a_rejection_is_sent_without_a_request_when_its_time_is_over_or_none_can_come(
 #[test]
 fn of_too_many_that_wait_the_oldest_are_answered_at_once() {
     const PEERS: usize = 500;
-    let lingering = Lingering::start(16).unwrap();
+    let lingering = Lingering::new(16).unwrap();
     let begun = Instant::now();
     let peers: Vec<_> = (0..PEERS)
         .map(|_| {
@@ -189,7 +218,7 @@ fn of_too_many_that_wait_the_oldest_are_answered_at_once() {
 #[test]
 fn the_request_of_one_too_many_is_looked_for_before_it_is_answered() {
     // No connection may wait here.
-    let lingering = Lingering::start(2).unwrap();
+    let lingering = Lingering::new(2).unwrap();
     for (request, content) in [(GET, CONTENT), (HEAD, ""), (&HEAD[..9], ""), (b"", CONTENT)] {
         for _ in 0..20 {
             let (mut peer, stream) = connection();
@@ -202,7 +231,7 @@ fn the_request_of_one_too_many_is_looked_for_before_it_is_answered() {
 
 #[test]
 fn peers_whose_heads_never_end_are_bounded_like_the_silent_ones() {
-    let lingering = Lingering::start(16).unwrap();
+    let lingering = Lingering::new(16).unwrap();
     let piece = vec![b'x'; 64 * 1024];
     let mut peers = Vec::new();
     for _ in 0..500 {
@@ -220,7 +249,7 @@ fn peers_whose_heads_never_end_are_bounded_like_the_silent_ones() {
 
 #[test]
 fn those_that_were_answered_count_against_the_capacity_like_the_others() {
-    let lingering = Lingering::start(8).unwrap();
+    let lingering = Lingering::new(8).unwrap();
     let peers: Vec<_> = (0..50)
         .map(|_| {
             let (mut peer, stream) = connection();
@@ -236,7 +265,7 @@ fn those_that_were_answered_count_against_the_capacity_like_the_others() {
 
 #[test]
 fn at_the_end_those_that_wait_are_answered() {
-    let lingering = Lingering::start(8).unwrap();
+    let lingering = Lingering::new(8).unwrap();
     let (waits, stream) = connection();
     lingering.answer(stream, Received::default(), rejection());
     lingering.end();
@@ -251,7 +280,7 @@ fn at_the_end_those_that_wait_are_answered() {
 #[test]
 fn what_a_peer_goes_on_sending_is_discarded_for_as_long_as_it_comes() {
     const BYTES: usize = 50_000_000;
-    let lingering = Lingering::start(8).unwrap();
+    let lingering = Lingering::new(8).unwrap();
     let (mut peer, stream) = connection();
     peer.write_all(GET).unwrap();
     lingering.answer(stream, Received::default(), rejection());

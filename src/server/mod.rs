@@ -19,6 +19,7 @@ mod identity;
 mod lingering;
 mod listener;
 mod log_sink;
+mod mapped;
 mod observation;
 mod outgoing;
 mod pace;
@@ -64,7 +65,10 @@ use lingering::Lingering;
 use listener::Warnings;
 use service::{Arrival, Service};
 use site::Site;
-use threads::{SpawnError, Threads};
+use threads::{PARK, SpawnError, Threads};
+
+/// Address space for the stack of a connection's thread.
+const STACK_BYTES: usize = 256 * 1024;
 
 /// How often what is told once a period is looked at.
 const HOUSEKEEPING: Duration = Duration::from_secs(1);
@@ -144,11 +148,13 @@ impl Server {
             address: SocketAddr::new(config.address.unwrap_or([0; 16].into()), config.port),
             source,
         })?;
-        let lingering = Arc::new(Lingering::start(config.lingering).map_err(StartError::Thread)?);
+        let lingering = Arc::new(Lingering::new(config.lingering).map_err(StartError::Thread)?);
         let admission = Admission::new(config.limits);
         let service = Arc::new(Service::new(answerer, admission, lingering, config));
         let serving = Arc::clone(&service);
-        let threads = Arc::new(Threads::new(threads::PARK, move |arrival| serving.serve(arrival)));
+        let threads = Arc::new(Threads::new("connection", STACK_BYTES, PARK, move |arrival| {
+            serving.serve(arrival);
+        }));
         service.know_threads(&threads);
         Ok(Self { listener, address, service, threads, stopper: Stopper::new(address) })
     }

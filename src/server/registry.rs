@@ -10,7 +10,7 @@ use std::sync::atomic::{AtomicU8, AtomicU64, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
-use super::admission::Permit;
+use super::admission::{Limits, Permit, ROOM};
 use super::identity::Client;
 use crate::printable::Escaped;
 
@@ -194,6 +194,11 @@ pub(super) struct Registration {
 }
 
 impl Registry {
+    pub(super) fn new(limits: Limits) -> Self {
+        let clients = HashMap::with_capacity(limits.total.min(ROOM));
+        Self { clients: Mutex::new(clients), ..Self::default() }
+    }
+
     /// Enters a connection that holds `permit` for `client`.
     pub(super) fn enter(
         self: &Arc<Self>,

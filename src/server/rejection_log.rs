@@ -30,7 +30,8 @@ pub(super) struct RejectionLog {
 #[derive(Debug)]
 struct Counts {
     began: Instant,
-    /// `None` is for those without a client, and for clients beyond [`MAX_CLIENTS`].
+    /// `None` is for those without a client, and for clients beyond [`MAX_CLIENTS`]. It has room for all of
+    /// them from the start: grown in an attack, it would lie in the heap of a thread that ends with it.
     clients: HashMap<Option<IpAddr>, u64>,
 }
 
@@ -40,7 +41,8 @@ impl RejectionLog {
         enforcement: Enforcement,
         identification: Identification,
     ) -> Self {
-        let counts = Counts { began: Instant::now(), clients: HashMap::new() };
+        let clients = HashMap::with_capacity(MAX_CLIENTS + 1);
+        let counts = Counts { began: Instant::now(), clients };
         let verb = match enforcement {
             Enforcement::Enforced => "rejected",
             Enforcement::DryRun => "would be rejected",
@@ -87,10 +89,10 @@ impl RejectionLog {
     pub(super) fn tell(&self, registry: &Registry) {
         let mut counts = self.lock();
         let elapsed = counts.began.elapsed().as_secs_f64();
-        let told = std::mem::take(&mut counts.clients);
+        let told: Vec<_> = counts.clients.drain().filter(|(_, count)| *count > 1).collect();
         counts.began = Instant::now();
         drop(counts);
-        for (client, count) in told.into_iter().filter(|(_, count)| *count > 1) {
+        for (client, count) in told {
             let activity = registry.activity(client);
             let held = activity.active + activity.idle;
             log::warn!(

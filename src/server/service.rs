@@ -74,13 +74,13 @@ impl Service {
         let advertised = policy(Scope::Client, admission.limits().per_client);
         Self {
             answerer,
-            admission,
             identification: config.identification.clone(),
             policy: config.policy,
             timeouts: config.timeouts,
             rates: config.rates,
             access_log: config.access_log.clone(),
-            registry: Arc::default(),
+            registry: Arc::new(Registry::new(admission.limits())),
+            admission,
             rejections: RejectionLog::new(
                 REJECTION_PERIOD,
                 config.policy.enforcement,

@@ -22,18 +22,17 @@ pub(super) const PARK: Duration = Duration::from_secs(5);
 /// and each attempt costs it more of that.
 const RESPITE: Duration = Duration::from_millis(100);
 
-/// Address space for each thread's stack; only the pages that are touched take memory.
-const STACK_BYTES: usize = 256 * 1024;
-
 /// Threads that each do one piece of work of type `T` at a time.
 pub(super) struct Threads<T> {
     shared: Arc<Shared<T>>,
 }
 
 struct Shared<T> {
-    work: Box<dyn Fn(T) + Send + Sync>,
-    park: Duration,
+    name: &'static str,
+    /// Address space for each thread's stack; only the pages that are touched take memory.
     stack_bytes: usize,
+    park: Duration,
+    work: Box<dyn Fn(T) + Send + Sync>,
     state: Mutex<State<T>>,
     arrived: Condvar,
     ended: Condvar,
@@ -70,12 +69,10 @@ pub(super) struct SpawnError<T> {
 }
 
 impl<T: Send + 'static> Threads<T> {
-    /// No threads yet; each will call `work`, and wait for `park` between two calls.
-    pub(super) fn new(park: Duration, work: impl Fn(T) + Send + Sync + 'static) -> Self {
-        Self::with_stack(STACK_BYTES, park, work)
-    }
-
-    fn with_stack(
+    /// No threads yet; each will have this name and a stack so large, call `work`, and wait for `park`
+    /// between two calls.
+    pub(super) fn new(
+        name: &'static str,
         stack_bytes: usize,
         park: Duration,
         work: impl Fn(T) + Send + Sync + 'static,
@@ -90,9 +87,10 @@ impl<T: Send + 'static> Threads<T> {
         };
         Self {
             shared: Arc::new(Shared {
-                work: Box::new(work),
-                park,
+                name,
                 stack_bytes,
+                park,
+                work: Box::new(work),
                 state: Mutex::new(state),
                 arrived: Condvar::new(),
                 ended: Condvar::new(),
@@ -123,7 +121,7 @@ impl<T: Send + 'static> Threads<T> {
         drop(state);
         let shared = Arc::clone(&self.shared);
         let spawned = thread::Builder::new()
-            .name("connection".to_owned())
+            .name(self.shared.name.to_owned())
             .stack_size(self.shared.stack_bytes)
             .spawn(move || shared.run());
         let Err(source) = spawned else { return Ok(()) };
@@ -161,7 +159,7 @@ impl<T> Shared<T> {
         while let Some(work) = self.next() {
             // The panic hook has printed the message; what the work held is dropped by the unwinding.
             if catch_unwind(AssertUnwindSafe(|| (self.work)(work))).is_err() {
-                log::error!("a connection's thread panicked; its connection is closed");
+                log::error!("a {} thread panicked; its connection is closed", self.name);
             }
         }
         let mut state = self.lock();
@@ -204,12 +202,15 @@ mod tests {
 
     use super::*;
 
+    const STACK_BYTES: usize = 256 * 1024;
     const LONG: Duration = Duration::from_secs(60);
 
     #[test]
     fn a_finished_thread_does_the_next_work() {
         let (sender, receiver) = mpsc::channel();
-        let threads = Threads::new(LONG, move |()| sender.send(thread::current().id()).unwrap());
+        let threads = Threads::new("test", STACK_BYTES, LONG, move |()| {
+            sender.send(thread::current().id()).unwrap();
+        });
         let mut seen: HashSet<ThreadId> = HashSet::new();
         for _ in 0..5 {
             threads.dispatch(()).unwrap();
@@ -226,7 +227,7 @@ mod tests {
     fn work_never_waits_for_other_work_to_finish() {
         let (sender, receiver) = mpsc::channel();
         let barrier = Arc::new(std::sync::Barrier::new(4));
-        let threads = Threads::new(LONG, move |()| {
+        let threads = Threads::new("test", STACK_BYTES, LONG, move |()| {
             barrier.wait();
             sender.send(()).unwrap();
         });
@@ -244,7 +245,7 @@ mod tests {
         const WORK: usize = 20_000;
         let done = Arc::new(AtomicUsize::new(0));
         let doing = Arc::clone(&done);
-        let threads = Threads::new(LONG, move |()| {
+        let threads = Threads::new("test", STACK_BYTES, LONG, move |()| {
             doing.fetch_add(1, Ordering::SeqCst);
         });
         for dispatched in 0..WORK {
@@ -264,9 +265,14 @@ mod tests {
     #[test]
     fn a_thread_outlives_a_panic_and_drops_what_its_work_held() {
         let (sender, receiver) = mpsc::channel::<&str>();
-        let threads = Threads::new(LONG, |(_held, message): (mpsc::Sender<&str>, &str)| {
-            assert!(message != "panic", "a panic on purpose, within a piece of work");
-        });
+        let threads = Threads::new(
+            "test",
+            STACK_BYTES,
+            LONG,
+            |(_held, message): (mpsc::Sender<&str>, &str)| {
+                assert!(message != "panic", "a panic on purpose, within a piece of work");
+            },
+        );
         threads.dispatch((sender, "panic")).unwrap();
         assert_eq!(
             receiver.recv_timeout(LONG),
@@ -281,7 +287,7 @@ mod tests {
     #[test]
     fn work_that_gets_no_thread_is_handed_back_and_none_is_attempted_for_a_while() {
         // A stack that no address space has room for.
-        let threads = Threads::with_stack(1 << 60, LONG, |_: &str| {});
+        let threads = Threads::new("test", 1 << 60, LONG, |_: &str| {});
         let mut asked = Instant::now();
         let error = threads.dispatch("one").unwrap_err();
         assert_eq!(error.unstarted, "one");
@@ -305,7 +311,7 @@ mod tests {
 
     #[test]
     fn a_thread_without_work_ends_after_its_time() {
-        let threads = Threads::new(Duration::from_millis(1), |()| {});
+        let threads = Threads::new("test", STACK_BYTES, Duration::from_millis(1), |()| {});
         threads.dispatch(()).unwrap();
         let begun = Instant::now();
         while threads.count().0 > 0 {

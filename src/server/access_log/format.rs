@@ -65,7 +65,7 @@ impl LogFormat {
 fn write_common(exchange: &Exchange<'_>, now: SystemTime, line: &mut Vec<u8>) {
     let Exchange { client, head, status, content_bytes, .. } = exchange;
     with_second(now, |second, _| {
-        append(line, format_args!("{client} - - [{}] ", second.common));
+        append(line, format_args!("{client} - - [{}] ", second.common()));
     });
     match exchange.unreadable() {
         None => {
@@ -104,7 +104,7 @@ fn write_json(exchange: &Exchange<'_>, now: SystemTime, line: &mut Vec<u8>) {
     let is_readable = unreadable.is_none();
     let text = |bytes| String::from_utf8_lossy(bytes);
     let field = |name| head.fields().first(name).map(text);
-    let time = with_second(now, |second, millis| format!("{}.{millis:03}Z", second.rfc3339));
+    let time = with_second(now, |second, millis| format!("{}.{millis:03}Z", second.rfc3339()));
     let object = JsonLine {
         time: &time,
         client: exchange.client,

@@ -1,27 +1,47 @@
 //! The time in the lines of the access log, in UTC, formatted once a second.
 
 use std::cell::RefCell;
+use std::fmt::Display;
+use std::io::Write as _;
 use std::time::{SystemTime, UNIX_EPOCH};
 
 use jiff::Timestamp;
 
 /// A second, as the formats write it.
+#[derive(Clone, Copy)]
 pub(super) struct Second {
-    /// `10/Oct/2000:13:55:36 +0000`.
-    pub(super) common: String,
-    /// `2000-10-10T13:55:36`: RFC 3339 without the fraction and the offset.
-    pub(super) rfc3339: String,
+    common: [u8; 26],
+    rfc3339: [u8; 19],
 }
 
 impl Second {
     fn format(second: u64) -> Self {
-        let second = i64::try_from(second).unwrap_or(i64::MAX);
-        let time = Timestamp::from_second(second).unwrap_or(Timestamp::MAX);
+        // Both forms have room for years of four digits.
+        let last = Timestamp::MAX.as_second();
+        let second = i64::try_from(second).unwrap_or(last).min(last);
+        let time = Timestamp::from_second(second).expect("it is not before the first one");
         Self {
-            common: time.strftime("%d/%b/%Y:%H:%M:%S +0000").to_string(),
-            rfc3339: time.strftime("%Y-%m-%dT%H:%M:%S").to_string(),
+            common: written(&time.strftime("%d/%b/%Y:%H:%M:%S +0000")),
+            rfc3339: written(&time.strftime("%Y-%m-%dT%H:%M:%S")),
         }
     }
+
+    /// `10/Oct/2000:13:55:36 +0000`.
+    pub(super) fn common(&self) -> &str {
+        str::from_utf8(&self.common).expect("it was written as text")
+    }
+
+    /// `2000-10-10T13:55:36`: RFC 3339 without the fraction and the offset.
+    pub(super) fn rfc3339(&self) -> &str {
+        str::from_utf8(&self.rfc3339).expect("it was written as text")
+    }
+}
+
+/// A text of this very length.
+fn written<const BYTES: usize>(text: &impl Display) -> [u8; BYTES] {
+    let mut bytes = [0; BYTES];
+    write!(bytes.as_mut_slice(), "{text}").expect("there is room for it");
+    bytes
 }
 
 /// Calls `use_second` with the second of `now` and the milliseconds past it. A time before 1970
@@ -33,10 +53,10 @@ pub(super) fn with_second<T>(now: SystemTime, use_second: impl FnOnce(&Second, u
     let since = now.duration_since(UNIX_EPOCH).unwrap_or_default();
     CACHED.with_borrow_mut(|cached| {
         let second = since.as_secs();
-        if cached.as_ref().is_none_or(|(cached, _)| *cached != second) {
-            *cached = None;
-        }
-        let (_, texts) = cached.get_or_insert_with(|| (second, Second::format(second)));
+        let (_, texts) = match cached {
+            Some(current) if current.0 == second => current,
+            outdated => outdated.insert((second, Second::format(second))),
+        };
         use_second(texts, since.subsec_millis())
     })
 }
@@ -65,7 +85,7 @@ mod tests {
             ),
         ] {
             with_second(now, |second, found| {
-                assert_eq!((&*second.common, &*second.rfc3339), (common, rfc3339));
+                assert_eq!((second.common(), second.rfc3339()), (common, rfc3339));
                 assert_eq!(found, millis, "{common}");
             });
         }

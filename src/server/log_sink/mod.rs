@@ -29,20 +29,16 @@ use std::time::Duration;
 use rustix::fs::{OFlags, fcntl_setfl};
 use writer::{Destination, Writer};
 
+use super::mapped;
+
 /// Most bytes that wait for the writer. As many again may be in its hands.
 ///
 /// A busy disk takes nothing for a second or two at times. At 70,000 requests a second the lines of so
 /// long a time do not fit; at 5,000 a second they do, with room to spare.
 const CAPACITY_BYTES: usize = 16 * 1024 * 1024;
 
-/// A buffer larger than this is given back after a burst.
+/// After a burst a buffer gives back what it has beyond this.
 const KEPT_BYTES: usize = 64 * 1024;
-
-/// What a buffer that outgrows [`KEPT_BYTES`] reserves: more than glibc ever takes from a heap
-/// (mallopt(3), `M_MMAP_THRESHOLD`: 32 MiB at most). It takes no more memory than is written to, and to
-/// free it leaves glibc's thresholds as they are: those follow the largest block of a heap's size that was
-/// freed, and with them what each thread's heap keeps.
-const MAPPED_BYTES: usize = 33 * 1024 * 1024;
 
 /// So many bytes are written without gathering more.
 const HASTE_BYTES: usize = 256 * 1024;
@@ -149,7 +145,8 @@ impl LogHandle {
             self.shared.count_dropped(lines);
             return;
         }
-        make_room(&mut queue.lines, lines.len());
+        // It outlives the connection that happens to log.
+        mapped::reserve(&mut queue.lines, lines.len());
         queue.lines.extend_from_slice(lines);
         let holds = queue.lines.len();
         drop(queue);
@@ -209,15 +206,6 @@ impl Shared {
     fn count_dropped(&self, lines: &[u8]) {
         let count = lines.split_inclusive(|byte| *byte == b'\n').count() as u64;
         self.dropped.fetch_add(count, Ordering::Relaxed);
-    }
-}
-
-/// Reserves once what a burst may need, see [`MAPPED_BYTES`]. Where the address space has no room for it
-/// (`ulimit -v`), the buffer grows as it is needed.
-fn make_room(buffer: &mut Vec<u8>, additional: usize) {
-    let wanted = buffer.len() + additional;
-    if wanted > buffer.capacity() && wanted > KEPT_BYTES {
-        let _ = buffer.try_reserve_exact(MAPPED_BYTES - buffer.len());
     }
 }
 

@@ -131,9 +131,7 @@ impl Writer {
             .map_err(|error| Trouble { doing: "write to", error })?;
         self.written = 0;
         self.taken.clear();
-        if self.taken.capacity() > KEPT_BYTES {
-            self.taken = Vec::new();
-        }
+        self.taken.shrink_to(KEPT_BYTES);
         Ok(())
     }
 

@@ -122,12 +122,16 @@ impl RootPath {
         }
         let mut named = self.named.write().unwrap_or_else(PoisonError::into_inner);
         let path = self.path.display();
-        match (&*named, opened) {
+        match (&mut *named, opened) {
             (Some(before), Ok(root)) => {
                 if !before.is_same(&root) {
                     log::info!("{path} is another directory, which is served from now on");
                 }
-                *named = Some(Arc::new(root));
+                // Where no request uses the one before, its place in memory is taken.
+                match Arc::get_mut(before) {
+                    Some(unused) => *unused = root,
+                    None => *before = Arc::new(root),
+                }
             }
             (None, Ok(root)) => {
                 log::info!("{path} is a directory again, which is served from now on");

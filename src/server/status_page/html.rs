@@ -13,7 +13,7 @@ use crate::server::snapshot::{ClientRow, ConnectionRow, Counters, Snapshot};
 const REFRESH_SECONDS: u64 = 2;
 
 /// Most rows of a table: no person reads more, and a browser would be busy with them all the time.
-const MAX_ROWS: usize = 200;
+const MAX_ROWS: usize = 100;
 
 /// Longest text about what a connection is at, in characters.
 const MAX_DOING: usize = 200;

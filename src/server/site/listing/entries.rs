@@ -13,6 +13,7 @@ use std::sync::{Arc, OnceLock};
 use jiff::Timestamp;
 
 use super::order::{Direction, Order, SortBy, compare_names};
+use crate::server::mapped;
 
 /// A block ends behind one name in this many, on average.
 const BLOCK_ENTRIES: u64 = 128;
@@ -20,13 +21,8 @@ const BLOCK_ENTRIES: u64 = 128;
 /// A block has no more entries than this, whatever their names.
 const MAX_BLOCK_ENTRIES: usize = 512;
 
-/// A vector that outgrows this many bytes while a directory is read becomes [`MAPPED_BYTES`] large.
+/// A vector that outgrows this many bytes while a directory is read becomes a mapping.
 const SMALL_BYTES: usize = 64 * 1024;
-
-/// What glibc never takes from the heap of a thread (its threshold is 32 MiB at most, mallopt(3),
-/// `M_MMAP_THRESHOLD`): it goes back to the system as soon as it is freed, and takes no more memory than
-/// is written to. Freed pieces of a heap would stay with each thread that has read a large directory.
-const MAPPED_BYTES: usize = 33 * 1024 * 1024;
 
 /// An entry of a directory.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -120,11 +116,10 @@ impl Unsorted {
     }
 }
 
-/// Ensures room for `additional` more elements; see [`MAPPED_BYTES`].
+/// Ensures room for `additional` more elements, in a mapping beyond [`SMALL_BYTES`].
 fn make_room<T>(vector: &mut Vec<T>, additional: usize) {
-    let wanted = vector.len() + additional;
-    if wanted > vector.capacity() && wanted * size_of::<T>() > SMALL_BYTES {
-        vector.reserve(additional.max(MAPPED_BYTES / size_of::<T>()));
+    if (vector.len() + additional) * size_of::<T>() > SMALL_BYTES {
+        mapped::reserve(vector, additional);
     }
 }
 
