@@ -1,7 +1,9 @@
 //! A connection to the server, and its answers as they are to be checked: read by the length or the
 //! chunks that they announce, never by what is expected of them.
 
-use std::io::{self, Read as _, Write as _};
+use std::error::Error;
+use std::fmt;
+use std::io::{self, ErrorKind, Read as _, Write as _};
 use std::net::{SocketAddr, TcpStream};
 use std::time::Duration;
 
@@ -37,7 +39,21 @@ impl Answer {
 pub(crate) struct Connection {
     pub(crate) stream: TcpStream,
     received: Vec<u8>,
+    has_answered: bool,
 }
+
+/// A kept connection was closed before the next answer began, as a server may at any time
+/// (RFC 9112 §9.5).
+#[derive(Debug)]
+pub(crate) struct Reclaimed;
+
+impl fmt::Display for Reclaimed {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("closed between two requests")
+    }
+}
+
+impl Error for Reclaimed {}
 
 impl Connection {
     pub(crate) fn open(host: [u8; 4], to: SocketAddr) -> io::Result<Self> {
@@ -48,11 +64,24 @@ impl Connection {
         stream.set_read_timeout(Some(PATIENCE))?;
         stream.set_write_timeout(Some(PATIENCE))?;
         stream.set_nodelay(true)?;
-        Ok(Self { stream, received: Vec::new() })
+        Ok(Self { stream, received: Vec::new(), has_answered: false })
     }
 
     pub(crate) fn send(&mut self, bytes: &[u8]) -> io::Result<()> {
-        self.stream.write_all(bytes)
+        let sent = self.stream.write_all(bytes);
+        sent.map_err(|error| self.explain(error))
+    }
+
+    /// What an error means where an answer or a request would begin.
+    fn explain(&self, error: io::Error) -> io::Error {
+        let is_closed = matches!(
+            error.kind(),
+            ErrorKind::UnexpectedEof | ErrorKind::ConnectionReset | ErrorKind::BrokenPipe
+        );
+        if is_closed && self.has_answered && self.received.is_empty() {
+            return io::Error::other(Reclaimed);
+        }
+        error
     }
 
     /// Sends a request without content; `fields` are whole lines.
@@ -75,8 +104,9 @@ impl Connection {
                 self.received.drain(..length);
                 break answer;
             }
-            self.fill()?;
+            self.fill().map_err(|error| self.explain(error))?;
         };
+        self.has_answered = true;
         if has_content && answer.status != 304 {
             self.content_of(&mut answer)?;
         }
@@ -132,7 +162,7 @@ impl Connection {
     fn fill(&mut self) -> io::Result<()> {
         let mut piece = [0; 16 * 1024];
         match self.stream.read(&mut piece)? {
-            0 => Err(io::ErrorKind::UnexpectedEof.into()),
+            0 => Err(ErrorKind::UnexpectedEof.into()),
             count => {
                 self.received.extend_from_slice(&piece[..count]);
                 Ok(())

@@ -3,18 +3,21 @@
 use std::sync::atomic::{AtomicU64, Ordering};
 
 use super::phases::{Record, count};
+use super::visit::Account;
 use super::{MOST_GROWTH_KB, PHASES_LEFT_OUT};
 
 /// Prints the table of the clients and that of the findings; whether all of them are good.
 pub(crate) fn report(record: &Record) -> bool {
     let read = |count: &AtomicU64| count.load(Ordering::Relaxed);
     println!(
-        "\n| clients | visits | answers checked | visits told 503 | wrong |\n|---|---|---|---|---|"
+        "\n| clients | visits | answers checked | told 503 | closed between requests | wrong |\n\
+         |---|---|---|---|---|---|"
     );
     for (name, account) in &record.accounts {
-        let [visits, answers, rejected, wrong] =
-            [&account.visits, &account.answers, &account.rejected, &account.wrong].map(read);
-        println!("| {name} | {visits} | {answers} | {rejected} | {wrong} |");
+        let Account { visits, answers, rejected, reclaimed, wrong, .. } = account;
+        let [visits, answers, rejected, reclaimed, wrong] =
+            [visits, answers, rejected, reclaimed, wrong].map(read);
+        println!("| {name} | {visits} | {answers} | {rejected} | {reclaimed} | {wrong} |");
     }
     for (name, account) in &record.accounts {
         for description in account.descriptions() {
@@ -41,10 +44,11 @@ fn is_notable(line: &str) -> bool {
 
 fn findings(record: &Record) -> Vec<(&'static str, String, bool)> {
     let (before, status) = (&record.before, &record.status);
-    let sum = |figure: fn(&super::visit::Account) -> &AtomicU64| -> u64 {
+    let sum = |figure: fn(&Account) -> &AtomicU64| -> u64 {
         record.accounts.iter().map(|(_, account)| figure(account).load(Ordering::Relaxed)).sum()
     };
     let (answers, wrong) = (sum(|account| &account.answers), sum(|account| &account.wrong));
+    let reclaimed = sum(|account| &account.reclaimed);
     let phases = &record.phases;
     let most = |figure: fn(&super::phases::Phase) -> usize| phases.iter().map(figure).max();
     let descriptors = most(|phase| phase.idle.descriptors).unwrap_or(0);
@@ -52,12 +56,17 @@ fn findings(record: &Record) -> Vec<(&'static str, String, bool)> {
     let held = phases.iter().map(|phase| phase.held).max().unwrap_or(0);
     let growth = growth(&phases.iter().map(|phase| phase.idle.rss_kb as f64).collect::<Vec<_>>());
     let last = phases.last().map_or(0, |phase| phase.idle.rss_kb);
-    let [requests, dropped, panics, spawn_failures, accept_errors] =
-        ["requests", "log_lines_dropped", "panics", "spawn_failures", "accept_errors"]
+    let [requests, dropped, panics, spawn_failures, accept_errors, idle_closed] =
+        ["requests", "log_lines_dropped", "panics", "spawn_failures", "accept_errors", "reclaimed"]
             .map(|name| count(status, &format!("/counters/{name}")));
     let log = &record.log;
     vec![
         ("every answer is right", format!("{wrong} of {answers} wrong"), wrong == 0),
+        (
+            "kept connections are closed between requests for their slots alone",
+            format!("{reclaimed}, of {idle_closed} that the server closed for room"),
+            reclaimed <= idle_closed,
+        ),
         (
             "descriptors return to what they were",
             format!("{} before, at most {descriptors} after a rest", before.descriptors),

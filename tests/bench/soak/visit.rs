@@ -5,7 +5,7 @@ use std::net::SocketAddr;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Mutex, PoisonError};
 
-use super::answer::{Answer, Connection};
+use super::answer::{Answer, Connection, Reclaimed};
 
 /// Most wrong answers that are described.
 const MOST_DESCRIBED: usize = 10;
@@ -14,12 +14,17 @@ const MOST_DESCRIBED: usize = 10;
 pub(crate) enum End {
     /// The total was used up, and the client was told so as it must be.
     Rejected,
+    /// See [`Reclaimed`].
+    Reclaimed,
     Wrong(String),
 }
 
 impl From<io::Error> for End {
     fn from(error: io::Error) -> Self {
-        Self::Wrong(error.to_string())
+        match error.get_ref() {
+            Some(source) if source.is::<Reclaimed>() => Self::Reclaimed,
+            _ => Self::Wrong(error.to_string()),
+        }
     }
 }
 
@@ -33,6 +38,8 @@ pub(crate) struct Account {
     pub(crate) answers: AtomicU64,
     /// Visits that ended with a 503.
     pub(crate) rejected: AtomicU64,
+    /// Visits that ended because the server closed a kept connection to hand its slot on.
+    pub(crate) reclaimed: AtomicU64,
     pub(crate) wrong: AtomicU64,
     descriptions: Mutex<Vec<String>>,
 }
@@ -44,6 +51,9 @@ impl Account {
             Ok(()) => {}
             Err(End::Rejected) => {
                 self.rejected.fetch_add(1, Ordering::Relaxed);
+            }
+            Err(End::Reclaimed) => {
+                self.reclaimed.fetch_add(1, Ordering::Relaxed);
             }
             Err(End::Wrong(what)) => {
                 self.wrong.fetch_add(1, Ordering::Relaxed);
