@@ -2,6 +2,7 @@
 
 use std::collections::HashMap;
 use std::net::IpAddr;
+use std::sync::Arc;
 use std::sync::atomic::Ordering;
 
 use super::answer::refuse;
@@ -55,7 +56,7 @@ impl Service {
             limits,
             held: self.admission.held().0,
             crowded_from: self.crowded_from(),
-            clients: self.client_rows(live.iter().map(AsRef::as_ref)),
+            clients: self.client_rows(&live),
             connections: live.iter().filter_map(|live| connection_row(live)).collect(),
             counters: self.counters(),
             threads,
@@ -65,11 +66,18 @@ impl Service {
     }
 
     /// A row for each client that holds a connection or was rejected lately; those with most first.
-    fn client_rows<'l>(&self, live: impl Iterator<Item = &'l Live>) -> Vec<ClientRow> {
-        let mut rows: HashMap<IpAddr, ClientRow> = HashMap::new();
+    fn client_rows(&self, live: &[Arc<Live>]) -> Vec<ClientRow> {
+        let rejected = self.rejections.clients();
+        let mut rows = Vec::with_capacity(live.len() + rejected.len());
+        let mut places = HashMap::new();
+        for client in live.iter().map(|live| live.client.key).chain(rejected) {
+            places.entry(client).or_insert_with(|| {
+                rows.push(self.empty_row(client));
+                rows.len() - 1
+            });
+        }
         for live in live {
-            let row =
-                rows.entry(live.client.key).or_insert_with(|| self.empty_row(live.client.key));
+            let row = &mut rows[places[&live.client.key]];
             row.exempt |= live.client.exempt;
             match live.phase() {
                 Phase::Reading | Phase::Sending => row.active += 1,
@@ -79,10 +87,6 @@ impl Service {
             row.held_longest = row.held_longest.max(live.since.elapsed());
             row.bytes_sent += live.bytes_sent.load(Ordering::Relaxed);
         }
-        for client in self.rejections.clients() {
-            rows.entry(client).or_insert_with(|| self.empty_row(client));
-        }
-        let mut rows: Vec<ClientRow> = rows.into_values().collect();
         rows.sort_by_key(|row| (std::cmp::Reverse(row.active + row.idle), row.client.clone()));
         rows
     }

@@ -154,9 +154,13 @@ impl Response {
         match &self.content {
             _ if part == Part::Head => outgoing.send_all(out, More::No).map(|()| 0),
             Content::None => outgoing.send_all(out, More::No).map(|()| 0),
-            Content::Text(text) => {
+            Content::Text(text) if text.len() as u64 <= ONE_WRITE_BYTES => {
                 out.extend_from_slice(text);
                 outgoing.send_all(out, More::No).map(|()| text.len() as u64)
+            }
+            Content::Text(text) => {
+                outgoing.send_all(out, More::Follows)?;
+                outgoing.send_all(text, More::No).map(|()| text.len() as u64)
             }
             Content::File { file, offset, length } if *length <= ONE_WRITE_BYTES => {
                 let head = out.len();

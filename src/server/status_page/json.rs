@@ -5,27 +5,60 @@
 //! numbers are whole. Strings may hold what a client sent.
 
 use jiff::Timestamp;
+use serde::{Serialize, Serializer};
 use serde_json::{Value, json};
 
-use crate::printable::{self, JsonLayout};
+use crate::printable::{JsonLayout, write_json};
+use crate::server::mapped;
 use crate::server::snapshot::{ClientRow, ConnectionRow, Counters, Snapshot};
+
+#[derive(Serialize)]
+struct Document<'s> {
+    started: String,
+    uptime_seconds: f64,
+    limits: Value,
+    held: usize,
+    crowded_from: usize,
+    clients: Rows<'s, ClientRow>,
+    connections: Rows<'s, ConnectionRow>,
+    counters: Value,
+    threads: usize,
+    parked: usize,
+    lingering: usize,
+}
+
+/// Written one after the other, since there may be thousands.
+struct Rows<'s, R> {
+    rows: &'s [R],
+    object: fn(&R) -> Value,
+}
+
+impl<R> Serialize for Rows<'_, R> {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.collect_seq(self.rows.iter().map(self.object))
+    }
+}
 
 pub(super) fn render(snapshot: &Snapshot) -> String {
     let started = Timestamp::try_from(snapshot.started).unwrap_or_default();
-    let document = json!({
-        "started": started.strftime("%Y-%m-%dT%H:%M:%S%.3fZ").to_string(),
-        "uptime_seconds": snapshot.uptime.as_secs_f64(),
-        "limits": { "per_client": snapshot.limits.per_client, "total": snapshot.limits.total },
-        "held": snapshot.held,
-        "crowded_from": snapshot.crowded_from,
-        "clients": snapshot.clients.iter().map(client).collect::<Value>(),
-        "connections": snapshot.connections.iter().map(connection).collect::<Value>(),
-        "counters": counters(&snapshot.counters),
-        "threads": snapshot.threads,
-        "parked": snapshot.parked,
-        "lingering": snapshot.lingering,
-    });
-    printable::json(&document, JsonLayout::Indented) + "\n"
+    let document = Document {
+        started: started.strftime("%Y-%m-%dT%H:%M:%S%.3fZ").to_string(),
+        uptime_seconds: snapshot.uptime.as_secs_f64(),
+        limits: json!({ "per_client": snapshot.limits.per_client, "total": snapshot.limits.total }),
+        held: snapshot.held,
+        crowded_from: snapshot.crowded_from,
+        clients: Rows { rows: &snapshot.clients, object: client },
+        connections: Rows { rows: &snapshot.connections, object: connection },
+        counters: counters(&snapshot.counters),
+        threads: snapshot.threads,
+        parked: snapshot.parked,
+        lingering: snapshot.lingering,
+    };
+    let mut text = Vec::new();
+    mapped::reserve(&mut text, 1);
+    write_json(&document, JsonLayout::Indented, &mut text).expect("memory can be written to");
+    text.push(b'\n');
+    String::from_utf8(text).expect("JSON is UTF-8")
 }
 
 fn client(row: &ClientRow) -> Value {

@@ -1,13 +1,13 @@
 //! Clients that break off, dawdle, send what is refused, or send nonsense.
 
-use std::io::Read as _;
+use std::io::{ErrorKind, Read as _};
 use std::net::Shutdown;
 use std::thread;
 use std::time::Duration;
 
 use super::answer::Connection;
 use super::server::{LARGE_BYTES, SMALL, byte_at};
-use super::visit::{Visited, Visitor, ensure, ensure_end};
+use super::visit::{End, Visited, Visitor, ensure, ensure_end};
 
 /// Breaks off in one of many ways, of which none has an answer to check.
 pub(crate) fn aborted(visitor: &Visitor<'_>) -> Visited {
@@ -90,8 +90,11 @@ pub(crate) fn uploads(visitor: &Visitor<'_>) -> Visited {
         }
     };
     connection.send(format!("{head}Host: a\r\n\r\n").as_bytes())?;
-    connection.send(&content)?;
-    let answer = connection.answer()?;
+    let answer = connection.send(&content).and_then(|()| connection.answer());
+    let answer = answer.map_err(|error| match error.kind() {
+        ErrorKind::BrokenPipe | ErrorKind::ConnectionReset => End::CutOff,
+        _ => error.into(),
+    })?;
     visitor.expect(&answer, 405)?;
     ensure(answer.field("Allow").is_some(), || "405 without Allow".to_owned())?;
     if answer.is_last() {

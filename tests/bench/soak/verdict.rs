@@ -10,14 +10,16 @@ use super::{MOST_GROWTH_KB, PHASES_LEFT_OUT};
 pub(crate) fn report(record: &Record) -> bool {
     let read = |count: &AtomicU64| count.load(Ordering::Relaxed);
     println!(
-        "\n| clients | visits | answers checked | told 503 | closed between requests | wrong |\n\
-         |---|---|---|---|---|---|"
+        "\n| clients | visits | answers checked | told 503 | closed between requests | cut off | wrong |\n\
+         |---|---|---|---|---|---|---|"
     );
     for (name, account) in &record.accounts {
-        let Account { visits, answers, rejected, reclaimed, wrong, .. } = account;
-        let [visits, answers, rejected, reclaimed, wrong] =
-            [visits, answers, rejected, reclaimed, wrong].map(read);
-        println!("| {name} | {visits} | {answers} | {rejected} | {reclaimed} | {wrong} |");
+        let Account { visits, answers, rejected, reclaimed, cut_off, wrong, .. } = account;
+        let [visits, answers, rejected, reclaimed, cut_off, wrong] =
+            [visits, answers, rejected, reclaimed, cut_off, wrong].map(read);
+        println!(
+            "| {name} | {visits} | {answers} | {rejected} | {reclaimed} | {cut_off} | {wrong} |"
+        );
     }
     for (name, account) in &record.accounts {
         for description in account.descriptions() {
@@ -49,6 +51,7 @@ fn findings(record: &Record) -> Vec<(&'static str, String, bool)> {
     };
     let (answers, wrong) = (sum(|account| &account.answers), sum(|account| &account.wrong));
     let reclaimed = sum(|account| &account.reclaimed);
+    let (visits, cut_off) = (sum(|account| &account.visits), sum(|account| &account.cut_off));
     let phases = &record.phases;
     let most = |figure: fn(&super::phases::Phase) -> usize| phases.iter().map(figure).max();
     let descriptors = most(|phase| phase.idle.descriptors).unwrap_or(0);
@@ -66,6 +69,11 @@ fn findings(record: &Record) -> Vec<(&'static str, String, bool)> {
             "kept connections are closed between requests for their slots alone",
             format!("{reclaimed}, of {idle_closed} that the server closed for room"),
             reclaimed <= idle_closed,
+        ),
+        (
+            "hardly a visit is cut off while it sends what is refused",
+            format!("{cut_off} of {visits}"),
+            cut_off * 10_000 <= visits,
         ),
         (
             "descriptors return to what they were",

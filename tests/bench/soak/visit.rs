@@ -16,6 +16,9 @@ pub(crate) enum End {
     Rejected,
     /// See [`Reclaimed`].
     Reclaimed,
+    /// The connection was reset while the client sent what the server refuses. It discards that for a
+    /// while, for so many connections at a time; one more takes the place of the oldest.
+    CutOff,
     Wrong(String),
 }
 
@@ -40,6 +43,8 @@ pub(crate) struct Account {
     pub(crate) rejected: AtomicU64,
     /// Visits that ended because the server closed a kept connection to hand its slot on.
     pub(crate) reclaimed: AtomicU64,
+    /// Visits that ended because the server did not take all that it refuses.
+    pub(crate) cut_off: AtomicU64,
     pub(crate) wrong: AtomicU64,
     descriptions: Mutex<Vec<String>>,
 }
@@ -54,6 +59,9 @@ impl Account {
             }
             Err(End::Reclaimed) => {
                 self.reclaimed.fetch_add(1, Ordering::Relaxed);
+            }
+            Err(End::CutOff) => {
+                self.cut_off.fetch_add(1, Ordering::Relaxed);
             }
             Err(End::Wrong(what)) => {
                 self.wrong.fetch_add(1, Ordering::Relaxed);
