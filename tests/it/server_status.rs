@@ -154,6 +154,33 @@ fn it_tells_who_holds_what_and_what_each_connection_does() {
 }
 
 #[test]
+fn after_an_attack_it_comes_whole_with_a_row_for_each_client() {
+    let server = server(1, 400, &[]);
+    for number in 2..=250 {
+        let mut held = server.connect_from(number);
+        assert_eq!(held.get("/a.txt").status, 200);
+        let mut beyond = server.connect_from(number);
+        beyond.send("GET /a.txt HTTP/1.1\r\nHost: a\r\n\r\n");
+        assert_eq!(beyond.reply().status, 429);
+    }
+    let mut conversation = server.connect();
+    for _ in 0..2 {
+        let reply = status_in(&mut conversation, "application/json");
+        assert!(reply.body.len() > 40_000, "{} bytes", reply.body.len());
+        let status: Value = serde_json::from_slice(&reply.body).unwrap();
+        for number in 2..=250 {
+            let name = format!("127.0.0.{number}");
+            let mut rows = status["clients"].as_array().unwrap().iter();
+            let row = rows.find(|row| row["client"] == *name).unwrap();
+            assert_eq!(row["rejections"], 1, "{row}");
+        }
+    }
+    let page = status_in(&mut conversation, "text/html");
+    assert!(page.text().ends_with("</html>"), "{}", page.text());
+    assert!(page.text().contains("more, which the JSON lists"), "{}", page.text());
+}
+
+#[test]
 fn what_a_client_sends_is_text_on_the_status_and_not_much_of_it() {
     let server = server(12, 60, &[]);
     let mark = "MARK\"}<script>'&\\{\u{202e}\u{2028}\u{9b}";
