@@ -12,6 +12,8 @@ pub enum StartError {
     Site(SiteError),
     /// Nothing can listen on this address.
     Listen { address: SocketAddr, source: io::Error },
+    /// A pipe that the server needs from the start cannot be made.
+    Pipe(io::Error),
     /// A thread that the server needs from the start cannot be made.
     Thread(io::Error),
 }
@@ -21,6 +23,7 @@ impl fmt::Display for StartError {
         match self {
             Self::Site(error) => error.fmt(f),
             Self::Listen { address, .. } => write!(f, "cannot listen on {address}"),
+            Self::Pipe(_) => f.write_str("cannot make a pipe"),
             Self::Thread(_) => f.write_str("cannot make a thread"),
         }
     }
@@ -30,7 +33,7 @@ impl error::Error for StartError {
     fn source(&self) -> Option<&(dyn error::Error + 'static)> {
         match self {
             Self::Site(error) => error.source(),
-            Self::Listen { source, .. } | Self::Thread(source) => Some(source),
+            Self::Listen { source, .. } | Self::Pipe(source) | Self::Thread(source) => Some(source),
         }
     }
 }

@@ -148,7 +148,7 @@ impl Server {
             address: SocketAddr::new(config.address.unwrap_or([0; 16].into()), config.port),
             source,
         })?;
-        let lingering = Arc::new(Lingering::new(config.lingering).map_err(StartError::Thread)?);
+        let lingering = Arc::new(Lingering::new(config.lingering).map_err(StartError::Pipe)?);
         let admission = Admission::new(config.limits);
         let service = Arc::new(Service::new(answerer, admission, lingering, config));
         let serving = Arc::clone(&service);

@@ -47,6 +47,17 @@ fn what_cannot_be_served_is_status_1_with_the_value_and_what_to_do() {
 }
 
 #[test]
+fn too_few_descriptors_to_start_are_told_as_such() {
+    for limit in 6..=9 {
+        let script = format!("ulimit -n {limit} && exec {SERVER} -p 0");
+        let output = Command::new("timeout").args(["20", "sh", "-c", &script]).output().unwrap();
+        let text = String::from_utf8_lossy(&output.stderr);
+        assert_eq!(output.status.code(), Some(1), "{limit}: {text}");
+        assert!(text.contains("ulimit -n"), "{limit}: {text}");
+    }
+}
+
+#[test]
 fn help_and_version_go_to_standard_output_with_status_0() {
     for (argument, part) in [("-help", "-maxclient"), ("--version", env!("CARGO_PKG_VERSION"))] {
         let (status, text) = run_server(&[argument]);

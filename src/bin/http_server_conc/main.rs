@@ -7,6 +7,7 @@ mod args;
 mod diagnostics;
 mod signals;
 
+use std::error::Error;
 use std::io::{self, Write as _};
 use std::net::SocketAddr;
 use std::process::ExitCode;
@@ -16,6 +17,7 @@ use args::{AccessLogTarget, Destination};
 use http_concurrent::server::{
     AccessLog, Budget, LogSink, Server, ServerConfig, SiteError, StartError, reachable_at,
 };
+use rustix::io::Errno;
 use signals::Attendant;
 
 fn main() -> ExitCode {
@@ -118,6 +120,10 @@ fn announcement(config: &ServerConfig, address: SocketAddr) -> String {
 
 /// What to do about an error, in terms of the command line.
 fn hint(error: &StartError) -> &'static str {
+    let source = error.source().and_then(<dyn Error>::downcast_ref);
+    if source.and_then(Errno::from_io_error) == Some(Errno::MFILE) {
+        return " (ulimit -n may be too low)";
+    }
     match error {
         StartError::Site(SiteError::Denied { .. }) => {
             " (a sandbox? allow openat2 in its system-call filter)"
@@ -133,6 +139,7 @@ fn hint(error: &StartError) -> &'static str {
             }
             _ => "",
         },
+        StartError::Pipe(_) => "",
         StartError::Thread(_) => " (ulimit -u may be too low)",
     }
 }
