@@ -1,11 +1,11 @@
 //! IPv6 addresses with a zone.
 
 use std::net::TcpListener;
-use std::process::Command;
 
 use crate::support::client::{run, stderr};
 use crate::support::program::SERVER;
 use crate::support::scripted::{Scripted, ok};
+use crate::support::with_patience;
 
 #[test]
 fn an_unknown_zone_is_named_and_nothing_is_fetched() {
@@ -53,7 +53,7 @@ fn a_link_local_address_is_reached_on_its_link() {
         ip -6 address add fe80::2/64 dev lo nodad
         "$1" -q -p 20001 --bind :: >ready & server=$!
         trap 'kill $server' EXIT
-        for _ in $(seq 200); do [ -s ready ] && break; sleep 0.05; done
+        for _ in $(seq 2000); do [ -s ready ] && break; sleep 0.05; done
         "$2" -q -urls "http://[fe80::2%25lo]:20001/a" "http://[fe80::2%1]:20001/b" -o out
         export no_proxy=fe80::2 http_proxy=socks5://127.0.0.1
         "$2" -q -urls "http://[fe80::2%lo]:20001/c" -o out --retries 0 --json json --har har --failed-list failed
@@ -62,8 +62,8 @@ fn a_link_local_address_is_reached_on_its_link() {
     for name in ["a", "b"] {
         std::fs::write(directory.path().join(name), name).unwrap();
     }
-    let output = Command::new("timeout")
-        .args(["60", "unshare", "--net", "sh", "-c", SCRIPT, "sh", SERVER])
+    let output = with_patience()
+        .args(["unshare", "--net", "sh", "-c", SCRIPT, "sh", SERVER])
         .arg(env!("CARGO_BIN_EXE_http_client_concurrent"))
         .current_dir(directory.path())
         .output()

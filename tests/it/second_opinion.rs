@@ -7,6 +7,7 @@ use std::path::Path;
 use std::process::Command;
 
 use crate::support::server::TestServer;
+use crate::support::with_patience;
 
 /// What a program wrote to its standard output, having ended well.
 fn output(command: &mut Command) -> String {
@@ -199,8 +200,8 @@ fn a_browser_sorts_a_listing_and_follows_every_link_in_it() {
     }
     let profile = tempfile::tempdir().unwrap();
     let dom = output(
-        Command::new("timeout")
-            .args(["120", "chromium", "--headless", "--no-sandbox", "--disable-gpu"])
+        with_patience()
+            .args(["chromium", "--headless", "--no-sandbox", "--disable-gpu"])
             .args(["--disable-quic", "--no-first-run", "--disable-background-networking"])
             .args(["--disable-component-update", "--disable-sync", "--virtual-time-budget=60000"])
             .arg(format!("--user-data-dir={}", profile.path().display()))

@@ -4,6 +4,7 @@ use std::fs;
 use std::os::unix::fs::symlink;
 
 use crate::support::server::TestServer;
+use crate::support::with_patience;
 
 /// A root with a secret beside it, and links of all kinds.
 fn site() -> (TestServer, tempfile::TempDir) {
@@ -119,8 +120,8 @@ fn npm_finds_a_package_with_a_scope() {
         {"name":"@scope/name","version":"1.2.3","dist":{"tarball":"http://127.0.0.1/a.tgz"}}}}"#;
     server.file("@scope/name", package);
     let home = tempfile::tempdir().unwrap();
-    let output = std::process::Command::new("timeout")
-        .args(["60", "npm", "view", "@scope/name", "version", "--no-update-notifier"])
+    let output = with_patience()
+        .args(["npm", "view", "@scope/name", "version", "--no-update-notifier"])
         .args(["--registry", &registry, "--cache"])
         .arg(home.path())
         .env("HOME", home.path())

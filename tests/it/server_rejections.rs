@@ -1,13 +1,14 @@
 //! Rejections as answers: they follow a request, and have content unless that is HEAD.
 
-use std::process::{Command, Output};
+use std::process::Output;
+use std::time::{Duration, Instant};
 
 use http_concurrent::http::Answering;
 use http_concurrent::server::Limits;
 
-use crate::support::PATIENCE;
 use crate::support::conversation::Conversation;
 use crate::support::server::TestServer;
+use crate::support::with_patience;
 
 const GET: &str = "GET /a.txt HTTP/1.1\r\nHost: localhost\r\n\r\n";
 const HEAD: &str = "HEAD /a.txt HTTP/1.1\r\nHost: localhost\r\n\r\n";
@@ -21,14 +22,26 @@ fn full() -> (TestServer, Conversation) {
     (server, held)
 }
 
-#[test]
-fn a_rejected_head_has_the_fields_of_a_rejected_get_and_no_content() {
-    let (server, _held) = full();
-    for pieces in [&[HEAD][..], &[&HEAD[..5], &HEAD[5..]], &["\r\n", HEAD, GET]] {
+/// A connection on which these pieces of a request were sent before the server has waited for long enough,
+/// so that the answer is the one to that request.
+fn asking_in_time(server: &TestServer, pieces: &[impl AsRef<[u8]>]) -> Conversation {
+    loop {
+        let begun = Instant::now();
         let mut conversation = server.connect();
         for piece in pieces {
             let _ = conversation.try_send(piece);
         }
+        if begun.elapsed() < Duration::from_secs(1) {
+            return conversation;
+        }
+    }
+}
+
+#[test]
+fn a_rejected_head_has_the_fields_of_a_rejected_get_and_no_content() {
+    let (server, _held) = full();
+    for pieces in [&[HEAD][..], &[&HEAD[..5], &HEAD[5..]], &["\r\n", HEAD, GET]] {
+        let mut conversation = asking_in_time(&server, pieces);
         let reply = conversation.reply_to_head();
         assert_eq!(reply.status, 429, "{pieces:?}");
         let length: usize = reply.field("Content-Length").unwrap().parse().unwrap();
@@ -78,8 +91,8 @@ fn behind_a_proxy_the_request_is_the_one_behind_the_header() {
             {
                 for split in [0, 5, header.len(), header.len() + 3, header.len() + request.len()] {
                     let bytes = [header, request.as_bytes()].concat();
-                    let mut conversation = server.connect();
-                    conversation.send(&bytes[..split]).send(&bytes[split..]);
+                    let pieces = [&bytes[..split], &bytes[split..]];
+                    let mut conversation = asking_in_time(&server, &pieces);
                     let reply = conversation.try_reply(answering).unwrap();
                     assert_eq!(reply.status, status, "{request:?} split at {split}");
                     assert_eq!(reply.body.is_empty(), answering == Answering::Head, "{request:?}");
@@ -114,8 +127,7 @@ fn two_thousand_at_a_time_are_answered_whole() {
 fn run(server: &TestServer, words: &[&str]) -> Output {
     let url = format!("http://{}", server.address());
     let words: Vec<String> = words.iter().map(|word| word.replace("{url}", &url)).collect();
-    let patience = PATIENCE.as_secs().to_string();
-    Command::new("timeout").arg(patience).args(&words).output().expect("timeout(1) is there")
+    with_patience().args(&words).output().expect("timeout(1) is there")
 }
 
 #[test]

@@ -11,7 +11,7 @@ use rustix::process::{Signal, geteuid};
 use crate::support::bindfs::Bound;
 use crate::support::conversation::{Conversation, Reply};
 use crate::support::program::{SERVER, ServerProgram};
-use crate::support::wait_until;
+use crate::support::{wait_until, with_patience};
 
 /// A directory with one file, `a.txt`, of this content.
 fn make(directory: &Path, content: &str) {
@@ -194,8 +194,8 @@ fn where_openat2_is_denied_the_server_says_so_and_does_not_start() {
     let path = root.path().to_str().unwrap();
     for (error, reason) in [("EACCES", "Permission denied"), ("EPERM", "Operation not permitted")] {
         let refused = || {
-            let mut command = Command::new("timeout");
-            command.arg("20").args(in_a_sandbox(error)).args(["--root", path]);
+            let mut command = with_patience();
+            command.args(in_a_sandbox(error)).args(["--root", path]);
             if geteuid().is_root() {
                 command.uid(65_534);
             }
@@ -220,8 +220,8 @@ fn a_directory_beneath_which_nothing_can_be_opened_is_not_served() {
     fs::write(root.path().join("a.txt"), "Hello").unwrap();
     // It can be opened and read, but not passed through.
     fs::set_permissions(root.path(), fs::Permissions::from_mode(0o444)).unwrap();
-    let mut command = Command::new("timeout");
-    command.args(["20", SERVER, "-p", "0", "--root"]).arg(root.path());
+    let mut command = with_patience();
+    command.args([SERVER, "-p", "0", "--root"]).arg(root.path());
     if geteuid().is_root() {
         command.uid(65_534);
     }

@@ -1,10 +1,9 @@
 //! Clients that send much content: each reads its answer, though nothing is done with the content.
 
-use std::process::Command;
 use std::time::{Duration, Instant};
 
 use crate::support::server::TestServer;
-use crate::support::wait_until;
+use crate::support::{wait_until, with_patience};
 
 const MUCH: usize = 50_000_000;
 
@@ -101,16 +100,16 @@ def pieces():
         yield content[at:at + 1_000_000]
 for data, method in [(content, "POST"), (content, "PUT"), (pieces(), "PUT")]:
     try:
-        urllib.request.urlopen(urllib.request.Request(f"http://{host}/", data, method=method), timeout=30)
+        urllib.request.urlopen(urllib.request.Request(f"http://{host}/", data, method=method), timeout=120)
     except urllib.error.HTTPError as error:
         print(error.code, len(error.read()) > 0)
-connection = http.client.HTTPConnection(host, timeout=30)
+connection = http.client.HTTPConnection(host, timeout=120)
 connection.request("POST", "/a.txt", content)
 print(connection.getresponse().status)
 "#;
     let server = TestServer::start();
-    let mut command = Command::new("timeout");
-    command.args(["100", "python3", "-c", SCRIPT, &server.address().to_string()]);
+    let mut command = with_patience();
+    command.args(["python3", "-c", SCRIPT, &server.address().to_string()]);
     let output = command.output().expect("timeout(1) is there");
     let said = String::from_utf8_lossy(&output.stderr);
     assert_eq!(

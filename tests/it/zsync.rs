@@ -3,17 +3,16 @@
 
 use std::fs;
 use std::path::Path;
-use std::process::Command;
 
 use crate::support::ranged::pattern;
 use crate::support::server::TestServer;
+use crate::support::with_patience;
 
 const BLOCK: usize = 2048;
 
-/// Runs a program in `directory` for a minute at most, and expects that it succeeds.
+/// Runs a program in `directory`, and expects that it succeeds.
 fn run(directory: &Path, words: &[&str]) -> String {
-    let output = Command::new("timeout")
-        .arg("60")
+    let output = with_patience()
         .args(words)
         .current_dir(directory)
         .output()
