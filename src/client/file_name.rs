@@ -224,6 +224,7 @@ mod tests {
             ("x.0123abcd.part", "x.0123abcd_part"),
             ("x.0123abcd.part.json", "x.0123abcd_part.json"),
             ("x.0123abcd.PART.json~", "x.0123abcd_PART.json~"),
+            ("x.0123abcd.part.", "x.0123abcd_part."),
             ("x.part", "x.part"),
             ("x.part.json", "x.part.json"),
             (&cut("y"), &cut("").replace(".part", "_part")),

@@ -34,16 +34,27 @@ pub(super) fn stem(name: &str, number: usize) -> String {
     format!("{}.{digits:08x}", &name[..length])
 }
 
-/// Where the suffix begins if this is the name of a part or of notes, in capital letters or not: some
-/// file systems make no difference.
+/// Where the suffix begins if this is the name of a part or of notes, or if a file system may take it for
+/// one.
 pub(super) fn suffix_at(name: &str) -> Option<usize> {
-    let lower = name.to_ascii_lowercase();
-    let at = [PART_SUFFIX, NOTES_SUFFIX, NEW_NOTES_SUFFIX]
-        .iter()
-        .find_map(|suffix| lower.strip_suffix(suffix).map(str::len))?;
-    let (_, hash) = lower[..at].rsplit_once('.')?;
-    let is_hash = hash.len() == HASH_DIGITS && hash.bytes().all(|byte| byte.is_ascii_hexdigit());
-    is_hash.then_some(at)
+    name.match_indices('.').map(|(at, _)| at).find(|at| {
+        let (front, suffix) = (folded(&name[..*at]), folded(&name[*at..]));
+        let suffix = suffix.trim_end_matches(['.', ' ']);
+        let is_hash = |hash: &str| {
+            hash.len() == HASH_DIGITS && hash.bytes().all(|byte| byte.is_ascii_hexdigit())
+        };
+        [PART_SUFFIX, NOTES_SUFFIX, NEW_NOTES_SUFFIX].contains(&suffix)
+            && front.rsplit_once('.').is_some_and(|(_, hash)| is_hash(hash))
+    })
+}
+
+/// The name as file systems compare it that make no difference between some names: those between capital
+/// letters and others (FAT, APFS, ext4 with `casefold`), of which some ignore characters that are not seen.
+/// What is not ASCII is left out, but for what becomes ASCII when its case is folded (Unicode, `CaseFolding`).
+/// At the end of a name FAT and SMB ignore dots and blanks.
+fn folded(name: &str) -> String {
+    let name = name.replace('\u{17f}', "s").replace('\u{fb00}', "ff");
+    name.chars().filter(char::is_ascii).map(|character| character.to_ascii_lowercase()).collect()
 }
 
 #[cfg(test)]
@@ -83,6 +94,14 @@ mod tests {
             ("x.0123abcd.part~", None),
             ("x.0123abcd.partition", None),
             ("ü.0123abcd.part", Some(11)),
+            ("x.0123abcd.part.", Some(10)),
+            ("x.0123abcd.part.json. .", Some(10)),
+            ("x.0123abcd.part ", Some(10)),
+            ("x.0123abcd.pa\u{ad}rt", Some(10)),
+            ("x.0123\u{200d}abcd.part\u{feff}", Some(13)),
+            ("x.0123abcd.part.j\u{17f}on", Some(10)),
+            ("x.0123ab\u{fb00}.part", Some(11)),
+            ("x.0123abcd.part.x", None),
         ] {
             assert_eq!(suffix_at(name), at, "{name}");
         }

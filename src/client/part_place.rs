@@ -1,7 +1,9 @@
 //! Where a file is kept until it is whole: the part and the notes beside the place that it is for.
 //!
-//! A part is locked while it is written, and only files of the program's user, regular and with one name,
-//! are ever opened, replaced or removed here; those of others are left alone, and the next name is taken.
+//! A part is locked while it is written. Only files of the program's user, regular and with one name, are
+//! ever opened here; where there is anything else when a place is chosen, it is left alone, and the next
+//! name is taken. What others put there later is not opened either, and at most makes the fetch fail, or is
+//! replaced by the notes.
 
 use std::fs::{File, TryLockError};
 use std::io;
