@@ -353,8 +353,8 @@ mod tests {
                 "\"http://a/1\\u{a0}http://b\" is more than one URL",
             ),
             ("see http://a/", Some(7), "\"see http://a/\" is not a URL"),
-            ("http://a/b c", Some(7), "\"http://a/b c\" has a blank in it"),
-            ("not a url", Some(7), "\"not a url\" is not a URL"),
+            ("http://a/b c", Some(7), "\"http://a/b …\" has a blank in it"),
+            ("not a url", Some(7), "\"not …\" is not a URL"),
             (
                 "http://u:p@a/ https://v@b?",
                 None,

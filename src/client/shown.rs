@@ -42,30 +42,44 @@ pub fn shown_url(url: &Url) -> Cow<'_, str> {
 /// What was given for a URL or a reference and cannot be used. It is not escaped.
 ///
 /// Left out is all up to the last `@`, or without one all behind a colon that no port follows; of what has
-/// no scheme (a field, a line of another program's list) all behind a name as well. Several URLs that blanks
-/// divide are shown one by one.
+/// no scheme (a field, a line of another program's list) all behind a name as well; and what a blank
+/// divides from it (a line of a `.netrc`, the options of a command). Several URLs that blanks divide are
+/// shown one by one.
 #[must_use]
 pub fn shown_reference(text: &str) -> String {
     let mut shown = String::new();
     let mut rest = text;
     while let Some(at) = second_url(rest) {
         let (first, others) = rest.split_at(at);
-        shown.push_str(&shown_single(first));
+        shown.push_str(&first_word(shown_single(first)));
         rest = others;
     }
-    shown + &shown_single(rest)
+    shown + &first_word(shown_single(rest))
 }
 
-/// Text that is no URL but may have one in it. It is not escaped.
+/// Text that is no URL but may have one in it, perhaps without its scheme. It is not escaped.
 #[must_use]
 pub fn shown_text(text: &str) -> String {
     let is_of_scheme =
         |character: char| character.is_ascii_alphanumeric() || "+-.".contains(character);
-    let Some(colon) = [":/", ":\\"].iter().filter_map(|sign| text.find(sign)).min() else {
+    let scheme = [":/", ":\\"].iter().filter_map(|sign| text.find(sign)).min();
+    let scheme = scheme.map(|colon| text[..colon].trim_end_matches(is_of_scheme).len());
+    let Some(start) = scheme.into_iter().chain(user_start(text)).min() else {
         return text.to_owned();
     };
-    let start = text[..colon].trim_end_matches(is_of_scheme).len();
     format!("{}{}", &text[..start], shown_reference(&text[start..]))
+}
+
+/// Where a user name and a password begin that no scheme is in front of: `alice:secret@host`.
+fn user_start(text: &str) -> Option<usize> {
+    let is_between = |character: char| "/\\".contains(character) || character.is_whitespace();
+    let mut start = 0;
+    text.split_inclusive(is_between).find_map(|part| {
+        let part_start = start;
+        start += part.len();
+        let (_, password) = part.split_once(':')?;
+        AT_SIGNS.iter().any(|sign| password.contains(sign)).then_some(part_start)
+    })
 }
 
 /// A path, for which a URL may have been given.
@@ -102,6 +116,14 @@ fn shown_single(text: &str) -> String {
         Some(at) if !text[at..].trim().is_empty() => format!("{}{LEFT_OUT}", &text[..at]),
         _ => text.to_owned(),
     }
+}
+
+/// What is in front of the first blank, with a sign for what is behind it.
+fn first_word(text: String) -> String {
+    let word = text.trim_start();
+    let Some(blank) = word.trim_end().find(char::is_whitespace) else { return text };
+    let start = text.len() - word.len();
+    format!("{} {LEFT_OUT}", &text[..start + blank])
 }
 
 /// Where another URL begins behind a blank.
@@ -209,6 +231,13 @@ mod tests {
             ("http-passwd=pa55word", "http-passwd=…"),
             ("header=Cookie: a=pa55word", "header=…"),
             ("Authorization: Bearer pa55word", "Authorization:…"),
+            ("Authorization Bearer pa55word", "Authorization …"),
+            ("machine host login alice password pa55word", "machine …"),
+            (" password pa55word ", " password …"),
+            ("password\tpa55word", "password …"),
+            ("http://host/x --password pa55word", "http://host/x …"),
+            ("http://alice@host/ pa55word", "http://…@host/ …"),
+            ("wget --password pa55word http://host/", "wget …http://host/"),
         ] {
             assert_eq!(shown_reference(text), expected, "{text}");
             assert!(!shown_reference(text).contains("55word"), "{text}");
@@ -226,7 +255,6 @@ mod tests {
             "http://a:/",
             "http://[::1/",
             "http://[::1]:99999/",
-            "http://a b/?c=d",
             "localhost:20001/a",
             "localhost:",
             "ftp://a/b",
@@ -242,7 +270,13 @@ mod tests {
             ("http://alice:pa55word@host/list.txt", "http://…@host/list.txt"),
             ("out/http:/alice:pa55word@host/x", "out/http:/…@host/x"),
             ("0123 http://alice:pa55word@host/x", "0123 http://…@host/x"),
+            ("alice:pa55word@host/list.txt", "…@host/list.txt"),
+            ("out/al_ice:pa55word@host/x", "out/…@host/x"),
+            ("0123  alice:pa55word%40host", "0123  …%40host"),
+            ("http:alice:pa55word@host/x", "http:…@host/x"),
             ("dir@2x/a=b:c", "dir@2x/a=b:c"),
+            ("[::1]_81/@scope/x", "[::1]_81/@scope/x"),
+            ("12:30 a b", "12:30 a b"),
             ("/home/me", "/home/me"),
         ] {
             assert_eq!(shown_text(text), expected);

@@ -114,10 +114,10 @@ fn lines_that_cannot_be_used_are_warned_of_and_the_others_count() {
     let url = server.url("/a");
     let [_, (_, good), _] = hello();
     let md5 = "8b1a9953c4611296a827abf8c47804d7";
-    let list = format!("MD5 (a) = {md5}\nwhat is this\x07?\n{md5}  b\n{good}  a\n");
+    let list = format!("MD5 (a) = {md5}\nwhat\x07? is this\n{md5}  b\n{good}  a\n");
     let (output, _) = verify(&list, &["-urls", &url], 0);
     for text in [
-        "line 2 of sums is no checksum, and is left out: \"what is this\\u{7}?\"",
+        "line 2 of sums is no checksum, and is left out: \"what\\u{7}? …\"",
         "lines of sums are left out, since only SHA-1, SHA-256 and SHA-512 are supported: 2 MD5",
     ] {
         assert_eq!(stderr(&output).matches(text).count(), 1, "{output:?}");

@@ -61,7 +61,7 @@ fn lines_that_cannot_be_read_or_fetched_are_named_and_left_out_only_if_that_is_w
         "is longer than 65536 bytes",
         "line 4: \"http://127.0.0.1",
         "/3\" is more than one URL (write each on a line of its own)",
-        "/4 5\" has a blank in it (write %20",
+        "/4 …\" has a blank in it (write %20",
     ];
     let output = run(directory.path(), &list(70_000), &["--skip-bad-urls"], 1);
     for message in messages {

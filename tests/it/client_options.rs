@@ -97,7 +97,7 @@ fn a_bad_line_is_named_and_nothing_is_fetched_unless_it_is_to_be_left_out() {
     let list = format!("{}\nnot a url\n{}\t../x\n", server.url("/a"), server.url("/b"));
     fs::write(directory.path().join("list"), list).unwrap();
     let output = run(&directory, &["-i", "list", "-o", "out"], 2);
-    for text in ["line 2: \"not a url\"", "line 3: \"../x\"", "--skip-bad-urls"] {
+    for text in ["line 2: \"not …\"", "line 3: \"../x\"", "--skip-bad-urls"] {
         assert!(stderr(&output).contains(text), "{output:?}");
     }
     assert!(server.connections() == 0 && !directory.path().join("out").exists());

@@ -289,7 +289,7 @@ fn no_url_that_is_refused_shows_its_password() {
         ("http://alice:pa/55word@marker/", "\"http://…@marker/\""),
         ("http://alice:pa?55word@marker/", "\"http://…@marker/\""),
         ("http://alice:pa#55word@marker/", "\"http://…@marker/\""),
-        ("http://alice:pa55word@mar ker/", "\"http://…@mar ker/\""),
+        ("http://alice:pa55word@mar ker/", "\"http://…@mar …\""),
         ("http://alice:pa55word@[marker]/", "\"http://…@[marker]/\""),
         ("http://alice:pa55word@[fe80::1%25marker]/", "no interface \"marker\""),
         ("http://alice:pa55word@a/ http://b:pa55word@marker/", "…@marker/\" is more than one URL"),
@@ -308,7 +308,7 @@ fn no_line_of_a_list_shows_its_password() {
     for (list, shows) in [
         (&b"http://alice:pa55word@marker:99999/x"[..], "line 1: \"http://…@marker:99999/x\""),
         (b"# first\nftp://alice:pa55word@marker/", "line 2: cannot fetch \"ftp://…@marker/\""),
-        (b"http://alice:pa55word@marker/ x", "\"http://…@marker/ x\" has a blank in it"),
+        (b"http://alice:pa55word@marker/ x", "\"http://…@marker/ …\" has a blank in it"),
         (b"http://alice:pa 55word@marker/x", "\"http://…@marker/x\" has a blank in it"),
         (b"http://a:pa55word@b/ http://c:pa55word@marker/", "\"http://…@b/ http://…@marker/\""),
         (b"http://alice:pa55word@marker/\xff", "\"http://…@marker/\u{fffd}\" is not UTF-8"),
@@ -322,6 +322,10 @@ fn no_line_of_a_list_shows_its_password() {
         (b"http-passwd=pa55word", "\"http-passwd=…\""),
         (b" header=Authorization: Bearer pa55word", "\"header=…\""),
         (b"Cookie: a=pa55word", "\"Cookie:…\""),
+        // A line of a .netrc, and commands of other clients.
+        (b"machine marker login alice password pa55word", "\"machine …\""),
+        (b"wget --user alice --password pa55word http://marker/", "\"wget …http://marker/\""),
+        (b"http://marker/ --http-passwd pa55word", "\"http://marker/ …\""),
     ] {
         Case { arguments: &["-i", "-"], list, status: 2, shows, ..Case::default() }.check();
         let arguments = ["-i", "-", "-urls", "http://127.0.0.1:1/", "--skip-bad-urls"];
@@ -352,6 +356,8 @@ fn no_argument_that_is_refused_shows_a_password() {
         (&["-c", "5", url], shown),
         (&["-c", url], shown),
         (&["-i", url], shown),
+        (&["-i", "alice:pa55word@marker/x"], "…@marker/x: cannot open"),
+        (&["-i", "http:alice:pa55word@marker/x"], "http:…@marker/x: cannot open"),
         (&["-urls", "http://a/", "--checksum-file", url], shown),
         (&["-urls", "http://a/", "--cacert", url], shown),
         (&["-urls", "http://a/", "--har", url], shown),
@@ -371,6 +377,8 @@ fn no_checksum_and_no_file_that_cannot_be_written_shows_a_password() {
         (format!("{sum}  ok\n"), 1, "the SHA-256 is "),
         (format!("{sum}  ok\n{url}\n{sum} {url} {url}\n"), 1, "is no checksum, and is left out"),
         (format!("{url}\n"), 2, "no file of this run is named in"),
+        ("password pa55word\n".to_owned(), 2, "is no checksum, and is left out: \"password …\""),
+        (format!("{sum}  {url}\n{}  {url}\n", "1".repeat(64)), 2, "checksums for \"http://…@"),
     ] {
         let file = tempfile::NamedTempFile::new().unwrap();
         fs::write(file.path(), list).unwrap();

@@ -15,7 +15,7 @@ use std::{error, fmt, iter};
 use line::{Line, Tag};
 
 use super::text_lines::{BadLine, ListError, TextLines, excerpt};
-use super::{Algorithm, Expected, file_name, shown_text};
+use super::{Algorithm, Expected, file_name, shown_reference, shown_text};
 
 /// What stands for a file's name where the list has a checksum and no name.
 const NO_NAME: &str = "";
@@ -61,7 +61,7 @@ impl fmt::Display for ChecksumListError {
                 write!(f, "lines {first} and {second} have different {algorithm} checksums for ")?;
                 match &**name {
                     NO_NAME => f.write_str("a file without a name"),
-                    name => write!(f, "\"{}\"", name.escape_debug()),
+                    name => write!(f, "\"{}\"", shown_text(name).escape_debug()),
                 }
             }
         }
@@ -112,7 +112,7 @@ impl ChecksumList {
                 Err(BadLine::NotText { text, .. })
                     if line::parse(&text, heading.as_ref()).is_some() => {}
                 Err(BadLine::NotText { text, .. } | BadLine::TooLong { beginning: text }) => {
-                    found.bad_lines.push((number, excerpt(&shown_text(&text))));
+                    found.bad_lines.push((number, excerpt(&shown_reference(&text))));
                 }
             }
         }
@@ -160,7 +160,7 @@ impl ChecksumList {
             Some(Line::Unsupported(algorithm)) => {
                 *self.skipped.entry(algorithm).or_default() += 1;
             }
-            None => self.bad_lines.push((number, excerpt(&shown_text(text)))),
+            None => self.bad_lines.push((number, excerpt(&shown_reference(text)))),
         }
         Ok(())
     }
