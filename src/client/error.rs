@@ -140,9 +140,10 @@ impl FetchError {
             | Self::TimedOut { .. }
             | Self::Send(_)
             | Self::Closed
-            | Self::Broken(_)
             | Self::Changed
             | Self::Body(BodyError::Io(_) | BodyError::Truncated { .. }) => true,
+            // A client without a certificate has none the next time either.
+            Self::Broken(error) => error.kind() != io::ErrorKind::PermissionDenied,
             Self::Resolve { error, .. } => is_temporary(error),
             // As of a body that ends early: the framing cannot tell where the connection's end is its.
             Self::Decode { error, .. } => error.kind() == io::ErrorKind::UnexpectedEof,

@@ -53,11 +53,19 @@ pub(super) fn in_handshake(error: io::Error) -> io::Error {
 
 /// The failure of a connection after the handshake, likewise.
 pub(super) fn in_content(error: io::Error) -> io::Error {
-    if error.kind() != io::ErrorKind::UnexpectedEof {
-        return error;
+    let of_tls = error.get_ref().and_then(|error| error.downcast_ref::<Error>());
+    match of_tls {
+        // In TLS 1.3 the client has shaken hands before the server has seen what it lacks.
+        Some(Error::AlertReceived(AlertDescription::CertificateRequired)) => {
+            let meaning = "the server wants a certificate of its client, and there is none";
+            io::Error::new(io::ErrorKind::PermissionDenied, Explained { meaning, error })
+        }
+        None if error.kind() == io::ErrorKind::UnexpectedEof => {
+            // rustls adds the address of its manual.
+            let meaning =
+                "the connection ended without a close_notify of TLS, so more may have been to come";
+            io::Error::new(io::ErrorKind::UnexpectedEof, meaning)
+        }
+        _ => error,
     }
-    // rustls adds the address of its manual.
-    let meaning =
-        "the connection ended without a close_notify of TLS, so more may have been to come";
-    io::Error::new(io::ErrorKind::UnexpectedEof, meaning)
 }

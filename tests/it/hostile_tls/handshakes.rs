@@ -2,8 +2,14 @@
 
 use std::io::{Read as _, Write as _};
 use std::net::{Shutdown, TcpStream};
+use std::sync::Arc;
 use std::thread;
 use std::time::Duration;
+
+use rustls::crypto::ring;
+use rustls::pki_types::PrivateKeyDer;
+use rustls::server::WebPkiClientVerifier;
+use rustls::{RootCertStore, ServerConfig, ServerConnection};
 
 use super::{fetch, run};
 use crate::support::certificates::{leaf, self_signed};
@@ -143,6 +149,33 @@ fn a_certificate_is_the_last_that_comes() {
         fetched.assert_refused("cannot speak TLS with localhost: ", "cut");
     }
     assert!(real.heads().is_empty());
+}
+
+#[test]
+fn a_server_that_wants_a_certificate_of_its_client_is_told_at_once() {
+    let identity = self_signed(&leaf(&["localhost"]));
+    let provider = Arc::new(ring::default_provider());
+    let mut authorities = RootCertStore::empty();
+    authorities.add(identity.0.der().clone()).unwrap();
+    let verifier =
+        WebPkiClientVerifier::builder_with_provider(authorities.into(), Arc::clone(&provider));
+    let key = PrivateKeyDer::try_from(identity.1.serialize_der()).unwrap();
+    let config = ServerConfig::builder_with_provider(provider)
+        .with_safe_default_protocol_versions()
+        .unwrap()
+        .with_client_cert_verifier(verifier.build().unwrap())
+        .with_single_cert(vec![identity.0.der().clone()], key)
+        .unwrap();
+    let config = Arc::new(config);
+    let server = Scripted::start(move |peer| {
+        let mut connection = ServerConnection::new(Arc::clone(&config)).unwrap();
+        while connection.complete_io(&mut peer.stream()).is_ok() {}
+        peer.wait_for_close();
+    });
+    let url = format!("https://localhost:{}/file", server.address().port());
+    let fetched = fetch(&url, &[&identity], &["--retries", "2"]);
+    fetched.assert_refused("the server wants a certificate of its client", "no certificate");
+    assert_eq!(server.connections(), 1, "{}", fetched.printed());
 }
 
 #[test]
