@@ -129,6 +129,9 @@ fn what_does_not_go_together_is_said_and_nothing_is_fetched() {
         (&["--json", "missing/run.json"], "choose another file with --json"),
         (&["--har", "."], "choose another file with --har"),
         (&["--failed-list", "missing/x"], "choose another file with --failed-list"),
+        (&["--json", "x", "--har", "./x"], "--json and --har name the same file"),
+        (&["-o", "out", "--har", "out/a"], "out/a is where http://127.0.0.1"),
+        (&["-o", "out", "--failed-list", "out/../out/a"], "another file with --failed-list"),
         (&["--json", "-", "--har", "-"], "--json and --har can have the standard output"),
     ] {
         let arguments = [&["-urls", &url][..], arguments].concat();
@@ -143,6 +146,9 @@ fn what_does_not_go_together_is_said_and_nothing_is_fetched() {
         assert_eq!(server.connections(), before, "{arguments:?}");
     }
     run(&directory, &["-i", "file"], 2);
+    assert_eq!(fs::read_dir(directory.path().join("out")).unwrap().count(), 0);
+    run(&directory, &["-urls", &url, "--har", "a", "--json", "-", "--failed-list", "b"], 0);
+    run(&directory, &["-urls", &url, "--har", "/dev/null", "--json", "/dev/null"], 0);
 }
 
 #[test]

@@ -3,10 +3,12 @@
 
 use std::fs::{File, OpenOptions};
 use std::io::{self, BufWriter, Write};
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use anyhow::{Context as _, bail};
-use http_concurrent::client::{Job, Run, shown_path, shown_url, write_har, write_json};
+use http_concurrent::client::{
+    Job, OutputDirectory, Run, shown_path, shown_url, write_har, write_json,
+};
 use rustix::fs::{FileType, fstat};
 use rustix::io::Errno;
 
@@ -19,14 +21,46 @@ fn wanted(args: &Args) -> impl Iterator<Item = (&'static str, &Path)> {
         .filter_map(|(option, path)| Some((option, path.as_deref()?)))
 }
 
-/// Makes sure that they can be written, rather than fetch for hours first.
-pub(crate) fn check(args: &Args) -> anyhow::Result<()> {
+/// Makes sure that they can be written, rather than fetch for hours first, and that none of them is to be
+/// in the place of a URL's file or of another one, which it would replace.
+pub(crate) fn check(args: &Args, jobs: &[Job], directory: &OutputDirectory) -> anyhow::Result<()> {
     let on_stdout: Vec<_> =
         wanted(args).filter(|(_, path)| is_stdout(path)).map(|(option, _)| option).collect();
     if on_stdout.len() > 1 {
         bail!("only one of {} can have the standard output: name a file", on_stdout.join(" and "));
     }
+    let mut others: Vec<(&str, PathBuf)> = Vec::new();
+    for (option, path) in wanted(args) {
+        let Some(place) = place_of(path) else { continue };
+        if let Some((other, _)) = others.iter().find(|(_, taken)| *taken == place) {
+            bail!("{other} and {option} name the same file: choose another one");
+        }
+        let is_there = |job: &&Job| {
+            let file = directory.path().join(&job.file_name);
+            file.file_name() == place.file_name() && parent_of(&file) == parent_of(&place)
+        };
+        if let Some(job) = jobs.iter().find(is_there) {
+            let (path, url) = (shown_path(path), shown_url(&job.url));
+            bail!("{path} is where {url} is to be saved (choose another file with {option})");
+        }
+        others.push((option, place));
+    }
     wanted(args).try_for_each(|(option, path)| check_file(path, option))
+}
+
+/// Where a regular file is or will be; `None` of anything else.
+fn place_of(path: &Path) -> Option<PathBuf> {
+    match path.canonicalize() {
+        _ if is_stdout(path) => None,
+        Ok(there) => there.is_file().then_some(there),
+        Err(_) => Some(parent_of(path)?.join(path.file_name()?)),
+    }
+}
+
+/// The directory that a file is in, without links.
+fn parent_of(path: &Path) -> Option<PathBuf> {
+    let parent = path.parent()?;
+    if parent == Path::new("") { Path::new(".") } else { parent }.canonicalize().ok()
 }
 
 /// Makes sure that a file can be written. What is there stays until there is something to replace it; a

@@ -54,7 +54,7 @@ fn main() -> ExitCode {
         Ok(()) if args.lab.demo => demo::run(&args, &interrupts),
         Ok(()) => match Config::resolve(&args) {
             Ok(config) if args.lab.is_comparison() => lab::run(&args, &config, &interrupts),
-            Ok(config) => match documents::check(&args) {
+            Ok(config) => match documents::check(&args, &config.plan.jobs, &config.directory) {
                 Ok(()) => run(&args, &config, &screen, &interrupts),
                 Err(error) => return fail(&error, USAGE),
             },
