@@ -22,6 +22,14 @@ pub struct Limits {
     pub total: usize,
 }
 
+impl Limits {
+    /// The capacity for a map of clients that come and go: twice their number, since a map that is fuller
+    /// grows instead of removing what is left of those that went.
+    pub(super) fn room(self) -> usize {
+        2 * self.total.min(MAX_ROOM)
+    }
+}
+
 impl Default for Limits {
     fn default() -> Self {
         Self { per_client: 12, total: 60 }
@@ -92,9 +100,9 @@ struct Counts {
     mean_hold: f64,
 }
 
-/// Clients for which maps have room from the start: one that grows under load lies in the heap of a thread
-/// that ends with it.
-pub(super) const ROOM: usize = 1024;
+/// Clients for which maps have room from the start. One that grows under load lies in the heap of a thread
+/// that ends, and keeps it from shrinking.
+const MAX_ROOM: usize = 1024;
 
 /// The weight of the newest connection in the mean holding time.
 const HOLD_WEIGHT: f64 = 0.1;
@@ -130,7 +138,7 @@ pub struct Standing {
 impl Admission {
     #[must_use]
     pub fn new(limits: Limits) -> Arc<Self> {
-        let clients = HashMap::with_capacity(limits.total.min(ROOM));
+        let clients = HashMap::with_capacity(limits.room());
         let counts = Counts { clients, ..Counts::default() };
         Arc::new(Self { limits, counts: Mutex::new(counts) })
     }
@@ -291,6 +299,7 @@ impl Drop for Permit {
 
 #[cfg(test)]
 mod tests {
+    use std::collections::VecDeque;
     use std::thread;
 
     use super::super::identity::Location;
@@ -324,6 +333,21 @@ mod tests {
         assert_eq!(scope_and_limit(admission.admit_unidentified()), (Scope::Total, 3));
         assert_eq!(admission.held(), (3, 2));
         assert_eq!(admission.standing(one.key), Standing { client: 2, total: 3 });
+    }
+
+    #[test]
+    fn the_map_of_clients_does_not_grow_while_they_come_and_go() {
+        for total in [1, 60, 1000] {
+            let admission = admission(1, total);
+            let capacity = admission.lock().clients.capacity();
+            let mut held = VecDeque::new();
+            for number in 0..20_000_u32 {
+                held.truncate(total - 1);
+                let address = IpAddr::from(number.to_be_bytes());
+                held.push_front(admission.admit(client_at(address)).unwrap());
+            }
+            assert!(admission.lock().clients.capacity() <= capacity, "{total}");
+        }
     }
 
     #[test]

@@ -10,7 +10,7 @@ use std::sync::atomic::{AtomicU8, AtomicU64, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
-use super::admission::{Limits, Permit, ROOM};
+use super::admission::{Limits, Permit};
 use super::identity::Client;
 use crate::printable::Escaped;
 
@@ -195,7 +195,7 @@ pub(super) struct Registration {
 
 impl Registry {
     pub(super) fn new(limits: Limits) -> Self {
-        let clients = HashMap::with_capacity(limits.total.min(ROOM));
+        let clients = HashMap::with_capacity(limits.room());
         Self { clients: Mutex::new(clients), ..Self::default() }
     }
 
