@@ -48,7 +48,7 @@ const LAST_ROUND: Duration = Duration::from_secs(10);
 #[derive(Debug)]
 pub(super) struct Lingering {
     shared: Arc<Shared>,
-    /// One at most.
+    /// At most one is at work.
     thread: Threads<()>,
 }
 
