@@ -11,6 +11,8 @@ use std::time::Duration;
 
 use clap::Command;
 use nix::sys::signal::{SigSet, SigmaskHow};
+use signal_hook::consts::SIGHUP;
+use signal_hook::iterator::Signals;
 
 /// Gives every long option of `command` that was written with one dash its second one.
 ///
@@ -53,29 +55,29 @@ pub fn long_options_with_one_dash(
         .collect()
 }
 
-/// Whether the program was started with this signal ignored, as under nohup(1) (`SigIgn` in proc(5)); where
-/// the system does not say so, it is taken not to be.
-#[must_use]
-pub fn is_ignored(signal: i32) -> bool {
+/// Catches these signals, and SIGHUP unless the program was started with it ignored, as under nohup(1).
+///
+/// All signals are blocked for this thread meanwhile and delivered afterwards: `signal_hook` installs a
+/// handler before it notes what the handler is to do, and a signal in between has neither its default
+/// action nor that one. There must be no other thread yet, which would get it.
+///
+/// # Errors
+/// The system lets signals not be blocked or caught, or makes no pipe to wake who waits for them.
+pub fn catch_signals(signals: &[i32]) -> io::Result<Signals> {
+    let before = SigSet::all().thread_swap_mask(SigmaskHow::SIG_BLOCK)?;
+    let hangup = [SIGHUP].into_iter().filter(|signal| !is_ignored(*signal));
+    let caught = Signals::new(signals.iter().copied().chain(hangup));
+    before.thread_set_mask()?;
+    caught
+}
+
+/// Whether the program was started with this signal ignored (`SigIgn` in proc(5)); where the system does not
+/// say so, it is taken not to be.
+fn is_ignored(signal: i32) -> bool {
     let status = fs::read_to_string("/proc/self/status").unwrap_or_default();
     let mask = status.lines().find_map(|line| line.strip_prefix("SigIgn:"));
     let mask = mask.and_then(|mask| u64::from_str_radix(mask.trim(), 16).ok());
     mask.is_some_and(|mask| mask >> (signal - 1) & 1 == 1)
-}
-
-/// Does `catch`, which is to catch signals, while all signals are blocked for this thread; those that came
-/// meanwhile are delivered afterwards.
-///
-/// `signal_hook` installs a handler before it notes what the handler is to do: a signal in between has
-/// neither its default action nor that one. There must be no other thread yet, which would get it.
-///
-/// # Errors
-/// The system lets no signals be blocked.
-pub fn with_signals_blocked<T>(catch: impl FnOnce() -> T) -> io::Result<T> {
-    let before = SigSet::all().thread_swap_mask(SigmaskHow::SIG_BLOCK)?;
-    let caught = catch();
-    before.thread_set_mask()?;
-    Ok(caught)
 }
 
 /// The level that `-q` and `-v` ask for; what `RUST_LOG` says is the caller's to let win.

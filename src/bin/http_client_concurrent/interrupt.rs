@@ -8,10 +8,9 @@ use std::process;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::thread;
 
-use http_concurrent::cli::{is_ignored, with_signals_blocked};
+use http_concurrent::cli::catch_signals;
 use http_concurrent::client::{Stop, StopReason};
 use signal_hook::consts::{SIGHUP, SIGINT, SIGTERM, SIGXFSZ};
-use signal_hook::iterator::Signals;
 
 /// Tells the thread that attends to signals which run they end.
 #[derive(Debug)]
@@ -29,13 +28,7 @@ impl Interrupts {
     /// # Errors
     /// The system makes no thread, or no pipe to wake it.
     pub(crate) fn start() -> io::Result<Self> {
-        let mut signals = with_signals_blocked(|| {
-            let signals = Signals::new([SIGINT, SIGTERM, SIGXFSZ])?;
-            if !is_ignored(SIGHUP) {
-                signals.add_signal(SIGHUP)?;
-            }
-            io::Result::Ok(signals)
-        })??;
+        let mut signals = catch_signals(&[SIGINT, SIGTERM, SIGXFSZ])?;
         let run = Arc::new(Mutex::default());
         let begun = Arc::clone(&run);
         thread::Builder::new().name("signals".to_owned()).spawn(move || {

@@ -12,10 +12,10 @@ use std::process;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::thread;
 
-use http_concurrent::cli::{is_ignored, with_signals_blocked};
+use http_concurrent::cli::catch_signals;
 use http_concurrent::server::{LogHandle, Stopper};
 use signal_hook::consts::{SIGHUP, SIGINT, SIGTERM, SIGUSR1};
-use signal_hook::iterator::{Handle, Signals};
+use signal_hook::iterator::Handle;
 use signal_hook::low_level::emulate_default_handler;
 
 /// Tells the thread that attends to signals what they are to do.
@@ -55,13 +55,7 @@ impl Attendant {
     /// # Errors
     /// The system makes no thread, or no pipe to wake it.
     pub(crate) fn start() -> io::Result<Self> {
-        let mut signals = with_signals_blocked(|| {
-            let signals = Signals::new([SIGINT, SIGTERM, SIGUSR1])?;
-            if !is_ignored(SIGHUP) {
-                signals.add_signal(SIGHUP)?;
-            }
-            io::Result::Ok(signals)
-        })??;
+        let mut signals = catch_signals(&[SIGINT, SIGTERM, SIGUSR1])?;
         let handle = signals.handle();
         let hangup = Hangup::Undecided { has_come: false };
         let state = State {
