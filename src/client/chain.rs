@@ -17,9 +17,6 @@ use super::settings::Downgrade;
 use super::{FetchError, Job, shown_reference, shown_url, zone};
 use crate::http::{ResponseHead, Status};
 
-/// Most redirects that are followed for one URL, as many as browsers do (RFC 9110 §15.4).
-pub const MAX_REDIRECTS: usize = 20;
-
 /// A chain of redirects, as far as it has been followed.
 #[derive(Debug)]
 pub(super) struct Chain<'j> {

@@ -1,16 +1,8 @@
-//! Digests of what is saved: the algorithms, their values, and hashing content as it comes.
+//! Checksums of files: the algorithms and their values.
 //!
-//! Which file must have which is read from a list by `checksum_list`.
+//! `checksum_list` reads which file must have which; `hasher` computes them.
 
 use std::fmt;
-use std::fs::File;
-use std::io::{self, Read, Seek, SeekFrom};
-
-use sha1::Sha1;
-use sha2::{Digest as _, Sha256, Sha512};
-
-use super::FetchError;
-use super::settings::Digest;
 
 /// The algorithms that files are verified by, the weakest first (FIPS 180-4).
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -65,6 +57,11 @@ impl Checksum {
         Some(Self { algorithm, octets })
     }
 
+    /// A digest by `algorithm`, which has as many octets as its values have.
+    pub(super) fn new(algorithm: Algorithm, octets: &[u8]) -> Self {
+        Self { algorithm, octets: octets.into() }
+    }
+
     #[must_use]
     pub fn algorithm(&self) -> Algorithm {
         self.algorithm
@@ -91,98 +88,6 @@ pub struct Expected {
     pub is_algorithm_named: bool,
 }
 
-impl Expected {
-    /// Compares with what was found, which has a checksum by the same algorithm.
-    pub(super) fn verify(&self, found: &[Checksum]) -> Result<(), FetchError> {
-        let mut found = found.iter();
-        let found = found
-            .find(|found| found.algorithm == self.checksum.algorithm)
-            .expect("the content is hashed by the algorithm that is expected");
-        if *found == self.checksum {
-            return Ok(());
-        }
-        Err(FetchError::Checksum { expected: self.clone(), found: found.clone() })
-    }
-}
-
-/// Hashes content as it comes, by as many algorithms as are needed; often by none.
-#[derive(Clone, Debug, Default)]
-pub(super) struct Hasher {
-    states: Vec<State>,
-}
-
-#[derive(Clone, Debug)]
-enum State {
-    Sha1(Sha1),
-    Sha256(Sha256),
-    Sha512(Sha512),
-}
-
-impl Hasher {
-    /// Hashes by what the file must have, and by what is to be printed of every file.
-    pub(super) fn of(expected: Option<&Expected>, digest: Digest) -> Self {
-        let expected = expected.map(|expected| expected.checksum.algorithm);
-        let printed = (digest == Digest::Sha256).then_some(Algorithm::Sha256);
-        let other = printed.filter(|printed| Some(*printed) != expected);
-        Self { states: expected.into_iter().chain(other).map(State::of).collect() }
-    }
-
-    /// There is nothing to hash by.
-    pub(super) fn is_idle(&self) -> bool {
-        self.states.is_empty()
-    }
-
-    pub(super) fn update(&mut self, piece: &[u8]) {
-        for state in &mut self.states {
-            match state {
-                State::Sha1(state) => state.update(piece),
-                State::Sha256(state) => state.update(piece),
-                State::Sha512(state) => state.update(piece),
-            }
-        }
-    }
-
-    pub(super) fn finish(self) -> Box<[Checksum]> {
-        self.states.into_iter().map(State::finish).collect()
-    }
-
-    /// Hashes a whole file in place of content that comes.
-    pub(super) fn hash_file(mut self, file: &mut File) -> io::Result<Box<[Checksum]>> {
-        let mut buffer = vec![0; 64 * 1024];
-        file.seek(SeekFrom::Start(0))?;
-        loop {
-            match file.read(&mut buffer)? {
-                0 => return Ok(self.finish()),
-                length => self.update(&buffer[..length]),
-            }
-        }
-    }
-}
-
-impl State {
-    fn of(algorithm: Algorithm) -> Self {
-        match algorithm {
-            Algorithm::Sha1 => Self::Sha1(Sha1::new()),
-            Algorithm::Sha256 => Self::Sha256(Sha256::new()),
-            Algorithm::Sha512 => Self::Sha512(Sha512::new()),
-        }
-    }
-
-    fn finish(self) -> Checksum {
-        match self {
-            Self::Sha1(state) => {
-                Checksum { algorithm: Algorithm::Sha1, octets: state.finalize()[..].into() }
-            }
-            Self::Sha256(state) => {
-                Checksum { algorithm: Algorithm::Sha256, octets: state.finalize()[..].into() }
-            }
-            Self::Sha512(state) => {
-                Checksum { algorithm: Algorithm::Sha512, octets: state.finalize()[..].into() }
-            }
-        }
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -198,11 +103,6 @@ mod tests {
         ),
     ];
 
-    fn expected((algorithm, digits): (Algorithm, &str)) -> Expected {
-        let checksum = Checksum::parse(algorithm, digits).unwrap();
-        Expected { checksum, is_algorithm_named: true }
-    }
-
     #[test]
     fn a_checksum_is_read_and_shown() {
         for (algorithm, digits) in ABC {
@@ -213,26 +113,5 @@ mod tests {
                 assert_eq!(Checksum::parse(algorithm, bad), None, "{bad}");
             }
         }
-    }
-
-    #[test]
-    fn content_is_hashed_by_what_is_expected_and_what_is_printed() {
-        let printed = expected(ABC[1]).checksum;
-        for (index, abc) in ABC.into_iter().enumerate() {
-            let expected = expected(abc);
-            for digest in [Digest::Needed, Digest::Sha256] {
-                let mut hasher = Hasher::of(Some(&expected), digest);
-                hasher.update(b"a");
-                hasher.update(b"bc");
-                let found = hasher.finish();
-                assert_eq!(found[0], expected.checksum);
-                assert_eq!(found.contains(&printed), index == 1 || digest == Digest::Sha256);
-                assert!(expected.verify(&found).is_ok());
-                let other = Hasher::of(Some(&expected), digest).finish();
-                assert!(expected.verify(&other).is_err());
-            }
-        }
-        assert!(Hasher::of(None, Digest::Needed).is_idle());
-        assert_eq!(Hasher::of(None, Digest::Sha256).finish().len(), 1);
     }
 }

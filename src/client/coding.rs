@@ -6,12 +6,10 @@
 
 use url::Url;
 
+use super::settings::MAX_CODINGS;
 use super::{FetchError, Job, file_name};
 use crate::http::content_disposition::suggested_name;
 use crate::http::{ContentCoding, Fields};
-
-/// Most codings of one content that are undone.
-pub(super) const MAX_CODINGS: usize = 3;
 
 /// The codings that are undone, in the order in which they were applied.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]

@@ -6,7 +6,7 @@
 
 use std::fs::{self, File};
 use std::io;
-use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
+use std::os::fd::OwnedFd;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::{error, fmt};
@@ -14,7 +14,6 @@ use std::{error, fmt};
 use rustix::fs::{Access, AtFlags, CWD, FileType, Mode, OFlags, mkdirat, openat, statat};
 use rustix::io::Errno;
 
-use super::part_place::PartPlace;
 use super::{FetchError, shown_path};
 
 /// A directory that exists and can be written into.
@@ -148,18 +147,14 @@ impl Place {
         Ok(openat(&*self.directory, &*self.leaf, flags, Mode::empty())?.into())
     }
 
-    /// Where the file is kept until it is whole.
-    ///
-    /// # Errors
-    /// Files of others have all the names that are tried.
-    pub(super) fn part(&self) -> Result<PartPlace, FetchError> {
-        PartPlace::choose(&self.directory, &self.leaf, &self.path)
-            .map_err(|error| self.failure(error))
+    /// The directory that the file is in.
+    pub(super) fn directory(&self) -> &Arc<OwnedFd> {
+        &self.directory
     }
 
-    /// The name and the directory that it is in.
-    pub(super) fn entry(&self) -> (BorrowedFd<'_>, &str) {
-        (self.directory.as_fd(), &self.leaf)
+    /// The file's name in its directory.
+    pub(super) fn leaf(&self) -> &str {
+        &self.leaf
     }
 
     /// Has the directory's entries written to the disk.

@@ -4,8 +4,11 @@
 use std::time::Instant;
 
 use super::coding::Names;
-use super::fetch::{Decoded, Fetcher, Record, Worth, length_of, worth};
+use super::decoded::Decoded;
+use super::fetcher::{Fetcher, Record};
+use super::hasher::verify;
 use super::request::Asked;
+use super::worth::{Worth, length_of, worth};
 use super::{Arrival, FetchError, Job, Saved};
 use crate::net::Body;
 
@@ -57,7 +60,7 @@ impl Fetcher<'_> {
         record.phases.transfer += begun.elapsed();
         let checksums = hasher.finish();
         if let Some(expected) = &job.checksum {
-            expected.verify(&checksums)?;
+            verify(expected, &checksums)?;
         }
         let path = self.work.directory.path().join(&job.file_name);
         Ok(Saved { path, bytes, arrival, checksums })

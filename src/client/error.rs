@@ -11,10 +11,10 @@ use std::{error, fmt, io};
 
 use url::Url;
 
-use super::coding::MAX_CODINGS;
+use super::settings::{MAX_CODINGS, MAX_REDIRECTS};
 use super::{
-    Algorithm, Checksum, Expected, MAX_REDIRECTS, ProxyError, StopReason, TrustError, shown_path,
-    shown_reference, shown_url,
+    Algorithm, Checksum, Expected, ProxyError, StopReason, TrustError, shown_path, shown_reference,
+    shown_url,
 };
 use crate::http::{FramingError, ResponseHeadError, Status, date};
 use crate::net::BodyError;

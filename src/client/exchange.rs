@@ -11,10 +11,11 @@
 use std::io::{self, Write};
 use std::time::{Duration, SystemTime};
 
-use super::coded::DecoderSlots;
 use super::connect::{Connection, Connector, timed};
+use super::decoder_slots::DecoderSlots;
 use super::host_gate::{HostGates, Passage, Permit};
-use super::request::{Request, RequestFields};
+use super::request::Request;
+use super::request_fields::RequestFields;
 use super::{FetchError, Phase, Phases, shown_url};
 use crate::http::rate_limit::{QuotaPolicy, QuotaUnit, retry_after};
 use crate::http::{

@@ -12,82 +12,27 @@
 //! What a failure means for further attempts is not decided here, nor whose turn it is.
 
 use std::sync::Arc;
-use std::time::{Instant, SystemTime};
+use std::time::Instant;
 
-use url::Url;
-
-use super::chain::{Chain, MAX_REDIRECTS};
-use super::checksum::Hasher;
-use super::coded::Sink;
-use super::coding::{Codings, Names, to_undo};
-use super::directory::{OutputDirectory, Place};
-use super::exchange::{Answer, Exchanger, asked_wait, framing};
-use super::naming::FinalNames;
+use super::coding::{Codings, Names};
+use super::decoded::Decoded;
+use super::directory::Place;
+use super::error::FetchError;
+use super::exchange::Answer;
+use super::fetcher::{Fetcher, Record};
+use super::hasher::{Hasher, verify};
+use super::job::Job;
+use super::outcome::{Arrival, Saved};
 use super::part::{self, Completed, Completion, Found, PartFile};
-use super::part_notes::{Brought, Notes, last_modified};
+use super::part_notes::{Notes, last_modified};
 use super::part_place::PartPlace;
 use super::request::Asked;
-use super::settings::{Compression, Content, Digest, Partial, Settings};
+use super::settings::{Content, Digest, Existing, Partial};
+use super::shown::{shown_path, shown_url};
 use super::split::SplitFile;
-use super::split_files::SplitFiles;
-use super::{Arrival, Existing, FetchError, Job, Observer, Phases, Saved, shown_path, shown_url};
-use crate::http::{Framing, ResponseHead, Status};
+use super::worth::{Worth, length_of, worth};
+use crate::http::Framing;
 use crate::net::{Body, BodyError};
-
-/// What all fetches of a run have in common beside the network.
-pub(super) struct Work<'r> {
-    pub(super) settings: &'r Settings,
-    pub(super) directory: &'r OutputDirectory,
-    pub(super) names: FinalNames<'r>,
-    pub(super) splits: SplitFiles,
-    pub(super) observer: &'r dyn Observer,
-}
-
-/// Fetches one URL after another.
-pub(super) struct Fetcher<'r> {
-    pub(super) exchanger: Exchanger<'r>,
-    pub(super) work: &'r Work<'r>,
-}
-
-/// What is noted of the attempts at one job.
-#[derive(Debug, Default)]
-pub(super) struct Record {
-    pub(super) phases: Phases,
-    pub(super) redirected_to: Option<Box<Url>>,
-    /// Content that came over the network.
-    pub(super) received: u64,
-    /// The most of the file that was there at any time, of what these attempts brought or continued, and
-    /// kept. A part that an earlier run left and none of them could continue is not in their way.
-    pub(super) furthest_bytes: u64,
-    /// Coded content did not come whole. It cannot be continued, but content that is asked for plain can.
-    pub(super) has_lost_coded: bool,
-}
-
-impl Record {
-    /// So much of the file is there, and kept if the attempt fails.
-    pub(super) fn keeps(&mut self, bytes: u64) {
-        self.furthest_bytes = self.furthest_bytes.max(bytes);
-    }
-}
-
-/// What an answer is worth.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Worth {
-    Whole {
-        framing: Framing,
-        codings: Codings,
-    },
-    /// What is missing, or the beginning of that: with it the part ends here, of so much in all.
-    Rest {
-        framing: Framing,
-        end: u64,
-        total: u64,
-    },
-    NothingMissing,
-    /// What is there cannot be continued, or it is not clear what a coding belongs to: the whole must come
-    /// without one.
-    Anew,
-}
 
 impl<'r> Fetcher<'r> {
     /// Fetches the job into its file, and notes in `record` where the time went.
@@ -107,7 +52,7 @@ impl<'r> Fetcher<'r> {
         {
             return Ok(saved);
         }
-        let place = place.part()?;
+        let place = PartPlace::choose(&place)?;
         let is_split = self.work.splits.of(index).is_some();
         let mut found = if is_split { None } else { part::find(&place, job) }
             .filter(|_| saving.partial == Partial::Continue);
@@ -141,30 +86,6 @@ impl<'r> Fetcher<'r> {
         }
     }
 
-    /// How the whole of a job's content is asked for. A file that is coded by its format would gain
-    /// nothing, and it would not be clear which coding is its own.
-    pub(super) fn asked_of(&self, job: &Job, record: &Record) -> Asked<'static> {
-        let names = Names { job, redirected_to: None };
-        let asks = self.work.settings.compression == Compression::Asked && !record.has_lost_coded;
-        if asks && !names.are_of_coded_file() { Asked::Coded } else { Asked::Plain }
-    }
-
-    /// Reads past an answer that is of no use; the error then has all that the answer says.
-    pub(super) fn refused(&mut self, answer: Answer<'_>, error: FetchError) -> FetchError {
-        let retry_after = asked_wait(&answer.head);
-        self.exchanger.discard(answer);
-        let max_wait = self.work.settings.retry.max_wait;
-        match (error, retry_after) {
-            (FetchError::Status { status, .. }, Some(wait)) if wait > max_wait => {
-                FetchError::RetryLater { status, at: SystemTime::now() + wait, was_asked: true }
-            }
-            (FetchError::Status { status, .. }, retry_after) => {
-                FetchError::Status { status, retry_after }
-            }
-            (error, _) => error,
-        }
-    }
-
     /// The split file that an earlier attempt or run has begun.
     fn split_from_before(
         &mut self,
@@ -184,29 +105,6 @@ impl<'r> Fetcher<'r> {
         let split = Arc::new(split);
         self.work.splits.add(&split);
         Some(split)
-    }
-
-    /// Sends the request, and follows redirects to the answer that is none.
-    pub(super) fn follow(
-        &mut self,
-        job: &Job,
-        asked: Asked<'_>,
-        record: &mut Record,
-    ) -> Result<Answer<'r>, FetchError> {
-        let downgrade = self.work.settings.downgrade;
-        let mut chain = Chain::new(job);
-        record.redirected_to = None;
-        for _ in 0..=MAX_REDIRECTS {
-            let answer = self.exchanger.ask(&chain.request(asked), &mut record.phases)?;
-            let target = match chain.follow(&answer.head, downgrade, SystemTime::now()) {
-                Ok(None) => return Ok(answer),
-                Ok(Some(target)) => Ok(Box::new(target.clone())),
-                Err(error) => Err(error),
-            };
-            self.exchanger.discard(answer);
-            record.redirected_to = Some(target?);
-        }
-        Err(FetchError::Redirects)
     }
 
     /// Receives the body of an answer that is worth it, and completes the file.
@@ -325,25 +223,6 @@ impl<'r> Fetcher<'r> {
     }
 }
 
-/// Where decoded content goes, whether it is saved or not.
-pub(super) struct Decoded<'r, W> {
-    pub(super) index: usize,
-    pub(super) record: &'r mut Record,
-    pub(super) observer: &'r dyn Observer,
-    pub(super) write: W,
-}
-
-impl<W: FnMut(&[u8]) -> Result<(), FetchError>> Sink for Decoded<'_, W> {
-    fn received(&mut self, bytes: usize) {
-        self.record.received += bytes as u64;
-        self.observer.received(self.index, bytes);
-    }
-
-    fn decoded(&mut self, piece: &[u8]) -> Result<(), FetchError> {
-        (self.write)(piece)
-    }
-}
-
 /// The file that is there, unless it has another checksum than it must have.
 fn existing(place: &Place, job: &Job, digest: Digest) -> Option<Saved> {
     let bytes = place.existing_bytes()?;
@@ -351,7 +230,7 @@ fn existing(place: &Place, job: &Job, digest: Digest) -> Option<Saved> {
     if let Some(expected) = &job.checksum {
         let hasher = Hasher::of(Some(expected), digest);
         let found = place.read_existing().and_then(|mut file| hasher.hash_file(&mut file));
-        checksums = found.ok().filter(|found| expected.verify(found).is_ok()).or_else(|| {
+        checksums = found.ok().filter(|found| verify(expected, found).is_ok()).or_else(|| {
             let algorithm = expected.checksum.algorithm();
             let path = shown_path(place.path());
             log::warn!("{path} has another {algorithm}, and is fetched anew");
@@ -359,59 +238,4 @@ fn existing(place: &Place, job: &Job, digest: Digest) -> Option<Saved> {
         })?;
     }
     Some(Saved { path: place.path().to_owned(), bytes, arrival: Arrival::Skipped, checksums })
-}
-
-pub(super) fn length_of(framing: Framing) -> Option<u64> {
-    match framing {
-        Framing::Length(bytes) => Some(bytes),
-        Framing::Chunked | Framing::UntilClose => None,
-    }
-}
-
-/// The content of an answer with this status is the whole representation. Every other success, such as
-/// 202 or 204, brings something else or nothing (RFC 9110 §15.3).
-pub(super) fn is_whole(status: Status) -> bool {
-    matches!(status, Status::OK | Status::NON_AUTHORITATIVE_INFORMATION)
-}
-
-/// What an answer that is no redirect is worth, to this question, beside the part that is there.
-pub(super) fn worth(
-    head: &ResponseHead,
-    found: Option<&Found>,
-    (names, asked): (Names<'_>, Asked<'_>),
-) -> Result<Worth, FetchError> {
-    let (status, fields) = (head.status(), head.fields());
-    match (status, found) {
-        (Status::RANGE_NOT_SATISFIABLE, Some(found)) => {
-            let is_complete = found.notes.are_complete(&fields, found.bytes);
-            Ok(if is_complete { Worth::NothingMissing } else { Worth::Anew })
-        }
-        (Status::PARTIAL_CONTENT, Some(found)) => {
-            let framing = framing(head)?;
-            Ok(match found.notes.brought(&fields, found.bytes, None) {
-                Some(Brought { bytes, total }) if is_as_it_is_saved(head, names) => {
-                    if length_of(framing).is_some_and(|declared| declared != bytes) {
-                        return Ok(Worth::Anew);
-                    }
-                    Worth::Rest { framing, end: found.bytes + bytes, total }
-                }
-                _ => Worth::Anew,
-            })
-        }
-        (Status::PARTIAL_CONTENT, None) => Err(FetchError::Partial),
-        _ if !is_whole(status) => Err(FetchError::Status { status, retry_after: None }),
-        _ => {
-            let (codings, has_own) = to_undo(&fields, names)?;
-            // The server may have coded once more what is coded by its format, as it was asked to.
-            if has_own && matches!(asked, Asked::Coded) {
-                return Ok(Worth::Anew);
-            }
-            Ok(Worth::Whole { framing: framing(head)?, codings })
-        }
-    }
-}
-
-/// Whether an answer brings the bytes that are saved: any coding is the file's own format.
-pub(super) fn is_as_it_is_saved(head: &ResponseHead, names: Names<'_>) -> bool {
-    to_undo(&head.fields(), names).is_ok_and(|(codings, _)| codings.is_empty())
 }

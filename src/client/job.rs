@@ -5,15 +5,17 @@
 //! taken out of the URL here, so that no message, report or file beside a download repeats them.
 
 use std::collections::HashSet;
-use std::{error, fmt};
+use std::path::Path;
 
 use url::Url;
 
 use super::credentials::Credentials;
+use super::job_error::{JobError, JobProblem};
 use super::names::Names;
+use super::settings::Existing;
 use super::{
-    ChecksumList, Expected, MAX_LINE_BYTES, OutputDirectory, Proxies, ProxyError, Wanted,
-    file_name, shown_reference, shown_text, shown_url, zone,
+    ChecksumList, Expected, Proxies, ProxyError, Wanted, file_name, shown_reference, shown_url,
+    zone,
 };
 
 /// One URL to fetch.
@@ -41,18 +43,6 @@ pub enum Layout {
     Mirrored,
 }
 
-/// What becomes of a file that is there already.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub enum Existing {
-    /// It is replaced when the new one is complete.
-    #[default]
-    Replace,
-    /// It stays, and its URL is not fetched.
-    Skip,
-    /// It stays, and the new one gets a name with a number.
-    Number,
-}
-
 /// What is to be done.
 #[derive(Debug, Default)]
 pub struct Plan {
@@ -64,86 +54,6 @@ pub struct Plan {
     pub errors: Vec<JobError>,
 }
 
-/// A URL that cannot be fetched, whatever its server says.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct JobError {
-    /// The URL as it was given, or the beginning of a line that cannot be read, without what could be a
-    /// secret.
-    pub url: String,
-    /// The line of its list.
-    pub line: Option<usize>,
-    pub problem: JobProblem,
-}
-
-/// What is wrong with a URL.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum JobProblem {
-    /// No URL by the URL standard.
-    Malformed(url::ParseError),
-    /// A scheme other than `http` and `https`.
-    Scheme(String),
-    /// The zone of an IPv6 address, which no interface of this machine has.
-    Zone(String),
-    /// A file name that would leave the output directory.
-    Name(String),
-    /// Further URLs behind the first.
-    SeveralUrls,
-    /// A blank in a list's URL, where it could as well be meant to divide two things.
-    Blank,
-    /// A line that is not what it should be: text in its list's encoding.
-    NotText(&'static str),
-    /// A line longer than [`MAX_LINE_BYTES`].
-    LongLine,
-}
-
-impl fmt::Display for JobError {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        if let Some(line) = self.line {
-            write!(f, "line {line}: ")?;
-        }
-        let url = self.url.escape_debug();
-        match &self.problem {
-            JobProblem::Malformed(_) => write!(f, "\"{url}\" is not a URL"),
-            // Without a scheme, what is before the first colon may be a user's name.
-            JobProblem::Scheme(scheme) if begins_with(&self.url, scheme) => {
-                write!(f, "cannot fetch \"{url}\": the scheme {scheme} is not supported")
-            }
-            JobProblem::Scheme(_) => {
-                write!(f, "cannot fetch \"{url}\": it does not begin with a supported scheme")
-            }
-            JobProblem::Zone(zone) => {
-                let zone = zone.escape_debug();
-                write!(f, "cannot fetch \"{url}\": this machine has no interface \"{zone}\"")
-            }
-            JobProblem::Name(name) => {
-                let name = shown_text(name);
-                write!(f, "\"{}\" is no file beneath the output directory", name.escape_debug())
-            }
-            JobProblem::SeveralUrls => write!(f, "\"{url}\" is more than one URL"),
-            JobProblem::Blank => write!(f, "\"{url}\" has a blank in it"),
-            JobProblem::NotText(expected) => write!(f, "\"{url}\" is not {expected}"),
-            JobProblem::LongLine => {
-                write!(f, "\"{url}\" is longer than {MAX_LINE_BYTES} bytes")
-            }
-        }
-    }
-}
-
-impl error::Error for JobError {
-    fn source(&self) -> Option<&(dyn error::Error + 'static)> {
-        match &self.problem {
-            JobProblem::Malformed(error) => Some(error),
-            JobProblem::Scheme(_)
-            | JobProblem::Zone(_)
-            | JobProblem::Name(_)
-            | JobProblem::SeveralUrls
-            | JobProblem::Blank
-            | JobProblem::NotText(_)
-            | JobProblem::LongLine => None,
-        }
-    }
-}
-
 /// Checks the URLs and gives each a file name of its own, in the order given: of two that ask for
 /// `a.txt` the second gets `a.1.txt`. With [`Existing::Number`] the files that are in `directory` count
 /// as well.
@@ -152,11 +62,11 @@ pub fn plan(
     wanted: impl IntoIterator<Item = Wanted>,
     layout: Layout,
     existing: Existing,
-    directory: &OutputDirectory,
+    directory: &Path,
 ) -> Plan {
     let (mut plan, mut names, mut seen) = (Plan::default(), Names::default(), HashSet::new());
     let is_there = |name: &str| {
-        existing == Existing::Number && directory.path().join(name).symlink_metadata().is_ok()
+        existing == Existing::Number && directory.join(name).symlink_metadata().is_ok()
     };
     for wanted in wanted {
         let parsed = parse(&wanted);
@@ -251,10 +161,6 @@ fn parse(wanted: &Wanted) -> Result<(Url, Option<Credentials>), JobProblem> {
     Ok((url, credentials))
 }
 
-fn begins_with(text: &str, scheme: &str) -> bool {
-    text.trim_start().get(..scheme.len()).is_some_and(|start| start.eq_ignore_ascii_case(scheme))
-}
-
 fn begins_url(word: &str) -> bool {
     word.split_once("://").is_some_and(|(scheme, _)| {
         ["http", "https"].iter().any(|known| scheme.eq_ignore_ascii_case(known))
@@ -272,9 +178,8 @@ mod tests {
 
     fn plan_flat(urls: &[&str]) -> Plan {
         let root = tempfile::tempdir().unwrap();
-        let directory = OutputDirectory::prepare(root.path()).unwrap();
         let wanted = urls.iter().copied().map(Wanted::url);
-        plan(wanted, Layout::Flat, Existing::Replace, &directory)
+        plan(wanted, Layout::Flat, Existing::Replace, root.path())
     }
 
     #[test]
@@ -302,12 +207,11 @@ mod tests {
     #[test]
     fn files_that_are_there_count_where_they_are_to_stay() {
         let root = tempfile::tempdir().unwrap();
-        let directory = OutputDirectory::prepare(root.path()).unwrap();
         std::fs::write(root.path().join("x"), "").unwrap();
         for (existing, expected) in
             [(Existing::Replace, "x"), (Existing::Skip, "x"), (Existing::Number, "x.1")]
         {
-            let plan = plan([Wanted::url("http://a/x")], Layout::Flat, existing, &directory);
+            let plan = plan([Wanted::url("http://a/x")], Layout::Flat, existing, root.path());
             assert_eq!(plan.jobs[0].file_name, expected);
         }
     }
@@ -315,9 +219,8 @@ mod tests {
     #[test]
     fn a_chosen_name_wins_and_credentials_leave_the_url() {
         let root = tempfile::tempdir().unwrap();
-        let directory = OutputDirectory::prepare(root.path()).unwrap();
         let wanted = Wanted { name: Some("d/n".into()), ..Wanted::url("https://u:secret@a/x") };
-        let plan = plan([wanted], Layout::Mirrored, Existing::Replace, &directory);
+        let plan = plan([wanted], Layout::Mirrored, Existing::Replace, root.path());
         let job = &plan.jobs[0];
         assert_eq!((job.url.as_str(), job.file_name.as_str()), ("https://a/x", "d/n"));
         assert!(job.is_name_chosen && job.credentials.is_some());

@@ -10,8 +10,9 @@ use std::io::{self, BufWriter, Seek, SeekFrom, Write};
 use std::path::PathBuf;
 use std::time::SystemTime;
 
-use super::checksum::{Checksum, Expected, Hasher};
+use super::checksum::{Checksum, Expected};
 use super::directory::Place;
+use super::hasher::{self, Hasher};
 use super::part_notes::{self, Notes};
 use super::part_place::{Occupied, PartPlace, Temporary};
 use super::settings::{Durability, Partial, Saving};
@@ -208,7 +209,7 @@ impl PartFile {
         };
         if let Some(expected) = expected {
             // What is wrong as a whole is not worth continuing.
-            expected.verify(&found).inspect_err(|_| self.notes = None)?;
+            hasher::verify(expected, &found).inspect_err(|_| self.notes = None)?;
         }
         Ok(found)
     }

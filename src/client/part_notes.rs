@@ -325,7 +325,7 @@ mod tests {
     fn notes_are_read_as_they_were_written_and_for_their_part_and_url_alone() {
         let root = tempfile::tempdir().unwrap();
         let directory = OutputDirectory::prepare(root.path()).unwrap();
-        let place = directory.place("x").unwrap().part().unwrap();
+        let place = PartPlace::choose(&directory.place("x").unwrap()).unwrap();
         let mut part = place.begin().unwrap();
         part.write_all(b"0123456789").unwrap();
         let notes = Notes { missing: Some(vec![(1, 2), (5, 9)]), ..notes() };
@@ -349,7 +349,7 @@ mod tests {
         let root = tempfile::tempdir().unwrap();
         let directory = OutputDirectory::prepare(root.path()).unwrap();
         let url = Url::parse("http://a/").unwrap();
-        let place = directory.place("x").unwrap().part().unwrap();
+        let place = PartPlace::choose(&directory.place("x").unwrap()).unwrap();
         let mut part = place.begin().unwrap();
         part.write_all(b"01234").unwrap();
         write(&place, &notes(), &part).unwrap();

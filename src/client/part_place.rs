@@ -8,7 +8,7 @@
 use std::fs::{File, TryLockError};
 use std::io;
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::sync::Arc;
 
 use rustix::fs::{
@@ -79,14 +79,24 @@ pub(super) enum Occupied {
 }
 
 impl PartPlace {
-    /// The first place for the file `leaf` that no file of others is in.
-    pub(super) fn choose(directory: &Arc<OwnedFd>, leaf: &str, path: &Path) -> io::Result<Self> {
-        let owner = geteuid().as_raw();
-        let mut place =
-            Self { directory: Arc::clone(directory), stem: leaf.into(), path: path.into(), owner };
+    /// The first place for the part of the file `target` that no file of others is in.
+    ///
+    /// # Errors
+    /// Files of others have all the names that are tried.
+    pub(super) fn choose(target: &Place) -> Result<Self, FetchError> {
+        Self::choose_beside(target).map_err(|error| target.failure(error))
+    }
+
+    fn choose_beside(target: &Place) -> io::Result<Self> {
+        let mut place = Self {
+            directory: Arc::clone(target.directory()),
+            stem: target.leaf().into(),
+            path: target.path().into(),
+            owner: geteuid().as_raw(),
+        };
         let mut is_owner_known = false;
         for number in 0..MAX_NAMES {
-            place.stem = stem(leaf, number).into();
+            place.stem = stem(target.leaf(), number).into();
             place.path.set_file_name(&*place.stem);
             let mut owners = place.owners();
             if owners.contains(&Owner::Other) && !is_owner_known {
@@ -244,7 +254,7 @@ impl PartPlace {
     /// Gives the part its final name; `false` where that must be free and is not.
     pub(super) fn move_to(&self, target: &Place, occupied: Occupied) -> Result<bool, FetchError> {
         let name = self.name(Temporary::Part);
-        let (directory, leaf) = target.entry();
+        let (directory, leaf) = (target.directory().as_fd(), target.leaf());
         let moved = match occupied {
             Occupied::TryNext => self.move_to_free(&name, (directory, leaf)),
             Occupied::Replace => renameat(self.handle(), &name, directory, leaf),

@@ -2,6 +2,7 @@
 
 use std::fs;
 use std::os::unix::fs::symlink;
+use std::path::Path;
 
 use super::super::OutputDirectory;
 use super::*;
@@ -23,7 +24,7 @@ fn what_is_not_the_users_own_is_left_alone_and_another_name_is_taken() {
     fs::write(&victim, "untouched").unwrap();
     for which in Temporary::ALL {
         for kind in ["symbolic link", "hard link", "directory", "FIFO"] {
-            let planted = target.part().unwrap().path_of(which);
+            let planted = PartPlace::choose(&target).unwrap().path_of(which);
             match kind {
                 "symbolic link" => symlink(&victim, &planted).unwrap(),
                 "hard link" => fs::hard_link(&victim, &planted).unwrap(),
@@ -32,7 +33,7 @@ fn what_is_not_the_users_own_is_left_alone_and_another_name_is_taken() {
                     .unwrap(),
             }
             let before = file_names(root.path());
-            let place = target.part().unwrap();
+            let place = PartPlace::choose(&target).unwrap();
             assert_ne!(place.path_of(which), planted, "{kind}");
             drop(place.begin().unwrap());
             drop(place.create_new_notes().unwrap());
@@ -49,7 +50,7 @@ fn what_is_not_the_users_own_is_left_alone_and_another_name_is_taken() {
 fn what_comes_to_stand_there_later_is_neither_opened_nor_removed() {
     let root = tempfile::tempdir().unwrap();
     let place = OutputDirectory::prepare(root.path()).unwrap().place("a").unwrap();
-    let place = place.part().unwrap();
+    let place = PartPlace::choose(&place).unwrap();
     let victim = root.path().join("victim");
     fs::write(&victim, "untouched").unwrap();
     for which in Temporary::ALL {
@@ -67,9 +68,9 @@ fn where_others_have_all_names_there_is_no_place() {
     let root = tempfile::tempdir().unwrap();
     let target = OutputDirectory::prepare(root.path()).unwrap().place("a").unwrap();
     for _ in 0..MAX_NAMES {
-        fs::create_dir(target.part().unwrap().path_of(Temporary::Notes)).unwrap();
+        fs::create_dir(PartPlace::choose(&target).unwrap().path_of(Temporary::Notes)).unwrap();
     }
-    let error = target.part().unwrap_err();
+    let error = PartPlace::choose(&target).unwrap_err();
     assert!(matches!(error, FetchError::File { .. }), "{error}");
 }
 
@@ -77,7 +78,7 @@ fn where_others_have_all_names_there_is_no_place() {
 fn what_is_claimed_is_neither_claimed_nor_begun_again() {
     let root = tempfile::tempdir().unwrap();
     let place = OutputDirectory::prepare(root.path()).unwrap().place("a").unwrap();
-    let place = place.part().unwrap();
+    let place = PartPlace::choose(&place).unwrap();
     let first = place.begin().unwrap();
     assert_eq!(place.claim().unwrap_err().kind(), io::ErrorKind::ResourceBusy);
     let error = place.begin().unwrap_err();
@@ -95,7 +96,7 @@ fn a_part_moves_only_where_it_may() {
     let root = tempfile::tempdir().unwrap();
     let directory = OutputDirectory::prepare(root.path()).unwrap();
     let target = directory.place("x/y/z").unwrap();
-    let part = target.part().unwrap();
+    let part = PartPlace::choose(&target).unwrap();
     part.begin().unwrap();
     fs::write(root.path().join("taken"), "older").unwrap();
     let taken = directory.place("taken").unwrap();
@@ -110,7 +111,7 @@ fn a_part_moves_only_where_it_may() {
 fn a_reservation_is_replaced_and_what_is_there_is_not() {
     let root = tempfile::tempdir().unwrap();
     let target = OutputDirectory::prepare(root.path()).unwrap().place("b").unwrap();
-    let (directory, leaf) = target.entry();
+    let (directory, leaf) = (target.directory().as_fd(), target.leaf());
     fs::write(root.path().join("a"), "content").unwrap();
     let failed = reserve_and_replace((directory, "gone"), (directory, leaf));
     assert_eq!((failed, target.existing_bytes()), (Err(Errno::NOENT), None), "it is given up");

@@ -26,7 +26,7 @@ fn names_in(directory: &Path) -> Vec<String> {
 
 fn places(root: &Path) -> (PartPlace, Place) {
     let target = OutputDirectory::prepare(root).unwrap().place("a").unwrap();
-    (target.part().unwrap(), target)
+    (PartPlace::choose(&target).unwrap(), target)
 }
 
 fn job() -> Job {

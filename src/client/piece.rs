@@ -6,10 +6,9 @@
 use std::sync::Arc;
 use std::time::SystemTime;
 
-use super::checksum::Hasher;
 use super::coding::Names;
 use super::exchange::{Answer, framing};
-use super::fetch::{Fetcher, Record, is_as_it_is_saved, is_whole, length_of};
+use super::fetcher::{Fetcher, Record};
 use super::naming::Places;
 use super::part::{Completed, Completion, PartFile};
 use super::part_notes::{Rest, last_modified};
@@ -17,6 +16,7 @@ use super::part_place::Temporary;
 use super::request::Asked;
 use super::settings::Partial;
 use super::split::{MIN_PIECE_BYTES, Role, SplitFile, Taken};
+use super::worth::{is_as_it_is_saved, is_whole, length_of};
 use super::{Arrival, FetchError, Job, Saved, shown_url};
 use crate::http::{Framing, ResponseHead, Status};
 use crate::net::Body;
@@ -229,10 +229,5 @@ impl<'r> Fetcher<'r> {
         } else if let Err(error) = split.note_now() {
             log::warn!("cannot note what is missing: {error}");
         }
-    }
-
-    /// Hashes a job's content as it comes.
-    pub(super) fn hasher(&self, job: &Job) -> Hasher {
-        Hasher::of(job.checksum.as_ref(), self.work.settings.saving.digest)
     }
 }

@@ -13,10 +13,10 @@ use std::time::{Duration, Instant, SystemTime};
 use std::{error, fmt, io, panic};
 
 use super::address_space::{self, Bearable};
-use super::coded::DecoderSlots;
 use super::connect::Connector;
+use super::decoder_slots::DecoderSlots;
 use super::exchange::{Exchanger, Network};
-use super::fetch::{Fetcher, Record, Work};
+use super::fetcher::{Fetcher, Record, Work};
 use super::host_gate::{HostGates, key_of};
 use super::naming::FinalNames;
 use super::queue::Queue;

@@ -3,8 +3,14 @@
 use std::num::NonZeroUsize;
 use std::time::Duration;
 
-use super::request::RequestFields;
-use super::{Existing, Proxies, RetryPolicy, Trust};
+use super::request_fields::RequestFields;
+use super::{Proxies, RetryPolicy, Trust};
+
+/// Most redirects that are followed for one URL, as many as browsers do (RFC 9110 §15.4).
+pub const MAX_REDIRECTS: usize = 20;
+
+/// Most codings of one content that are undone.
+pub(super) const MAX_CODINGS: usize = 3;
 
 /// How a run is done.
 #[derive(Clone, Debug)]
@@ -111,6 +117,18 @@ pub enum Content {
     Saved,
     /// Nothing: it is received for the sake of receiving it.
     Discarded,
+}
+
+/// What becomes of a file that is there already.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Existing {
+    /// It is replaced when the new one is complete.
+    #[default]
+    Replace,
+    /// It stays, and its URL is not fetched.
+    Skip,
+    /// It stays, and the new one gets a name with a number.
+    Number,
 }
 
 /// What becomes of the part of a file that came before a failure.

@@ -346,7 +346,7 @@ mod tests {
 
     fn split(root: &std::path::Path, total: u64, connections: usize) -> SplitFile {
         let place = OutputDirectory::prepare(root).unwrap().place("a").unwrap();
-        let place = place.part().unwrap();
+        let place = PartPlace::choose(&place).unwrap();
         let file = place.begin().unwrap();
         let validator = Validator::Tag("\"x\"".into());
         let notes =

@@ -78,7 +78,7 @@ fn measure(port: u16, directory: &str, runs: usize) -> Findings {
     let output = OutputDirectory::prepare(files.path()).expect("a new directory takes files");
     let url = |number| format!("http://127.0.0.1:{port}/{directory}/file{number}.txt");
     let urls = (1..=10).map(|number| Wanted::url(url(number)));
-    let jobs: Vec<Job> = plan(urls, Layout::Flat, Existing::Replace, &output).jobs;
+    let jobs: Vec<Job> = plan(urls, Layout::Flat, Existing::Replace, output.path()).jobs;
     let (stop, clock) = (Stop::default(), Instant::now());
     let mut downloads = Downloads::new(&jobs, &output, Settings::default(), &stop);
     let trial = conduct(Plan::compare(CONCURRENCY).with_rounds(runs), &mut downloads, &clock);

@@ -213,7 +213,7 @@ fn content_that_is_not_saved_is_verified_by_it_too() {
     for (right, wrong) in hello().into_iter().zip(sums(b"hello")) {
         for ((tag, digits), is_right) in [(right, true), (wrong, false)] {
             let wanted = [Wanted::url(server.url("/a"))];
-            let mut plan = plan(wanted, Layout::Flat, Existing::Replace, &directory);
+            let mut plan = plan(wanted, Layout::Flat, Existing::Replace, directory.path());
             let list = ChecksumList::read(format!("{tag} (a) = {digits}").as_bytes()).unwrap();
             assert_eq!(plan.verify_against(&list), 1);
             let run = download(&plan.jobs, &directory, &settings, &Stop::default(), &Silent);

@@ -41,7 +41,7 @@ impl Config {
         let output = if args.lab.discard { env::temp_dir() } else { args.output.clone() };
         let directory = OutputDirectory::prepare(output)
             .map_err(|error| with_advice(error, "choose another one with -o"))?;
-        let mut plan = plan(list.wanted, layout, settings.saving.existing, &directory);
+        let mut plan = plan(list.wanted, layout, settings.saving.existing, directory.path());
         plan.errors.extend(list.bad_lines);
         plan.errors.sort_by_key(|error| error.line);
         for error in &plan.errors {

@@ -136,7 +136,7 @@ fn jobs(testcase: &Testcase, serving: &Serving, directory: &OutputDirectory) -> 
         let (port, testcase) = (serving.port, testcase.directory);
         Wanted::url(format!("http://127.0.0.1:{port}/{testcase}/file{number}.txt"))
     });
-    plan(urls, Layout::Flat, Existing::Replace, directory).jobs
+    plan(urls, Layout::Flat, Existing::Replace, directory.path()).jobs
 }
 
 /// Where the files come from.

@@ -72,7 +72,7 @@ pub(crate) fn settings(concurrency: usize) -> Settings {
 
 pub(crate) fn plan_all(urls: &[String], directory: &OutputDirectory) -> Vec<Job> {
     let wanted = urls.iter().map(Wanted::url);
-    let plan = plan(wanted, Layout::Flat, Existing::Replace, directory);
+    let plan = plan(wanted, Layout::Flat, Existing::Replace, directory.path());
     assert_eq!(plan.errors, []);
     plan.jobs
 }
