@@ -11,11 +11,12 @@ use std::{error, fmt, io};
 
 use url::Url;
 
+use super::plan::checksum::{Algorithm, Checksum, Expected};
+use super::settings::proxies::ProxyError;
 use super::settings::{MAX_CODINGS, MAX_REDIRECTS};
-use super::{
-    Algorithm, Checksum, Expected, ProxyError, StopReason, TrustError, shown_path, shown_reference,
-    shown_url,
-};
+use super::shown::{shown_path, shown_reference, shown_url};
+use super::stop::StopReason;
+use super::trust::TrustError;
 use crate::http::{FramingError, ResponseHeadError, Status, date};
 use crate::net::BodyError;
 

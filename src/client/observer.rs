@@ -2,7 +2,8 @@
 
 use std::time::Duration;
 
-use super::{FetchError, Outcome};
+use super::error::FetchError;
+use super::results::outcome::Outcome;
 
 /// Is told how a run goes, by all workers at once. Jobs are named by their position.
 pub trait Observer: Sync {

@@ -127,8 +127,8 @@ fn set_address(url: &mut Url, address: Ipv6Addr) {
 
 #[cfg(test)]
 mod tests {
-    use super::super::shown_url;
     use super::*;
+    use crate::client::shown::shown_url;
 
     /// The loopback interface is the first, and here the only one that every machine has.
     const LOOPBACK: &str = if cfg!(target_os = "linux") { "lo" } else { "lo0" };

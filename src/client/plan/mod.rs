@@ -1,0 +1,11 @@
+//! URLs in, jobs with settled file names out: all that is decided before the first thread starts.
+
+pub(super) mod checksum;
+pub(super) mod checksum_list;
+pub(super) mod input_list;
+pub(super) mod job;
+pub(super) mod job_error;
+pub(super) mod part_name;
+pub(super) mod reserved_names;
+pub(super) mod text_lines;
+pub(super) mod url_name;

@@ -1,0 +1,109 @@
+//! The names of files that are not complete: `NAME.HASH.part` and `NAME.HASH.part.json`.
+//!
+//! Eight hexadecimal digits stand for the file's name, so that a later run finds the part again and no
+//! other file has its name by chance. Servers choose names as well, and one could name its file like the
+//! part of another one's: no download gets such a name.
+
+use sha2::{Digest as _, Sha256};
+
+/// What the name of a file ends with that is not complete.
+pub const PART_SUFFIX: &str = ".part";
+
+/// What the name of the notes ends with that stand beside a part.
+pub const NOTES_SUFFIX: &str = ".part.json";
+
+/// While the notes are replaced, so that there are always whole ones.
+pub(crate) const NEW_NOTES_SUFFIX: &str = ".part.json~";
+
+/// How many hexadecimal digits a name has in front of its suffix.
+const HASH_DIGITS: usize = 8;
+
+/// Longest name that file systems take, in bytes (`NAME_MAX`).
+const NAME_MAX: usize = 255;
+
+/// What the names of a file's part and notes begin with: the file's name, cut where the whole would be
+/// too long, and the hash. `number` tells apart several for the same file.
+pub(crate) fn stem(name: &str, number: usize) -> String {
+    let hash = Sha256::digest(format!("{name}\0{number}"));
+    let longest = NAME_MAX - NEW_NOTES_SUFFIX.len() - HASH_DIGITS - 1;
+    let mut length = name.len().min(longest);
+    while !name.is_char_boundary(length) {
+        length -= 1;
+    }
+    let digits = u32::from_be_bytes([hash[0], hash[1], hash[2], hash[3]]);
+    format!("{}.{digits:08x}", &name[..length])
+}
+
+/// Where the suffix begins if this is the name of a part or of notes, or if a file system may take it for
+/// one.
+pub(crate) fn suffix_at(name: &str) -> Option<usize> {
+    name.match_indices('.').map(|(at, _)| at).find(|at| {
+        let (front, suffix) = (folded(&name[..*at]), folded(&name[*at..]));
+        let suffix = suffix.trim_end_matches(['.', ' ']);
+        let is_hash = |hash: &str| {
+            hash.len() == HASH_DIGITS && hash.bytes().all(|byte| byte.is_ascii_hexdigit())
+        };
+        [PART_SUFFIX, NOTES_SUFFIX, NEW_NOTES_SUFFIX].contains(&suffix)
+            && front.rsplit_once('.').is_some_and(|(_, hash)| is_hash(hash))
+    })
+}
+
+/// The name as file systems compare it that make no difference between some names: those between capital
+/// letters and others (FAT, APFS, ext4 with `casefold`), of which some ignore characters that are not seen.
+/// What is not ASCII is left out, but for what becomes ASCII when its case is folded (Unicode, `CaseFolding`).
+/// At the end of a name FAT and SMB ignore dots and blanks.
+fn folded(name: &str) -> String {
+    let name = name.replace('\u{17f}', "s").replace('\u{fb00}', "ff");
+    name.chars().filter(char::is_ascii).map(|character| character.to_ascii_lowercase()).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_stem_is_of_one_name_and_one_number() {
+        let own = stem("x", 0);
+        assert_eq!((own.as_str(), own.len()), (stem("x", 0).as_str(), 10));
+        for other in [stem("y", 0), stem("x", 1), stem("x1", 0)] {
+            assert_ne!(own[2..], other[other.len() - 8..]);
+        }
+    }
+
+    #[test]
+    fn a_long_stem_is_cut_between_characters_and_still_of_one_name() {
+        let (one, two) = ("ü".repeat(119) + "1", "ü".repeat(119) + "2");
+        let (one, two) = (stem(&one, 0), stem(&two, 0));
+        assert!(one != two && one.len() + NEW_NOTES_SUFFIX.len() <= NAME_MAX, "{one} {two}");
+    }
+
+    #[test]
+    fn names_of_parts_are_told_from_others() {
+        for (name, at) in [
+            ("x.0123abcd.part", Some(10)),
+            ("x.0123abcd.part.json", Some(10)),
+            ("x.0123abcd.part.json~", Some(10)),
+            ("x.0123ABCD.Part.JSON", Some(10)),
+            (".0123abcd.part", Some(9)),
+            ("x.part", None),
+            ("x.part.json", None),
+            ("x.0123abc.part", None),
+            ("x.0123abcg.part", None),
+            ("x0123abcd.part", None),
+            ("0123abcd.part", None),
+            ("x.0123abcd.part~", None),
+            ("x.0123abcd.partition", None),
+            ("ü.0123abcd.part", Some(11)),
+            ("x.0123abcd.part.", Some(10)),
+            ("x.0123abcd.part.json. .", Some(10)),
+            ("x.0123abcd.part ", Some(10)),
+            ("x.0123abcd.pa\u{ad}rt", Some(10)),
+            ("x.0123\u{200d}abcd.part\u{feff}", Some(13)),
+            ("x.0123abcd.part.j\u{17f}on", Some(10)),
+            ("x.0123ab\u{fb00}.part", Some(11)),
+            ("x.0123abcd.part.x", None),
+        ] {
+            assert_eq!(suffix_at(name), at, "{name}");
+        }
+    }
+}

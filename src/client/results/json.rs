@@ -1,0 +1,245 @@
+//! A run as JSON, for programs.
+//!
+//! The document is one object. Fields are only ever added; one whose meaning had to change would raise
+//! `version`. Times are seconds, lengths are bytes, offsets count from the start of the run.
+//!
+//! | field | what it is |
+//! |---|---|
+//! | `version` | 1 |
+//! | `started` | when the run began (RFC 3339, UTC) |
+//! | `wall`, `connections` | how long it took, and with how many connections at most |
+//! | `interrupted` | whether it ended before its URLs were done |
+//! | `urls`, `fetched`, `skipped`, `continued`, `failed` | how many of each |
+//! | `bytes`, `received` | the length of the files fetched, and what came over the network |
+//! | `retries` | attempts beyond the first of each URL |
+//! | `took` | how long the fetches took: `p50`, `p90`, `p99`, `max` |
+//! | `phases` | where their time went, added up: `queue`, `waiting`, `dns`, `connect`, `tls`, `first_byte`, `transfer` |
+//! | `failures` | how many URLs failed, by cause |
+//! | `limits` | for each host that has one: `host`, `connections`, `rejections`, `cost` |
+//! | `fetches` | one for each URL, in their order |
+//!
+//! | field of a fetch | what it is |
+//! |---|---|
+//! | `url`, `redirected_to` | as it was asked for, and where it led (or null) |
+//! | `file`, `bytes` | what was saved, each null where it was not |
+//! | `sha1`, `sha256`, `sha512` | its checksums, each null where it was neither asked for nor verified |
+//! | `status` | that of the last answer, or null |
+//! | `continued_from` | the length of the part that was there before |
+//! | `skipped` | whether the file was there and left alone |
+//! | `error`, `cause` | why it failed, in words and in kind, or null |
+//! | `connection` | which of the run's connections it was fetched with, from 0 |
+//! | `start`, `took` | when it was taken up, and how long it took |
+//! | `attempts`, `rejections`, `received` | how often it was tried and turned away, and what came |
+//! | `phases` | as above |
+
+use std::borrow::Cow;
+use std::collections::BTreeMap;
+use std::error::Error;
+use std::io::{self, Write};
+use std::time::Duration;
+
+use jiff::Timestamp;
+use serde::Serialize;
+use serde::ser::{SerializeSeq, Serializer};
+
+use super::outcome::{Arrival, Outcome, Phases, Run};
+use crate::client::error::FetchError;
+use crate::client::plan::checksum::Algorithm;
+use crate::client::plan::job::Job;
+use crate::client::shown::shown_url;
+use crate::printable::{self, JsonLayout};
+
+/// Writes the document.
+///
+/// # Errors
+/// The writer's.
+pub fn write_json(out: impl Write, jobs: &[Job], run: &Run, interrupted: bool) -> io::Result<()> {
+    let mut out = io::BufWriter::new(out);
+    let document = Document::of(jobs, run, interrupted);
+    printable::write_json(&document, JsonLayout::Indented, &mut out)?;
+    out.write_all(b"\n")?;
+    out.flush()
+}
+
+#[derive(Serialize)]
+struct Document<'r> {
+    version: u32,
+    started: String,
+    wall: f64,
+    connections: usize,
+    interrupted: bool,
+    urls: usize,
+    fetched: usize,
+    skipped: usize,
+    continued: usize,
+    failed: usize,
+    bytes: u64,
+    received: u64,
+    retries: u64,
+    took: BTreeMap<&'static str, f64>,
+    phases: BTreeMap<&'static str, f64>,
+    failures: BTreeMap<String, usize>,
+    limits: Vec<Limit<'r>>,
+    fetches: Fetches<'r>,
+}
+
+#[derive(Serialize)]
+struct Limit<'r> {
+    host: &'r str,
+    connections: usize,
+    rejections: u32,
+    cost: f64,
+}
+
+/// Serialized one by one, so that a long run is not in memory twice.
+struct Fetches<'r> {
+    jobs: &'r [Job],
+    outcomes: &'r [Outcome],
+}
+
+#[derive(Serialize)]
+struct Fetch<'r> {
+    url: Cow<'r, str>,
+    redirected_to: Option<Cow<'r, str>>,
+    file: Option<String>,
+    bytes: Option<u64>,
+    sha1: Option<String>,
+    sha256: Option<String>,
+    sha512: Option<String>,
+    status: Option<u16>,
+    continued_from: u64,
+    skipped: bool,
+    error: Option<String>,
+    cause: Option<String>,
+    connection: usize,
+    start: f64,
+    took: f64,
+    attempts: u32,
+    rejections: u32,
+    received: u64,
+    phases: BTreeMap<&'static str, f64>,
+}
+
+impl<'r> Document<'r> {
+    fn of(jobs: &'r [Job], run: &'r Run, interrupted: bool) -> Self {
+        let summary = run.summary();
+        let took = [
+            ("p50", summary.took.p50),
+            ("p90", summary.took.p90),
+            ("p99", summary.took.p99),
+            ("max", summary.took.max),
+        ];
+        let causes = summary.causes.iter().map(|(cause, count)| (cause.to_string(), *count));
+        let limits = run.limits.iter().map(|limit| Limit {
+            host: &limit.host,
+            connections: limit.connections,
+            rejections: limit.rejections,
+            cost: seconds(limit.cost),
+        });
+        Self {
+            version: 1,
+            started: started(run),
+            wall: seconds(run.wall),
+            connections: run.workers,
+            interrupted,
+            urls: run.outcomes.len(),
+            fetched: summary.fetched,
+            skipped: summary.skipped,
+            continued: summary.continued,
+            failed: summary.failed,
+            bytes: summary.bytes,
+            received: summary.received,
+            retries: summary.retries,
+            took: took.map(|(name, time)| (name, seconds(time))).into(),
+            phases: phases(&summary.phases),
+            failures: causes.collect(),
+            limits: limits.collect(),
+            fetches: Fetches { jobs, outcomes: &run.outcomes },
+        }
+    }
+}
+
+impl Serialize for Fetches<'_> {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        let mut sequence = serializer.serialize_seq(Some(self.outcomes.len()))?;
+        for (job, outcome) in self.jobs.iter().zip(self.outcomes) {
+            sequence.serialize_element(&Fetch::of(job, outcome))?;
+        }
+        sequence.end()
+    }
+}
+
+impl<'r> Fetch<'r> {
+    fn of(job: &'r Job, outcome: &'r Outcome) -> Self {
+        let saved = outcome.result.as_ref().ok();
+        let error = outcome.result.as_ref().err();
+        let checksum =
+            |algorithm| saved.and_then(|saved| saved.checksum(algorithm)).map(ToString::to_string);
+        let (status, continued_from) = match saved.map(|saved| saved.arrival) {
+            Some(Arrival::Fetched { status, continued_from }) => {
+                (Some(status.code()), continued_from)
+            }
+            Some(Arrival::Skipped) => (None, 0),
+            None => (error.and_then(status_of), 0),
+        };
+        Self {
+            url: shown_url(&job.url),
+            redirected_to: outcome.redirected_to.as_deref().map(shown_url),
+            file: saved.map(|saved| saved.path.display().to_string()),
+            bytes: saved.map(|saved| saved.bytes),
+            sha1: checksum(Algorithm::Sha1),
+            sha256: checksum(Algorithm::Sha256),
+            sha512: checksum(Algorithm::Sha512),
+            status,
+            continued_from,
+            skipped: saved.is_some_and(|saved| saved.arrival == Arrival::Skipped),
+            error: error.map(in_words),
+            cause: error.map(|error| error.cause().to_string()),
+            connection: outcome.worker,
+            start: seconds(outcome.phases.queue),
+            took: seconds(outcome.took),
+            attempts: outcome.attempts,
+            rejections: outcome.rejections,
+            received: outcome.received,
+            phases: phases(&outcome.phases),
+        }
+    }
+}
+
+/// When the run began, in RFC 3339.
+pub(super) fn started(run: &Run) -> String {
+    // A clock beyond the year 9999 is as good as none.
+    Timestamp::try_from(run.started).unwrap_or(Timestamp::UNIX_EPOCH).to_string()
+}
+
+/// The status that a failure came with.
+pub(super) fn status_of(error: &FetchError) -> Option<u16> {
+    match error {
+        FetchError::Status { status, .. }
+        | FetchError::RetryLater { status, was_asked: true, .. }
+        | FetchError::NoLocation(status)
+        | FetchError::Locations { status, .. } => Some(status.code()),
+        _ => None,
+    }
+}
+
+/// A failure with what led to it.
+pub(super) fn in_words(error: &FetchError) -> String {
+    let mut text = error.to_string();
+    let mut source = error.source();
+    while let Some(error) = source {
+        text.push_str(": ");
+        text.push_str(&error.to_string());
+        source = error.source();
+    }
+    text
+}
+
+fn phases(phases: &Phases) -> BTreeMap<&'static str, f64> {
+    phases.named().map(|(name, time)| (name, seconds(time))).into()
+}
+
+/// With six decimals: finer than a clock is read twice.
+fn seconds(time: Duration) -> f64 {
+    (time.as_secs_f64() * 1e6).round() / 1e6
+}

@@ -1,0 +1,6 @@
+//! What became of each URL, and its renderings: summary, JSON, HAR.
+
+pub(super) mod har;
+pub(super) mod json;
+pub(super) mod outcome;
+pub(super) mod summary;

@@ -1,0 +1,131 @@
+//! The figures of a run: what failed and why, how the times are spread, where they went.
+
+use std::collections::BTreeMap;
+use std::time::Duration;
+
+use super::outcome::{Arrival, Outcome, Phases, Run};
+use crate::client::error::Cause;
+
+/// The figures of one run.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Summary {
+    /// Files that were fetched, and those that were there and left alone.
+    pub fetched: usize,
+    pub skipped: usize,
+    /// Files of which a part was there before.
+    pub continued: usize,
+    pub failed: usize,
+    /// How many failed for which reason.
+    pub causes: BTreeMap<Cause, usize>,
+    /// The length of all files that were fetched.
+    pub bytes: u64,
+    /// The content that came over the network for them and for those that failed.
+    pub received: u64,
+    /// Attempts beyond the first of each URL.
+    pub retries: u64,
+    /// How long the fetches took that brought their file.
+    pub took: Spread,
+    /// Where the time of all fetches went, added up.
+    pub phases: Phases,
+}
+
+/// How times are spread: of so many per cent, none was longer.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Spread {
+    pub p50: Duration,
+    pub p90: Duration,
+    pub p99: Duration,
+    pub max: Duration,
+}
+
+impl Spread {
+    /// By the nearest rank: each figure is one that occurred.
+    #[must_use]
+    pub fn of(mut times: Vec<Duration>) -> Self {
+        times.sort_unstable();
+        let Some(max) = times.last().copied() else { return Self::default() };
+        let rank = |percent: usize| times[(times.len() * percent).div_ceil(100).max(1) - 1];
+        Self { p50: rank(50), p90: rank(90), p99: rank(99), max }
+    }
+}
+
+impl Run {
+    /// The figures of the run.
+    #[must_use]
+    pub fn summary(&self) -> Summary {
+        let mut summary = Summary::default();
+        let mut times = Vec::with_capacity(self.outcomes.len());
+        for outcome in &self.outcomes {
+            summary.add(outcome, &mut times);
+        }
+        summary.took = Spread::of(times);
+        summary
+    }
+}
+
+impl Summary {
+    fn add(&mut self, outcome: &Outcome, times: &mut Vec<Duration>) {
+        match &outcome.result {
+            Ok(saved) => match saved.arrival {
+                Arrival::Fetched { continued_from, .. } => {
+                    self.fetched += 1;
+                    self.continued += usize::from(continued_from > 0);
+                    self.bytes += saved.bytes;
+                    times.push(outcome.took);
+                }
+                Arrival::Skipped => self.skipped += 1,
+            },
+            Err(error) => {
+                self.failed += 1;
+                *self.causes.entry(error.cause()).or_default() += 1;
+            }
+        }
+        self.received += outcome.received;
+        self.retries += u64::from(outcome.attempts.saturating_sub(1));
+        self.phases.add(&outcome.phases);
+    }
+}
+
+impl Phases {
+    /// Adds those of another fetch.
+    pub fn add(&mut self, other: &Self) {
+        self.queue += other.queue;
+        self.waiting += other.waiting;
+        self.dns += other.dns;
+        self.connect += other.connect;
+        self.tls += other.tls;
+        self.first_byte += other.first_byte;
+        self.transfer += other.transfer;
+    }
+
+    /// Each with its name, in the order in which they come.
+    #[must_use]
+    pub fn named(&self) -> [(&'static str, Duration); 7] {
+        [
+            ("queue", self.queue),
+            ("waiting", self.waiting),
+            ("dns", self.dns),
+            ("connect", self.connect),
+            ("tls", self.tls),
+            ("first_byte", self.first_byte),
+            ("transfer", self.transfer),
+        ]
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_percentile_is_a_time_that_occurred() {
+        let millis = |times: &[u64]| times.iter().copied().map(Duration::from_millis).collect();
+        assert_eq!(Spread::of(Vec::new()), Spread::default());
+        let one = Spread::of(millis(&[7]));
+        assert_eq!((one.p50, one.max), (Duration::from_millis(7), Duration::from_millis(7)));
+        let hundred: Vec<u64> = (1..=100).rev().collect();
+        let spread = Spread::of(millis(&hundred));
+        let found = [spread.p50, spread.p90, spread.p99, spread.max].map(|time| time.as_millis());
+        assert_eq!(found, [50, 90, 99, 100]);
+    }
+}

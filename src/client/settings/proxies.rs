@@ -1,0 +1,257 @@
+//! Which proxy a request goes through: `http_proxy`, `https_proxy`, `all_proxy`, `no_proxy`.
+//!
+//! The variables are read as curl reads them: their names in small letters, and all but `http_proxy` in
+//! capitals as well, since `HTTP_PROXY` is what a CGI program's client can set. How a request is put to
+//! a proxy is the business of `connect` and `request`.
+
+use std::net::IpAddr;
+use std::{error, fmt};
+
+use ipnet::IpNet;
+use url::Url;
+
+use crate::client::credentials::Credentials;
+use crate::client::zone;
+
+/// A proxy that is spoken to over HTTP/1.1.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Proxy {
+    /// An `http` URL of which host and port count.
+    pub(crate) url: Url,
+    pub(crate) credentials: Option<Credentials>,
+}
+
+/// The proxies of a run; by default there are none.
+///
+/// What names no proxy that can be used is an error of the URLs that would go through it.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Proxies {
+    http: Option<Result<Proxy, ProxyError>>,
+    https: Option<Result<Proxy, ProxyError>>,
+    exceptions: Exceptions,
+}
+
+/// A variable that names no proxy that can be used.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ProxyError {
+    pub variable: &'static str,
+    pub problem: ProxyProblem,
+}
+
+/// What is wrong with a proxy.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum ProxyProblem {
+    /// No URL, and no host with a port either.
+    Malformed(url::ParseError),
+    /// A scheme other than `http`.
+    Scheme(String),
+    /// The zone of an IPv6 address, which no interface of this machine has.
+    Zone(String),
+}
+
+impl fmt::Display for ProxyError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        // The value may have a password in it.
+        write!(f, "cannot use the proxy that the variable {} names: ", self.variable)?;
+        match &self.problem {
+            ProxyProblem::Malformed(error) => write!(f, "its URL is malformed ({error})"),
+            ProxyProblem::Scheme(scheme) => {
+                write!(f, "the scheme {scheme} is not supported, only http is")
+            }
+            ProxyProblem::Zone(zone) => {
+                write!(f, "this machine has no interface \"{}\"", zone.escape_debug())
+            }
+        }?;
+        f.write_str(" (no_proxy names the hosts to reach without it)")
+    }
+}
+
+impl error::Error for ProxyError {}
+
+/// Hosts that are reached without a proxy.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+struct Exceptions {
+    all: bool,
+    hosts: Vec<String>,
+}
+
+impl Proxies {
+    /// What the variables say, which `variable` looks up.
+    #[must_use]
+    pub fn from_variables(variable: impl Fn(&str) -> Option<String>) -> Self {
+        let value = |name: &str| variable(name).filter(|value| !value.trim().is_empty());
+        let first = |names: &[&'static str]| {
+            names.iter().find_map(|name| value(name).map(|value| (*name, value)))
+        };
+        let any = ["all_proxy", "ALL_PROXY"];
+        let http = first(&["http_proxy"]).or_else(|| first(&any));
+        let https = first(&["https_proxy", "HTTPS_PROXY"]).or_else(|| first(&any));
+        let proxy = |found: Option<(&'static str, String)>| {
+            let (variable, value) = found?;
+            Some(parse(&value).map_err(|problem| ProxyError { variable, problem }))
+        };
+        let exceptions = first(&["no_proxy", "NO_PROXY"]);
+        Self {
+            http: proxy(http),
+            https: proxy(https),
+            exceptions: Exceptions::parse(exceptions.as_ref().map_or("", |(_, value)| value)),
+        }
+    }
+
+    /// The proxy for a URL, if there is one.
+    ///
+    /// # Errors
+    /// It cannot be used.
+    pub(crate) fn for_url(&self, url: &Url) -> Result<Option<&Proxy>, ProxyError> {
+        let proxy = if url.scheme() == "https" { &self.https } else { &self.http };
+        let proxy = proxy.as_ref().filter(|_| !self.exceptions.include(url));
+        proxy.map(Result::as_ref).transpose().map_err(Clone::clone)
+    }
+}
+
+fn parse(value: &str) -> Result<Proxy, ProxyProblem> {
+    let value = value.trim();
+    let with_scheme =
+        if value.contains("://") { value.to_owned() } else { format!("http://{value}") };
+    let with_scheme =
+        zone::taken_in(&with_scheme).map_err(|zone::UnknownZone(zone)| ProxyProblem::Zone(zone))?;
+    let mut url = Url::parse(&with_scheme).map_err(ProxyProblem::Malformed)?;
+    if url.scheme() != "http" {
+        return Err(ProxyProblem::Scheme(url.scheme().to_owned()));
+    }
+    let credentials = Credentials::take_from(&mut url);
+    Ok(Proxy { url, credentials })
+}
+
+impl Exceptions {
+    fn parse(list: &str) -> Self {
+        let entries = list.split([',', ' ']).map(str::trim).filter(|entry| !entry.is_empty());
+        let hosts: Vec<_> = entries.map(str::to_ascii_lowercase).collect();
+        Self { all: hosts.iter().any(|host| host == "*"), hosts }
+    }
+
+    /// An entry is a host, or a domain with all that is in it (a leading dot makes no difference), or
+    /// an address, or a network of them; with a port it is for that port alone.
+    fn include(&self, url: &Url) -> bool {
+        let url = zone::without(url);
+        let Some(host) = url.host_str() else { return false };
+        let host = host.trim_end_matches('.').trim_matches(['[', ']']);
+        let port = url.port_or_known_default();
+        self.all
+            || self.hosts.iter().any(|entry| {
+                let (name, only_port) = split_port(entry);
+                let name = name.trim_start_matches('.').trim_matches(['[', ']']);
+                let same_host = match (network(name), host.parse::<IpAddr>()) {
+                    (Some(network), Ok(address)) => network.contains(&address),
+                    _ => {
+                        host == name
+                            || host.strip_suffix(name).is_some_and(|rest| rest.ends_with('.'))
+                    }
+                };
+                same_host && only_port.is_none_or(|only| Some(only) == port)
+            })
+    }
+}
+
+/// The addresses that are meant: those of a network, or a single one.
+fn network(name: &str) -> Option<IpNet> {
+    name.parse().ok().or_else(|| name.parse::<IpAddr>().ok().map(IpNet::from))
+}
+
+fn split_port(entry: &str) -> (&str, Option<u16>) {
+    match entry.rsplit_once(':') {
+        Some((host, port)) if host.ends_with(']') || !host.contains(':') => {
+            port.parse().map_or((entry, None), |port| (host, Some(port)))
+        }
+        _ => (entry, None),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn proxies(variables: &[(&str, &str)]) -> Proxies {
+        Proxies::from_variables(|name| {
+            variables.iter().find(|(n, _)| *n == name).map(|(_, value)| (*value).to_owned())
+        })
+    }
+
+    fn proxy_of(variables: &[(&str, &str)], url: &str) -> Option<String> {
+        let proxies = proxies(variables);
+        let proxy = proxies.for_url(&Url::parse(url).unwrap()).unwrap();
+        proxy.map(|proxy| proxy.url.to_string())
+    }
+
+    #[test]
+    fn the_scheme_chooses_the_proxy() {
+        let both = [("http_proxy", "p:1"), ("HTTPS_PROXY", "http://q:2")];
+        assert_eq!(proxy_of(&both, "http://a/").as_deref(), Some("http://p:1/"));
+        assert_eq!(proxy_of(&both, "https://a/").as_deref(), Some("http://q:2/"));
+        assert_eq!(proxy_of(&[("all_proxy", "p")], "https://a/").as_deref(), Some("http://p/"));
+        let zoned = [("http_proxy", "[fe80::2%251]:3")];
+        assert_eq!(proxy_of(&zoned, "http://a/").as_deref(), Some("http://[fe80:1::2]:3/"));
+        for variables in [&[("HTTP_PROXY", "p")][..], &[("http_proxy", "")], &[]] {
+            assert_eq!(proxy_of(variables, "http://a/"), None, "{variables:?}");
+        }
+    }
+
+    #[test]
+    fn exceptions_are_hosts_domains_and_addresses() {
+        for (list, url, excepted) in [
+            ("example.org", "http://example.org/", true),
+            ("example.org", "http://www.example.org/", true),
+            (".example.org", "http://www.example.org/", true),
+            ("example.org", "http://badexample.org/", false),
+            ("a, example.org:8080", "http://example.org:8080/", true),
+            ("example.org:8080", "http://example.org/", false),
+            ("127.0.0.1", "http://127.0.0.1:99/", true),
+            ("::1", "http://[::1]/", true),
+            ("[::1]:80", "http://[::1]/", true),
+            ("10.0.0.0/8", "http://10.1.2.3/", true),
+            ("10.0.0.0/8", "http://11.1.2.3/", false),
+            ("fd00::/8", "http://[fd12::1]/", true),
+            ("10.0.0.0/8", "http://10.example/", false),
+            ("*", "http://anything/", true),
+            ("", "http://anything/", false),
+            // The zone is kept in the second group of the address.
+            ("fe80::2", "http://[fe80:1::2]/", true),
+            ("fe80::2", "http://[fe80:1::3]/", false),
+        ] {
+            let found = proxy_of(&[("http_proxy", "p"), ("no_proxy", list)], url);
+            assert_eq!(found.is_none(), excepted, "{list:?} {url}");
+        }
+    }
+
+    #[test]
+    fn what_is_no_proxy_is_an_error_of_the_urls_that_would_go_through_it() {
+        let url = |text| Url::parse(text).unwrap();
+        for (value, reason) in [
+            ("socks5://u:secret@p", "the scheme socks5 is not supported"),
+            ("socks5h://p:1080", "the scheme socks5h is not supported"),
+            ("https://u:secret@p", "the scheme https is not supported"),
+            ("http://", "malformed (empty host)"),
+            ("p:99999", "malformed (invalid port number)"),
+            ("http://u:secret@[fe80::1%25no-such-link]", "no interface \"no-such-link\""),
+            ("u:secret@:80", "malformed"),
+        ] {
+            for variable in ["http_proxy", "all_proxy"] {
+                let proxies = proxies(&[(variable, value), ("no_proxy", "inside")]);
+                let error = proxies.for_url(&url("http://a/")).unwrap_err();
+                let message = error.to_string();
+                assert!(message.contains(reason) && message.contains(variable), "{message}");
+                assert!(!message.contains("secret"), "{message}");
+                assert_eq!(proxies.for_url(&url("http://inside/")), Ok(None), "{value}");
+                let https = proxies.for_url(&url("https://a/"));
+                assert_eq!(https.is_err(), variable == "all_proxy", "{value}");
+            }
+            // The variable of the scheme is asked before that of all.
+            let both = proxies(&[("all_proxy", value), ("http_proxy", "p")]);
+            assert!(both.for_url(&url("http://a/")).unwrap().is_some(), "{value}");
+        }
+        let proxies = proxies(&[("http_proxy", "http://u:secret@p:3")]);
+        let proxy = proxies.http.unwrap().unwrap();
+        assert_eq!(proxy.url.as_str(), "http://p:3/");
+        assert!(proxy.credentials.is_some());
+    }
+}

@@ -1,0 +1,204 @@
+//! The output directory: held open, so that nothing leads out of it.
+//!
+//! How a file is kept until it is whole, and how it then gets its name, is the business of `part_place`.
+//! Every file is reached from the directory's descriptor, a part of its path at a time and never through
+//! a symbolic link: whoever can write there can plant one, but not have a download follow it.
+
+use std::fs::{self, File};
+use std::io;
+use std::os::fd::OwnedFd;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::{error, fmt};
+
+use rustix::fs::{Access, AtFlags, CWD, FileType, Mode, OFlags, mkdirat, openat, statat};
+use rustix::io::Errno;
+
+use crate::client::error::FetchError;
+use crate::client::shown::shown_path;
+
+/// A directory that exists and can be written into.
+#[derive(Clone, Debug)]
+pub struct OutputDirectory {
+    path: PathBuf,
+    handle: Arc<OwnedFd>,
+}
+
+/// Why a directory cannot take files.
+#[derive(Debug)]
+pub enum DirectoryError {
+    /// It is not there and cannot be made.
+    Create { path: PathBuf, error: io::Error },
+    /// Something else has its name.
+    NotADirectory { path: PathBuf },
+    /// No file can be made in it.
+    Write { path: PathBuf, error: io::Error },
+}
+
+impl fmt::Display for DirectoryError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Create { path, .. } => {
+                write!(f, "cannot make the output directory {}", shown_path(path))
+            }
+            Self::NotADirectory { path } => {
+                write!(f, "the output directory {} is not a directory", shown_path(path))
+            }
+            Self::Write { path, .. } => {
+                write!(f, "cannot write into the output directory {}", shown_path(path))
+            }
+        }
+    }
+}
+
+impl error::Error for DirectoryError {
+    fn source(&self) -> Option<&(dyn error::Error + 'static)> {
+        match self {
+            Self::Create { error, .. } | Self::Write { error, .. } => Some(error),
+            Self::NotADirectory { .. } => None,
+        }
+    }
+}
+
+impl OutputDirectory {
+    /// Makes the directory, with its parents, where it is not there yet.
+    ///
+    /// # Errors
+    /// It cannot be made, or files cannot be made in it.
+    pub fn prepare(path: impl Into<PathBuf>) -> Result<Self, DirectoryError> {
+        let path = path.into();
+        if let Err(error) = fs::create_dir_all(&path) {
+            return Err(if path.exists() {
+                DirectoryError::NotADirectory { path }
+            } else {
+                DirectoryError::Create { path, error }
+            });
+        }
+        let opened = rustix::fs::access(&path, Access::WRITE_OK | Access::EXEC_OK).and_then(|()| {
+            openat(CWD, &path, OFlags::RDONLY | OFlags::DIRECTORY | OFlags::CLOEXEC, Mode::empty())
+        });
+        match opened {
+            Ok(handle) => Ok(Self { path, handle: Arc::new(handle) }),
+            Err(error) => Err(DirectoryError::Write { path, error: error.into() }),
+        }
+    }
+
+    #[must_use]
+    pub fn path(&self) -> &Path {
+        &self.path
+    }
+
+    /// The place of the file `name`, a path of safe parts, whose directories are made where they are
+    /// missing.
+    pub(crate) fn place(&self, name: &str) -> Result<Place, FetchError> {
+        let path = self.path.join(name);
+        let (directories, leaf) = match name.rsplit_once('/') {
+            Some((directories, leaf)) => (Some(directories), leaf),
+            None => (None, name),
+        };
+        let mut handle = Arc::clone(&self.handle);
+        for part in directories.into_iter().flat_map(|directories| directories.split('/')) {
+            handle = enter(&handle, part)
+                .map(Arc::new)
+                .map_err(|error| FetchError::File { path: path.clone(), error })?;
+        }
+        Ok(Place { directory: handle, leaf: leaf.into(), path })
+    }
+}
+
+fn enter(parent: &OwnedFd, part: &str) -> io::Result<OwnedFd> {
+    let flags = OFlags::RDONLY | OFlags::DIRECTORY | OFlags::NOFOLLOW | OFlags::CLOEXEC;
+    match openat(parent, part, flags, Mode::empty()) {
+        Err(Errno::NOENT) => {
+            match mkdirat(parent, part, Mode::from_raw_mode(0o777)) {
+                // Another thread was quicker.
+                Ok(()) | Err(Errno::EXIST) => {}
+                Err(error) => return Err(error.into()),
+            }
+            Ok(openat(parent, part, flags, Mode::empty())?)
+        }
+        opened => Ok(opened?),
+    }
+}
+
+/// Where one file is or will be.
+#[derive(Clone, Debug)]
+pub(crate) struct Place {
+    directory: Arc<OwnedFd>,
+    leaf: Box<str>,
+    /// For people.
+    path: PathBuf,
+}
+
+impl Place {
+    pub(crate) fn path(&self) -> &Path {
+        &self.path
+    }
+
+    /// The length of the regular file that is there.
+    pub(crate) fn existing_bytes(&self) -> Option<u64> {
+        let stat = statat(&*self.directory, &*self.leaf, AtFlags::SYMLINK_NOFOLLOW).ok()?;
+        (FileType::from_raw_mode(stat.st_mode) == FileType::RegularFile)
+            .then(|| u64::try_from(stat.st_size).unwrap_or_default())
+    }
+
+    /// Opens what is there for reading.
+    pub(crate) fn read_existing(&self) -> io::Result<File> {
+        let flags = OFlags::RDONLY | OFlags::NOFOLLOW | OFlags::NONBLOCK | OFlags::CLOEXEC;
+        Ok(openat(&*self.directory, &*self.leaf, flags, Mode::empty())?.into())
+    }
+
+    /// The directory that the file is in.
+    pub(super) fn directory(&self) -> &Arc<OwnedFd> {
+        &self.directory
+    }
+
+    /// The file's name in its directory.
+    pub(super) fn leaf(&self) -> &str {
+        &self.leaf
+    }
+
+    /// Has the directory's entries written to the disk.
+    pub(super) fn sync_directory(&self) -> io::Result<()> {
+        Ok(rustix::fs::fsync(&*self.directory)?)
+    }
+
+    /// What went wrong with the file.
+    pub(super) fn failure(&self, error: io::Error) -> FetchError {
+        FetchError::File { path: self.path.clone(), error }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::os::unix::fs::symlink;
+
+    use super::*;
+
+    #[test]
+    fn a_directory_is_made_with_its_parents() {
+        let root = tempfile::tempdir().unwrap();
+        let path = root.path().join("a/b/c");
+        assert_eq!(OutputDirectory::prepare(&path).unwrap().path(), path);
+        assert!(OutputDirectory::prepare(&path).is_ok(), "a directory that is there will do");
+    }
+
+    #[test]
+    fn what_is_no_directory_is_refused() {
+        let root = tempfile::tempdir().unwrap();
+        let file = root.path().join("file");
+        fs::write(&file, "").unwrap();
+        let error = OutputDirectory::prepare(&file).unwrap_err();
+        assert!(matches!(error, DirectoryError::NotADirectory { .. }), "{error}");
+        let error = OutputDirectory::prepare(file.join("below")).unwrap_err();
+        assert!(matches!(error, DirectoryError::Create { .. }), "{error}");
+    }
+
+    #[test]
+    fn no_planted_link_leads_out() {
+        let (root, outside) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
+        let directory = OutputDirectory::prepare(root.path()).unwrap();
+        symlink(outside.path(), root.path().join("link")).unwrap();
+        assert!(directory.place("link/x").is_err());
+    }
+}

@@ -1,0 +1,96 @@
+//! The name that a complete file gets: the planned one, its server's, or the next that is free.
+//!
+//! Planned names are settled before the run; a server's is known only with its answer, so those are
+//! claimed here, one worker at a time, and never one that another job has.
+
+use std::sync::Mutex;
+
+use super::directory::{OutputDirectory, Place};
+use super::part_place::Occupied;
+use crate::client::error::FetchError;
+use crate::client::plan::job::Job;
+use crate::client::plan::reserved_names::Names;
+use crate::client::plan::url_name;
+use crate::client::settings::{Existing, Naming, Saving};
+use crate::http::Fields;
+use crate::http::content_disposition::suggested_name;
+
+/// The names of one run.
+#[derive(Debug)]
+pub(crate) struct FinalNames<'r> {
+    directory: &'r OutputDirectory,
+    saving: Saving,
+    names: Mutex<Names>,
+}
+
+/// The places that one file may have, the best first.
+#[derive(Debug)]
+pub(crate) struct Places<'n> {
+    names: &'n FinalNames<'n>,
+    /// The name that has not been tried yet.
+    first: Option<String>,
+    wanted: String,
+    keeps_existing: bool,
+}
+
+impl<'r> FinalNames<'r> {
+    pub(crate) fn new(jobs: &[Job], directory: &'r OutputDirectory, saving: Saving) -> Self {
+        let mut names = Names::default();
+        // Only where names are claimed during the run it matters which are taken.
+        if saving.naming == Naming::Server || saving.existing == Existing::Number {
+            for job in jobs {
+                names.reserve(&job.file_name);
+            }
+        }
+        Self { directory, saving, names: Mutex::new(names) }
+    }
+
+    /// The places for a job's file, whose answer has these fields.
+    pub(crate) fn places(&self, job: &Job, fields: &Fields<'_>) -> Places<'_> {
+        if let Some(wanted) = self.suggested(job, fields).filter(|name| *name != job.file_name) {
+            // A name that the user did not choose replaces nothing.
+            return Places { names: self, first: None, wanted, keeps_existing: true };
+        }
+        self.planned(job)
+    }
+
+    /// The places for a job's file, whatever its server suggests.
+    pub(crate) fn planned(&self, job: &Job) -> Places<'_> {
+        let wanted = job.file_name.clone();
+        let keeps_existing = match self.saving.existing {
+            Existing::Replace => false,
+            // What is there was not right, or would have been left alone.
+            Existing::Skip => job.checksum.is_none(),
+            Existing::Number => true,
+        };
+        Places { names: self, first: Some(wanted.clone()), wanted, keeps_existing }
+    }
+
+    fn suggested(&self, job: &Job, fields: &Fields<'_>) -> Option<String> {
+        if self.saving.naming == Naming::Url || job.is_name_chosen {
+            return None;
+        }
+        let name = url_name::suggested(&suggested_name(fields.only("Content-Disposition")?)?)?;
+        Some(match job.file_name.rsplit_once('/') {
+            Some((directory, _)) => format!("{directory}/{name}"),
+            None => name,
+        })
+    }
+}
+
+impl Places<'_> {
+    /// The next place, and what it means if it is taken.
+    pub(crate) fn next(&mut self) -> Result<(Place, Occupied), FetchError> {
+        let FinalNames { directory, names, .. } = self.names;
+        let keeps_existing = self.keeps_existing;
+        let name = self.first.take().unwrap_or_else(|| {
+            let is_there = |name: &str| {
+                keeps_existing && directory.path().join(name).symlink_metadata().is_ok()
+            };
+            let mut names = names.lock().expect("nothing panics while the names are locked");
+            names.claim(&self.wanted, is_there)
+        });
+        let occupied = if keeps_existing { Occupied::TryNext } else { Occupied::Replace };
+        Ok((directory.place(&name)?, occupied))
+    }
+}

@@ -1,0 +1,137 @@
+//! Hashes content as it is received, by as many algorithms as are needed.
+
+use std::fs::File;
+use std::io::{self, Read, Seek, SeekFrom};
+
+use sha1::Sha1;
+use sha2::{Digest as _, Sha256, Sha512};
+
+use crate::client::error::FetchError;
+use crate::client::plan::checksum::{Algorithm, Checksum, Expected};
+use crate::client::settings::Digest;
+
+/// Hashes content as it comes, by as many algorithms as are needed; often by none.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Hasher {
+    states: Vec<State>,
+}
+
+#[derive(Clone, Debug)]
+enum State {
+    Sha1(Sha1),
+    Sha256(Sha256),
+    Sha512(Sha512),
+}
+
+impl Hasher {
+    /// Hashes by what the file must have, and by what is to be printed of every file.
+    pub(crate) fn of(expected: Option<&Expected>, digest: Digest) -> Self {
+        let expected = expected.map(|expected| expected.checksum.algorithm());
+        let printed = (digest == Digest::Sha256).then_some(Algorithm::Sha256);
+        let other = printed.filter(|printed| Some(*printed) != expected);
+        Self { states: expected.into_iter().chain(other).map(State::of).collect() }
+    }
+
+    /// There is nothing to hash by.
+    pub(super) fn is_idle(&self) -> bool {
+        self.states.is_empty()
+    }
+
+    pub(crate) fn update(&mut self, piece: &[u8]) {
+        for state in &mut self.states {
+            match state {
+                State::Sha1(state) => state.update(piece),
+                State::Sha256(state) => state.update(piece),
+                State::Sha512(state) => state.update(piece),
+            }
+        }
+    }
+
+    pub(crate) fn finish(self) -> Box<[Checksum]> {
+        self.states.into_iter().map(State::finish).collect()
+    }
+
+    /// Hashes a whole file in place of content that comes.
+    pub(crate) fn hash_file(mut self, file: &mut File) -> io::Result<Box<[Checksum]>> {
+        let mut buffer = vec![0; 64 * 1024];
+        file.seek(SeekFrom::Start(0))?;
+        loop {
+            match file.read(&mut buffer)? {
+                0 => return Ok(self.finish()),
+                length => self.update(&buffer[..length]),
+            }
+        }
+    }
+}
+
+impl State {
+    fn of(algorithm: Algorithm) -> Self {
+        match algorithm {
+            Algorithm::Sha1 => Self::Sha1(Sha1::new()),
+            Algorithm::Sha256 => Self::Sha256(Sha256::new()),
+            Algorithm::Sha512 => Self::Sha512(Sha512::new()),
+        }
+    }
+
+    fn finish(self) -> Checksum {
+        match self {
+            Self::Sha1(state) => Checksum::new(Algorithm::Sha1, &state.finalize()),
+            Self::Sha256(state) => Checksum::new(Algorithm::Sha256, &state.finalize()),
+            Self::Sha512(state) => Checksum::new(Algorithm::Sha512, &state.finalize()),
+        }
+    }
+}
+
+/// Compares what a file must have with what was found, which has a checksum by the same algorithm.
+pub(crate) fn verify(expected: &Expected, found: &[Checksum]) -> Result<(), FetchError> {
+    let found = found
+        .iter()
+        .find(|found| found.algorithm() == expected.checksum.algorithm())
+        .expect("the content is hashed by the algorithm that is expected");
+    if *found == expected.checksum {
+        return Ok(());
+    }
+    Err(FetchError::Checksum { expected: expected.clone(), found: found.clone() })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Of "abc" (FIPS 180-4, the examples of NIST).
+    const ABC: [(Algorithm, &str); 3] = [
+        (Algorithm::Sha1, "a9993e364706816aba3e25717850c26c9cd0d89d"),
+        (Algorithm::Sha256, "ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad"),
+        (
+            Algorithm::Sha512,
+            "ddaf35a193617abacc417349ae20413112e6fa4e89a97ea20a9eeee64b55d39a\
+             2192992a274fc1a836ba3c23a3feebbd454d4423643ce80e2a9ac94fa54ca49f",
+        ),
+    ];
+
+    fn expected((algorithm, digits): (Algorithm, &str)) -> Expected {
+        let checksum = Checksum::parse(algorithm, digits).unwrap();
+        Expected { checksum, is_algorithm_named: true }
+    }
+
+    #[test]
+    fn content_is_hashed_by_what_is_expected_and_what_is_printed() {
+        let printed = expected(ABC[1]).checksum;
+        for (index, abc) in ABC.into_iter().enumerate() {
+            let expected = expected(abc);
+            for digest in [Digest::Needed, Digest::Sha256] {
+                let mut hasher = Hasher::of(Some(&expected), digest);
+                hasher.update(b"a");
+                hasher.update(b"bc");
+                let found = hasher.finish();
+                assert_eq!(found[0], expected.checksum);
+                assert_eq!(found.contains(&printed), index == 1 || digest == Digest::Sha256);
+                assert!(verify(&expected, &found).is_ok());
+                let other = Hasher::of(Some(&expected), digest).finish();
+                assert!(verify(&expected, &other).is_err());
+            }
+        }
+        assert!(Hasher::of(None, Digest::Needed).is_idle());
+        assert_eq!(Hasher::of(None, Digest::Sha256).finish().len(), 1);
+    }
+}

@@ -1,0 +1,109 @@
+//! Names to addresses, asked once a run.
+//!
+//! Many connections to one host begin at once, and each look-up reads several files or asks a server.
+//! So the first to ask for a name has it looked up, those who come meanwhile wait for it, and those who
+//! come later know. A failure is shared by those who waited and then forgotten. The system's resolver
+//! can be neither interrupted nor given a time, so it is asked in a thread that may outlive its askers;
+//! where there is none to be had, the first to ask waits itself.
+
+use std::collections::HashMap;
+use std::io;
+use std::net::{SocketAddr, ToSocketAddrs};
+use std::sync::{Arc, Mutex, OnceLock};
+use std::thread;
+use std::time::{Duration, Instant};
+
+use crate::client::stop::Stop;
+
+/// The addresses of a host in the order in which the system prefers them, never empty.
+pub(super) type Addresses = Result<Arc<[SocketAddr]>, Arc<io::Error>>;
+
+type Lookup = Arc<OnceLock<Addresses>>;
+
+/// The look-ups of one run.
+#[derive(Debug, Default)]
+pub(super) struct Resolver {
+    lookups: Mutex<HashMap<String, Lookup>>,
+}
+
+impl Resolver {
+    /// The addresses of `host`, which is a name; the port of each is `port`.
+    pub(super) fn resolve(
+        &self,
+        host: &str,
+        port: u16,
+        timeout: Duration,
+        stop: &Stop,
+    ) -> Addresses {
+        let key = format!("{host}:{port}");
+        let lookup = self.lookup(&key, host, port, stop);
+        stop.wait_until(Some(Instant::now() + timeout), || lookup.get().is_some());
+        let addresses = match lookup.get() {
+            Some(addresses) => addresses.clone(),
+            None => {
+                Err(Arc::new(io::Error::new(io::ErrorKind::TimedOut, "nobody answered in time")))
+            }
+        };
+        if addresses.is_err() {
+            let mut lookups = self.lock();
+            if lookups.get(&key).is_some_and(|current| Arc::ptr_eq(current, &lookup)) {
+                lookups.remove(&key);
+            }
+        }
+        addresses
+    }
+
+    /// The look-up that is under way or done, or a new one.
+    fn lookup(&self, key: &str, host: &str, port: u16, stop: &Stop) -> Lookup {
+        let mut lookups = self.lock();
+        if let Some(lookup) = lookups.get(key) {
+            return Arc::clone(lookup);
+        }
+        let lookup = Lookup::default();
+        let (asked, stop, host) = (Arc::clone(&lookup), stop.clone(), host.to_owned());
+        let name = host.clone();
+        let spawned = thread::Builder::new().name("resolve".to_owned()).spawn(move || {
+            let _ = asked.set(look_up(&name, port));
+            stop.wake();
+        });
+        lookups.insert(key.to_owned(), Arc::clone(&lookup));
+        if spawned.is_err() {
+            // Those who come meanwhile wait for the lock.
+            let _ = lookup.set(look_up(&host, port));
+        }
+        lookup
+    }
+
+    fn lock(&self) -> std::sync::MutexGuard<'_, HashMap<String, Lookup>> {
+        self.lookups.lock().expect("nothing panics while the look-ups are locked")
+    }
+}
+
+fn look_up(host: &str, port: u16) -> Addresses {
+    let addresses: Arc<[SocketAddr]> = (host, port).to_socket_addrs().map_err(Arc::new)?.collect();
+    if addresses.is_empty() {
+        return Err(Arc::new(io::Error::new(io::ErrorKind::NotFound, "it has none")));
+    }
+    Ok(addresses)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_name_is_looked_up_once_and_a_failure_is_forgotten() {
+        let (resolver, stop) = (Resolver::default(), Stop::default());
+        let resolve =
+            |host: &str, port| resolver.resolve(host, port, Duration::from_secs(20), &stop);
+        let first = resolve("localhost", 80).unwrap();
+        assert!(first.iter().all(|address| address.ip().is_loopback() && address.port() == 80));
+        let second = resolve("localhost", 80).unwrap();
+        assert!(Arc::ptr_eq(&first, &second));
+        assert_eq!(resolve("localhost", 81).unwrap()[0].port(), 81);
+        // A label is at most 63 bytes long, so nobody is asked.
+        let impossible = format!("{}.invalid", "x".repeat(64));
+        resolve(&impossible, 80).unwrap_err();
+        assert_eq!(resolver.lock().len(), 2);
+    }
+}
