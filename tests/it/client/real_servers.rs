@@ -18,7 +18,7 @@ use crate::support::ranged::{field, pattern};
 use crate::support::scripted::Scripted;
 use crate::support::server::TestServer;
 
-#[path = "../bench/peers.rs"]
+#[path = "../../bench/peers.rs"]
 #[expect(dead_code, reason = "the benchmarks use the rest of it")]
 mod peers;
 

@@ -1,0 +1,32 @@
+//! The client, as a library and as a program.
+
+mod certificates;
+mod checksums;
+mod codings;
+mod connections;
+mod cookies;
+mod cut_responses;
+mod failures;
+mod fetch;
+mod host_limits;
+mod hostile_tls;
+mod ipv6_zones;
+mod malformed_responses;
+mod no_replace;
+mod options;
+mod planted_files;
+mod program;
+mod progress;
+mod proxies;
+mod real_servers;
+mod redirects;
+mod resource_limits;
+mod resume;
+mod retry_after;
+mod run;
+mod secrets;
+mod signals;
+mod split;
+mod statuses;
+mod tls;
+mod url_lists;

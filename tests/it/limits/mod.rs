@@ -1,0 +1,12 @@
+//! The limits of the server: on connections, time and resources.
+
+mod admission;
+mod haproxy;
+mod identity;
+mod idle_slots;
+mod nginx_stream;
+mod proxy_protocol;
+mod rejections;
+mod resources;
+mod shutdown;
+mod slow_peers;

@@ -1,0 +1,5 @@
+//! Listings of directories, beyond their form.
+
+mod failures;
+mod pieces;
+mod readers;

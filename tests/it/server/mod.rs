@@ -1,0 +1,11 @@
+//! The server as its operator and its users see it.
+
+mod behind_nginx;
+mod logs;
+mod messages;
+mod panics;
+mod paths;
+mod program;
+mod root;
+mod status;
+mod uploads;
