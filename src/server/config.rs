@@ -6,10 +6,10 @@ use std::path::PathBuf;
 use std::str::FromStr;
 use std::time::Duration;
 
-use super::access_log::AccessLog;
+use super::access_log::access::AccessLog;
 use super::admission::{Enforcement, Limits};
 use super::identity::Identification;
-use super::log_sink::LogHandle;
+use super::log_sink::sink::LogHandle;
 use super::pace::Rates;
 use super::site::SiteSettings;
 use super::status_access::StatusAccess;

@@ -12,7 +12,7 @@ use std::net::{SocketAddr, TcpStream};
 use std::thread;
 use std::time::{Duration, Instant};
 
-use super::access_log::Exchange;
+use super::access_log::exchange::Exchange;
 use super::admission::Rejection;
 use super::answer::check_host;
 use super::closing::HEAD_PATIENCE;

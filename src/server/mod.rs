@@ -43,14 +43,15 @@ use std::sync::{Arc, mpsc};
 use std::thread;
 use std::time::{Duration, Instant};
 
-pub use access_log::{AccessLog, LogFormat};
+pub use access_log::access::AccessLog;
+pub use access_log::format::LogFormat;
 pub use admission::{Admission, Enforcement, Limits, Permit, Rejection, Scope, Standing};
 pub use config::{ExtraField, ExtraFieldError, ExtraFields, Policy, ServerConfig, Timeouts};
 pub use descriptors::Budget;
 pub use error::StartError;
 pub use identity::{Client, Identification, Location};
 pub use listener::{Stopper, reachable_at};
-pub use log_sink::{LogHandle, LogSink};
+pub use log_sink::sink::{LogHandle, LogSink};
 pub use pace::Rates;
 pub use registry::{Activity, Phase};
 pub use site::{

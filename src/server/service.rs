@@ -8,13 +8,13 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, OnceLock, Weak};
 use std::time::{Duration, Instant, SystemTime};
 
-use super::access_log::AccessLog;
+use super::access_log::access::AccessLog;
 use super::admission::{Admission, Enforcement, Permit, Rejection, Scope};
 use super::answer::Answerer;
 use super::config::{Policy, Timeouts};
 use super::identity::{Client, Identification};
 use super::lingering::Lingering;
-use super::log_sink::LogHandle;
+use super::log_sink::sink::LogHandle;
 use super::pace::Rates;
 use super::registry::Registry;
 use super::rejection::policy;

@@ -12,7 +12,7 @@ use std::time::SystemTime;
 
 use serde::Serialize;
 
-use super::Exchange;
+use super::exchange::Exchange;
 use super::time::with_second;
 use crate::http::Version;
 use crate::printable::{self, Escaped, JsonLayout};
@@ -140,7 +140,7 @@ mod tests {
     use proptest::prelude::*;
     use serde_json::{Value, json};
 
-    use super::super::MAX_SHOWN_BYTES;
+    use super::super::exchange::MAX_SHOWN_BYTES;
     use super::*;
     use crate::http::{HeadScan, RequestHead, Status};
 

@@ -9,15 +9,21 @@
 //! What a failed write left over is kept and tried again before anything newer, so that lines keep
 //! their order and the rest of a line follows its beginning once the disk has room again.
 
-use std::fs::File;
+use std::fs::{File, OpenOptions};
 use std::io::{self, Write};
 use std::mem;
-use std::path::PathBuf;
+use std::os::unix::fs::OpenOptionsExt as _;
+use std::path::{Path, PathBuf};
 use std::sync::atomic::Ordering;
 use std::sync::{Arc, PoisonError};
 use std::time::{Duration, Instant};
 
-use super::{HASTE_BYTES, KEPT_BYTES, Queue, Shared, open_for_append};
+use rustix::fs::{OFlags, fcntl_setfl};
+
+use super::queue::{HASTE_BYTES, Queue, Shared};
+
+/// After a burst a buffer gives back what it has beyond this.
+pub(super) const KEPT_BYTES: usize = 64 * 1024;
 
 /// How long lines are gathered, for one write instead of many.
 const GATHERING: Duration = Duration::from_millis(20);
@@ -206,6 +212,15 @@ impl Destination {
     }
 }
 
+/// Opens without waiting for the other end of a FIFO, which is an error where there is none.
+pub(super) fn open_for_append(path: &Path) -> io::Result<File> {
+    let nonblocking = OFlags::NONBLOCK.bits().cast_signed();
+    let file = OpenOptions::new().append(true).create(true).custom_flags(nonblocking).open(path)?;
+    // From here on it is the writer who waits.
+    fcntl_setfl(&file, OFlags::APPEND)?;
+    Ok(file)
+}
+
 /// What is left of the line that `written` bytes end in the middle of.
 fn rest_of_line(lines: &[u8], written: usize) -> &[u8] {
     let (before, after) = lines.split_at(written);
@@ -221,7 +236,7 @@ mod tests {
 
     use log::{LevelFilter, Log, Metadata, Record};
 
-    use super::super::{LogHandle, LogSink};
+    use super::super::sink::{LogHandle, LogSink};
     use super::*;
 
     /// Keeps what is logged while these tests run.

@@ -1,10 +1,11 @@
 use std::io::Read;
-use std::sync::mpsc;
+use std::sync::{Mutex, mpsc};
 use std::time::Instant;
 use std::{fs, iter};
 
 use rustix::fs::{CWD, Mode, mkfifoat};
 
+use super::super::writer::KEPT_BYTES;
 use super::*;
 
 const PATIENCE: Duration = Duration::from_secs(60);

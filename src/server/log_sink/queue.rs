@@ -1,0 +1,38 @@
+//! The lines that wait for the writer of a log, and what it is asked for beside writing them.
+
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Condvar, Mutex, MutexGuard, PoisonError};
+
+/// So many bytes are written without gathering more.
+pub(super) const HASTE_BYTES: usize = 256 * 1024;
+
+#[derive(Default)]
+pub(super) struct Shared {
+    pub(super) queue: Mutex<Queue>,
+    /// The queue has something for the writer.
+    pub(super) filled: Condvar,
+    /// The writer has ended.
+    pub(super) ended: Condvar,
+    pub(super) dropped: AtomicU64,
+    pub(super) failures: AtomicU64,
+}
+
+#[derive(Default)]
+pub(super) struct Queue {
+    pub(super) lines: Vec<u8>,
+    pub(super) wants_reopening: bool,
+    pub(super) is_closing: bool,
+    pub(super) has_ended: bool,
+}
+
+impl Shared {
+    /// Nothing that may panic runs under the lock, so a poisoned one still guards whole lines.
+    pub(super) fn lock(&self) -> MutexGuard<'_, Queue> {
+        self.queue.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    pub(super) fn count_dropped(&self, lines: &[u8]) {
+        let count = lines.split_inclusive(|byte| *byte == b'\n').count() as u64;
+        self.dropped.fetch_add(count, Ordering::Relaxed);
+    }
+}
