@@ -7,7 +7,12 @@ use std::sync::Arc;
 use super::config::ExtraFields;
 use super::representation::{Represented, represent};
 use super::response::{Content, Response};
-use super::site::{Absence, ERROR_FORMS, Found, Listing, Site, StaticFile, Twins, error_page};
+use super::site::error::Absence;
+use super::site::error_page::{ERROR_FORMS, error_page};
+use super::site::file::StaticFile;
+use super::site::listing::contents::Listing;
+use super::site::lookup::{Found, Site};
+use super::site::twins::Twins;
 use crate::http::conditional::{self, Outcome, Validators};
 use crate::http::negotiation::{MediaType, choose_coding, choose_media_type};
 use crate::http::{

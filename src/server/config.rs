@@ -11,7 +11,7 @@ use super::admission::{Enforcement, Limits};
 use super::identity::Identification;
 use super::log_sink::sink::LogHandle;
 use super::pace::Rates;
-use super::site::SiteSettings;
+use super::site::settings::SiteSettings;
 use super::status_access::StatusAccess;
 use crate::http::{is_field_value, is_token_byte};
 

@@ -3,7 +3,7 @@
 use std::net::SocketAddr;
 use std::{error, fmt, io};
 
-use super::site::SiteError;
+use super::site::error::SiteError;
 
 /// The server cannot start.
 #[derive(Debug)]

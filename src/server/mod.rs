@@ -31,7 +31,7 @@ mod rejection_log;
 mod representation;
 mod response;
 mod service;
-pub mod site;
+mod site;
 mod snapshot;
 mod status_access;
 mod status_page;
@@ -54,8 +54,9 @@ pub use listener::{Stopper, reachable_at};
 pub use log_sink::sink::{LogHandle, LogSink};
 pub use pace::Rates;
 pub use registry::{Activity, Phase};
-pub use site::{
-    DotFiles, Listings, Precompressed, SiteError, SiteSettings, SymbolicLinks, is_index_name,
+pub use site::error::SiteError;
+pub use site::settings::{
+    DotFiles, Listings, Precompressed, SiteSettings, SymbolicLinks, is_index_name,
 };
 pub use snapshot::{ClientRow, ConnectionRow, Counters, Snapshot};
 pub use status_access::{StatusAccess, StatusHost, StatusHostError};
@@ -65,7 +66,7 @@ use answer::Answerer;
 use lingering::Lingering;
 use listener::Warnings;
 use service::{Arrival, Service};
-use site::Site;
+use site::lookup::Site;
 use threads::{PARK, SpawnError, Threads};
 
 /// Address space for the stack of a connection's thread.

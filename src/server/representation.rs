@@ -6,7 +6,7 @@ use std::hash::{BuildHasher as _, Hasher as _, RandomState};
 use std::time::SystemTime;
 
 use super::response::{Content, Response};
-use super::site::StaticFile;
+use super::site::file::StaticFile;
 use crate::http::conditional::{self, Outcome, Validators};
 use crate::http::range::{self, Selection};
 use crate::http::{

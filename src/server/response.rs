@@ -11,7 +11,8 @@ use std::os::unix::fs::FileExt;
 
 use super::date::with_current_date;
 use super::outgoing::{More, Outgoing};
-use super::site::{Listing, Pieces};
+use super::site::listing::contents::Listing;
+use super::site::listing::pieces::Pieces;
 use crate::http::negotiation::MediaType;
 use crate::http::range::ByteRange;
 use crate::http::{HeadWriter, LAST_CHUNK, Persistence, Status, Version, write_chunk};
@@ -183,7 +184,7 @@ impl Response {
                 outgoing.send_all(closing.as_bytes(), More::No).map(|()| *length)
             }
             Content::Listing { listing, form } => {
-                send_pieces(listing.pieces(*form), outgoing, out, version)
+                send_pieces(Pieces::new(listing, *form), outgoing, out, version)
             }
         }
     }

@@ -8,7 +8,7 @@ use std::borrow::Cow;
 use crate::http::Coding;
 
 /// What is said of a file that nothing is known about (RFC 2046 §4.5.1).
-pub const OCTET_STREAM: &str = "application/octet-stream";
+pub(super) const OCTET_STREAM: &str = "application/octet-stream";
 
 /// The commonest types, ready with their charset, so that they cost no allocation.
 const WITH_CHARSET: [(&str, &str); 6] = [
@@ -22,7 +22,7 @@ const WITH_CHARSET: [(&str, &str); 6] = [
 
 /// The media type of a file of this name, without parameters; `None` where its ending is unknown.
 #[must_use]
-pub fn media_type(name: &[u8]) -> Option<&'static str> {
+pub(super) fn media_type(name: &[u8]) -> Option<&'static str> {
     essence(extension(name)?)
 }
 

@@ -44,7 +44,7 @@ impl std::error::Error for SiteError {
 
 /// Why there is no answer from the site: `404`, `403`, or, for a failure that may pass, `503`.
 #[derive(Debug)]
-pub enum Absence {
+pub(in crate::server) enum Absence {
     /// There is nothing of that name, or nothing that is served.
     NotFound,
     /// It is there, but may not be read.

@@ -9,12 +9,13 @@ use crate::printable::{self, JsonLayout};
 use crate::server::page::page;
 
 /// The forms of an error, the first for whoever does not say what it accepts.
-pub const ERROR_FORMS: [MediaType; 3] = [MediaType::Plain, MediaType::Html, MediaType::Json];
+pub(in crate::server) const ERROR_FORMS: [MediaType; 3] =
+    [MediaType::Plain, MediaType::Html, MediaType::Json];
 
 /// A short page: the status and a sentence, which may be empty. Nothing of the machine is in it but
 /// what `detail` says.
 #[must_use]
-pub fn error_page(status: Status, detail: &str, form: MediaType) -> String {
+pub(in crate::server) fn error_page(status: Status, detail: &str, form: MediaType) -> String {
     match form {
         MediaType::Html => {
             let title = status.to_string();

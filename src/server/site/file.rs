@@ -12,7 +12,7 @@ use crate::http::Coding;
 
 /// A file to be served. Its length and its validators are those of the moment it was opened.
 #[derive(Debug)]
-pub struct StaticFile {
+pub(in crate::server) struct StaticFile {
     /// Opened for reading, at its beginning.
     pub file: File,
     /// In bytes.
@@ -21,8 +21,7 @@ pub struct StaticFile {
     pub modified: SystemTime,
     /// When the content or the metadata was last changed, which no program can set.
     pub changed: SystemTime,
-    /// With `inode`, which file it is, whatever its name.
-    pub device: u64,
+    /// Which file of its file system it is, whatever its name.
     pub inode: u64,
     /// The value of `Content-Type`; a twin has that of its plain file.
     pub content_type: Cow<'static, str>,
@@ -51,7 +50,6 @@ impl StaticFile {
             length: metadata.len(),
             modified: metadata.modified()?,
             changed: changed(metadata),
-            device: metadata.dev(),
             inode: metadata.ino(),
             content_type,
             coding: own_coding(name),

@@ -15,7 +15,7 @@ use std::path::Path;
 use rustix::fs::{self, Mode, OFlags, Stat};
 use rustix::io::Errno;
 
-use super::SymbolicLinks;
+use super::settings::SymbolicLinks;
 use super::walk::{PASSING, walk};
 
 /// For reading; never waiting for the other end of a FIFO, never making a terminal ours.
@@ -28,7 +28,7 @@ const RACES: usize = 4;
 
 /// The directory beneath which everything that is served lies.
 #[derive(Debug)]
-pub struct Root {
+pub(super) struct Root {
     directory: OwnedFd,
     /// Device and inode. On local file systems no other directory has them while this one is open.
     identity: (u64, u64),
@@ -52,7 +52,7 @@ impl Root {
     ///
     /// # Errors
     /// The path is no directory, or cannot be opened, or nothing beneath it can.
-    pub fn open(path: &Path, links: SymbolicLinks) -> io::Result<Self> {
+    pub(super) fn open(path: &Path, links: SymbolicLinks) -> io::Result<Self> {
         let directory = fs::open(path, READING | OFlags::DIRECTORY, Mode::empty())?;
         let identity = identity(&fs::fstat(&directory)?);
         let resolution = match links {
@@ -87,7 +87,7 @@ impl Root {
     ///
     /// # Errors
     /// `EXDEV` for what would leave the root, `ELOOP` beyond 40 links, else what `open` says.
-    pub fn open_beneath(&self, relative: &[u8]) -> io::Result<OwnedFd> {
+    pub(super) fn open_beneath(&self, relative: &[u8]) -> io::Result<OwnedFd> {
         Ok(self.open_with(relative, READING)?)
     }
 
@@ -102,7 +102,7 @@ impl Root {
 
     /// Whether `relative` is a directory, be it one that may not be read; as far as that can be known.
     #[must_use]
-    pub fn has_directory(&self, relative: &[u8]) -> bool {
+    pub(super) fn has_directory(&self, relative: &[u8]) -> bool {
         self.open_with(relative, PASSING | OFlags::DIRECTORY | OFlags::CLOEXEC).is_ok()
     }
 

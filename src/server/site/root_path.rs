@@ -17,7 +17,9 @@ use std::time::{Duration, Instant};
 use rustix::fs;
 use rustix::io::Errno;
 
-use super::{Absence, Root, SiteError, SymbolicLinks};
+use super::error::{Absence, SiteError};
+use super::root::Root;
+use super::settings::SymbolicLinks;
 
 /// How long the directory is taken for the one that the path names.
 const MAX_AGE: Duration = Duration::from_secs(1);

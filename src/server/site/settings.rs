@@ -1,6 +1,6 @@
 //! What is to be served of a directory, and how.
 
-/// Settings of a [`Site`](super::Site).
+/// Settings of a site.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct SiteSettings {
     /// Names that are tried, in order, where a directory is asked for; by default `index.html`.

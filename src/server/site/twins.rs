@@ -3,71 +3,47 @@
 //! Owns which twins there are and whether they are fit to stand for their file. Which one a request
 //! gets, its `Accept-Encoding` decides; nothing is compressed here.
 
-use std::time::{Instant, SystemTime};
+use std::time::SystemTime;
 
-use super::content_type::is_compressible;
-use super::{Opened, Precompressed, Site, StaticFile, join, open_beneath};
-use crate::http::{Coding, TargetPath};
+use super::file::StaticFile;
+use super::opened::{Opened, open_beneath};
+use super::root::Root;
+use crate::http::Coding;
 
 /// The twins of one file, the shortest first.
 #[derive(Debug, Default)]
-pub struct Twins {
+pub(in crate::server) struct Twins {
     codings: Vec<Coding>,
     files: Vec<StaticFile>,
 }
 
 impl Twins {
     /// The codings that are looked for.
-    pub const CODINGS: [Coding; 3] = [Coding::Brotli, Coding::Zstd, Coding::Gzip];
+    pub(in crate::server) const CODINGS: [Coding; 3] = [Coding::Brotli, Coding::Zstd, Coding::Gzip];
 
     /// The codings that the file is to be had in, besides identity.
     #[must_use]
-    pub fn codings(&self) -> &[Coding] {
+    pub(in crate::server) fn codings(&self) -> &[Coding] {
         &self.codings
     }
 
     /// Hands out the twin of this coding.
     #[must_use]
-    pub fn take(mut self, coding: Coding) -> Option<StaticFile> {
+    pub(in crate::server) fn take(mut self, coding: Coding) -> Option<StaticFile> {
         let at = self.codings.iter().position(|candidate| *candidate == coding)?;
         Some(self.files.swap_remove(at))
     }
-}
 
-impl Site {
-    /// Whether a twin may stand for this file, be there one at present or not: then the answer depends
-    /// on `Accept-Encoding`, also if it is the plain file and to a request without the field, and `Vary`
-    /// has to say so (RFC 9110 §12.5.5).
-    ///
-    /// What the name says decides: the type, and that the file is not coded itself. To look whether
-    /// there is a twin takes an attempt to open for each coding, an eighth of what a whole request
-    /// costs, and it may be put there a moment later.
-    #[must_use]
-    pub fn may_have_twins(&self, plain: &StaticFile) -> bool {
-        self.settings.precompressed == Precompressed::Served
-            && plain.coding == Coding::Identity
-            && is_compressible(&plain.content_type)
-    }
-
-    /// Finds the twins of `plain`, which was found under `path`: regular files that are served
+    /// Finds the twins of `plain`, which has this name beneath the root: regular files that are served
     /// themselves, neither older than the plain file, which may have been edited since, nor empty,
     /// which no coded content is. One that cannot be opened is none.
-    #[must_use]
-    pub fn find_twins(&self, path: &TargetPath, plain: &StaticFile) -> Twins {
-        let mut twins = Twins::default();
-        if !self.may_have_twins(plain) {
-            return twins;
-        }
-        let Ok(root) = self.root.current(Instant::now()) else { return twins };
-        let mut name = match plain.index {
-            Some(index) => join(&path.relative, self.settings.index[index].as_bytes()).into_owned(),
-            None => path.relative.clone(),
-        };
+    pub(super) fn find(root: &Root, mut name: Vec<u8>, plain: &StaticFile) -> Self {
+        let mut twins = Self::default();
         let plain_length = name.len();
-        for coding in Twins::CODINGS {
+        for coding in Self::CODINGS {
             name.truncate(plain_length);
             name.extend_from_slice(coding.suffix().as_bytes());
-            let Ok(Opened::File(twin)) = open_beneath(&root, &name) else { continue };
+            let Ok(Opened::File(twin)) = open_beneath(root, &name) else { continue };
             if twin.length == 0 || whole_seconds(&twin) < whole_seconds(plain) {
                 continue;
             }
@@ -96,7 +72,8 @@ mod tests {
 
     use super::*;
     use crate::http::{Method, Target};
-    use crate::server::site::{Found, SiteSettings};
+    use crate::server::site::lookup::{Found, Site};
+    use crate::server::site::settings::{Precompressed, SiteSettings};
 
     /// Writes a file that was modified so many milliseconds before some moment.
     fn write_aged(tree: &TempDir, name: &str, content: &str, milliseconds: u64) {

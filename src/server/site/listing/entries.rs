@@ -13,6 +13,7 @@ use std::sync::{Arc, OnceLock};
 use jiff::Timestamp;
 
 use super::order::{Direction, Order, SortBy, compare_names};
+use crate::http::encode_segment;
 use crate::server::mapped;
 
 /// A block ends behind one name in this many, on average.
@@ -26,7 +27,7 @@ const SMALL_BYTES: usize = 64 * 1024;
 
 /// An entry of a directory.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Entry<'e> {
+pub(in crate::server) struct Entry<'e> {
     /// The name's own bytes, which need not be UTF-8.
     pub name: &'e [u8],
     pub kind: EntryKind,
@@ -36,9 +37,18 @@ pub struct Entry<'e> {
     pub modified: Option<Timestamp>,
 }
 
+impl Entry<'_> {
+    /// The entry as a reference relative to its directory: its encoded name, a directory's with `/`.
+    #[must_use]
+    pub(in crate::server) fn reference(&self) -> String {
+        let slash = if self.kind == EntryKind::Directory { "/" } else { "" };
+        format!("{}{slash}", encode_segment(self.name))
+    }
+}
+
 /// What an entry is, a symbolic link being what it leads to.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub enum EntryKind {
+pub(in crate::server) enum EntryKind {
     Directory,
     File,
 }

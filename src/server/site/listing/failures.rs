@@ -5,7 +5,7 @@ use std::sync::{Mutex, PoisonError};
 
 use rustix::io::Errno;
 
-use super::shared::Identity;
+use super::identity::Identity;
 use crate::printable::Escaped;
 
 /// Failing entries of one directory that are told apart; the others are counted.

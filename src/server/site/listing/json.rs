@@ -11,7 +11,8 @@ use std::borrow::Cow;
 
 use serde::Serialize;
 
-use super::{Entry, EntryKind, Listing, Part};
+use super::contents::{Listing, Part};
+use super::entries::{Entry, EntryKind};
 use crate::http::encode_segment;
 use crate::printable::{JsonLayout, json};
 

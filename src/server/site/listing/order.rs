@@ -7,14 +7,14 @@ use url::form_urlencoded;
 /// By what a listing is sorted, and which way; by name from the first on unless asked otherwise.
 /// Directories always come before files.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct Order {
+pub(super) struct Order {
     pub by: SortBy,
     pub direction: Direction,
 }
 
 /// By what a listing is sorted. Among equals the names decide, from the first on.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub enum SortBy {
+pub(super) enum SortBy {
     #[default]
     Name,
     Size,
@@ -23,7 +23,7 @@ pub enum SortBy {
 
 /// Which way a listing is sorted.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub enum Direction {
+pub(super) enum Direction {
     #[default]
     Ascending,
     Descending,
@@ -32,7 +32,7 @@ pub enum Direction {
 impl Order {
     /// Reads `sort=name|size|date` and `order=asc|desc`; anything else is not minded.
     #[must_use]
-    pub fn from_query(query: &[u8]) -> Self {
+    pub(super) fn from_query(query: &[u8]) -> Self {
         let mut order = Self::default();
         for (key, value) in form_urlencoded::parse(query) {
             match (&*key, &*value) {

@@ -9,8 +9,9 @@ use std::borrow::Cow;
 
 use maud::{Markup, PreEscaped, html};
 
-use super::entries::Totals;
-use super::{Direction, Entry, EntryKind, Listing, Part, SortBy};
+use super::contents::{Listing, Part};
+use super::entries::{Entry, EntryKind, Totals};
+use super::order::{Direction, SortBy};
 use crate::server::page::page;
 use crate::server::page::quantity::size;
 

@@ -12,7 +12,9 @@ use rustix::io::Errno;
 use super::entries::{Entry, EntryKind, Unsorted};
 use super::failures::Failing;
 use crate::http::TargetPath;
-use crate::server::site::{DotFiles, Root, join};
+use crate::server::site::opened::join;
+use crate::server::site::root::Root;
+use crate::server::site::settings::DotFiles;
 
 /// A directory that is to be read.
 #[derive(Clone, Copy, Debug)]

@@ -17,6 +17,7 @@ use rustix::io::Errno;
 
 use super::entries::Entries;
 use super::failures::ToldFailures;
+use super::identity::Identity;
 use super::reading::DirectoryReader;
 
 /// A reading serves those that come later for at most this long: what changes within a file of the
@@ -40,13 +41,6 @@ pub(in crate::server::site) struct SharedReadings {
 
 /// With the number of their shares, which is not zero.
 type Directories = Mutex<HashMap<Identity, (usize, Arc<SharedDirectory>)>>;
-
-/// Which directory it is, whatever its name.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub(super) struct Identity {
-    device: u64,
-    inode: u64,
-}
 
 #[derive(Debug, Default)]
 struct SharedDirectory {
@@ -163,17 +157,6 @@ impl Latest {
             || self.is_settled
                 && self.changed == changed
                 && asked.saturating_duration_since(self.ended) <= max_age
-    }
-}
-
-impl Identity {
-    fn of(metadata: &Metadata) -> Self {
-        Self { device: metadata.dev(), inode: metadata.ino() }
-    }
-
-    #[cfg(test)]
-    pub(super) fn of_test(inode: u64) -> Self {
-        Self { device: 0, inode }
     }
 }
 

@@ -10,9 +10,9 @@ use rustix::fs::{CWD, Mode, mkfifoat};
 use tempfile::TempDir;
 
 use super::*;
-use crate::http::{Method, Target};
-use crate::server::site::DotFiles;
-use crate::server::site::{Found, Site, SiteSettings, SymbolicLinks};
+use crate::http::{Method, Target, encode_segment};
+use crate::server::site::lookup::{Found, Site};
+use crate::server::site::settings::{DotFiles, SiteSettings, SymbolicLinks};
 
 const AWKWARD: [&[u8]; 18] = [
     b"a b",
@@ -62,7 +62,8 @@ fn references(page: &str) -> Vec<&str> {
 
 /// The whole of a listing in one of its forms.
 fn written(listing: &Listing, form: MediaType) -> String {
-    let (mut whole, mut piece, mut pieces) = (String::new(), String::new(), listing.pieces(form));
+    let (mut whole, mut piece, mut pieces) =
+        (String::new(), String::new(), Pieces::new(listing, form));
     while !pieces.is_complete() {
         piece.clear();
         pieces.write_next(&mut piece);

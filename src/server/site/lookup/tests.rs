@@ -9,6 +9,8 @@ use std::os::unix::net::UnixListener;
 use rustix::fs::{CWD, Mode, mkfifoat};
 use tempfile::TempDir;
 
+use super::super::content_type::OCTET_STREAM;
+use super::super::settings::{DotFiles, SymbolicLinks};
 use super::*;
 use crate::http::{Method, Target};
 
@@ -207,7 +209,6 @@ fn a_found_file_tells_what_a_head_needs() {
     assert_eq!(found.modified, metadata.modified().unwrap());
     let other = site.find(&path("/file.txt"));
     let Ok(Found::File(other)) = other else { panic!("{other:?}") };
-    assert_eq!(found.device, other.device);
     assert_ne!(found.inode, other.inode);
 }
 

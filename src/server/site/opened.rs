@@ -1,0 +1,32 @@
+//! What lies under a path beneath the root, opened.
+
+use std::borrow::Cow;
+use std::fs::File;
+
+use super::error::Absence;
+use super::file::StaticFile;
+use super::root::Root;
+
+/// What one open finds.
+pub(super) enum Opened {
+    File(StaticFile),
+    Directory(File),
+}
+
+pub(super) fn open_beneath(root: &Root, relative: &[u8]) -> Result<Opened, Absence> {
+    let file = File::from(root.open_beneath(relative)?);
+    let metadata = file.metadata()?;
+    if metadata.is_file() {
+        let name = relative.rsplit(|byte| *byte == b'/').next().unwrap_or_default();
+        Ok(Opened::File(StaticFile::new(file, &metadata, name)?))
+    } else if metadata.is_dir() {
+        Ok(Opened::Directory(file))
+    } else {
+        Err(Absence::NotFound)
+    }
+}
+
+/// The path of `name` in the directory `relative`.
+pub(super) fn join<'n>(relative: &[u8], name: &'n [u8]) -> Cow<'n, [u8]> {
+    if relative.is_empty() { Cow::Borrowed(name) } else { [relative, name].join(&b'/').into() }
+}
