@@ -7,7 +7,7 @@
 //! Each delimiter begins with its CRLF, the first one too: the preamble is empty (RFC 2046 §5.1.1). The
 //! first CRLF could be left out, but nginx and Apache send it, and zsync's parser needs it.
 
-use super::ContentRange;
+use super::content_range::ContentRange;
 use super::range::ByteRange;
 
 /// A multipart content that is sent in pieces: for each part its head and then its bytes, and last

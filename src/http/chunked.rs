@@ -11,7 +11,8 @@
 use std::fmt;
 use std::io::Write as _;
 
-use super::{RESPONSE_LIMITS, is_token_byte};
+use super::head_scan::RESPONSE_LIMITS;
+use super::syntax::{is_field_value_byte, is_token_byte};
 
 /// What ends a body: a chunk without content, and no trailers (RFC 9112 §7.1).
 pub const LAST_CHUNK: &[u8] = b"0\r\n\r\n";
@@ -242,7 +243,7 @@ impl ChunkDecoder {
 
     /// Whether a byte may stand in what is read past.
     fn may_hold(&self, byte: u8) -> bool {
-        is_field_byte(byte) || self.sender == Sender::Server
+        is_field_value_byte(byte) || self.sender == Sender::Server
     }
 
     fn trailer(&mut self, next: Option<State>) -> Result<State, ChunkError> {
@@ -260,11 +261,6 @@ fn count(bytes: &mut usize, limit: usize) -> Result<(), ChunkError> {
     if *bytes > limit { Err(ChunkError::TooLarge) } else { Ok(()) }
 }
 
-/// What may stand in a field value or a quoted string (RFC 9110 §5.5).
-fn is_field_byte(byte: u8) -> bool {
-    byte == b'\t' || (byte >= b' ' && byte != 0x7f)
-}
-
 /// Appends `data` as a chunk; nothing where that is empty, as such a chunk would be the last.
 pub fn write_chunk(out: &mut Vec<u8>, data: &[u8]) {
     if data.is_empty() {
@@ -276,5 +272,4 @@ pub fn write_chunk(out: &mut Vec<u8>, data: &[u8]) {
 }
 
 #[cfg(test)]
-#[path = "chunked_tests.rs"]
 mod tests;

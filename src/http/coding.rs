@@ -3,7 +3,7 @@
 //!
 //! Nothing is coded or decoded here.
 
-use super::Fields;
+use super::fields::Fields;
 
 /// How a representation is coded.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]

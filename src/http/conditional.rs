@@ -6,7 +6,9 @@
 use std::time::SystemTime;
 
 use super::date::{self, whole_seconds};
-use super::{EntityTag, Fields, Method};
+use super::entity_tag::EntityTag;
+use super::fields::Fields;
+use super::method::Method;
 
 /// What the selected representation's current state is known by (RFC 9110 §8.8).
 #[derive(Clone, Copy, Debug, Default)]

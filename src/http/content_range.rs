@@ -5,8 +5,8 @@
 
 use std::fmt;
 
-use super::parse_decimal;
 use super::range::ByteRange;
+use super::syntax::parse_decimal;
 
 /// The value of a `Content-Range` field in bytes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

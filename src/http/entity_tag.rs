@@ -8,8 +8,8 @@ use std::fmt;
 use std::hash::{DefaultHasher, Hasher as _};
 use std::time::{SystemTime, UNIX_EPOCH};
 
-use super::Coding;
-use super::headers::trim_whitespace;
+use super::coding::Coding;
+use super::syntax::trim_whitespace;
 
 /// Whether equal tags promise equal bytes (RFC 9110 §8.8.1).
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

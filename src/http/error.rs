@@ -2,7 +2,8 @@
 
 use std::fmt;
 
-use super::{ChunkError, Status};
+use super::chunked::ChunkError;
+use super::status::Status;
 
 /// A request that the server does not answer with a representation.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

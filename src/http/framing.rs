@@ -9,7 +9,11 @@
 
 use std::fmt;
 
-use super::{Fields, RequestError, Status, Version, parse_decimal, trim_whitespace};
+use super::error::RequestError;
+use super::fields::Fields;
+use super::status::Status;
+use super::syntax::{parse_decimal, trim_whitespace};
+use super::version::Version;
 
 /// Where a body ends.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -178,7 +182,8 @@ fn transfer_coding(version: Version, fields: &Fields<'_>) -> Result<TransferCodi
 
 #[cfg(test)]
 mod tests {
-    use super::super::{HeadScan, RequestHead};
+    use super::super::head_scan::HeadScan;
+    use super::super::request_head::RequestHead;
     use super::*;
 
     fn with_fields<T>(fields: &str, use_fields: impl FnOnce(Fields<'_>) -> T) -> T {

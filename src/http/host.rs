@@ -3,8 +3,8 @@
 // Addresses as values: sockets are no business of this layer.
 use core::net::{IpAddr, Ipv4Addr};
 
-use super::parse_decimal;
-use super::target::is_percent_encoded;
+use super::percent::is_percent_encoded;
+use super::syntax::parse_decimal;
 
 /// A host, without its port.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -13,24 +13,28 @@ mod content_range;
 pub mod date;
 mod entity_tag;
 mod error;
+mod fields;
 mod framing;
-mod head;
-mod headers;
+mod head_scan;
+mod head_writer;
 mod host;
 mod method;
 pub mod negotiation;
 mod parameters;
+mod percent;
 mod persistence;
 pub mod range;
 pub mod rate_limit;
+mod request_head;
 mod request_scan;
 mod response_head;
 mod status;
-mod structured;
+mod structured_fields;
+mod syntax;
 mod target;
 #[cfg(test)]
 pub(crate) mod test_fields;
-mod writer;
+mod version;
 
 pub use byteranges::Byteranges;
 pub use chunked::{
@@ -41,19 +45,23 @@ pub use coding::{Coding, ContentCoding};
 pub use content_range::ContentRange;
 pub use entity_tag::{EntityTag, FileTag, FileVersion, Strength};
 pub use error::RequestError;
+pub use fields::{Fields, MAX_FIELDS};
 pub use framing::{
     Answering, Framing, FramingError, expects_continue, request_framing, response_framing,
 };
-pub use head::{
+pub use head_scan::{
     HeadLimits, HeadScan, MAX_EMPTY_LINES_BYTES, MAX_FIELD_SECTION_BYTES, MAX_START_LINE_BYTES,
-    Oversize, RequestHead, Version,
+    Oversize, RESPONSE_LIMITS,
 };
-pub use headers::{Fields, MAX_FIELDS, is_token_byte, parse_decimal, trim_whitespace};
+pub use head_writer::HeadWriter;
 pub use host::{Host, is_host, parse_host};
 pub use method::{ALLOW, Method};
+pub use percent::encode_segment;
 pub use persistence::{CloseReason, Persistence, asks_to_persist, response_persists};
+pub use request_head::RequestHead;
 pub use request_scan::RequestScan;
-pub use response_head::{MAX_RESPONSE_FIELDS, RESPONSE_LIMITS, ResponseHead, ResponseHeadError};
+pub use response_head::{MAX_RESPONSE_FIELDS, ResponseHead, ResponseHeadError};
 pub use status::Status;
-pub use target::{Target, TargetPath, encode_segment, split_absolute};
-pub use writer::{HeadWriter, is_field_value};
+pub use syntax::{is_field_value, is_token_byte, parse_decimal, trim_whitespace};
+pub use target::{Target, TargetPath, split_absolute};
+pub use version::Version;

@@ -4,8 +4,10 @@
 //! where nothing on offer is acceptable the answer is `None`, and the caller may send its default
 //! all the same (§12.4.1).
 
-use super::headers::trim_whitespace;
-use super::{Coding, Fields, parameters};
+use super::coding::Coding;
+use super::fields::Fields;
+use super::parameters;
+use super::syntax::trim_whitespace;
 
 /// A weight in thousandths, 0 for "not acceptable" (RFC 9110 §12.4.2).
 type Weight = u16;

@@ -5,7 +5,7 @@
 
 use std::borrow::Cow;
 
-use super::headers::trim_whitespace;
+use super::syntax::trim_whitespace;
 
 /// The pieces between separators that are not within a quoted string, trimmed, empty ones left out.
 /// An unclosed quoted string reaches to the end.

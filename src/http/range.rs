@@ -6,8 +6,9 @@
 //! and [`Byteranges`](super::Byteranges).
 
 use super::conditional::{self, Validators};
-use super::headers::trim_whitespace;
-use super::{Fields, Method, parse_decimal};
+use super::fields::Fields;
+use super::method::Method;
+use super::syntax::{parse_decimal, trim_whitespace};
 
 /// How many ranges a request may ask for before it is answered with the whole: more than any reader
 /// of scattered pieces was seen to send, and few enough for their heads to amplify nothing.
@@ -183,9 +184,9 @@ fn saturating_decimal(digits: &[u8]) -> Option<u64> {
 
 #[cfg(test)]
 mod tests {
+    use super::super::entity_tag::EntityTag;
+    use super::super::test_fields::with_fields;
     use super::*;
-    use crate::http::EntityTag;
-    use crate::http::test_fields::with_fields;
     use proptest::prelude::*;
 
     /// `whole`, `none`, or the ranges as `first-last` joined with `+`.

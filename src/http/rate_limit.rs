@@ -8,8 +8,9 @@ use std::borrow::Cow;
 use std::fmt;
 use std::time::{Duration, SystemTime};
 
-use super::structured::{self, BareItem, Item};
-use super::{date, parse_decimal};
+use super::date;
+use super::structured_fields::{self, BareItem, Item};
+use super::syntax::parse_decimal;
 
 /// The longest wait that is read from `Retry-After`: what RFC 9111 §1.2.2 has recipients take for a
 /// number of seconds that is too large. It can be added to any clock without an overflow.
@@ -56,7 +57,7 @@ impl QuotaPolicy {
     #[must_use]
     pub fn parse_list(value: &[u8]) -> Option<Vec<Self>> {
         let mut policies = Vec::new();
-        for item in structured::parse_list(value)? {
+        for item in structured_fields::parse_list(value)? {
             let name = name_of(&item)?;
             let quota = integer(&item, "q")??;
             let window = integer(&item, "w")?.map(Duration::from_secs);
@@ -108,7 +109,7 @@ impl ServiceLimit {
             let reset = integer(&item, "t")?.map(Duration::from_secs);
             Some(Self { name, remaining, reset })
         };
-        structured::parse_list(value)?.into_iter().map(read).collect()
+        structured_fields::parse_list(value)?.into_iter().map(read).collect()
     }
 }
 

@@ -3,7 +3,7 @@
 //! For connections that are refused whatever they ask for: such an answer depends on the request only
 //! through its method, since a response to `HEAD` has no content (RFC 9110 §9.3.2).
 
-use super::Answering;
+use super::framing::Answering;
 
 const HEAD: &[u8] = b"HEAD ";
 

@@ -14,16 +14,14 @@
 
 use std::fmt;
 
-use super::headers::{FieldTable, is_token_byte, trim_whitespace};
-use super::{Fields, HeadLimits, HeadScan, Status, Version};
+use super::fields::{FieldTable, Fields};
+use super::head_scan::{HeadScan, RESPONSE_LIMITS};
+use super::status::Status;
+use super::syntax::{is_token_byte, parse_decimal, trim_whitespace};
+use super::version::Version;
 
 /// Most fields of a response, lines that are skipped included.
 pub const MAX_RESPONSE_FIELDS: usize = 4096;
-
-/// What a client bears: the largest heads are made by `Set-Cookie` and `Content-Security-Policy`
-/// (curl: 300 KiB in all; Chromium: 256 KiB).
-pub const RESPONSE_LIMITS: HeadLimits =
-    HeadLimits { start_line_bytes: 256 * 1024, field_section_bytes: 256 * 1024 };
 
 /// The fields that decide about the content's bytes. `ETag` is none of them: a malformed one is no
 /// validator, and nothing is ever continued by it.
@@ -127,7 +125,7 @@ fn parse_status_line(line: &[u8]) -> Option<(Version, Status)> {
         _ => return None,
     };
     let (code, reason) = trim_whitespace(rest).split_at_checked(3)?;
-    let code = super::parse_decimal(code)?;
+    let code = parse_decimal(code)?;
     let status = Status::new(u16::try_from(code).ok()?)?;
     // Some leave out the blank before the reason.
     (!reason.first().is_some_and(u8::is_ascii_digit)).then_some((version, status))
@@ -211,5 +209,4 @@ fn check_values(fields: Fields<'_>) -> Result<(), ResponseHeadError> {
 }
 
 #[cfg(test)]
-#[path = "response_head_tests.rs"]
 mod tests;

@@ -7,9 +7,12 @@
 
 use std::borrow::Cow;
 
-use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, percent_decode, percent_encode};
+use percent_encoding::{percent_decode, percent_encode};
 
-use super::{Method, RequestError, is_host};
+use super::error::RequestError;
+use super::host::is_host;
+use super::method::Method;
+use super::percent::{SEGMENT, is_percent_encoded};
 
 /// What a request asks for.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -29,17 +32,6 @@ pub struct TargetPath {
     pub names_directory: bool,
     /// The query as it was sent, without its `?`.
     pub query: Option<Vec<u8>>,
-}
-
-/// Bytes of a path segment that are percent-encoded: all but the unreserved ones (RFC 3986 §2.3), as nginx
-/// lists names. More could stand there, but readers of listings differ about those: some take `+` for a
-/// blank, and some drop references that begin with a mark.
-const SEGMENT: &AsciiSet = &NON_ALPHANUMERIC.remove(b'-').remove(b'.').remove(b'_').remove(b'~');
-
-/// A path segment as it stands in a URL (RFC 3986 §2.1), also as a relative reference by itself.
-#[must_use]
-pub fn encode_segment(segment: &[u8]) -> String {
-    percent_encode(segment, SEGMENT).to_string()
 }
 
 impl Target {
@@ -132,13 +124,6 @@ impl TargetPath {
     }
 }
 
-/// Every percent sign has its two hex digits (RFC 3986 §2.1).
-pub(super) fn is_percent_encoded(text: &[u8]) -> bool {
-    text.split(|byte| *byte == b'%').skip(1).all(|rest| {
-        matches!(rest, [high, low, ..] if high.is_ascii_hexdigit() && low.is_ascii_hexdigit())
-    })
-}
-
 /// The authority of a target in absolute-form, and what follows it, which may be empty (RFC 9112
 /// §3.2.2); `None` for the other forms.
 #[must_use]
@@ -159,6 +144,7 @@ fn strip_scheme(target: &[u8]) -> Option<&[u8]> {
 mod tests {
     use proptest::prelude::*;
 
+    use super::super::percent::encode_segment;
     use super::*;
 
     fn path(target: &str) -> Option<(String, bool)> {
@@ -272,15 +258,6 @@ mod tests {
             };
             assert_eq!(path.to_absolute(), absolute, "{target}");
         }
-    }
-
-    #[test]
-    fn an_encoded_segment_has_nothing_but_unreserved_characters() {
-        let name: Vec<u8> = (1..=255).filter(|byte| *byte != b'/').collect();
-        let encoded = encode_segment(&name);
-        let plain: String = encoded.split('%').map(|part| part.get(2..).unwrap_or(part)).collect();
-        assert_eq!(plain, "-.0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZ_abcdefghijklmnopqrstuvwxyz~");
-        assert_eq!(encode_segment("a+b:\u{e4}".as_bytes()), "a%2Bb%3A%C3%A4");
     }
 
     /// Every name that a file can have: no NUL, no slash, and neither `.` nor `..`.

@@ -1,7 +1,6 @@
 //! Fields for the unit tests of the modules that ask heads for their fields.
 
-use super::Fields;
-use super::headers::FieldTable;
+use super::fields::{FieldTable, Fields};
 
 /// Calls `ask` with the fields of `lines`, each of which is one field line without its ending.
 pub(crate) fn with_fields<T>(lines: &[&str], ask: impl FnOnce(&Fields<'_>) -> T) -> T {

@@ -2,7 +2,10 @@
 
 use proptest::prelude::*;
 
-use super::super::MAX_FIELDS;
+use super::super::fields::MAX_FIELDS;
+use super::super::head_scan::{
+    MAX_EMPTY_LINES_BYTES, MAX_FIELD_SECTION_BYTES, MAX_START_LINE_BYTES,
+};
 use super::*;
 
 fn receive(bytes: &[u8]) -> Result<Option<(RequestHead, usize)>, RequestError> {

@@ -2,7 +2,8 @@
 
 use std::io::Write as _;
 
-use super::Status;
+use super::status::Status;
+use super::syntax::{is_field_value, is_field_value_byte};
 
 /// Appends one head to a buffer; [`HeadWriter::finish`] ends it.
 #[derive(Debug)]
@@ -45,8 +46,8 @@ impl<'o> HeadWriter<'o> {
         if is_field_value(value) {
             self.out.extend_from_slice(value);
         } else {
-            self.out
-                .extend(value.iter().map(|byte| if is_value_byte(*byte) { *byte } else { b' ' }));
+            let safe = |byte: &u8| if is_field_value_byte(*byte) { *byte } else { b' ' };
+            self.out.extend(value.iter().map(safe));
         }
         self.out.extend_from_slice(b"\r\n");
         self
@@ -73,16 +74,6 @@ impl<'o> HeadWriter<'o> {
     fn push_number(&mut self, value: u64) {
         write!(self.out, "{value}").expect("writing into memory does not fail");
     }
-}
-
-/// Whether a value may be sent as it is (RFC 9110 §5.5).
-#[must_use]
-pub fn is_field_value(value: &[u8]) -> bool {
-    value.iter().all(|byte| is_value_byte(*byte))
-}
-
-fn is_value_byte(byte: u8) -> bool {
-    byte == b'\t' || (byte >= b' ' && byte != 0x7f)
 }
 
 #[cfg(test)]

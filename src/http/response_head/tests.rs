@@ -2,6 +2,7 @@
 
 use proptest::prelude::*;
 
+use super::super::head_scan::HeadLimits;
 use super::*;
 
 fn receive(bytes: &[u8]) -> Result<Option<(ResponseHead, usize)>, ResponseHeadError> {

@@ -4,7 +4,7 @@
 //! taken for an error, but strings, tokens and integers alone keep their values. Inner lists are
 //! refused. As §4.2 demands, a field with a fault anywhere is nothing at all.
 
-use super::is_token_byte;
+use super::syntax::is_token_byte;
 
 /// A bare item (RFC 9651 §3.3).
 #[derive(Clone, Debug, PartialEq, Eq)]

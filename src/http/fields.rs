@@ -6,6 +6,8 @@
 
 use std::ops::Range;
 
+use super::syntax::{trim_whitespace, trimmed};
+
 /// How many fields a request may have (Apache's and hyper's limit as well).
 pub const MAX_FIELDS: usize = 100;
 
@@ -138,39 +140,6 @@ impl<'b> Fields<'b> {
     }
 }
 
-/// Strips the optional white space of RFC 9110 §5.6.3: spaces and tabs alone.
-#[must_use]
-pub fn trim_whitespace(bytes: &[u8]) -> &[u8] {
-    &bytes[trimmed(bytes)]
-}
-
-fn trimmed(bytes: &[u8]) -> Range<usize> {
-    let is_space = |byte: &u8| matches!(byte, b' ' | b'\t');
-    let start = bytes.iter().position(|byte| !is_space(byte)).unwrap_or(bytes.len());
-    let end = bytes.iter().rposition(|byte| !is_space(byte)).map_or(start, |last| last + 1);
-    start..end
-}
-
-/// Whether a byte may stand in a token, such as a method or a field name (RFC 9110 §5.6.2).
-#[must_use]
-pub const fn is_token_byte(byte: u8) -> bool {
-    matches!(byte, b'!' | b'#' | b'$' | b'%' | b'&' | b'\'' | b'*' | b'+' | b'-' | b'.' | b'^' | b'_'
-        | b'`' | b'|' | b'~' | b'0'..=b'9' | b'A'..=b'Z' | b'a'..=b'z')
-}
-
-/// A decimal number of digits alone, as every length and position in HTTP is written: no sign, no
-/// white space, and `None` beyond 64 bits.
-#[must_use]
-pub fn parse_decimal(digits: &[u8]) -> Option<u64> {
-    if digits.is_empty() {
-        return None;
-    }
-    digits.iter().try_fold(0_u64, |value, digit| {
-        let digit = digit.is_ascii_digit().then(|| u64::from(digit - b'0'))?;
-        value.checked_mul(10)?.checked_add(digit)
-    })
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -233,24 +202,5 @@ mod tests {
         assert_eq!(fields.only("hOST"), Some(&b"a"[..]));
         assert_eq!(fields.joined("connection").unwrap(), b"keep-alive, ,Upgrade, close");
         assert_eq!(fields.joined("cookie"), None);
-    }
-
-    #[test]
-    fn only_digits_make_a_number() {
-        for (text, value) in [
-            ("0", Some(0)),
-            ("007", Some(7)),
-            ("18446744073709551615", Some(u64::MAX)),
-            ("18446744073709551616", None),
-            ("", None),
-            ("+5", None),
-            ("-5", None),
-            (" 5", None),
-            ("5 ", None),
-            ("0x5", None),
-            ("5,6", None),
-        ] {
-            assert_eq!(parse_decimal(text.as_bytes()), value, "{text:?}");
-        }
     }
 }
