@@ -5,18 +5,17 @@ use std::process::{Command, Stdio};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use rustix::io::ioctl_fionread;
 use rustix::process::{Pid, Signal, kill_process};
 
-use crate::support::PATIENCE;
 use crate::support::client::{program, stderr, stdout};
 use crate::support::fetching::names_in;
 use crate::support::parts::part_bytes;
 use crate::support::ranged::{pattern, range, ranged};
 use crate::support::scripted::{Scripted, ok};
-use crate::support::wait_until;
+use crate::support::{wait_for_exit, wait_until};
 
 #[test]
 fn content_that_comes_a_byte_at_a_time_is_waited_for() {
@@ -96,12 +95,7 @@ fn a_second_interrupt_ends_the_program_before_it_has_wound_up() {
     let report = child.stdout.take().unwrap();
     wait_until("the report is under way", || ioctl_fionread(&report).unwrap() > 0);
     interrupt();
-    let begun = Instant::now();
-    while child.try_wait().unwrap().is_none() && begun.elapsed() < PATIENCE {
-        thread::sleep(Duration::from_millis(2));
-    }
-    let _ = child.kill();
-    assert_eq!(child.wait().unwrap().code(), Some(130));
+    assert_eq!(wait_for_exit(&mut child).code(), Some(130));
 }
 
 #[test]

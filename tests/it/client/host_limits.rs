@@ -7,8 +7,8 @@ use std::time::{Duration, Instant};
 
 use http_concurrent::client::{FetchError, RetryPolicy, Settings, Stop, StopReason};
 
-use crate::support::PATIENCE;
 use crate::support::fetching::{Fetched, fetch_stopping, fetch_with, settings};
+use crate::support::holds_in_time;
 use crate::support::scripted::{Peer, Scripted, answer, ok};
 use crate::support::server::TestServer;
 
@@ -185,10 +185,7 @@ fn a_host_that_admits_nobody_holds_up_no_other(
     let fetched = thread::scope(|scope| {
         let directory = tempfile::tempdir().unwrap();
         let fetching = scope.spawn(|| fetch_stopping(directory, settings, &urls, &stop));
-        let begun = Instant::now();
-        while quick.heads().len() < 20 && begun.elapsed() < PATIENCE {
-            thread::sleep(Duration::from_millis(2));
-        }
+        holds_in_time(|| quick.heads().len() == 20);
         stop.stop(StopReason::Interrupted);
         fetching.join().unwrap()
     });

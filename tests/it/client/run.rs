@@ -2,15 +2,16 @@
 
 use std::fs;
 use std::sync::Mutex;
+use std::sync::atomic::{AtomicUsize, Ordering};
 
 use http_concurrent::client::{
     Algorithm, Content, Digest, Observer, Outcome, OutputDirectory, Saving, Settings, Silent, Stop,
     download,
 };
 
-use crate::support::PATIENCE;
 use crate::support::fetching::{fetch, fetch_with, names_in, plan_all, settings};
 use crate::support::scripted::{Scripted, answer, ok};
+use crate::support::wait_until;
 
 #[test]
 fn results_come_in_the_order_of_the_urls_and_a_failure_costs_only_its_own() {
@@ -37,25 +38,12 @@ fn results_come_in_the_order_of_the_urls_and_a_failure_costs_only_its_own() {
     assert!(server.connections() <= 8, "{}", server.connections());
 }
 
-/// Lets an answer go out only when so many requests wait for theirs.
-struct Rendezvous {
-    waiting: Mutex<usize>,
-    arrived: std::sync::Condvar,
-}
-
 #[test]
 fn as_many_urls_are_under_way_as_there_are_workers_and_no_more() {
-    static RENDEZVOUS: Rendezvous =
-        Rendezvous { waiting: Mutex::new(0), arrived: std::sync::Condvar::new() };
+    static REQUESTS: AtomicUsize = AtomicUsize::new(0);
     let server = Scripted::answering(|_| {
-        let mut waiting = RENDEZVOUS.waiting.lock().unwrap();
-        *waiting += 1;
-        RENDEZVOUS.arrived.notify_all();
-        let (waiting, result) = RENDEZVOUS
-            .arrived
-            .wait_timeout_while(waiting, PATIENCE, |waiting| *waiting < 4)
-            .unwrap();
-        assert!(!result.timed_out(), "{waiting} of 4 requests came at a time");
+        REQUESTS.fetch_add(1, Ordering::SeqCst);
+        wait_until("4 requests came at a time", || REQUESTS.load(Ordering::SeqCst) >= 4);
         ok("a")
     });
     let urls: Vec<_> = (0..6).map(|number| server.url(&format!("/{number}"))).collect();

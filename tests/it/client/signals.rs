@@ -6,8 +6,6 @@ use std::path::Path;
 use std::process::{Child, Command, Stdio};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::thread;
-use std::time::{Duration, Instant};
 
 use rustix::process::{Pid, Signal, kill_process};
 use rustix::pty::{OpenptFlags, grantpt, ioctl_tiocgptpeer, openpt, unlockpt};
@@ -17,7 +15,7 @@ use crate::support::fetching::names_in;
 use crate::support::parts::part_bytes;
 use crate::support::ranged::pattern;
 use crate::support::scripted::{Scripted, answer, ok};
-use crate::support::{PATIENCE, wait_until};
+use crate::support::{holds_in_time, wait_for_exit, wait_until};
 
 const LENGTH: usize = 300_000;
 
@@ -36,10 +34,7 @@ fn server(may_end: &Arc<AtomicBool>) -> Scripted {
             let whole = answer("200 OK", "ETag: \"v1\"\r\n", pattern(LENGTH));
             let (begin, rest) = whole.split_at(whole.len() - LENGTH / 3);
             peer.send(begin);
-            let deadline = Instant::now() + PATIENCE;
-            while !may_end.load(Ordering::SeqCst) && Instant::now() < deadline {
-                thread::sleep(Duration::from_millis(2));
-            }
+            holds_in_time(|| may_end.load(Ordering::SeqCst));
             peer.send(rest);
         }
     })
@@ -127,12 +122,7 @@ fn a_terminal_that_closes_ends_the_run_as_a_signal_does() {
     let mut child = started(command, &server, directory.path());
     // The command, which has the other side too, is gone.
     drop(side);
-    let begun = Instant::now();
-    while child.try_wait().unwrap().is_none() && begun.elapsed() < PATIENCE {
-        thread::sleep(Duration::from_millis(2));
-    }
-    let _ = child.kill();
-    let status = child.wait().unwrap();
+    let status = wait_for_exit(&mut child);
     may_end.store(true, Ordering::SeqCst);
     assert_eq!(status.code(), Some(130), "{status:?}");
     assert_parts_are_kept(directory.path());

@@ -8,7 +8,7 @@ use std::process::{Output, Stdio};
 use crate::support::client::{program, stderr, stdout};
 use crate::support::fetching::names_in;
 use crate::support::scripted::{Scripted, answer, ok};
-use crate::support::wait_until;
+use crate::support::wait_for_exit;
 
 fn server() -> Scripted {
     Scripted::answering(|_| ok("Hello"))
@@ -132,7 +132,7 @@ fn a_line_without_an_end_is_refused_before_it_ends() {
     let mut stdin = child.stdin.take().unwrap();
     let _ = stdin.write_all(&vec![b'x'; 70_000]);
     // The list's end has not come.
-    wait_until("the list is refused", || child.try_wait().unwrap().is_some());
+    wait_for_exit(&mut child);
     drop(stdin);
     let output = child.wait_with_output().unwrap();
     assert_eq!(output.status.code(), Some(2), "{output:?}");

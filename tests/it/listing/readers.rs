@@ -5,12 +5,11 @@ use std::fs;
 use std::io::Write as _;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
-use std::time::Instant;
 
 use rustix::process::Signal;
 use tempfile::TempDir;
 
-use crate::support::PATIENCE;
+use crate::support::holds_in_time;
 use crate::support::program::ServerProgram;
 use crate::support::server::TestServer;
 use crate::support::wait_until;
@@ -171,10 +170,7 @@ impl Drop for Mount {
     fn drop(&mut self) {
         // Its process ends with the mount; already gone is as good.
         let _ = Command::new("fusermount3").arg("-uz").arg(&self.at).status();
-        let begun = Instant::now();
-        while begun.elapsed() < PATIENCE && matches!(self.child.try_wait(), Ok(None)) {
-            std::thread::yield_now();
-        }
+        holds_in_time(|| !matches!(self.child.try_wait(), Ok(None)));
         let _ = self.child.kill();
         let _ = self.child.wait();
     }

@@ -11,7 +11,7 @@ use rustix::process::{Pid, Signal, kill_process};
 
 use crate::support::client::program_under;
 use crate::support::program::SERVER;
-use crate::support::wait_until;
+use crate::support::{wait_for_exit, wait_until};
 
 /// A program that is killed when dropped.
 struct Started(Child);
@@ -47,12 +47,7 @@ impl Started {
 
     /// Its exit status, or the signal that ended it as a negative number, and what it wrote.
     fn end(mut self) -> (i32, String) {
-        let mut ended = None;
-        wait_until("it ends", || {
-            ended = self.0.try_wait().unwrap();
-            ended.is_some()
-        });
-        let status = ended.unwrap();
+        let status = wait_for_exit(&mut self.0);
         let mut text = String::new();
         self.0.stdout.take().unwrap().read_to_string(&mut text).unwrap();
         self.0.stderr.take().unwrap().read_to_string(&mut text).unwrap();

@@ -8,12 +8,12 @@ use std::os::unix::process::CommandExt as _;
 use std::path::Path;
 use std::process::{Child, ChildStdout, Command, ExitStatus, Stdio};
 use std::thread;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use rustix::process::{Pid, Resource, Rlimit, Signal, getrlimit, kill_process, prlimit};
 
-use super::PATIENCE;
 use super::conversation::Conversation;
+use super::wait_for_exit;
 
 pub(crate) const SERVER: &str = env!("CARGO_BIN_EXE_http_server_conc");
 
@@ -137,14 +137,7 @@ impl ServerProgram {
 
     /// Waits for its end; what it logged comes with the status.
     pub(crate) fn wait(mut self) -> (ExitStatus, String) {
-        let begun = Instant::now();
-        let status = loop {
-            if let Some(status) = self.child.try_wait().unwrap() {
-                break status;
-            }
-            assert!(begun.elapsed() < PATIENCE, "the server does not end");
-            thread::sleep(Duration::from_millis(2));
-        };
+        let status = wait_for_exit(&mut self.child);
         (status, read_stderr(&mut self.child))
     }
 }

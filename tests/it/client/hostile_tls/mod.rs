@@ -9,12 +9,11 @@ mod names;
 
 use std::fs;
 use std::process::{Command, Output, Stdio};
-use std::time::Instant;
 
 use crate::support::certificates::Identity;
 use crate::support::client::{program, stderr, stdout};
 use crate::support::fetching::names_in;
-use crate::support::{PATIENCE, wait_until};
+use crate::support::wait_for_exit;
 
 /// What a run of the program left.
 struct Fetched {
@@ -44,13 +43,7 @@ fn run(mut command: Command, url: &str, trusted: &[&Identity]) -> Fetched {
         .stderr(Stdio::piped())
         .spawn()
         .unwrap();
-    let begun = Instant::now();
-    wait_until("the program ends, or is ended", || {
-        if begun.elapsed() > PATIENCE / 2 {
-            child.kill().unwrap();
-        }
-        child.try_wait().unwrap().is_some()
-    });
+    wait_for_exit(&mut child);
     Fetched { output: child.wait_with_output().unwrap(), directory }
 }
 
