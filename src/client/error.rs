@@ -11,7 +11,7 @@ use std::{error, fmt, io};
 
 use url::Url;
 
-use super::plan::checksum::{Algorithm, Checksum, Expected};
+use super::plan::checksum::{Algorithm, Checksum, ExpectedChecksum};
 use super::settings::proxies::ProxyError;
 use super::settings::{MAX_CODINGS, MAX_REDIRECTS};
 use super::shown::{shown_path, shown_reference, shown_url};
@@ -22,7 +22,7 @@ use crate::net::BodyError;
 
 /// What a fetch waited for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Phase {
+pub enum TimeoutPhase {
     Connect,
     Tls,
     Send,
@@ -46,7 +46,7 @@ pub enum FetchError {
     /// Nobody could vouch for the server.
     Trust(Arc<TrustError>),
     /// Nothing happened for so long.
-    TimedOut { phase: Phase, timeout: Duration },
+    TimedOut { phase: TimeoutPhase, timeout: Duration },
     /// The request could not be sent.
     Send(io::Error),
     /// The server closed the connection before the answer's head was whole.
@@ -92,14 +92,14 @@ pub enum FetchError {
     /// The file cannot be written, or not be given its name.
     File { path: PathBuf, error: io::Error },
     /// The content is not what its checksum promises.
-    Checksum { expected: Expected, found: Checksum },
+    Checksum { expected: ExpectedChecksum, found: Checksum },
     /// The run ended before the fetch did.
     Stopped(StopReason),
 }
 
 /// Kinds of failures, for counting.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub enum Cause {
+pub enum FailureKind {
     Name,
     Connection,
     Tls,
@@ -113,7 +113,7 @@ pub enum Cause {
     Stopped,
 }
 
-impl fmt::Display for Cause {
+impl fmt::Display for FailureKind {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match self {
             Self::Name => "name not found",
@@ -192,25 +192,25 @@ impl FetchError {
 
     /// What kind of failure it is.
     #[must_use]
-    pub fn cause(&self) -> Cause {
+    pub fn kind(&self) -> FailureKind {
         match self {
-            Self::Resolve { .. } => Cause::Name,
+            Self::Resolve { .. } => FailureKind::Name,
             Self::Connect { .. }
             | Self::NoProxy(_)
             | Self::Send(_)
             | Self::Closed
-            | Self::Broken(_) => Cause::Connection,
-            Self::Tls { .. } | Self::Trust(_) => Cause::Tls,
-            Self::TimedOut { .. } => Cause::Timeout,
+            | Self::Broken(_) => FailureKind::Connection,
+            Self::Tls { .. } | Self::Trust(_) => FailureKind::Tls,
+            Self::TimedOut { .. } => FailureKind::Timeout,
             Self::Status { status, .. } | Self::RetryLater { status, .. } | Self::Proxy(status) => {
-                Cause::Status(status.code())
+                FailureKind::Status(status.code())
             }
             Self::NoLocation(_)
             | Self::Locations { .. }
             | Self::Location { .. }
             | Self::LocationScheme(_)
             | Self::Downgrade(_)
-            | Self::Redirects => Cause::Redirect,
+            | Self::Redirects => FailureKind::Redirect,
             Self::Malformed(_)
             | Self::Unending
             | Self::Partial
@@ -218,15 +218,15 @@ impl FetchError {
             | Self::Coded(_)
             | Self::TooManyCodings
             | Self::Framing(_)
-            | Self::Body(BodyError::Chunked(_)) => Cause::Protocol,
+            | Self::Body(BodyError::Chunked(_)) => FailureKind::Protocol,
             Self::Decode { error, .. } if error.kind() != io::ErrorKind::UnexpectedEof => {
-                Cause::Protocol
+                FailureKind::Protocol
             }
-            Self::Decode { .. } => Cause::Incomplete,
-            Self::Body(BodyError::Io(_) | BodyError::Truncated { .. }) => Cause::Incomplete,
-            Self::File { .. } => Cause::File,
-            Self::Checksum { .. } => Cause::Checksum,
-            Self::Stopped(_) => Cause::Stopped,
+            Self::Decode { .. } => FailureKind::Incomplete,
+            Self::Body(BodyError::Io(_) | BodyError::Truncated { .. }) => FailureKind::Incomplete,
+            Self::File { .. } => FailureKind::File,
+            Self::Checksum { .. } => FailureKind::Checksum,
+            Self::Stopped(_) => FailureKind::Stopped,
         }
     }
 }
@@ -260,11 +260,11 @@ impl fmt::Display for FetchError {
             Self::Trust(error) => error.fmt(f),
             Self::TimedOut { phase, timeout } => {
                 let missing = match phase {
-                    Phase::Connect => "no connection",
-                    Phase::Tls => "no TLS handshake",
-                    Phase::Send => "the server took no request",
-                    Phase::Answer => "no answer came",
-                    Phase::Body => "the body stopped coming",
+                    TimeoutPhase::Connect => "no connection",
+                    TimeoutPhase::Tls => "no TLS handshake",
+                    TimeoutPhase::Send => "the server took no request",
+                    TimeoutPhase::Answer => "no answer came",
+                    TimeoutPhase::Body => "the body stopped coming",
                 };
                 write!(f, "timed out: {missing} for {timeout:?}")
             }
@@ -385,7 +385,10 @@ mod tests {
             (FetchError::Closed, true),
             (FetchError::Broken(reset()), true),
             (FetchError::Send(reset()), true),
-            (FetchError::TimedOut { phase: Phase::Body, timeout: Duration::from_secs(1) }, true),
+            (
+                FetchError::TimedOut { phase: TimeoutPhase::Body, timeout: Duration::from_secs(1) },
+                true,
+            ),
             (FetchError::Body(BodyError::Truncated { received: 1, declared: Some(2) }), true),
             (status(408), true),
             (status(429), true),

@@ -37,11 +37,11 @@ mod trust;
 mod zone;
 
 pub use credentials::Credentials;
-pub use error::{Cause, FetchError, Phase};
+pub use error::{FailureKind, FetchError, TimeoutPhase};
 pub use observer::{Observer, Silent};
-pub use plan::checksum::{Algorithm, Checksum, Expected};
+pub use plan::checksum::{Algorithm, Checksum, ExpectedChecksum};
 pub use plan::checksum_list::{ChecksumList, ChecksumListError};
-pub use plan::input_list::{BadLines, InputList, Wanted, read_list};
+pub use plan::input_list::{BadLines, InputEntry, InputList, read_list};
 pub use plan::job::{Job, Layout, Plan, plan};
 pub use plan::job_error::{JobError, JobProblem};
 pub use plan::part_name::{NOTES_SUFFIX, PART_SUFFIX};
@@ -50,14 +50,14 @@ pub use plan::url_name::MAX_NAME_BYTES;
 pub use pool::{StartError, download};
 pub use results::har::write_har;
 pub use results::json::write_json;
-pub use results::outcome::{Arrival, LearntLimit, Outcome, Phases, Run, Saved};
-pub use results::summary::{Spread, Summary};
+pub use results::outcome::{LearntLimit, Outcome, Phases, Retrieval, Run, Saved};
+pub use results::summary::{Percentiles, Summary};
 pub use retry::RetryPolicy;
 pub use settings::proxies::{Proxies, Proxy, ProxyError, ProxyProblem};
 pub use settings::request_fields::{FieldError, RequestFields};
 pub use settings::{
-    Compression, Content, Digest, Downgrade, Durability, Existing, MAX_REDIRECTS, Naming, Opening,
-    Partial, Saving, Settings, Timeouts,
+    Compression, Destination, Downgrade, Durability, ExistingFile, Hashing, MAX_REDIRECTS,
+    NameSource, PartialFile, RampUp, SaveSettings, Settings, Timeouts,
 };
 pub use shown::{shown_field, shown_path, shown_reference, shown_text, shown_url};
 pub use stop::{Stop, StopReason};

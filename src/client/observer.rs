@@ -12,7 +12,7 @@ pub trait Observer: Sync {
 
     /// Its content begins to come, of this length in all where the server says it; so much of it is
     /// there from before.
-    fn began(&self, _job: usize, _bytes: Option<u64>, _already: u64) {}
+    fn content_started(&self, _job: usize, _bytes: Option<u64>, _already: u64) {}
 
     /// So many more bytes of it have come.
     fn received(&self, _job: usize, _bytes: usize) {}

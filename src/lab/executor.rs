@@ -22,8 +22,8 @@ use super::experiment::Executor;
 use super::measurement::{Ending, FetchRecord, Phases, RunRecord};
 use super::processor::Ticks;
 use crate::client::{
-    Algorithm, Arrival, Content, Digest, Existing, Job, Opening, Outcome, OutputDirectory, Partial,
-    Run, Saved, Settings, Silent, Stop, download, shown_url,
+    Algorithm, Destination, ExistingFile, Hashing, Job, Outcome, OutputDirectory, PartialFile,
+    RampUp, Retrieval, Run, Saved, Settings, Silent, Stop, download, shown_url,
 };
 
 /// Between two runs, so that servers have noticed the end of the last one's connections, and do not
@@ -58,9 +58,9 @@ impl<'a> Downloads<'a> {
         stop: &'a Stop,
     ) -> Self {
         settings.split = NonZeroUsize::MIN;
-        settings.saving.existing = Existing::Replace;
-        settings.saving.partial = Partial::Discard;
-        settings.saving.digest = Digest::Sha256;
+        settings.saving.existing = ExistingFile::Replace;
+        settings.saving.partial = PartialFile::Discard;
+        settings.saving.hashing = Hashing::Sha256;
         let deadline = settings.timeouts.total.map(|total| Instant::now() + total);
         let urls = jobs.iter().map(|job| Arc::from(&*shown_url(&job.url))).collect();
         let (saved, servers) = (Vec::new(), BTreeSet::new());
@@ -118,14 +118,14 @@ impl Executor for Downloads<'_> {
             let _ = fs::remove_file(path);
         }
         let is_borne = self.borne.is_some_and(|most| concurrency <= most);
-        self.settings.opening = if is_borne { Opening::AtOnce } else { Opening::Gradual };
+        self.settings.ramp_up = if is_borne { RampUp::Immediate } else { RampUp::Gradual };
         self.settings.concurrency = NonZeroUsize::new(concurrency).unwrap_or(NonZeroUsize::MIN);
         self.settings.timeouts.total =
             self.deadline.map(|deadline| deadline.saturating_duration_since(Instant::now()));
         let before = Ticks::now();
         let run = match download(self.jobs, self.directory, &self.settings, self.stop, &Silent) {
             Ok(run) => {
-                if self.settings.saving.content == Content::Saved {
+                if self.settings.saving.destination == Destination::File {
                     let saved = run.outcomes.iter().flat_map(|outcome| &outcome.result);
                     self.saved.extend(saved.map(|saved| saved.path.clone()));
                 }
@@ -176,9 +176,9 @@ fn fetch(url: &Arc<str>, outcome: &Outcome) -> FetchRecord {
 }
 
 fn status_of(saved: &Saved) -> u16 {
-    match saved.arrival {
-        Arrival::Fetched { status, .. } => status.code(),
-        Arrival::Skipped => unreachable!("files are replaced in every run"),
+    match saved.retrieval {
+        Retrieval::Fetched { status, .. } => status.code(),
+        Retrieval::Skipped => unreachable!("files are replaced in every run"),
     }
 }
 

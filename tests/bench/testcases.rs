@@ -15,7 +15,7 @@ use std::thread;
 use std::time::{Duration, Instant};
 
 use http_concurrent::client::{
-    Existing, Job, Layout, OutputDirectory, Settings, Stop, Wanted, plan,
+    ExistingFile, InputEntry, Job, Layout, OutputDirectory, Settings, Stop, plan,
 };
 use http_concurrent::lab::Downloads;
 use http_concurrent::lab::experiment::{Plan, conduct};
@@ -77,8 +77,8 @@ fn measure(port: u16, directory: &str, runs: usize) -> Findings {
     let files = TempDir::new().expect("there is room for files");
     let output = OutputDirectory::prepare(files.path()).expect("a new directory takes files");
     let url = |number| format!("http://127.0.0.1:{port}/{directory}/file{number}.txt");
-    let urls = (1..=10).map(|number| Wanted::url(url(number)));
-    let jobs: Vec<Job> = plan(urls, Layout::Flat, Existing::Replace, output.path()).jobs;
+    let urls = (1..=10).map(|number| InputEntry::url(url(number)));
+    let jobs: Vec<Job> = plan(urls, Layout::Flat, ExistingFile::Replace, output.path()).jobs;
     let (stop, clock) = (Stop::default(), Instant::now());
     let mut downloads = Downloads::new(&jobs, &output, Settings::default(), &stop);
     let trial = conduct(Plan::compare(CONCURRENCY).with_rounds(runs), &mut downloads, &clock);

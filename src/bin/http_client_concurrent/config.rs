@@ -8,10 +8,10 @@ use std::{env, error};
 
 use anyhow::{Context as _, anyhow, bail};
 use http_concurrent::client::{
-    BadLines, Compression, Content, Digest, Downgrade, Durability, Existing, InputList, JobError,
-    JobProblem, Layout, Naming, Opening, OutputDirectory, Partial, Plan, Proxies, RequestFields,
-    RetryPolicy, Saving, Settings, Timeouts, Trust, Wanted, plan, read_list, shown_field,
-    shown_path,
+    BadLines, Compression, Destination, Downgrade, Durability, ExistingFile, Hashing, InputEntry,
+    InputList, JobError, JobProblem, Layout, NameSource, OutputDirectory, PartialFile, Plan,
+    Proxies, RampUp, RequestFields, RetryPolicy, SaveSettings, Settings, Timeouts, Trust, plan,
+    read_list, shown_field, shown_path,
 };
 
 use crate::args::Args;
@@ -36,12 +36,12 @@ impl Config {
         let checksums = args.checksum_file.as_deref().map(checksums::read).transpose()?;
         let layout = if args.keep_paths { Layout::Mirrored } else { Layout::Flat };
         refuse_bad(&list, args)?;
-        list.wanted.iter().try_for_each(|wanted| wanted.check_proxy(&settings.proxies))?;
+        list.entries.iter().try_for_each(|wanted| wanted.check_proxy(&settings.proxies))?;
         // Where nothing is written, no directory is made either.
         let output = if args.lab.discard { env::temp_dir() } else { args.output.clone() };
         let directory = OutputDirectory::prepare(output)
             .map_err(|error| with_advice(error, "choose another one with -o"))?;
-        let mut plan = plan(list.wanted, layout, settings.saving.existing, directory.path());
+        let mut plan = plan(list.entries, layout, settings.saving.existing, directory.path());
         plan.errors.extend(list.bad_lines);
         plan.errors.sort_by_key(|error| error.line);
         for error in &plan.errors {
@@ -74,7 +74,7 @@ fn settings(args: &Args) -> anyhow::Result<Settings> {
             .map_err(|error| with_advice(error, "choose one with --cacert"))?,
         None if args.insecure => {
             log::warn!("--insecure: nobody vouches for the servers");
-            Trust::anybody()
+            Trust::any_certificate()
         }
         None => Trust::system(),
     };
@@ -100,22 +100,22 @@ fn settings(args: &Args) -> anyhow::Result<Settings> {
         trust,
         proxies,
         saving: saving(args),
-        opening: Opening::Gradual,
+        ramp_up: RampUp::Gradual,
     })
 }
 
-fn saving(args: &Args) -> Saving {
-    Saving {
-        content: if args.lab.discard { Content::Discarded } else { Content::Saved },
+fn saving(args: &Args) -> SaveSettings {
+    SaveSettings {
+        destination: if args.lab.discard { Destination::Discard } else { Destination::File },
         existing: match (args.skip_existing, args.no_clobber) {
-            (true, _) => Existing::Skip,
-            (_, true) => Existing::Number,
-            _ => Existing::Replace,
+            (true, _) => ExistingFile::Skip,
+            (_, true) => ExistingFile::Number,
+            _ => ExistingFile::Replace,
         },
-        partial: if args.no_continue { Partial::Discard } else { Partial::Continue },
+        partial: if args.no_continue { PartialFile::Discard } else { PartialFile::Continue },
         durability: if args.fsync { Durability::Disk } else { Durability::System },
-        naming: if args.content_disposition { Naming::Server } else { Naming::Url },
-        digest: if args.sha256 { Digest::Sha256 } else { Digest::Needed },
+        naming: if args.content_disposition { NameSource::Server } else { NameSource::Url },
+        hashing: if args.sha256 { Hashing::Sha256 } else { Hashing::WhenNeeded },
     }
 }
 
@@ -125,8 +125,8 @@ fn wanted(args: &Args) -> anyhow::Result<InputList> {
         Some(path) => read(path, args).with_context(|| shown_path(path))?,
         None => InputList::default(),
     };
-    list.wanted.splice(..0, args.urls.iter().map(Wanted::url));
-    if list.wanted.is_empty() && list.bad_lines.is_empty() {
+    list.entries.splice(..0, args.urls.iter().map(InputEntry::url));
+    if list.entries.is_empty() && list.bad_lines.is_empty() {
         bail!("there is no URL in the list");
     }
     Ok(list)
@@ -146,7 +146,8 @@ fn refuse_bad(list: &InputList, args: &Args) -> anyhow::Result<()> {
     if args.skip_bad_urls {
         return Ok(());
     }
-    let mut errors: Vec<_> = list.wanted.iter().filter_map(|wanted| wanted.check().err()).collect();
+    let mut errors: Vec<_> =
+        list.entries.iter().filter_map(|wanted| wanted.check().err()).collect();
     errors.extend_from_slice(&list.bad_lines);
     errors.sort_by_key(|error| error.line);
     let mut messages: Vec<_> =
@@ -202,10 +203,10 @@ mod tests {
     #[test]
     fn the_last_of_two_that_contradict_wins() {
         for (options, partial) in [
-            ("--no-continue", Partial::Discard),
-            ("--continue", Partial::Continue),
-            ("--no-continue --continue", Partial::Continue),
-            ("--continue --no-continue", Partial::Discard),
+            ("--no-continue", PartialFile::Discard),
+            ("--continue", PartialFile::Continue),
+            ("--no-continue --continue", PartialFile::Continue),
+            ("--continue --no-continue", PartialFile::Discard),
         ] {
             let args = Args::parse_line(&format!("client -urls http://a/ {options}"));
             assert_eq!(saving(&args).partial, partial, "{options}");

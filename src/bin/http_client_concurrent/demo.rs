@@ -14,7 +14,7 @@ use std::time::{Duration, Instant, SystemTime};
 
 use anyhow::Context as _;
 use http_concurrent::client::{
-    Existing, Job, Layout, OutputDirectory, Settings, Stop, StopReason, Wanted, plan,
+    ExistingFile, InputEntry, Job, Layout, OutputDirectory, Settings, Stop, StopReason, plan,
 };
 use http_concurrent::lab::Downloads;
 use http_concurrent::lab::experiment::{Plan, conduct};
@@ -134,9 +134,9 @@ fn measure(
 fn jobs(testcase: &Testcase, serving: &Serving, directory: &OutputDirectory) -> Vec<Job> {
     let urls = (1..=FILES).map(|number| {
         let (port, testcase) = (serving.port, testcase.directory);
-        Wanted::url(format!("http://127.0.0.1:{port}/{testcase}/file{number}.txt"))
+        InputEntry::url(format!("http://127.0.0.1:{port}/{testcase}/file{number}.txt"))
     });
-    plan(urls, Layout::Flat, Existing::Replace, directory.path()).jobs
+    plan(urls, Layout::Flat, ExistingFile::Replace, directory.path()).jobs
 }
 
 /// Where the files come from.

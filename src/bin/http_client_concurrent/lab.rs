@@ -11,7 +11,7 @@ use std::thread;
 use std::time::{Instant, SystemTime};
 
 use anyhow::{Context as _, bail};
-use http_concurrent::client::{Content, Settings, Stop, StopReason, shown_path};
+use http_concurrent::client::{Destination, Settings, Stop, StopReason, shown_path};
 use http_concurrent::lab::Downloads;
 use http_concurrent::lab::experiment::{Executor, Plan, ROUNDS, automatic_levels, conduct};
 use http_concurrent::lab::findings::{Bodies, Conditions, Findings, Verdict};
@@ -173,9 +173,9 @@ pub(crate) fn conditions(begun: SystemTime, settings: &Settings) -> Conditions {
         servers: Vec::new(),
         system: format!("{} {}, {}", kernel.trim(), release.trim(), std::env::consts::ARCH),
         processors: thread::available_parallelism().map_or(1, std::num::NonZeroUsize::get),
-        bodies: match settings.saving.content {
-            Content::Saved => Bodies::Saved,
-            Content::Discarded => Bodies::Discarded,
+        bodies: match settings.saving.destination {
+            Destination::File => Bodies::Saved,
+            Destination::Discard => Bodies::Discarded,
         },
         further: further.map(|(name, value)| (name.to_owned(), value.to_owned())).to_vec(),
     }

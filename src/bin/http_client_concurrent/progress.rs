@@ -138,7 +138,7 @@ impl Bars {
 }
 
 impl Observer for Progress<'_> {
-    fn began(&self, job: usize, bytes: Option<u64>, already: u64) {
+    fn content_started(&self, job: usize, bytes: Option<u64>, already: u64) {
         if let Some(bars) = &self.bars {
             bars.begin(&self.jobs[job], job, bytes, already);
         }

@@ -6,8 +6,8 @@
 use std::fmt::{self, Write as _};
 
 use http_concurrent::client::{
-    Algorithm, Arrival, FetchError, Job, LearntLimit, Outcome, Run, Spread, Summary, shown_path,
-    shown_url,
+    Algorithm, FetchError, Job, LearntLimit, Outcome, Percentiles, Retrieval, Run, Summary,
+    shown_path, shown_url,
 };
 
 use crate::args::Args;
@@ -92,7 +92,7 @@ fn write_line(out: &mut String, job: &Job, outcome: &Outcome) -> fmt::Result {
     match (&outcome.result, describe_failure(outcome)) {
         (Ok(saved), _) => {
             let (url, path) = (shown_url(&job.url), shown_path(&saved.path));
-            if saved.arrival == Arrival::Skipped {
+            if saved.retrieval == Retrieval::Skipped {
                 return writeln!(out, "{:>9} {:>9}  {url} -> {path} (was there)", "skipped", "");
             }
             write!(out, "{:>9} {time:>9}  {url} -> {path}", Bytes(saved.bytes))?;
@@ -129,7 +129,7 @@ fn write_timings(out: &mut String, outcome: &Outcome) -> fmt::Result {
 /// What not every run has something to say of.
 fn write_figures(out: &mut String, summary: &Summary) -> fmt::Result {
     if summary.fetched > 1 {
-        let Spread { p50, p90, p99, max } = summary.took;
+        let Percentiles { p50, p90, p99, max } = summary.took;
         let (p50, p90, p99, max) = (Time(p50), Time(p90), Time(p99), Time(max));
         writeln!(out, "Times            half within {p50}, 90 % {p90}, 99 % {p99}, all {max}")?;
     }
@@ -146,8 +146,11 @@ fn write_figures(out: &mut String, summary: &Summary) -> fmt::Result {
         writeln!(out, "Retries          {} ({waited} of waiting, added up)", summary.retries)?;
     }
     if summary.failed > 0 {
-        let causes: Vec<_> =
-            summary.causes.iter().map(|(cause, count)| format!("{count} {cause}")).collect();
+        let causes: Vec<_> = summary
+            .failures_by_kind
+            .iter()
+            .map(|(cause, count)| format!("{count} {cause}"))
+            .collect();
         writeln!(out, "Failed           {}: {}", summary.failed, causes.join(", "))?;
     }
     Ok(())
@@ -184,7 +187,7 @@ mod tests {
                 .map(|bytes| Saved {
                     path: "out/file".into(),
                     bytes,
-                    arrival: Arrival::Fetched { status: status(200), continued_from: 0 },
+                    retrieval: Retrieval::Fetched { status: status(200), continued_from: 0 },
                     checksums: Box::default(),
                 })
                 .map_err(|code| FetchError::Status { status: status(code), retry_after: None }),

@@ -23,8 +23,8 @@ use super::response_use::{Worth, length_of, worth};
 use super::split::split_file::SplitFile;
 use crate::client::error::FetchError;
 use crate::client::plan::job::Job;
-use crate::client::results::outcome::{Arrival, Saved};
-use crate::client::settings::{Content, Digest, Existing, Partial};
+use crate::client::results::outcome::{Retrieval, Saved};
+use crate::client::settings::{Destination, ExistingFile, Hashing, PartialFile};
 use crate::client::shown::{shown_path, shown_url};
 use crate::client::store::directory::Place;
 use crate::client::store::hasher::{Hasher, verify};
@@ -44,19 +44,19 @@ impl<'r> Fetcher<'r> {
         record: &mut Record,
     ) -> Result<Saved, FetchError> {
         let saving = self.work.settings.saving;
-        if saving.content == Content::Discarded {
+        if saving.destination == Destination::Discard {
             return self.fetch_and_discard(index, job, record);
         }
         let place = self.work.directory.place(&job.file_name)?;
-        if saving.existing == Existing::Skip
-            && let Some(saved) = existing(&place, job, saving.digest)
+        if saving.existing == ExistingFile::Skip
+            && let Some(saved) = existing(&place, job, saving.hashing)
         {
             return Ok(saved);
         }
         let place = PartPlace::choose(&place)?;
         let is_split = self.work.splits.of(index).is_some();
         let mut found = if is_split { None } else { part::find(&place, job) }
-            .filter(|_| saving.partial == Partial::Continue);
+            .filter(|_| saving.partial == PartialFile::Continue);
         if let Some(split) = self.split_from_before(index, &place, &mut found)
             && let Some(saved) = self.lead(job, &split, None, record)?
         {
@@ -102,7 +102,7 @@ impl<'r> Fetcher<'r> {
         let connections = self.work.settings.split.get();
         let split =
             SplitFile::over(index, (place.clone(), file), (notes, bytes), connections, missing);
-        self.work.observer.began(index, Some(bytes), split.covered_bytes());
+        self.work.observer.content_started(index, Some(bytes), split.covered_bytes());
         let split = Arc::new(split);
         self.work.splits.add(&split);
         Some(split)
@@ -159,7 +159,7 @@ impl<'r> Fetcher<'r> {
             }
         };
         let continued_from = if matches!(worth, Worth::Whole { .. }) { 0 } else { continued_from };
-        self.work.observer.began(index, total, continued_from);
+        self.work.observer.content_started(index, total, continued_from);
         if codings.is_empty() {
             let mut body = Body::of_response(framing);
             while let Some(piece) = self.exchanger.next_piece(&mut answer, &mut body)? {
@@ -198,8 +198,8 @@ impl<'r> Fetcher<'r> {
             next_place: &mut || places.next(),
         })?;
         let Completed { path, bytes, checksums } = completed;
-        let arrival = Arrival::Fetched { status, continued_from };
-        Ok(Saved { path, bytes, arrival, checksums })
+        let retrieval = Retrieval::Fetched { status, continued_from };
+        Ok(Saved { path, bytes, retrieval, checksums })
     }
 
     /// Receives an answer from the beginning while others bring the rest.
@@ -217,7 +217,7 @@ impl<'r> Fetcher<'r> {
         let split = SplitFile::begin(index, (place.clone(), file), whole, connections)
             .inspect_err(|_| place.forget())?;
         let split = Arc::new(split);
-        self.work.observer.began(index, Some(total), 0);
+        self.work.observer.content_started(index, Some(total), 0);
         let led = self.lead(job, &split, Some(answer), record)?;
         // Another version came in the middle, and nothing is left: the next attempt begins anew.
         led.ok_or(FetchError::Changed)
@@ -225,11 +225,11 @@ impl<'r> Fetcher<'r> {
 }
 
 /// The file that is there, unless it has another checksum than it must have.
-fn existing(place: &Place, job: &Job, digest: Digest) -> Option<Saved> {
+fn existing(place: &Place, job: &Job, hashing: Hashing) -> Option<Saved> {
     let bytes = place.existing_bytes()?;
     let mut checksums = Box::default();
     if let Some(expected) = &job.checksum {
-        let hasher = Hasher::of(Some(expected), digest);
+        let hasher = Hasher::of(Some(expected), hashing);
         let found = place.read_existing().and_then(|mut file| hasher.hash_file(&mut file));
         checksums = found.ok().filter(|found| verify(expected, found).is_ok()).or_else(|| {
             let algorithm = expected.checksum.algorithm();
@@ -238,5 +238,5 @@ fn existing(place: &Place, job: &Job, digest: Digest) -> Option<Saved> {
             None
         })?;
     }
-    Some(Saved { path: place.path().to_owned(), bytes, arrival: Arrival::Skipped, checksums })
+    Some(Saved { path: place.path().to_owned(), bytes, retrieval: Retrieval::Skipped, checksums })
 }

@@ -10,7 +10,7 @@ use super::request::Asked;
 use super::response_use::{Worth, length_of, worth};
 use crate::client::error::FetchError;
 use crate::client::plan::job::Job;
-use crate::client::results::outcome::{Arrival, Saved};
+use crate::client::results::outcome::{Retrieval, Saved};
 use crate::client::store::hasher::verify;
 use crate::net::Body;
 
@@ -39,7 +39,7 @@ impl Fetcher<'_> {
         };
         let begun = Instant::now();
         let observer = self.work.observer;
-        observer.began(index, length_of(framing).filter(|_| codings.is_empty()), 0);
+        observer.content_started(index, length_of(framing).filter(|_| codings.is_empty()), 0);
         let (mut hasher, mut bytes) = (self.hasher(job), 0);
         let mut write = |piece: &[u8]| {
             hasher.update(piece);
@@ -57,7 +57,7 @@ impl Fetcher<'_> {
             let mut sink = Decoded { index, record: &mut *record, observer, write };
             self.exchanger.receive_coded(&mut answer, (framing, codings), &mut sink)?;
         }
-        let arrival = Arrival::Fetched { status: answer.head.status(), continued_from: 0 };
+        let retrieval = Retrieval::Fetched { status: answer.head.status(), continued_from: 0 };
         self.exchanger.keep_if_persistent(answer, framing);
         record.phases.transfer += begun.elapsed();
         let checksums = hasher.finish();
@@ -65,6 +65,6 @@ impl Fetcher<'_> {
             verify(expected, &checksums)?;
         }
         let path = self.work.directory.path().join(&job.file_name);
-        Ok(Saved { path, bytes, arrival, checksums })
+        Ok(Saved { path, bytes, retrieval, checksums })
     }
 }

@@ -13,7 +13,7 @@ use std::time::{Duration, SystemTime};
 
 use super::coding::decoder_slots::DecoderSlots;
 use super::request::Request;
-use crate::client::error::{FetchError, Phase};
+use crate::client::error::{FetchError, TimeoutPhase};
 use crate::client::hosts::gate::{HostGates, Passage, Permit};
 use crate::client::results::outcome::Phases;
 use crate::client::settings::request_fields::RequestFields;
@@ -122,7 +122,7 @@ impl<'n> Exchanger<'n> {
         self.input.release();
         match connection.write_all(&self.request).and_then(|()| connection.flush()) {
             Ok(()) => self.read_head(connection),
-            Err(error) if is_timeout(&error) => Err(self.timed_out(Phase::Send)),
+            Err(error) if is_timeout(&error) => Err(self.timed_out(TimeoutPhase::Send)),
             // A server that refuses a connection may answer and close before it has read anything.
             Err(error) if is_disconnect(&error) => {
                 self.read_head(connection).map_err(|failure| match failure {
@@ -161,7 +161,7 @@ impl<'n> Exchanger<'n> {
         let timeout = self.network.connector.timeouts.silence;
         body.next_piece(&mut self.input, &mut answer.connection).map_err(|error| match error {
             BodyError::Io(error) if is_timeout(&error) => {
-                FetchError::TimedOut { phase: Phase::Body, timeout }
+                FetchError::TimedOut { phase: TimeoutPhase::Body, timeout }
             }
             error => FetchError::Body(error),
         })
@@ -207,14 +207,14 @@ impl<'n> Exchanger<'n> {
         }
     }
 
-    fn timed_out(&self, phase: Phase) -> FetchError {
+    fn timed_out(&self, phase: TimeoutPhase) -> FetchError {
         FetchError::TimedOut { phase, timeout: self.network.connector.timeouts.silence }
     }
 
     fn no_head(&self, error: HeadReadError<ResponseHeadError>) -> FetchError {
         match error {
             HeadReadError::Malformed(error) => FetchError::Malformed(error),
-            HeadReadError::Io(error) if is_timeout(&error) => self.timed_out(Phase::Answer),
+            HeadReadError::Io(error) if is_timeout(&error) => self.timed_out(TimeoutPhase::Answer),
             HeadReadError::Io(error) if error.kind() == io::ErrorKind::UnexpectedEof => {
                 FetchError::Closed
             }

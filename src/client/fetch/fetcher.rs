@@ -104,6 +104,6 @@ impl<'r> Fetcher<'r> {
 
     /// Hashes a job's content as it comes.
     pub(super) fn hasher(&self, job: &Job) -> Hasher {
-        Hasher::of(job.checksum.as_ref(), self.work.settings.saving.digest)
+        Hasher::of(job.checksum.as_ref(), self.work.settings.saving.hashing)
     }
 }

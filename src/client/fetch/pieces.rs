@@ -14,8 +14,8 @@ use super::response_use::{is_as_it_is_saved, is_whole, length_of};
 use super::split::split_file::{MIN_PIECE_BYTES, Role, SplitFile, Taken};
 use crate::client::error::FetchError;
 use crate::client::plan::job::Job;
-use crate::client::results::outcome::{Arrival, Saved};
-use crate::client::settings::Partial;
+use crate::client::results::outcome::{Retrieval, Saved};
+use crate::client::settings::PartialFile;
 use crate::client::shown::shown_url;
 use crate::client::store::final_name::Places;
 use crate::client::store::part::{Completed, Completion, PartFile};
@@ -78,8 +78,8 @@ impl<'r> Fetcher<'r> {
             expected: job.checksum.as_ref(),
             next_place: &mut || places.next(),
         })?;
-        let arrival = Arrival::Fetched { status: finish.status, continued_from: before };
-        Ok(Some(Saved { path, bytes, arrival, checksums }))
+        let retrieval = Retrieval::Fetched { status: finish.status, continued_from: before };
+        Ok(Some(Saved { path, bytes, retrieval, checksums }))
     }
 
     fn lead_to_end(
@@ -226,7 +226,7 @@ impl<'r> Fetcher<'r> {
     pub(crate) fn abandon(&self, index: usize) {
         let Some(split) = self.work.splits.remove(index) else { return };
         split.refuse_help();
-        if self.work.settings.saving.partial == Partial::Discard {
+        if self.work.settings.saving.partial == PartialFile::Discard {
             split.end_notes();
             split.place().forget();
         } else if let Err(error) = split.note_now() {

@@ -18,7 +18,7 @@ use super::limit::{HostLimit, Load, Refusal, Verdict};
 use super::queue::{Next, Queue, Turn};
 use crate::client::error::FetchError;
 use crate::client::results::outcome::{LearntLimit, Phases};
-use crate::client::settings::Opening;
+use crate::client::settings::RampUp;
 use crate::client::stop::Stop;
 use crate::client::transport::connect::Connection;
 use crate::http::Status;
@@ -39,7 +39,7 @@ pub(crate) struct HostGates {
     turns: Condvar,
     /// Most connections to one host.
     per_host: usize,
-    opening: Opening,
+    ramp_up: RampUp,
     /// Most kept connections in all.
     capacity: usize,
     /// What wants to be left alone for longer is not waited for.
@@ -103,14 +103,14 @@ pub(crate) type Passage<'g> = (Permit<'g>, Option<Connection>);
 impl HostGates {
     pub(crate) fn new(
         queue: Queue,
-        (per_host, opening): (usize, Opening),
+        (per_host, ramp_up): (usize, RampUp),
         capacity: usize,
         max_wait: Duration,
         stop: Stop,
     ) -> Self {
         let (hosts, idle) = (HashMap::new(), VecDeque::new());
         let state = Mutex::new(State { hosts, idle, queue, waiting: 0 });
-        Self { state, turns: Condvar::new(), per_host, opening, capacity, max_wait, stop }
+        Self { state, turns: Condvar::new(), per_host, ramp_up, capacity, max_wait, stop }
     }
 
     /// Waits for a job whose host bears one more request. Once the run is stopped, every job has its turn
@@ -216,7 +216,7 @@ impl HostGates {
         now: Instant,
     ) -> Result<Passage<'_>, Option<Instant>> {
         if !hosts.contains_key(key) {
-            let host = Host::new(HostLimit::new(self.per_host, self.opening));
+            let host = Host::new(HostLimit::new(self.per_host, self.ramp_up));
             hosts.insert(key.into(), host);
         }
         let host = hosts.get_mut(key).expect("it has just been made");

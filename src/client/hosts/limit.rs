@@ -14,7 +14,7 @@
 
 use std::time::{Duration, Instant};
 
-use crate::client::settings::Opening;
+use crate::client::settings::RampUp;
 
 /// How many connections may be opened to a host before the first is answered, where it is unknown.
 const FIRST_BURST: usize = 10;
@@ -95,12 +95,12 @@ pub(super) struct HostLimit {
 }
 
 impl HostLimit {
-    pub(super) fn new(ceiling: usize, opening: Opening) -> Self {
+    pub(super) fn new(ceiling: usize, ramp_up: RampUp) -> Self {
         Self {
             ceiling,
-            first_burst: match opening {
-                Opening::Gradual => FIRST_BURST,
-                Opening::AtOnce => ceiling,
+            first_burst: match ramp_up {
+                RampUp::Gradual => FIRST_BURST,
+                RampUp::Immediate => ceiling,
             },
             learnt: None,
             advertised: None,
@@ -254,7 +254,7 @@ mod tests {
 
     #[test]
     fn connections_are_opened_as_fast_as_others_are_answered() {
-        let (mut limit, now) = (HostLimit::new(64, Opening::Gradual), Instant::now());
+        let (mut limit, now) = (HostLimit::new(64, RampUp::Gradual), Instant::now());
         assert_eq!(limit.verdict(load(9, 0, 0), now), Verdict::Go);
         assert_eq!(limit.verdict(load(10, 0, 0), now), Verdict::Wait(None));
         for proven in 1..=10 {
@@ -267,7 +267,7 @@ mod tests {
 
     #[test]
     fn a_refusal_lowers_the_limit_to_what_was_accepted_and_answers_raise_it() {
-        let (mut limit, now) = (HostLimit::new(64, Opening::Gradual), Instant::now());
+        let (mut limit, now) = (HostLimit::new(64, RampUp::Gradual), Instant::now());
         for proven in 1..=10 {
             limit.accepted(load(0, proven, 0));
         }
@@ -285,21 +285,21 @@ mod tests {
 
     #[test]
     fn an_advertised_limit_is_taken_and_not_probed_beyond() {
-        let (mut limit, now) = (HostLimit::new(64, Opening::Gradual), Instant::now());
+        let (mut limit, now) = (HostLimit::new(64, RampUp::Gradual), Instant::now());
         let refusal = Refusal { advertised: Some(12), ..REFUSAL };
         limit.refused(&refusal, load(14, 0, 0), now);
         assert_eq!(limit.current(), 12);
         let later = now + Duration::from_secs(60);
         assert_eq!(limit.verdict(load(0, 12, 0), later), Verdict::Wait(None));
         assert_eq!(limit.verdict(load(0, 11, 0), later), Verdict::Go);
-        let mut told = HostLimit::new(64, Opening::Gradual);
+        let mut told = HostLimit::new(64, RampUp::Gradual);
         told.advertises(12);
         assert_eq!(told.verdict(load(0, 12, 0), later), Verdict::Wait(None));
     }
 
     #[test]
     fn one_more_is_probed_after_a_while_and_less_often_if_it_fails() {
-        let (mut limit, mut now) = (HostLimit::new(8, Opening::Gradual), Instant::now());
+        let (mut limit, mut now) = (HostLimit::new(8, RampUp::Gradual), Instant::now());
         limit.refused(&REFUSAL, load(0, 4, 0), now);
         assert!(matches!(limit.verdict(load(0, 4, 0), now), Verdict::Wait(_)));
         now += PROBE_INTERVAL;
@@ -315,7 +315,7 @@ mod tests {
     fn two_clients_that_share_a_limit_come_to_equal_shares() {
         const TOTAL: usize = 12;
         let mut clients =
-            [HostLimit::new(64, Opening::Gradual), HostLimit::new(64, Opening::Gradual)];
+            [HostLimit::new(64, RampUp::Gradual), HostLimit::new(64, RampUp::Gradual)];
         let mut held = [11_usize, 1];
         let mut now = Instant::now();
         for (client, held) in clients.iter_mut().zip(held) {
@@ -342,22 +342,22 @@ mod tests {
     fn a_host_is_left_alone_for_as_long_as_it_wants() {
         let now = Instant::now();
         let wait = Duration::from_secs(5);
-        let mut held = HostLimit::new(8, Opening::Gradual);
+        let mut held = HostLimit::new(8, RampUp::Gradual);
         held.hold(wait, now);
         assert_eq!(held.verdict(load(0, 0, 3), now), Verdict::Wait(Some(now + wait)));
         assert_eq!(held.verdict(load(0, 0, 3), now + wait), Verdict::Go);
 
         // A connection too many says nothing against those that are accepted.
         let refusal = Refusal { retry_after: Some(wait), ..REFUSAL };
-        let mut full = HostLimit::new(8, Opening::Gradual);
+        let mut full = HostLimit::new(8, RampUp::Gradual);
         full.refused(&refusal, load(0, 2, 0), now);
         assert_eq!(full.verdict(load(0, 1, 1), now), Verdict::Go);
         // Where none is, there is nothing to do but wait.
-        let mut closed = HostLimit::new(8, Opening::Gradual);
+        let mut closed = HostLimit::new(8, RampUp::Gradual);
         closed.refused(&refusal, load(0, 0, 0), now);
         assert_eq!(closed.verdict(load(0, 0, 0), now), Verdict::Wait(Some(now + wait)));
         // A request too many does.
-        let mut busy = HostLimit::new(8, Opening::Gradual);
+        let mut busy = HostLimit::new(8, RampUp::Gradual);
         busy.refused(&Refusal { is_first_answer: false, ..refusal }, load(0, 2, 0), now);
         assert_eq!(busy.verdict(load(0, 1, 1), now), Verdict::Wait(Some(now + wait)));
     }

@@ -82,7 +82,7 @@ impl fmt::Debug for Checksum {
 
 /// What the content of a file must have.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Expected {
+pub struct ExpectedChecksum {
     pub checksum: Checksum,
     /// Whether the list names the algorithm; otherwise it is concluded from the number of digits.
     pub is_algorithm_named: bool,

@@ -12,7 +12,7 @@ use crate::client::shown::shown_reference;
 
 /// A URL that is wanted, not yet looked at.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Wanted {
+pub struct InputEntry {
     pub url: String,
     /// Where the file is to be, beneath the output directory; by default the URL decides.
     pub name: Option<String>,
@@ -20,7 +20,7 @@ pub struct Wanted {
     pub line: Option<usize>,
 }
 
-impl Wanted {
+impl InputEntry {
     /// A URL as it stands on a command line.
     #[must_use]
     pub fn url(url: impl Into<String>) -> Self {
@@ -31,7 +31,7 @@ impl Wanted {
 /// What a list has.
 #[derive(Debug, Default)]
 pub struct InputList {
-    pub wanted: Vec<Wanted>,
+    pub entries: Vec<InputEntry>,
     /// Lines that cannot be read.
     pub bad_lines: Vec<JobError>,
 }
@@ -55,7 +55,7 @@ pub fn read_list(list: impl BufRead, bad_lines: BadLines) -> Result<InputList, L
     while let Some((number, line)) = lines.next_line().map_err(ListError::Io)? {
         let (url, problem) = match line {
             Ok(text) => {
-                found.wanted.extend(parse_line(&text, number));
+                found.entries.extend(parse_line(&text, number));
                 continue;
             }
             Err(BadLine::NotText { expected, text }) => {
@@ -72,7 +72,7 @@ pub fn read_list(list: impl BufRead, bad_lines: BadLines) -> Result<InputList, L
     Ok(found)
 }
 
-fn parse_line(line: &str, number: usize) -> Option<Wanted> {
+fn parse_line(line: &str, number: usize) -> Option<InputEntry> {
     let line = line.trim_start();
     if line.is_empty() || line.starts_with('#') {
         return None;
@@ -89,7 +89,7 @@ fn parse_line(line: &str, number: usize) -> Option<Wanted> {
     // A name may begin or end with a space, as those in a list of failures do, but not with a tab.
     let name = name.map(|name| name.trim_matches('\t')).filter(|name| !name.trim().is_empty());
     let (url, name) = (url.trim_end().to_owned(), name.map(str::to_owned));
-    Some(Wanted { url, name, line: Some(number) })
+    Some(InputEntry { url, name, line: Some(number) })
 }
 
 /// Where a comment begins behind a URL: `#` right behind something else is a fragment.
@@ -106,8 +106,8 @@ mod tests {
     fn wanted(list: &str) -> Vec<(String, Option<String>, usize)> {
         let found = read_list(list.as_bytes(), BadLines::Skip).unwrap();
         assert_eq!(found.bad_lines, [], "{list:?}");
-        let parts = |wanted: Wanted| (wanted.url, wanted.name, wanted.line.unwrap());
-        found.wanted.into_iter().map(parts).collect()
+        let parts = |wanted: InputEntry| (wanted.url, wanted.name, wanted.line.unwrap());
+        found.entries.into_iter().map(parts).collect()
     }
 
     #[test]
@@ -145,7 +145,7 @@ mod tests {
         let long = "x".repeat(MAX_LINE_BYTES + 1);
         let list = [b"http://a/1\nhttp://a/\xff\n", long.as_bytes(), b"\nhttp://a/2\n"].concat();
         let found = read_list(&list[..], BadLines::Skip).unwrap();
-        let urls: Vec<_> = found.wanted.iter().map(|wanted| (&*wanted.url, wanted.line)).collect();
+        let urls: Vec<_> = found.entries.iter().map(|wanted| (&*wanted.url, wanted.line)).collect();
         assert_eq!(urls, [("http://a/1", Some(1)), ("http://a/2", Some(4))]);
         let messages: Vec<_> = found.bad_lines.iter().map(ToString::to_string).collect();
         let beginning = "x".repeat(60);
@@ -155,7 +155,7 @@ mod tests {
         ];
         assert_eq!(messages, expected);
         let found = read_list(&list[..], BadLines::Refuse).unwrap();
-        assert_eq!((found.wanted.len(), found.bad_lines.len()), (1, 2));
+        assert_eq!((found.entries.len(), found.bad_lines.len()), (1, 2));
         let list = [b"\xff\xfe", &b"h\0\0\xd8\n\0"[..]].concat();
         let found = read_list(&list[..], BadLines::Refuse).unwrap();
         assert!(found.bad_lines[0].to_string().ends_with("is not UTF-16"), "{found:?}");

@@ -9,14 +9,14 @@ use std::path::Path;
 
 use url::Url;
 
-use super::checksum::Expected;
+use super::checksum::ExpectedChecksum;
 use super::checksum_list::ChecksumList;
-use super::input_list::Wanted;
+use super::input_list::InputEntry;
 use super::job_error::{JobError, JobProblem};
 use super::reserved_names::Names;
 use super::url_name;
 use crate::client::credentials::Credentials;
-use crate::client::settings::Existing;
+use crate::client::settings::ExistingFile;
 use crate::client::settings::proxies::{Proxies, ProxyError};
 use crate::client::shown::{shown_reference, shown_url};
 use crate::client::zone;
@@ -31,7 +31,7 @@ pub struct Job {
     /// The file's path within the output directory; no other job of the same plan has it.
     pub file_name: String,
     /// What the content must have.
-    pub checksum: Option<Expected>,
+    pub checksum: Option<ExpectedChecksum>,
     /// The user chose the name, so that no server has a say in it.
     pub is_name_chosen: bool,
 }
@@ -58,22 +58,22 @@ pub struct Plan {
 }
 
 /// Checks the URLs and gives each a file name of its own, in the order given: of two that ask for
-/// `a.txt` the second gets `a.1.txt`. With [`Existing::Number`] the files that are in `directory` count
+/// `a.txt` the second gets `a.1.txt`. With [`ExistingFile::Number`] the files that are in `directory` count
 /// as well.
 #[must_use]
 pub fn plan(
-    wanted: impl IntoIterator<Item = Wanted>,
+    wanted: impl IntoIterator<Item = InputEntry>,
     layout: Layout,
-    existing: Existing,
+    existing: ExistingFile,
     directory: &Path,
 ) -> Plan {
     let (mut plan, mut names, mut seen) = (Plan::default(), Names::default(), HashSet::new());
     let is_there = |name: &str| {
-        existing == Existing::Number && directory.join(name).symlink_metadata().is_ok()
+        existing == ExistingFile::Number && directory.join(name).symlink_metadata().is_ok()
     };
     for wanted in wanted {
         let parsed = parse(&wanted);
-        let Wanted { url: text, name, line } = wanted;
+        let InputEntry { url: text, name, line } = wanted;
         let (url, credentials) = match parsed {
             Ok(parsed) => parsed,
             Err(problem) => {
@@ -118,7 +118,7 @@ impl Plan {
     }
 }
 
-impl Wanted {
+impl InputEntry {
     /// Whether it can be planned.
     ///
     /// # Errors
@@ -145,7 +145,7 @@ impl Wanted {
     }
 }
 
-fn parse(wanted: &Wanted) -> Result<(Url, Option<Credentials>), JobProblem> {
+fn parse(wanted: &InputEntry) -> Result<(Url, Option<Credentials>), JobProblem> {
     let text = wanted.url.trim();
     // The URL standard would encode the blank, and make one URL of them.
     if text.split_whitespace().filter(|word| begins_url(word)).count() > 1 {
@@ -181,8 +181,8 @@ mod tests {
 
     fn plan_flat(urls: &[&str]) -> Plan {
         let root = tempfile::tempdir().unwrap();
-        let wanted = urls.iter().copied().map(Wanted::url);
-        plan(wanted, Layout::Flat, Existing::Replace, root.path())
+        let wanted = urls.iter().copied().map(InputEntry::url);
+        plan(wanted, Layout::Flat, ExistingFile::Replace, root.path())
     }
 
     #[test]
@@ -212,9 +212,9 @@ mod tests {
         let root = tempfile::tempdir().unwrap();
         std::fs::write(root.path().join("x"), "").unwrap();
         for (existing, expected) in
-            [(Existing::Replace, "x"), (Existing::Skip, "x"), (Existing::Number, "x.1")]
+            [(ExistingFile::Replace, "x"), (ExistingFile::Skip, "x"), (ExistingFile::Number, "x.1")]
         {
-            let plan = plan([Wanted::url("http://a/x")], Layout::Flat, existing, root.path());
+            let plan = plan([InputEntry::url("http://a/x")], Layout::Flat, existing, root.path());
             assert_eq!(plan.jobs[0].file_name, expected);
         }
     }
@@ -222,8 +222,9 @@ mod tests {
     #[test]
     fn a_chosen_name_wins_and_credentials_leave_the_url() {
         let root = tempfile::tempdir().unwrap();
-        let wanted = Wanted { name: Some("d/n".into()), ..Wanted::url("https://u:secret@a/x") };
-        let plan = plan([wanted], Layout::Mirrored, Existing::Replace, root.path());
+        let wanted =
+            InputEntry { name: Some("d/n".into()), ..InputEntry::url("https://u:secret@a/x") };
+        let plan = plan([wanted], Layout::Mirrored, ExistingFile::Replace, root.path());
         let job = &plan.jobs[0];
         assert_eq!((job.url.as_str(), job.file_name.as_str()), ("https://a/x", "d/n"));
         assert!(job.is_name_chosen && job.credentials.is_some());
@@ -269,7 +270,7 @@ mod tests {
             ("ftp://u:p@a", None, "cannot fetch \"ftp://…@a\": the scheme ftp is not supported"),
             ("u:p@a/b", None, "cannot fetch \"…@a/b\": it does not begin with a supported scheme"),
         ] {
-            let error = Wanted { line, ..Wanted::url(url) }.check().unwrap_err();
+            let error = InputEntry { line, ..InputEntry::url(url) }.check().unwrap_err();
             let line = if line.is_some() { "line 7: " } else { "" };
             assert_eq!(error.to_string(), format!("{line}{message}"));
         }

@@ -89,7 +89,7 @@ pub fn download(
         ),
         gates: HostGates::new(
             Queue::new(jobs.iter().map(|job| key_of(&job.url)), size),
-            (per_host, settings.opening),
+            (per_host, settings.ramp_up),
             size,
             settings.retry.max_wait,
             stop.clone(),

@@ -10,7 +10,7 @@ use serde_json::{Value, json};
 use url::Url;
 
 use super::json::{in_words, started, status_of};
-use super::outcome::{Arrival, Outcome, Run};
+use super::outcome::{Outcome, Retrieval, Run};
 use crate::client::plan::job::Job;
 use crate::client::shown::shown_url;
 use crate::http::Status;
@@ -42,9 +42,9 @@ pub fn write_har(out: impl Write, jobs: &[Job], run: &Run) -> io::Result<()> {
 fn entry(job: &Job, outcome: &Outcome, run: &Run) -> Value {
     let phases = &outcome.phases;
     let (status, content) = match &outcome.result {
-        Ok(saved) => match saved.arrival {
-            Arrival::Fetched { status, .. } => (status.code(), saved.bytes),
-            Arrival::Skipped => (0, saved.bytes),
+        Ok(saved) => match saved.retrieval {
+            Retrieval::Fetched { status, .. } => (status.code(), saved.bytes),
+            Retrieval::Skipped => (0, saved.bytes),
         },
         Err(error) => (status_of(error).unwrap_or(0), 0),
     };
@@ -135,8 +135,8 @@ mod tests {
             rejections: 0,
             received: 7,
         };
-        let arrival = Arrival::Fetched { status: Status::OK, continued_from: 0 };
-        let saved = Saved { path: "x".into(), bytes: 7, arrival, checksums: Box::default() };
+        let retrieval = Retrieval::Fetched { status: Status::OK, continued_from: 0 };
+        let saved = Saved { path: "x".into(), bytes: 7, retrieval, checksums: Box::default() };
         let gone = FetchError::Status { status: Status::NOT_FOUND, retry_after: None };
         let run = Run {
             outcomes: vec![outcome(Ok(saved)), outcome(Err(gone))],

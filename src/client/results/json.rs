@@ -42,7 +42,7 @@ use jiff::Timestamp;
 use serde::Serialize;
 use serde::ser::{SerializeSeq, Serializer};
 
-use super::outcome::{Arrival, Outcome, Phases, Run};
+use super::outcome::{Outcome, Phases, Retrieval, Run};
 use crate::client::error::FetchError;
 use crate::client::plan::checksum::Algorithm;
 use crate::client::plan::job::Job;
@@ -129,7 +129,8 @@ impl<'r> Document<'r> {
             ("p99", summary.took.p99),
             ("max", summary.took.max),
         ];
-        let causes = summary.causes.iter().map(|(cause, count)| (cause.to_string(), *count));
+        let causes =
+            summary.failures_by_kind.iter().map(|(cause, count)| (cause.to_string(), *count));
         let limits = run.limits.iter().map(|limit| Limit {
             host: &limit.host,
             connections: limit.connections,
@@ -175,11 +176,11 @@ impl<'r> Fetch<'r> {
         let error = outcome.result.as_ref().err();
         let checksum =
             |algorithm| saved.and_then(|saved| saved.checksum(algorithm)).map(ToString::to_string);
-        let (status, continued_from) = match saved.map(|saved| saved.arrival) {
-            Some(Arrival::Fetched { status, continued_from }) => {
+        let (status, continued_from) = match saved.map(|saved| saved.retrieval) {
+            Some(Retrieval::Fetched { status, continued_from }) => {
                 (Some(status.code()), continued_from)
             }
-            Some(Arrival::Skipped) => (None, 0),
+            Some(Retrieval::Skipped) => (None, 0),
             None => (error.and_then(status_of), 0),
         };
         Self {
@@ -192,9 +193,9 @@ impl<'r> Fetch<'r> {
             sha512: checksum(Algorithm::Sha512),
             status,
             continued_from,
-            skipped: saved.is_some_and(|saved| saved.arrival == Arrival::Skipped),
+            skipped: saved.is_some_and(|saved| saved.retrieval == Retrieval::Skipped),
             error: error.map(in_words),
-            cause: error.map(|error| error.cause().to_string()),
+            cause: error.map(|error| error.kind().to_string()),
             connection: outcome.worker,
             start: seconds(outcome.phases.queue),
             took: seconds(outcome.took),

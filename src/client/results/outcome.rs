@@ -40,14 +40,14 @@ pub struct Saved {
     /// The length of the content.
     pub bytes: u64,
     /// How it came to be there.
-    pub arrival: Arrival,
+    pub retrieval: Retrieval,
     /// Those that were asked for, or had to be verified.
     pub checksums: Box<[Checksum]>,
 }
 
 /// How a file came to be there.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Arrival {
+pub enum Retrieval {
     /// From its server, with 200, 203 or 206; or with 416, which says that nothing was missing.
     Fetched { status: Status, continued_from: u64 },
     /// It was there before, and is left as it is.
@@ -134,9 +134,9 @@ impl Saved {
     }
 
     fn fetched_bytes(&self) -> u64 {
-        match self.arrival {
-            Arrival::Fetched { .. } => self.bytes,
-            Arrival::Skipped => 0,
+        match self.retrieval {
+            Retrieval::Fetched { .. } => self.bytes,
+            Retrieval::Skipped => 0,
         }
     }
 }

@@ -3,8 +3,8 @@
 use std::collections::BTreeMap;
 use std::time::Duration;
 
-use super::outcome::{Arrival, Outcome, Phases, Run};
-use crate::client::error::Cause;
+use super::outcome::{Outcome, Phases, Retrieval, Run};
+use crate::client::error::FailureKind;
 
 /// The figures of one run.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -16,7 +16,7 @@ pub struct Summary {
     pub continued: usize,
     pub failed: usize,
     /// How many failed for which reason.
-    pub causes: BTreeMap<Cause, usize>,
+    pub failures_by_kind: BTreeMap<FailureKind, usize>,
     /// The length of all files that were fetched.
     pub bytes: u64,
     /// The content that came over the network for them and for those that failed.
@@ -24,21 +24,21 @@ pub struct Summary {
     /// Attempts beyond the first of each URL.
     pub retries: u64,
     /// How long the fetches took that brought their file.
-    pub took: Spread,
+    pub took: Percentiles,
     /// Where the time of all fetches went, added up.
     pub phases: Phases,
 }
 
 /// How times are spread: of so many per cent, none was longer.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct Spread {
+pub struct Percentiles {
     pub p50: Duration,
     pub p90: Duration,
     pub p99: Duration,
     pub max: Duration,
 }
 
-impl Spread {
+impl Percentiles {
     /// By the nearest rank: each figure is one that occurred.
     #[must_use]
     pub fn of(mut times: Vec<Duration>) -> Self {
@@ -58,7 +58,7 @@ impl Run {
         for outcome in &self.outcomes {
             summary.add(outcome, &mut times);
         }
-        summary.took = Spread::of(times);
+        summary.took = Percentiles::of(times);
         summary
     }
 }
@@ -66,18 +66,18 @@ impl Run {
 impl Summary {
     fn add(&mut self, outcome: &Outcome, times: &mut Vec<Duration>) {
         match &outcome.result {
-            Ok(saved) => match saved.arrival {
-                Arrival::Fetched { continued_from, .. } => {
+            Ok(saved) => match saved.retrieval {
+                Retrieval::Fetched { continued_from, .. } => {
                     self.fetched += 1;
                     self.continued += usize::from(continued_from > 0);
                     self.bytes += saved.bytes;
                     times.push(outcome.took);
                 }
-                Arrival::Skipped => self.skipped += 1,
+                Retrieval::Skipped => self.skipped += 1,
             },
             Err(error) => {
                 self.failed += 1;
-                *self.causes.entry(error.cause()).or_default() += 1;
+                *self.failures_by_kind.entry(error.kind()).or_default() += 1;
             }
         }
         self.received += outcome.received;
@@ -120,11 +120,11 @@ mod tests {
     #[test]
     fn a_percentile_is_a_time_that_occurred() {
         let millis = |times: &[u64]| times.iter().copied().map(Duration::from_millis).collect();
-        assert_eq!(Spread::of(Vec::new()), Spread::default());
-        let one = Spread::of(millis(&[7]));
+        assert_eq!(Percentiles::of(Vec::new()), Percentiles::default());
+        let one = Percentiles::of(millis(&[7]));
         assert_eq!((one.p50, one.max), (Duration::from_millis(7), Duration::from_millis(7)));
         let hundred: Vec<u64> = (1..=100).rev().collect();
-        let spread = Spread::of(millis(&hundred));
+        let spread = Percentiles::of(millis(&hundred));
         let found = [spread.p50, spread.p90, spread.p99, spread.max].map(|time| time.as_millis());
         assert_eq!(found, [50, 90, 99, 100]);
     }

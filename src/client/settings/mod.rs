@@ -24,7 +24,7 @@ pub struct Settings {
     pub concurrency: NonZeroUsize,
     /// Most connections to one host at a time, where that is to be fewer.
     pub per_host: Option<NonZeroUsize>,
-    pub opening: Opening,
+    pub ramp_up: RampUp,
     /// Most connections for one file.
     pub split: NonZeroUsize,
     pub timeouts: Timeouts,
@@ -36,7 +36,7 @@ pub struct Settings {
     pub downgrade: Downgrade,
     pub trust: Trust,
     pub proxies: Proxies,
-    pub saving: Saving,
+    pub saving: SaveSettings,
 }
 
 /// Five connections, one for each file.
@@ -45,7 +45,7 @@ impl Default for Settings {
         Self {
             concurrency: NonZeroUsize::new(5).expect("five is not zero"),
             per_host: None,
-            opening: Opening::default(),
+            ramp_up: RampUp::default(),
             split: NonZeroUsize::MIN,
             timeouts: Timeouts::default(),
             retry: RetryPolicy::default(),
@@ -54,19 +54,19 @@ impl Default for Settings {
             downgrade: Downgrade::default(),
             trust: Trust::default(),
             proxies: Proxies::default(),
-            saving: Saving::default(),
+            saving: SaveSettings::default(),
         }
     }
 }
 
 /// How fast connections are opened to a host of which nothing is known yet.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub enum Opening {
+pub enum RampUp {
     /// A few at first, and then as fast as others were answered, so that few are refused.
     #[default]
     Gradual,
     /// As many as are wanted: for hosts that are known to bear them.
-    AtOnce,
+    Immediate,
 }
 
 /// How long is waited for what. None of them is zero.
@@ -105,28 +105,28 @@ pub enum Downgrade {
 
 /// How files are written.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct Saving {
-    pub content: Content,
-    pub existing: Existing,
-    pub partial: Partial,
+pub struct SaveSettings {
+    pub destination: Destination,
+    pub existing: ExistingFile,
+    pub partial: PartialFile,
     pub durability: Durability,
-    pub naming: Naming,
-    pub digest: Digest,
+    pub naming: NameSource,
+    pub hashing: Hashing,
 }
 
 /// What becomes of the content.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub enum Content {
+pub enum Destination {
     /// A file.
     #[default]
-    Saved,
+    File,
     /// Nothing: it is received for the sake of receiving it.
-    Discarded,
+    Discard,
 }
 
 /// What becomes of a file that is there already.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub enum Existing {
+pub enum ExistingFile {
     /// It is replaced when the new one is complete.
     #[default]
     Replace,
@@ -138,7 +138,7 @@ pub enum Existing {
 
 /// What becomes of the part of a file that came before a failure.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub enum Partial {
+pub enum PartialFile {
     /// It is kept, and continued where its server can prove that it still fits.
     #[default]
     Continue,
@@ -158,7 +158,7 @@ pub enum Durability {
 
 /// Who names a file for which the user chose no name.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub enum Naming {
+pub enum NameSource {
     #[default]
     Url,
     /// `Content-Disposition`, where it is there (RFC 6266).
@@ -167,10 +167,10 @@ pub enum Naming {
 
 /// Whether the content is hashed.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub enum Digest {
+pub enum Hashing {
     /// Only where a checksum is to be verified.
     #[default]
-    Needed,
+    WhenNeeded,
     /// SHA-256 of every file.
     Sha256,
 }

@@ -11,7 +11,7 @@ use crate::client::error::FetchError;
 use crate::client::plan::job::Job;
 use crate::client::plan::reserved_names::Names;
 use crate::client::plan::url_name;
-use crate::client::settings::{Existing, Naming, Saving};
+use crate::client::settings::{ExistingFile, NameSource, SaveSettings};
 use crate::http::Fields;
 use crate::http::content_disposition::suggested_name;
 
@@ -19,7 +19,7 @@ use crate::http::content_disposition::suggested_name;
 #[derive(Debug)]
 pub(crate) struct FinalNames<'r> {
     directory: &'r OutputDirectory,
-    saving: Saving,
+    saving: SaveSettings,
     names: Mutex<Names>,
 }
 
@@ -34,10 +34,10 @@ pub(crate) struct Places<'n> {
 }
 
 impl<'r> FinalNames<'r> {
-    pub(crate) fn new(jobs: &[Job], directory: &'r OutputDirectory, saving: Saving) -> Self {
+    pub(crate) fn new(jobs: &[Job], directory: &'r OutputDirectory, saving: SaveSettings) -> Self {
         let mut names = Names::default();
         // Only where names are claimed during the run it matters which are taken.
-        if saving.naming == Naming::Server || saving.existing == Existing::Number {
+        if saving.naming == NameSource::Server || saving.existing == ExistingFile::Number {
             for job in jobs {
                 names.reserve(&job.file_name);
             }
@@ -58,16 +58,16 @@ impl<'r> FinalNames<'r> {
     pub(crate) fn planned(&self, job: &Job) -> Places<'_> {
         let wanted = job.file_name.clone();
         let keeps_existing = match self.saving.existing {
-            Existing::Replace => false,
+            ExistingFile::Replace => false,
             // What is there was not right, or would have been left alone.
-            Existing::Skip => job.checksum.is_none(),
-            Existing::Number => true,
+            ExistingFile::Skip => job.checksum.is_none(),
+            ExistingFile::Number => true,
         };
         Places { names: self, first: Some(wanted.clone()), wanted, keeps_existing }
     }
 
     fn suggested(&self, job: &Job, fields: &Fields<'_>) -> Option<String> {
-        if self.saving.naming == Naming::Url || job.is_name_chosen {
+        if self.saving.naming == NameSource::Url || job.is_name_chosen {
             return None;
         }
         let name = url_name::suggested(&suggested_name(fields.only("Content-Disposition")?)?)?;

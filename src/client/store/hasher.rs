@@ -7,8 +7,8 @@ use sha1::Sha1;
 use sha2::{Digest as _, Sha256, Sha512};
 
 use crate::client::error::FetchError;
-use crate::client::plan::checksum::{Algorithm, Checksum, Expected};
-use crate::client::settings::Digest;
+use crate::client::plan::checksum::{Algorithm, Checksum, ExpectedChecksum};
+use crate::client::settings::Hashing;
 
 /// Hashes content as it comes, by as many algorithms as are needed; often by none.
 #[derive(Clone, Debug, Default)]
@@ -25,9 +25,9 @@ enum State {
 
 impl Hasher {
     /// Hashes by what the file must have, and by what is to be printed of every file.
-    pub(crate) fn of(expected: Option<&Expected>, digest: Digest) -> Self {
+    pub(crate) fn of(expected: Option<&ExpectedChecksum>, hashing: Hashing) -> Self {
         let expected = expected.map(|expected| expected.checksum.algorithm());
-        let printed = (digest == Digest::Sha256).then_some(Algorithm::Sha256);
+        let printed = (hashing == Hashing::Sha256).then_some(Algorithm::Sha256);
         let other = printed.filter(|printed| Some(*printed) != expected);
         Self { states: expected.into_iter().chain(other).map(State::of).collect() }
     }
@@ -83,7 +83,7 @@ impl State {
 }
 
 /// Compares what a file must have with what was found, which has a checksum by the same algorithm.
-pub(crate) fn verify(expected: &Expected, found: &[Checksum]) -> Result<(), FetchError> {
+pub(crate) fn verify(expected: &ExpectedChecksum, found: &[Checksum]) -> Result<(), FetchError> {
     let found = found
         .iter()
         .find(|found| found.algorithm() == expected.checksum.algorithm())
@@ -109,9 +109,9 @@ mod tests {
         ),
     ];
 
-    fn expected((algorithm, digits): (Algorithm, &str)) -> Expected {
+    fn expected((algorithm, digits): (Algorithm, &str)) -> ExpectedChecksum {
         let checksum = Checksum::parse(algorithm, digits).unwrap();
-        Expected { checksum, is_algorithm_named: true }
+        ExpectedChecksum { checksum, is_algorithm_named: true }
     }
 
     #[test]
@@ -119,19 +119,19 @@ mod tests {
         let printed = expected(ABC[1]).checksum;
         for (index, abc) in ABC.into_iter().enumerate() {
             let expected = expected(abc);
-            for digest in [Digest::Needed, Digest::Sha256] {
-                let mut hasher = Hasher::of(Some(&expected), digest);
+            for hashing in [Hashing::WhenNeeded, Hashing::Sha256] {
+                let mut hasher = Hasher::of(Some(&expected), hashing);
                 hasher.update(b"a");
                 hasher.update(b"bc");
                 let found = hasher.finish();
                 assert_eq!(found[0], expected.checksum);
-                assert_eq!(found.contains(&printed), index == 1 || digest == Digest::Sha256);
+                assert_eq!(found.contains(&printed), index == 1 || hashing == Hashing::Sha256);
                 assert!(verify(&expected, &found).is_ok());
-                let other = Hasher::of(Some(&expected), digest).finish();
+                let other = Hasher::of(Some(&expected), hashing).finish();
                 assert!(verify(&expected, &other).is_err());
             }
         }
-        assert!(Hasher::of(None, Digest::Needed).is_idle());
-        assert_eq!(Hasher::of(None, Digest::Sha256).finish().len(), 1);
+        assert!(Hasher::of(None, Hashing::WhenNeeded).is_idle());
+        assert_eq!(Hasher::of(None, Hashing::Sha256).finish().len(), 1);
     }
 }

@@ -16,9 +16,9 @@ use super::part_notes::Notes;
 use super::part_place::{Occupied, PartPlace, Temporary};
 use super::{hasher, part_notes};
 use crate::client::error::FetchError;
-use crate::client::plan::checksum::{Checksum, Expected};
+use crate::client::plan::checksum::{Checksum, ExpectedChecksum};
 use crate::client::plan::job::Job;
-use crate::client::settings::{Durability, Partial, Saving};
+use crate::client::settings::{Durability, PartialFile, SaveSettings};
 use crate::client::shown::shown_path;
 
 /// Pieces up to this size are gathered before they are written, so that small chunks do not cost a
@@ -35,7 +35,7 @@ pub(crate) struct PartFile {
     are_notes_written: bool,
     /// `None` where not all of the content has passed by.
     hasher: Option<Hasher>,
-    saving: Saving,
+    saving: SaveSettings,
     is_done: bool,
 }
 
@@ -50,7 +50,7 @@ pub(crate) struct Completed {
 /// What a complete file is to become.
 pub(crate) struct Completion<'c> {
     pub(crate) modified: Option<SystemTime>,
-    pub(crate) expected: Option<&'c Expected>,
+    pub(crate) expected: Option<&'c ExpectedChecksum>,
     /// The place to move it to, or the next one where that is taken.
     pub(crate) next_place: &'c mut dyn FnMut() -> Result<(Place, Occupied), FetchError>,
 }
@@ -83,7 +83,7 @@ impl PartFile {
     pub(crate) fn create(
         place: PartPlace,
         notes: Option<Notes>,
-        saving: Saving,
+        saving: SaveSettings,
         hasher: Hasher,
     ) -> Result<Self, FetchError> {
         let file = place.begin()?;
@@ -91,7 +91,7 @@ impl PartFile {
             place,
             file: BufWriter::with_capacity(GATHER_BYTES, file),
             bytes: 0,
-            notes: notes.filter(|_| saving.partial == Partial::Continue),
+            notes: notes.filter(|_| saving.partial == PartialFile::Continue),
             are_notes_written: false,
             hasher: Some(hasher),
             saving,
@@ -103,7 +103,7 @@ impl PartFile {
     pub(crate) fn continued(
         place: PartPlace,
         mut found: Found,
-        saving: Saving,
+        saving: SaveSettings,
     ) -> Result<Self, FetchError> {
         let end = found.file.seek(SeekFrom::End(0));
         let bytes = end.map_err(|error| place.failure(Temporary::Part, error))?;
@@ -124,10 +124,10 @@ impl PartFile {
         (place, file): (PartPlace, File),
         notes: Notes,
         bytes: u64,
-        saving: Saving,
+        saving: SaveSettings,
     ) -> Self {
         let file = BufWriter::with_capacity(0, file);
-        let notes = Some(notes).filter(|_| saving.partial == Partial::Continue);
+        let notes = Some(notes).filter(|_| saving.partial == PartialFile::Continue);
         let (hasher, are_notes_written, is_done) = (None, true, false);
         Self { place, file, bytes, notes, are_notes_written, hasher, saving, is_done }
     }
@@ -201,9 +201,12 @@ impl PartFile {
         Ok(Completed { path: target.path().to_owned(), bytes: self.bytes, checksums })
     }
 
-    fn verify(&mut self, expected: Option<&Expected>) -> Result<Box<[Checksum]>, FetchError> {
+    fn verify(
+        &mut self,
+        expected: Option<&ExpectedChecksum>,
+    ) -> Result<Box<[Checksum]>, FetchError> {
         let hasher = self.hasher.take();
-        let found = match (hasher, Hasher::of(expected, self.saving.digest)) {
+        let found = match (hasher, Hasher::of(expected, self.saving.hashing)) {
             (Some(hasher), _) => hasher.finish(),
             (None, hasher) if hasher.is_idle() => Box::default(),
             (None, hasher) => hasher
@@ -227,7 +230,7 @@ impl Drop for PartFile {
         let _ = self.file.flush();
         let is_there = self.file.get_ref().metadata().is_ok_and(|metadata| metadata.len() > 0);
         let is_worth_keeping = is_there
-            && self.saving.partial == Partial::Continue
+            && self.saving.partial == PartialFile::Continue
             && self.notes.is_some()
             // On a full disk there may be no room for newer ones.
             && (self.note().is_ok() || self.are_notes_written);

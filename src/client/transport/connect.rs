@@ -13,7 +13,7 @@ use super::dial::dial;
 use super::resolve::Resolver;
 use super::socket::Socket;
 use super::tls::{HandshakeError, TlsStream, handshake};
-use crate::client::error::{FetchError, Phase};
+use crate::client::error::{FetchError, TimeoutPhase};
 use crate::client::results::outcome::Phases;
 use crate::client::settings::Timeouts;
 use crate::client::settings::proxies::{Proxies, Proxy};
@@ -82,7 +82,7 @@ impl Connector {
         match error {
             HandshakeError::Trust(error) => FetchError::Trust(error),
             HandshakeError::Io(error) if is_timeout(&error) => {
-                FetchError::TimedOut { phase: Phase::Tls, timeout: self.timeouts.connect }
+                FetchError::TimedOut { phase: TimeoutPhase::Tls, timeout: self.timeouts.connect }
             }
             HandshakeError::Io(error) => FetchError::Tls { host: host.into(), error },
         }
@@ -104,9 +104,10 @@ impl Connector {
         socket.write_all(&request).map_err(FetchError::Send)?;
         let mut socket_until = socket.until(Deadline::after(self.timeouts.connect));
         let head = input.read_response_head(&mut socket_until).map_err(|error| match error {
-            HeadReadError::Io(error) if is_timeout(&error) => {
-                FetchError::TimedOut { phase: Phase::Connect, timeout: self.timeouts.connect }
-            }
+            HeadReadError::Io(error) if is_timeout(&error) => FetchError::TimedOut {
+                phase: TimeoutPhase::Connect,
+                timeout: self.timeouts.connect,
+            },
             HeadReadError::Io(error) => FetchError::Broken(error),
             HeadReadError::Malformed(error) => FetchError::Malformed(error),
         })?;

@@ -11,7 +11,7 @@ use std::time::{Duration, Instant};
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use socket2::{Domain, Protocol, Socket, Type};
 
-use crate::client::error::{FetchError, Phase};
+use crate::client::error::{FetchError, TimeoutPhase};
 use crate::client::stop::Stop;
 
 /// How long an address is tried alone before the next one joins (RFC 8305 §5).
@@ -29,7 +29,7 @@ pub(super) fn dial(
     let deadline = Instant::now() + timeout;
     let mut waiting = interleaved(addresses).into_iter();
     let mut pending: Vec<(Socket, SocketAddr)> = Vec::new();
-    let mut failure = FetchError::TimedOut { phase: Phase::Connect, timeout };
+    let mut failure = FetchError::TimedOut { phase: TimeoutPhase::Connect, timeout };
     let mut next_start = Instant::now();
     loop {
         if let Some(reason) = stop.reason() {
@@ -160,7 +160,10 @@ mod tests {
         let four = listener.local_addr().unwrap();
         assert_eq!(try_dial(&[silent, four]).unwrap().1, four);
         let error = dial(&[silent], Duration::from_millis(20), &Stop::default()).unwrap_err();
-        assert!(matches!(error, FetchError::TimedOut { phase: Phase::Connect, .. }), "{error}");
+        assert!(
+            matches!(error, FetchError::TimedOut { phase: TimeoutPhase::Connect, .. }),
+            "{error}"
+        );
     }
 
     #[test]

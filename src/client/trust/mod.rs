@@ -88,7 +88,7 @@ impl Trust {
 
     /// Whoever answers: the connection is kept from listeners, but nobody vouches for its other end.
     #[must_use]
-    pub fn anybody() -> Self {
+    pub fn any_certificate() -> Self {
         Self::new(Anchors::Anybody)
     }
 

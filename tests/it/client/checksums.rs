@@ -6,8 +6,8 @@ use std::process::{Command, Output, Stdio};
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use http_concurrent::client::{
-    ChecksumList, Content, Existing, Layout, OutputDirectory, Saving, Settings, Silent, Stop,
-    Wanted, download, plan,
+    ChecksumList, Destination, ExistingFile, InputEntry, Layout, OutputDirectory, SaveSettings,
+    Settings, Silent, Stop, download, plan,
 };
 use serde_json::Value;
 use sha1::Sha1;
@@ -208,12 +208,12 @@ fn content_that_is_not_saved_is_verified_by_it_too() {
     let server = server();
     let root = tempfile::tempdir().unwrap();
     let directory = OutputDirectory::prepare(root.path()).unwrap();
-    let saving = Saving { content: Content::Discarded, ..Saving::default() };
+    let saving = SaveSettings { destination: Destination::Discard, ..SaveSettings::default() };
     let settings = Settings { saving, ..settings(1) };
     for (right, wrong) in hello().into_iter().zip(sums(b"hello")) {
         for ((tag, digits), is_right) in [(right, true), (wrong, false)] {
-            let wanted = [Wanted::url(server.url("/a"))];
-            let mut plan = plan(wanted, Layout::Flat, Existing::Replace, directory.path());
+            let wanted = [InputEntry::url(server.url("/a"))];
+            let mut plan = plan(wanted, Layout::Flat, ExistingFile::Replace, directory.path());
             let list = ChecksumList::read(format!("{tag} (a) = {digits}").as_bytes()).unwrap();
             assert_eq!(plan.verify_against(&list), 1);
             let run = download(&plan.jobs, &directory, &settings, &Stop::default(), &Silent);

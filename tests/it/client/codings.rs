@@ -7,7 +7,7 @@ use std::io::Write as _;
 use flate2::Compression as Level;
 use flate2::write::{DeflateEncoder, GzEncoder, ZlibEncoder};
 use http_concurrent::client::{
-    Arrival, Cause, Compression, Content, Digest, FetchError, Saving, Settings,
+    Compression, Destination, FailureKind, FetchError, Hashing, Retrieval, SaveSettings, Settings,
 };
 
 use crate::support::client::{run, stderr, stdout};
@@ -157,36 +157,51 @@ fn what_cannot_be_decoded_whole_is_a_failure_and_no_file() {
     damaged[crc] ^= 1;
     let cut = &good[..good.len() - 1];
     for (coding, content, cause, message) in [
-        ("gzip", cut.to_vec(), Cause::Incomplete, "cannot decode the content (gzip)"),
-        ("gzip", damaged, Cause::Protocol, "cannot decode the content (gzip)"),
-        ("gzip", [&good[..], b"\n"].concat(), Cause::Protocol, "cannot decode the content (gzip)"),
-        ("gzip", b"plain".to_vec(), Cause::Incomplete, "cannot decode the content (gzip)"),
-        ("gzip", text.clone(), Cause::Protocol, "cannot decode the content (gzip)"),
-        ("deflate", text.clone(), Cause::Protocol, "cannot decode the content (deflate)"),
-        ("br", BROTLI[..20].to_vec(), Cause::Incomplete, "cannot decode the content (br)"),
-        ("zstd", zstd(&text)[..20].to_vec(), Cause::Incomplete, "cannot decode the content (zstd)"),
-        ("deflate, gzip", gzip(b"x"), Cause::Incomplete, "cannot decode the content (deflate)"),
+        ("gzip", cut.to_vec(), FailureKind::Incomplete, "cannot decode the content (gzip)"),
+        ("gzip", damaged, FailureKind::Protocol, "cannot decode the content (gzip)"),
+        (
+            "gzip",
+            [&good[..], b"\n"].concat(),
+            FailureKind::Protocol,
+            "cannot decode the content (gzip)",
+        ),
+        ("gzip", b"plain".to_vec(), FailureKind::Incomplete, "cannot decode the content (gzip)"),
+        ("gzip", text.clone(), FailureKind::Protocol, "cannot decode the content (gzip)"),
+        ("deflate", text.clone(), FailureKind::Protocol, "cannot decode the content (deflate)"),
+        ("br", BROTLI[..20].to_vec(), FailureKind::Incomplete, "cannot decode the content (br)"),
+        (
+            "zstd",
+            zstd(&text)[..20].to_vec(),
+            FailureKind::Incomplete,
+            "cannot decode the content (zstd)",
+        ),
+        (
+            "deflate, gzip",
+            gzip(b"x"),
+            FailureKind::Incomplete,
+            "cannot decode the content (deflate)",
+        ),
         (
             "exi",
             good.clone(),
-            Cause::Protocol,
+            FailureKind::Protocol,
             "the content is coded with exi, which cannot be decoded",
         ),
         (
             "compress",
             good.clone(),
-            Cause::Protocol,
+            FailureKind::Protocol,
             "the content is coded with compress, which cannot be decoded",
         ),
         (
             "gzip, gzip, gzip, gzip",
             good.clone(),
-            Cause::Protocol,
+            FailureKind::Protocol,
             "the content has more than 3 codings",
         ),
     ] {
         let error = fetch_once(coded(coding, &content)).into_failure();
-        assert_eq!((error.to_string().as_str(), error.cause()), (message, cause), "{coding}");
+        assert_eq!((error.to_string().as_str(), error.kind()), (message, cause), "{coding}");
     }
     // The body itself is short: that is what is said.
     let head = format!(
@@ -233,8 +248,8 @@ fn a_part_is_never_continued_by_coded_content_and_decoded_content_leaves_none() 
         fetched.assert_success();
         assert!(fetched.content("file") == content);
         assert_eq!(fetched.names(), ["file"]);
-        let Arrival::Fetched { continued_from, .. } =
-            fetched.run.outcomes[0].result.as_ref().unwrap().arrival
+        let Retrieval::Fetched { continued_from, .. } =
+            fetched.run.outcomes[0].result.as_ref().unwrap().retrieval
         else {
             panic!("it was fetched")
         };
@@ -280,12 +295,13 @@ fn codings_are_asked_for_only_where_they_are_wanted_and_of_use() {
         }
     });
     let urls = ["/file", "/x.tar.gz", "/get"].map(|path| server.url(path));
-    for content in [Content::Saved, Content::Discarded] {
+    for destination in [Destination::File, Destination::Discard] {
         let before = server.heads().len();
-        let saving = Saving { content, digest: Digest::Sha256, ..Saving::default() };
+        let saving =
+            SaveSettings { destination, hashing: Hashing::Sha256, ..SaveSettings::default() };
         let fetched = fetch_with(&Settings { saving, ..asking() }, &urls);
         fetched.assert_success();
-        if content == Content::Saved {
+        if destination == Destination::File {
             assert!(fetched.content("file") == text);
             assert!(fetched.content("x.tar.gz") == gzip(&text));
             assert!(fetched.content("get") == gzip(&text));

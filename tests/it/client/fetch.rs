@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use http_concurrent::client::{FetchError, Phase};
+use http_concurrent::client::{FetchError, TimeoutPhase};
 use http_concurrent::net::BodyError;
 
 use crate::support::fetching::{fetch, fetch_once, fetch_with, settings};
@@ -142,11 +142,11 @@ fn a_server_that_falls_silent_is_given_up() {
     let mut settings = settings(1);
     settings.timeouts.silence = silence;
     for (bytes, expected) in [
-        ("", Phase::Answer),
-        ("HTTP/1.1 200 OK\r\nContent-Le", Phase::Answer),
-        ("HTTP/1.1 200 OK\r\nContent-Length: 5\r\n\r\nHell", Phase::Body),
-        ("HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n5\r\nHell", Phase::Body),
-        ("HTTP/1.1 200 OK\r\n\r\nHell", Phase::Body),
+        ("", TimeoutPhase::Answer),
+        ("HTTP/1.1 200 OK\r\nContent-Le", TimeoutPhase::Answer),
+        ("HTTP/1.1 200 OK\r\nContent-Length: 5\r\n\r\nHell", TimeoutPhase::Body),
+        ("HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n5\r\nHell", TimeoutPhase::Body),
+        ("HTTP/1.1 200 OK\r\n\r\nHell", TimeoutPhase::Body),
     ] {
         let server = Scripted::start(move |peer| {
             peer.read_request();
@@ -158,7 +158,10 @@ fn a_server_that_falls_silent_is_given_up() {
             match fetch_with(&settings, &[server.url("/file")]).into_failure() {
                 FetchError::TimedOut { phase, timeout } => {
                     assert_eq!(timeout, silence, "{bytes:?}");
-                    assert!(phase == expected || phase == Phase::Answer, "{bytes:?}: {phase:?}");
+                    assert!(
+                        phase == expected || phase == TimeoutPhase::Answer,
+                        "{bytes:?}: {phase:?}"
+                    );
                     phase == expected
                 }
                 other => panic!("{bytes:?}: {other:?}"),

@@ -8,7 +8,7 @@ use std::path::Path;
 use std::process::{Child, Command, Stdio};
 use std::time::Duration;
 
-use http_concurrent::client::{Arrival, Compression, FetchError, RetryPolicy, Settings};
+use http_concurrent::client::{Compression, FetchError, Retrieval, RetryPolicy, Settings};
 use url::Url;
 
 use crate::support::PATIENCE;
@@ -78,8 +78,8 @@ fn check(root: &Path, url: impl Fn(&str) -> String, ranges: Ranges) {
     let resumed = fetch_into(directory, &settings(1), &[url("medium")]);
     resumed.assert_success();
     assert!(resumed.content("medium") == pattern(300_000));
-    let Arrival::Fetched { continued_from, .. } =
-        resumed.run.outcomes[0].result.as_ref().unwrap().arrival
+    let Retrieval::Fetched { continued_from, .. } =
+        resumed.run.outcomes[0].result.as_ref().unwrap().retrieval
     else {
         panic!("it was fetched")
     };

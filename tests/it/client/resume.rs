@@ -4,7 +4,7 @@ use std::fs;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use http_concurrent::client::{
-    Arrival, FetchError, Partial, RetryPolicy, Saving, Settings, Stop, StopReason,
+    FetchError, PartialFile, Retrieval, RetryPolicy, SaveSettings, Settings, Stop, StopReason,
 };
 
 use crate::support::fetching::{Fetched, fetch_into, fetch_stopping, fetch_with, settings};
@@ -36,9 +36,9 @@ fn cut_once(content: Vec<u8>, after: usize) -> Scripted {
 }
 
 fn continued_from(fetched: &Fetched) -> u64 {
-    match fetched.run.outcomes[0].result.as_ref().unwrap().arrival {
-        Arrival::Fetched { continued_from, .. } => continued_from,
-        Arrival::Skipped => panic!("it was fetched"),
+    match fetched.run.outcomes[0].result.as_ref().unwrap().retrieval {
+        Retrieval::Fetched { continued_from, .. } => continued_from,
+        Retrieval::Skipped => panic!("it was fetched"),
     }
 }
 
@@ -205,7 +205,7 @@ fn a_date_is_a_condition_where_there_is_no_strong_tag() {
 #[test]
 fn parts_are_neither_kept_nor_used_where_they_are_not_wanted() {
     let server = cut_once(pattern(300_000), 200_000);
-    let saving = Saving { partial: Partial::Discard, ..Saving::default() };
+    let saving = SaveSettings { partial: PartialFile::Discard, ..SaveSettings::default() };
     let error =
         fetch_with(&Settings { saving, ..settings(1) }, &[server.url("/file")]).into_failure();
     assert!(matches!(error, FetchError::Body(_)), "{error:?}");

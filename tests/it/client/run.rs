@@ -5,8 +5,8 @@ use std::sync::Mutex;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
 use http_concurrent::client::{
-    Algorithm, Content, Digest, Observer, Outcome, OutputDirectory, Saving, Settings, Silent, Stop,
-    download,
+    Algorithm, Destination, Hashing, Observer, Outcome, OutputDirectory, SaveSettings, Settings,
+    Silent, Stop, download,
 };
 
 use crate::support::fetching::{fetch, fetch_with, names_in, plan_all, settings};
@@ -78,8 +78,11 @@ fn content_that_is_not_wanted_is_received_and_hashed_and_no_file_is_made() {
         "/file" => ok("Hello"),
         _ => answer("404 Not Found", "", ""),
     });
-    let saving =
-        Saving { content: Content::Discarded, digest: Digest::Sha256, ..Saving::default() };
+    let saving = SaveSettings {
+        destination: Destination::Discard,
+        hashing: Hashing::Sha256,
+        ..SaveSettings::default()
+    };
     let urls = ["/file", "/gone"].map(|path| server.url(path));
     let fetched = fetch_with(&Settings { saving, ..settings(1) }, &urls);
     let saved = fetched.run.outcomes[0].result.as_ref().unwrap();
@@ -101,7 +104,7 @@ fn an_observer_is_told_of_every_step() {
         fn started(&self, job: usize) {
             self.note(format!("{job} started"));
         }
-        fn began(&self, job: usize, bytes: Option<u64>, already: u64) {
+        fn content_started(&self, job: usize, bytes: Option<u64>, already: u64) {
             self.note(format!("{job} of {bytes:?} behind {already}"));
         }
         fn received(&self, job: usize, bytes: usize) {

@@ -4,7 +4,9 @@ use std::fs;
 use std::num::NonZeroUsize;
 use std::path::Path;
 
-use http_concurrent::client::{Cause, Content, FetchError, Partial, RetryPolicy, Saving, Settings};
+use http_concurrent::client::{
+    Destination, FailureKind, FetchError, PartialFile, RetryPolicy, SaveSettings, Settings,
+};
 
 use crate::support::client::{run, stdout};
 use crate::support::fetching::{fetch, fetch_into, fetch_once, settings};
@@ -51,7 +53,7 @@ fn an_answer_that_does_not_bring_the_representation_is_a_failure_that_names_its_
         for bytes in answers(status) {
             let error = fetch_once(bytes.clone()).into_failure();
             let code: u16 = status[..3].parse().unwrap();
-            assert_eq!(error.cause(), Cause::Status(code), "{}", bytes.escape_ascii());
+            assert_eq!(error.kind(), FailureKind::Status(code), "{}", bytes.escape_ascii());
             assert!(error.to_string().contains(&status[..3]), "{error}");
         }
     }
@@ -98,8 +100,8 @@ fn leaves_all_as_it_was(settings: &Settings, missing: Option<&str>) {
             let fetched = fetch_into(directory, settings, &[server.url("/file")]);
             let outcome = &fetched.run.outcomes[0];
             let code: u16 = status[..3].parse().unwrap();
-            let cause = outcome.result.as_ref().map_err(FetchError::cause);
-            assert_eq!(cause, Err(Cause::Status(code)));
+            let cause = outcome.result.as_ref().map_err(FetchError::kind);
+            assert_eq!(cause, Err(FailureKind::Status(code)));
             assert_eq!(outcome.attempts, 1, "{status} is not worth a retry");
             assert_eq!(contents(fetched.directory.path()), before, "{status}");
         }
@@ -116,8 +118,14 @@ fn the_older_file_the_part_and_its_notes_stay() {
     leaves_all_as_it_was(&one, Some("[[3,4],[9,19]]"));
     leaves_all_as_it_was(&four, Some("[[3,4],[9,19]]"));
     let with = |saving| Settings { saving, ..one.clone() };
-    leaves_all_as_it_was(&with(Saving { partial: Partial::Discard, ..Saving::default() }), None);
-    leaves_all_as_it_was(&with(Saving { content: Content::Discarded, ..Saving::default() }), None);
+    leaves_all_as_it_was(
+        &with(SaveSettings { partial: PartialFile::Discard, ..SaveSettings::default() }),
+        None,
+    );
+    leaves_all_as_it_was(
+        &with(SaveSettings { destination: Destination::Discard, ..SaveSettings::default() }),
+        None,
+    );
 }
 
 #[test]
@@ -138,7 +146,7 @@ fn a_split_file_whose_server_stops_bringing_it_keeps_what_is_there() {
     let four = Settings { split: NonZeroUsize::new(4).unwrap(), retry, ..settings(4) };
     let fetched = fetch_into(tempfile::tempdir().unwrap(), &four, &[server.url("/file")]);
     let error = fetched.run.outcomes[0].result.as_ref().unwrap_err();
-    assert_eq!(error.cause(), Cause::Status(202), "{error:?}");
+    assert_eq!(error.kind(), FailureKind::Status(202), "{error:?}");
     assert_eq!(fetched.names(), ["file.part", "file.part.json"]);
 }
 

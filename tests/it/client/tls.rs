@@ -40,7 +40,7 @@ fn a_certificate_that_nobody_vouches_for_or_for_another_name_is_refused_once() {
         let error = fetched.into_failure();
         assert!(matches!(error, FetchError::Tls { .. }), "{error:?}");
     }
-    let settings = Settings { trust: Trust::anybody(), ..settings(1) };
+    let settings = Settings { trust: Trust::any_certificate(), ..settings(1) };
     fetch_with(&settings, &url).assert_success();
     assert_eq!(server.heads().len(), 1, "nothing was asked of a server that was not trusted");
 }

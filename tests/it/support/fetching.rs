@@ -5,8 +5,8 @@ use std::num::NonZeroUsize;
 use std::path::Path;
 
 use http_concurrent::client::{
-    Existing, FetchError, Job, Layout, OutputDirectory, RetryPolicy, Run, Settings, Silent, Stop,
-    Timeouts, Wanted, download, plan,
+    ExistingFile, FetchError, InputEntry, Job, Layout, OutputDirectory, RetryPolicy, Run, Settings,
+    Silent, Stop, Timeouts, download, plan,
 };
 use tempfile::TempDir;
 
@@ -71,8 +71,8 @@ pub(crate) fn settings(concurrency: usize) -> Settings {
 }
 
 pub(crate) fn plan_all(urls: &[String], directory: &OutputDirectory) -> Vec<Job> {
-    let wanted = urls.iter().map(Wanted::url);
-    let plan = plan(wanted, Layout::Flat, Existing::Replace, directory.path());
+    let wanted = urls.iter().map(InputEntry::url);
+    let plan = plan(wanted, Layout::Flat, ExistingFile::Replace, directory.path());
     assert_eq!(plan.errors, []);
     plan.jobs
 }

@@ -12,7 +12,7 @@
 //! A backslash in front says that the name is escaped: `\\`, `\n`, `\r` (GNU coreutils manual, "md5sum
 //! invocation"). `#` and `;` begin comments.
 
-use crate::client::plan::checksum::{Algorithm, Checksum, Expected};
+use crate::client::plan::checksum::{Algorithm, Checksum, ExpectedChecksum};
 
 /// What a line says.
 #[derive(Debug, PartialEq, Eq)]
@@ -22,7 +22,7 @@ pub(super) enum Line {
     /// A comment that names the algorithm of the sums behind it, such as `# SHA512 HASH`.
     Heading(Tag),
     /// The checksum of this file, or of one without a name.
-    Sum { name: Option<String>, expected: Expected },
+    Sum { name: Option<String>, expected: ExpectedChecksum },
     /// A checksum by this algorithm, which is not supported.
     Unsupported(String),
 }
@@ -116,7 +116,7 @@ fn parse_untagged(line: &str, heading: Option<&Tag>) -> Option<Line> {
     match heading.cloned().or_else(|| Tag::of_length(length))? {
         Tag::Supported(algorithm) => {
             let checksum = Checksum::parse(algorithm, digits)?;
-            let expected = Expected { checksum, is_algorithm_named: heading.is_some() };
+            let expected = ExpectedChecksum { checksum, is_algorithm_named: heading.is_some() };
             Some(Line::Sum { name: name.map(str::to_owned), expected })
         }
         Tag::Unsupported { name, .. } => Some(Line::Unsupported(name.to_owned())),
@@ -132,7 +132,7 @@ fn parse_tagged(line: &str, heading: Option<&Tag>) -> Option<Line> {
     match Tag::parse(tag) {
         Some(Tag::Supported(algorithm)) => {
             let checksum = Checksum::parse(algorithm, digits)?;
-            let expected = Expected { checksum, is_algorithm_named: true };
+            let expected = ExpectedChecksum { checksum, is_algorithm_named: true };
             Some(Line::Sum { name: Some(name.to_owned()), expected })
         }
         // openssl up to 1.1 names no algorithm for its standard input.

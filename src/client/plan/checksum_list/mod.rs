@@ -13,7 +13,7 @@ use std::collections::{BTreeMap, HashMap};
 use std::io::BufRead;
 use std::{error, fmt, iter};
 
-use super::checksum::{Algorithm, Expected};
+use super::checksum::{Algorithm, ExpectedChecksum};
 use super::text_lines::{BadLine, ListError, TextLines, excerpt};
 use crate::client::plan::url_name;
 use crate::client::shown::{shown_reference, shown_text};
@@ -39,7 +39,7 @@ pub struct ChecksumList {
 /// A checksum, and the line that it is from.
 #[derive(Clone, Debug)]
 struct Listed {
-    expected: Expected,
+    expected: ExpectedChecksum,
     line: usize,
 }
 
@@ -171,7 +171,7 @@ impl ChecksumList {
         &mut self,
         line: usize,
         name: Option<String>,
-        expected: Expected,
+        expected: ExpectedChecksum,
     ) -> Result<(), ChecksumListError> {
         let name = name.unwrap_or_default().into_boxed_str();
         let algorithm = expected.checksum.algorithm();
@@ -214,7 +214,7 @@ impl ChecksumList {
     /// What the file of this name in the output directory must have. A list made elsewhere may have more
     /// directories in front of the name, or fewer.
     #[must_use]
-    pub fn of(&self, file_name: &str) -> Option<&Expected> {
+    pub fn of(&self, file_name: &str) -> Option<&ExpectedChecksum> {
         let shorter = file_name.match_indices('/').map(|(slash, _)| &file_name[slash + 1..]);
         let mut names = iter::once(file_name).chain(shorter);
         let listed = names.find_map(|name| self.by_name.get(name));
@@ -235,7 +235,7 @@ impl ChecksumList {
 
     /// What a run's only file must have, if the list has a checksum without a name and no names.
     #[must_use]
-    pub fn of_only_file(&self) -> Option<&Expected> {
+    pub fn of_only_file(&self) -> Option<&ExpectedChecksum> {
         let listed = self.by_name.get(NO_NAME).filter(|_| self.by_name.len() == 1)?;
         strongest(listed)
     }
@@ -247,7 +247,7 @@ impl ChecksumList {
     }
 }
 
-fn strongest(listed: &[Listed]) -> Option<&Expected> {
+fn strongest(listed: &[Listed]) -> Option<&ExpectedChecksum> {
     let strongest = listed.iter().max_by_key(|listed| listed.expected.checksum.algorithm())?;
     Some(&strongest.expected)
 }

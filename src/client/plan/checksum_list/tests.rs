@@ -14,7 +14,7 @@ fn read(text: &str) -> ChecksumList {
 
 /// The algorithm and the digits of what a file must have.
 fn expected(list: &ChecksumList, name: &str) -> Option<(Algorithm, String)> {
-    let Expected { checksum, .. } = list.of(name)?;
+    let ExpectedChecksum { checksum, .. } = list.of(name)?;
     Some((checksum.algorithm(), checksum.to_string()))
 }
 
@@ -189,7 +189,7 @@ fn a_heading_names_the_algorithm_of_the_sums_behind_it() {
     let blake = FIVE.replace('1', "2");
     let text = format!("# BLAKE2B HASH\n{blake}  a\n# SHA512 HASH\n{FIVE}  a\n{TWO}  b\n");
     let list = read(&text);
-    let Expected { checksum, is_algorithm_named } = list.of("a").unwrap();
+    let ExpectedChecksum { checksum, is_algorithm_named } = list.of("a").unwrap();
     assert_eq!((checksum.to_string(), *is_algorithm_named), (FIVE.to_owned(), true));
     assert_eq!(list.skipped, BTreeMap::from([("BLAKE2B".to_owned(), 1)]));
     assert!(!list.of("b").unwrap().is_algorithm_named);

@@ -7,7 +7,7 @@ use url::Url;
 
 use super::*;
 use crate::client::plan::part_name;
-use crate::client::settings::Digest;
+use crate::client::settings::Hashing;
 use crate::client::store::directory::OutputDirectory;
 use crate::client::store::part_notes::Validator;
 
@@ -55,7 +55,7 @@ fn a_file_has_its_name_only_when_it_is_complete() {
     fs::write(root.path().join("a"), "an older and longer file").unwrap();
     let large = vec![b'x'; 2 * GATHER_BYTES];
     let mut part =
-        PartFile::create(place.clone(), None, Saving::default(), Hasher::default()).unwrap();
+        PartFile::create(place.clone(), None, SaveSettings::default(), Hasher::default()).unwrap();
     for piece in [&b"one"[..], b"", &large, b"two"] {
         part.write(piece, false).unwrap();
     }
@@ -71,10 +71,10 @@ fn a_file_has_its_name_only_when_it_is_complete() {
 fn a_part_without_notes_is_removed_and_one_with_them_is_continued() {
     let root = tempfile::tempdir().unwrap();
     let (place, target) = places(root.path());
-    let saving = Saving::default();
+    let saving = SaveSettings::default();
     fs::write(root.path().join("a"), "older").unwrap();
     for (notes, saving) in
-        [(None, saving), (Some(notes(3)), Saving { partial: Partial::Discard, ..saving })]
+        [(None, saving), (Some(notes(3)), SaveSettings { partial: PartialFile::Discard, ..saving })]
     {
         let mut part = PartFile::create(place.clone(), notes, saving, Hasher::default()).unwrap();
         part.write(b"new", false).unwrap();
@@ -103,9 +103,13 @@ fn notes_are_there_before_what_they_are_about() {
     let root = tempfile::tempdir().unwrap();
     let (place, _) = places(root.path());
     let large = vec![b'x'; GATHER_BYTES];
-    let mut part =
-        PartFile::create(place.clone(), Some(notes(1 << 20)), Saving::default(), Hasher::default())
-            .unwrap();
+    let mut part = PartFile::create(
+        place.clone(),
+        Some(notes(1 << 20)),
+        SaveSettings::default(),
+        Hasher::default(),
+    )
+    .unwrap();
     part.write(&large, false).unwrap();
     assert_eq!(names_in(root.path()), ["a.part", "a.part.json"]);
     assert!(find(&place, &job()).is_none(), "it is being written");
@@ -117,7 +121,7 @@ fn notes_are_there_before_what_they_are_about() {
     assert!(find(&place, &other).is_none());
     drop(part);
     let mut small =
-        PartFile::create(place.clone(), Some(notes(1)), Saving::default(), Hasher::default())
+        PartFile::create(place.clone(), Some(notes(1)), SaveSettings::default(), Hasher::default())
             .unwrap();
     small.write(&large, true).unwrap();
     assert_eq!(names_in(root.path()), ["a.part"], "a file in one piece needs none");
@@ -127,9 +131,13 @@ fn notes_are_there_before_what_they_are_about() {
 fn notes_that_cannot_be_written_leave_nothing() {
     let root = tempfile::tempdir().unwrap();
     let (place, _) = places(root.path());
-    let mut part =
-        PartFile::create(place.clone(), Some(notes(1 << 20)), Saving::default(), Hasher::default())
-            .unwrap();
+    let mut part = PartFile::create(
+        place.clone(),
+        Some(notes(1 << 20)),
+        SaveSettings::default(),
+        Hasher::default(),
+    )
+    .unwrap();
     fs::create_dir(place.path_of(Temporary::Notes)).unwrap();
     let error = part.write(&vec![b'x'; GATHER_BYTES], false).unwrap_err();
     assert!(matches!(error, FetchError::File { .. }), "{error}");
@@ -144,7 +152,8 @@ fn notes_that_another_process_did_not_finish_go_with_the_others() {
     for left_behind in [Temporary::Part, Temporary::NewNotes] {
         fs::write(place.path_of(left_behind), "{").unwrap();
     }
-    let part = PartFile::create(place.clone(), None, Saving::default(), Hasher::default()).unwrap();
+    let part =
+        PartFile::create(place.clone(), None, SaveSettings::default(), Hasher::default()).unwrap();
     complete(part, &target).unwrap();
     assert_eq!(names_in(root.path()), ["a"]);
 }
@@ -165,11 +174,11 @@ fn notes_without_a_part_do_not_come_to_stand_beside_another() {
 fn a_wrong_checksum_leaves_nothing() {
     let root = tempfile::tempdir().unwrap();
     let (place, target) = places(root.path());
-    let checksum = Hasher::of(None, Digest::Sha256).finish()[0].clone();
-    let expected = Expected { checksum, is_algorithm_named: true };
-    let hasher = Hasher::of(Some(&expected), Digest::Needed);
+    let checksum = Hasher::of(None, Hashing::Sha256).finish()[0].clone();
+    let expected = ExpectedChecksum { checksum, is_algorithm_named: true };
+    let hasher = Hasher::of(Some(&expected), Hashing::WhenNeeded);
     let mut part =
-        PartFile::create(place.clone(), Some(notes(3)), Saving::default(), hasher).unwrap();
+        PartFile::create(place.clone(), Some(notes(3)), SaveSettings::default(), hasher).unwrap();
     part.write(b"abc", true).unwrap();
     let error = part
         .complete(&mut Completion {
@@ -187,7 +196,8 @@ fn a_directory_in_the_place_of_a_file_is_said() {
     let root = tempfile::tempdir().unwrap();
     let (place, target) = places(root.path());
     fs::create_dir(root.path().join("a")).unwrap();
-    let part = PartFile::create(place.clone(), None, Saving::default(), Hasher::default()).unwrap();
+    let part =
+        PartFile::create(place.clone(), None, SaveSettings::default(), Hasher::default()).unwrap();
     let Err(FetchError::File { path, .. }) = complete(part, &target) else { panic!() };
     assert_eq!(path, root.path().join("a"));
     assert_eq!(names_in(root.path()), ["a"]);
