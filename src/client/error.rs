@@ -12,9 +12,9 @@ use std::{error, fmt, io};
 use url::Url;
 
 use super::plan::checksum::{Algorithm, Checksum, ExpectedChecksum};
+use super::redact::{redacted_path, redacted_reference, redacted_url};
 use super::settings::proxies::ProxyError;
 use super::settings::{MAX_CODINGS, MAX_REDIRECTS};
-use super::shown::{shown_path, shown_reference, shown_url};
 use super::stop::StopReason;
 use super::trust::TrustError;
 use crate::http::{FramingError, ResponseHeadError, Status, date};
@@ -308,17 +308,17 @@ impl fmt::Display for FetchError {
                 write!(f, "the server redirects to \"{location}\", which is not a URL")
             }
             Self::LocationScheme(url) => {
-                let url = shown_reference(url.as_str());
+                let url = redacted_reference(url.as_str());
                 write!(f, "the server redirects to {url}, whose scheme is not supported")
             }
             Self::Downgrade(url) => {
-                let url = shown_url(url);
+                let url = redacted_url(url);
                 write!(f, "the server redirects from https to {url}, which nothing protects")
             }
             Self::Redirects => write!(f, "more than {MAX_REDIRECTS} redirects"),
             Self::Framing(error) => error.fmt(f),
             Self::Body(error) => error.fmt(f),
-            Self::File { path, .. } => write!(f, "cannot write {}", shown_path(path)),
+            Self::File { path, .. } => write!(f, "cannot write {}", redacted_path(path)),
             Self::Checksum { expected, found } => {
                 let algorithm = found.algorithm();
                 write!(f, "the {algorithm} is {found}, not {}", expected.checksum)?;

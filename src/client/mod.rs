@@ -17,7 +17,7 @@
 //! settings   how a run is done; `trust` has the certificates that are accepted
 //! ```
 //!
-//! `error`, `stop`, `retry`, `credentials`, `zone` and `shown` are used by all of them.
+//! `error`, `stop`, `retry`, `credentials`, `zone` and `redact` are used by all of them.
 
 mod credentials;
 mod error;
@@ -26,10 +26,10 @@ mod hosts;
 mod observer;
 mod plan;
 mod pool;
+mod redact;
 mod results;
 mod retry;
 mod settings;
-mod shown;
 mod stop;
 mod store;
 mod transport;
@@ -48,6 +48,7 @@ pub use plan::part_name::{NOTES_SUFFIX, PART_SUFFIX};
 pub use plan::text_lines::{ListError, MAX_LINE_BYTES};
 pub use plan::url_name::MAX_NAME_BYTES;
 pub use pool::{StartError, download};
+pub use redact::{redacted_field, redacted_path, redacted_reference, redacted_text, redacted_url};
 pub use results::har::write_har;
 pub use results::json::write_json;
 pub use results::outcome::{LearntLimit, Outcome, Phases, Retrieval, Run, Saved};
@@ -59,7 +60,6 @@ pub use settings::{
     Compression, Destination, Downgrade, Durability, ExistingFile, Hashing, MAX_REDIRECTS,
     NameSource, PartialFile, RampUp, SaveSettings, Settings, Timeouts,
 };
-pub use shown::{shown_field, shown_path, shown_reference, shown_text, shown_url};
 pub use stop::{Stop, StopReason};
 pub use store::directory::{DirectoryError, OutputDirectory};
 pub use trust::{Trust, TrustError};

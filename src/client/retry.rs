@@ -38,7 +38,7 @@ impl Default for RetryPolicy {
 
 /// The failures of one URL so far.
 #[derive(Debug, Default)]
-pub(super) struct Tries {
+pub(super) struct RetryState {
     failures: u32,
     /// The most of the file that was there at any time.
     furthest_bytes: u64,
@@ -48,7 +48,7 @@ pub(super) struct Tries {
 
 /// An attempt that failed.
 #[derive(Clone, Copy, Debug)]
-pub(super) struct Failed {
+pub(super) struct FailedAttempt {
     /// The most of the file that was there at any time, in this attempt or an earlier one. Bytes that
     /// came again after the file was begun anew do not add to it.
     pub(super) furthest_bytes: u64,
@@ -56,11 +56,11 @@ pub(super) struct Failed {
     pub(super) was_crowded_out: bool,
 }
 
-impl Tries {
+impl RetryState {
     /// How long to wait before the next try, or `None` if there is to be none. `random` is from 0 to 1.
     pub(super) fn after(
         &mut self,
-        failed: Failed,
+        failed: FailedAttempt,
         policy: &RetryPolicy,
         random: f64,
     ) -> Option<Duration> {
@@ -87,28 +87,28 @@ fn bound(policy: &RetryPolicy, failures: u32) -> Duration {
 mod tests {
     use super::*;
 
-    const FAILED: Failed = Failed { furthest_bytes: 0, was_crowded_out: false };
+    const FAILED: FailedAttempt = FailedAttempt { furthest_bytes: 0, was_crowded_out: false };
 
     #[test]
     fn the_bound_of_the_waits_doubles_up_to_the_longest_and_the_tries_end() {
         let policy = RetryPolicy { retries: 7, ..RetryPolicy::default() };
-        let mut tries = Tries::default();
+        let mut tries = RetryState::default();
         let waits: Vec<_> = (0..8)
             .map(|_| tries.after(FAILED, &policy, 1.0).map(|wait| wait.as_millis()))
             .collect();
         let expected = [500, 1000, 2000, 4000, 8000, 10_000, 10_000].map(Some);
         assert_eq!((&waits[..7], waits[7]), (&expected[..], None));
-        assert_eq!(Tries::default().after(FAILED, &policy, 0.0), Some(Duration::ZERO));
+        assert_eq!(RetryState::default().after(FAILED, &policy, 0.0), Some(Duration::ZERO));
         let none = RetryPolicy { retries: 0, ..policy };
-        assert_eq!(Tries::default().after(FAILED, &none, 1.0), None);
+        assert_eq!(RetryState::default().after(FAILED, &none, 1.0), None);
     }
 
     #[test]
     fn only_what_lies_beyond_the_furthest_point_begins_the_count_anew() {
         let policy = RetryPolicy { retries: 1, ..RetryPolicy::default() };
-        let mut tries = Tries::default();
+        let mut tries = RetryState::default();
         let mut goes_on = |furthest_bytes| {
-            tries.after(Failed { furthest_bytes, ..FAILED }, &policy, 1.0).is_some()
+            tries.after(FailedAttempt { furthest_bytes, ..FAILED }, &policy, 1.0).is_some()
         };
         for furthest_bytes in 1..=5 {
             assert!(goes_on(furthest_bytes), "one byte more is enough");
@@ -119,8 +119,8 @@ mod tests {
     #[test]
     fn a_crowd_does_not_count() {
         let policy = RetryPolicy { retries: 1, ..RetryPolicy::default() };
-        let mut tries = Tries::default();
-        let crowded_out = Failed { was_crowded_out: true, ..FAILED };
+        let mut tries = RetryState::default();
+        let crowded_out = FailedAttempt { was_crowded_out: true, ..FAILED };
         let mut goes_on = |failed| tries.after(failed, &policy, 1.0).is_some();
         assert!((0..5).all(|_| goes_on(crowded_out)));
         assert!(goes_on(FAILED));

@@ -39,7 +39,7 @@ struct State {
 
 /// A socket's place on the record; dropped, it is struck off.
 #[derive(Debug)]
-pub(super) struct Recorded {
+pub(super) struct Registration {
     stop: Stop,
     number: u64,
 }
@@ -89,7 +89,7 @@ impl Stop {
     }
 
     /// Puts a socket on record. One that comes too late is shut down at once.
-    pub(super) fn record(&self, socket: &Arc<TcpStream>) -> Recorded {
+    pub(super) fn register(&self, socket: &Arc<TcpStream>) -> Registration {
         let mut state = self.lock();
         let number = state.next_socket;
         state.next_socket += 1;
@@ -97,7 +97,7 @@ impl Stop {
         if state.reason.is_some() {
             let _ = socket.shutdown(Shutdown::Both);
         }
-        Recorded { stop: self.clone(), number }
+        Registration { stop: self.clone(), number }
     }
 
     fn lock(&self) -> MutexGuard<'_, State> {
@@ -105,7 +105,7 @@ impl Stop {
     }
 }
 
-impl Drop for Recorded {
+impl Drop for Registration {
     fn drop(&mut self) {
         self.stop.lock().sockets.remove(&self.number);
     }
@@ -124,7 +124,7 @@ mod tests {
         let listener = TcpListener::bind("127.0.0.1:0").unwrap();
         let socket = Arc::new(TcpStream::connect(listener.local_addr().unwrap()).unwrap());
         let stop = Stop::default();
-        let recorded = stop.record(&socket);
+        let registration = stop.register(&socket);
         thread::scope(|scope| {
             scope.spawn(|| assert_eq!((&*socket).read(&mut [0]).unwrap(), 0));
             scope.spawn(|| assert!(stop.wait_until(None, || false)));
@@ -132,10 +132,10 @@ mod tests {
             stop.stop(StopReason::OutOfTime);
         });
         assert_eq!(stop.reason(), Some(StopReason::Interrupted));
-        drop(recorded);
+        drop(registration);
         assert!(stop.lock().sockets.is_empty());
         let late = Arc::new(TcpStream::connect(listener.local_addr().unwrap()).unwrap());
-        let _recorded = stop.record(&late);
+        let _registration = stop.register(&late);
         assert_eq!((&*late).read(&mut [0]).unwrap(), 0, "it was shut down");
     }
 }

@@ -21,15 +21,15 @@ pub(super) struct UnknownZone(pub(super) String);
 ///
 /// # Errors
 /// No interface has the name or the number that is the zone.
-pub(super) fn taken_in(text: &str) -> Result<Cow<'_, str>, UnknownZone> {
-    let Some((before, address, zone, after)) = split(text) else { return Ok(text.into()) };
+pub(super) fn encode(text: &str) -> Result<Cow<'_, str>, UnknownZone> {
+    let Some((before, address, zone, after)) = split_zone(text) else { return Ok(text.into()) };
     let Ok(address) = address.parse() else { return Ok(text.into()) };
     let interface = interface(zone).ok_or_else(|| UnknownZone(zone.to_owned()))?;
     Ok(format!("{before}{}{after}", with_interface(address, interface)).into())
 }
 
 /// What is before the address, the address, the zone, and what is behind it.
-fn split(text: &str) -> Option<(&str, &str, &str, &str)> {
+fn split_zone(text: &str) -> Option<(&str, &str, &str, &str)> {
     let authority = text.find("://")? + "://".len();
     let end = text[authority..].find(['/', '?', '#']).map_or(text.len(), |at| authority + at);
     let start = text[authority..end].rfind('@').map_or(authority, |at| authority + at + 1);
@@ -61,7 +61,7 @@ fn with_interface(address: Ipv6Addr, interface: u16) -> Ipv6Addr {
 }
 
 /// The address of a URL's host and the number of its interface, 0 for none.
-fn apart(address: Ipv6Addr) -> (Ipv6Addr, u16) {
+fn split_interface(address: Ipv6Addr) -> (Ipv6Addr, u16) {
     if address.is_unicast_link_local() {
         (with_interface(address, 0), address.segments()[1])
     } else {
@@ -71,16 +71,16 @@ fn apart(address: Ipv6Addr) -> (Ipv6Addr, u16) {
 
 /// Where to connect to for an IPv6 address of a URL.
 pub(super) fn socket_address(address: Ipv6Addr, port: u16) -> SocketAddr {
-    let (address, interface) = apart(address);
+    let (address, interface) = split_interface(address);
     SocketAddrV6::new(address, port, 0, interface.into()).into()
 }
 
 /// The URL as its server knows it.
-pub(super) fn without(url: &Url) -> Cow<'_, Url> {
+pub(super) fn strip(url: &Url) -> Cow<'_, Url> {
     match url.host() {
-        Some(Host::Ipv6(address)) if apart(address).1 != 0 => {
+        Some(Host::Ipv6(address)) if split_interface(address).1 != 0 => {
             let mut plain = url.clone();
-            set_address(&mut plain, apart(address).0);
+            set_address(&mut plain, split_interface(address).0);
             Cow::Owned(plain)
         }
         _ => Cow::Borrowed(url),
@@ -89,9 +89,9 @@ pub(super) fn without(url: &Url) -> Cow<'_, Url> {
 
 /// The host of a URL as people write it, where it has a zone: with the name of the interface, or else its
 /// number.
-pub(super) fn shown_host(url: &Url) -> Option<String> {
+pub(super) fn display_host(url: &Url) -> Option<String> {
     let Some(Host::Ipv6(address)) = url.host() else { return None };
-    let (address, interface) = apart(address);
+    let (address, interface) = split_interface(address);
     let zone = || name(interface).unwrap_or_else(|| interface.to_string());
     (interface != 0).then(|| format!("[{address}%25{}]", zone()))
 }
@@ -110,10 +110,10 @@ fn name(_interface: u16) -> Option<String> {
 
 /// Puts a redirect's target on the link of the URL that it comes from, where it names the same address:
 /// a server does not know the zones of its clients.
-pub(super) fn carry_over(from: &Url, target: &mut Url) {
+pub(super) fn inherit(from: &Url, target: &mut Url) {
     if let (Some(Host::Ipv6(zoned)), Some(Host::Ipv6(address))) = (from.host(), target.host())
-        && apart(zoned) != (address, 0)
-        && apart(zoned).0 == address
+        && split_interface(zoned) != (address, 0)
+        && split_interface(zoned).0 == address
     {
         set_address(target, zoned);
     }
@@ -128,7 +128,7 @@ fn set_address(url: &mut Url, address: Ipv6Addr) {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::client::shown::shown_url;
+    use crate::client::redact::redacted_url;
 
     /// The loopback interface is the first, and here the only one that every machine has.
     const LOOPBACK: &str = if cfg!(target_os = "linux") { "lo" } else { "lo0" };
@@ -148,7 +148,7 @@ mod tests {
         ] {
             let text = text.replace("lo]", &format!("{LOOPBACK}]"));
             let expected = expected.replace("lo]", &format!("{LOOPBACK}]"));
-            assert_eq!(taken_in(&text).as_deref(), Ok(&*expected), "{text}");
+            assert_eq!(encode(&text).as_deref(), Ok(&*expected), "{text}");
         }
         for (text, zone) in [
             ("http://[fe80::2%25no-such-link]/", "no-such-link"),
@@ -159,7 +159,7 @@ mod tests {
             let unknown = UnknownZone(zone.to_owned());
             // Interfaces with a number of their own may be there.
             if zone != "25" {
-                assert_eq!(taken_in(text), Err(unknown), "{text}");
+                assert_eq!(encode(text), Err(unknown), "{text}");
             }
         }
     }
@@ -167,16 +167,16 @@ mod tests {
     #[test]
     fn the_zone_leaves_the_program_as_a_scope_and_no_other_way() {
         let url = Url::parse("http://[fe80:7::2]:81/a").unwrap();
-        assert_eq!(without(&url).as_str(), "http://[fe80::2]:81/a");
+        assert_eq!(strip(&url).as_str(), "http://[fe80::2]:81/a");
         let text = format!("http://[fe80::2%25{LOOPBACK}]:81/a?b");
-        assert_eq!(shown_url(&Url::parse(&taken_in(&text).unwrap()).unwrap()), text);
+        assert_eq!(redacted_url(&Url::parse(&encode(&text).unwrap()).unwrap()), text);
         let no_interface = Url::parse("https://[fe80:ffff::2]/").unwrap();
-        assert_eq!(shown_url(&no_interface), "https://[fe80::2%2565535]/");
+        assert_eq!(redacted_url(&no_interface), "https://[fe80::2%2565535]/");
         let address = socket_address("fe80:7::2".parse().unwrap(), 81);
         assert_eq!(address, "[fe80::2%7]:81".parse().unwrap());
         let plain = Url::parse("http://[2001:7::2]/a").unwrap();
-        assert_eq!(*without(&plain), plain);
-        assert_eq!(shown_url(&plain), plain.as_str());
+        assert_eq!(*strip(&plain), plain);
+        assert_eq!(redacted_url(&plain), plain.as_str());
         assert_eq!(socket_address("::1".parse().unwrap(), 80), "[::1]:80".parse().unwrap());
     }
 
@@ -189,7 +189,7 @@ mod tests {
             ("http://a/b", "http://a/b"),
         ] {
             let mut target = Url::parse(target).unwrap();
-            carry_over(&from, &mut target);
+            inherit(&from, &mut target);
             assert_eq!(target.as_str(), expected);
         }
     }

@@ -23,7 +23,7 @@ use super::measurement::{Ending, FetchRecord, Phases, RunRecord};
 use super::processor::Ticks;
 use crate::client::{
     Algorithm, Destination, ExistingFile, Hashing, Job, Outcome, OutputDirectory, PartialFile,
-    RampUp, Retrieval, Run, Saved, Settings, Silent, Stop, download, shown_url,
+    RampUp, Retrieval, Run, Saved, Settings, Silent, Stop, download, redacted_url,
 };
 
 /// Between two runs, so that servers have noticed the end of the last one's connections, and do not
@@ -62,7 +62,7 @@ impl<'a> Downloads<'a> {
         settings.saving.partial = PartialFile::Discard;
         settings.saving.hashing = Hashing::Sha256;
         let deadline = settings.timeouts.total.map(|total| Instant::now() + total);
-        let urls = jobs.iter().map(|job| Arc::from(&*shown_url(&job.url))).collect();
+        let urls = jobs.iter().map(|job| Arc::from(&*redacted_url(&job.url))).collect();
         let (saved, servers) = (Vec::new(), BTreeSet::new());
         Self { jobs, urls, directory, settings, deadline, stop, saved, servers, borne: None }
     }

@@ -5,14 +5,14 @@ use std::io::BufReader;
 use std::path::Path;
 
 use anyhow::{Context as _, bail};
-use http_concurrent::client::{ChecksumList, OutputDirectory, Plan, shown_path};
+use http_concurrent::client::{ChecksumList, OutputDirectory, Plan, redacted_path};
 
 /// How many bad lines are named before the rest is only counted.
 const BAD_LINES_NAMED: usize = 10;
 
 /// Reads the list, and warns of what is left out.
 pub(crate) fn read(path: &Path) -> anyhow::Result<ChecksumList> {
-    let shown = shown_path(path);
+    let shown = redacted_path(path);
     let file = File::open(path).with_context(|| format!("cannot read the checksums in {shown}"))?;
     let list = ChecksumList::read(BufReader::new(file)).with_context(|| shown.clone())?;
     for (line, beginning) in list.bad_lines.iter().take(BAD_LINES_NAMED) {
@@ -43,7 +43,7 @@ pub(crate) fn apply(
     plan: &mut Plan,
     directory: &OutputDirectory,
 ) -> anyhow::Result<()> {
-    let (verified, all, path) = (plan.verify_against(list), plan.jobs.len(), shown_path(path));
+    let (verified, all, path) = (plan.verify_against(list), plan.jobs.len(), redacted_path(path));
     if let Some(line) = list.nameless_line()
         && (all != 1 || list.of_only_file().is_none())
     {
@@ -53,7 +53,7 @@ pub(crate) fn apply(
         bail!(
             "no file of this run is named in {path} with a checksum that can be verified (the names \
              there are those of the files in {})",
-            shown_path(directory.path())
+            redacted_path(directory.path())
         );
     }
     if verified < all {

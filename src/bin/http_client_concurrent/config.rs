@@ -11,7 +11,7 @@ use http_concurrent::client::{
     BadLines, Compression, Destination, Downgrade, Durability, ExistingFile, Hashing, InputEntry,
     InputList, JobError, JobProblem, Layout, NameSource, OutputDirectory, PartialFile, Plan,
     Proxies, RampUp, RequestFields, RetryPolicy, SaveSettings, Settings, Timeouts, Trust, plan,
-    read_list, shown_field, shown_path,
+    read_list, redacted_field, redacted_path,
 };
 
 use crate::args::Args;
@@ -64,7 +64,7 @@ fn settings(args: &Args) -> anyhow::Result<Settings> {
     for field in &args.header {
         fields
             .add(field)
-            .with_context(|| format!("cannot send the header \"{}\"", shown_field(field)))?;
+            .with_context(|| format!("cannot send the header \"{}\"", redacted_field(field)))?;
     }
     if let Some(name) = &args.user_agent {
         fields.set_user_agent(name).context("cannot send the user agent")?;
@@ -122,7 +122,7 @@ fn saving(args: &Args) -> SaveSettings {
 /// The URLs of the command line, and those of the list behind them.
 fn wanted(args: &Args) -> anyhow::Result<InputList> {
     let mut list = match &args.input_file {
-        Some(path) => read(path, args).with_context(|| shown_path(path))?,
+        Some(path) => read(path, args).with_context(|| redacted_path(path))?,
         None => InputList::default(),
     };
     list.entries.splice(..0, args.urls.iter().map(InputEntry::url));

@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 
 use anyhow::{Context as _, bail};
 use http_concurrent::client::{
-    Job, OutputDirectory, Run, shown_path, shown_url, write_har, write_json,
+    Job, OutputDirectory, Run, redacted_path, redacted_url, write_har, write_json,
 };
 use rustix::fs::{FileType, fstat};
 use rustix::io::Errno;
@@ -40,7 +40,7 @@ pub(crate) fn check(args: &Args, jobs: &[Job], directory: &OutputDirectory) -> a
             file.file_name() == place.file_name() && parent_of(&file) == parent_of(&place)
         };
         if let Some(job) = jobs.iter().find(is_there) {
-            let (path, url) = (shown_path(path), shown_url(&job.url));
+            let (path, url) = (redacted_path(path), redacted_url(&job.url));
             bail!("{path} is where {url} is to be saved (choose another file with {option})");
         }
         others.push((option, place));
@@ -69,7 +69,7 @@ pub(crate) fn check_file(path: &Path, option: &str) -> anyhow::Result<()> {
     let is_special = path.metadata().is_ok_and(|there| !there.is_file() && !there.is_dir());
     if !is_stdout(path) && !is_special {
         OpenOptions::new().append(true).create(true).open(path).with_context(|| {
-            format!("cannot write {} (choose another file with {option})", shown_path(path))
+            format!("cannot write {} (choose another file with {option})", redacted_path(path))
         })?;
     }
     Ok(())
@@ -88,7 +88,7 @@ pub(crate) fn write(args: &Args, jobs: &[Job], run: &Run, interrupted: bool) -> 
         } else {
             File::create(path).and_then(|mut file| document(&mut file))
         };
-        written.with_context(|| format!("cannot write {}", shown_path(path)))?;
+        written.with_context(|| format!("cannot write {}", redacted_path(path)))?;
     }
     Ok(())
 }
@@ -127,7 +127,7 @@ fn write_failed(out: impl Write, jobs: &[Job], run: &Run) -> io::Result<()> {
     let mut out = BufWriter::new(out);
     for (job, outcome) in jobs.iter().zip(&run.outcomes) {
         if outcome.result.is_err() {
-            writeln!(out, "{}\t{}", shown_url(&job.url), job.file_name)?;
+            writeln!(out, "{}\t{}", redacted_url(&job.url), job.file_name)?;
         }
     }
     out.flush()

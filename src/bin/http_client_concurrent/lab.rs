@@ -11,7 +11,7 @@ use std::thread;
 use std::time::{Instant, SystemTime};
 
 use anyhow::{Context as _, bail};
-use http_concurrent::client::{Destination, Settings, Stop, StopReason, shown_path};
+use http_concurrent::client::{Destination, Settings, Stop, StopReason, redacted_path};
 use http_concurrent::lab::Downloads;
 use http_concurrent::lab::experiment::{Executor, Plan, ROUNDS, automatic_levels, conduct};
 use http_concurrent::lab::findings::{Bodies, Conditions, Findings, Verdict};
@@ -235,12 +235,12 @@ impl Rendered {
         let mut printed = self.text.clone();
         if let Some(path) = report_path(&args.lab) {
             fs::write(path, &self.html)
-                .with_context(|| format!("cannot write {}", shown_path(path)))?;
-            let _ = writeln!(printed, "\nThe report is in {}.", shown_path(path));
+                .with_context(|| format!("cannot write {}", redacted_path(path)))?;
+            let _ = writeln!(printed, "\nThe report is in {}.", redacted_path(path));
         }
         if let Some(path) = json_path(args) {
             fs::write(path, &self.json)
-                .with_context(|| format!("cannot write {}", shown_path(path)))?;
+                .with_context(|| format!("cannot write {}", redacted_path(path)))?;
         }
         let printed = match &args.json {
             Some(path) if documents::is_stdout(path) => &self.json,

@@ -9,7 +9,7 @@ use std::sync::Mutex;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 
-use http_concurrent::client::{FetchError, Job, Observer, Outcome, shown_url};
+use http_concurrent::client::{FetchError, Job, Observer, Outcome, redacted_url};
 use indicatif::{MultiProgress, ProgressBar, ProgressStyle};
 
 use crate::quantity::{Bytes, Rate};
@@ -155,7 +155,7 @@ impl Observer for Progress<'_> {
             bars.end(job);
         }
         let error = report::with_causes(error);
-        log::info!("{}: {error}; tried again in {wait:.1?}", shown_url(&self.jobs[job].url));
+        log::info!("{}: {error}; tried again in {wait:.1?}", redacted_url(&self.jobs[job].url));
     }
 
     fn finished(&self, job: usize, outcome: &Outcome) {
@@ -163,7 +163,7 @@ impl Observer for Progress<'_> {
             bars.end(job);
             bars.all.inc(1);
         }
-        let url = shown_url(&self.jobs[job].url);
+        let url = redacted_url(&self.jobs[job].url);
         match report::describe_failure(outcome) {
             // Nothing is wrong with those, and there may be thousands.
             Some(_) if matches!(outcome.result, Err(FetchError::Stopped(_))) => {}

@@ -7,7 +7,7 @@ use std::fmt::{self, Write as _};
 
 use http_concurrent::client::{
     Algorithm, FetchError, Job, LearntLimit, Outcome, Percentiles, Retrieval, Run, Summary,
-    shown_path, shown_url,
+    redacted_path, redacted_url,
 };
 
 use crate::args::Args;
@@ -38,7 +38,7 @@ pub(crate) fn report(jobs: &[Job], run: &Run, detail: Detail) -> String {
 pub(crate) fn describe_failure(outcome: &Outcome) -> Option<String> {
     let mut text = with_causes(outcome.result.as_ref().err()?);
     if let Some(url) = &outcome.redirected_to {
-        let _ = write!(text, " (redirected to {})", shown_url(url));
+        let _ = write!(text, " (redirected to {})", redacted_url(url));
     }
     Some(text)
 }
@@ -91,7 +91,7 @@ fn write_line(out: &mut String, job: &Job, outcome: &Outcome) -> fmt::Result {
     let time = Time(outcome.took);
     match (&outcome.result, describe_failure(outcome)) {
         (Ok(saved), _) => {
-            let (url, path) = (shown_url(&job.url), shown_path(&saved.path));
+            let (url, path) = (redacted_url(&job.url), redacted_path(&saved.path));
             if saved.retrieval == Retrieval::Skipped {
                 return writeln!(out, "{:>9} {:>9}  {url} -> {path} (was there)", "skipped", "");
             }
@@ -106,7 +106,7 @@ fn write_line(out: &mut String, job: &Job, outcome: &Outcome) -> fmt::Result {
         }
         (Err(_), failure) => {
             let failure = failure.unwrap_or_default();
-            writeln!(out, "{:>9} {time:>9}  {}: {failure}", "failed", shown_url(&job.url))
+            writeln!(out, "{:>9} {time:>9}  {}: {failure}", "failed", redacted_url(&job.url))
         }
     }
 }

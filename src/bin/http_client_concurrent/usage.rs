@@ -7,7 +7,7 @@ use std::ffi::OsString;
 
 use clap::Error;
 use clap::error::{ContextKind, ContextValue, ErrorKind};
-use http_concurrent::client::shown_reference;
+use http_concurrent::client::redacted_reference;
 
 /// In the place of a word that is not shown.
 const LEFT_OUT: &str = "…";
@@ -23,7 +23,7 @@ pub(crate) fn without_secrets(mut error: Error, arguments: &[OsString]) -> Error
     };
     if let Some(value) = text(&error, ContextKind::InvalidValue) {
         let is_expected = error.kind() != ErrorKind::TooManyValues;
-        let shown = if is_expected { shown_reference(&value) } else { LEFT_OUT.to_owned() };
+        let shown = if is_expected { redacted_reference(&value) } else { LEFT_OUT.to_owned() };
         error.insert(ContextKind::InvalidValue, ContextValue::String(shown));
     }
     if error.kind() == ErrorKind::UnknownArgument
@@ -50,7 +50,7 @@ pub(crate) fn without_secrets(mut error: Error, arguments: &[OsString]) -> Error
 fn shown_argument(argument: &str, is_name: bool) -> String {
     let Some(name) = argument.strip_prefix('-').map(|name| name.trim_start_matches('-')) else {
         return if argument.contains("://") {
-            shown_reference(argument)
+            redacted_reference(argument)
         } else {
             LEFT_OUT.to_owned()
         };

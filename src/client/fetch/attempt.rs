@@ -23,9 +23,9 @@ use super::response_use::{Worth, length_of, worth};
 use super::split::split_file::SplitFile;
 use crate::client::error::FetchError;
 use crate::client::plan::job::Job;
+use crate::client::redact::{redacted_path, redacted_url};
 use crate::client::results::outcome::{Retrieval, Saved};
 use crate::client::settings::{Destination, ExistingFile, Hashing, PartialFile};
-use crate::client::shown::{shown_path, shown_url};
 use crate::client::store::directory::Place;
 use crate::client::store::hasher::{Hasher, verify};
 use crate::client::store::part;
@@ -70,7 +70,7 @@ impl<'r> Fetcher<'r> {
             let names = Names { job, redirected_to: record.redirected_to.as_deref() };
             match worth(&answer.head, found.as_ref(), (names, asked)) {
                 Ok(Worth::Anew) => {
-                    let url = shown_url(&job.url);
+                    let url = redacted_url(&job.url);
                     log::debug!("{url}: fetched anew, whole and without a coding");
                     self.exchanger.discard(answer);
                     (found, whole) = (None, Asked::Plain);
@@ -233,7 +233,7 @@ fn existing(place: &Place, job: &Job, hashing: Hashing) -> Option<Saved> {
         let found = place.read_existing().and_then(|mut file| hasher.hash_file(&mut file));
         checksums = found.ok().filter(|found| verify(expected, found).is_ok()).or_else(|| {
             let algorithm = expected.checksum.algorithm();
-            let path = shown_path(place.path());
+            let path = redacted_path(place.path());
             log::warn!("{path} has another {algorithm}, and is fetched anew");
             None
         })?;

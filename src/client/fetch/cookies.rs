@@ -12,7 +12,7 @@ use cookie::Cookie;
 use cookie::time::OffsetDateTime;
 use url::{Host, Url};
 
-use crate::client::shown::shown_url;
+use crate::client::redact::redacted_url;
 use crate::http::{Fields, is_field_value};
 use crate::printable::escape_text;
 
@@ -66,7 +66,7 @@ impl CookieJar {
     fn store_one(&mut self, url: &Url, cookie: &Cookie<'_>, now: SystemTime) {
         let (name, value) = (cookie.name(), cookie.value());
         let Some(scope) = Scope::of(url, cookie.domain()) else {
-            let (url, name) = (shown_url(url), escape_text(name));
+            let (url, name) = (redacted_url(url), escape_text(name));
             log::debug!("{url}: the cookie {name} is for another host, and is not taken");
             return;
         };

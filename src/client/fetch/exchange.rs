@@ -15,9 +15,9 @@ use super::coding::decoder_slots::DecoderSlots;
 use super::request::Request;
 use crate::client::error::{FetchError, TimeoutPhase};
 use crate::client::hosts::gate::{HostGates, Passage, Permit};
+use crate::client::redact::redacted_url;
 use crate::client::results::outcome::Phases;
 use crate::client::settings::request_fields::RequestFields;
-use crate::client::shown::shown_url;
 use crate::client::transport::connect::{Connection, Connector, timed};
 use crate::http::rate_limit::{QuotaPolicy, QuotaUnit, retry_after};
 use crate::http::{
@@ -97,7 +97,7 @@ impl<'n> Exchanger<'n> {
         if let Some(connection) = kept {
             match timed(&mut phases.first_byte, || self.exchange(connection)) {
                 Err(error) if self.input.data().is_empty() && is_stale(&error) => {
-                    let url = shown_url(url);
+                    let url = redacted_url(url);
                     log::debug!("the server closed a kept connection: {url} is asked for anew");
                     permit.reopens();
                 }

@@ -14,9 +14,9 @@ use super::response_use::{is_as_it_is_saved, is_whole, length_of};
 use super::split::split_file::{MIN_PIECE_BYTES, Role, SplitFile, Taken};
 use crate::client::error::FetchError;
 use crate::client::plan::job::Job;
+use crate::client::redact::redacted_url;
 use crate::client::results::outcome::{Retrieval, Saved};
 use crate::client::settings::PartialFile;
-use crate::client::shown::shown_url;
 use crate::client::store::final_name::Places;
 use crate::client::store::part::{Completed, Completion, PartFile};
 use crate::client::store::part_notes::{Rest, last_modified};
@@ -147,7 +147,7 @@ impl<'r> Fetcher<'r> {
                 Ok(true) if split.wants_any_help() => {}
                 Ok(_) => break,
                 Err(error) => {
-                    log::debug!("{}: a piece failed: {error}", shown_url(&job.url));
+                    log::debug!("{}: a piece failed: {error}", redacted_url(&job.url));
                     // A server that does not like so many has fewer.
                     split.has_one_helper_less();
                     break;

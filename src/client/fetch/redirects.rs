@@ -14,8 +14,8 @@ use super::request::{Asked, Request};
 use crate::client::credentials::Credentials;
 use crate::client::error::FetchError;
 use crate::client::plan::job::{Job, is_supported};
+use crate::client::redact::{redacted_reference, redacted_url};
 use crate::client::settings::Downgrade;
-use crate::client::shown::{shown_reference, shown_url};
 use crate::client::zone;
 use crate::http::{ResponseHead, Status};
 
@@ -68,7 +68,7 @@ impl<'j> Chain<'j> {
         if let Some(credentials) = credentials {
             self.credentials = Some((target.origin(), credentials));
         }
-        log::debug!("{} redirects to {}", shown_url(url), shown_url(&target));
+        log::debug!("{} redirects to {}", redacted_url(url), redacted_url(&target));
         Ok(Some(self.redirected_to.insert(target)))
     }
 }
@@ -94,11 +94,11 @@ fn redirect_target(
     }
     // Servers send UTF-8 as it is, which a URL holds percent-encoded.
     let text = |location: &[u8]| Box::<str>::from(percent_encode(location, CONTROLS).to_string());
-    let shown = |location: &[u8]| shown_reference(&text(location)).into();
+    let shown = |location: &[u8]| redacted_reference(&text(location)).into();
     let place = |location: &[u8]| {
         url.join(&text(location)).map(|mut target| {
             target.set_fragment(None);
-            zone::carry_over(url, &mut target);
+            zone::inherit(url, &mut target);
             let credentials = Credentials::take_from(&mut target);
             (target, credentials)
         })

@@ -47,7 +47,7 @@ impl Request<'_> {
     /// Writes the head into `out`; for a proxy that passes it on, the target is the whole URL
     /// (RFC 9112 §3.2.2).
     pub(super) fn write(&self, out: &mut Vec<u8>, fields: &RequestFields, via: Option<&Proxy>) {
-        let url = &*zone::without(self.url);
+        let url = &*zone::strip(self.url);
         let target = match via {
             Some(_) => &url[..Position::AfterQuery],
             None => &url[Position::BeforePath..Position::AfterQuery],

@@ -8,7 +8,7 @@ use std::io::BufRead;
 
 use super::job_error::{JobError, JobProblem};
 use super::text_lines::{BadLine, ListError, TextLines, excerpt};
-use crate::client::shown::shown_reference;
+use crate::client::redact::redacted_reference;
 
 /// A URL that is wanted, not yet looked at.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -59,7 +59,7 @@ pub fn read_list(list: impl BufRead, bad_lines: BadLines) -> Result<InputList, L
                 continue;
             }
             Err(BadLine::NotText { expected, text }) => {
-                (excerpt(&shown_reference(&text)), JobProblem::NotText(expected))
+                (excerpt(&redacted_reference(&text)), JobProblem::NotText(expected))
             }
             Err(BadLine::TooLong { beginning }) => (beginning, JobProblem::LongLine),
         };

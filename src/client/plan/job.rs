@@ -16,9 +16,9 @@ use super::job_error::{JobError, JobProblem};
 use super::reserved_names::Names;
 use super::url_name;
 use crate::client::credentials::Credentials;
+use crate::client::redact::{redacted_reference, redacted_url};
 use crate::client::settings::ExistingFile;
 use crate::client::settings::proxies::{Proxies, ProxyError};
-use crate::client::shown::{shown_reference, shown_url};
 use crate::client::zone;
 
 /// One URL to fetch.
@@ -77,7 +77,7 @@ pub fn plan(
         let (url, credentials) = match parsed {
             Ok(parsed) => parsed,
             Err(problem) => {
-                plan.errors.push(JobError { url: shown_reference(&text), line, problem });
+                plan.errors.push(JobError { url: redacted_reference(&text), line, problem });
                 continue;
             }
         };
@@ -85,20 +85,20 @@ pub fn plan(
         let user = credentials.as_ref().map_or("", Credentials::value);
         let key = format!("{url}\t{}\t{user}", name.as_deref().unwrap_or_default());
         if !seen.insert(key.into_boxed_str()) {
-            log::info!("{} is wanted more than once, and is fetched once", shown_url(&url));
+            log::info!("{} is wanted more than once, and is fetched once", redacted_url(&url));
             plan.duplicates += 1;
             continue;
         }
         let is_name_chosen = name.is_some();
-        let chosen = name.map(|name| url_name::chosen(&name).ok_or(JobProblem::Name(name)));
+        let chosen = name.map(|name| url_name::from_user(&name).ok_or(JobProblem::Name(name)));
         let wanted_name = match (chosen, layout) {
             (Some(Ok(name)), _) => name,
             (Some(Err(problem)), _) => {
-                plan.errors.push(JobError { url: shown_reference(&text), line, problem });
+                plan.errors.push(JobError { url: redacted_reference(&text), line, problem });
                 continue;
             }
-            (None, Layout::Flat) => url_name::of(&url),
-            (None, Layout::Mirrored) => url_name::path_of(&url),
+            (None, Layout::Flat) => url_name::from_url(&url),
+            (None, Layout::Mirrored) => url_name::mirrored_path(&url),
         };
         let file_name = names.claim(&wanted_name, is_there);
         plan.jobs.push(Job { url, credentials, file_name, checksum: None, is_name_chosen });
@@ -125,11 +125,13 @@ impl InputEntry {
     /// It cannot.
     pub fn check(&self) -> Result<(), JobError> {
         let checked = parse(self).and_then(|_| match &self.name {
-            Some(name) if url_name::chosen(name).is_none() => Err(JobProblem::Name(name.clone())),
+            Some(name) if url_name::from_user(name).is_none() => {
+                Err(JobProblem::Name(name.clone()))
+            }
             _ => Ok(()),
         });
         checked.map_err(|problem| JobError {
-            url: shown_reference(&self.url),
+            url: redacted_reference(&self.url),
             line: self.line,
             problem,
         })
@@ -151,7 +153,7 @@ fn parse(wanted: &InputEntry) -> Result<(Url, Option<Credentials>), JobProblem> 
     if text.split_whitespace().filter(|word| begins_url(word)).count() > 1 {
         return Err(JobProblem::SeveralUrls);
     }
-    let text = zone::taken_in(text).map_err(|zone::UnknownZone(zone)| JobProblem::Zone(zone))?;
+    let text = zone::encode(text).map_err(|zone::UnknownZone(zone)| JobProblem::Zone(zone))?;
     let mut url = Url::parse(&text).map_err(JobProblem::Malformed)?;
     if !is_supported(&url) {
         return Err(JobProblem::Scheme(url.scheme().to_owned()));

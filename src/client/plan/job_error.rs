@@ -3,7 +3,7 @@
 use std::{error, fmt};
 
 use super::text_lines::MAX_LINE_BYTES;
-use crate::client::shown::shown_text;
+use crate::client::redact::redacted_text;
 
 /// A URL that cannot be fetched, whatever its server says.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -57,7 +57,7 @@ impl fmt::Display for JobError {
                 write!(f, "cannot fetch \"{url}\": this machine has no interface \"{zone}\"")
             }
             JobProblem::Name(name) => {
-                let name = shown_text(name);
+                let name = redacted_text(name);
                 write!(f, "\"{}\" is no file beneath the output directory", name.escape_debug())
             }
             JobProblem::SeveralUrls => write!(f, "\"{url}\" is more than one URL"),

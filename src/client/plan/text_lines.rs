@@ -7,7 +7,7 @@
 use std::io::{self, BufRead, Chain, Cursor, Read};
 use std::{error, fmt, mem};
 
-use crate::client::shown::shown_reference;
+use crate::client::redact::redacted_reference;
 
 /// Longest line of a list in bytes, its end left out; no URL that a server takes is as long.
 pub const MAX_LINE_BYTES: usize = 64 * 1024;
@@ -167,7 +167,7 @@ impl<R: BufRead> TextLines<R> {
         // A list that is put together of several has the marks of those behind the first as well.
         let text = text.trim_start_matches(BYTE_ORDER_MARK).to_owned();
         let line = if self.is_in_long_line {
-            Err(BadLine::TooLong { beginning: excerpt(&shown_reference(&text)) })
+            Err(BadLine::TooLong { beginning: excerpt(&redacted_reference(&text)) })
         } else if !is_text {
             Err(BadLine::NotText { expected: self.encoding.name(), text })
         } else if text.contains('\0') {

@@ -19,7 +19,7 @@ const MAX_EXTENSION_BYTES: usize = 17;
 const INDEX: &str = "index.html";
 
 /// The name of a URL's file: its last path segment, percent-decoded as far as that is safe.
-pub(crate) fn of(url: &Url) -> String {
+pub(crate) fn from_url(url: &Url) -> String {
     match url.path_segments().and_then(|mut segments| segments.next_back()) {
         None | Some("") => INDEX.to_owned(),
         Some(segment) => numbered(&decode(segment), 0),
@@ -28,14 +28,14 @@ pub(crate) fn of(url: &Url) -> String {
 
 /// The path of a URL's file beneath the output directory that mirrors the server: the host, with its
 /// port where that is not the scheme's own, the directories and the name, with slashes between.
-pub(super) fn path_of(url: &Url) -> String {
-    let mut path = match (zone::without(url).host_str(), url.port()) {
+pub(super) fn mirrored_path(url: &Url) -> String {
+    let mut path = match (zone::strip(url).host_str(), url.port()) {
         (Some(host), None) => host.to_owned(),
         (host, port) => {
             format!("{}_{}", host.unwrap_or_default(), port.unwrap_or_default())
         }
     };
-    path = numbered(&made_safe(&path), 0);
+    path = numbered(&encode_unsafe(&path), 0);
     let directories = url.path_segments().map(|segments| {
         let mut segments: Vec<_> = segments.collect();
         segments.pop();
@@ -46,30 +46,31 @@ pub(super) fn path_of(url: &Url) -> String {
         path.push_str(&numbered(&decode(segment), 0));
     }
     path.push('/');
-    path.push_str(&of(url));
+    path.push_str(&from_url(url));
     path
 }
 
 /// The name that a server suggests, without the directories it may suggest as well (RFC 6266 §4.3);
 /// `None` where nothing is left. A file is not hidden at a server's wish.
-pub(crate) fn suggested(name: &str) -> Option<String> {
+pub(crate) fn from_server(name: &str) -> Option<String> {
     let name = name.rsplit(['/', '\\']).next()?.trim();
     let name = match name.strip_prefix('.') {
         Some(rest) if rest.trim_matches('.').is_empty() => return None,
         Some(rest) => format!("_{rest}"),
         None => name.to_owned(),
     };
-    (!name.is_empty()).then(|| numbered(&made_safe(&name), 0))
+    (!name.is_empty()).then(|| numbered(&encode_unsafe(&name), 0))
 }
 
 /// A path that the user chose beneath the output directory, its parts made safe; `None` where it
 /// would leave the directory, or is none.
-pub(super) fn chosen(path: &str) -> Option<String> {
+pub(super) fn from_user(path: &str) -> Option<String> {
     let parts: Vec<_> = path.split('/').collect();
     let is_usable = |part: &&str| !matches!(*part, "" | "." | "..");
     let all_usable = parts.iter().all(is_usable);
     all_usable.then(|| {
-        let parts: Vec<_> = parts.into_iter().map(|part| numbered(&made_safe(part), 0)).collect();
+        let parts: Vec<_> =
+            parts.into_iter().map(|part| numbered(&encode_unsafe(part), 0)).collect();
         parts.join("/")
     })
 }
@@ -94,11 +95,11 @@ pub(super) fn numbered(name: &str, number: usize) -> String {
 /// else, or not at all, stay percent-encoded, and so does all of a segment that is not UTF-8.
 fn decode(segment: &str) -> String {
     let Ok(decoded) = percent_decode_str(segment).decode_utf8() else { return segment.to_owned() };
-    made_safe(&decoded)
+    encode_unsafe(&decoded)
 }
 
 /// Percent-encodes what may not stand in a name.
-fn made_safe(text: &str) -> String {
+fn encode_unsafe(text: &str) -> String {
     if matches!(text, "." | "..") {
         return utf8_percent_encode(text, NON_ALPHANUMERIC).to_string();
     }
@@ -160,7 +161,7 @@ mod tests {
             ("/...", "..."),
         ] {
             let url = Url::parse(&format!("http://host{path}")).unwrap();
-            assert_eq!(of(&url), expected, "{path}");
+            assert_eq!(from_url(&url), expected, "{path}");
         }
     }
 
@@ -174,7 +175,7 @@ mod tests {
             ("http://host/%2e%2e/a/..%2f..%2fx/y", "host/a/..%2F..%2Fx/y"),
             ("http://host/a%5c..%5cb/x", "host/a%5C..%5Cb/x"),
         ] {
-            assert_eq!(path_of(&Url::parse(url).unwrap()), expected, "{url}");
+            assert_eq!(mirrored_path(&Url::parse(url).unwrap()), expected, "{url}");
         }
     }
 
@@ -192,7 +193,7 @@ mod tests {
             (".bashrc", Some("_bashrc")),
             ("a\u{202e}b\n", Some("a%E2%80%AEb")),
         ] {
-            assert_eq!(suggested(name).as_deref(), expected, "{name:?}");
+            assert_eq!(from_server(name).as_deref(), expected, "{name:?}");
         }
     }
 
@@ -208,7 +209,7 @@ mod tests {
             ("", None),
             ("a\u{7f}b", Some("a%7Fb")),
         ] {
-            assert_eq!(chosen(path).as_deref(), expected, "{path:?}");
+            assert_eq!(from_user(path).as_deref(), expected, "{path:?}");
         }
     }
 
@@ -234,9 +235,9 @@ mod tests {
         }
         assert_eq!(numbered("x.part", 12_345_678), "x.12345678_part");
         let url = Url::parse("http://host/d.0123abcd.part/x.0123abcd.pa%72t").unwrap();
-        assert_eq!(path_of(&url), "host/d.0123abcd_part/x.0123abcd_part");
-        assert_eq!(chosen("x.0123abcd.part").as_deref(), Some("x.0123abcd_part"));
-        assert_eq!(suggested("x.0123abcd.part").as_deref(), Some("x.0123abcd_part"));
+        assert_eq!(mirrored_path(&url), "host/d.0123abcd_part/x.0123abcd_part");
+        assert_eq!(from_user("x.0123abcd.part").as_deref(), Some("x.0123abcd_part"));
+        assert_eq!(from_server("x.0123abcd.part").as_deref(), Some("x.0123abcd_part"));
     }
 
     #[test]

@@ -17,7 +17,7 @@ use std::{error, fmt, io, panic};
 
 use super::error::FetchError;
 use super::observer::Observer;
-use super::retry::{Failed, Tries};
+use super::retry::{FailedAttempt, RetryState};
 use super::settings::Settings;
 use super::stop::{Stop, StopReason};
 use crate::client::fetch::coding::decoder_slots::DecoderSlots;
@@ -145,7 +145,7 @@ struct Shared<'r> {
 struct Attempts {
     taken_up: Instant,
     record: Record,
-    tries: Tries,
+    tries: RetryState,
     count: u32,
     rejections: u32,
     resting_since: Option<Instant>,
@@ -229,7 +229,7 @@ impl<'r> Shared<'r> {
         }
         let mut record = Record::default();
         record.phases.queue = now.duration_since(self.begun);
-        let (tries, count, rejections, resting_since) = (Tries::default(), 0, 0, None);
+        let (tries, count, rejections, resting_since) = (RetryState::default(), 0, 0, None);
         Attempts { taken_up: now, record, tries, count, rejections, resting_since }
     }
 
@@ -260,7 +260,7 @@ impl<'r> Shared<'r> {
         if !error.is_transient() {
             return Attempted::Done(Err(error));
         }
-        let failed = Failed {
+        let failed = FailedAttempt {
             furthest_bytes: attempts.record.furthest_bytes,
             was_crowded_out: error.is_rejection() && gates.finished(&job.url) > finished,
         };

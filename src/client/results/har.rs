@@ -12,7 +12,7 @@ use url::Url;
 use super::json::{in_words, started, status_of};
 use super::outcome::{Outcome, Retrieval, Run};
 use crate::client::plan::job::Job;
-use crate::client::shown::shown_url;
+use crate::client::redact::redacted_url;
 use crate::http::Status;
 use crate::printable::{self, JsonLayout};
 
@@ -53,7 +53,7 @@ fn entry(job: &Job, outcome: &Outcome, run: &Run) -> Value {
         "time": millis(phases.queue + outcome.took),
         "request": {
             "method": "GET",
-            "url": shown_url(&job.url),
+            "url": redacted_url(&job.url),
             "httpVersion": "HTTP/1.1",
             "cookies": [],
             "headers": [],
@@ -68,7 +68,7 @@ fn entry(job: &Job, outcome: &Outcome, run: &Run) -> Value {
             "cookies": [],
             "headers": [],
             "content": { "size": content, "mimeType": "" },
-            "redirectURL": outcome.redirected_to.as_deref().map(shown_url).unwrap_or_default(),
+            "redirectURL": outcome.redirected_to.as_deref().map(redacted_url).unwrap_or_default(),
             "headersSize": -1,
             "bodySize": outcome.received,
         },

@@ -46,7 +46,7 @@ use super::outcome::{Outcome, Phases, Retrieval, Run};
 use crate::client::error::FetchError;
 use crate::client::plan::checksum::Algorithm;
 use crate::client::plan::job::Job;
-use crate::client::shown::shown_url;
+use crate::client::redact::redacted_url;
 use crate::printable::{self, JsonLayout};
 
 /// Writes the document.
@@ -184,8 +184,8 @@ impl<'r> Fetch<'r> {
             None => (error.and_then(status_of), 0),
         };
         Self {
-            url: shown_url(&job.url),
-            redirected_to: outcome.redirected_to.as_deref().map(shown_url),
+            url: redacted_url(&job.url),
+            redirected_to: outcome.redirected_to.as_deref().map(redacted_url),
             file: saved.map(|saved| saved.path.display().to_string()),
             bytes: saved.map(|saved| saved.bytes),
             sha1: checksum(Algorithm::Sha1),

@@ -114,7 +114,7 @@ fn parse(value: &str) -> Result<Proxy, ProxyProblem> {
     let with_scheme =
         if value.contains("://") { value.to_owned() } else { format!("http://{value}") };
     let with_scheme =
-        zone::taken_in(&with_scheme).map_err(|zone::UnknownZone(zone)| ProxyProblem::Zone(zone))?;
+        zone::encode(&with_scheme).map_err(|zone::UnknownZone(zone)| ProxyProblem::Zone(zone))?;
     let mut url = Url::parse(&with_scheme).map_err(ProxyProblem::Malformed)?;
     if url.scheme() != "http" {
         return Err(ProxyProblem::Scheme(url.scheme().to_owned()));
@@ -133,7 +133,7 @@ impl Exceptions {
     /// An entry is a host, or a domain with all that is in it (a leading dot makes no difference), or
     /// an address, or a network of them; with a port it is for that port alone.
     fn include(&self, url: &Url) -> bool {
-        let url = zone::without(url);
+        let url = zone::strip(url);
         let Some(host) = url.host_str() else { return false };
         let host = host.trim_end_matches('.').trim_matches(['[', ']']);
         let port = url.port_or_known_default();

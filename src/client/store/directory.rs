@@ -15,7 +15,7 @@ use rustix::fs::{Access, AtFlags, CWD, FileType, Mode, OFlags, mkdirat, openat, 
 use rustix::io::Errno;
 
 use crate::client::error::FetchError;
-use crate::client::shown::shown_path;
+use crate::client::redact::redacted_path;
 
 /// A directory that exists and can be written into.
 #[derive(Clone, Debug)]
@@ -39,13 +39,13 @@ impl fmt::Display for DirectoryError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Create { path, .. } => {
-                write!(f, "cannot make the output directory {}", shown_path(path))
+                write!(f, "cannot make the output directory {}", redacted_path(path))
             }
             Self::NotADirectory { path } => {
-                write!(f, "the output directory {} is not a directory", shown_path(path))
+                write!(f, "the output directory {} is not a directory", redacted_path(path))
             }
             Self::Write { path, .. } => {
-                write!(f, "cannot write into the output directory {}", shown_path(path))
+                write!(f, "cannot write into the output directory {}", redacted_path(path))
             }
         }
     }

@@ -70,7 +70,7 @@ impl<'r> FinalNames<'r> {
         if self.saving.naming == NameSource::Url || job.is_name_chosen {
             return None;
         }
-        let name = url_name::suggested(&suggested_name(fields.only("Content-Disposition")?)?)?;
+        let name = url_name::from_server(&suggested_name(fields.only("Content-Disposition")?)?)?;
         Some(match job.file_name.rsplit_once('/') {
             Some((directory, _)) => format!("{directory}/{name}"),
             None => name,

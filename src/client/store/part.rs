@@ -18,8 +18,8 @@ use super::{hasher, part_notes};
 use crate::client::error::FetchError;
 use crate::client::plan::checksum::{Checksum, ExpectedChecksum};
 use crate::client::plan::job::Job;
+use crate::client::redact::redacted_path;
 use crate::client::settings::{Durability, PartialFile, SaveSettings};
-use crate::client::shown::shown_path;
 
 /// Pieces up to this size are gathered before they are written, so that small chunks do not cost a
 /// system call each; larger ones go to the file straight from the buffer they were read into.
@@ -180,7 +180,7 @@ impl PartFile {
             && let Err(error) = file.set_modified(modified)
         {
             let path = self.place.path_of(Temporary::Part);
-            log::debug!("{}: cannot set its time: {error}", shown_path(&path));
+            log::debug!("{}: cannot set its time: {error}", redacted_path(&path));
         }
         if self.saving.durability == Durability::Disk {
             file.sync_all().map_err(failed(&self.place))?;

@@ -21,7 +21,7 @@ use rustix::process::geteuid;
 use super::directory::Place;
 use crate::client::error::FetchError;
 use crate::client::plan::part_name::{NEW_NOTES_SUFFIX, NOTES_SUFFIX, PART_SUFFIX, stem};
-use crate::client::shown::shown_path;
+use crate::client::redact::redacted_path;
 
 /// How many names are tried until files of others have none of them.
 const MAX_NAMES: usize = 100;
@@ -247,7 +247,7 @@ impl PartPlace {
         match unlinkat(self.handle(), &name, AtFlags::empty()) {
             Ok(()) | Err(Errno::NOENT) => {}
             Err(error) => {
-                log::warn!("cannot remove {}: {error}", shown_path(&self.path_of(which)));
+                log::warn!("cannot remove {}: {error}", redacted_path(&self.path_of(which)));
             }
         }
     }
@@ -284,7 +284,7 @@ impl PartPlace {
                 if let Err(error) = unlinkat(from, name, AtFlags::empty()) {
                     log::warn!(
                         "cannot remove {}: {error}",
-                        shown_path(&self.path_of(Temporary::Part))
+                        redacted_path(&self.path_of(Temporary::Part))
                     );
                 }
                 return Ok(());

@@ -69,7 +69,7 @@ impl Connector {
             socket.set_read_timeout(self.timeouts.silence).map_err(FetchError::Broken)?;
             return Ok(Connection::Plain(socket));
         }
-        let url = zone::without(url);
+        let url = zone::strip(url);
         let host = url.host_str().expect("URLs of supported schemes have a host");
         let shaken =
             timed(&mut phases.tls, || handshake(&self.trust, host, socket, self.timeouts.connect));

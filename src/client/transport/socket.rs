@@ -5,7 +5,7 @@ use std::net::TcpStream;
 use std::sync::Arc;
 use std::time::Duration;
 
-use crate::client::stop::{Recorded, Stop};
+use crate::client::stop::{Registration, Stop};
 use crate::net::{Deadline, ReadTimeout};
 
 /// A TCP connection with timeouts, on the record of the run's [`Stop`].
@@ -13,7 +13,7 @@ use crate::net::{Deadline, ReadTimeout};
 pub(crate) struct Socket {
     stream: Arc<TcpStream>,
     read_timeout: ReadTimeout,
-    _recorded: Recorded,
+    _registration: Registration,
 }
 
 impl Socket {
@@ -22,8 +22,9 @@ impl Socket {
         stream.set_nodelay(true)?;
         stream.set_write_timeout(Some(timeout))?;
         let stream = Arc::new(stream);
-        let recorded = stop.record(&stream);
-        let mut socket = Self { stream, read_timeout: ReadTimeout::default(), _recorded: recorded };
+        let registration = stop.register(&stream);
+        let mut socket =
+            Self { stream, read_timeout: ReadTimeout::default(), _registration: registration };
         socket.set_read_timeout(timeout)?;
         Ok(socket)
     }

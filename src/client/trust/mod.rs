@@ -14,7 +14,7 @@ use rustls::pki_types::CertificateDer;
 use rustls::pki_types::pem::PemObject;
 use rustls::{ClientConfig, RootCertStore};
 
-use super::shown::shown_path;
+use super::redact::redacted_path;
 use verifier::ServerVerifier;
 
 /// Whose certificates are accepted; clones share what was read.
@@ -46,9 +46,9 @@ impl fmt::Display for TrustError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::File { path, .. } => {
-                write!(f, "cannot read certificates from {}", shown_path(path))
+                write!(f, "cannot read certificates from {}", redacted_path(path))
             }
-            Self::Empty { path } => write!(f, "no certificate is in {}", shown_path(path)),
+            Self::Empty { path } => write!(f, "no certificate is in {}", redacted_path(path)),
             Self::System => f.write_str("the system has no certificates to trust"),
         }
     }

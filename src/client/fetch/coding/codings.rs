@@ -52,7 +52,7 @@ impl Names<'_> {
     fn are_of(self, coding: ContentCoding) -> bool {
         let urls = self.redirected_to.into_iter().chain([&self.job.url]);
         is_format_of_name(coding, &self.job.file_name)
-            || urls.map(url_name::of).any(|name| is_format_of_name(coding, &name))
+            || urls.map(url_name::from_url).any(|name| is_format_of_name(coding, &name))
     }
 }
 
@@ -155,7 +155,7 @@ mod tests {
     fn found(url: &str, lines: &[&str]) -> Result<(Vec<&'static str>, bool), String> {
         let url = Url::parse(url).unwrap();
         let job = Job {
-            file_name: url_name::of(&url),
+            file_name: url_name::from_url(&url),
             url,
             credentials: None,
             checksum: None,

@@ -16,7 +16,7 @@ use std::{error, fmt, iter};
 use super::checksum::{Algorithm, ExpectedChecksum};
 use super::text_lines::{BadLine, ListError, TextLines, excerpt};
 use crate::client::plan::url_name;
-use crate::client::shown::{shown_reference, shown_text};
+use crate::client::redact::{redacted_reference, redacted_text};
 use line::{Line, Tag};
 
 /// What stands for a file's name where the list has a checksum and no name.
@@ -63,7 +63,7 @@ impl fmt::Display for ChecksumListError {
                 write!(f, "lines {first} and {second} have different {algorithm} checksums for ")?;
                 match &**name {
                     NO_NAME => f.write_str("a file without a name"),
-                    name => write!(f, "\"{}\"", shown_text(name).escape_debug()),
+                    name => write!(f, "\"{}\"", redacted_text(name).escape_debug()),
                 }
             }
         }
@@ -114,7 +114,7 @@ impl ChecksumList {
                 Err(BadLine::NotText { text, .. })
                     if line::parse(&text, heading.as_ref()).is_some() => {}
                 Err(BadLine::NotText { text, .. } | BadLine::TooLong { beginning: text }) => {
-                    found.bad_lines.push((number, excerpt(&shown_reference(&text))));
+                    found.bad_lines.push((number, excerpt(&redacted_reference(&text))));
                 }
             }
         }
@@ -162,7 +162,7 @@ impl ChecksumList {
             Some(Line::Unsupported(algorithm)) => {
                 *self.skipped.entry(algorithm).or_default() += 1;
             }
-            None => self.bad_lines.push((number, excerpt(&shown_reference(text)))),
+            None => self.bad_lines.push((number, excerpt(&redacted_reference(text)))),
         }
         Ok(())
     }
@@ -195,14 +195,14 @@ impl ChecksumList {
         let mut safe_names: HashMap<Box<str>, Option<Vec<Listed>>> = HashMap::new();
         for (name, listed) in &self.by_name {
             let trimmed = name.trim_matches(line::BLANKS);
-            if let Some(safe) = url_name::chosen(trimmed)
+            if let Some(safe) = url_name::from_user(trimmed)
                 && !self.by_name.contains_key(&*safe)
             {
                 let entry = safe_names.entry(safe.into());
                 entry.and_modify(|listed| *listed = None).or_insert_with(|| Some(listed.clone()));
             }
             if let Some((_, last)) = trimmed.rsplit_once('/')
-                && let Some(last) = url_name::chosen(last)
+                && let Some(last) = url_name::from_user(last)
             {
                 self.by_last_part.entry(last.into()).or_default().push(name.clone());
             }
@@ -227,7 +227,7 @@ impl ChecksumList {
         let mut longer = self.by_last_part.get(last)?.iter().filter(|name| {
             let (name, depth) = (name.trim_matches(line::BLANKS), file_name.matches('/').count());
             let slash = name.rmatch_indices('/').nth(depth).map(|(slash, _)| slash);
-            let end = slash.and_then(|slash| url_name::chosen(&name[slash + 1..]));
+            let end = slash.and_then(|slash| url_name::from_user(&name[slash + 1..]));
             end.is_some_and(|end| end == file_name)
         });
         longer.next().filter(|_| longer.next().is_none()).map(|name| &**name)

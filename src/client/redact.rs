@@ -15,7 +15,7 @@ use super::zone;
 use crate::http::is_token_byte;
 
 /// In the place of what is left out.
-const LEFT_OUT: &str = "…";
+const OMITTED: &str = "…";
 
 /// Schemes whose URLs need no slashes before the host (URL standard, "special scheme").
 const SPECIAL: [&str; 5] = ["http", "https", "ftp", "ws", "wss"];
@@ -26,11 +26,11 @@ const AT_SIGNS: [&str; 2] = ["@", "%40"];
 /// The URL as people write it: with the name of the interface that is its zone, or else its number, and
 /// without user name and password.
 #[must_use]
-pub fn shown_url(url: &Url) -> Cow<'_, str> {
+pub fn redacted_url(url: &Url) -> Cow<'_, str> {
     if url.cannot_be_a_base() {
-        return shown_reference(url.as_str()).into();
+        return redacted_reference(url.as_str()).into();
     }
-    let zoned = zone::shown_host(url);
+    let zoned = zone::display_host(url);
     if zoned.is_none() && url.username().is_empty() && url.password().is_none() {
         return url.as_str().into();
     }
@@ -46,20 +46,20 @@ pub fn shown_url(url: &Url) -> Cow<'_, str> {
 /// divides from it (a line of a `.netrc`, the options of a command). Several URLs that blanks divide are
 /// shown one by one.
 #[must_use]
-pub fn shown_reference(text: &str) -> String {
-    let mut shown = String::new();
+pub fn redacted_reference(text: &str) -> String {
+    let mut redacted = String::new();
     let mut rest = text;
     while let Some(at) = second_url(rest) {
         let (first, others) = rest.split_at(at);
-        shown.push_str(&first_word(shown_single(first)));
+        redacted.push_str(&first_word(redacted_single(first)));
         rest = others;
     }
-    shown + &first_word(shown_single(rest))
+    redacted + &first_word(redacted_single(rest))
 }
 
 /// Text that is no URL but may have one in it, perhaps without its scheme. It is not escaped.
 #[must_use]
-pub fn shown_text(text: &str) -> String {
+pub fn redacted_text(text: &str) -> String {
     let is_of_scheme =
         |character: char| character.is_ascii_alphanumeric() || "+-.".contains(character);
     let scheme = [":/", ":\\"].iter().filter_map(|sign| text.find(sign)).min();
@@ -67,7 +67,7 @@ pub fn shown_text(text: &str) -> String {
     let Some(start) = scheme.into_iter().chain(user_start(text)).min() else {
         return text.to_owned();
     };
-    format!("{}{}", &text[..start], shown_reference(&text[start..]))
+    format!("{}{}", &text[..start], redacted_reference(&text[start..]))
 }
 
 /// Where a user name and a password begin that no scheme is in front of: `alice:secret@host`.
@@ -84,36 +84,36 @@ fn user_start(text: &str) -> Option<usize> {
 
 /// A path, for which a URL may have been given.
 #[must_use]
-pub fn shown_path(path: &Path) -> String {
-    shown_text(&path.to_string_lossy())
+pub fn redacted_path(path: &Path) -> String {
+    redacted_text(&path.to_string_lossy())
 }
 
 /// A field of a request by its name alone, or nothing of what is no field.
 #[must_use]
-pub fn shown_field(field: &str) -> String {
+pub fn redacted_field(field: &str) -> String {
     match field.split_once(':') {
         Some((name, _)) if !name.is_empty() && name.bytes().all(is_token_byte) => {
-            format!("{name}: {LEFT_OUT}")
+            format!("{name}: {OMITTED}")
         }
-        _ => LEFT_OUT.to_owned(),
+        _ => OMITTED.to_owned(),
     }
 }
 
-fn shown_single(text: &str) -> String {
+fn redacted_single(text: &str) -> String {
     let start = authority_start(text);
     let (before, rest) = text.split_at(start);
     if let Some(at) = AT_SIGNS.iter().filter_map(|sign| rest.rfind(sign)).max() {
-        return format!("{before}{LEFT_OUT}{}", &rest[at..]);
+        return format!("{before}{OMITTED}{}", &rest[at..]);
     }
     if start > 0 {
         return match dubious_port(rest) {
-            Some(at) => format!("{before}{}{LEFT_OUT}", &rest[..at]),
+            Some(at) => format!("{before}{}{OMITTED}", &rest[..at]),
             None => text.to_owned(),
         };
     }
     let value = text.find('=').map(|at| at + 1);
     match value.into_iter().chain(dubious_port(text)).min() {
-        Some(at) if !text[at..].trim().is_empty() => format!("{}{LEFT_OUT}", &text[..at]),
+        Some(at) if !text[at..].trim().is_empty() => format!("{}{OMITTED}", &text[..at]),
         _ => text.to_owned(),
     }
 }
@@ -123,7 +123,7 @@ fn first_word(text: String) -> String {
     let word = text.trim_start();
     let Some(blank) = word.trim_end().find(char::is_whitespace) else { return text };
     let start = text.len() - word.len();
-    format!("{} {LEFT_OUT}", &text[..start + blank])
+    format!("{} {OMITTED}", &text[..start + blank])
 }
 
 /// Where another URL begins behind a blank.
@@ -191,7 +191,7 @@ mod tests {
             ("http://host/@scope/x?mail=a@b", "http://host/@scope/x?mail=a@b"),
             ("http://host/?u=http://a:b@c/", "http://host/?u=http://a:b@c/"),
         ] {
-            assert_eq!(shown_url(&Url::parse(text).unwrap()), expected, "{text}");
+            assert_eq!(redacted_url(&Url::parse(text).unwrap()), expected, "{text}");
         }
     }
 
@@ -239,8 +239,8 @@ mod tests {
             ("http://alice@host/ pa55word", "http://…@host/ …"),
             ("wget --password pa55word http://host/", "wget …http://host/"),
         ] {
-            assert_eq!(shown_reference(text), expected, "{text}");
-            assert!(!shown_reference(text).contains("55word"), "{text}");
+            assert_eq!(redacted_reference(text), expected, "{text}");
+            assert!(!redacted_reference(text).contains("55word"), "{text}");
         }
     }
 
@@ -260,7 +260,7 @@ mod tests {
             "ftp://a/b",
             "http://a:80\nHTTPS://b",
         ] {
-            assert_eq!(shown_reference(text), text);
+            assert_eq!(redacted_reference(text), text);
         }
     }
 
@@ -279,9 +279,9 @@ mod tests {
             ("12:30 a b", "12:30 a b"),
             ("/home/me", "/home/me"),
         ] {
-            assert_eq!(shown_text(text), expected);
+            assert_eq!(redacted_text(text), expected);
         }
-        assert_eq!(shown_path(Path::new("ftp://alice:pa55word@host")), "ftp://…@host");
+        assert_eq!(redacted_path(Path::new("ftp://alice:pa55word@host")), "ftp://…@host");
     }
 
     #[test]
@@ -294,7 +294,7 @@ mod tests {
             (": pa55word", "…"),
             ("pa55word", "…"),
         ] {
-            assert_eq!(shown_field(field), expected);
+            assert_eq!(redacted_field(field), expected);
         }
     }
 }
