@@ -26,12 +26,12 @@ use crate::client::plan::job::Job;
 use crate::client::redact::{redacted_path, redacted_url};
 use crate::client::results::outcome::{Retrieval, Saved};
 use crate::client::settings::{Destination, ExistingFile, Hashing, PartialFile};
-use crate::client::store::directory::Place;
+use crate::client::store::directory::TargetPath;
 use crate::client::store::hasher::{Hasher, verify};
 use crate::client::store::part;
-use crate::client::store::part::{Completed, Completion, Found, PartFile};
+use crate::client::store::part::{Completed, Completion, PartFile, ResumablePart};
 use crate::client::store::part_notes::{Notes, last_modified};
-use crate::client::store::part_place::PartPlace;
+use crate::client::store::part_paths::PartPaths;
 use crate::http::Framing;
 use crate::net::{Body, BodyError};
 
@@ -47,15 +47,15 @@ impl<'r> Fetcher<'r> {
         if saving.destination == Destination::Discard {
             return self.fetch_and_discard(index, job, record);
         }
-        let place = self.work.directory.place(&job.file_name)?;
+        let place = self.work.directory.target_path(&job.file_name)?;
         if saving.existing == ExistingFile::Skip
             && let Some(saved) = existing(&place, job, saving.hashing)
         {
             return Ok(saved);
         }
-        let place = PartPlace::choose(&place)?;
+        let place = PartPaths::choose(&place)?;
         let is_split = self.work.splits.of(index).is_some();
-        let mut found = if is_split { None } else { part::find(&place, job) }
+        let mut found = if is_split { None } else { part::find_resumable(&place, job) }
             .filter(|_| saving.partial == PartialFile::Continue);
         if let Some(split) = self.split_from_before(index, &place, &mut found)
             && let Some(saved) = self.lead(job, &split, None, record)?
@@ -64,8 +64,9 @@ impl<'r> Fetcher<'r> {
         }
         let mut whole = self.asked_of(job, record);
         loop {
-            let asked =
-                found.as_ref().map_or(whole, |found| Asked::Rest(found.notes.rest(found.bytes)));
+            let asked = found
+                .as_ref()
+                .map_or(whole, |found| Asked::Rest(found.notes.remaining(found.bytes)));
             let answer = self.follow(job, asked, record)?;
             let names = Names { job, redirected_to: record.redirected_to.as_deref() };
             match worth(&answer.head, found.as_ref(), (names, asked)) {
@@ -91,13 +92,14 @@ impl<'r> Fetcher<'r> {
     fn split_from_before(
         &mut self,
         index: usize,
-        place: &PartPlace,
-        found: &mut Option<Found>,
+        place: &PartPaths,
+        found: &mut Option<ResumablePart>,
     ) -> Option<Arc<SplitFile>> {
         if let Some(split) = self.work.splits.of(index) {
             return Some(split);
         }
-        let Found { file, bytes, notes } = found.take_if(|found| found.notes.missing.is_some())?;
+        let ResumablePart { file, bytes, notes } =
+            found.take_if(|found| found.notes.missing.is_some())?;
         let missing = notes.missing.clone()?;
         let connections = self.work.settings.split.get();
         let split =
@@ -112,8 +114,8 @@ impl<'r> Fetcher<'r> {
     fn receive(
         &mut self,
         (index, job): (usize, &Job),
-        place: PartPlace,
-        found: Option<Found>,
+        place: PartPaths,
+        found: Option<ResumablePart>,
         mut answer: Answer<'r>,
         worth: &Worth,
         record: &mut Record,
@@ -188,7 +190,7 @@ impl<'r> Fetcher<'r> {
         }
         let modified = last_modified(&answer.head.fields());
         let status = answer.head.status();
-        let mut places = self.work.names.places(job, &answer.head.fields());
+        let mut places = self.work.names.candidates(job, &answer.head.fields());
         if *worth != Worth::NothingMissing {
             self.exchanger.keep_if_persistent(answer, framing);
         }
@@ -206,7 +208,7 @@ impl<'r> Fetcher<'r> {
     fn receive_split(
         &mut self,
         (index, job): (usize, &Job),
-        place: &PartPlace,
+        place: &PartPaths,
         whole: (Notes, u64),
         answer: Answer<'r>,
         record: &mut Record,
@@ -215,7 +217,7 @@ impl<'r> Fetcher<'r> {
         let file = place.begin()?;
         let connections = self.work.settings.split.get();
         let split = SplitFile::begin(index, (place.clone(), file), whole, connections)
-            .inspect_err(|_| place.forget())?;
+            .inspect_err(|_| place.remove_all())?;
         let split = Arc::new(split);
         self.work.observer.content_started(index, Some(total), 0);
         let led = self.lead(job, &split, Some(answer), record)?;
@@ -225,7 +227,7 @@ impl<'r> Fetcher<'r> {
 }
 
 /// The file that is there, unless it has another checksum than it must have.
-fn existing(place: &Place, job: &Job, hashing: Hashing) -> Option<Saved> {
+fn existing(place: &TargetPath, job: &Job, hashing: Hashing) -> Option<Saved> {
     let bytes = place.existing_bytes()?;
     let mut checksums = Box::default();
     if let Some(expected) = &job.checksum {

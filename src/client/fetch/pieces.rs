@@ -17,10 +17,10 @@ use crate::client::plan::job::Job;
 use crate::client::redact::redacted_url;
 use crate::client::results::outcome::{Retrieval, Saved};
 use crate::client::settings::PartialFile;
-use crate::client::store::final_name::Places;
+use crate::client::store::final_name::Candidates;
 use crate::client::store::part::{Completed, Completion, PartFile};
-use crate::client::store::part_notes::{Rest, last_modified};
-use crate::client::store::part_place::Temporary;
+use crate::client::store::part_notes::{RangeRequest, last_modified};
+use crate::client::store::part_paths::TemporaryFile;
 use crate::http::{Framing, ResponseHead, Status};
 use crate::net::Body;
 
@@ -28,7 +28,7 @@ use crate::net::Body;
 struct Finish<'n> {
     status: Status,
     modified: Option<SystemTime>,
-    places: Places<'n>,
+    places: Candidates<'n>,
 }
 
 /// An answer that brings so many bytes of a piece.
@@ -63,14 +63,14 @@ impl<'r> Fetcher<'r> {
             self.work.splits.give_up(split.index);
             split.refuse_help();
             split.end_notes();
-            split.place().forget();
+            split.place().remove_all();
             split.release();
             return Ok(None);
         };
         self.work.splits.remove(split.index);
         split.end_notes();
         let (place, saving) = (split.place().clone(), self.work.settings.saving);
-        let file = split.file().map_err(|error| place.failure(Temporary::Part, error))?;
+        let file = split.file().map_err(|error| place.failure(TemporaryFile::Part, error))?;
         let part = PartFile::written((place, file), split.notes().clone(), split.total, saving);
         let mut places = finish.places;
         let Completed { path, bytes, checksums } = part.complete(&mut Completion {
@@ -111,7 +111,7 @@ impl<'r> Fetcher<'r> {
                 return Ok(Some(finish.unwrap_or_else(|| Finish {
                     status: Status::PARTIAL_CONTENT,
                     modified: None,
-                    places: self.work.names.planned(job),
+                    places: self.work.names.planned_candidates(job),
                 })));
             } else {
                 split.wait();
@@ -124,7 +124,7 @@ impl<'r> Fetcher<'r> {
         Finish {
             status: head.status(),
             modified: last_modified(&fields),
-            places: self.work.names.places(job, &fields),
+            places: self.work.names.candidates(job, &fields),
         }
     }
 
@@ -166,8 +166,11 @@ impl<'r> Fetcher<'r> {
     ) -> Result<Option<Bringing<'r>>, FetchError> {
         let (first, last) = taken.range();
         let validator = &split.notes().validator;
-        let answer =
-            self.follow(job, Asked::Rest(Rest { first, last: Some(last), validator }), record)?;
+        let answer = self.follow(
+            job,
+            Asked::Rest(RangeRequest { first, last: Some(last), validator }),
+            record,
+        )?;
         let (status, fields) = (answer.head.status(), answer.head.fields());
         // Of these each says something of the range; any other is a failure, and what is there is kept.
         let is_about_range = is_whole(status)
@@ -178,7 +181,7 @@ impl<'r> Fetcher<'r> {
         }
         let framing = framing(&answer.head)?;
         let names = Names { job, redirected_to: record.redirected_to.as_deref() };
-        let brought = split.notes().brought(&fields, first, Some(last)).filter(|brought| {
+        let brought = split.notes().accepted_range(&fields, first, Some(last)).filter(|brought| {
             status == Status::PARTIAL_CONTENT
                 && is_as_it_is_saved(&answer.head, names)
                 && length_of(framing).is_none_or(|declared| declared == brought.bytes)
@@ -228,7 +231,7 @@ impl<'r> Fetcher<'r> {
         split.refuse_help();
         if self.work.settings.saving.partial == PartialFile::Discard {
             split.end_notes();
-            split.place().forget();
+            split.place().remove_all();
         } else if let Err(error) = split.note_now() {
             log::warn!("cannot note what is missing: {error}");
         }

@@ -7,7 +7,7 @@ use url::{Position, Url};
 
 use crate::client::settings::proxies::Proxy;
 use crate::client::settings::request_fields::RequestFields;
-use crate::client::store::part_notes::Rest;
+use crate::client::store::part_notes::RangeRequest;
 use crate::client::zone;
 use crate::http::HeadWriter;
 
@@ -24,7 +24,7 @@ pub(super) enum Asked<'r> {
     /// The whole, in any coding that can be undone.
     Coded,
     /// A part of it, as it is: ranges count coded bytes, which no part is of (RFC 9110 §14.2).
-    Rest(Rest<'r>),
+    Rest(RangeRequest<'r>),
 }
 
 /// The codings that can be undone.
@@ -198,7 +198,7 @@ mod tests {
     fn a_rest_is_asked_for_on_the_condition_that_it_fits() {
         let url = Url::parse("http://a/").unwrap();
         let validator = Validator::Tag("\"x\"".into());
-        let asked = Asked::Rest(Rest { first: 5, last: Some(9), validator: &validator });
+        let asked = Asked::Rest(RangeRequest { first: 5, last: Some(9), validator: &validator });
         let request = Request {
             url: &url,
             authorization: Some("Basic x"),

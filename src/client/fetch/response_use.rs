@@ -4,8 +4,8 @@ use super::coding::codings::{Codings, Names, to_undo};
 use super::exchange::framing;
 use super::request::Asked;
 use crate::client::error::FetchError;
-use crate::client::store::part::Found;
-use crate::client::store::part_notes::Brought;
+use crate::client::store::part::ResumablePart;
+use crate::client::store::part_notes::AcceptedRange;
 use crate::http::{Framing, ResponseHead, Status};
 
 /// What an answer is worth.
@@ -43,7 +43,7 @@ pub(super) fn is_whole(status: Status) -> bool {
 /// What an answer that is no redirect is worth, to this question, beside the part that is there.
 pub(super) fn worth(
     head: &ResponseHead,
-    found: Option<&Found>,
+    found: Option<&ResumablePart>,
     (names, asked): (Names<'_>, Asked<'_>),
 ) -> Result<Worth, FetchError> {
     let (status, fields) = (head.status(), head.fields());
@@ -54,8 +54,8 @@ pub(super) fn worth(
         }
         (Status::PARTIAL_CONTENT, Some(found)) => {
             let framing = framing(head)?;
-            Ok(match found.notes.brought(&fields, found.bytes, None) {
-                Some(Brought { bytes, total }) if is_as_it_is_saved(head, names) => {
+            Ok(match found.notes.accepted_range(&fields, found.bytes, None) {
+                Some(AcceptedRange { bytes, total }) if is_as_it_is_saved(head, names) => {
                     if length_of(framing).is_some_and(|declared| declared != bytes) {
                         return Ok(Worth::Anew);
                     }

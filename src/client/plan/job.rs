@@ -13,7 +13,7 @@ use super::checksum::ExpectedChecksum;
 use super::checksum_list::ChecksumList;
 use super::input_list::InputEntry;
 use super::job_error::{JobError, JobProblem};
-use super::reserved_names::Names;
+use super::reserved_names::ReservedNames;
 use super::url_name;
 use crate::client::credentials::Credentials;
 use crate::client::redact::{redacted_reference, redacted_url};
@@ -67,7 +67,8 @@ pub fn plan(
     existing: ExistingFile,
     directory: &Path,
 ) -> Plan {
-    let (mut plan, mut names, mut seen) = (Plan::default(), Names::default(), HashSet::new());
+    let (mut plan, mut names, mut seen) =
+        (Plan::default(), ReservedNames::default(), HashSet::new());
     let is_there = |name: &str| {
         existing == ExistingFile::Number && directory.join(name).symlink_metadata().is_ok()
     };

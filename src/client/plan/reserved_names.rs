@@ -9,14 +9,14 @@ use super::url_name;
 
 /// The names of one output directory, as paths with slashes.
 #[derive(Debug, Default)]
-pub(crate) struct Names {
+pub(crate) struct ReservedNames {
     taken: HashSet<Box<str>>,
     directories: HashSet<Box<str>>,
     /// The number to try first, by the name that was asked for.
     next: HashMap<Box<str>, usize>,
 }
 
-impl Names {
+impl ReservedNames {
     /// Reserves `wanted`, a path of safe parts, or the first name like it that is free: of two that ask
     /// for `a.txt` the second gets `a.1.txt`.
     pub(crate) fn claim(&mut self, wanted: &str, is_there: impl Fn(&str) -> bool) -> String {
@@ -81,7 +81,7 @@ mod tests {
     use super::*;
 
     fn claim_all(wanted: &[&str]) -> Vec<String> {
-        let mut names = Names::default();
+        let mut names = ReservedNames::default();
         wanted.iter().map(|name| names.claim(name, |_| false)).collect()
     }
 
@@ -102,7 +102,7 @@ mod tests {
 
     #[test]
     fn a_name_that_is_there_or_reserved_is_passed_over() {
-        let mut names = Names::default();
+        let mut names = ReservedNames::default();
         assert_eq!(names.claim("x", |name| name == "x"), "x.1");
         names.reserve("d/y");
         assert_eq!(names.claim("d/y", |_| false), "d/y.1");

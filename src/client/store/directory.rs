@@ -1,6 +1,6 @@
 //! The output directory: held open, so that nothing leads out of it.
 //!
-//! How a file is kept until it is whole, and how it then gets its name, is the business of `part_place`.
+//! How a file is kept until it is whole, and how it then gets its name, is the business of `part_paths`.
 //! Every file is reached from the directory's descriptor, a part of its path at a time and never through
 //! a symbolic link: whoever can write there can plant one, but not have a download follow it.
 
@@ -90,7 +90,7 @@ impl OutputDirectory {
 
     /// The place of the file `name`, a path of safe parts, whose directories are made where they are
     /// missing.
-    pub(crate) fn place(&self, name: &str) -> Result<Place, FetchError> {
+    pub(crate) fn target_path(&self, name: &str) -> Result<TargetPath, FetchError> {
         let path = self.path.join(name);
         let (directories, leaf) = match name.rsplit_once('/') {
             Some((directories, leaf)) => (Some(directories), leaf),
@@ -102,7 +102,7 @@ impl OutputDirectory {
                 .map(Arc::new)
                 .map_err(|error| FetchError::File { path: path.clone(), error })?;
         }
-        Ok(Place { directory: handle, leaf: leaf.into(), path })
+        Ok(TargetPath { directory: handle, leaf: leaf.into(), path })
     }
 }
 
@@ -123,14 +123,14 @@ fn enter(parent: &OwnedFd, part: &str) -> io::Result<OwnedFd> {
 
 /// Where one file is or will be.
 #[derive(Clone, Debug)]
-pub(crate) struct Place {
+pub(crate) struct TargetPath {
     directory: Arc<OwnedFd>,
     leaf: Box<str>,
     /// For people.
     path: PathBuf,
 }
 
-impl Place {
+impl TargetPath {
     pub(crate) fn path(&self) -> &Path {
         &self.path
     }
@@ -199,6 +199,6 @@ mod tests {
         let (root, outside) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
         let directory = OutputDirectory::prepare(root.path()).unwrap();
         symlink(outside.path(), root.path().join("link")).unwrap();
-        assert!(directory.place("link/x").is_err());
+        assert!(directory.target_path("link/x").is_err());
     }
 }

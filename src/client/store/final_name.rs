@@ -5,11 +5,11 @@
 
 use std::sync::Mutex;
 
-use super::directory::{OutputDirectory, Place};
-use super::part_place::Occupied;
+use super::directory::{OutputDirectory, TargetPath};
+use super::part_paths::OnConflict;
 use crate::client::error::FetchError;
 use crate::client::plan::job::Job;
-use crate::client::plan::reserved_names::Names;
+use crate::client::plan::reserved_names::ReservedNames;
 use crate::client::plan::url_name;
 use crate::client::settings::{ExistingFile, NameSource, SaveSettings};
 use crate::http::Fields;
@@ -20,12 +20,12 @@ use crate::http::content_disposition::suggested_name;
 pub(crate) struct FinalNames<'r> {
     directory: &'r OutputDirectory,
     saving: SaveSettings,
-    names: Mutex<Names>,
+    names: Mutex<ReservedNames>,
 }
 
 /// The places that one file may have, the best first.
 #[derive(Debug)]
-pub(crate) struct Places<'n> {
+pub(crate) struct Candidates<'n> {
     names: &'n FinalNames<'n>,
     /// The name that has not been tried yet.
     first: Option<String>,
@@ -35,7 +35,7 @@ pub(crate) struct Places<'n> {
 
 impl<'r> FinalNames<'r> {
     pub(crate) fn new(jobs: &[Job], directory: &'r OutputDirectory, saving: SaveSettings) -> Self {
-        let mut names = Names::default();
+        let mut names = ReservedNames::default();
         // Only where names are claimed during the run it matters which are taken.
         if saving.naming == NameSource::Server || saving.existing == ExistingFile::Number {
             for job in jobs {
@@ -46,16 +46,16 @@ impl<'r> FinalNames<'r> {
     }
 
     /// The places for a job's file, whose answer has these fields.
-    pub(crate) fn places(&self, job: &Job, fields: &Fields<'_>) -> Places<'_> {
+    pub(crate) fn candidates(&self, job: &Job, fields: &Fields<'_>) -> Candidates<'_> {
         if let Some(wanted) = self.suggested(job, fields).filter(|name| *name != job.file_name) {
             // A name that the user did not choose replaces nothing.
-            return Places { names: self, first: None, wanted, keeps_existing: true };
+            return Candidates { names: self, first: None, wanted, keeps_existing: true };
         }
-        self.planned(job)
+        self.planned_candidates(job)
     }
 
     /// The places for a job's file, whatever its server suggests.
-    pub(crate) fn planned(&self, job: &Job) -> Places<'_> {
+    pub(crate) fn planned_candidates(&self, job: &Job) -> Candidates<'_> {
         let wanted = job.file_name.clone();
         let keeps_existing = match self.saving.existing {
             ExistingFile::Replace => false,
@@ -63,7 +63,7 @@ impl<'r> FinalNames<'r> {
             ExistingFile::Skip => job.checksum.is_none(),
             ExistingFile::Number => true,
         };
-        Places { names: self, first: Some(wanted.clone()), wanted, keeps_existing }
+        Candidates { names: self, first: Some(wanted.clone()), wanted, keeps_existing }
     }
 
     fn suggested(&self, job: &Job, fields: &Fields<'_>) -> Option<String> {
@@ -78,9 +78,9 @@ impl<'r> FinalNames<'r> {
     }
 }
 
-impl Places<'_> {
+impl Candidates<'_> {
     /// The next place, and what it means if it is taken.
-    pub(crate) fn next(&mut self) -> Result<(Place, Occupied), FetchError> {
+    pub(crate) fn next(&mut self) -> Result<(TargetPath, OnConflict), FetchError> {
         let FinalNames { directory, names, .. } = self.names;
         let keeps_existing = self.keeps_existing;
         let name = self.first.take().unwrap_or_else(|| {
@@ -90,7 +90,7 @@ impl Places<'_> {
             let mut names = names.lock().expect("nothing panics while the names are locked");
             names.claim(&self.wanted, is_there)
         });
-        let occupied = if keeps_existing { Occupied::TryNext } else { Occupied::Replace };
-        Ok((directory.place(&name)?, occupied))
+        let occupied = if keeps_existing { OnConflict::TryNext } else { OnConflict::Replace };
+        Ok((directory.target_path(&name)?, occupied))
     }
 }

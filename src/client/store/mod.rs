@@ -5,4 +5,4 @@ pub(super) mod final_name;
 pub(super) mod hasher;
 pub(super) mod part;
 pub(super) mod part_notes;
-pub(super) mod part_place;
+pub(super) mod part_paths;

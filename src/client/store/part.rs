@@ -10,10 +10,10 @@ use std::io::{self, BufWriter, Seek, SeekFrom, Write};
 use std::path::PathBuf;
 use std::time::SystemTime;
 
-use super::directory::Place;
+use super::directory::TargetPath;
 use super::hasher::Hasher;
 use super::part_notes::Notes;
-use super::part_place::{Occupied, PartPlace, Temporary};
+use super::part_paths::{OnConflict, PartPaths, TemporaryFile};
 use super::{hasher, part_notes};
 use crate::client::error::FetchError;
 use crate::client::plan::checksum::{Checksum, ExpectedChecksum};
@@ -28,7 +28,7 @@ const GATHER_BYTES: usize = 16 * 1024;
 /// A file that is not complete.
 #[derive(Debug)]
 pub(crate) struct PartFile {
-    place: PartPlace,
+    place: PartPaths,
     file: BufWriter<File>,
     bytes: u64,
     notes: Option<Notes>,
@@ -52,12 +52,12 @@ pub(crate) struct Completion<'c> {
     pub(crate) modified: Option<SystemTime>,
     pub(crate) expected: Option<&'c ExpectedChecksum>,
     /// The place to move it to, or the next one where that is taken.
-    pub(crate) next_place: &'c mut dyn FnMut() -> Result<(Place, Occupied), FetchError>,
+    pub(crate) next_place: &'c mut dyn FnMut() -> Result<(TargetPath, OnConflict), FetchError>,
 }
 
 /// A part that is there, and its notes.
 #[derive(Debug)]
-pub(crate) struct Found {
+pub(crate) struct ResumablePart {
     pub(crate) file: File,
     pub(crate) bytes: u64,
     pub(crate) notes: Notes,
@@ -65,23 +65,23 @@ pub(crate) struct Found {
 
 /// The part of this job's file that an earlier attempt or run left, if it can be continued.
 /// Notes without a part are removed: they must not come to stand beside another one.
-pub(crate) fn find(place: &PartPlace, job: &Job) -> Option<Found> {
-    let file_of_notes = place.open(Temporary::Notes).ok()?;
+pub(crate) fn find_resumable(place: &PartPaths, job: &Job) -> Option<ResumablePart> {
+    let file_of_notes = place.open(TemporaryFile::Notes).ok()?;
     let file = match place.claim() {
         Err(error) if error.kind() == io::ErrorKind::NotFound => {
-            place.forget_notes();
+            place.remove_notes();
             return None;
         }
         claimed => claimed.ok()?,
     };
     let (notes, bytes) = part_notes::read(file_of_notes, &file, &job.url)?;
-    Some(Found { file, bytes, notes })
+    Some(ResumablePart { file, bytes, notes })
 }
 
 impl PartFile {
     /// Begins a file, without touching what may have its name now. `notes` are for continuing it.
     pub(crate) fn create(
-        place: PartPlace,
+        place: PartPaths,
         notes: Option<Notes>,
         saving: SaveSettings,
         hasher: Hasher,
@@ -101,12 +101,12 @@ impl PartFile {
 
     /// Goes on where an earlier attempt or run left off.
     pub(crate) fn continued(
-        place: PartPlace,
-        mut found: Found,
+        place: PartPaths,
+        mut found: ResumablePart,
         saving: SaveSettings,
     ) -> Result<Self, FetchError> {
         let end = found.file.seek(SeekFrom::End(0));
-        let bytes = end.map_err(|error| place.failure(Temporary::Part, error))?;
+        let bytes = end.map_err(|error| place.failure(TemporaryFile::Part, error))?;
         Ok(Self {
             place,
             file: BufWriter::with_capacity(GATHER_BYTES, found.file),
@@ -121,7 +121,7 @@ impl PartFile {
 
     /// A file whose content was written in place, and is all there.
     pub(crate) fn written(
-        (place, file): (PartPlace, File),
+        (place, file): (PartPaths, File),
         notes: Notes,
         bytes: u64,
         saving: SaveSettings,
@@ -148,7 +148,9 @@ impl PartFile {
         if reaches_disk && !is_last && !self.are_notes_written {
             self.note()?;
         }
-        self.file.write_all(piece).map_err(|error| self.place.failure(Temporary::Part, error))?;
+        self.file
+            .write_all(piece)
+            .map_err(|error| self.place.failure(TemporaryFile::Part, error))?;
         self.bytes += piece.len() as u64;
         if let Some(hasher) = &mut self.hasher {
             hasher.update(piece);
@@ -169,9 +171,9 @@ impl PartFile {
         mut self,
         completion: &mut Completion<'_>,
     ) -> Result<Completed, FetchError> {
-        let failed = |place: &PartPlace| {
+        let failed = |place: &PartPaths| {
             let place = place.clone();
-            move |error| place.failure(Temporary::Part, error)
+            move |error| place.failure(TemporaryFile::Part, error)
         };
         self.file.flush().map_err(failed(&self.place))?;
         let checksums = self.verify(completion.expected)?;
@@ -179,7 +181,7 @@ impl PartFile {
         if let Some(modified) = completion.modified
             && let Err(error) = file.set_modified(modified)
         {
-            let path = self.place.path_of(Temporary::Part);
+            let path = self.place.path_of(TemporaryFile::Part);
             log::debug!("{}: cannot set its time: {error}", redacted_path(&path));
         }
         if self.saving.durability == Durability::Disk {
@@ -193,7 +195,7 @@ impl PartFile {
         };
         self.is_done = true;
         if self.are_notes_written {
-            self.place.forget_notes();
+            self.place.remove_notes();
         }
         if self.saving.durability == Durability::Disk {
             target.sync_directory().map_err(|error| target.failure(error))?;
@@ -211,7 +213,7 @@ impl PartFile {
             (None, hasher) if hasher.is_idle() => Box::default(),
             (None, hasher) => hasher
                 .hash_file(self.file.get_mut())
-                .map_err(|error| self.place.failure(Temporary::Part, error))?,
+                .map_err(|error| self.place.failure(TemporaryFile::Part, error))?,
         };
         if let Some(expected) = expected {
             // What is wrong as a whole is not worth continuing.
@@ -235,7 +237,7 @@ impl Drop for PartFile {
             // On a full disk there may be no room for newer ones.
             && (self.note().is_ok() || self.are_notes_written);
         if !is_worth_keeping {
-            self.place.forget();
+            self.place.remove_all();
         }
     }
 }

@@ -14,7 +14,7 @@ use std::time::{Duration, SystemTime};
 use serde::{Deserialize, Serialize};
 use url::Url;
 
-use super::part_place::{PartPlace, Temporary};
+use super::part_paths::{PartPaths, TemporaryFile};
 use crate::client::error::FetchError;
 use crate::http::{ContentRange, EntityTag, Fields, Strength, date};
 
@@ -103,19 +103,19 @@ impl Notes {
     }
 
     /// The rest behind the first `have` bytes.
-    pub(crate) fn rest(&self, have: u64) -> Rest<'_> {
-        Rest { first: have, last: None, validator: &self.validator }
+    pub(crate) fn remaining(&self, have: u64) -> RangeRequest<'_> {
+        RangeRequest { first: have, last: None, validator: &self.validator }
     }
 
     /// What a 206 brings of the bytes from `first` on that were asked for, up to `last` or to the end, of the
     /// version that was asked for; `None` if it brings anything else. It may be less than what was asked for
     /// (RFC 9110 §15.3.7).
-    pub(crate) fn brought(
+    pub(crate) fn accepted_range(
         &self,
         fields: &Fields<'_>,
         first: u64,
         last: Option<u64>,
-    ) -> Option<Brought> {
+    ) -> Option<AcceptedRange> {
         let value = fields.only("Content-Range").and_then(ContentRange::parse)?;
         let ContentRange::Satisfied { range, complete_length } = value else { return None };
         let total = self.length.or(complete_length)?;
@@ -123,7 +123,7 @@ impl Notes {
             && complete_length.is_none_or(|complete| complete == total)
             && range.last < last.map_or(total, |last| last + 1)
             && !self.validator.contradicts(fields);
-        fits.then(|| Brought { bytes: range.length(), total })
+        fits.then(|| AcceptedRange { bytes: range.length(), total })
     }
 
     /// Whether a 416 says that the `have` bytes that are there are all there are.
@@ -164,17 +164,17 @@ impl Identity {
 }
 
 /// Writes notes about a part, in the place of older ones at one stroke.
-pub(crate) fn write(place: &PartPlace, notes: &Notes, part: &File) -> Result<(), FetchError> {
-    let identity = Identity::of(part).map_err(|error| place.failure(Temporary::Part, error))?;
+pub(crate) fn write(place: &PartPaths, notes: &Notes, part: &File) -> Result<(), FetchError> {
+    let identity = Identity::of(part).map_err(|error| place.failure(TemporaryFile::Part, error))?;
     let text = serde_json::to_vec(&Written { notes, part: identity })
         .expect("strings and numbers are JSON");
     let mut file = place.create_new_notes()?;
     let written = file
         .write_all(&text)
-        .map_err(|error| place.failure(Temporary::NewNotes, error))
+        .map_err(|error| place.failure(TemporaryFile::NewNotes, error))
         .and_then(|()| place.replace_notes());
     if written.is_err() {
-        place.remove(Temporary::NewNotes);
+        place.remove(TemporaryFile::NewNotes);
     }
     written
 }
@@ -195,7 +195,7 @@ pub(super) fn read(notes: File, part: &File, url: &Url) -> Option<(Notes, u64)> 
 
 /// What an answer brings.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) struct Brought {
+pub(crate) struct AcceptedRange {
     pub(crate) bytes: u64,
     /// How long the whole representation is.
     pub(crate) total: u64,
@@ -203,7 +203,7 @@ pub(crate) struct Brought {
 
 /// The part of a representation that is asked for.
 #[derive(Clone, Copy, Debug)]
-pub(crate) struct Rest<'n> {
+pub(crate) struct RangeRequest<'n> {
     pub(crate) first: u64,
     /// The last byte of the piece; `None` for all that follows.
     pub(crate) last: Option<u64>,
@@ -265,13 +265,20 @@ mod tests {
             (&["Content-Range: bytes 4-9/10", "Content-Range: bytes 4-9/10"], false),
             (&["X: y"], false),
         ] {
-            let found = with_fields(lines, |fields| notes().brought(fields, 4, None).is_some());
+            let found =
+                with_fields(lines, |fields| notes().accepted_range(fields, 4, None).is_some());
             assert_eq!(found, accepted, "{lines:?}");
         }
         with_fields(&["Content-Range: bytes 4-5/10"], |fields| {
-            assert_eq!(notes().brought(fields, 4, Some(5)), Some(Brought { bytes: 2, total: 10 }));
-            assert_eq!(notes().brought(fields, 4, Some(6)), Some(Brought { bytes: 2, total: 10 }));
-            assert_eq!(notes().brought(fields, 4, Some(4)), None);
+            assert_eq!(
+                notes().accepted_range(fields, 4, Some(5)),
+                Some(AcceptedRange { bytes: 2, total: 10 })
+            );
+            assert_eq!(
+                notes().accepted_range(fields, 4, Some(6)),
+                Some(AcceptedRange { bytes: 2, total: 10 })
+            );
+            assert_eq!(notes().accepted_range(fields, 4, Some(4)), None);
         });
     }
 
@@ -325,14 +332,14 @@ mod tests {
     fn notes_are_read_as_they_were_written_and_for_their_part_and_url_alone() {
         let root = tempfile::tempdir().unwrap();
         let directory = OutputDirectory::prepare(root.path()).unwrap();
-        let place = PartPlace::choose(&directory.place("x").unwrap()).unwrap();
+        let place = PartPaths::choose(&directory.target_path("x").unwrap()).unwrap();
         let mut part = place.begin().unwrap();
         part.write_all(b"0123456789").unwrap();
         let notes = Notes { missing: Some(vec![(1, 2), (5, 9)]), ..notes() };
         write(&place, &notes, &part).unwrap();
         let read_for = |part: &File, url: &str| {
             let url = Url::parse(url).unwrap();
-            read(place.open(Temporary::Notes).unwrap(), part, &url)
+            read(place.open(TemporaryFile::Notes).unwrap(), part, &url)
         };
         assert_eq!(read_for(&part, "http://a/"), Some((notes.clone(), 10)));
         assert_eq!(read_for(&part, "http://a/x"), None);
@@ -349,11 +356,11 @@ mod tests {
         let root = tempfile::tempdir().unwrap();
         let directory = OutputDirectory::prepare(root.path()).unwrap();
         let url = Url::parse("http://a/").unwrap();
-        let place = PartPlace::choose(&directory.place("x").unwrap()).unwrap();
+        let place = PartPaths::choose(&directory.target_path("x").unwrap()).unwrap();
         let mut part = place.begin().unwrap();
         part.write_all(b"01234").unwrap();
         write(&place, &notes(), &part).unwrap();
-        let open = || place.open(Temporary::Notes).unwrap();
+        let open = || place.open(TemporaryFile::Notes).unwrap();
         let length = open().metadata().unwrap().len();
         let mut padded = open();
         padded.seek(SeekFrom::End(0)).unwrap();

@@ -15,7 +15,7 @@ use std::time::{Duration, Instant};
 use crate::client::error::FetchError;
 use crate::client::store::part_notes;
 use crate::client::store::part_notes::Notes;
-use crate::client::store::part_place::{PartPlace, Temporary};
+use crate::client::store::part_paths::{PartPaths, TemporaryFile};
 
 /// Who receives a piece.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -36,7 +36,7 @@ pub(crate) struct SplitFile {
     /// Which job it is of.
     pub(crate) index: usize,
     pub(crate) total: u64,
-    place: PartPlace,
+    place: PartPaths,
     file: File,
     notes: Notes,
     pieces: Mutex<Pieces>,
@@ -81,7 +81,7 @@ impl SplitFile {
     /// Begins a file of `total` bytes for which there is an empty part.
     pub(crate) fn begin(
         index: usize,
-        (place, file): (PartPlace, File),
+        (place, file): (PartPaths, File),
         (notes, total): (Notes, u64),
         connections: usize,
     ) -> Result<Self, FetchError> {
@@ -89,9 +89,9 @@ impl SplitFile {
         match all {
             // Some file systems cannot set space aside.
             Err(rustix::io::Errno::OPNOTSUPP) => {
-                file.set_len(total).map_err(|error| place.failure(Temporary::Part, error))?;
+                file.set_len(total).map_err(|error| place.failure(TemporaryFile::Part, error))?;
             }
-            Err(error) => return Err(place.failure(Temporary::Part, error.into())),
+            Err(error) => return Err(place.failure(TemporaryFile::Part, error.into())),
             Ok(()) => {}
         }
         let split =
@@ -103,7 +103,7 @@ impl SplitFile {
     /// Goes on with a part of which these bytes are missing, as first and last.
     pub(crate) fn over(
         index: usize,
-        (place, file): (PartPlace, File),
+        (place, file): (PartPaths, File),
         (notes, total): (Notes, u64),
         connections: usize,
         missing: Vec<(u64, u64)>,
@@ -139,7 +139,7 @@ impl SplitFile {
         &self.notes
     }
 
-    pub(crate) fn place(&self) -> &PartPlace {
+    pub(crate) fn place(&self) -> &PartPaths {
         &self.place
     }
 
@@ -276,7 +276,7 @@ impl Taken<'_> {
         split
             .file
             .write_all_at(&content[..length], piece.next)
-            .map_err(|error| split.place.failure(Temporary::Part, error))?;
+            .map_err(|error| split.place.failure(TemporaryFile::Part, error))?;
         if role == Role::Helper {
             split.helped.fetch_add(length as u64, Ordering::Relaxed);
         }
@@ -348,8 +348,8 @@ mod tests {
     const MIB: u64 = 1 << 20;
 
     fn split(root: &std::path::Path, total: u64, connections: usize) -> SplitFile {
-        let place = OutputDirectory::prepare(root).unwrap().place("a").unwrap();
-        let place = PartPlace::choose(&place).unwrap();
+        let place = OutputDirectory::prepare(root).unwrap().target_path("a").unwrap();
+        let place = PartPaths::choose(&place).unwrap();
         let file = place.begin().unwrap();
         let validator = Validator::Tag("\"x\"".into());
         let notes =
@@ -395,7 +395,7 @@ mod tests {
         if let Some(helper) = helper {
             assert!(!helper.write(b"late", Role::Helper).unwrap(), "nothing is left to bring");
         }
-        assert!(std::fs::read(split.place().path_of(Temporary::Part)).unwrap() == content);
+        assert!(std::fs::read(split.place().path_of(TemporaryFile::Part)).unwrap() == content);
     }
 
     #[test]
@@ -417,9 +417,9 @@ mod tests {
             is_name_chosen: false,
         };
         split.release();
-        let found = part::find(split.place(), &job).unwrap();
+        let found = part::find_resumable(split.place(), &job).unwrap();
         assert_eq!(found.notes.missing, Some(vec![(2 * MIB + 4, 4 * MIB - 1)]));
-        let written = std::fs::read(split.place().path_of(Temporary::Part)).unwrap();
+        let written = std::fs::read(split.place().path_of(TemporaryFile::Part)).unwrap();
         assert_eq!(&written[(2 << 20) - 1..(2 << 20) + 4], b"lhelp");
     }
 
@@ -431,7 +431,7 @@ mod tests {
         lead.write(&vec![b'l'; 2 << 20], Role::Leader).unwrap();
         let begun = Instant::now().checked_sub(2 * NOTE_INTERVAL).unwrap();
         split.end_notes();
-        split.place().forget();
+        split.place().remove_all();
         split.lock().noted = begun;
         late.write(b"late", Role::Helper).unwrap();
         assert_eq!(std::fs::read_dir(root.path()).unwrap().count(), 0);

@@ -25,9 +25,9 @@ fn names_in(directory: &Path) -> Vec<String> {
     names
 }
 
-fn places(root: &Path) -> (PartPlace, Place) {
-    let target = OutputDirectory::prepare(root).unwrap().place("a").unwrap();
-    (PartPlace::choose(&target).unwrap(), target)
+fn places(root: &Path) -> (PartPaths, TargetPath) {
+    let target = OutputDirectory::prepare(root).unwrap().target_path("a").unwrap();
+    (PartPaths::choose(&target).unwrap(), target)
 }
 
 fn job() -> Job {
@@ -40,11 +40,11 @@ fn notes(length: u64) -> Notes {
     Notes { url: "http://host/a".into(), validator, length: Some(length), missing: None }
 }
 
-fn complete(part: PartFile, target: &Place) -> Result<Completed, FetchError> {
+fn complete(part: PartFile, target: &TargetPath) -> Result<Completed, FetchError> {
     part.complete(&mut Completion {
         modified: None,
         expected: None,
-        next_place: &mut || Ok((target.clone(), Occupied::Replace)),
+        next_place: &mut || Ok((target.clone(), OnConflict::Replace)),
     })
 }
 
@@ -89,7 +89,7 @@ fn a_part_without_notes_is_removed_and_one_with_them_is_continued() {
     assert_eq!(names_in(root.path()), ["a", "a.part", "a.part.json"]);
     assert_eq!(fs::read(root.path().join("a")).unwrap(), b"older");
 
-    let found = find(&place, &job()).unwrap();
+    let found = find_resumable(&place, &job()).unwrap();
     assert_eq!((found.bytes, found.notes.clone()), (2, notes(5)));
     let mut part = PartFile::continued(place.clone(), found, saving).unwrap();
     part.write(b"llo", true).unwrap();
@@ -112,13 +112,13 @@ fn notes_are_there_before_what_they_are_about() {
     .unwrap();
     part.write(&large, false).unwrap();
     assert_eq!(names_in(root.path()), ["a.part", "a.part.json"]);
-    assert!(find(&place, &job()).is_none(), "it is being written");
+    assert!(find_resumable(&place, &job()).is_none(), "it is being written");
     // As it is where a process ends without a word.
     part.file.get_ref().unlock().unwrap();
-    assert_eq!(find(&place, &job()).unwrap().bytes, large.len() as u64);
+    assert_eq!(find_resumable(&place, &job()).unwrap().bytes, large.len() as u64);
     // Of another URL, nothing is found.
     let other = Job { url: Url::parse("http://host/b").unwrap(), ..job() };
-    assert!(find(&place, &other).is_none());
+    assert!(find_resumable(&place, &other).is_none());
     drop(part);
     let mut small =
         PartFile::create(place.clone(), Some(notes(1)), SaveSettings::default(), Hasher::default())
@@ -138,7 +138,7 @@ fn notes_that_cannot_be_written_leave_nothing() {
         Hasher::default(),
     )
     .unwrap();
-    fs::create_dir(place.path_of(Temporary::Notes)).unwrap();
+    fs::create_dir(place.path_of(TemporaryFile::Notes)).unwrap();
     let error = part.write(&vec![b'x'; GATHER_BYTES], false).unwrap_err();
     assert!(matches!(error, FetchError::File { .. }), "{error}");
     drop(part);
@@ -149,7 +149,7 @@ fn notes_that_cannot_be_written_leave_nothing() {
 fn notes_that_another_process_did_not_finish_go_with_the_others() {
     let root = tempfile::tempdir().unwrap();
     let (place, target) = places(root.path());
-    for left_behind in [Temporary::Part, Temporary::NewNotes] {
+    for left_behind in [TemporaryFile::Part, TemporaryFile::NewNotes] {
         fs::write(place.path_of(left_behind), "{").unwrap();
     }
     let part =
@@ -165,7 +165,7 @@ fn notes_without_a_part_do_not_come_to_stand_beside_another() {
     for url in ["http://host/a", "http://host/b"] {
         let part = tempfile::tempfile().unwrap();
         part_notes::write(&place, &Notes { url: url.into(), ..notes(5) }, &part).unwrap();
-        assert!(find(&place, &job()).is_none());
+        assert!(find_resumable(&place, &job()).is_none());
         assert!(names_in(root.path()).is_empty());
     }
 }
@@ -184,7 +184,7 @@ fn a_wrong_checksum_leaves_nothing() {
         .complete(&mut Completion {
             modified: None,
             expected: Some(&expected),
-            next_place: &mut || Ok((target.clone(), Occupied::Replace)),
+            next_place: &mut || Ok((target.clone(), OnConflict::Replace)),
         })
         .unwrap_err();
     assert!(matches!(error, FetchError::Checksum { .. }), "{error}");

@@ -18,7 +18,7 @@ use rustix::fs::{
 use rustix::io::Errno;
 use rustix::process::geteuid;
 
-use super::directory::Place;
+use super::directory::TargetPath;
 use crate::client::error::FetchError;
 use crate::client::plan::part_name::{NEW_NOTES_SUFFIX, NOTES_SUFFIX, PART_SUFFIX, stem};
 use crate::client::redact::redacted_path;
@@ -31,7 +31,7 @@ const MAX_CLAIM_ATTEMPTS: usize = 100;
 
 /// The names of a part and of its notes, in one directory.
 #[derive(Clone, Debug)]
-pub(crate) struct PartPlace {
+pub(crate) struct PartPaths {
     directory: Arc<OwnedFd>,
     stem: Box<str>,
     /// For people, up to the suffix.
@@ -42,14 +42,14 @@ pub(crate) struct PartPlace {
 
 /// The files that a file has while it is not whole.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Temporary {
+pub(crate) enum TemporaryFile {
     Part,
     Notes,
     /// Those that are about to replace the notes.
     NewNotes,
 }
 
-impl Temporary {
+impl TemporaryFile {
     const ALL: [Self; 3] = [Self::Part, Self::Notes, Self::NewNotes];
 
     const fn suffix(self) -> &'static str {
@@ -74,21 +74,21 @@ enum Owner {
 
 /// What a name that is taken means to a file that is to have it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Occupied {
+pub(crate) enum OnConflict {
     Replace,
     TryNext,
 }
 
-impl PartPlace {
+impl PartPaths {
     /// The first place for the part of the file `target` that no file of others is in.
     ///
     /// # Errors
     /// Files of others have all the names that are tried.
-    pub(crate) fn choose(target: &Place) -> Result<Self, FetchError> {
+    pub(crate) fn choose(target: &TargetPath) -> Result<Self, FetchError> {
         Self::choose_beside(target).map_err(|error| target.failure(error))
     }
 
-    fn choose_beside(target: &Place) -> io::Result<Self> {
+    fn choose_beside(target: &TargetPath) -> io::Result<Self> {
         let mut place = Self {
             directory: Arc::clone(target.directory()),
             stem: target.leaf().into(),
@@ -116,7 +116,7 @@ impl PartPlace {
     }
 
     fn owners(&self) -> [Owner; 3] {
-        Temporary::ALL.map(|which| {
+        TemporaryFile::ALL.map(|which| {
             match statat(self.handle(), self.name(which), AtFlags::SYMLINK_NOFOLLOW) {
                 Ok(stat) if !is_plain(&stat) => Owner::NoPlainFile,
                 Ok(stat) if stat.st_uid == self.owner => Owner::User,
@@ -138,11 +138,11 @@ impl PartPlace {
     }
 
     /// Opens one of the files, unless it is not the user's own.
-    pub(super) fn open(&self, which: Temporary) -> io::Result<File> {
+    pub(super) fn open(&self, which: TemporaryFile) -> io::Result<File> {
         Ok(self.open_or(which, OFlags::empty())?.0)
     }
 
-    fn open_or(&self, which: Temporary, create: OFlags) -> io::Result<(File, Stat)> {
+    fn open_or(&self, which: TemporaryFile, create: OFlags) -> io::Result<(File, Stat)> {
         let flags = OFlags::RDWR | OFlags::NOFOLLOW | OFlags::NONBLOCK | OFlags::CLOEXEC | create;
         let mode = Mode::from_raw_mode(0o666);
         let file = openat(self.handle(), self.name(which), flags, mode)?;
@@ -167,14 +167,14 @@ impl PartPlace {
         let is_busy =
             || io::Error::new(io::ErrorKind::ResourceBusy, "another download is writing it");
         for _ in 0..MAX_CLAIM_ATTEMPTS {
-            let (file, opened) = self.open_or(Temporary::Part, create)?;
+            let (file, opened) = self.open_or(TemporaryFile::Part, create)?;
             match file.try_lock() {
                 Err(TryLockError::WouldBlock) => return Err(is_busy()),
                 // Some file systems know no locks.
                 Err(TryLockError::Error(_)) | Ok(()) => {}
             }
             // Until it was locked, it may have got its final name or have been removed.
-            let name = self.name(Temporary::Part);
+            let name = self.name(TemporaryFile::Part);
             let named = statat(self.handle(), name, AtFlags::SYMLINK_NOFOLLOW);
             if named.is_ok_and(|named| is_same(&named, &opened)) {
                 return Ok(file);
@@ -187,7 +187,7 @@ impl PartPlace {
     /// before that does: they must never stand beside another part.
     pub(crate) fn begin(&self) -> Result<File, FetchError> {
         let create = || self.claim_or(OFlags::CREATE | OFlags::EXCL);
-        let failed = |error| self.failure(Temporary::Part, error);
+        let failed = |error| self.failure(TemporaryFile::Part, error);
         match create() {
             Err(error) if error.kind() == io::ErrorKind::AlreadyExists => {}
             created => return created.map_err(failed),
@@ -199,46 +199,46 @@ impl PartPlace {
         {
             return older.map_err(failed);
         }
-        self.forget();
+        self.remove_all();
         create().map_err(failed)
     }
 
     /// Makes new notes, in the place of those that another process did not finish.
     pub(super) fn create_new_notes(&self) -> Result<File, FetchError> {
-        let create = || self.open_or(Temporary::NewNotes, OFlags::CREATE | OFlags::EXCL);
+        let create = || self.open_or(TemporaryFile::NewNotes, OFlags::CREATE | OFlags::EXCL);
         let created = match create() {
             Err(error) if error.kind() == io::ErrorKind::AlreadyExists => {
-                self.remove(Temporary::NewNotes);
+                self.remove(TemporaryFile::NewNotes);
                 create()
             }
             created => created,
         };
-        let (file, _) = created.map_err(|error| self.failure(Temporary::NewNotes, error))?;
+        let (file, _) = created.map_err(|error| self.failure(TemporaryFile::NewNotes, error))?;
         Ok(file)
     }
 
     /// Puts the new notes in the place of older ones at one stroke.
     pub(super) fn replace_notes(&self) -> Result<(), FetchError> {
-        let (from, to) = (self.name(Temporary::NewNotes), self.name(Temporary::Notes));
+        let (from, to) = (self.name(TemporaryFile::NewNotes), self.name(TemporaryFile::Notes));
         renameat(self.handle(), from, self.handle(), to)
-            .map_err(|error| self.failure(Temporary::Notes, error.into()))
+            .map_err(|error| self.failure(TemporaryFile::Notes, error.into()))
     }
 
     /// Removes the part, and before it what was noted of it.
-    pub(crate) fn forget(&self) {
-        self.forget_notes();
-        self.remove(Temporary::Part);
+    pub(crate) fn remove_all(&self) {
+        self.remove_notes();
+        self.remove(TemporaryFile::Part);
     }
 
     /// Removes the notes, and those that were about to replace them when a process ended.
-    pub(super) fn forget_notes(&self) {
-        self.remove(Temporary::Notes);
-        self.remove(Temporary::NewNotes);
+    pub(super) fn remove_notes(&self) {
+        self.remove(TemporaryFile::Notes);
+        self.remove(TemporaryFile::NewNotes);
     }
 
     /// Removes a file. That it is not there is as good, and is looked for first: to remove locks the
     /// directory for all who write in it, even where there is nothing to remove.
-    pub(super) fn remove(&self, which: Temporary) {
+    pub(super) fn remove(&self, which: TemporaryFile) {
         let name = self.name(which);
         match statat(self.handle(), &name, AtFlags::SYMLINK_NOFOLLOW) {
             Ok(stat) if is_plain(&stat) => {}
@@ -253,16 +253,20 @@ impl PartPlace {
     }
 
     /// Gives the part its final name; `false` where that must be free and is not.
-    pub(super) fn move_to(&self, target: &Place, occupied: Occupied) -> Result<bool, FetchError> {
-        let name = self.name(Temporary::Part);
+    pub(super) fn move_to(
+        &self,
+        target: &TargetPath,
+        occupied: OnConflict,
+    ) -> Result<bool, FetchError> {
+        let name = self.name(TemporaryFile::Part);
         let (directory, leaf) = (target.directory().as_fd(), target.leaf());
         let moved = match occupied {
-            Occupied::TryNext => self.move_to_free(&name, (directory, leaf)),
-            Occupied::Replace => renameat(self.handle(), &name, directory, leaf),
+            OnConflict::TryNext => self.move_to_free(&name, (directory, leaf)),
+            OnConflict::Replace => renameat(self.handle(), &name, directory, leaf),
         };
         match moved {
             Ok(()) => Ok(true),
-            Err(Errno::EXIST) if occupied == Occupied::TryNext => Ok(false),
+            Err(Errno::EXIST) if occupied == OnConflict::TryNext => Ok(false),
             Err(error) => Err(target.failure(error.into())),
         }
     }
@@ -284,7 +288,7 @@ impl PartPlace {
                 if let Err(error) = unlinkat(from, name, AtFlags::empty()) {
                     log::warn!(
                         "cannot remove {}: {error}",
-                        redacted_path(&self.path_of(Temporary::Part))
+                        redacted_path(&self.path_of(TemporaryFile::Part))
                     );
                 }
                 return Ok(());
@@ -298,7 +302,7 @@ impl PartPlace {
     }
 
     /// What went wrong with one of the files.
-    pub(crate) fn failure(&self, which: Temporary, error: io::Error) -> FetchError {
+    pub(crate) fn failure(&self, which: TemporaryFile, error: io::Error) -> FetchError {
         FetchError::File { path: self.path_of(which), error }
     }
 
@@ -306,11 +310,11 @@ impl PartPlace {
         self.directory.as_fd()
     }
 
-    fn name(&self, which: Temporary) -> String {
+    fn name(&self, which: TemporaryFile) -> String {
         format!("{}{}", self.stem, which.suffix())
     }
 
-    pub(crate) fn path_of(&self, which: Temporary) -> PathBuf {
+    pub(crate) fn path_of(&self, which: TemporaryFile) -> PathBuf {
         let mut path = self.path.clone().into_os_string();
         path.push(which.suffix());
         path.into()

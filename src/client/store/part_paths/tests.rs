@@ -19,12 +19,12 @@ fn file_names(directory: &Path) -> Vec<String> {
 #[test]
 fn what_is_not_the_users_own_is_left_alone_and_another_name_is_taken() {
     let (root, outside) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
-    let target = OutputDirectory::prepare(root.path()).unwrap().place("a").unwrap();
+    let target = OutputDirectory::prepare(root.path()).unwrap().target_path("a").unwrap();
     let victim = outside.path().join("victim");
     fs::write(&victim, "untouched").unwrap();
-    for which in Temporary::ALL {
+    for which in TemporaryFile::ALL {
         for kind in ["symbolic link", "hard link", "directory", "FIFO"] {
-            let planted = PartPlace::choose(&target).unwrap().path_of(which);
+            let planted = PartPaths::choose(&target).unwrap().path_of(which);
             match kind {
                 "symbolic link" => symlink(&victim, &planted).unwrap(),
                 "hard link" => fs::hard_link(&victim, &planted).unwrap(),
@@ -33,13 +33,13 @@ fn what_is_not_the_users_own_is_left_alone_and_another_name_is_taken() {
                     .unwrap(),
             }
             let before = file_names(root.path());
-            let place = PartPlace::choose(&target).unwrap();
+            let place = PartPaths::choose(&target).unwrap();
             assert_ne!(place.path_of(which), planted, "{kind}");
             drop(place.begin().unwrap());
             drop(place.create_new_notes().unwrap());
             place.replace_notes().unwrap();
             assert_eq!(file_names(root.path()).len(), before.len() + 2);
-            place.forget();
+            place.remove_all();
             assert_eq!(file_names(root.path()), before, "{kind}");
         }
     }
@@ -49,16 +49,16 @@ fn what_is_not_the_users_own_is_left_alone_and_another_name_is_taken() {
 #[test]
 fn what_comes_to_stand_there_later_is_neither_opened_nor_removed() {
     let root = tempfile::tempdir().unwrap();
-    let place = OutputDirectory::prepare(root.path()).unwrap().place("a").unwrap();
-    let place = PartPlace::choose(&place).unwrap();
+    let place = OutputDirectory::prepare(root.path()).unwrap().target_path("a").unwrap();
+    let place = PartPaths::choose(&place).unwrap();
     let victim = root.path().join("victim");
     fs::write(&victim, "untouched").unwrap();
-    for which in Temporary::ALL {
+    for which in TemporaryFile::ALL {
         fs::hard_link(&victim, place.path_of(which)).unwrap();
         assert_eq!(place.open(which).unwrap_err().kind(), io::ErrorKind::InvalidInput);
     }
     assert!(place.begin().is_err() && place.create_new_notes().is_err());
-    place.forget();
+    place.remove_all();
     assert_eq!(file_names(root.path()).len(), 4);
     assert_eq!(fs::read(&victim).unwrap(), b"untouched");
 }
@@ -66,19 +66,19 @@ fn what_comes_to_stand_there_later_is_neither_opened_nor_removed() {
 #[test]
 fn where_others_have_all_names_there_is_no_place() {
     let root = tempfile::tempdir().unwrap();
-    let target = OutputDirectory::prepare(root.path()).unwrap().place("a").unwrap();
+    let target = OutputDirectory::prepare(root.path()).unwrap().target_path("a").unwrap();
     for _ in 0..MAX_NAMES {
-        fs::create_dir(PartPlace::choose(&target).unwrap().path_of(Temporary::Notes)).unwrap();
+        fs::create_dir(PartPaths::choose(&target).unwrap().path_of(TemporaryFile::Notes)).unwrap();
     }
-    let error = PartPlace::choose(&target).unwrap_err();
+    let error = PartPaths::choose(&target).unwrap_err();
     assert!(matches!(error, FetchError::File { .. }), "{error}");
 }
 
 #[test]
 fn what_is_claimed_is_neither_claimed_nor_begun_again() {
     let root = tempfile::tempdir().unwrap();
-    let place = OutputDirectory::prepare(root.path()).unwrap().place("a").unwrap();
-    let place = PartPlace::choose(&place).unwrap();
+    let place = OutputDirectory::prepare(root.path()).unwrap().target_path("a").unwrap();
+    let place = PartPaths::choose(&place).unwrap();
     let first = place.begin().unwrap();
     assert_eq!(place.claim().unwrap_err().kind(), io::ErrorKind::ResourceBusy);
     let error = place.begin().unwrap_err();
@@ -95,14 +95,14 @@ fn what_is_claimed_is_neither_claimed_nor_begun_again() {
 fn a_part_moves_only_where_it_may() {
     let root = tempfile::tempdir().unwrap();
     let directory = OutputDirectory::prepare(root.path()).unwrap();
-    let target = directory.place("x/y/z").unwrap();
-    let part = PartPlace::choose(&target).unwrap();
+    let target = directory.target_path("x/y/z").unwrap();
+    let part = PartPaths::choose(&target).unwrap();
     part.begin().unwrap();
     fs::write(root.path().join("taken"), "older").unwrap();
-    let taken = directory.place("taken").unwrap();
-    assert!(!part.move_to(&taken, Occupied::TryNext).unwrap());
+    let taken = directory.target_path("taken").unwrap();
+    assert!(!part.move_to(&taken, OnConflict::TryNext).unwrap());
     assert_eq!(taken.existing_bytes(), Some(5));
-    assert!(part.move_to(&taken, Occupied::Replace).unwrap());
+    assert!(part.move_to(&taken, OnConflict::Replace).unwrap());
     assert_eq!((taken.existing_bytes(), target.existing_bytes()), (Some(0), None));
     assert!(root.path().join("x/y").is_dir());
 }
@@ -110,7 +110,7 @@ fn a_part_moves_only_where_it_may() {
 #[test]
 fn a_reservation_is_replaced_and_what_is_there_is_not() {
     let root = tempfile::tempdir().unwrap();
-    let target = OutputDirectory::prepare(root.path()).unwrap().place("b").unwrap();
+    let target = OutputDirectory::prepare(root.path()).unwrap().target_path("b").unwrap();
     let (directory, leaf) = (target.directory().as_fd(), target.leaf());
     fs::write(root.path().join("a"), "content").unwrap();
     let failed = reserve_and_replace((directory, "gone"), (directory, leaf));
