@@ -38,9 +38,9 @@ pub enum FetchError {
     /// The last of the host's addresses to be tried did not take the connection.
     Connect { address: SocketAddr, error: io::Error },
     /// The proxy made no tunnel.
-    Proxy(Status),
+    Tunnel(Status),
     /// The URL would go through a proxy that cannot be used.
-    NoProxy(ProxyError),
+    UnusableProxy(ProxyError),
     /// There is no TLS with the server, or its certificate is refused.
     Tls { host: Box<str>, error: io::Error },
     /// Nobody could vouch for the server.
@@ -52,39 +52,39 @@ pub enum FetchError {
     /// The server closed the connection before the answer's head was whole.
     Closed,
     /// The connection broke before the answer's head was whole.
-    Broken(io::Error),
+    Receive(io::Error),
     /// The answer is not HTTP/1, or beyond a limit.
     Malformed(ResponseHeadError),
     /// More informational answers than any server has reason to send.
-    Unending,
+    TooManyInterim,
     /// An answer that does not bring the content, and how long the server wants to be left alone.
     Status { status: Status, retry_after: Option<Duration> },
     /// The server answered this, to this URL or to another one, and wants to be left alone for longer than
     /// is waited.
     RetryLater { status: Status, at: SystemTime, was_asked: bool },
     /// A `206` that is not the range that was asked for, or came unasked.
-    Partial,
+    UnexpectedRange,
     /// Another version of the content came while pieces of the first were fetched.
     Changed,
     /// The content has a registered coding that cannot be undone.
-    Coded(&'static str),
+    UnsupportedCoding(&'static str),
     /// More codings, one upon the other, than are undone.
     TooManyCodings,
     /// The content cannot be decoded: it ends early, is damaged, goes on behind its end, or expands
     /// beyond the bound.
     Decode { coding: &'static str, error: io::Error },
     /// A redirect that does not say where to.
-    NoLocation(Status),
+    MissingLocation(Status),
     /// A redirect to more than one place, of which these are two.
-    Locations { status: Status, places: Box<[Box<str>; 2]> },
+    ConflictingLocations { status: Status, places: Box<[Box<str>; 2]> },
     /// A redirect to what is no URL.
-    Location { location: Box<str>, error: url::ParseError },
+    InvalidLocation { location: Box<str>, error: url::ParseError },
     /// A redirect to a scheme that is not supported.
-    LocationScheme(Box<Url>),
+    RedirectScheme(Box<Url>),
     /// A redirect from `https` to `http`.
     Downgrade(Box<Url>),
     /// More than [`MAX_REDIRECTS`] redirects.
-    Redirects,
+    TooManyRedirects,
     /// The body's end cannot be known.
     Framing(FramingError),
     /// The body did not come whole.
@@ -144,13 +144,13 @@ impl FetchError {
             | Self::Changed
             | Self::Body(BodyError::Io(_) | BodyError::Truncated { .. }) => true,
             // A client without a certificate has none the next time either.
-            Self::Broken(error) => error.kind() != io::ErrorKind::PermissionDenied,
+            Self::Receive(error) => error.kind() != io::ErrorKind::PermissionDenied,
             Self::Resolve { error, .. } => is_temporary(error),
             // As of a body that ends early: the framing cannot tell where the connection's end is its.
             Self::Decode { error, .. } => error.kind() == io::ErrorKind::UnexpectedEof,
             // What TLS itself refuses is refused again; the connection under it may only have broken.
             Self::Tls { error, .. } => error.kind() != io::ErrorKind::InvalidData,
-            Self::Status { status, .. } | Self::Proxy(status) => matches!(
+            Self::Status { status, .. } | Self::Tunnel(status) => matches!(
                 *status,
                 Status::REQUEST_TIMEOUT
                     | Status::TOO_MANY_REQUESTS
@@ -160,19 +160,19 @@ impl FetchError {
                     | Status::GATEWAY_TIMEOUT
             ),
             Self::Trust(_)
-            | Self::NoProxy(_)
+            | Self::UnusableProxy(_)
             | Self::RetryLater { .. }
             | Self::Malformed(_)
-            | Self::Unending
-            | Self::Partial
-            | Self::Coded(_)
+            | Self::TooManyInterim
+            | Self::UnexpectedRange
+            | Self::UnsupportedCoding(_)
             | Self::TooManyCodings
-            | Self::NoLocation(_)
-            | Self::Locations { .. }
-            | Self::Location { .. }
-            | Self::LocationScheme(_)
+            | Self::MissingLocation(_)
+            | Self::ConflictingLocations { .. }
+            | Self::InvalidLocation { .. }
+            | Self::RedirectScheme(_)
             | Self::Downgrade(_)
-            | Self::Redirects
+            | Self::TooManyRedirects
             | Self::Framing(_)
             | Self::Body(BodyError::Chunked(_))
             | Self::File { .. }
@@ -196,26 +196,26 @@ impl FetchError {
         match self {
             Self::Resolve { .. } => FailureKind::Name,
             Self::Connect { .. }
-            | Self::NoProxy(_)
+            | Self::UnusableProxy(_)
             | Self::Send(_)
             | Self::Closed
-            | Self::Broken(_) => FailureKind::Connection,
+            | Self::Receive(_) => FailureKind::Connection,
             Self::Tls { .. } | Self::Trust(_) => FailureKind::Tls,
             Self::TimedOut { .. } => FailureKind::Timeout,
-            Self::Status { status, .. } | Self::RetryLater { status, .. } | Self::Proxy(status) => {
-                FailureKind::Status(status.code())
-            }
-            Self::NoLocation(_)
-            | Self::Locations { .. }
-            | Self::Location { .. }
-            | Self::LocationScheme(_)
+            Self::Status { status, .. }
+            | Self::RetryLater { status, .. }
+            | Self::Tunnel(status) => FailureKind::Status(status.code()),
+            Self::MissingLocation(_)
+            | Self::ConflictingLocations { .. }
+            | Self::InvalidLocation { .. }
+            | Self::RedirectScheme(_)
             | Self::Downgrade(_)
-            | Self::Redirects => FailureKind::Redirect,
+            | Self::TooManyRedirects => FailureKind::Redirect,
             Self::Malformed(_)
-            | Self::Unending
-            | Self::Partial
+            | Self::TooManyInterim
+            | Self::UnexpectedRange
             | Self::Changed
-            | Self::Coded(_)
+            | Self::UnsupportedCoding(_)
             | Self::TooManyCodings
             | Self::Framing(_)
             | Self::Body(BodyError::Chunked(_)) => FailureKind::Protocol,
@@ -239,7 +239,7 @@ fn is_temporary(error: &io::Error) -> bool {
 
 impl From<ProxyError> for FetchError {
     fn from(error: ProxyError) -> Self {
-        Self::NoProxy(error)
+        Self::UnusableProxy(error)
     }
 }
 
@@ -254,8 +254,8 @@ impl fmt::Display for FetchError {
         match self {
             Self::Resolve { host, .. } => write!(f, "cannot look up the address of {host}"),
             Self::Connect { address, .. } => write!(f, "cannot connect to {address}"),
-            Self::Proxy(status) => write!(f, "the proxy made no tunnel: {status}"),
-            Self::NoProxy(error) => error.fmt(f),
+            Self::Tunnel(status) => write!(f, "the proxy made no tunnel: {status}"),
+            Self::UnusableProxy(error) => error.fmt(f),
             Self::Tls { host, .. } => write!(f, "cannot speak TLS with {host}"),
             Self::Trust(error) => error.fmt(f),
             Self::TimedOut { phase, timeout } => {
@@ -270,9 +270,11 @@ impl fmt::Display for FetchError {
             }
             Self::Send(_) => f.write_str("cannot send the request"),
             Self::Closed => f.write_str("the server closed the connection without a whole answer"),
-            Self::Broken(_) => f.write_str("the connection broke before the answer"),
+            Self::Receive(_) => f.write_str("the connection broke before the answer"),
             Self::Malformed(error) => error.fmt(f),
-            Self::Unending => f.write_str("the server sends informational answers without end"),
+            Self::TooManyInterim => {
+                f.write_str("the server sends informational answers without end")
+            }
             Self::RetryLater { status, at, was_asked } => {
                 let which = if *was_asked { "" } else { "another request with " };
                 write!(f, "the server answered {which}{status} and asks to come back ")?;
@@ -288,26 +290,26 @@ impl fmt::Display for FetchError {
                     _ => Ok(()),
                 }
             }
-            Self::Partial => {
+            Self::UnexpectedRange => {
                 f.write_str("the server answered 206 with another part than was asked for")
             }
             Self::Changed => f.write_str("the content changed while it was fetched"),
-            Self::Coded(coding) => {
+            Self::UnsupportedCoding(coding) => {
                 write!(f, "the content is coded with {coding}, which cannot be decoded")
             }
             Self::TooManyCodings => {
                 write!(f, "the content has more than {MAX_CODINGS} codings")
             }
             Self::Decode { coding, .. } => write!(f, "cannot decode the content ({coding})"),
-            Self::NoLocation(status) => write!(f, "{status} without a Location"),
-            Self::Locations { status, places } => {
+            Self::MissingLocation(status) => write!(f, "{status} without a Location"),
+            Self::ConflictingLocations { status, places } => {
                 let [one, other] = &**places;
                 write!(f, "{status} to two places: \"{one}\" and \"{other}\"")
             }
-            Self::Location { location, .. } => {
+            Self::InvalidLocation { location, .. } => {
                 write!(f, "the server redirects to \"{location}\", which is not a URL")
             }
-            Self::LocationScheme(url) => {
+            Self::RedirectScheme(url) => {
                 let url = redacted_reference(url.as_str());
                 write!(f, "the server redirects to {url}, whose scheme is not supported")
             }
@@ -315,7 +317,7 @@ impl fmt::Display for FetchError {
                 let url = redacted_url(url);
                 write!(f, "the server redirects from https to {url}, which nothing protects")
             }
-            Self::Redirects => write!(f, "more than {MAX_REDIRECTS} redirects"),
+            Self::TooManyRedirects => write!(f, "more than {MAX_REDIRECTS} redirects"),
             Self::Framing(error) => error.fmt(f),
             Self::Body(error) => error.fmt(f),
             Self::File { path, .. } => write!(f, "cannot write {}", redacted_path(path)),
@@ -340,30 +342,30 @@ impl error::Error for FetchError {
             Self::Connect { error, .. }
             | Self::Tls { error, .. }
             | Self::Send(error)
-            | Self::Broken(error)
+            | Self::Receive(error)
             | Self::Decode { error, .. }
             | Self::File { error, .. } => Some(error),
-            Self::Location { error, .. } => Some(error),
+            Self::InvalidLocation { error, .. } => Some(error),
             // Shown as their own, so their causes are next.
             Self::Body(error) => error.source(),
             Self::Trust(error) => error.source(),
-            Self::Proxy(_)
-            | Self::NoProxy(_)
+            Self::Tunnel(_)
+            | Self::UnusableProxy(_)
             | Self::TimedOut { .. }
             | Self::Closed
             | Self::Malformed(_)
-            | Self::Unending
+            | Self::TooManyInterim
             | Self::Status { .. }
             | Self::RetryLater { .. }
-            | Self::Partial
+            | Self::UnexpectedRange
             | Self::Changed
-            | Self::Coded(_)
+            | Self::UnsupportedCoding(_)
             | Self::TooManyCodings
-            | Self::NoLocation(_)
-            | Self::Locations { .. }
-            | Self::LocationScheme(_)
+            | Self::MissingLocation(_)
+            | Self::ConflictingLocations { .. }
+            | Self::RedirectScheme(_)
             | Self::Downgrade(_)
-            | Self::Redirects
+            | Self::TooManyRedirects
             | Self::Framing(_)
             | Self::Checksum { .. }
             | Self::Stopped(_) => None,
@@ -383,7 +385,7 @@ mod tests {
         let tls = |kind: io::ErrorKind| FetchError::Tls { host: "a".into(), error: kind.into() };
         for (error, transient) in [
             (FetchError::Closed, true),
-            (FetchError::Broken(reset()), true),
+            (FetchError::Receive(reset()), true),
             (FetchError::Send(reset()), true),
             (
                 FetchError::TimedOut { phase: TimeoutPhase::Body, timeout: Duration::from_secs(1) },
@@ -402,8 +404,8 @@ mod tests {
             (status(999), false),
             (tls(io::ErrorKind::UnexpectedEof), true),
             (tls(io::ErrorKind::InvalidData), false),
-            (FetchError::Partial, false),
-            (FetchError::Redirects, false),
+            (FetchError::UnexpectedRange, false),
+            (FetchError::TooManyRedirects, false),
             (FetchError::File { path: "x".into(), error: reset() }, false),
             (FetchError::Stopped(StopReason::Interrupted), false),
         ] {

@@ -167,7 +167,7 @@ impl<'r> Fetcher<'r> {
             while let Some(piece) = self.exchanger.next_piece(&mut answer, &mut body)? {
                 let length = piece.len();
                 if end.is_some_and(|end| part.bytes() + length as u64 > end) {
-                    return Err(FetchError::Partial);
+                    return Err(FetchError::UnexpectedRange);
                 }
                 part.write(piece, body.is_complete())?;
                 record.received += length as u64;

@@ -58,7 +58,8 @@ impl Exchanger<'_> {
         });
         for coding in codings.outermost_first() {
             let source = BufReader::with_capacity(PIECE_BYTES, reader);
-            let decoder = decoder(coding, source).ok_or(FetchError::Coded(coding.token()))?;
+            let decoder =
+                decoder(coding, source).ok_or(FetchError::UnsupportedCoding(coding.token()))?;
             let (received, failure) = (&received, &failure);
             reader = Box::new(Layer { coding, decoder, decoded: 0, received, failure });
         }
@@ -71,7 +72,7 @@ impl Exchanger<'_> {
                 Ok(0) => return Ok(()),
                 Ok(length) => sink.decoded(&buffer[..length])?,
                 Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
-                Err(error) => return Err(failure.take().unwrap_or(FetchError::Broken(error))),
+                Err(error) => return Err(failure.take().unwrap_or(FetchError::Receive(error))),
             }
         }
     }

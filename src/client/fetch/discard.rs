@@ -33,7 +33,7 @@ impl Fetcher<'_> {
                     asked = Asked::Plain;
                 }
                 // Nothing was there that could have been continued.
-                Ok(_) => return Err(FetchError::Partial),
+                Ok(_) => return Err(FetchError::UnexpectedRange),
                 Err(error) => return Err(self.refused(answer, error)),
             }
         };

@@ -126,7 +126,7 @@ impl<'n> Exchanger<'n> {
             // A server that refuses a connection may answer and close before it has read anything.
             Err(error) if is_disconnect(&error) => {
                 self.read_head(connection).map_err(|failure| match failure {
-                    FetchError::Closed | FetchError::Broken(_) => FetchError::Send(error),
+                    FetchError::Closed | FetchError::Receive(_) => FetchError::Send(error),
                     failure => failure,
                 })
             }
@@ -149,7 +149,7 @@ impl<'n> Exchanger<'n> {
                 return Ok((head, connection));
             }
         }
-        Err(FetchError::Unending)
+        Err(FetchError::TooManyInterim)
     }
 
     /// The next piece of an answer's body; `None` at its end.
@@ -218,7 +218,7 @@ impl<'n> Exchanger<'n> {
             HeadReadError::Io(error) if error.kind() == io::ErrorKind::UnexpectedEof => {
                 FetchError::Closed
             }
-            HeadReadError::Io(error) => FetchError::Broken(error),
+            HeadReadError::Io(error) => FetchError::Receive(error),
         }
     }
 }
@@ -252,7 +252,7 @@ pub(super) fn framing(head: &ResponseHead) -> Result<Framing, FetchError> {
 fn is_stale(error: &FetchError) -> bool {
     match error {
         FetchError::Closed => true,
-        FetchError::Send(error) | FetchError::Broken(error) => is_disconnect(error),
+        FetchError::Send(error) | FetchError::Receive(error) => is_disconnect(error),
         _ => false,
     }
 }

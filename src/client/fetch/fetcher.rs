@@ -99,7 +99,7 @@ impl<'r> Fetcher<'r> {
             self.exchanger.discard(answer);
             record.redirected_to = Some(target?);
         }
-        Err(FetchError::Redirects)
+        Err(FetchError::TooManyRedirects)
     }
 
     /// Hashes a job's content as it comes.

@@ -208,10 +208,10 @@ impl<'r> Fetcher<'r> {
                 if received == bytes {
                     break;
                 }
-                return Err(FetchError::Partial);
+                return Err(FetchError::UnexpectedRange);
             };
             if received + content.len() as u64 > bytes {
-                return Err(FetchError::Partial);
+                return Err(FetchError::UnexpectedRange);
             }
             received += content.len() as u64;
             self.work.observer.received(split.index, content.len());

@@ -105,16 +105,16 @@ fn redirect_target(
     };
     let fields = head.fields();
     let mut locations = fields.all("Location");
-    let location = locations.next().ok_or(FetchError::NoLocation(status))?;
+    let location = locations.next().ok_or(FetchError::MissingLocation(status))?;
     let target = place(location);
     // The same place twice is one.
     if let Some(other) = locations.find(|other| *other != location && place(other) != target) {
         let places = [shown(location), shown(other)].into();
-        return Err(FetchError::Locations { status, places });
+        return Err(FetchError::ConflictingLocations { status, places });
     }
     match target {
         Ok((target, _)) if !is_supported(&target) => {
-            Err(FetchError::LocationScheme(Box::new(target)))
+            Err(FetchError::RedirectScheme(Box::new(target)))
         }
         Ok((target, _))
             if (url.scheme(), target.scheme()) == ("https", "http")
@@ -123,6 +123,6 @@ fn redirect_target(
             Err(FetchError::Downgrade(Box::new(target)))
         }
         Ok(target) => Ok(Some(target)),
-        Err(error) => Err(FetchError::Location { location: shown(location), error }),
+        Err(error) => Err(FetchError::InvalidLocation { location: shown(location), error }),
     }
 }

@@ -64,7 +64,7 @@ pub(super) fn worth(
                 _ => Worth::Anew,
             })
         }
-        (Status::PARTIAL_CONTENT, None) => Err(FetchError::Partial),
+        (Status::PARTIAL_CONTENT, None) => Err(FetchError::UnexpectedRange),
         _ if !is_whole(status) => Err(FetchError::Status { status, retry_after: None }),
         _ => {
             let (codings, has_own) = to_undo(&fields, names)?;

@@ -218,8 +218,8 @@ pub(super) fn status_of(error: &FetchError) -> Option<u16> {
     match error {
         FetchError::Status { status, .. }
         | FetchError::RetryLater { status, was_asked: true, .. }
-        | FetchError::NoLocation(status)
-        | FetchError::Locations { status, .. } => Some(status.code()),
+        | FetchError::MissingLocation(status)
+        | FetchError::ConflictingLocations { status, .. } => Some(status.code()),
         _ => None,
     }
 }

@@ -66,7 +66,7 @@ impl Connector {
             }
         })?;
         if url.scheme() == "http" {
-            socket.set_read_timeout(self.timeouts.silence).map_err(FetchError::Broken)?;
+            socket.set_read_timeout(self.timeouts.silence).map_err(FetchError::Receive)?;
             return Ok(Connection::Plain(socket));
         }
         let url = zone::strip(url);
@@ -74,7 +74,7 @@ impl Connector {
         let shaken =
             timed(&mut phases.tls, || handshake(&self.trust, host, socket, self.timeouts.connect));
         let mut stream = shaken.map_err(|error| self.no_tls(host, error))?;
-        stream.set_read_timeout(self.timeouts.silence).map_err(FetchError::Broken)?;
+        stream.set_read_timeout(self.timeouts.silence).map_err(FetchError::Receive)?;
         Ok(Connection::Tls(Box::new(stream)))
     }
 
@@ -108,14 +108,14 @@ impl Connector {
                 phase: TimeoutPhase::Connect,
                 timeout: self.timeouts.connect,
             },
-            HeadReadError::Io(error) => FetchError::Broken(error),
+            HeadReadError::Io(error) => FetchError::Receive(error),
             HeadReadError::Malformed(error) => FetchError::Malformed(error),
         })?;
         // In TLS the client speaks first, so nothing may be behind the head yet.
         if head.status().is_success() && input.data().is_empty() {
             Ok(socket)
         } else {
-            Err(FetchError::Proxy(head.status()))
+            Err(FetchError::Tunnel(head.status()))
         }
     }
 

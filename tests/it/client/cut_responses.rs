@@ -217,7 +217,7 @@ fn what_goes_beyond_the_range_that_it_is_said_to_be_is_not_kept() {
         [&*fields, "b\r\n01234567890\r\n0\r\n\r\n"].concat().into()
     });
     let fetched = fetch_with(&patient(1), &[server.url("/file")]);
-    assert!(matches!(fetched.run.outcomes[0].result, Err(FetchError::Partial)));
+    assert!(matches!(fetched.run.outcomes[0].result, Err(FetchError::UnexpectedRange)));
     assert!(fetched.part("file") == pattern(CUT));
 }
 

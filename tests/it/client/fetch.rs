@@ -78,7 +78,7 @@ fn a_reset_within_a_body_is_a_failure_also_where_the_body_ends_with_the_connecti
         let error = fetch(1, &[server.url("/file")]).into_failure();
         // Where the reset overtakes the head, that is what breaks.
         assert!(
-            matches!(error, FetchError::Body(BodyError::Io(_)) | FetchError::Broken(_)),
+            matches!(error, FetchError::Body(BodyError::Io(_)) | FetchError::Receive(_)),
             "{error:?}"
         );
     }
@@ -109,13 +109,15 @@ fn what_is_not_the_whole_plain_content_is_refused() {
             |e| matches!(e, FetchError::Status { status, .. } if status.code() == 101),
         ),
         (answer("206 Partial Content", "Content-Range: bytes 0-0/2\r\n", "a"), |e| {
-            matches!(e, FetchError::Partial)
+            matches!(e, FetchError::UnexpectedRange)
         }),
         (answer("200 OK", "Content-Length: 7\r\n", "a"), |e| matches!(e, FetchError::Framing(_))),
         (b"SSH-2.0-OpenSSH_9.9\r\n".to_vec(), |e| matches!(e, FetchError::Malformed(_))),
         (Vec::new(), |e| matches!(e, FetchError::Closed)),
         (b"HTTP/1.1 200 O".to_vec(), |e| matches!(e, FetchError::Closed)),
-        (b"HTTP/1.1 102 Processing\r\n\r\n".repeat(200), |e| matches!(e, FetchError::Unending)),
+        (b"HTTP/1.1 102 Processing\r\n\r\n".repeat(200), |e| {
+            matches!(e, FetchError::TooManyInterim)
+        }),
     ];
     for (bytes, is_expected) in cases {
         let error = fetch_once(bytes.clone()).into_failure();

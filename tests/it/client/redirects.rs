@@ -48,7 +48,7 @@ fn redirects_end() {
     fetch(1, &[server.url(&format!("/{MAX_REDIRECTS}"))]).assert_success();
     for path in [format!("/{}", MAX_REDIRECTS + 1), "/loop".to_owned()] {
         let error = fetch(1, &[server.url(&path)]).into_failure();
-        assert!(matches!(error, FetchError::Redirects), "{error:?}");
+        assert!(matches!(error, FetchError::TooManyRedirects), "{error:?}");
     }
 }
 
@@ -56,12 +56,12 @@ fn redirects_end() {
 fn a_redirect_to_nowhere_is_a_failure() {
     type Check = fn(&FetchError) -> bool;
     let cases: [(Vec<u8>, Check); 4] = [
-        (answer("301 Moved", "", ""), |e| matches!(e, FetchError::NoLocation(_))),
+        (answer("301 Moved", "", ""), |e| matches!(e, FetchError::MissingLocation(_))),
         (answer("301 Moved", "Location: /a\r\nLocation: /b\r\n", ""), |e| {
             e.to_string() == "301 Moved Permanently to two places: \"/a\" and \"/b\""
         }),
-        (redirect(301, "http://[::1"), |e| matches!(e, FetchError::Location { .. })),
-        (redirect(301, "ftp://host/file"), |e| matches!(e, FetchError::LocationScheme(_))),
+        (redirect(301, "http://[::1"), |e| matches!(e, FetchError::InvalidLocation { .. })),
+        (redirect(301, "ftp://host/file"), |e| matches!(e, FetchError::RedirectScheme(_))),
     ];
     for (bytes, is_expected) in cases {
         let error = fetch_once(bytes.clone()).into_failure();

@@ -149,7 +149,7 @@ fn https_goes_through_a_tunnel_and_a_proxy_that_refuses_is_told() {
     let refusing = Scripted::answering(|_| answer("407 Proxy Authentication Required", "", ""));
     let settings = Settings { proxies: through(&refusing), ..trusting(&server) };
     let error = fetch_with(&settings, &url).into_failure();
-    assert!(matches!(error, FetchError::Proxy(status) if status.code() == 407), "{error:?}");
+    assert!(matches!(error, FetchError::Tunnel(status) if status.code() == 407), "{error:?}");
 }
 
 /// Passes bytes on until either side ends.

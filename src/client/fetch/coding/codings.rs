@@ -77,7 +77,7 @@ pub(crate) fn to_undo(
     let mut undone = Codings::default();
     for (index, coding) in codings.enumerate() {
         if matches!(coding, ContentCoding::Compress | ContentCoding::Other(_)) {
-            return Err(FetchError::Coded(coding.token()));
+            return Err(FetchError::UnsupportedCoding(coding.token()));
         }
         *undone.0.get_mut(index).ok_or(FetchError::TooManyCodings)? = Some(coding);
     }
