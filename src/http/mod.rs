@@ -57,7 +57,7 @@ pub use head_writer::HeadWriter;
 pub use host::{Host, is_host, parse_host};
 pub use method::{ALLOW, Method};
 pub use percent::encode_segment;
-pub use persistence::{CloseReason, Persistence, asks_to_persist, response_persists};
+pub use persistence::{Persistence, asks_to_persist, response_persists};
 pub use request_head::RequestHead;
 pub use request_scan::RequestScan;
 pub use response_head::{MAX_RESPONSE_FIELDS, ResponseHead, ResponseHeadError};

@@ -1,6 +1,4 @@
-//! Whether a connection is kept for another request, and why not (RFC 9112 §9.3).
-
-use std::fmt;
+//! Whether a connection is kept for another request (RFC 9112 §9.3).
 
 use super::{Fields, Version};
 
@@ -8,58 +6,7 @@ use super::{Fields, Version};
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Persistence {
     Keep,
-    Close(CloseReason),
-}
-
-/// Why a connection ends.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum CloseReason {
-    /// `Connection: close`, or HTTP/1.0 without `Connection: keep-alive`.
-    PeerAsked,
-    /// The request was refused in a way that makes what follows it untrustworthy.
-    Refused,
-    /// So many connections are open that none is kept idle.
-    Crowded,
-    /// The connection has served as many requests as it may.
-    RequestLimit,
-    /// The server is stopping.
-    Stopping,
-    /// Its slot was handed on while it was idle.
-    Reclaimed,
-    /// The request has content that the server did not read.
-    UnreadContent,
-    /// The end of the response shows only by the close.
-    Undelimited,
-    /// The response could not be sent whole.
-    Incomplete,
-    /// The peer closed, between two requests.
-    PeerClosed,
-    /// The peer went away in the middle of a request or a response.
-    PeerVanished,
-    /// No request came in time.
-    Idle,
-    /// The peer took too little of a response for too long.
-    Slow,
-}
-
-impl fmt::Display for CloseReason {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(match self {
-            Self::PeerAsked => "the client asked for it",
-            Self::Refused => "the request was refused",
-            Self::Crowded => "too many connections are open to keep one idle",
-            Self::RequestLimit => "it has served its number of requests",
-            Self::Stopping => "the server is stopping",
-            Self::Reclaimed => "its slot was handed on while it was idle",
-            Self::UnreadContent => "the request's content was not read",
-            Self::Undelimited => "only its end tells where the response ends",
-            Self::Incomplete => "the response could not be sent whole",
-            Self::PeerClosed => "the client closed it",
-            Self::PeerVanished => "the client went away",
-            Self::Idle => "no request came in time",
-            Self::Slow => "the client took too little for too long",
-        })
-    }
+    Close,
 }
 
 /// What a message's sender asks for: the last word is `close`, and silence means keep-alive since

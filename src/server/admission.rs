@@ -6,12 +6,12 @@
 
 use std::collections::HashMap;
 use std::collections::hash_map::Entry;
-use std::fmt;
 use std::net::IpAddr;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
 use super::identity::Client;
+use super::rejection::{Rejection, Scope};
 
 /// How many connections may be open at once.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -34,44 +34,6 @@ impl Default for Limits {
     fn default() -> Self {
         Self { per_client: 12, total: 60 }
     }
-}
-
-/// Which of the two limits is meant.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub enum Scope {
-    Client,
-    Total,
-}
-
-impl Scope {
-    /// The name of the limit in `RateLimit-Policy`, and in the log.
-    #[must_use]
-    pub const fn name(self) -> &'static str {
-        match self {
-            Self::Client => "per-client",
-            Self::Total => "total",
-        }
-    }
-}
-
-impl fmt::Display for Scope {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(self.name())
-    }
-}
-
-/// A connection that may not be served.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Rejection {
-    /// `None` where a limit was met before it was known who the client is.
-    pub client: Option<IpAddr>,
-    /// The limit that is used up. The client's own is looked at first.
-    pub scope: Scope,
-    /// Its value.
-    pub limit: usize,
-    /// How soon a slot can be expected, by how long connections were held lately: where `n` are held
-    /// for a time `T` on average, one ends every `T/n`. Zero where nothing is known.
-    pub expected_wait: Duration,
 }
 
 /// Whether a limit rejects, or would only have.

@@ -9,7 +9,7 @@ use std::time::{Duration, Instant};
 
 use rustix::net::{RecvFlags, SendFlags};
 
-use super::rejection::FinalAnswer;
+use super::final_answer::FinalAnswer;
 use crate::http::{Answering, RequestScan};
 use crate::net::proxy_protocol::{self, MAX_V2_BYTES, Parse};
 
@@ -226,9 +226,6 @@ mod tests {
     use std::net::TcpListener;
 
     use super::*;
-    use crate::http::Status;
-    use crate::http::negotiation::MediaType;
-    use crate::server::response::Response;
 
     const GET: &[u8] = b"GET / HTTP/1.1\r\nHost: a\r\n\r\n";
     const HEAD: &[u8] = b"HEAD / HTTP/1.1\r\nHost: a\r\n\r\n";
@@ -249,8 +246,7 @@ mod tests {
         while stream.peek(&mut buffer).unwrap() < SENT {
             std::thread::yield_now();
         }
-        let text = Response::typed(Status::TOO_MANY_REQUESTS, MediaType::Plain, String::new());
-        let answer = FinalAnswer::new(&text);
+        let answer = FinalAnswer::new(b"HTTP/1.1 429 \r\n\r\n".to_vec(), b"");
         let now = Instant::now();
         let mut waiting = Waiting::new(Arc::clone(&stream), Received::default(), answer, now);
         assert!(waiting.read_head(&mut [0; GLANCE_BYTES]) == Head::Incomplete);

@@ -10,7 +10,6 @@ use super::access_log::access::AccessLog;
 use super::admission::{Enforcement, Limits};
 use super::identity::Identification;
 use super::log_sink::sink::LogHandle;
-use super::pace::Rates;
 use super::site::settings::SiteSettings;
 use super::status_access::StatusAccess;
 use crate::http::{is_field_value, is_token_byte};
@@ -176,6 +175,23 @@ impl Default for Timeouts {
             // Docker kills ten seconds after SIGTERM.
             drain: Duration::from_secs(8),
         }
+    }
+}
+
+/// Bounds on the speed of outgoing content, for each connection.
+#[derive(Clone, Copy, Debug)]
+pub struct Rates {
+    /// Bytes a second that a peer must take on average over each [`Rates::window`]; 0 for none.
+    pub minimum: u64,
+    /// Over how long the minimum is averaged, which is also the grace at the beginning.
+    pub window: Duration,
+    /// Bytes a second that are sent at most; `None` for as fast as it goes.
+    pub maximum: Option<u64>,
+}
+
+impl Default for Rates {
+    fn default() -> Self {
+        Self { minimum: 1024, window: Duration::from_secs(20), maximum: None }
     }
 }
 

@@ -13,18 +13,20 @@ use std::thread;
 use std::time::{Duration, Instant};
 
 use super::access_log::exchange::Exchange;
-use super::admission::Rejection;
 use super::answer::check_host;
+use super::close_reason::{CloseReason, Objections, is_untrustworthy};
 use super::closing::HEAD_PATIENCE;
 use super::identity::Client;
 use super::outgoing::Outgoing;
 use super::pace::Pace;
 use super::registry::{Live, Phase};
-use super::response::{Part, Response};
+use super::rejection::Rejection;
+use super::response::Response;
+use super::sending::{self, Part};
 use super::service::Service;
 use crate::http::{
-    Answering, CloseReason, Framing, HeadScan, Method, Persistence, RequestError, RequestHead,
-    RequestScan, Status, asks_to_persist, expects_continue, request_framing,
+    Answering, Framing, HeadScan, Method, Persistence, RequestError, RequestHead, RequestScan,
+    asks_to_persist, expects_continue, request_framing,
 };
 use crate::net::proxy_protocol::{self, Parse};
 use crate::net::{Body, BodyError, Deadline, Input, ReadTimeout, is_disconnect, is_timeout};
@@ -97,12 +99,12 @@ impl<'s> Connection<'s> {
             return CloseReason::PeerVanished;
         }
         loop {
-            let persistence = match self.receive() {
+            let ended = match self.receive() {
                 Ok(begun) => self.exchange(begun),
-                Err(NoRequest::Close(reason)) => Persistence::Close(reason),
+                Err(NoRequest::Close(reason)) => Some(reason),
                 Err(NoRequest::Refuse(error)) => self.refuse(error),
             };
-            if let Persistence::Close(reason) = persistence {
+            if let Some(reason) = ended {
                 return reason;
             }
             // Whoever stops the server closes those that are idle: this one has just become so.
@@ -112,18 +114,9 @@ impl<'s> Connection<'s> {
         }
     }
 
-    /// The peer may have sent what was not read: closing at once would take its answer away. Whoever is
-    /// told only by the answer that it is the last may have sent a next request behind.
+    /// The peer may have sent what was not read: closing at once would take its answer away.
     pub(super) fn may_have_unread_input(&self, reason: CloseReason) -> bool {
-        match reason {
-            CloseReason::Refused
-            | CloseReason::UnreadContent
-            | CloseReason::Crowded
-            | CloseReason::RequestLimit
-            | CloseReason::Undelimited
-            | CloseReason::Stopping => true,
-            _ => !self.input.data().is_empty(),
-        }
+        reason.leaves_input_unread() || !self.input.data().is_empty()
     }
 
     /// Waits for a head to begin and then until it is complete; says when it began. The first must be
@@ -189,8 +182,8 @@ impl<'s> Connection<'s> {
         }
     }
 
-    /// Answers the request whose head was received.
-    fn exchange(&mut self, begun: Instant) -> Persistence {
+    /// Answers the request whose head was received; says why the connection is to be closed then.
+    fn exchange(&mut self, begun: Instant) -> Option<CloseReason> {
         let (version, fields) = (self.head.version(), self.head.fields());
         let checked = check_host(&self.head).and_then(|()| {
             let framing = request_framing(version, &fields)?;
@@ -213,7 +206,7 @@ impl<'s> Connection<'s> {
         } else {
             match self.read_past(framing) {
                 Ok(content) => content,
-                Err(NoRequest::Close(reason)) => return Persistence::Close(reason),
+                Err(NoRequest::Close(reason)) => return Some(reason),
                 Err(NoRequest::Refuse(error)) => return self.refuse(error),
             }
         };
@@ -221,7 +214,7 @@ impl<'s> Connection<'s> {
         let status = self.service.answer_status(&self.head, &self.client);
         if let Some(rejection) = &self.reserved {
             let response = status.unwrap_or_else(|| self.service.answer_rejected(rejection));
-            return self.send(&response, Persistence::Close(CloseReason::Crowded), begun);
+            return self.send(&response, Some(CloseReason::Crowded), begun);
         }
         let mut response = status.unwrap_or_else(|| self.service.answerer.answer(&self.head));
         let standing = self.service.admission.standing(self.client.key);
@@ -232,48 +225,25 @@ impl<'s> Connection<'s> {
                 .field("RateLimit-Policy", self.service.advertised.clone())
                 .field("RateLimit", format!("\"per-client\";r={remaining}"));
         }
-        let is_crowded = standing.total >= self.service.crowded_from();
-        let persistence = match content {
-            Content::LeftUnread => Persistence::Close(CloseReason::UnreadContent),
-            Content::Read if self.is_untrustworthy(&response) => {
-                Persistence::Close(CloseReason::Refused)
-            }
-            Content::Read if !asked_to_persist => Persistence::Close(CloseReason::PeerAsked),
-            Content::Read if !response.is_delimited(version) => {
-                Persistence::Close(CloseReason::Undelimited)
-            }
-            Content::Read if self.service.is_stopping() => {
-                Persistence::Close(CloseReason::Stopping)
-            }
-            Content::Read if is_crowded => Persistence::Close(CloseReason::Crowded),
-            Content::Read if self.requests + 1 >= self.service.policy.keep_alive_requests => {
-                Persistence::Close(CloseReason::RequestLimit)
-            }
-            Content::Read => Persistence::Keep,
+        let objections = Objections {
+            has_unread_content: matches!(content, Content::LeftUnread),
+            is_untrustworthy: is_untrustworthy(self.head.method_token(), response.status),
+            peer_asks: !asked_to_persist,
+            is_undelimited: !response.is_delimited(version),
+            is_stopping: self.service.is_stopping(),
+            is_crowded: standing.total >= self.service.crowded_from(),
+            is_last: self.requests + 1 >= self.service.policy.keep_alive_requests,
         };
-        self.send(&response, persistence, begun)
+        self.send(&response, objections.decide(), begun)
     }
 
-    /// What follows the request on its connection must not be taken for another request.
-    ///
-    /// A client that gets 400 has sent what it did not mean to, or what a program between did not
-    /// understand as it is understood here; nginx and Apache close then as well. What is refused before
-    /// it is answered (414, 417, 431, 501 for a coding, 505) never comes here: its end is not known.
-    /// Other refusals are of well-formed requests, whose ends do not depend on their methods, targets or
-    /// preconditions (RFC 9112 §6.3): after 404, 405, 412, 416 and 501 for a method the next is served.
-    fn is_untrustworthy(&self, response: &Response) -> bool {
-        // What follows a CONNECT may be meant for the other end of a tunnel that is not there.
-        response.status == Status::BAD_REQUEST || self.head.method_token() == b"CONNECT"
-    }
-
-    fn refuse(&mut self, error: RequestError) -> Persistence {
+    fn refuse(&mut self, error: RequestError) -> Option<CloseReason> {
         log::debug!("{}: refused: {error}", self.client.address);
-        let persistence = Persistence::Close(CloseReason::Refused);
         let response = match &self.reserved {
             Some(rejection) => self.service.answer_rejected(rejection),
             None => self.service.answerer.refuse(&self.head, error),
         };
-        self.send(&response, persistence, Instant::now())
+        self.send(&response, Some(CloseReason::Refused), Instant::now())
     }
 
     /// Reads a request's content and forgets it, within [`MAX_DISCARDED_BYTES`].
@@ -308,17 +278,18 @@ impl<'s> Connection<'s> {
     fn send(
         &mut self,
         response: &Response,
-        persistence: Persistence,
+        ended: Option<CloseReason>,
         begun: Instant,
-    ) -> Persistence {
+    ) -> Option<CloseReason> {
         let part = self.part();
         self.requests += 1;
         self.service.tally.requests.one();
         self.live.enter(Phase::Sending);
         thread::sleep(self.service.policy.delay);
+        let persistence = if ended.is_none() { Persistence::Keep } else { Persistence::Close };
         let how = (self.head.version(), part, persistence);
         let outgoing = Outgoing { stream: self.stream, pace: &mut self.pace };
-        let sent = response.send(outgoing, &mut self.out, how);
+        let sent = sending::send(response, outgoing, &mut self.out, how);
         if self.out.capacity() > KEPT_OUTPUT_BYTES {
             self.out = Vec::new();
         }
@@ -335,8 +306,8 @@ impl<'s> Connection<'s> {
             ordinal: self.requests,
         });
         match sent {
-            Ok(_) => persistence,
-            Err(error) => Persistence::Close(self.why_incomplete(&error)),
+            Ok(_) => ended,
+            Err(error) => Some(self.why_incomplete(&error)),
         }
     }
 

@@ -30,7 +30,7 @@ use std::time::{Duration, Instant};
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
 
 use super::closing::{GLANCE_BYTES, Head, Lingerer, Received, Waiting, discard};
-use super::rejection::FinalAnswer;
+use super::final_answer::FinalAnswer;
 use super::threads::{PARK, Threads};
 
 /// The pause between two rounds, so that a flood is attended to in batches.

@@ -3,10 +3,7 @@
 use std::net::TcpListener;
 
 use super::*;
-use crate::http::Status;
-use crate::http::negotiation::MediaType;
 use crate::server::closing::HEAD_PATIENCE;
-use crate::server::response::Response;
 
 /// The two ends of a connection: the peer's, and the one to be closed.
 fn connection() -> (TcpStream, TcpStream) {
@@ -21,11 +18,8 @@ const HEAD: &[u8] = b"HEAD / HTTP/1.1\r\nHost: a\r\n\r\n";
 const CONTENT: &str = "no more than one\n";
 
 fn rejection() -> FinalAnswer {
-    FinalAnswer::new(&Response::typed(
-        Status::TOO_MANY_REQUESTS,
-        MediaType::Plain,
-        CONTENT.to_owned(),
-    ))
+    let head = format!("HTTP/1.1 429 \r\nContent-Length: {}\r\n\r\n", CONTENT.len());
+    FinalAnswer::new(head.into(), CONTENT.as_bytes())
 }
 
 /// What the peer reads until the connection ends, which it does in good order.

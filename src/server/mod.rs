@@ -9,12 +9,14 @@
 mod access_log;
 mod admission;
 mod answer;
+mod close_reason;
 mod closing;
 mod config;
 mod connection;
 mod date;
 mod descriptors;
 mod error;
+mod final_answer;
 mod identity;
 mod lingering;
 mod listener;
@@ -28,8 +30,10 @@ mod reception;
 mod registry;
 mod rejection;
 mod rejection_log;
+mod rejection_response;
 mod representation;
 mod response;
+mod sending;
 mod service;
 mod site;
 mod snapshot;
@@ -45,15 +49,15 @@ use std::time::{Duration, Instant};
 
 pub use access_log::access::AccessLog;
 pub use access_log::format::LogFormat;
-pub use admission::{Admission, Enforcement, Limits, Permit, Rejection, Scope, Standing};
-pub use config::{ExtraField, ExtraFieldError, ExtraFields, Policy, ServerConfig, Timeouts};
+pub use admission::{Admission, Enforcement, Limits, Permit, Standing};
+pub use config::{ExtraField, ExtraFieldError, ExtraFields, Policy, Rates, ServerConfig, Timeouts};
 pub use descriptors::Budget;
 pub use error::StartError;
 pub use identity::{Client, Identification, Location};
 pub use listener::{Stopper, reachable_at};
 pub use log_sink::sink::{LogHandle, LogSink};
-pub use pace::Rates;
 pub use registry::{Activity, Phase};
+pub use rejection::{Rejection, Scope};
 pub use site::error::SiteError;
 pub use site::settings::{
     DotFiles, Listings, Precompressed, SiteSettings, SymbolicLinks, is_index_name,

@@ -5,22 +5,7 @@ use std::io;
 use std::thread;
 use std::time::{Duration, Instant};
 
-/// Bounds on the speed of outgoing content, for each connection.
-#[derive(Clone, Copy, Debug)]
-pub struct Rates {
-    /// Bytes a second that a peer must take on average over each [`Rates::window`]; 0 for none.
-    pub minimum: u64,
-    /// Over how long the minimum is averaged, which is also the grace at the beginning.
-    pub window: Duration,
-    /// Bytes a second that are sent at most; `None` for as fast as it goes.
-    pub maximum: Option<u64>,
-}
-
-impl Default for Rates {
-    fn default() -> Self {
-        Self { minimum: 1024, window: Duration::from_secs(20), maximum: None }
-    }
-}
+use super::config::Rates;
 
 /// With a maximum, a second's bytes go out in about this many pieces.
 const PIECES_PER_SECOND: u64 = 50;

@@ -9,14 +9,15 @@ use std::time::{Duration, Instant};
 use log::Level;
 use socket2::SockRef;
 
-use super::admission::{Permit, Rejection};
+use super::admission::Permit;
+use super::close_reason::CloseReason;
 use super::closing::Received;
 use super::connection::{self, Connection};
 use super::identity::Client;
 use super::registry::Live;
-use super::rejection::{FinalAnswer, without_thread};
+use super::rejection::Rejection;
+use super::rejection_response::{final_answer, without_thread};
 use super::service::{Arrival, Service};
-use crate::http::CloseReason;
 use crate::net::Input;
 
 impl Service {
@@ -93,7 +94,7 @@ impl Service {
 
     /// Has a connection answered that is over a limit.
     fn reject(&self, stream: impl Into<Arc<TcpStream>>, received: Received, rejection: &Rejection) {
-        let answer = FinalAnswer::new(&self.answer_rejected(rejection));
+        let answer = final_answer(&self.answer_rejected(rejection));
         self.lingering.answer(stream, received, answer);
     }
 
@@ -103,7 +104,7 @@ impl Service {
         let Arrival { stream, permit, client, .. } = arrival;
         drop(permit);
         let response = self.answerer.with_further_fields(without_thread());
-        self.lingering.answer(stream, nothing_from(client), FinalAnswer::new(&response));
+        self.lingering.answer(stream, nothing_from(client), final_answer(&response));
     }
 
     /// The work of one connection's thread.

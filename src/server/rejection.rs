@@ -1,19 +1,48 @@
-//! The answer to a connection that is one too many: whole, and readable by people and programs.
-//!
-//! When it is sent, and how the connection is then closed, is left to `lingering`.
+//! Why a connection is rejected.
 
+use std::fmt;
 use std::net::IpAddr;
 use std::time::Duration;
 
-use super::admission::{Rejection, Scope};
-use super::identity::Identification;
-use super::response::Response;
-use crate::http::negotiation::MediaType;
-use crate::http::rate_limit::{QuotaPolicy, QuotaUnit, ServiceLimit};
-use crate::http::{CloseReason, Persistence, Status, Version};
+use crate::http::Status;
 
-/// The longest wait that a rejection recommends.
-const MAX_RETRY_AFTER: u64 = 60;
+/// Which of the two limits is meant.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Scope {
+    Client,
+    Total,
+}
+
+impl Scope {
+    /// The name of the limit in `RateLimit-Policy`, and in the log.
+    #[must_use]
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Client => "per-client",
+            Self::Total => "total",
+        }
+    }
+}
+
+impl fmt::Display for Scope {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.name())
+    }
+}
+
+/// A connection that may not be served.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Rejection {
+    /// `None` where a limit was met before it was known who the client is.
+    pub client: Option<IpAddr>,
+    /// The limit that is used up. The client's own is looked at first.
+    pub scope: Scope,
+    /// Its value.
+    pub limit: usize,
+    /// How soon a slot can be expected, by how long connections were held lately: where `n` are held
+    /// for a time `T` on average, one ends every `T/n`. Zero where nothing is known.
+    pub expected_wait: Duration,
+}
 
 impl Rejection {
     /// `429` for the client's own limit (RFC 6585 §4), `503` for the server's (RFC 9110 §15.6.4): the
@@ -31,173 +60,6 @@ impl Rejection {
         match self.scope {
             Scope::Client => self.client,
             Scope::Total => None,
-        }
-    }
-
-    /// When to try again, in whole seconds: when a slot can be expected, at least one, and longer by
-    /// up to half, so that those who were rejected together do not come back together.
-    fn retry_after(&self) -> u64 {
-        let expected = self.expected_wait.as_secs_f64().ceil();
-        #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "it saturates")]
-        let expected = (expected as u64).clamp(1, MAX_RETRY_AFTER);
-        expected + fastrand::u64(0..=expected.div_ceil(2))
-    }
-
-    fn explanation(&self, active: usize, identification: &Identification) -> String {
-        let Self { client, scope, limit, .. } = self;
-        let status = self.status();
-        let connections = if *limit == 1 { "connection" } else { "connections" };
-        // Whoever is not active is idle, also those that are counted and whose threads have yet to begin.
-        let idle = limit.saturating_sub(active);
-        match (scope, client) {
-            (Scope::Client, Some(client)) => {
-                let name = identification.name(*client);
-                let kind = if name.contains('/') { "network" } else { "address" };
-                format!(
-                    "{status}: your {kind} {name} already holds {limit} {connections} ({active} active, \
-                     {idle} idle), and a client may hold {limit} at a time. Close one, or wait for one \
-                     to finish, and try again.\n"
-                )
-            }
-            _ => format!(
-                "{status}: all {limit} {connections} of this server are in use ({active} active, {idle} \
-                 idle). Try again in a moment.\n"
-            ),
-        }
-    }
-
-    /// The whole answer. `active` is how many connections are in the middle of a request: the client's
-    /// or all, by the limit that was met; `identification` knows how a client is called.
-    pub(super) fn response(&self, active: usize, identification: &Identification) -> Response {
-        let retry_after = self.retry_after();
-        let limit = ServiceLimit {
-            name: self.scope.name().into(),
-            remaining: 0,
-            reset: Some(Duration::from_secs(retry_after)),
-        };
-        Response::typed(self.status(), MediaType::Plain, self.explanation(active, identification))
-            .field("Retry-After", retry_after.to_string())
-            .field("RateLimit-Policy", policy(self.scope, self.limit))
-            .field("RateLimit", limit.to_string())
-    }
-}
-
-/// The value of `RateLimit-Policy` for a limit (draft-ietf-httpapi-ratelimit-headers).
-pub(super) fn policy(scope: Scope, limit: usize) -> String {
-    QuotaPolicy {
-        name: scope.name().into(),
-        quota: limit as u64,
-        unit: QuotaUnit::ConcurrentRequests,
-        window: None,
-    }
-    .to_string()
-}
-
-/// Answers a connection for which the system gives no thread.
-pub(super) fn without_thread() -> Response {
-    let status = Status::SERVICE_UNAVAILABLE;
-    let explanation =
-        format!("{status}: the server is short of resources. Try again in a moment.\n");
-    Response::typed(status, MediaType::Plain, explanation).field("Retry-After", "1")
-}
-
-/// The last answer to a connection, as it is sent.
-#[derive(Debug)]
-pub(super) struct FinalAnswer {
-    bytes: Box<[u8]>,
-    head_bytes: usize,
-}
-
-impl FinalAnswer {
-    pub(super) fn new(response: &Response) -> Self {
-        let persistence = Persistence::Close(CloseReason::Refused);
-        let mut bytes = Vec::with_capacity(768);
-        response.write_head(&mut bytes, Version::Http11, persistence);
-        let head_bytes = bytes.len();
-        response.write_text(&mut bytes);
-        Self { bytes: bytes.into(), head_bytes }
-    }
-
-    /// Head and content.
-    pub(super) fn whole(&self) -> &[u8] {
-        &self.bytes
-    }
-
-    /// What a request with `HEAD` is answered with (RFC 9110 §9.3.2).
-    pub(super) fn head(&self) -> &[u8] {
-        &self.bytes[..self.head_bytes]
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use std::time::Duration;
-
-    use super::*;
-
-    fn rejection(scope: Scope, limit: usize) -> Rejection {
-        let client = Some("127.0.0.9".parse().unwrap());
-        Rejection { client, scope, limit, expected_wait: Duration::ZERO }
-    }
-
-    #[test]
-    fn a_rejection_says_which_limit_its_value_what_is_held_and_what_to_do() {
-        for (scope, limit, status, parts) in [
-            (
-                Scope::Client,
-                12,
-                429,
-                &["127.0.0.9", "12 connections", "3 active, 9 idle", "Close one", "try again"][..],
-            ),
-            (Scope::Total, 60, 503, &["all 60 connections", "3 active, 57 idle", "Try again"]),
-        ] {
-            let rejection = rejection(scope, limit);
-            assert_eq!(rejection.status().code(), status);
-            let text = rejection.explanation(3, &Identification::default());
-            for part in parts {
-                assert!(text.contains(part), "{part}: {text}");
-            }
-        }
-    }
-
-    #[test]
-    fn a_client_is_called_what_it_is() {
-        for (key, ipv6_prefix, expected) in [
-            ("192.0.2.1", 64, "your address 192.0.2.1 already holds 1 connection ("),
-            ("2001:db8:1:2::", 64, "your network 2001:db8:1:2::/64 already holds 1 connection ("),
-            ("::1", 128, "your address ::1 already holds 1 connection ("),
-        ] {
-            let client = Some(key.parse().unwrap());
-            let rejection = Rejection { client, ..rejection(Scope::Client, 1) };
-            let identification = Identification { ipv6_prefix, ..Default::default() };
-            let text = rejection.explanation(0, &identification);
-            assert!(text.contains(expected), "{expected}: {text}");
-        }
-    }
-
-    #[test]
-    fn the_answer_has_the_fields_that_programs_read() {
-        let response = rejection(Scope::Client, 12).response(0, &Identification::default());
-        let answer = FinalAnswer::new(&response);
-        let (head, content) = answer.whole().split_at(answer.head().len());
-        assert!(head.ends_with(b"\r\n\r\n") && content.starts_with(b"429 "));
-        let answer = String::from_utf8(head.to_vec()).unwrap();
-        let policy = "\r\nRateLimit-Policy: \"per-client\";q=12;qu=\"concurrent-requests\"\r\n";
-        for part in [policy, "\r\nRateLimit: \"per-client\";r=0;t=", "\r\nRetry-After: "] {
-            assert!(answer.contains(part), "{part}: {answer}");
-        }
-    }
-
-    #[test]
-    fn the_recommended_wait_is_at_least_a_second_bounded_and_spread() {
-        for (expected, bounds) in
-            [(0.0, 1..=2), (0.4, 1..=2), (3.2, 4..=6), (1e6, 60..=90), (1e-9, 1..=2)]
-        {
-            let expected_wait = Duration::from_secs_f64(expected);
-            let rejection = Rejection { expected_wait, ..rejection(Scope::Client, 1) };
-            for _ in 0..100 {
-                assert!(bounds.contains(&rejection.retry_after()), "{expected} s");
-            }
         }
     }
 }

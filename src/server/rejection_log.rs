@@ -9,9 +9,10 @@ use std::net::IpAddr;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
-use super::admission::{Enforcement, Rejection};
+use super::admission::Enforcement;
 use super::identity::Identification;
 use super::registry::Registry;
+use super::rejection::Rejection;
 
 /// Clients counted apart in a period; those beyond are counted together, so that an attack from very
 /// many addresses takes no memory.
@@ -117,7 +118,7 @@ impl RejectionLog {
 
 #[cfg(test)]
 mod tests {
-    use super::super::admission::Scope;
+    use super::super::rejection::Scope;
     use super::*;
 
     fn rejection(client: Option<IpAddr>) -> Rejection {

@@ -9,16 +9,16 @@ use std::sync::{Arc, OnceLock, Weak};
 use std::time::{Duration, Instant, SystemTime};
 
 use super::access_log::access::AccessLog;
-use super::admission::{Admission, Enforcement, Permit, Rejection, Scope};
+use super::admission::{Admission, Enforcement, Permit};
 use super::answer::Answerer;
-use super::config::{Policy, Timeouts};
+use super::config::{Policy, Rates, ServerConfig, Timeouts};
 use super::identity::{Client, Identification};
 use super::lingering::Lingering;
 use super::log_sink::sink::LogHandle;
-use super::pace::Rates;
 use super::registry::Registry;
-use super::rejection::policy;
+use super::rejection::{Rejection, Scope};
 use super::rejection_log::RejectionLog;
+use super::rejection_response::{policy, respond};
 use super::response::Response;
 use super::status_access::StatusAccess;
 use super::tally::Tally;
@@ -69,7 +69,7 @@ impl Service {
         answerer: Answerer,
         admission: Arc<Admission>,
         lingering: Arc<Lingering>,
-        config: &super::ServerConfig,
+        config: &ServerConfig,
     ) -> Self {
         let advertised = policy(Scope::Client, admission.limits().per_client);
         Self {
@@ -138,6 +138,6 @@ impl Service {
             Some(client) => self.registry.activity(Some(client)).active,
             None => self.registry.active(),
         };
-        self.answerer.with_further_fields(rejection.response(active, &self.identification))
+        self.answerer.with_further_fields(respond(rejection, active, &self.identification))
     }
 }

@@ -2,7 +2,7 @@
 
 use std::sync::atomic::{AtomicU64, Ordering};
 
-use super::admission::Scope;
+use super::rejection::Scope;
 use crate::http::Status;
 
 /// Counts that only grow.
