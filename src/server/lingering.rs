@@ -49,7 +49,7 @@ const LAST_ROUND: Duration = Duration::from_secs(10);
 pub(super) struct Lingering {
     shared: Arc<Shared>,
     /// At most one is at work.
-    thread: Threads<()>,
+    thread: Threads<Arc<Shared>>,
 }
 
 #[derive(Debug)]
@@ -96,8 +96,7 @@ impl Lingering {
         let (woken, wake) = io::pipe()?;
         let capacity = (descriptors / 2).max(1);
         let shared = Arc::new(Shared { capacity, state: Mutex::default(), wake, woken });
-        let attending = Arc::clone(&shared);
-        let thread = Threads::new("lingering", STACK_BYTES, PARK, move |()| attending.attend());
+        let thread = Threads::new("lingering", STACK_BYTES, PARK);
         Ok(Self { shared, thread })
     }
 
@@ -171,7 +170,7 @@ impl Lingering {
         }
         state.stage = Stage::Attended;
         drop(state);
-        if self.thread.dispatch(()).is_err() {
+        if self.thread.dispatch(Arc::clone(&self.shared), |shared| shared.attend()).is_err() {
             // There is no thread to be had: all are answered and closed at once.
             self.shared.end_all();
         }

@@ -64,9 +64,7 @@ fn an_answer_outlives_a_request_that_nobody_read() {
 #[test]
 fn the_thread_ends_when_there_is_nothing_left_and_comes_back() {
     let mut lingering = Lingering::new(8).unwrap();
-    let attending = Arc::clone(&lingering.shared);
-    lingering.thread =
-        Threads::new("lingering", STACK_BYTES, Duration::ZERO, move |()| attending.attend());
+    lingering.thread = Threads::new("lingering", STACK_BYTES, Duration::ZERO);
     for _ in 0..3 {
         let (peer, mut stream) = connection();
         stream.write_all(b"answer").unwrap();
@@ -83,7 +81,7 @@ fn the_thread_ends_when_there_is_nothing_left_and_comes_back() {
 #[test]
 fn without_a_thread_all_are_answered_and_closed_at_once() {
     let mut lingering = Lingering::new(8).unwrap();
-    lingering.thread = Threads::new("lingering", 1 << 60, PARK, |()| {});
+    lingering.thread = Threads::new("lingering", 1 << 60, PARK);
     let (peer, stream) = connection();
     lingering.answer(stream, Received::default(), rejection());
     assert_whole(&read_all(&peer), CONTENT);

@@ -11,6 +11,7 @@ mod admission;
 mod answer;
 mod close_reason;
 mod closing;
+mod collect;
 mod config;
 mod connection;
 mod date;
@@ -22,7 +23,6 @@ mod lingering;
 mod listener;
 mod log_sink;
 mod mapped;
-mod observation;
 mod outgoing;
 mod pace;
 mod page;
@@ -38,6 +38,7 @@ mod service;
 mod site;
 mod snapshot;
 mod status_access;
+mod status_answer;
 mod status_page;
 mod tally;
 mod threads;
@@ -64,17 +65,14 @@ pub use site::settings::{
 };
 pub use snapshot::{ClientRow, ConnectionRow, Counters, Snapshot};
 pub use status_access::{StatusAccess, StatusHost, StatusHostError};
-pub use status_page::StatusForm;
+pub use status_page::form::StatusForm;
 
 use answer::Answerer;
 use lingering::Lingering;
 use listener::Warnings;
-use service::{Arrival, Service};
+use service::{Service, Task};
 use site::lookup::Site;
-use threads::{PARK, SpawnError, Threads};
-
-/// Address space for the stack of a connection's thread.
-const STACK_BYTES: usize = 256 * 1024;
+use threads::SpawnError;
 
 /// How often what is told once a period is looked at.
 const HOUSEKEEPING: Duration = Duration::from_secs(1);
@@ -91,7 +89,6 @@ pub struct Server {
     listener: TcpListener,
     address: SocketAddr,
     service: Arc<Service>,
-    threads: Arc<Threads<Arrival>>,
     stopper: Stopper,
 }
 
@@ -99,7 +96,6 @@ pub struct Server {
 #[derive(Clone, Debug)]
 pub struct Monitor {
     service: Arc<Service>,
-    threads: Arc<Threads<Arrival>>,
 }
 
 /// What a server holds at one moment.
@@ -129,7 +125,7 @@ impl Monitor {
     #[must_use]
     pub fn census(&self) -> Census {
         let (connections, clients) = self.service.admission.held();
-        let (threads, parked) = self.threads.count();
+        let (threads, parked) = self.service.threads.count();
         Census {
             connections,
             clients,
@@ -157,12 +153,7 @@ impl Server {
         let lingering = Arc::new(Lingering::new(config.lingering).map_err(StartError::Pipe)?);
         let admission = Admission::new(config.limits);
         let service = Arc::new(Service::new(answerer, admission, lingering, config));
-        let serving = Arc::clone(&service);
-        let threads = Arc::new(Threads::new("connection", STACK_BYTES, PARK, move |arrival| {
-            serving.serve(arrival);
-        }));
-        service.know_threads(&threads);
-        Ok(Self { listener, address, service, threads, stopper: Stopper::new(address) })
+        Ok(Self { listener, address, service, stopper: Stopper::new(address) })
     }
 
     /// The address it listens on, with the port that the system chose where none was given.
@@ -173,7 +164,7 @@ impl Server {
 
     #[must_use]
     pub fn monitor(&self) -> Monitor {
-        Monitor { service: Arc::clone(&self.service), threads: Arc::clone(&self.threads) }
+        Monitor { service: Arc::clone(&self.service) }
     }
 
     #[must_use]
@@ -211,7 +202,7 @@ impl Server {
         // From here on no response offers to keep its connection.
         self.service.stop();
         drop(self.listener);
-        let left = drain(&self.service, &self.threads, &self.stopper);
+        let left = drain(&self.service, &self.stopper);
         self.service.lingering.end();
         drop(ending);
         // It has nothing to wait for any more.
@@ -221,13 +212,16 @@ impl Server {
     }
 
     fn accept(&self, stream: TcpStream, peer: SocketAddr, warnings: &mut Warnings) {
-        let Some(arrival) = self.service.receive(stream, peer.ip()) else { return };
-        if let Err(SpawnError { unstarted, source }) = self.threads.dispatch(arrival) {
-            self.service.dismiss_without_thread(unstarted);
+        let service = &self.service;
+        let Some(arrival) = reception::receive(service, stream, peer.ip()) else { return };
+        let task = Task { service: Arc::clone(service), arrival };
+        let dispatched = service.threads.dispatch(task, reception::serve);
+        if let Err(SpawnError { unstarted, source }) = dispatched {
+            reception::dismiss_without_thread(service, unstarted.arrival);
             if let Some(error) = source
                 && warnings.is_due()
             {
-                let failures = self.service.tally.spawn_failures.get();
+                let failures = service.tally.spawn_failures.get();
                 log::error!("cannot make threads for connections: {error} ({failures} until now)");
             }
         }
@@ -236,19 +230,19 @@ impl Server {
 
 /// Closes idle connections, waits for the others as long as they may take, and then closes them; says
 /// how many threads are left even so.
-fn drain(service: &Service, threads: &Threads<Arrival>, stopper: &Stopper) -> usize {
+fn drain(service: &Service, stopper: &Stopper) -> usize {
     service.registry.close_idle();
     let timeout = service.timeouts.drain;
     log::info!("stopping: {} connections have {timeout:?} to finish", service.registry.count());
     let begun = Instant::now();
-    let mut left = threads.finish(Duration::ZERO);
+    let mut left = service.threads.finish(Duration::ZERO);
     while left > 0 && begun.elapsed() < timeout && !stopper.is_stopping_at_once() {
-        left = threads.finish(HURRY.min(timeout.saturating_sub(begun.elapsed())));
+        left = service.threads.finish(HURRY.min(timeout.saturating_sub(begun.elapsed())));
     }
     if left > 0 {
         log::warn!("{left} connections did not finish in time and are cut off");
         service.registry.close_all();
-        left = threads.finish(CUT_OFF);
+        left = service.threads.finish(CUT_OFF);
     }
     left
 }

@@ -4,13 +4,14 @@
 //! The way of a connection through it is `reception`'s; what it says to its peer is `connection`'s.
 
 use std::net::{IpAddr, TcpStream};
+use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Arc, OnceLock, Weak};
 use std::time::{Duration, Instant, SystemTime};
 
 use super::access_log::access::AccessLog;
 use super::admission::{Admission, Enforcement, Permit};
 use super::answer::Answerer;
+use super::collect::{self, Sources};
 use super::config::{Policy, Rates, ServerConfig, Timeouts};
 use super::identity::{Client, Identification};
 use super::lingering::Lingering;
@@ -20,9 +21,12 @@ use super::rejection::{Rejection, Scope};
 use super::rejection_log::RejectionLog;
 use super::rejection_response::{policy, respond};
 use super::response::Response;
+use super::snapshot::Snapshot;
 use super::status_access::StatusAccess;
+use super::status_answer;
 use super::tally::Tally;
-use super::threads::Threads;
+use super::threads::{PARK, Threads};
+use crate::http::RequestHead;
 
 /// What all connections share.
 #[derive(Debug)]
@@ -44,8 +48,8 @@ pub(super) struct Service {
     pub(super) logs: Vec<LogHandle>,
     pub(super) started: SystemTime,
     pub(super) since: Instant,
-    /// The threads that serve: they know the service, so it must not keep them.
-    threads: OnceLock<Weak<Threads<Arrival>>>,
+    /// Those that serve connections.
+    pub(super) threads: Threads<Task>,
     stopping: AtomicBool,
 }
 
@@ -60,6 +64,17 @@ pub(super) struct Arrival {
     /// It is here in spite of this rejection, to see the status and nothing else.
     pub(super) reserved: Option<Rejection>,
 }
+
+/// The work of one connection's thread. What waits for a thread holds the service, threads that wait for
+/// work do not.
+#[derive(Debug)]
+pub(super) struct Task {
+    pub(super) service: Arc<Service>,
+    pub(super) arrival: Arrival,
+}
+
+/// Address space for the stack of a connection's thread.
+const STACK_BYTES: usize = 256 * 1024;
 
 /// How often each client's rejections are told.
 const REJECTION_PERIOD: Duration = Duration::from_secs(60);
@@ -93,20 +108,9 @@ impl Service {
             logs: config.logs.clone(),
             started: SystemTime::now(),
             since: Instant::now(),
-            threads: OnceLock::new(),
+            threads: Threads::new("connection", STACK_BYTES, PARK),
             stopping: AtomicBool::new(false),
         }
-    }
-
-    pub(super) fn know_threads(&self, threads: &Arc<Threads<Arrival>>) {
-        let known = self.threads.set(Arc::downgrade(threads));
-        debug_assert!(known.is_ok(), "a service has one set of threads");
-    }
-
-    /// How many threads serve connections, and how many of them wait for their next.
-    pub(super) fn threads(&self) -> (usize, usize) {
-        let threads = self.threads.get().and_then(Weak::upgrade);
-        threads.map_or((0, 0), |threads| threads.count())
     }
 
     /// From so many connections on, none is kept for another request: above three quarters of the
@@ -120,6 +124,28 @@ impl Service {
     /// The limits are more than tried out.
     pub(super) fn enforces(&self) -> bool {
         self.policy.enforcement == Enforcement::Enforced
+    }
+
+    /// The status page, if that is what the request asks for and its sender may see it.
+    pub(super) fn answer_status(&self, head: &RequestHead, client: &Client) -> Option<Response> {
+        status_answer::answer(self.status.as_ref()?, head, client, || self.snapshot())
+    }
+
+    /// The server at this moment.
+    pub(super) fn snapshot(&self) -> Snapshot {
+        collect::snapshot(&Sources {
+            admission: &self.admission,
+            registry: &self.registry,
+            rejections: &self.rejections,
+            identification: &self.identification,
+            lingering: &self.lingering,
+            tally: &self.tally,
+            logs: &self.logs,
+            threads: self.threads.count(),
+            crowded_from: self.crowded_from(),
+            started: self.started,
+            since: self.since,
+        })
     }
 
     pub(super) fn stop(&self) {

@@ -22,7 +22,7 @@ pub(super) const PARK: Duration = Duration::from_secs(5);
 /// and each attempt costs it more of that.
 const RESPITE: Duration = Duration::from_millis(100);
 
-/// Threads that each do one piece of work of type `T` at a time.
+/// Threads that each do one piece of work, on a `T`, at a time.
 pub(super) struct Threads<T> {
     shared: Arc<Shared<T>>,
 }
@@ -32,7 +32,6 @@ struct Shared<T> {
     /// Address space for each thread's stack; only the pages that are touched take memory.
     stack_bytes: usize,
     park: Duration,
-    work: Box<dyn Fn(T) + Send + Sync>,
     state: Mutex<State<T>>,
     arrived: Condvar,
     ended: Condvar,
@@ -40,7 +39,7 @@ struct Shared<T> {
 
 struct State<T> {
     /// Work that a thread, parked or just begun, is about to take.
-    waiting: VecDeque<T>,
+    waiting: VecDeque<Work<T>>,
     parked: usize,
     /// Those of the parked threads that have yet to look once more before they sleep.
     looking: usize,
@@ -48,6 +47,11 @@ struct State<T> {
     /// No thread is made until then.
     respite: Option<Instant>,
     stopping: bool,
+}
+
+struct Work<T> {
+    subject: T,
+    handler: fn(T),
 }
 
 impl<T> fmt::Debug for Threads<T> {
@@ -69,14 +73,9 @@ pub(super) struct SpawnError<T> {
 }
 
 impl<T: Send + 'static> Threads<T> {
-    /// No threads yet; each will have this name and a stack so large, call `work`, and wait for `park`
-    /// between two calls.
-    pub(super) fn new(
-        name: &'static str,
-        stack_bytes: usize,
-        park: Duration,
-        work: impl Fn(T) + Send + Sync + 'static,
-    ) -> Self {
+    /// No threads yet; each will have this name and a stack so large, and wait for `park` between two
+    /// pieces of work.
+    pub(super) fn new(name: &'static str, stack_bytes: usize, park: Duration) -> Self {
         let state = State {
             waiting: VecDeque::new(),
             parked: 0,
@@ -90,7 +89,6 @@ impl<T: Send + 'static> Threads<T> {
                 name,
                 stack_bytes,
                 park,
-                work: Box::new(work),
                 state: Mutex::new(state),
                 arrived: Condvar::new(),
                 ended: Condvar::new(),
@@ -98,15 +96,15 @@ impl<T: Send + 'static> Threads<T> {
         }
     }
 
-    /// Has a parked thread, or a new one, do this piece of work at once.
+    /// Has a parked thread, or a new one, call `handler` with `subject` at once.
     ///
     /// # Errors
-    /// The system makes no more threads, or made none a moment ago; the work is handed back.
-    pub(super) fn dispatch(&self, work: T) -> Result<(), SpawnError<T>> {
+    /// The system makes no more threads, or made none a moment ago; the subject is handed back.
+    pub(super) fn dispatch(&self, subject: T, handler: fn(T)) -> Result<(), SpawnError<T>> {
         let mut state = self.shared.lock();
         if state.parked > state.waiting.len() {
             let is_looked_for = state.looking > state.waiting.len();
-            state.waiting.push_back(work);
+            state.waiting.push_back(Work { subject, handler });
             drop(state);
             if !is_looked_for {
                 self.shared.arrived.notify_one();
@@ -114,9 +112,9 @@ impl<T: Send + 'static> Threads<T> {
             return Ok(());
         }
         if state.respite.is_some_and(|end| Instant::now() < end) {
-            return Err(SpawnError { unstarted: work, source: None });
+            return Err(SpawnError { unstarted: subject, source: None });
         }
-        state.waiting.push_back(work);
+        state.waiting.push_back(Work { subject, handler });
         state.alive += 1;
         drop(state);
         let shared = Arc::clone(&self.shared);
@@ -130,7 +128,7 @@ impl<T: Send + 'static> Threads<T> {
         state.respite = Some(Instant::now() + RESPITE);
         // A thread that finished meanwhile may have taken it: then all is well.
         match state.waiting.pop_back() {
-            Some(unstarted) => Err(SpawnError { unstarted, source: Some(source) }),
+            Some(work) => Err(SpawnError { unstarted: work.subject, source: Some(source) }),
             None => Ok(()),
         }
     }
@@ -156,9 +154,9 @@ impl<T: Send + 'static> Threads<T> {
 
 impl<T> Shared<T> {
     fn run(&self) {
-        while let Some(work) = self.next() {
+        while let Some(Work { subject, handler }) = self.next() {
             // The panic hook has printed the message; what the work held is dropped by the unwinding.
-            if catch_unwind(AssertUnwindSafe(|| (self.work)(work))).is_err() {
+            if catch_unwind(AssertUnwindSafe(|| handler(subject))).is_err() {
                 log::error!("a {} thread panicked; its connection is closed", self.name);
             }
         }
@@ -169,7 +167,7 @@ impl<T> Shared<T> {
     }
 
     /// Waits for work; `None` when none came in time.
-    fn next(&self) -> Option<T> {
+    fn next(&self) -> Option<Work<T>> {
         let mut state = self.lock();
         if let Some(work) = state.waiting.pop_front() {
             return Some(work);
@@ -197,7 +195,7 @@ impl<T> Shared<T> {
 mod tests {
     use std::collections::HashSet;
     use std::sync::atomic::{AtomicUsize, Ordering};
-    use std::sync::mpsc;
+    use std::sync::{Barrier, mpsc};
     use std::thread::ThreadId;
 
     use super::*;
@@ -208,12 +206,11 @@ mod tests {
     #[test]
     fn a_finished_thread_does_the_next_work() {
         let (sender, receiver) = mpsc::channel();
-        let threads = Threads::new("test", STACK_BYTES, LONG, move |()| {
-            sender.send(thread::current().id()).unwrap();
-        });
+        let threads = Threads::new("test", STACK_BYTES, LONG);
         let mut seen: HashSet<ThreadId> = HashSet::new();
         for _ in 0..5 {
-            threads.dispatch(()).unwrap();
+            let tell = |sender: mpsc::Sender<_>| sender.send(thread::current().id()).unwrap();
+            threads.dispatch(sender.clone(), tell).unwrap();
             seen.insert(receiver.recv_timeout(LONG).unwrap());
             while threads.count().1 == 0 {
                 thread::yield_now();
@@ -226,13 +223,14 @@ mod tests {
     #[test]
     fn work_never_waits_for_other_work_to_finish() {
         let (sender, receiver) = mpsc::channel();
-        let barrier = Arc::new(std::sync::Barrier::new(4));
-        let threads = Threads::new("test", STACK_BYTES, LONG, move |()| {
+        let barrier = Arc::new(Barrier::new(4));
+        let threads = Threads::new("test", STACK_BYTES, LONG);
+        let meet = |(barrier, sender): (Arc<Barrier>, mpsc::Sender<()>)| {
             barrier.wait();
             sender.send(()).unwrap();
-        });
+        };
         for _ in 0..4 {
-            threads.dispatch(()).unwrap();
+            threads.dispatch((Arc::clone(&barrier), sender.clone()), meet).unwrap();
         }
         for _ in 0..4 {
             receiver.recv_timeout(LONG).expect("all four run at the same time");
@@ -244,13 +242,13 @@ mod tests {
     fn no_work_is_lost_between_a_look_and_sleep() {
         const WORK: usize = 20_000;
         let done = Arc::new(AtomicUsize::new(0));
-        let doing = Arc::clone(&done);
-        let threads = Threads::new("test", STACK_BYTES, LONG, move |()| {
-            doing.fetch_add(1, Ordering::SeqCst);
-        });
+        let count = |done: Arc<AtomicUsize>| {
+            done.fetch_add(1, Ordering::SeqCst);
+        };
+        let threads = Threads::new("test", STACK_BYTES, LONG);
         for dispatched in 0..WORK {
             let begun = Instant::now();
-            threads.dispatch(()).unwrap();
+            threads.dispatch(Arc::clone(&done), count).unwrap();
             // Now one piece of work comes upon the other, now the next meets only sleepers.
             let most_outstanding = dispatched % 8;
             while dispatched + 1 - done.load(Ordering::SeqCst) > most_outstanding {
@@ -265,38 +263,34 @@ mod tests {
     #[test]
     fn a_thread_outlives_a_panic_and_drops_what_its_work_held() {
         let (sender, receiver) = mpsc::channel::<&str>();
-        let threads = Threads::new(
-            "test",
-            STACK_BYTES,
-            LONG,
-            |(_held, message): (mpsc::Sender<&str>, &str)| {
-                assert!(message != "panic", "a panic on purpose, within a piece of work");
-            },
-        );
-        threads.dispatch((sender, "panic")).unwrap();
+        let threads = Threads::new("test", STACK_BYTES, LONG);
+        let work = |(_held, message): (mpsc::Sender<&str>, &str)| {
+            assert!(message != "panic", "a panic on purpose, within a piece of work");
+        };
+        threads.dispatch((sender, "panic"), work).unwrap();
         assert_eq!(
             receiver.recv_timeout(LONG),
             Err(mpsc::RecvTimeoutError::Disconnected),
             "the sender is dropped by the panic"
         );
         let (sender, _receiver) = mpsc::channel();
-        threads.dispatch((sender, "calm")).unwrap();
+        threads.dispatch((sender, "calm"), work).unwrap();
         assert_eq!(threads.finish(LONG), 0);
     }
 
     #[test]
     fn work_that_gets_no_thread_is_handed_back_and_none_is_attempted_for_a_while() {
         // A stack that no address space has room for.
-        let threads = Threads::new("test", 1 << 60, LONG, |_: &str| {});
+        let threads = Threads::new("test", 1 << 60, LONG);
         let mut asked = Instant::now();
-        let error = threads.dispatch("one").unwrap_err();
+        let error = threads.dispatch("one", drop).unwrap_err();
         assert_eq!(error.unstarted, "one");
         assert!(error.source.is_some(), "it was attempted");
         let (begun, mut attempts) = (Instant::now(), 1);
         while attempts < 4 {
             assert!(begun.elapsed() < LONG, "none is attempted any more");
             let asked_again = Instant::now();
-            let error = threads.dispatch("two").unwrap_err();
+            let error = threads.dispatch("two", drop).unwrap_err();
             assert_eq!(error.unstarted, "two");
             if error.source.is_some() {
                 let since = asked.elapsed();
@@ -311,8 +305,8 @@ mod tests {
 
     #[test]
     fn a_thread_without_work_ends_after_its_time() {
-        let threads = Threads::new("test", STACK_BYTES, Duration::from_millis(1), |()| {});
-        threads.dispatch(()).unwrap();
+        let threads = Threads::new("test", STACK_BYTES, Duration::from_millis(1));
+        threads.dispatch((), drop).unwrap();
         let begun = Instant::now();
         while threads.count().0 > 0 {
             assert!(begun.elapsed() < LONG, "the thread never ends");
