@@ -14,7 +14,7 @@ use std::time::{Duration, SystemTime};
 use super::coding::decoder_slots::DecoderSlots;
 use super::request::Request;
 use crate::client::error::{FetchError, TimeoutPhase};
-use crate::client::hosts::gate::{HostGates, Passage, Permit};
+use crate::client::hosts::gate::{Admission, HostGates, Permit};
 use crate::client::redact::redacted_url;
 use crate::client::results::outcome::Phases;
 use crate::client::settings::request_fields::RequestFields;
@@ -50,8 +50,8 @@ pub(crate) struct Network {
 #[derive(Debug)]
 pub(crate) struct Exchanger<'n> {
     pub(super) network: &'n Network,
-    /// What the first request of a job goes out with; later ones pass the gate themselves.
-    pub(crate) passage: Option<Passage<'n>>,
+    /// The admission of a job's first request; later requests are admitted one by one.
+    pub(crate) admission: Option<Admission<'n>>,
     input: Input,
     request: Vec<u8>,
 }
@@ -67,12 +67,12 @@ pub(super) struct Answer<'n> {
 impl<'n> Exchanger<'n> {
     pub(crate) fn new(network: &'n Network) -> Self {
         let input = Input::with_capacity(BUFFER_BYTES);
-        Self { network, passage: None, input, request: Vec::new() }
+        Self { network, admission: None, input, request: Vec::new() }
     }
 
-    /// Gives up a passage that no request went out with.
+    /// Gives up an admission that no request has used.
     pub(crate) fn give_back(&mut self) {
-        if let Some((permit, Some(connection))) = self.passage.take() {
+        if let Some(Admission { permit, connection: Some(connection) }) = self.admission.take() {
             permit.keep(connection);
         }
     }
@@ -88,10 +88,10 @@ impl<'n> Exchanger<'n> {
         self.request.clear();
         let via = network.connector.forwarding_proxy(url)?;
         request.write(&mut self.request, &network.fields, via);
-        let (mut permit, kept) = match self.passage.take().filter(|(permit, _)| permit.is_for(url))
-        {
-            Some(passage) => passage,
-            None => network.gates.pass(url, phases)?,
+        let admission = self.admission.take().filter(|admission| admission.permit.is_for(url));
+        let Admission { mut permit, connection: kept } = match admission {
+            Some(admission) => admission,
+            None => network.gates.admission(url, phases)?,
         };
         let mut exchanged = None;
         if let Some(connection) = kept {
@@ -99,7 +99,7 @@ impl<'n> Exchanger<'n> {
                 Err(error) if self.input.data().is_empty() && is_stale(&error) => {
                     let url = redacted_url(url);
                     log::debug!("the server closed a kept connection: {url} is asked for anew");
-                    permit.reopens();
+                    permit.reopen();
                 }
                 result => exchanged = Some(result?),
             }

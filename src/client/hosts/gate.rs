@@ -1,21 +1,23 @@
-//! The gates of the hosts: whoever wants to send a request passes one, and gets a kept connection there.
+//! The gates of the hosts: each request waits here until its host accepts one more connection.
 //!
-//! A worker asks for its next turn here, and is given a job together with the permit for its first
-//! request, so that no worker waits for one host while another admits somebody: whose turn it is, `queue`
-//! knows. Later requests for the same job, such as after a redirect, pass their host's gate themselves.
+//! A worker takes its next job here, together with the admission for its first request. It never waits
+//! for one host while another admits a job; `queue` decides which job is next. Later requests of the same
+//! job, such as after a redirect, are admitted one by one.
 //!
-//! A [`Permit`] stands for one connection in use, from before it is opened until it is closed or kept
-//! for the next. Kept connections are shared by the workers of a run; those beyond what a host bears are
-//! closed at once. What a host bears is `host_limit`'s to know.
+//! A [`Permit`] stands for one connection in use, from before it is opened until it is closed or kept for
+//! the next request. The workers share the idle connections. Those beyond a host's limit, which `limit`
+//! knows, are closed at once.
 
-use std::collections::{BTreeSet, HashMap, VecDeque};
+use std::collections::BTreeSet;
 use std::sync::{Arc, Condvar, Mutex, MutexGuard};
 use std::time::{Duration, Instant, SystemTime};
 
 use url::Url;
 
-use super::limit::{HostLimit, Load, Refusal, Verdict};
-use super::queue::{Next, Queue, Turn};
+use super::host::{ConnectionState, Host, key_of};
+use super::host_table::HostTable;
+use super::limit::{HostLimit, Readiness, Refusal};
+use super::queue::{Next, Queue, Ticket};
 use crate::client::error::FetchError;
 use crate::client::results::outcome::{LearntLimit, Phases};
 use crate::client::settings::RampUp;
@@ -24,149 +26,133 @@ use crate::client::transport::connect::Connection;
 use crate::http::Status;
 use crate::printable::Escaped;
 
-/// How long is waited at most before everything is looked at again. Whatever changes wakes those whom it
-/// concerns, so this is for what nobody foresaw.
+/// The longest wait before the state is examined again. Every change wakes the workers it concerns; this
+/// bounds the damage of a missed wake-up.
 const LONGEST_WAIT: Duration = Duration::from_secs(1);
 
-const KNOWN: &str = "who was once at a host's gate finds it there again";
 const NO_PANIC: &str = "nothing panics while the gates are locked";
 
 /// The gates of one run.
 #[derive(Debug)]
 pub(crate) struct HostGates {
     state: Mutex<State>,
-    /// Where those wait who want a turn.
-    turns: Condvar,
-    /// Most connections to one host.
-    per_host: usize,
-    ramp_up: RampUp,
-    /// Most kept connections in all.
-    capacity: usize,
-    /// What wants to be left alone for longer is not waited for.
-    max_wait: Duration,
+    /// Wakes the workers that wait for a job.
+    startable: Condvar,
+    limits: GateLimits,
     stop: Stop,
+}
+
+/// The bounds that the settings of a run put on its connections.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct GateLimits {
+    /// Connections to one host.
+    pub(crate) per_host: usize,
+    pub(crate) ramp_up: RampUp,
+    /// Idle connections to all hosts together.
+    pub(crate) idle: usize,
+    /// The longest wait that a server may ask for.
+    pub(crate) max_wait: Duration,
 }
 
 #[derive(Debug)]
 struct State {
-    hosts: Hosts,
-    idle: Idle,
+    hosts: HostTable,
     queue: Queue,
-    /// How many workers wait for a turn.
+    /// How many workers wait for a job.
     waiting: usize,
 }
 
-type Hosts = HashMap<Box<str>, Host>;
-
-/// The kept connections, each with its host; those used most recently are last. They are so few that
-/// looking through them costs less than keeping them apart.
-type Idle = VecDeque<(Box<str>, Connection)>;
-
-#[derive(Debug)]
-struct Host {
-    limit: HostLimit,
-    load: Load,
-    /// Where those wait who want to pass in the middle of a job.
-    passers: Arc<Condvar>,
-    /// How many those are.
-    passing: usize,
-    /// How many URLs of it are done with.
-    finished: usize,
-    /// What it called itself first.
-    server: Option<Box<str>>,
-}
-
-/// The right to one connection; dropped, another may have it.
+/// The right to one connection; dropping it frees the place.
 #[derive(Debug)]
 pub(crate) struct Permit<'g> {
     gates: &'g HostGates,
     key: Box<str>,
-    stage: Stage,
-    /// Of the request that is under way.
+    state: ConnectionState,
+    /// When the request in progress began.
     begun: Instant,
     has_left: bool,
 }
 
-/// What a permit's connection has come to.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Stage {
-    /// It has not had an answer.
-    Opening,
-    Proven,
-    /// It was refused.
-    Refused,
+/// The admission of one request: a permit, and an idle connection if there is one.
+#[derive(Debug)]
+pub(crate) struct Admission<'g> {
+    pub(crate) permit: Permit<'g>,
+    pub(crate) connection: Option<Connection>,
 }
 
-/// What a request goes out with: the permit, and a kept connection if there is one.
-pub(crate) type Passage<'g> = (Permit<'g>, Option<Connection>);
+/// A job for a worker.
+#[derive(Debug)]
+pub(crate) struct Assignment<'g> {
+    pub(crate) ticket: Ticket,
+    /// For the first request of the job; `None` if the job fails without a request.
+    pub(crate) admission: Option<Admission<'g>>,
+}
 
 impl HostGates {
-    pub(crate) fn new(
-        queue: Queue,
-        (per_host, ramp_up): (usize, RampUp),
-        capacity: usize,
-        max_wait: Duration,
-        stop: Stop,
-    ) -> Self {
-        let (hosts, idle) = (HashMap::new(), VecDeque::new());
-        let state = Mutex::new(State { hosts, idle, queue, waiting: 0 });
-        Self { state, turns: Condvar::new(), per_host, ramp_up, capacity, max_wait, stop }
+    pub(crate) fn new(queue: Queue, limits: GateLimits, stop: Stop) -> Self {
+        let state = Mutex::new(State { hosts: HostTable::default(), queue, waiting: 0 });
+        Self { state, startable: Condvar::new(), limits, stop }
     }
 
-    /// Waits for a job whose host bears one more request. Once the run is stopped, every job has its turn
-    /// at once, without a passage, and so have those of a host that is not waited for. `None` where this
-    /// worker is not needed any longer.
-    pub(crate) fn next_turn(&self) -> Option<(Turn, Option<Passage<'_>>)> {
+    /// Waits for a job whose host admits one more request; `None` if this worker is no longer needed.
+    ///
+    /// Jobs come without an admission once the run is stopped, and those of a host that wants to be left
+    /// alone for longer than is waited.
+    pub(crate) fn next_assignment(&self) -> Option<Assignment<'_>> {
         let mut state = self.lock();
         loop {
             let now = Instant::now();
-            let State { hosts, idle, queue, waiting } = &mut *state;
+            let State { hosts, queue, waiting } = &mut *state;
             let next = if self.stop.reason().is_some() {
-                queue.end_rests(None);
+                queue.requeue_all();
                 queue.next(now, |_| Ok(None))
             } else {
-                queue.next(now, |key| match self.admit((hosts, idle), key, now) {
-                    Err(_) if self.barred(&hosts[key], now).is_some() => Ok(None),
+                queue.next(now, |key| match self.admit(hosts, key, now) {
+                    Err(_) if self.barred(hosts.known(key), now).is_some() => Ok(None),
                     admitted => admitted.map(Some),
                 })
             };
             let until = match next {
-                Next::Turn(turn, passage) => return Some((turn, passage)),
+                Next::Start { ticket, admission } => return Some(Assignment { ticket, admission }),
                 Next::Wait(until) => until,
             };
-            // A worker for each job that rests is enough: those that are under way have theirs.
-            if queue.standing() == 0 && *waiting >= queue.resting() {
-                self.turns.notify_all();
+            // One waiting worker for each delayed job is enough: jobs in progress have their own.
+            if queue.queued() == 0 && *waiting >= queue.delayed() {
+                self.startable.notify_all();
                 return None;
             }
             *waiting += 1;
-            state = self.turns.wait_timeout(state, until_at_most(until, now)).expect(NO_PANIC).0;
+            state = self.startable.wait_timeout(state, wait_until(until, now)).expect(NO_PANIC).0;
             state.waiting -= 1;
         }
     }
 
-    /// The job has its turn again, but not before this time.
-    pub(crate) fn rest(&self, turn: &Turn, until: Instant) {
+    /// Delays a job until its next attempt.
+    pub(crate) fn delay(&self, ticket: &Ticket, until: Instant) {
         let mut state = self.lock();
-        state.queue.rest(turn, until);
-        // Those who wait may wait for longer than that.
+        state.queue.delay(ticket, until);
+        // Waiting workers may have a later time to wait for.
         self.wake_one(&state);
     }
 
-    /// The job is done with.
-    pub(crate) fn finish(&self, turn: &Turn) {
+    /// Ends a job.
+    pub(crate) fn finish(&self, ticket: &Ticket) {
         let mut state = self.lock();
-        state.queue.finish(turn);
+        state.queue.finish(ticket);
         let State { hosts, queue, .. } = &mut *state;
-        // After a stop, hosts that nobody has asked are not known.
-        if let Some(host) = hosts.get_mut(queue.host(turn)) {
+        // After a stop there may have been no request to the host.
+        if let Some(host) = hosts.get_mut(queue.host_key(ticket)) {
             host.finished += 1;
         }
         self.wake_one(&state);
     }
 
-    /// Waits until the host of `url` bears one more request.
-    pub(crate) fn pass(&self, url: &Url, phases: &mut Phases) -> Result<Passage<'_>, FetchError> {
+    /// Waits until the host of `url` admits one more request.
+    pub(crate) fn admission(
+        &self,
+        url: &Url,
+        phases: &mut Phases,
+    ) -> Result<Admission<'_>, FetchError> {
         let asked = Instant::now();
         let key = key_of(url);
         let mut state = self.lock();
@@ -175,281 +161,214 @@ impl HostGates {
                 return Err(reason.into());
             }
             let now = Instant::now();
-            let State { hosts, idle, .. } = &mut *state;
-            match self.admit((hosts, idle), &key, now) {
-                Ok(passage) => {
+            match self.admit(&mut state.hosts, key, now) {
+                Ok(admission) => {
                     drop(state);
                     phases.waiting += now - asked;
-                    return Ok(passage);
+                    return Ok(admission);
                 }
                 Err(until) => {
-                    let host = state.hosts.get_mut(&key).expect(KNOWN);
+                    let host = state.hosts.known_mut(key);
                     if let Some(error) = self.barred(host, now) {
                         return Err(error);
                     }
-                    host.passing += 1;
-                    let (passers, wait) = (Arc::clone(&host.passers), until_at_most(until, now));
-                    state = passers.wait_timeout(state, wait).expect(NO_PANIC).0;
-                    state.hosts.get_mut(&key).expect(KNOWN).passing -= 1;
+                    host.waiting += 1;
+                    let (admitted, wait) = (Arc::clone(&host.admitted), wait_until(until, now));
+                    state = admitted.wait_timeout(state, wait).expect(NO_PANIC).0;
+                    state.hosts.known_mut(key).waiting -= 1;
                 }
             }
         }
     }
 
-    /// Why the URLs of a host fail without being asked for: its 429 was about the client, which is to leave
-    /// it alone for longer than is waited. Connections that are opening may be accepted yet.
+    /// The error of a request to a host whose 429 asks for a longer wait than is allowed. While
+    /// connections are opening there is none, as one of them may be accepted.
     fn barred(&self, host: &Host, now: Instant) -> Option<FetchError> {
-        let wait = host.limit.closed(host.load, now)?.saturating_duration_since(now);
+        let until = host.limit.closed_until(host.load, now)?;
+        let wait = until.saturating_duration_since(now);
         let (status, at) = (Status::TOO_MANY_REQUESTS, SystemTime::now() + wait);
-        (wait > self.max_wait && host.load.opening == 0).then_some(FetchError::RetryLater {
+        (wait > self.limits.max_wait && host.load.opening == 0).then_some(FetchError::RetryLater {
             status,
             at,
             was_asked: false,
         })
     }
 
-    /// Lets a request out if its host bears it now; otherwise says when that may be, if it is known.
+    /// Admits a request if its host accepts it now; otherwise says when it might, if that is known.
     fn admit(
         &self,
-        (hosts, idle): (&mut Hosts, &mut Idle),
+        hosts: &mut HostTable,
         key: &str,
         now: Instant,
-    ) -> Result<Passage<'_>, Option<Instant>> {
-        if !hosts.contains_key(key) {
-            let host = Host::new(HostLimit::new(self.per_host, self.ramp_up));
-            hosts.insert(key.into(), host);
-        }
-        let host = hosts.get_mut(key).expect("it has just been made");
-        if let Verdict::Wait(until) = host.limit.verdict(host.load, now) {
+    ) -> Result<Admission<'_>, Option<Instant>> {
+        let GateLimits { per_host, ramp_up, .. } = self.limits;
+        let host = hosts.entry(key, || Host::new(HostLimit::new(per_host, ramp_up)));
+        if let Readiness::NotBefore(until) = host.limit.readiness(host.load, now) {
             return Err(until);
         }
-        let kept = idle.iter().rposition(|(of, _)| **of == *key);
-        let connection = kept.and_then(|at| idle.remove(at)).map(|(_, connection)| connection);
-        let stage = if connection.is_some() { Stage::Proven } else { Stage::Opening };
-        host.load.idle -= usize::from(connection.is_some());
-        host.load.in_use += 1;
-        *host.counter(stage) += 1;
-        Ok((
-            Permit { gates: self, key: key.into(), stage, begun: now, has_left: false },
-            connection,
-        ))
+        let connection = hosts.take_idle(key);
+        let state = match connection {
+            Some(_) => ConnectionState::Proven,
+            None => ConnectionState::Opening,
+        };
+        hosts.known_mut(key).enter(state);
+        let permit = Permit { gates: self, key: key.into(), state, begun: now, has_left: false };
+        Ok(Admission { permit, connection })
     }
 
-    /// How many URLs of the host of `url` are done with. Each counts once, whatever it took, so that who
-    /// waits for this to grow does not wait for ever.
+    /// How many URLs of the host of `url` are done. Each counts once, however many attempts it took, so
+    /// that this grows only while the host makes progress.
     pub(crate) fn finished(&self, url: &Url) -> usize {
-        self.lock().hosts.get(&key_of(url)).map_or(0, |host| host.finished)
+        self.lock().hosts.get(key_of(url)).map_or(0, |host| host.finished)
     }
 
-    /// What was learnt of the hosts, in the order of their names.
-    pub(crate) fn learnt(&self) -> Vec<LearntLimit> {
-        let mut limits: Vec<_> = self
-            .lock()
-            .hosts
-            .iter()
-            .filter_map(|(key, host)| {
-                let connections = host.limit.learnt()?;
-                let (rejections, cost) = (host.limit.refusals, host.limit.cost);
-                Some(LearntLimit { host: key.to_string(), connections, rejections, cost })
-            })
-            .collect();
+    /// The limits that were learnt, ordered by host.
+    pub(crate) fn learnt_limits(&self) -> Vec<LearntLimit> {
+        let learnt = |(key, host): (&str, &Host)| {
+            let connections = host.limit.learnt()?;
+            let (rejections, cost) = (host.limit.refusals, host.limit.cost);
+            Some(LearntLimit { host: key.to_owned(), connections, rejections, cost })
+        };
+        let mut limits: Vec<_> = self.lock().hosts.iter().filter_map(learnt).collect();
         limits.sort_unstable_by(|one, other| one.host.cmp(&other.host));
         limits
     }
 
-    /// What the servers called themselves, each name once.
+    /// The `Server` fields of the hosts, each value once.
     pub(crate) fn servers(&self) -> Vec<String> {
         let state = self.lock();
-        let names =
-            state.hosts.values().filter_map(|host| host.server.as_deref().map(str::to_owned));
-        names.collect::<BTreeSet<_>>().into_iter().collect()
+        let servers = state.hosts.iter().filter_map(|(_, host)| host.server.as_deref());
+        servers.map(str::to_owned).collect::<BTreeSet<_>>().into_iter().collect()
     }
 
-    /// Has those who wait look again, such as after a stop.
+    /// Wakes all waiting workers, such as after a stop.
     pub(crate) fn wake(&self) {
-        for host in self.lock().hosts.values() {
-            host.passers.notify_all();
+        for (_, host) in self.lock().hosts.iter() {
+            host.admitted.notify_all();
         }
-        self.turns.notify_all();
+        self.startable.notify_all();
     }
 
     fn lock(&self) -> MutexGuard<'_, State> {
         self.state.lock().expect(NO_PANIC)
     }
 
-    /// Changes what is known of a host, and closes what it does not bear.
-    fn change(&self, key: &str, change: impl FnOnce(&mut Host)) {
+    /// Changes a host's state, and closes the idle connections beyond its limit.
+    fn update(&self, key: &str, change: impl FnOnce(&mut Host)) {
         let mut state = self.lock();
-        let State { hosts, idle, waiting, .. } = &mut *state;
-        let host = hosts.get_mut(key).expect(KNOWN);
+        let State { hosts, waiting, .. } = &mut *state;
+        let host = hosts.known_mut(key);
         let room_before = host.room();
         change(host);
-        let surplus = host.surplus(key, idle);
+        let surplus = hosts.take_surplus(key);
+        let host = hosts.known(key);
         self.wake_for(host, *waiting, host.room().saturating_sub(room_before));
         drop(state);
-        // Closing takes a system call, which nobody need wait for.
+        // Closing takes a system call each, for which the lock is not held.
         drop(surplus);
     }
 
-    /// Wakes so many of those who wait: all of them would only get into each other's way.
-    /// Waking nobody costs a system call as well.
+    /// Wakes at most `count` workers: more would only contend for the lock. Where none waits, the system
+    /// call is saved.
     fn wake_for(&self, host: &Host, waiting: usize, count: usize) {
-        (0..count.min(host.passing)).for_each(|_| host.passers.notify_one());
-        (0..count.min(waiting)).for_each(|_| self.turns.notify_one());
+        (0..count.min(host.waiting)).for_each(|_| host.admitted.notify_one());
+        (0..count.min(waiting)).for_each(|_| self.startable.notify_one());
     }
 
     fn wake_one(&self, state: &State) {
         if state.waiting > 0 {
-            self.turns.notify_one();
+            self.startable.notify_one();
         }
     }
 }
 
-/// How long to wait for that time.
-fn until_at_most(until: Option<Instant>, now: Instant) -> Duration {
+/// How long to wait for a time.
+fn wait_until(until: Option<Instant>, now: Instant) -> Duration {
     until.map_or(LONGEST_WAIT, |until| until.saturating_duration_since(now).min(LONGEST_WAIT))
 }
 
-/// Scheme, host and port: the origin as one word.
-pub(crate) fn key_of(url: &Url) -> Box<str> {
-    url[..url::Position::BeforePath].into()
-}
-
-impl Host {
-    fn new(limit: HostLimit) -> Self {
-        let passers = Arc::default();
-        let load = Load::default();
-        Self { limit, load, passers, passing: 0, finished: 0, server: None }
-    }
-
-    /// How many more may be opened or used.
-    fn room(&self) -> usize {
-        let places = self.limit.current().saturating_sub(self.load.in_use);
-        places.min(self.limit.room_to_open(self.load) + self.load.idle)
-    }
-
-    fn counter(&mut self, stage: Stage) -> &mut usize {
-        match stage {
-            Stage::Opening => &mut self.load.opening,
-            Stage::Proven => &mut self.load.proven,
-            Stage::Refused => unreachable!("those that were refused are not counted"),
-        }
-    }
-
-    /// A connection is no longer in use.
-    fn leave(&mut self, stage: Stage) {
-        self.load.in_use -= 1;
-        if stage != Stage::Refused {
-            *self.counter(stage) -= 1;
-        }
-    }
-
-    /// Takes out the kept connections beyond the limit, those idle longest first. One that was just
-    /// refused is about to end, and does not take the place of one that the host accepts.
-    fn surplus(&mut self, key: &str, idle: &mut Idle) -> Vec<Connection> {
-        let mut surplus = Vec::new();
-        let in_use = self.load.not_refused() - self.load.idle;
-        while self.load.idle > self.limit.current().saturating_sub(in_use) {
-            let at = idle.iter().position(|(of, _)| **of == *key).expect("it is counted");
-            surplus.extend(idle.remove(at).map(|(_, connection)| connection));
-            self.load.idle -= 1;
-        }
-        surplus
-    }
-}
-
 impl Permit<'_> {
-    /// It is for the host of this URL.
+    /// Whether it is for the host of this URL.
     pub(crate) fn is_for(&self, url: &Url) -> bool {
-        *self.key == url[..url::Position::BeforePath]
+        *self.key == *key_of(url)
     }
 
-    /// A kept connection was closed by the server, and is replaced.
-    pub(crate) fn reopens(&mut self) {
+    /// Replaces a kept connection that the server closed by a new one.
+    pub(crate) fn reopen(&mut self) {
         self.begun = Instant::now();
-        self.enter(Stage::Opening, |_| {});
+        self.enter(ConnectionState::Opening, |_| {});
     }
 
-    /// The request was answered, with whatever but a refusal, by a server of this name.
+    /// The response is not a refusal. `server` is its `Server` field.
     pub(crate) fn accepted(&mut self, advertised: Option<usize>, server: Option<&[u8]>) {
-        let is_first_answer = self.stage == Stage::Opening;
-        self.enter(Stage::Proven, |host| {
+        let is_first_response = self.state == ConnectionState::Opening;
+        self.enter(ConnectionState::Proven, |host| {
             if host.server.is_none() {
                 host.server = server.map(|name| Escaped(name).to_string().into());
             }
-            if let Some(most) = advertised {
-                host.limit.advertises(most);
+            if let Some(advertised) = advertised {
+                host.limit.advertise(advertised, Instant::now());
             }
-            if is_first_answer {
+            if is_first_response {
                 host.limit.accepted(host.load);
             }
         });
     }
 
-    /// The request was refused with 429.
+    /// The response is a 429.
     pub(crate) fn refused(&mut self, advertised: Option<usize>, retry_after: Option<Duration>) {
         let refusal = Refusal {
             advertised,
             retry_after,
-            is_first_answer: self.stage == Stage::Opening,
+            is_first_response: self.state == ConnectionState::Opening,
             cost: self.begun.elapsed(),
         };
-        self.enter(Stage::Refused, |host| {
+        self.enter(ConnectionState::Refused, |host| {
             let mut remaining = host.load;
             remaining.in_use -= 1;
             host.limit.refused(&refusal, remaining, Instant::now());
         });
     }
 
-    /// The request was answered with 503. That may be about its URL alone, so the others wait with it, but
+    /// The response is a 503. It may concern its URL alone, so the other URLs of the host wait with it but
     /// do not fail with it.
     pub(crate) fn unavailable(&mut self, retry_after: Option<Duration>) {
-        let wait = retry_after.filter(|wait| *wait <= self.gates.max_wait);
-        self.enter(Stage::Refused, |host| {
+        let wait = retry_after.filter(|wait| *wait <= self.gates.limits.max_wait);
+        self.enter(ConnectionState::Refused, |host| {
             if let Some(wait) = wait {
                 host.limit.hold(wait, Instant::now());
             }
         });
     }
 
-    /// Keeps the connection, on which nothing is under way, for whoever comes next.
+    /// Keeps the connection, which has no request in progress, for the next request.
     pub(crate) fn keep(mut self, connection: Connection) {
         let mut state = self.gates.lock();
-        let State { hosts, idle, waiting, .. } = &mut *state;
-        let host = &hosts[&self.key];
-        if self.stage == Stage::Refused
-            && (host.limit.closed(host.load, Instant::now()).is_some()
+        let State { hosts, waiting, .. } = &mut *state;
+        let host = hosts.known(&self.key);
+        if self.state == ConnectionState::Refused
+            && (host.limit.closed_until(host.load, Instant::now()).is_some()
                 || host.load.not_refused() >= host.limit.current())
         {
-            // Kept, it would count as one that the host accepts, or take the place of one.
+            // Kept, it would count as accepted, or take the place of an accepted one.
             drop(state);
             return;
         }
-        let evicted = if idle.len() < self.gates.capacity { None } else { idle.pop_front() };
-        if let Some((key, _)) = &evicted {
-            hosts.get_mut(key).expect(KNOWN).load.idle -= 1;
-        }
-        let host = hosts.get_mut(&self.key).expect(KNOWN);
-        // In one step, or another would open a connection for the place that this one still has.
-        host.leave(self.stage);
+        let evicted = hosts.evict(self.gates.limits.idle);
+        // Both under one lock: otherwise another connection could be opened for the place in between.
+        hosts.known_mut(&self.key).leave(self.state);
         self.has_left = true;
-        idle.push_back((self.key.clone(), connection));
-        host.load.idle += 1;
-        let surplus = host.surplus(&self.key, idle);
-        self.gates.wake_for(host, *waiting, 1);
+        hosts.add_idle(self.key.clone(), connection);
+        let surplus = hosts.take_surplus(&self.key);
+        self.gates.wake_for(hosts.known(&self.key), *waiting, 1);
         drop(state);
         drop((surplus, evicted));
     }
 
-    fn enter(&mut self, stage: Stage, change: impl FnOnce(&mut Host)) {
-        let before = std::mem::replace(&mut self.stage, stage);
-        self.gates.change(&self.key, |host| {
-            if before != Stage::Refused {
-                *host.counter(before) -= 1;
-            }
-            if stage != Stage::Refused {
-                *host.counter(stage) += 1;
-            }
+    fn enter(&mut self, state: ConnectionState, change: impl FnOnce(&mut Host)) {
+        let before = std::mem::replace(&mut self.state, state);
+        self.gates.update(&self.key, |host| {
+            host.change_state(before, state);
             change(host);
         });
     }
@@ -458,8 +377,8 @@ impl Permit<'_> {
 impl Drop for Permit<'_> {
     fn drop(&mut self) {
         if !self.has_left {
-            let stage = self.stage;
-            self.gates.change(&self.key, |host| host.leave(stage));
+            let state = self.state;
+            self.gates.update(&self.key, |host| host.leave(state));
         }
     }
 }

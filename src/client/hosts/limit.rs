@@ -1,96 +1,97 @@
-//! How many connections one host bears: learnt from its refusals, and tried again after a while.
+//! The number of connections that one host accepts: learnt from its refusals, and probed again later.
 //!
 //! ```text
-//!            first 429                      429 beyond it: less, the share of others given up
-//! unknown ──────────────▶ limit ◀──────────────────────────────────────────────┐
-//!    │                      │ an answer over more connections: that many       │
-//!    │                      └─ nothing refused for a while: one more is probed ┘
-//!    └─ connections are opened as fast as others were answered, so that few are refused
+//!            first 429                      429 beyond the limit: lower it, give up a share
+//! unknown ──────────────▶ limit ◀───────────────────────────────────────────────┐
+//!    │                      │ more connections are answered: raise it to them    │
+//!    │                      └─ no refusal for an interval: probe one more ───────┘
+//!    └─ connections are opened as fast as earlier ones were answered
 //! ```
 //!
-//! An advertised limit (`RateLimit-Policy` with `concurrent-requests`) is taken at its word and never
-//! probed beyond. A 503 is not about the client: it makes everybody wait, and lowers nothing. Pure
-//! arithmetic: the counts and the time are arguments, the waiting is `host_gate`'s.
+//! A limit that the host advertises (`RateLimit-Policy` with `concurrent-requests`) is applied and never
+//! exceeded. A 503 is not about this client: all requests wait, and the limit stays. This is arithmetic
+//! alone: counts and time are arguments; `gate` waits.
 
 use std::time::{Duration, Instant};
 
 use crate::client::settings::RampUp;
 
-/// How many connections may be opened to a host before the first is answered, where it is unknown.
+/// Connections that may be opened to an unknown host before the first is answered.
 const FIRST_BURST: usize = 10;
 
-/// The least that may be opened at a time once some were answered; half of those otherwise.
+/// Connections that may be opening at a time after the first answer; half of those answered if more.
 const LEAST_BURST: usize = 4;
 
-/// How long nothing may be refused before one more connection is probed; twice as long after each
-/// probe that fails, up to [`LONGEST_PROBE_INTERVAL`].
+/// Time without a refusal before one more connection is probed. It doubles after each failed probe, up
+/// to [`LONGEST_PROBE_INTERVAL`].
 const PROBE_INTERVAL: Duration = Duration::from_secs(1);
 const LONGEST_PROBE_INTERVAL: Duration = Duration::from_secs(8);
 
-/// The connections to one host at one time.
+/// The numbers of connections to one host.
 #[derive(Clone, Copy, Debug, Default)]
 pub(super) struct Load {
-    /// Those with a request under way, or about to be opened.
+    /// Connections with a request in progress, or about to be opened.
     pub(super) in_use: usize,
-    /// Of these, the ones that have not had an answer yet.
+    /// Those in use that have had no response yet.
     pub(super) opening: usize,
-    /// Of these, the ones that have.
+    /// Those in use that have had a response other than a refusal.
     pub(super) proven: usize,
-    /// Those that are kept for the next request.
+    /// Connections kept for the next request.
     pub(super) idle: usize,
 }
 
 impl Load {
-    /// How many the host has accepted.
+    /// Connections that the host has accepted.
     fn accepted(self) -> usize {
         self.proven + self.idle
     }
 
-    /// How many it has not refused.
+    /// Connections that the host has not refused.
     pub(super) fn not_refused(self) -> usize {
         self.opening + self.accepted()
     }
 }
 
-/// What a 429 says.
+/// A 429 response.
 #[derive(Clone, Copy, Debug, Default)]
 pub(super) struct Refusal {
     /// The number of concurrent requests that the host advertises.
     pub(super) advertised: Option<usize>,
     pub(super) retry_after: Option<Duration>,
-    /// It came as the first answer of its connection.
-    pub(super) is_first_answer: bool,
-    /// How long it took to be refused.
+    /// It was the first response on its connection.
+    pub(super) is_first_response: bool,
+    /// Time from the request to the refusal.
     pub(super) cost: Duration,
 }
 
-/// Whether a request may go out.
+/// Whether a request may be sent.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Verdict {
-    Go,
-    /// Not before something changes, or this time comes.
-    Wait(Option<Instant>),
+pub(super) enum Readiness {
+    Ready,
+    /// Not before a connection changes its state, or before this time.
+    NotBefore(Option<Instant>),
 }
 
-/// What is known of one host.
+/// The limit of one host.
 #[derive(Debug)]
 pub(super) struct HostLimit {
-    /// The most that the user allows.
+    /// The limit that the user set.
     ceiling: usize,
-    /// How many connections may be opened before the first is answered.
+    /// Connections that may be opened before the first is answered.
     first_burst: usize,
     learnt: Option<usize>,
     advertised: Option<usize>,
-    /// Nobody asks before.
+    /// No request is sent before this time.
     held_until: Option<Instant>,
-    /// Nobody asks before, unless a connection is accepted.
+    /// No request is sent before this time, unless a connection is accepted.
     closed_until: Option<Instant>,
     probe_at: Option<Instant>,
     probe_interval: Duration,
     last_refusal: Option<Instant>,
-    /// How many connections have had their first answer.
+    /// Connections that have had their first answer.
     answered: usize,
     pub(super) refusals: u32,
+    /// The time spent on refused requests.
     pub(super) cost: Duration,
 }
 
@@ -115,58 +116,58 @@ impl HostLimit {
         }
     }
 
-    /// The most connections at present, kept ones included.
+    /// The current limit, which idle connections count towards.
     pub(super) fn current(&self) -> usize {
         self.learnt.unwrap_or(self.ceiling)
     }
 
-    /// What was learnt, if anything was.
+    /// The limit that was learnt from responses, if any.
     pub(super) fn learnt(&self) -> Option<usize> {
         self.learnt
     }
 
-    /// Whether one more request may go out, over a kept connection if there is one.
-    pub(super) fn verdict(&mut self, load: Load, now: Instant) -> Verdict {
-        if let Some(until) = self.closed(load, now) {
-            return Verdict::Wait(Some(until));
+    /// Whether one more request may be sent, over an idle connection if there is one.
+    pub(super) fn readiness(&mut self, load: Load, now: Instant) -> Readiness {
+        if let Some(until) = self.closed_until(load, now) {
+            return Readiness::NotBefore(Some(until));
         }
-        if load.in_use >= self.current() && !self.probes(now) {
-            // Where no more may be tried there is no probe to wait for, and its time may be long past.
-            return Verdict::Wait(self.probe_at.filter(|_| self.current() < self.most()));
+        if load.in_use >= self.current() && !self.probe(now) {
+            // At the upper bound there is no probe to wait for, and its time may be long past.
+            return Readiness::NotBefore(self.probe_at.filter(|_| self.current() < self.bound()));
         }
         if load.idle == 0 && self.room_to_open(load) == 0 {
-            return Verdict::Wait(None);
+            return Readiness::NotBefore(None);
         }
-        Verdict::Go
+        Readiness::Ready
     }
 
-    /// When the host wants to be asked again, if that is still to come (`Retry-After`).
-    pub(super) fn closed(&self, load: Load, now: Instant) -> Option<Instant> {
+    /// When the host may be asked again (`Retry-After`), if that is in the future.
+    pub(super) fn closed_until(&self, load: Load, now: Instant) -> Option<Instant> {
         let closed = self.closed_until.filter(|_| load.accepted() == 0);
         later(self.held_until, closed).filter(|until| *until > now)
     }
 
-    /// How many more may be opening now.
+    /// How many more connections may be opened now.
     pub(super) fn room_to_open(&self, load: Load) -> usize {
         self.burst().saturating_sub(load.opening)
     }
 
-    /// How many may be opening at a time.
+    /// How many connections may be opening at a time.
     fn burst(&self) -> usize {
         if self.answered == 0 { self.first_burst } else { (self.answered / 2).max(LEAST_BURST) }
             .max(self.first_burst.saturating_sub(self.answered))
     }
 
-    /// More than this is never tried.
-    fn most(&self) -> usize {
+    /// The upper bound of what is probed.
+    fn bound(&self) -> usize {
         self.advertised.map_or(self.ceiling, |advertised| advertised.clamp(1, self.ceiling))
     }
 
-    /// Allows one more connection where that is due.
-    fn probes(&mut self, now: Instant) -> bool {
-        let most = self.most();
+    /// Raises the limit by one if a probe is due, and says whether it did.
+    fn probe(&mut self, now: Instant) -> bool {
+        let bound = self.bound();
         match (self.learnt, self.probe_at) {
-            (Some(learnt), Some(at)) if at <= now && learnt < most => {
+            (Some(learnt), Some(at)) if at <= now && learnt < bound => {
                 self.learnt = Some(learnt + 1);
                 self.probe_at = Some(now + self.probe_interval);
                 true
@@ -175,40 +176,40 @@ impl HostLimit {
         }
     }
 
-    /// The host says how many concurrent requests it allows.
-    pub(super) fn advertises(&mut self, most: usize) {
-        self.advertised = Some(most);
-        if most < self.current() {
-            self.learnt = Some(most.max(1));
-            self.probe_at.get_or_insert_with(Instant::now);
+    /// Applies the number of concurrent requests that the host advertises.
+    pub(super) fn advertise(&mut self, advertised: usize, now: Instant) {
+        self.advertised = Some(advertised);
+        if advertised < self.current() {
+            self.learnt = Some(advertised.max(1));
+            self.probe_at.get_or_insert(now);
         }
     }
 
-    /// A connection had its first answer; the load is what it is with it.
+    /// Counts the first answer on a connection; `load` includes that connection.
     pub(super) fn accepted(&mut self, load: Load) {
         self.answered = self.answered.saturating_add(1);
         self.closed_until = None;
-        // What the host bears is known better by what it does than by what it refused before.
-        let most = self.most();
+        // Accepted connections prove more than earlier refusals.
+        let bound = self.bound();
         if let Some(learnt) = &mut self.learnt {
-            *learnt = (*learnt).max(load.accepted().min(most));
+            *learnt = (*learnt).max(load.accepted().min(bound));
         }
     }
 
-    /// A request was refused because there are too many; the load is what remains without it.
+    /// Lowers the limit after a 429; `remaining` is the load without the refused connection.
     pub(super) fn refused(&mut self, refusal: &Refusal, remaining: Load, now: Instant) {
         self.refusals += 1;
         self.cost += refusal.cost;
         let wait = refusal.retry_after.unwrap_or_default();
-        // Those that are opening may be accepted yet; if not, they lower it in their turn.
+        // Opening connections may yet be accepted; each that is refused lowers the limit by itself.
         let observed = remaining.not_refused();
         self.advertised = refusal.advertised.or(self.advertised);
         let is_settled = self.last_refusal.is_some_and(|last| now > last + PROBE_INTERVAL / 2);
         self.last_refusal = Some(now);
         let limit = match refusal.advertised {
-            // All there is to know, and the client went beyond it.
+            // The client exceeded the advertised limit, which is exact.
             Some(advertised) if observed >= advertised => advertised,
-            // The place is another client's: some more are left to it, so that shares become equal.
+            // Another client took the place. Giving up an eighth makes the shares converge.
             _ if is_settled => {
                 self.probe_interval = (self.probe_interval * 2).min(LONGEST_PROBE_INTERVAL);
                 observed - observed / 8
@@ -219,15 +220,15 @@ impl HostLimit {
         self.learnt = Some(limit.clamp(1, before));
         self.probe_at = Some(now + self.probe_interval.max(wait));
         let until = refusal.retry_after.map(|wait| now + wait);
-        if refusal.is_first_answer {
+        if refusal.is_first_response {
             self.closed_until = later(self.closed_until, until);
         } else {
-            // Not connections are too many, but requests.
+            // On an accepted connection, the number of requests is limited, not that of connections.
             self.held_until = later(self.held_until, until);
         }
     }
 
-    /// The host wants to be left alone by everybody.
+    /// Sends no request for `wait` (a 503 with `Retry-After`).
     pub(super) fn hold(&mut self, wait: Duration, now: Instant) {
         self.held_until = later(self.held_until, Some(now + wait));
     }
@@ -244,7 +245,7 @@ mod tests {
     const REFUSAL: Refusal = Refusal {
         advertised: None,
         retry_after: None,
-        is_first_answer: true,
+        is_first_response: true,
         cost: Duration::from_millis(1),
     };
 
@@ -255,14 +256,18 @@ mod tests {
     #[test]
     fn connections_are_opened_as_fast_as_others_are_answered() {
         let (mut limit, now) = (HostLimit::new(64, RampUp::Gradual), Instant::now());
-        assert_eq!(limit.verdict(load(9, 0, 0), now), Verdict::Go);
-        assert_eq!(limit.verdict(load(10, 0, 0), now), Verdict::Wait(None));
+        assert_eq!(limit.readiness(load(9, 0, 0), now), Readiness::Ready);
+        assert_eq!(limit.readiness(load(10, 0, 0), now), Readiness::NotBefore(None));
         for proven in 1..=10 {
             limit.accepted(load(10 - proven, proven, 0));
         }
-        assert_eq!(limit.verdict(load(4, 10, 0), now), Verdict::Go);
-        assert_eq!(limit.verdict(load(5, 10, 0), now), Verdict::Wait(None));
-        assert_eq!(limit.verdict(load(5, 0, 10), now), Verdict::Go, "kept ones cost nothing");
+        assert_eq!(limit.readiness(load(4, 10, 0), now), Readiness::Ready);
+        assert_eq!(limit.readiness(load(5, 10, 0), now), Readiness::NotBefore(None));
+        assert_eq!(
+            limit.readiness(load(5, 0, 10), now),
+            Readiness::Ready,
+            "an idle connection is not opened"
+        );
     }
 
     #[test]
@@ -271,7 +276,7 @@ mod tests {
         for proven in 1..=10 {
             limit.accepted(load(0, proven, 0));
         }
-        // Of five more, two are accepted in the end, one of them after it was refused to the others.
+        // Two of five more are accepted in the end, one of them after others were refused.
         limit.refused(&REFUSAL, load(4, 10, 0), now);
         limit.accepted(load(3, 11, 0));
         limit.refused(&REFUSAL, load(2, 11, 0), now);
@@ -280,39 +285,42 @@ mod tests {
         limit.accepted(load(0, 12, 0));
         assert_eq!((limit.current(), limit.refusals), (12, 3));
         assert_eq!(limit.cost, Duration::from_millis(3));
-        assert!(matches!(limit.verdict(load(0, 12, 0), now), Verdict::Wait(Some(_))));
+        assert!(matches!(limit.readiness(load(0, 12, 0), now), Readiness::NotBefore(Some(_))));
     }
 
     #[test]
-    fn an_advertised_limit_is_taken_and_not_probed_beyond() {
+    fn an_advertised_limit_is_applied_and_not_probed_beyond() {
         let (mut limit, now) = (HostLimit::new(64, RampUp::Gradual), Instant::now());
         let refusal = Refusal { advertised: Some(12), ..REFUSAL };
         limit.refused(&refusal, load(14, 0, 0), now);
         assert_eq!(limit.current(), 12);
         let later = now + Duration::from_secs(60);
-        assert_eq!(limit.verdict(load(0, 12, 0), later), Verdict::Wait(None));
-        assert_eq!(limit.verdict(load(0, 11, 0), later), Verdict::Go);
+        assert_eq!(limit.readiness(load(0, 12, 0), later), Readiness::NotBefore(None));
+        assert_eq!(limit.readiness(load(0, 11, 0), later), Readiness::Ready);
         let mut told = HostLimit::new(64, RampUp::Gradual);
-        told.advertises(12);
-        assert_eq!(told.verdict(load(0, 12, 0), later), Verdict::Wait(None));
+        told.advertise(12, now);
+        assert_eq!(told.readiness(load(0, 12, 0), later), Readiness::NotBefore(None));
     }
 
     #[test]
-    fn one_more_is_probed_after_a_while_and_less_often_if_it_fails() {
+    fn one_more_connection_is_probed_after_an_interval_that_doubles_on_failure() {
         let (mut limit, mut now) = (HostLimit::new(8, RampUp::Gradual), Instant::now());
         limit.refused(&REFUSAL, load(0, 4, 0), now);
-        assert!(matches!(limit.verdict(load(0, 4, 0), now), Verdict::Wait(_)));
+        assert!(matches!(limit.readiness(load(0, 4, 0), now), Readiness::NotBefore(_)));
         now += PROBE_INTERVAL;
-        assert_eq!(limit.verdict(load(0, 4, 0), now), Verdict::Go);
+        assert_eq!(limit.readiness(load(0, 4, 0), now), Readiness::Ready);
         assert_eq!(limit.current(), 5);
         limit.refused(&REFUSAL, load(0, 4, 0), now);
         assert_eq!(limit.current(), 4);
-        assert!(matches!(limit.verdict(load(0, 4, 0), now + PROBE_INTERVAL), Verdict::Wait(_)));
-        assert_eq!(limit.verdict(load(0, 4, 0), now + 2 * PROBE_INTERVAL), Verdict::Go);
+        assert!(matches!(
+            limit.readiness(load(0, 4, 0), now + PROBE_INTERVAL),
+            Readiness::NotBefore(_)
+        ));
+        assert_eq!(limit.readiness(load(0, 4, 0), now + 2 * PROBE_INTERVAL), Readiness::Ready);
     }
 
     #[test]
-    fn two_clients_that_share_a_limit_come_to_equal_shares() {
+    fn two_clients_of_one_host_converge_to_equal_shares() {
         const TOTAL: usize = 12;
         let mut clients =
             [HostLimit::new(64, RampUp::Gradual), HostLimit::new(64, RampUp::Gradual)];
@@ -324,8 +332,8 @@ mod tests {
         for step in 0..400 {
             now += Duration::from_millis(500);
             let which = step % 2;
-            // Whatever it may open it opens; the server refuses what is beyond the total.
-            while clients[which].verdict(load(0, held[which], 0), now) == Verdict::Go {
+            // It opens all it may; the server refuses connections beyond the total.
+            while clients[which].readiness(load(0, held[which], 0), now) == Readiness::Ready {
                 if held.iter().sum::<usize>() < TOTAL {
                     held[which] += 1;
                     clients[which].accepted(load(0, held[which], 0));
@@ -339,26 +347,26 @@ mod tests {
     }
 
     #[test]
-    fn a_host_is_left_alone_for_as_long_as_it_wants() {
+    fn no_request_is_sent_before_retry_after_is_over() {
         let now = Instant::now();
         let wait = Duration::from_secs(5);
         let mut held = HostLimit::new(8, RampUp::Gradual);
         held.hold(wait, now);
-        assert_eq!(held.verdict(load(0, 0, 3), now), Verdict::Wait(Some(now + wait)));
-        assert_eq!(held.verdict(load(0, 0, 3), now + wait), Verdict::Go);
+        assert_eq!(held.readiness(load(0, 0, 3), now), Readiness::NotBefore(Some(now + wait)));
+        assert_eq!(held.readiness(load(0, 0, 3), now + wait), Readiness::Ready);
 
-        // A connection too many says nothing against those that are accepted.
+        // A refused connection does not close the accepted ones.
         let refusal = Refusal { retry_after: Some(wait), ..REFUSAL };
         let mut full = HostLimit::new(8, RampUp::Gradual);
         full.refused(&refusal, load(0, 2, 0), now);
-        assert_eq!(full.verdict(load(0, 1, 1), now), Verdict::Go);
-        // Where none is, there is nothing to do but wait.
+        assert_eq!(full.readiness(load(0, 1, 1), now), Readiness::Ready);
+        // Without an accepted connection the host is closed.
         let mut closed = HostLimit::new(8, RampUp::Gradual);
         closed.refused(&refusal, load(0, 0, 0), now);
-        assert_eq!(closed.verdict(load(0, 0, 0), now), Verdict::Wait(Some(now + wait)));
-        // A request too many does.
+        assert_eq!(closed.readiness(load(0, 0, 0), now), Readiness::NotBefore(Some(now + wait)));
+        // A refusal on an accepted connection stops all requests.
         let mut busy = HostLimit::new(8, RampUp::Gradual);
-        busy.refused(&Refusal { is_first_answer: false, ..refusal }, load(0, 2, 0), now);
-        assert_eq!(busy.verdict(load(0, 1, 1), now), Verdict::Wait(Some(now + wait)));
+        busy.refused(&Refusal { is_first_response: false, ..refusal }, load(0, 2, 0), now);
+        assert_eq!(busy.readiness(load(0, 1, 1), now), Readiness::NotBefore(Some(now + wait)));
     }
 }

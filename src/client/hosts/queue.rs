@@ -1,161 +1,187 @@
-//! Whose turn it is: the jobs stand in a line for each host, so that a host which admits nobody holds up
-//! no URL but its own.
+//! The jobs of a run in one queue for each host, so that a host at its limit delays only its own URLs.
 //!
 //! ```text
-//! list ─▶ line of its host ─▶ under way: the host admits it ─▶ finished
+//! list ─▶ queue of its host ─▶ in progress, once its host admits it ─▶ finished
 //!              ▲                    │
-//!              └──── resting ◀──────┘ it is to be tried again, but not at once
+//!              └──── delayed ◀──────┘ to be retried later
 //! ```
 //!
-//! Among the heads of the lines the order is that of the list, and so it is within a line. A job that
-//! rests is still under way: of one host's jobs no more are than there are connections, or a host that is
-//! down for a moment would see the whole list fail. Which host admits somebody, and what time it is, are
-//! arguments; the waiting is `host_gate`'s.
+//! Jobs start in the order of the list, apart from those whose host admits none. A delayed job counts as
+//! in progress, and a host has no more jobs in progress than there are connections: otherwise a host that
+//! is down for a moment would fail the whole list. The hosts' decisions and the time are arguments;
+//! `gate` waits.
 
 use std::collections::{BTreeSet, HashMap, VecDeque};
 use std::time::Instant;
 
-/// The jobs that are not under way, or rest.
+/// The jobs that are queued or delayed.
 #[derive(Debug)]
 pub(crate) struct Queue {
-    lines: Vec<Line>,
-    /// Those lines that have somebody to send, each with the job at its head.
-    heads: BTreeSet<(usize, usize)>,
-    /// Until when, which job, of which line.
-    resting: BTreeSet<(Instant, usize, usize)>,
-    /// Most jobs of one host under way.
-    most_under_way: usize,
-    /// How many stand in the lines.
-    standing: usize,
+    hosts: Vec<HostQueue>,
+    /// The first job of each host that has one to start.
+    heads: BTreeSet<Head>,
+    delayed: BTreeSet<Delayed>,
+    /// The bound of [`HostQueue::in_progress`].
+    max_in_progress: usize,
+    queued: usize,
 }
 
 /// The jobs of one host.
 #[derive(Debug, Default)]
-struct Line {
-    host: Box<str>,
-    /// Those that were under way before; in the list they come before the fresh ones.
-    again: BTreeSet<usize>,
+struct HostQueue {
+    key: Box<str>,
+    /// Jobs to be retried, in the order of the list. They precede all fresh ones in it.
+    retries: BTreeSet<usize>,
+    /// Jobs that have not been started.
     fresh: VecDeque<usize>,
-    under_way: usize,
+    in_progress: usize,
 }
 
-/// A job that is under way.
+/// The first job of a host's queue; the order is that of the jobs.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+struct Head {
+    job: usize,
+    host: usize,
+}
+
+/// A job that is retried later; the order is that of the times.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+struct Delayed {
+    until: Instant,
+    job: usize,
+    host: usize,
+}
+
+/// A job in progress.
 #[derive(Debug)]
-pub(crate) struct Turn {
+pub(crate) struct Ticket {
+    /// The job's index in the list.
     pub(crate) index: usize,
-    line: usize,
+    host: usize,
 }
 
 /// What to do next.
 #[derive(Debug)]
 pub(super) enum Next<A> {
-    /// This job, with what its host admitted it with.
-    Turn(Turn, A),
-    /// Nothing, before something changes or this time comes.
+    /// Start this job, which its host admitted.
+    Start { ticket: Ticket, admission: A },
+    /// Wait for a change, or until this time.
     Wait(Option<Instant>),
 }
 
 impl Queue {
-    /// The jobs in their order, each by the host that it is for.
-    pub(crate) fn new(hosts: impl IntoIterator<Item = Box<str>>, most_under_way: usize) -> Self {
-        let (mut lines, mut standing) = (Vec::<Line>::new(), 0);
-        let mut line_of = HashMap::new();
-        for (index, host) in hosts.into_iter().enumerate() {
-            let line = *line_of.entry(host).or_insert_with_key(|host| {
-                lines.push(Line { host: host.clone(), ..Line::default() });
-                lines.len() - 1
+    /// Queues the jobs, given by the keys of their hosts in the order of the list.
+    pub(crate) fn new(keys: impl IntoIterator<Item = Box<str>>, max_in_progress: usize) -> Self {
+        let (mut hosts, mut queued) = (Vec::<HostQueue>::new(), 0);
+        let mut number_of = HashMap::new();
+        for (index, key) in keys.into_iter().enumerate() {
+            let number = *number_of.entry(key).or_insert_with_key(|key| {
+                hosts.push(HostQueue { key: key.clone(), ..HostQueue::default() });
+                hosts.len() - 1
             });
-            lines[line].fresh.push_back(index);
-            standing += 1;
+            hosts[number].fresh.push_back(index);
+            queued += 1;
         }
-        let head = |(number, line): (usize, &Line)| Some((line.head(most_under_way)?, number));
-        let heads = lines.iter().enumerate().filter_map(head).collect();
-        Self { lines, heads, resting: BTreeSet::new(), most_under_way, standing }
+        let head = |(host, queue): (usize, &HostQueue)| {
+            Some(Head { job: queue.first(max_in_progress)?, host })
+        };
+        let heads = hosts.iter().enumerate().filter_map(head).collect();
+        Self { hosts, heads, delayed: BTreeSet::new(), max_in_progress, queued }
     }
 
-    /// The first job whose host `admit`s it; a host that does not says when it might.
+    /// Starts the first job whose host is admitted by `admit`, which otherwise says when it might be.
     pub(super) fn next<A>(
         &mut self,
         now: Instant,
         mut admit: impl FnMut(&str) -> Result<A, Option<Instant>>,
     ) -> Next<A> {
-        self.end_rests(Some(now));
-        let mut wait = self.resting.first().map(|(until, ..)| *until);
-        let admitted =
-            self.heads.iter().find_map(|(_, line)| match admit(&self.lines[*line].host) {
-                Ok(with) => Some((*line, with)),
-                Err(until) => {
-                    wait = wait.into_iter().chain(until).min();
-                    None
-                }
-            });
-        let Some((line, with)) = admitted else { return Next::Wait(wait) };
-        let index = self.change(line, |line| {
-            line.again.pop_first().unwrap_or_else(|| {
-                line.under_way += 1;
-                line.fresh.pop_front().expect("the line has a head")
+        self.requeue_due(now);
+        let mut wait = self.delayed.first().map(|delayed| delayed.until);
+        let admitted = self.heads.iter().find_map(|head| match admit(&self.hosts[head.host].key) {
+            Ok(admission) => Some((head.host, admission)),
+            Err(until) => {
+                wait = wait.into_iter().chain(until).min();
+                None
+            }
+        });
+        let Some((host, admission)) = admitted else { return Next::Wait(wait) };
+        let index = self.update(host, |queue| {
+            queue.retries.pop_first().unwrap_or_else(|| {
+                queue.in_progress += 1;
+                queue.fresh.pop_front().expect("the host has a first job")
             })
         });
-        self.standing -= 1;
-        Next::Turn(Turn { index, line }, with)
+        self.queued -= 1;
+        Next::Start { ticket: Ticket { index, host }, admission }
     }
 
-    /// The job is to be tried again, but not before this time.
-    pub(super) fn rest(&mut self, turn: &Turn, until: Instant) {
-        self.resting.insert((until, turn.index, turn.line));
+    /// Delays a job until its next attempt.
+    pub(super) fn delay(&mut self, ticket: &Ticket, until: Instant) {
+        self.delayed.insert(Delayed { until, job: ticket.index, host: ticket.host });
     }
 
-    /// The host that the job is for.
-    pub(super) fn host(&self, turn: &Turn) -> &str {
-        &self.lines[turn.line].host
+    /// The key of the host that the job is for.
+    pub(super) fn host_key(&self, ticket: &Ticket) -> &str {
+        &self.hosts[ticket.host].key
     }
 
-    /// The job is done with.
-    pub(super) fn finish(&mut self, turn: &Turn) {
-        self.change(turn.line, |line| line.under_way -= 1);
+    /// Ends a job.
+    pub(super) fn finish(&mut self, ticket: &Ticket) {
+        self.update(ticket.host, |queue| queue.in_progress -= 1);
     }
 
-    /// Has those stand in line again whose rest is over by this time, or all of them.
-    pub(super) fn end_rests(&mut self, by: Option<Instant>) {
-        let is_over = |until: Instant| by.is_none_or(|by| until <= by);
-        while self.resting.first().is_some_and(|(until, ..)| is_over(*until)) {
-            let (_, index, line) = self.resting.pop_first().expect("there is a first");
-            self.change(line, |line| line.again.insert(index));
-            self.standing += 1;
+    /// Queues all delayed jobs again.
+    pub(super) fn requeue_all(&mut self) {
+        while let Some(delayed) = self.delayed.pop_first() {
+            self.requeue(delayed);
         }
     }
 
-    /// How many stand in the lines, those that rest left out.
-    pub(super) fn standing(&self) -> usize {
-        self.standing
+    fn requeue_due(&mut self, now: Instant) {
+        while let Some(due) = self.delayed.first().copied().filter(|first| first.until <= now) {
+            self.delayed.remove(&due);
+            self.requeue(due);
+        }
     }
 
-    pub(super) fn resting(&self) -> usize {
-        self.resting.len()
+    fn requeue(&mut self, delayed: Delayed) {
+        self.update(delayed.host, |queue| queue.retries.insert(delayed.job));
+        self.queued += 1;
     }
 
-    fn change<R>(&mut self, number: usize, change: impl FnOnce(&mut Line) -> R) -> R {
-        let line = &mut self.lines[number];
-        let before = line.head(self.most_under_way);
-        let result = change(line);
-        let after = line.head(self.most_under_way);
+    /// The number of queued jobs, without the delayed ones.
+    pub(super) fn queued(&self) -> usize {
+        self.queued
+    }
+
+    /// The number of delayed jobs.
+    pub(super) fn delayed(&self) -> usize {
+        self.delayed.len()
+    }
+
+    /// Changes a host's queue, and brings `heads` up to date.
+    fn update<R>(&mut self, host: usize, change: impl FnOnce(&mut HostQueue) -> R) -> R {
+        let queue = &mut self.hosts[host];
+        let before = queue.first(self.max_in_progress);
+        let result = change(queue);
+        let after = queue.first(self.max_in_progress);
         if before != after {
-            if let Some(head) = before {
-                self.heads.remove(&(head, number));
+            if let Some(job) = before {
+                self.heads.remove(&Head { job, host });
             }
-            if let Some(head) = after {
-                self.heads.insert((head, number));
+            if let Some(job) = after {
+                self.heads.insert(Head { job, host });
             }
         }
         result
     }
 }
 
-impl Line {
-    /// The job whose turn it is, if it may go.
-    fn head(&self, most_under_way: usize) -> Option<usize> {
-        let fresh = || self.fresh.front().filter(|_| self.under_way < most_under_way);
-        self.again.first().or_else(fresh).copied()
+impl HostQueue {
+    /// The first job that may start.
+    fn first(&self, max_in_progress: usize) -> Option<usize> {
+        let fresh = || self.fresh.front().filter(|_| self.in_progress < max_in_progress);
+        self.retries.first().or_else(fresh).copied()
     }
 }
 
@@ -165,95 +191,95 @@ mod tests {
 
     use super::*;
 
-    fn queue(hosts: &str, most_under_way: usize) -> Queue {
-        Queue::new(hosts.chars().map(|host| host.to_string().into()), most_under_way)
+    fn queue(hosts: &str, max_in_progress: usize) -> Queue {
+        Queue::new(hosts.chars().map(|host| host.to_string().into()), max_in_progress)
     }
 
-    /// The job that is next where these hosts admit nobody before `until`.
+    /// The next job while the hosts in `closed` admit none before `until`.
     fn next(queue: &mut Queue, now: Instant, closed: &str, until: Option<Instant>) -> Next<()> {
         queue.next(now, |host| if closed.contains(host) { Err(until) } else { Ok(()) })
     }
 
-    fn turn(queue: &mut Queue, now: Instant, closed: &str) -> Turn {
+    fn start(queue: &mut Queue, now: Instant, closed: &str) -> Ticket {
         match next(queue, now, closed, None) {
-            Next::Turn(turn, ()) => turn,
-            Next::Wait(until) => panic!("nobody goes before {until:?}"),
+            Next::Start { ticket, .. } => ticket,
+            Next::Wait(until) => panic!("no job starts before {until:?}"),
         }
     }
 
     #[test]
-    fn the_order_is_that_of_the_list_among_hosts_that_admit_somebody() {
+    fn jobs_start_in_the_order_of_the_list_among_hosts_that_admit_them() {
         let now = Instant::now();
         let mut queue = queue("aabacb", 10);
         let order = [("", 0), ("a", 2), ("ab", 4), ("", 1), ("a", 5), ("", 3)];
         for (closed, index) in order {
-            assert_eq!(turn(&mut queue, now, closed).index, index, "{closed:?}");
+            assert_eq!(start(&mut queue, now, closed).index, index, "{closed:?}");
         }
-        assert_eq!(queue.standing(), 0);
+        assert_eq!(queue.queued(), 0);
         assert!(matches!(next(&mut queue, now, "", None), Next::Wait(None)));
     }
 
     #[test]
-    fn the_wait_ends_when_the_first_host_may_admit_or_the_first_rest_is_over() {
+    fn the_wait_ends_when_the_first_host_may_admit_or_the_first_delay_is_over() {
         let now = Instant::now();
         let [soon, later] = [1, 2].map(|seconds| now + Duration::from_secs(seconds));
         let mut queue = queue("ab", 10);
-        let first = turn(&mut queue, now, "");
+        let first = start(&mut queue, now, "");
         let wait = |queue: &mut Queue, until| match next(queue, now, "ab", until) {
             Next::Wait(until) => until,
-            Next::Turn(turn, ()) => panic!("{turn:?}"),
+            Next::Start { ticket, .. } => panic!("{ticket:?}"),
         };
         assert_eq!(wait(&mut queue, None), None);
         assert_eq!(wait(&mut queue, Some(later)), Some(later));
-        queue.rest(&first, soon);
+        queue.delay(&first, soon);
         assert_eq!(wait(&mut queue, Some(later)), Some(soon));
         assert_eq!(wait(&mut queue, Some(now)), Some(now));
-        assert_eq!((queue.standing(), queue.resting()), (1, 1));
+        assert_eq!((queue.queued(), queue.delayed()), (1, 1));
     }
 
     #[test]
-    fn who_has_rested_goes_before_the_others_of_its_host_and_not_sooner() {
+    fn a_delayed_job_precedes_the_others_of_its_host_once_its_delay_is_over() {
         let now = Instant::now();
         let until = now + Duration::from_secs(1);
         let mut queue = queue("aaa", 10);
-        let [first, second] = [(); 2].map(|()| turn(&mut queue, now, ""));
-        queue.rest(&second, until);
-        queue.rest(&first, until);
-        assert!(matches!(next(&mut queue, now, "", None), Next::Turn(Turn { index: 2, .. }, ())));
+        let [first, second] = [(); 2].map(|()| start(&mut queue, now, ""));
+        queue.delay(&second, until);
+        queue.delay(&first, until);
+        assert_eq!(start(&mut queue, now, "").index, 2);
         assert!(matches!(next(&mut queue, now, "", None), Next::Wait(Some(_))));
         for index in 0..2 {
-            assert_eq!(turn(&mut queue, until, "").index, index);
+            assert_eq!(start(&mut queue, until, "").index, index);
         }
     }
 
     #[test]
-    fn of_one_host_no_more_jobs_are_under_way_than_may_be_those_that_rest_included() {
+    fn a_host_has_a_bounded_number_of_jobs_in_progress_with_the_delayed_ones() {
         let now = Instant::now();
         let until = now + Duration::from_secs(1);
         let mut queue = queue("aaab", 2);
-        let [first, second] = [(); 2].map(|()| turn(&mut queue, now, ""));
-        queue.rest(&first, until);
-        assert_eq!(turn(&mut queue, now, "").index, 3, "the other host is not concerned");
+        let [first, second] = [(); 2].map(|()| start(&mut queue, now, ""));
+        queue.delay(&first, until);
+        assert_eq!(start(&mut queue, now, "").index, 3, "the other host has a bound of its own");
         assert!(matches!(next(&mut queue, now, "", None), Next::Wait(Some(_))));
         queue.finish(&second);
-        assert_eq!(turn(&mut queue, now, "").index, 2);
-        assert_eq!(turn(&mut queue, until, "").index, 0, "it is under way already");
+        assert_eq!(start(&mut queue, now, "").index, 2);
+        assert_eq!(start(&mut queue, until, "").index, 0, "it is in progress already");
     }
 
     #[test]
-    fn a_hundred_thousand_jobs_are_not_looked_at_for_each_turn() {
+    fn a_start_examines_one_job_of_a_hundred_thousand() {
         const JOBS: usize = 100_000;
         let now = Instant::now();
         let mut queue = Queue::new((0..JOBS).map(|_| "a".into()), JOBS);
         let mut asked = 0;
         for index in 0..JOBS {
-            let Next::Turn(turn, ()) = queue.next(now, |_| {
+            let Next::Start { ticket, .. } = queue.next(now, |_| {
                 asked += 1;
                 Ok(())
             }) else {
                 panic!("{index}")
             };
-            assert_eq!(turn.index, index);
+            assert_eq!(ticket.index, index);
         }
         assert_eq!(asked, JOBS);
     }

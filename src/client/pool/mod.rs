@@ -24,7 +24,8 @@ use crate::client::fetch::coding::decoder_slots::DecoderSlots;
 use crate::client::fetch::exchange::{Exchanger, Network};
 use crate::client::fetch::fetcher::{Fetcher, Record, Work};
 use crate::client::fetch::split::split_files::SplitFiles;
-use crate::client::hosts::gate::{HostGates, key_of};
+use crate::client::hosts::gate::{Assignment, GateLimits, HostGates};
+use crate::client::hosts::host::key_of;
 use crate::client::hosts::queue::Queue;
 use crate::client::plan::job::Job;
 use crate::client::results::outcome::{Outcome, Run, Saved};
@@ -88,10 +89,13 @@ pub fn download(
             stop.clone(),
         ),
         gates: HostGates::new(
-            Queue::new(jobs.iter().map(|job| key_of(&job.url)), size),
-            (per_host, settings.ramp_up),
-            size,
-            settings.retry.max_wait,
+            Queue::new(jobs.iter().map(|job| key_of(&job.url).into()), size),
+            GateLimits {
+                per_host,
+                ramp_up: settings.ramp_up,
+                idle: size,
+                max_wait: settings.retry.max_wait,
+            },
             stop.clone(),
         ),
         fields: settings.fields.clone(),
@@ -117,7 +121,7 @@ pub fn download(
     let wall = begun.elapsed();
     outcomes.sort_unstable_by_key(|(index, _)| *index);
     let outcomes = outcomes.into_iter().map(|(_, outcome)| outcome).collect();
-    let (limits, servers) = (network.gates.learnt(), network.gates.servers());
+    let (limits, servers) = (network.gates.learnt_limits(), network.gates.servers());
     Ok(Run { outcomes, workers, wall, started, limits, servers })
 }
 
@@ -187,10 +191,11 @@ impl<'r> Shared<'r> {
     fn work(&self, worker: usize) -> Vec<Indexed> {
         let mut fetcher = Fetcher { exchanger: Exchanger::new(self.network), work: self.work };
         let mut outcomes = Vec::new();
-        while let Some((turn, passage)) = self.network.gates.next_turn() {
-            let index = turn.index;
+        while let Some(assignment) = self.network.gates.next_assignment() {
+            let Assignment { ticket, admission } = assignment;
+            let index = ticket.index;
             let mut attempts = self.take_up(index);
-            fetcher.exchanger.passage = passage;
+            fetcher.exchanger.admission = admission;
             let attempted = self.attempt(&mut fetcher, index, &mut attempts);
             fetcher.exchanger.give_back();
             match attempted {
@@ -198,7 +203,7 @@ impl<'r> Shared<'r> {
                     let now = Instant::now();
                     attempts.resting_since = Some(now);
                     self.lock().insert(index, attempts);
-                    self.network.gates.rest(&turn, now + wait);
+                    self.network.gates.delay(&ticket, now + wait);
                 }
                 Attempted::Done(result) => {
                     if result.is_err() {
@@ -207,7 +212,7 @@ impl<'r> Shared<'r> {
                     let outcome = attempts.outcome(result, worker);
                     self.work.observer.finished(index, &outcome);
                     self.work.splits.job_is_done();
-                    self.network.gates.finish(&turn);
+                    self.network.gates.finish(&ticket);
                     outcomes.push((index, outcome));
                 }
             }
