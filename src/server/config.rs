@@ -6,12 +6,12 @@ use std::path::PathBuf;
 use std::str::FromStr;
 use std::time::Duration;
 
-use super::access_log::access::AccessLog;
-use super::admission::{Enforcement, Limits};
-use super::identity::Identification;
-use super::log_sink::sink::LogHandle;
+use super::limits::admission::{Enforcement, Limits};
+use super::limits::client::Identification;
+use super::logs::access::AccessLog;
+use super::logs::sink::LogHandle;
 use super::site::settings::SiteSettings;
-use super::status_access::StatusAccess;
+use super::status::access::StatusAccess;
 use crate::http::{is_field_value, is_token_byte};
 
 /// Everything the server needs to start.

@@ -1,46 +1,38 @@
 //! The server: one accept loop, one thread for each live connection, and two limits.
 //!
 //! ```text
-//! listener ─▶ reception ─▶ threads ─▶ connection ─▶ answer ─▶ response ─▶ outgoing
-//!                 │ admission                          └─▶ site
+//! listener ─▶ lifecycle ─▶ threads ─▶ requests ─▶ answer ─▶ response ─▶ send
+//!                 │ admission                       └─▶ site
 //!                 └─▶ rejection ─▶ lingering
 //! ```
+//!
+//! The modules, each of which uses only what stands below it:
+//!
+//! ```text
+//! accept      from the port to a thread: listener, descriptors
+//! connection  one connection, from its first byte to its close
+//! service     what all connections share
+//! handler     a request in, a response out; no sockets
+//! config      what the server is told
+//! status      what the operator sees: counters, snapshot, HTML, JSON, Prometheus
+//! limits      who may hold a connection: admission, rejection, lingering close
+//! logs        the access log, and buffered writers of log files
+//! site        a path in, an opened file or a listing out
+//! html        the frame of pages, quantities, error pages
+//! ```
 
-mod access_log;
-mod admission;
-mod answer;
-mod close_reason;
-mod closing;
-mod collect;
+mod accept;
 mod config;
 mod connection;
-mod date;
-mod descriptors;
 mod error;
-mod final_answer;
-mod identity;
-mod lingering;
-mod listener;
-mod log_sink;
+mod handler;
+mod html;
+mod limits;
+mod logs;
 mod mapped;
-mod outgoing;
-mod pace;
-mod page;
-mod reception;
-mod registry;
-mod rejection;
-mod rejection_log;
-mod rejection_response;
-mod representation;
-mod response;
-mod sending;
 mod service;
 mod site;
-mod snapshot;
-mod status_access;
-mod status_answer;
-mod status_page;
-mod tally;
+mod status;
 mod threads;
 
 use std::net::{SocketAddr, TcpListener, TcpStream};
@@ -48,28 +40,29 @@ use std::sync::{Arc, mpsc};
 use std::thread;
 use std::time::{Duration, Instant};
 
-pub use access_log::access::AccessLog;
-pub use access_log::format::LogFormat;
-pub use admission::{Admission, Enforcement, Limits, Permit, Standing};
+pub use accept::descriptors::Budget;
+pub use accept::listener::{Stopper, reachable_at};
 pub use config::{ExtraField, ExtraFieldError, ExtraFields, Policy, Rates, ServerConfig, Timeouts};
-pub use descriptors::Budget;
 pub use error::StartError;
-pub use identity::{Client, Identification, Location};
-pub use listener::{Stopper, reachable_at};
-pub use log_sink::sink::{LogHandle, LogSink};
-pub use registry::{Activity, Phase};
-pub use rejection::{Rejection, Scope};
+pub use limits::admission::{Admission, Enforcement, Limits, Permit, Standing};
+pub use limits::client::{Client, Identification, Location};
+pub use limits::registry::{Activity, Phase};
+pub use limits::rejection::{Rejection, Scope};
+pub use logs::access::AccessLog;
+pub use logs::format::LogFormat;
+pub use logs::sink::{LogHandle, LogSink};
 pub use site::error::SiteError;
 pub use site::settings::{
     DotFiles, Listings, Precompressed, SiteSettings, SymbolicLinks, is_index_name,
 };
-pub use snapshot::{ClientRow, ConnectionRow, Counters, Snapshot};
-pub use status_access::{StatusAccess, StatusHost, StatusHostError};
-pub use status_page::form::StatusForm;
+pub use status::access::{StatusAccess, StatusHost, StatusHostError};
+pub use status::form::StatusForm;
+pub use status::snapshot::{ClientRow, ConnectionRow, Counters, Snapshot};
 
-use answer::Answerer;
-use lingering::Lingering;
-use listener::Warnings;
+use accept::listener::{self, Warnings};
+use connection::lifecycle;
+use handler::answer::Answerer;
+use limits::lingering::Lingering;
 use service::{Service, Task};
 use site::lookup::Site;
 use threads::SpawnError;
@@ -213,11 +206,11 @@ impl Server {
 
     fn accept(&self, stream: TcpStream, peer: SocketAddr, warnings: &mut Warnings) {
         let service = &self.service;
-        let Some(arrival) = reception::receive(service, stream, peer.ip()) else { return };
+        let Some(arrival) = lifecycle::receive(service, stream, peer.ip()) else { return };
         let task = Task { service: Arc::clone(service), arrival };
-        let dispatched = service.threads.dispatch(task, reception::serve);
+        let dispatched = service.threads.dispatch(task, lifecycle::serve);
         if let Err(SpawnError { unstarted, source }) = dispatched {
-            reception::dismiss_without_thread(service, unstarted.arrival);
+            lifecycle::dismiss_without_thread(service, unstarted.arrival);
             if let Some(error) = source
                 && warnings.is_due()
             {

@@ -8,23 +8,24 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant, SystemTime};
 
-use super::access_log::access::AccessLog;
-use super::admission::{Admission, Enforcement, Permit};
-use super::answer::Answerer;
-use super::collect::{self, Sources};
 use super::config::{Policy, Rates, ServerConfig, Timeouts};
-use super::identity::{Client, Identification};
-use super::lingering::Lingering;
-use super::log_sink::sink::LogHandle;
-use super::registry::Registry;
-use super::rejection::{Rejection, Scope};
-use super::rejection_log::RejectionLog;
-use super::rejection_response::{policy, respond};
-use super::response::Response;
-use super::snapshot::Snapshot;
-use super::status_access::StatusAccess;
-use super::status_answer;
-use super::tally::Tally;
+use super::handler::answer::Answerer;
+use super::handler::rejection_response::{policy, respond};
+use super::handler::response::Response;
+use super::handler::status_response;
+use super::limits::admission::{Admission, Enforcement, Permit};
+use super::limits::client::{Client, Identification};
+use super::limits::lingering::Lingering;
+use super::limits::registry::Registry;
+use super::limits::rejection::{Rejection, Scope};
+use super::limits::rejection_log::RejectionLog;
+use super::logs::access::AccessLog;
+use super::logs::sink::LogHandle;
+use super::status::access::StatusAccess;
+use super::status::collect;
+use super::status::collect::Sources;
+use super::status::counters::Tally;
+use super::status::snapshot::Snapshot;
 use super::threads::{PARK, Threads};
 use crate::http::RequestHead;
 
@@ -128,7 +129,7 @@ impl Service {
 
     /// The status page, if that is what the request asks for and its sender may see it.
     pub(super) fn answer_status(&self, head: &RequestHead, client: &Client) -> Option<Response> {
-        status_answer::answer(self.status.as_ref()?, head, client, || self.snapshot())
+        status_response::answer(self.status.as_ref()?, head, client, || self.snapshot())
     }
 
     /// The server at this moment.

@@ -14,10 +14,10 @@ use super::listing::contents::Listing;
 use super::listing::reading::DirectoryReader;
 use super::listing::shared::SharedReadings;
 use super::opened::{Opened, join, open_beneath};
+use super::precompressed::Twins;
 use super::root::Root;
 use super::root_path::RootPath;
 use super::settings::{Listings, Precompressed, SiteSettings, is_index_name};
-use super::twins::Twins;
 use crate::http::{Coding, TargetPath};
 
 /// Bytes of a query that may not stand in a field (RFC 9110 §5.5); all others stay as they were sent.

@@ -6,14 +6,13 @@
 
 mod content_type;
 pub(super) mod error;
-pub(super) mod error_page;
 pub(super) mod file;
 pub(super) mod listing;
 pub(super) mod lookup;
 mod opened;
+pub(super) mod precompressed;
 mod root;
 mod root_path;
 pub(super) mod settings;
 mod sniff;
-pub(super) mod twins;
 mod walk;

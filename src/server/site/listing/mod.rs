@@ -4,13 +4,13 @@
 //! `reading`, `entries` and `shared`. How the listing looks as a page or as JSON is written in the modules
 //! of those names.
 
-pub(in crate::server) mod contents;
+pub(crate) mod contents;
 mod entries;
 mod failures;
 mod identity;
 mod json;
 mod order;
 mod page;
-pub(in crate::server) mod pieces;
+pub(crate) mod pieces;
 pub(super) mod reading;
 pub(super) mod shared;

@@ -12,8 +12,8 @@ use maud::{Markup, PreEscaped, html};
 use super::contents::{Listing, Part};
 use super::entries::{Entry, EntryKind, Totals};
 use super::order::{Direction, SortBy};
-use crate::server::page::page;
-use crate::server::page::quantity::size;
+use crate::server::html::page::page;
+use crate::server::html::quantity::size;
 
 const COLUMNS: [(SortBy, &str); 3] =
     [(SortBy::Name, "Name"), (SortBy::Size, "Size"), (SortBy::Date, "Modified")];

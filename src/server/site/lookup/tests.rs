@@ -9,10 +9,10 @@ use std::os::unix::net::UnixListener;
 use rustix::fs::{CWD, Mode, mkfifoat};
 use tempfile::TempDir;
 
-use super::super::content_type::OCTET_STREAM;
-use super::super::settings::{DotFiles, SymbolicLinks};
 use super::*;
 use crate::http::{Method, Target};
+use crate::server::site::content_type::OCTET_STREAM;
+use crate::server::site::settings::{DotFiles, SymbolicLinks};
 
 /// The path that a request target names.
 fn path(target: &str) -> TargetPath {

@@ -1,0 +1,167 @@
+//! The answer to a connection that is one too many: whole, and readable by people and programs.
+//!
+//! When it is sent, and how the connection is then closed, is left to `lingering`.
+
+use std::time::Duration;
+
+use super::response::Response;
+use crate::http::negotiation::MediaType;
+use crate::http::rate_limit::{QuotaPolicy, QuotaUnit, ServiceLimit};
+use crate::http::{Persistence, Status, Version};
+use crate::server::limits::client::Identification;
+use crate::server::limits::final_answer::FinalAnswer;
+use crate::server::limits::rejection::{Rejection, Scope};
+
+/// The longest wait that a rejection recommends.
+const MAX_RETRY_AFTER: u64 = 60;
+
+/// The answer to a rejected connection. `active` is how many connections are in the middle of a request:
+/// the client's or all, by the limit that was met; `identification` knows how a client is called.
+pub(crate) fn respond(
+    rejection: &Rejection,
+    active: usize,
+    identification: &Identification,
+) -> Response {
+    let retry_after = retry_after(rejection);
+    let limit = ServiceLimit {
+        name: rejection.scope.name().into(),
+        remaining: 0,
+        reset: Some(Duration::from_secs(retry_after)),
+    };
+    let text = explanation(rejection, active, identification);
+    Response::typed(rejection.status(), MediaType::Plain, text)
+        .field("Retry-After", retry_after.to_string())
+        .field("RateLimit-Policy", policy(rejection.scope, rejection.limit))
+        .field("RateLimit", limit.to_string())
+}
+
+/// When to try again, in whole seconds: when a slot can be expected, at least one, and longer by
+/// up to half, so that those who were rejected together do not come back together.
+fn retry_after(rejection: &Rejection) -> u64 {
+    let expected = rejection.expected_wait.as_secs_f64().ceil();
+    #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "it saturates")]
+    let expected = (expected as u64).clamp(1, MAX_RETRY_AFTER);
+    expected + fastrand::u64(0..=expected.div_ceil(2))
+}
+
+fn explanation(rejection: &Rejection, active: usize, identification: &Identification) -> String {
+    let Rejection { client, scope, limit, .. } = rejection;
+    let status = rejection.status();
+    let connections = if *limit == 1 { "connection" } else { "connections" };
+    // Whoever is not active is idle, also those that are counted and whose threads have yet to begin.
+    let idle = limit.saturating_sub(active);
+    match (scope, client) {
+        (Scope::Client, Some(client)) => {
+            let name = identification.name(*client);
+            let kind = if name.contains('/') { "network" } else { "address" };
+            format!(
+                "{status}: your {kind} {name} already holds {limit} {connections} ({active} active, \
+                 {idle} idle), and a client may hold {limit} at a time. Close one, or wait for one \
+                 to finish, and try again.\n"
+            )
+        }
+        _ => format!(
+            "{status}: all {limit} {connections} of this server are in use ({active} active, {idle} \
+             idle). Try again in a moment.\n"
+        ),
+    }
+}
+
+/// The value of `RateLimit-Policy` for a limit (draft-ietf-httpapi-ratelimit-headers).
+pub(crate) fn policy(scope: Scope, limit: usize) -> String {
+    QuotaPolicy {
+        name: scope.name().into(),
+        quota: limit as u64,
+        unit: QuotaUnit::ConcurrentRequests,
+        window: None,
+    }
+    .to_string()
+}
+
+/// Answers a connection for which the system gives no thread.
+pub(crate) fn without_thread() -> Response {
+    let status = Status::SERVICE_UNAVAILABLE;
+    let explanation =
+        format!("{status}: the server is short of resources. Try again in a moment.\n");
+    Response::typed(status, MediaType::Plain, explanation).field("Retry-After", "1")
+}
+
+/// A response as the last answer to a connection.
+pub(crate) fn final_answer(response: &Response) -> FinalAnswer {
+    let mut head = Vec::with_capacity(768);
+    response.write_head(&mut head, Version::Http11, Persistence::Close);
+    FinalAnswer::new(head, response.text())
+}
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use super::*;
+
+    fn rejection(scope: Scope, limit: usize) -> Rejection {
+        let client = Some("127.0.0.9".parse().unwrap());
+        Rejection { client, scope, limit, expected_wait: Duration::ZERO }
+    }
+
+    #[test]
+    fn a_rejection_says_which_limit_its_value_what_is_held_and_what_to_do() {
+        for (scope, limit, status, parts) in [
+            (
+                Scope::Client,
+                12,
+                429,
+                &["127.0.0.9", "12 connections", "3 active, 9 idle", "Close one", "try again"][..],
+            ),
+            (Scope::Total, 60, 503, &["all 60 connections", "3 active, 57 idle", "Try again"]),
+        ] {
+            let rejection = rejection(scope, limit);
+            assert_eq!(rejection.status().code(), status);
+            let text = explanation(&rejection, 3, &Identification::default());
+            for part in parts {
+                assert!(text.contains(part), "{part}: {text}");
+            }
+        }
+    }
+
+    #[test]
+    fn a_client_is_called_what_it_is() {
+        for (key, ipv6_prefix, expected) in [
+            ("192.0.2.1", 64, "your address 192.0.2.1 already holds 1 connection ("),
+            ("2001:db8:1:2::", 64, "your network 2001:db8:1:2::/64 already holds 1 connection ("),
+            ("::1", 128, "your address ::1 already holds 1 connection ("),
+        ] {
+            let client = Some(key.parse().unwrap());
+            let rejection = Rejection { client, ..rejection(Scope::Client, 1) };
+            let identification = Identification { ipv6_prefix, ..Default::default() };
+            let text = explanation(&rejection, 0, &identification);
+            assert!(text.contains(expected), "{expected}: {text}");
+        }
+    }
+
+    #[test]
+    fn the_answer_has_the_fields_that_programs_read() {
+        let response = respond(&rejection(Scope::Client, 12), 0, &Identification::default());
+        let answer = final_answer(&response);
+        let (head, content) = answer.whole().split_at(answer.head().len());
+        assert!(head.ends_with(b"\r\n\r\n") && content.starts_with(b"429 "));
+        let answer = String::from_utf8(head.to_vec()).unwrap();
+        let policy = "\r\nRateLimit-Policy: \"per-client\";q=12;qu=\"concurrent-requests\"\r\n";
+        for part in [policy, "\r\nRateLimit: \"per-client\";r=0;t=", "\r\nRetry-After: "] {
+            assert!(answer.contains(part), "{part}: {answer}");
+        }
+    }
+
+    #[test]
+    fn the_recommended_wait_is_at_least_a_second_bounded_and_spread() {
+        for (expected, bounds) in
+            [(0.0, 1..=2), (0.4, 1..=2), (3.2, 4..=6), (1e6, 60..=90), (1e-9, 1..=2)]
+        {
+            let expected_wait = Duration::from_secs_f64(expected);
+            let rejection = Rejection { expected_wait, ..rejection(Scope::Client, 1) };
+            for _ in 0..100 {
+                assert!(bounds.contains(&retry_after(&rejection)), "{expected} s");
+            }
+        }
+    }
+}

@@ -1,0 +1,33 @@
+//! The frame of the HTML pages that the server writes itself: a head and the style they share.
+//!
+//! Nothing is loaded from anywhere and no script runs; the colours follow the reader's system.
+
+use maud::{DOCTYPE, Markup, PreEscaped, html};
+
+const STYLE: &str = "\
+:root{color-scheme:light dark;--line:#0002;--faint:#666}\
+@media(prefers-color-scheme:dark){:root{--line:#fff3;--faint:#aaa}}\
+body{font:1rem/1.5 system-ui,sans-serif;max-width:60rem;margin:0 auto;padding:1rem}\
+h1{font-size:1.25rem;padding:0 .5rem;overflow-wrap:anywhere}\
+table{border-collapse:collapse;width:100%}\
+th,td{text-align:left;vertical-align:top;padding:.4rem .5rem;border-bottom:1px solid var(--line);white-space:nowrap}\
+a{text-decoration:none}a:hover,a:focus{text-decoration:underline}\
+p,footer{padding:0 .5rem}footer{color:var(--faint);margin:.5rem 0}\
+@media(max-width:30rem){body{padding:.25rem}}";
+
+/// A whole page. `head` is what its head has beside the title and the shared style.
+pub(crate) fn page(title: &str, head: &Markup, body: &Markup) -> Markup {
+    html! {
+        (DOCTYPE)
+        html lang="en" {
+            head {
+                meta charset="utf-8";
+                meta name="viewport" content="width=device-width, initial-scale=1";
+                title { (title) }
+                style { (PreEscaped(STYLE)) }
+                (head)
+            }
+            body { (body) }
+        }
+    }
+}

@@ -1,0 +1,129 @@
+//! Tests of the registry: who leaves it, by whom, and with which slot.
+
+use std::io::{Read, Write};
+use std::net::TcpListener;
+
+use super::*;
+use crate::server::limits::admission::{Admission, Limits};
+use crate::server::limits::client::Location;
+
+struct Setting {
+    admission: Arc<Admission>,
+    registry: Arc<Registry>,
+    listener: TcpListener,
+}
+
+impl Setting {
+    fn new() -> Self {
+        Self {
+            admission: Admission::new(Limits { per_client: 9, total: 9 }),
+            registry: Arc::default(),
+            listener: TcpListener::bind("127.0.0.1:0").unwrap(),
+        }
+    }
+
+    fn enter(&self, host: u8, phase: Phase) -> (Registration, TcpStream) {
+        self.enter_with(host, phase, |client| self.admission.admit(client).ok())
+    }
+
+    fn enter_with(
+        &self,
+        host: u8,
+        phase: Phase,
+        admit: impl FnOnce(Client) -> Option<Permit>,
+    ) -> (Registration, TcpStream) {
+        let peer = TcpStream::connect(self.listener.local_addr().unwrap()).unwrap();
+        peer.set_read_timeout(Some(Duration::from_secs(10))).unwrap();
+        let stream = Arc::new(self.listener.accept().unwrap().0);
+        let key = IpAddr::from([127, 0, 0, host]);
+        let client = Client { key, address: key, exempt: false, location: Location::ThisMachine };
+        let permit = admit(client).unwrap();
+        let registration = self.registry.enter(client, stream, permit);
+        assert!(registration.live.enter(phase));
+        (registration, peer)
+    }
+}
+
+#[test]
+fn an_entry_leaves_with_its_connection_and_gives_the_slot_back() {
+    let setting = Setting::new();
+    let (one, _peer) = setting.enter(1, Phase::Sending);
+    let (two, _peer) = setting.enter(1, Phase::Idle);
+    let client = Some(one.live.client.key);
+    let active = |client| (setting.registry.activity(client).active, setting.registry.active());
+    assert_eq!(active(client), (1, 1));
+    assert_eq!(setting.registry.activity(None), Activity { active: 1, idle: 1 });
+    two.live.enter(Phase::Reading);
+    two.live.enter(Phase::Sending);
+    assert_eq!(active(client), (2, 2));
+    drop(one);
+    assert_eq!(active(client), (1, 1));
+    two.live.enter(Phase::Idle);
+    assert_eq!(active(client), (0, 0));
+    assert_eq!(setting.registry.activity(client), Activity { active: 0, idle: 1 });
+    drop(two);
+    assert_eq!((setting.registry.count(), setting.admission.held()), (0, (0, 0)));
+    assert!(setting.registry.lock().is_empty());
+}
+
+#[test]
+fn the_oldest_idle_connection_is_reclaimed_and_no_other() {
+    let setting = Setting::new();
+    let (_fresh, _peer) = setting.enter(1, Phase::Fresh);
+    let (_busy, _peer) = setting.enter(1, Phase::Sending);
+    let (oldest, mut peer) = setting.enter(1, Phase::Idle);
+    while oldest.live.since.elapsed() < Duration::from_millis(5) {
+        std::thread::yield_now();
+    }
+    let (newer, _peer) = setting.enter(1, Phase::Idle);
+    let client = Some(oldest.live.client.key);
+    assert!(setting.registry.reclaim(Some(IpAddr::from([127, 0, 0, 2]))).is_none());
+    let permit = setting.registry.reclaim(client).expect("one is idle");
+    assert_eq!(peer.read(&mut [0]).unwrap(), 0, "its peer sees the end");
+    assert!(!oldest.live.enter(Phase::Reading), "it has no more requests");
+    assert!(newer.live.enter(Phase::Reading), "it was left alone");
+    assert!(setting.registry.reclaim(client).is_none(), "nobody is idle any more");
+    assert_eq!(setting.admission.held().0, 4, "the slot is handed on, not given back");
+    drop(oldest);
+    assert_eq!(setting.admission.held().0, 4, "and not given back twice");
+    drop(permit);
+    assert_eq!(setting.admission.held().0, 3);
+}
+
+#[test]
+fn of_the_reserve_the_silent_leave_first_and_then_the_late() {
+    let setting = Setting::new();
+    let in_reserve = |phase| setting.enter_with(1, phase, |_| setting.admission.admit_to_reserve());
+    let (_other, _peer) = setting.enter(1, Phase::Fresh);
+    let (sending, mut sending_peer) = in_reserve(Phase::Sending);
+    let (silent, mut silent_peer) = in_reserve(Phase::Fresh);
+    assert!(setting.admission.admit_to_reserve().is_none());
+    let now = Instant::now();
+    let permit = setting.registry.reclaim_reserve(now).expect("one is silent");
+    assert!(!silent.live.enter(Phase::Reading), "it is served no more");
+    (&*silent.live.stream).write_all(b"!").unwrap();
+    assert_eq!(silent_peer.read(&mut [0]).unwrap(), 1, "but it can be told so");
+    assert!(setting.registry.reclaim_reserve(now).is_none(), "the other is neither");
+    drop(permit);
+    let permit = setting.registry.reclaim_reserve(now + RESERVE_TIME + RESERVE_TIME);
+    assert!(permit.is_some(), "it is late by now");
+    assert_eq!(sending_peer.read(&mut [0]).unwrap(), 0);
+    drop((sending, silent, permit));
+    assert_eq!((setting.registry.active(), setting.admission.held().0), (0, 1));
+    let slots = [(); 2].map(|()| setting.admission.admit_to_reserve());
+    assert!(slots.iter().all(Option::is_some), "each slot was given back once");
+}
+
+#[test]
+fn at_the_end_those_without_a_request_are_closed_first() {
+    let setting = Setting::new();
+    let (_fresh, mut fresh_peer) = setting.enter(1, Phase::Fresh);
+    let (_idle, mut idle_peer) = setting.enter(2, Phase::Idle);
+    let (busy, mut busy_peer) = setting.enter(3, Phase::Sending);
+    setting.registry.close_idle();
+    assert_eq!(fresh_peer.read(&mut [0]).unwrap(), 0);
+    assert_eq!(idle_peer.read(&mut [0]).unwrap(), 0);
+    assert!(busy.live.enter(Phase::Idle), "a transfer goes on");
+    setting.registry.close_all();
+    assert_eq!(busy_peer.read(&mut [0]).unwrap(), 0);
+}

@@ -1,0 +1,9 @@
+//! The access log and the buffered writers of log files.
+
+pub(super) mod access;
+mod clock;
+pub(super) mod exchange;
+pub(super) mod format;
+mod queue;
+pub(super) mod sink;
+mod writer;

@@ -1,0 +1,212 @@
+//! Who may see the server's status, and under which names of the host.
+//!
+//! An address says which machine asks, and nothing of who made it ask: a page of any origin may have a
+//! browser on this machine connect to it. Such a page could read the answer if its own name led here, as
+//! it does once its owner has the name's address changed (DNS rebinding). The browser then sends that
+//! name as the host, so the status is shown under names that nobody else can have: IP addresses,
+//! `localhost`, and those that the operator gives.
+
+use std::fmt;
+use std::str::FromStr;
+
+use ipnet::IpNet;
+
+use crate::http::{Host, RequestHead, parse_host, split_absolute};
+use crate::server::limits::client::{Client, Location, contains};
+
+/// Where the server's status is found, and who may see it.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct StatusAccess {
+    /// The absolute path of the status page. A file of this name is not served to those who may see
+    /// the status.
+    pub path: String,
+    /// Networks that may see it, beside this machine itself.
+    pub allow: Vec<IpNet>,
+    /// Names of the host under which it is shown, beside `localhost` and IP addresses.
+    pub hosts: Vec<StatusHost>,
+}
+
+/// A name of the host: in lower case, ASCII (RFC 5890), without a dot behind.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct StatusHost(String);
+
+/// The text is no name of a host, or an IP address.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct StatusHostError;
+
+impl fmt::Display for StatusHostError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(
+            "write a name without a port, such as status.example.org (IP addresses are allowed)",
+        )
+    }
+}
+
+impl std::error::Error for StatusHostError {}
+
+impl FromStr for StatusHost {
+    type Err = StatusHostError;
+
+    fn from_str(text: &str) -> Result<Self, StatusHostError> {
+        match url::Host::parse(text) {
+            // A pattern would be one name among others.
+            Ok(url::Host::Domain(name)) if !name.contains('*') => {
+                let name = name.strip_suffix('.').unwrap_or(&name);
+                if name.is_empty() { Err(StatusHostError) } else { Ok(Self(name.to_owned())) }
+            }
+            _ => Err(StatusHostError),
+        }
+    }
+}
+
+impl StatusAccess {
+    /// Whether a client may see the status, under a proper name. One whose address is not known may not.
+    pub(crate) fn allows(&self, client: &Client) -> bool {
+        match client.location {
+            Location::ThisMachine => true,
+            Location::Elsewhere => contains(&self.allow, client.address),
+            Location::Unknown => false,
+        }
+    }
+
+    /// Whether a request asks for the status: its target, without the query, is the path, and in
+    /// absolute-form has a valid authority. The query comes with it, an empty one where there is none.
+    pub(crate) fn query<'t>(&self, target: &'t [u8]) -> Option<&'t [u8]> {
+        let target = match split_absolute(target) {
+            Some((authority, rest)) => parse_host(authority).map(|_| rest)?,
+            None => target,
+        };
+        let rest = target.strip_prefix(self.path.as_bytes())?;
+        match rest {
+            [] => Some(rest),
+            [b'?', query @ ..] => Some(query),
+            _ => None,
+        }
+    }
+
+    /// Whether the status may be shown under the host that a request is for: of an absolute-form target
+    /// its authority, which replaces `Host` (RFC 9112 §3.2.2).
+    ///
+    /// A request without a host is HTTP/1.0, which no browser speaks; some monitors do. Of the names
+    /// beneath `localhost` (RFC 6761 §6.3) none is allowed by itself: there are browsers that look them
+    /// up, and a name server on the way may answer.
+    pub(crate) fn is_shown_under_host_of(&self, head: &RequestHead) -> bool {
+        let authority = split_absolute(head.target()).map(|(authority, _)| authority);
+        let Some(host) = authority.or_else(|| head.fields().first("Host")) else { return true };
+        match parse_host(host) {
+            Some(Host::Address(_)) => true,
+            Some(Host::Name(name)) => {
+                let name = name.strip_suffix(b".").unwrap_or(name);
+                let mut names = self.hosts.iter().map(|StatusHost(name)| name.as_str());
+                let is_name = |known: &str| name.eq_ignore_ascii_case(known.as_bytes());
+                is_name("localhost") || names.any(is_name)
+            }
+            None => false,
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::http::HeadScan;
+
+    fn access() -> StatusAccess {
+        StatusAccess {
+            path: "/status".to_owned(),
+            allow: Vec::new(),
+            hosts: ["Status.Example.", "k\u{f6}ln.example"]
+                .map(|name| name.parse().unwrap())
+                .into(),
+        }
+    }
+
+    fn head(text: &str) -> RequestHead {
+        let mut head = RequestHead::default();
+        head.receive(&mut HeadScan::default(), text.as_bytes()).unwrap().unwrap();
+        head
+    }
+
+    #[test]
+    fn the_status_is_shown_under_names_that_no_other_site_can_have() {
+        for (host, is_shown) in [
+            ("localhost", true),
+            ("LocalHost:20001", true),
+            ("localhost.", true),
+            ("localhost.:80", true),
+            ("127.0.0.1:20001", true),
+            ("192.0.2.1", true),
+            ("[::1]:20001", true),
+            ("[2001:db8::1]", true),
+            ("status.example", true),
+            ("STATUS.example.:8080", true),
+            ("xn--kln-sna.example", true),
+            ("rebound.example", false),
+            ("other.status.example", false),
+            ("status.example.org", false),
+            ("status.example..", false),
+            ("files.localhost", false),
+            ("localhost..", false),
+            ("localhost.example", false),
+            ("127.0.0.1.example", false),
+            ("127.0.0.1.", false),
+            ("127.1", false),
+            ("2130706433", false),
+            ("%6cocalhost", false),
+            (".", false),
+        ] {
+            let origin = format!("GET /status HTTP/1.1\r\nHost: {host}\r\n\r\n");
+            let absolute = format!("GET http://{host}/status HTTP/1.1\r\nHost: localhost\r\n\r\n");
+            let replaced = format!("GET http://[::1]/status HTTP/1.1\r\nHost: {host}\r\n\r\n");
+            for (text, expected) in [(origin, is_shown), (absolute, is_shown), (replaced, true)] {
+                assert_eq!(access().is_shown_under_host_of(&head(&text)), expected, "{text}");
+            }
+        }
+        assert!(access().is_shown_under_host_of(&head("GET /status HTTP/1.0\r\n\r\n")));
+        assert!(!access().is_shown_under_host_of(&head("GET /status HTTP/1.0\r\nHost: a\r\n\r\n")));
+    }
+
+    #[test]
+    fn a_host_is_given_as_a_name_without_a_port() {
+        for (text, expected) in [
+            ("status.example", Some("status.example")),
+            ("a_b", Some("a_b")),
+            ("", None),
+            (".", None),
+            ("status.example:80", None),
+            ("http://status.example", None),
+            ("status.example/", None),
+            ("127.0.0.1", None),
+            ("127.1", None),
+            ("[::1]", None),
+            ("a b", None),
+            ("*", None),
+        ] {
+            let found = text.parse().map(|StatusHost(name)| name).ok();
+            assert_eq!(found.as_deref(), expected, "{text:?}");
+        }
+    }
+
+    #[test]
+    fn the_path_is_found_in_both_forms_of_a_target() {
+        for (target, expected) in [
+            ("/status", Some("")),
+            ("/status?", Some("")),
+            ("/status?a=b?c", Some("a=b?c")),
+            ("http://a:80/status?a", Some("a")),
+            ("HTTPS://[::1]/status", Some("")),
+            ("/status/", None),
+            ("/statuses", None),
+            ("/a/status", None),
+            ("http://a", None),
+            ("http://a?/status", None),
+            ("http:///status", None),
+            ("http://user@a/status", None),
+            ("ftp://a/status", None),
+            ("status", None),
+        ] {
+            let expected = expected.map(str::as_bytes);
+            assert_eq!(access().query(target.as_bytes()), expected, "{target}");
+        }
+    }
+}

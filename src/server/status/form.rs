@@ -1,0 +1,73 @@
+//! The forms of the status, and which one a request asks for.
+
+use super::snapshot::Snapshot;
+use super::{html, json, prometheus};
+use crate::http::Fields;
+use crate::http::negotiation::{MediaType, choose_media_type};
+
+/// A form of the status.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum StatusForm {
+    /// A page that refreshes itself.
+    Html,
+    /// An object, whose names stay.
+    Json,
+    /// The text exposition format of Prometheus, version 0.0.4.
+    Prometheus,
+}
+
+impl StatusForm {
+    /// The form that a request asks for: by `format` in its query (`html`, `json` or `prometheus`),
+    /// else by `Accept`, where a scraper is known by the formats that it lists. HTML is the default;
+    /// `None` is a `format` that is not known.
+    #[must_use]
+    pub fn choose(query: Option<&[u8]>, fields: &Fields<'_>) -> Option<Self> {
+        let mut parameters = query.unwrap_or_default().split(|byte| *byte == b'&');
+        match parameters.find_map(|parameter| parameter.strip_prefix(b"format=")) {
+            Some(b"html") => Some(Self::Html),
+            Some(b"json") => Some(Self::Json),
+            Some(b"prometheus") => Some(Self::Prometheus),
+            Some(_) => None,
+            None if fields.tokens("Accept").any(is_exposition_format) => Some(Self::Prometheus),
+            None => {
+                let offers = [MediaType::Html, MediaType::Json, MediaType::Plain];
+                Some(match choose_media_type(fields, &offers) {
+                    Some(MediaType::Plain) => Self::Prometheus,
+                    Some(MediaType::Json) => Self::Json,
+                    Some(MediaType::Html) | None => Self::Html,
+                })
+            }
+        }
+    }
+
+    /// The value of `Content-Type`.
+    #[must_use]
+    pub const fn content_type(self) -> &'static str {
+        match self {
+            Self::Html => MediaType::Html.content_type(),
+            Self::Json => MediaType::Json.content_type(),
+            Self::Prometheus => "text/plain; version=0.0.4; charset=utf-8",
+        }
+    }
+
+    #[must_use]
+    pub fn render(self, snapshot: &Snapshot) -> String {
+        match self {
+            Self::Html => html::render(snapshot),
+            Self::Json => json::render(snapshot),
+            Self::Prometheus => prometheus::render(snapshot),
+        }
+    }
+}
+
+/// A member of `Accept` that only scrapers send: that of `OpenMetrics`, or plain text in a certain version.
+fn is_exposition_format(member: &[u8]) -> bool {
+    let mut parts = member.split(|byte| *byte == b';').map(<[u8]>::trim_ascii);
+    let media_type = parts.next().unwrap_or_default();
+    media_type.eq_ignore_ascii_case(b"application/openmetrics-text")
+        || (media_type.eq_ignore_ascii_case(b"text/plain")
+            && parts.any(|parameter| parameter.starts_with(b"version=")))
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,289 @@
+use std::time::{Duration, UNIX_EPOCH};
+
+use serde_json::{Value, json};
+
+use super::*;
+use crate::http::{HeadScan, RequestHead};
+use crate::server::limits::admission::Limits;
+use crate::server::limits::registry::Phase;
+use crate::server::status::snapshot::{ClientRow, ConnectionRow, Counters};
+
+/// A snapshot in which no number stands twice.
+fn snapshot() -> Snapshot {
+    Snapshot {
+        started: UNIX_EPOCH + Duration::from_millis(971_186_136_042),
+        uptime: Duration::from_millis(11_520_250),
+        limits: Limits { per_client: 112, total: 160 },
+        held: 131,
+        crowded_from: 148,
+        clients: vec![
+            ClientRow {
+                client: "192.0.2.1".to_owned(),
+                active: 105,
+                idle: 102,
+                held_longest: Duration::from_secs(3_661),
+                bytes_sent: 2_000_001,
+                rejections: 2_002,
+                exempt: false,
+            },
+            ClientRow {
+                client: "2001:db8::/64".to_owned(),
+                active: 0,
+                idle: 0,
+                held_longest: Duration::ZERO,
+                bytes_sent: 0,
+                rejections: 2_003,
+                exempt: true,
+            },
+        ],
+        connections: vec![
+            connection(Phase::Sending, "GET /<script>\"&"),
+            connection(Phase::Idle, ""),
+            connection(Phase::Idle, ""),
+        ],
+        counters: Counters {
+            connections: 1_001,
+            requests: 1_002,
+            responses_by_class: [1_003, 1_004, 1_005, 1_006, 1_007],
+            bytes_sent: 1_048_576_008,
+            rejected_per_client: 1_009,
+            rejected_total: 1_010,
+            would_reject: 1_011,
+            reclaimed: 1_012,
+            accept_errors: 1_013,
+            spawn_failures: 1_014,
+            panics: 1_015,
+            head_timeouts: 1_016,
+            slow_drops: 1_017,
+            log_lines_dropped: 1_018,
+        },
+        threads: 140,
+        parked: 109,
+        lingering: 104,
+    }
+}
+
+fn connection(phase: Phase, doing: &str) -> ConnectionRow {
+    ConnectionRow {
+        client: "192.0.2.1".to_owned(),
+        id: 3_001,
+        phase,
+        in_phase: Duration::from_millis(3_200),
+        open: Duration::from_secs(3_661),
+        requests: 3_002,
+        bytes_sent: 3_003,
+        doing: doing.to_owned(),
+    }
+}
+
+fn render_json(snapshot: &Snapshot) -> Value {
+    serde_json::from_str(&StatusForm::Json.render(snapshot)).unwrap()
+}
+
+#[test]
+fn the_numbers_are_the_same_in_all_forms() {
+    let snapshot = snapshot();
+    let html = StatusForm::Html.render(&snapshot);
+    let json = StatusForm::Json.render(&snapshot);
+    let prometheus = StatusForm::Prometheus.render(&snapshot);
+    for number in [112, 160, 131, 148, 140, 109, 104] {
+        assert!(json.contains(&format!(": {number}")), "{number}: {json}");
+        assert!(prometheus.contains(&format!(" {number}\n")), "{number}: {prometheus}");
+        assert!(html.contains(&number.to_string()), "{number}: {html}");
+    }
+    for number in (1_001..=1_018).map(|number| if number == 1_008 { 1_048_576_008 } else { number })
+    {
+        assert!(json.contains(&format!(": {number}")), "{number}: {json}");
+        assert!(prometheus.contains(&format!(" {number}\n")), "{number}: {prometheus}");
+        assert!(html.contains(&format!("<data value=\"{number}\"")), "{number}: {html}");
+    }
+    // The rows are not for scrapers.
+    for number in [2_000_001, 2_002, 2_003, 3_002, 3_003] {
+        assert!(json.contains(&format!(": {number}")), "{number}: {json}");
+        assert!(html.contains(&format!("<data value=\"{number}\"")), "{number}: {html}");
+    }
+}
+
+#[test]
+fn the_json_has_the_documented_names() {
+    let connection = |phase: &str, doing: &str| {
+        json!({
+            "client": "192.0.2.1", "id": 3_001, "phase": phase, "in_phase_seconds": 3.2,
+            "open_seconds": 3_661.0, "requests": 3_002, "bytes_sent": 3_003, "doing": doing,
+        })
+    };
+    let expected = json!({
+        "started": "2000-10-10T13:55:36.042Z",
+        "uptime_seconds": 11_520.25,
+        "limits": { "per_client": 112, "total": 160 },
+        "held": 131,
+        "crowded_from": 148,
+        "clients": [
+            {
+                "client": "192.0.2.1", "active": 105, "idle": 102, "held_longest_seconds": 3_661.0,
+                "bytes_sent": 2_000_001, "rejections": 2_002, "exempt": false,
+            },
+            {
+                "client": "2001:db8::/64", "active": 0, "idle": 0, "held_longest_seconds": 0.0,
+                "bytes_sent": 0, "rejections": 2_003, "exempt": true,
+            },
+        ],
+        "connections": [
+            connection("sending", "GET /<script>\"&"),
+            connection("idle", ""),
+            connection("idle", ""),
+        ],
+        "counters": {
+            "connections": 1_001, "requests": 1_002,
+            "responses": { "1xx": 1_003, "2xx": 1_004, "3xx": 1_005, "4xx": 1_006, "5xx": 1_007 },
+            "bytes_sent": 1_048_576_008,
+            "rejected": { "client": 1_009, "total": 1_010 },
+            "would_reject": 1_011, "reclaimed": 1_012, "accept_errors": 1_013,
+            "spawn_failures": 1_014, "panics": 1_015, "head_timeouts": 1_016, "slow_drops": 1_017,
+            "log_lines_dropped": 1_018,
+        },
+        "threads": 140,
+        "parked": 109,
+        "lingering": 104,
+    });
+    assert_eq!(render_json(&snapshot()), expected);
+}
+
+#[test]
+fn the_metrics_are_these() {
+    let text = StatusForm::Prometheus.render(&snapshot());
+    let samples: Vec<&str> = text.lines().filter(|line| !line.starts_with('#')).collect();
+    let expected = [
+        "start_time_seconds 971186136.042",
+        "connections 131",
+        "connections_limit{scope=\"client\"} 112",
+        "connections_limit{scope=\"total\"} 160",
+        "crowded_connections 148",
+        "phase_connections{phase=\"fresh\"} 0",
+        "phase_connections{phase=\"reading\"} 0",
+        "phase_connections{phase=\"sending\"} 1",
+        "phase_connections{phase=\"idle\"} 2",
+        "phase_connections{phase=\"closing\"} 0",
+        "clients 1",
+        "threads 140",
+        "parked_threads 109",
+        "lingering_sockets 104",
+        "accepted_connections_total 1001",
+        "requests_total 1002",
+        "responses_total{class=\"1xx\"} 1003",
+        "responses_total{class=\"2xx\"} 1004",
+        "responses_total{class=\"3xx\"} 1005",
+        "responses_total{class=\"4xx\"} 1006",
+        "responses_total{class=\"5xx\"} 1007",
+        "sent_bytes_total 1048576008",
+        "rejected_connections_total{scope=\"client\"} 1009",
+        "rejected_connections_total{scope=\"total\"} 1010",
+        "would_reject_connections_total 1011",
+        "reclaimed_connections_total 1012",
+        "accept_errors_total 1013",
+        "spawn_failures_total 1014",
+        "panics_total 1015",
+        "head_timeouts_total 1016",
+        "slow_connections_dropped_total 1017",
+        "log_lines_dropped_total 1018",
+    ];
+    assert_eq!(samples, expected.map(|sample| format!("http_server_conc_{sample}")));
+}
+
+#[test]
+fn each_metric_is_introduced_once_with_its_help_and_its_type() {
+    let text = StatusForm::Prometheus.render(&snapshot());
+    assert!(text.ends_with('\n'));
+    let mut families: Vec<&str> = Vec::new();
+    let mut lines = text.lines().peekable();
+    while let Some(help) = lines.next() {
+        let (name, help) = help.strip_prefix("# HELP ").unwrap().split_once(' ').unwrap();
+        assert!(help.ends_with('.') && !help.contains('\\'), "{help}");
+        assert!(!families.contains(&name), "{name} is there twice");
+        families.push(name);
+        let kind = lines.next().unwrap().strip_prefix(&format!("# TYPE {name} ")).unwrap();
+        assert_eq!(kind, if name.ends_with("_total") { "counter" } else { "gauge" }, "{name}");
+        let mut samples = 0;
+        while let Some(sample) = lines.next_if(|line| !line.starts_with('#')) {
+            let (series, value) = sample.rsplit_once(' ').unwrap();
+            assert_eq!(series.split('{').next(), Some(name));
+            assert!(value.parse::<f64>().is_ok(), "{sample}");
+            samples += 1;
+        }
+        assert!(samples > 0, "{name} has no sample");
+    }
+}
+
+#[test]
+fn the_page_refreshes_itself_runs_no_script_and_escapes_what_clients_sent() {
+    let html = StatusForm::Html.render(&snapshot());
+    assert!(html.starts_with("<!DOCTYPE html>"));
+    assert!(html.contains("<meta http-equiv=\"refresh\" content=\"2\">"), "{html}");
+    assert!(html.contains("GET /&lt;script&gt;&quot;&amp;"), "{html}");
+    assert!(!html.contains("<script"), "{html}");
+    for part in ["131 of 160 connections", "3 h 12 min", "2000-10-10 13:55:36 UTC", "no limit"] {
+        assert!(html.contains(part), "{part}: {html}");
+    }
+}
+
+#[test]
+fn trouble_stands_out_on_the_page_only_where_there_is_some() {
+    let mut snapshot = snapshot();
+    assert!(StatusForm::Html.render(&snapshot).contains("class=\"trouble\""));
+    snapshot.counters = Counters { requests: 1, ..Counters::default() };
+    assert!(!StatusForm::Html.render(&snapshot).contains("class=\"trouble\""));
+}
+
+#[test]
+fn the_page_stays_readable_with_many_connections_and_the_json_has_them_all() {
+    let mut snapshot = snapshot();
+    for (rows, left_out) in
+        [(99, None), (100, None), (101, Some("1 more")), (999, Some("899 more"))]
+    {
+        snapshot.connections = vec![connection(Phase::Idle, &"x".repeat(9_999)); rows];
+        let html = StatusForm::Html.render(&snapshot);
+        assert_eq!(html.matches("<td>idle</td>").count(), rows.min(100));
+        assert_eq!(html.contains("more, which the JSON lists"), left_out.is_some(), "{rows}");
+        assert!(left_out.is_none_or(|text| html.contains(text)), "{rows}");
+        assert!(!html.contains(&"x".repeat(201)), "{rows}");
+        assert_eq!(render_json(&snapshot)["connections"].as_array().unwrap().len(), rows);
+    }
+}
+
+#[test]
+fn the_query_chooses_the_form_and_then_the_accept_field() {
+    use StatusForm::{Html, Json, Prometheus};
+    const BROWSER: &str = "text/html,application/xhtml+xml,application/xml;q=0.9,*/*;q=0.8";
+    for (query, accept, expected) in [
+        (None, "", Some(Html)),
+        (None, "*/*", Some(Html)),
+        (None, BROWSER, Some(Html)),
+        (None, "image/png", Some(Html)),
+        (None, "application/json", Some(Json)),
+        (None, "text/html;q=0.5, application/json", Some(Json)),
+        (None, "text/plain", Some(Prometheus)),
+        (None, "text/plain;q=0.5, text/html", Some(Html)),
+        (
+            None,
+            "application/openmetrics-text;version=1.0.0;q=0.5,text/plain;version=0.0.4;q=0.3,*/*;q=0.1",
+            Some(Prometheus),
+        ),
+        (None, "text/plain; version=0.0.4; charset=utf-8, */*", Some(Prometheus)),
+        (None, "Application/OpenMetrics-Text", Some(Prometheus)),
+        (Some("format=json"), BROWSER, Some(Json)),
+        (Some("format=html"), "application/json", Some(Html)),
+        (Some("a=b&format=prometheus&format=json"), BROWSER, Some(Prometheus)),
+        (Some("a=b"), "application/json", Some(Json)),
+        (Some(""), "", Some(Html)),
+        (Some("format"), "", Some(Html)),
+        (Some("format="), "", None),
+        (Some("format=xml"), "*/*", None),
+        (Some("format=JSON"), "*/*", None),
+    ] {
+        let mut head = RequestHead::default();
+        let bytes = format!("GET / HTTP/1.1\r\nAccept: {accept}\r\n\r\n");
+        head.receive(&mut HeadScan::default(), bytes.as_bytes()).unwrap().unwrap();
+        let chosen = StatusForm::choose(query.map(str::as_bytes), &head.fields());
+        assert_eq!(chosen, expected, "{query:?} {accept:?}");
+    }
+}

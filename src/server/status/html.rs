@@ -1,0 +1,233 @@
+//! The status as a page for people: it refreshes itself, and is read as well on a phone, in the dark
+//! and in a text browser.
+
+use jiff::Timestamp;
+use maud::{Markup, PreEscaped, html};
+
+use super::snapshot::{ClientRow, ConnectionRow, Counters, Snapshot};
+use crate::server::html::page::page;
+use crate::server::html::quantity::{duration, grouped, size};
+use crate::server::limits::registry::Phase;
+
+/// Seconds between two refreshes.
+const REFRESH_SECONDS: u64 = 2;
+
+/// Most rows of a table: no person reads more, and a browser would be busy with them all the time.
+const MAX_ROWS: usize = 100;
+
+/// Longest text about what a connection is at, in characters.
+const MAX_DOING: usize = 200;
+
+const STYLE: &str = "\
+body{max-width:80rem}main,footer{font-variant-numeric:tabular-nums}\
+h1,p{margin:.5rem 0}h2{font-size:1rem;margin:1.5rem 0 0;padding:0 .5rem}\
+meter{display:block;width:100%;height:1rem}\
+.use{font-size:1.5rem;margin:0}.faint{color:var(--faint)}\
+.wide{overflow-x:auto}\
+th{font-weight:normal;color:var(--faint)}\
+td.number,th.number{text-align:right}\
+td meter{display:inline-block;vertical-align:middle;width:6rem;height:.75rem;margin-right:.5rem}\
+td.doing{width:100%;min-width:10rem;max-width:0;overflow:hidden;text-overflow:ellipsis}\
+dl{display:grid;grid-template-columns:repeat(auto-fill,minmax(16rem,1fr));\
+gap:0 2rem;margin:0;padding:0 .5rem}\
+dl div{display:flex;justify-content:space-between;gap:1rem;padding:.2rem 0;\
+border-bottom:1px solid var(--line)}\
+dd{margin:0}.trouble{color:#c00;font-weight:bold}\
+@media(prefers-color-scheme:dark){.trouble{color:#f77}}\
+@media(max-width:40rem){.minor,th.doing{display:none}td meter{width:2rem}\
+td.client{white-space:normal;overflow-wrap:anywhere}\
+.connections tr{display:grid;grid-template-columns:1fr 5rem 6rem;\
+border-bottom:1px solid var(--line)}\
+.connections td{border:0;padding-top:.2rem;padding-bottom:.2rem}\
+.connections .doing{grid-column:1/-1;width:auto;max-width:none;color:var(--faint)}\
+.connections .doing:empty{display:none}}";
+
+pub(super) fn render(snapshot: &Snapshot) -> String {
+    let title = format!("{} of {} \u{b7} http_server_conc", snapshot.held, snapshot.limits.total);
+    let head = html! {
+        meta http-equiv="refresh" content=(REFRESH_SECONDS);
+        style { (PreEscaped(STYLE)) }
+    };
+    let body = html! {
+        main {
+            h1 { "http_server_conc" }
+            (slots(snapshot))
+            (clients(snapshot))
+            (connections(snapshot))
+            h2 { "Since the start" }
+            (counters(&snapshot.counters))
+        }
+        footer {
+            "Refreshed every " (REFRESH_SECONDS) " seconds. The same as "
+            a href="?format=json" { "JSON" } " and for "
+            a href="?format=prometheus" { "Prometheus" } "."
+        }
+    };
+    page(&title, &head, &body).into_string()
+}
+
+/// How much of the total is in use, and what the server is made of at present.
+fn slots(snapshot: &Snapshot) -> Markup {
+    let Snapshot { limits, held, crowded_from, .. } = snapshot;
+    let started = Timestamp::try_from(snapshot.started).unwrap_or_default();
+    html! {
+        p.use { (held) " of " (limits.total) " connections" }
+        p {
+            meter min="0" max=(limits.total) low=(crowded_from) high=(limits.total.saturating_sub(1))
+                optimum="0" value=(held) title={ (held) " of " (limits.total) } {}
+        }
+        p {
+            @for (index, phase) in Phase::ALL.into_iter().enumerate() {
+                @if index > 0 { ", " }
+                (snapshot.in_phase(phase)) " " (phase.name())
+            }
+            ". At most " (limits.per_client) " a client"
+            @if crowded_from < &limits.total { "; none is kept alive from " (crowded_from) " on" }
+            ". " (snapshot.threads) " threads, " (snapshot.parked) " of them parked; "
+            (snapshot.lingering) " sockets lingering."
+        }
+        p.faint {
+            "Up for " (duration(snapshot.uptime)) ", since "
+            time datetime=(started.strftime("%Y-%m-%dT%H:%M:%SZ")) {
+                (started.strftime("%Y-%m-%d %H:%M:%S UTC"))
+            }
+            "."
+        }
+    }
+}
+
+fn clients(snapshot: &Snapshot) -> Markup {
+    let limit = snapshot.limits.per_client;
+    html! {
+        h2 { "Clients (" (snapshot.holding_clients()) ")" }
+        @if !snapshot.clients.is_empty() {
+            div.wide { table {
+                thead { tr {
+                    th scope="col" { "Client" }
+                    th scope="col" { "Connections" }
+                    th.number.minor scope="col" { "Idle" }
+                    th.number.minor scope="col" { "Oldest" }
+                    th.number.minor scope="col" { "Sent" }
+                    th.number scope="col" { "Rejected" }
+                } }
+                tbody { "\n" @for row in snapshot.clients.iter().take(MAX_ROWS) { (client(row, limit)) "\n" } }
+            } }
+            (rest(snapshot.clients.len()))
+        }
+    }
+}
+
+fn client(row: &ClientRow, limit: usize) -> Markup {
+    let held = row.active + row.idle;
+    let almost = limit.saturating_sub(1);
+    html! {
+        tr {
+            td.client { bdi { (row.client) } }
+            td {
+                @if row.exempt {
+                    (held) " (no limit)"
+                } @else {
+                    meter min="0" max=(limit) low=(almost) high=(almost) optimum="0" value=(held) {}
+                    (held) " of " (limit)
+                }
+            }
+            td.number.minor { (row.idle) }
+            td.number.minor { (duration(row.held_longest)) }
+            td.number.minor { (bytes(row.bytes_sent)) }
+            td.number { (number(row.rejections)) }
+        }
+    }
+}
+
+fn connections(snapshot: &Snapshot) -> Markup {
+    html! {
+        h2 { "Connections (" (snapshot.connections.len()) ")" }
+        @if !snapshot.connections.is_empty() {
+            div.wide { table.connections {
+                thead { tr {
+                    th.number.minor scope="col" { "No." }
+                    th scope="col" { "Client" }
+                    th scope="col" { "Phase" }
+                    th.number scope="col" { "For" }
+                    th.number.minor scope="col" { "Open" }
+                    th.number.minor scope="col" { "Requests" }
+                    th.number.minor scope="col" { "Sent" }
+                    th.doing scope="col" { "Doing" }
+                } }
+                tbody { "\n" @for row in snapshot.connections.iter().take(MAX_ROWS) { (connection(row)) "\n" } }
+            } }
+            (rest(snapshot.connections.len()))
+        }
+    }
+}
+
+fn connection(row: &ConnectionRow) -> Markup {
+    html! {
+        tr {
+            td.number.minor { (row.id) }
+            td.client { bdi { (row.client) } }
+            td { (row.phase.name()) }
+            td.number { (duration(row.in_phase)) }
+            td.number.minor { (duration(row.open)) }
+            td.number.minor { (number(row.requests)) }
+            td.number.minor { (bytes(row.bytes_sent)) }
+            td.doing {
+                @if !row.doing.is_empty() {
+                    bdi { (row.doing.chars().take(MAX_DOING).collect::<String>()) }
+                }
+            }
+        }
+    }
+}
+
+fn rest(rows: usize) -> Markup {
+    html! {
+        @if rows > MAX_ROWS { p.faint { "and " (rows - MAX_ROWS) " more, which the JSON lists" } }
+    }
+}
+
+fn counters(counters: &Counters) -> Markup {
+    let [informational, successful, redirection, client_error, server_error] =
+        counters.responses_by_class;
+    html! {
+        dl {
+            (counter("Connections", counters.connections))
+            (counter("Requests", counters.requests))
+            div { dt { "Bytes sent" } " " dd { (bytes(counters.bytes_sent)) } }
+            @if informational > 0 { (counter("Responses 1xx", informational)) }
+            (counter("Responses 2xx", successful))
+            (counter("Responses 3xx", redirection))
+            (counter("Responses 4xx", client_error))
+            (counter("Responses 5xx", server_error))
+            (counter("Rejected, client's limit", counters.rejected_per_client))
+            (counter("Rejected, total", counters.rejected_total))
+            @if counters.would_reject > 0 {
+                (counter("Would be rejected", counters.would_reject))
+            }
+            (counter("Idle ones closed for room", counters.reclaimed))
+            (counter("Late heads", counters.head_timeouts))
+            (counter("Too slow", counters.slow_drops))
+            (trouble("Failed accepts", counters.accept_errors))
+            (trouble("Failed threads", counters.spawn_failures))
+            (trouble("Panics", counters.panics))
+            (trouble("Lost log lines", counters.log_lines_dropped))
+        }
+    }
+}
+
+fn counter(name: &str, count: u64) -> Markup {
+    html! { div { dt { (name) } " " dd { (number(count)) } } }
+}
+
+/// A counter that stands out unless it is zero.
+fn trouble(name: &str, count: u64) -> Markup {
+    html! { div.trouble[count > 0] { dt { (name) } " " dd { (number(count)) } } }
+}
+
+fn number(number: u64) -> Markup {
+    html! { data value=(number) { (grouped(number)) } }
+}
+
+fn bytes(bytes: u64) -> Markup {
+    html! { data value=(bytes) title={ (bytes) " bytes" } { (size(bytes)) } }
+}

@@ -1,0 +1,113 @@
+//! The status as JSON, for programs.
+//!
+//! The names below are an interface: names are added, none is renamed. A name that ends in
+//! `_seconds` is a time in seconds with a fraction, `started` is RFC 3339 in UTC, and all other
+//! numbers are whole. Strings may hold what a client sent.
+
+use jiff::Timestamp;
+use serde::{Serialize, Serializer};
+use serde_json::{Value, json};
+
+use super::snapshot::{ClientRow, ConnectionRow, Counters, Snapshot};
+use crate::printable::{JsonLayout, write_json};
+use crate::server::mapped;
+
+#[derive(Serialize)]
+struct Document<'s> {
+    started: String,
+    uptime_seconds: f64,
+    limits: Value,
+    held: usize,
+    crowded_from: usize,
+    clients: Rows<'s, ClientRow>,
+    connections: Rows<'s, ConnectionRow>,
+    counters: Value,
+    threads: usize,
+    parked: usize,
+    lingering: usize,
+}
+
+/// Written one after the other, since there may be thousands.
+struct Rows<'s, R> {
+    rows: &'s [R],
+    object: fn(&R) -> Value,
+}
+
+impl<R> Serialize for Rows<'_, R> {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.collect_seq(self.rows.iter().map(self.object))
+    }
+}
+
+pub(super) fn render(snapshot: &Snapshot) -> String {
+    let started = Timestamp::try_from(snapshot.started).unwrap_or_default();
+    let document = Document {
+        started: started.strftime("%Y-%m-%dT%H:%M:%S%.3fZ").to_string(),
+        uptime_seconds: snapshot.uptime.as_secs_f64(),
+        limits: json!({ "per_client": snapshot.limits.per_client, "total": snapshot.limits.total }),
+        held: snapshot.held,
+        crowded_from: snapshot.crowded_from,
+        clients: Rows { rows: &snapshot.clients, object: client },
+        connections: Rows { rows: &snapshot.connections, object: connection },
+        counters: counters(&snapshot.counters),
+        threads: snapshot.threads,
+        parked: snapshot.parked,
+        lingering: snapshot.lingering,
+    };
+    let mut text = Vec::new();
+    mapped::reserve(&mut text, 1);
+    write_json(&document, JsonLayout::Indented, &mut text).expect("memory can be written to");
+    text.push(b'\n');
+    String::from_utf8(text).expect("JSON is UTF-8")
+}
+
+fn client(row: &ClientRow) -> Value {
+    json!({
+        "client": row.client,
+        "active": row.active,
+        "idle": row.idle,
+        "held_longest_seconds": row.held_longest.as_secs_f64(),
+        "bytes_sent": row.bytes_sent,
+        "rejections": row.rejections,
+        "exempt": row.exempt,
+    })
+}
+
+fn connection(row: &ConnectionRow) -> Value {
+    json!({
+        "client": row.client,
+        "id": row.id,
+        "phase": row.phase.name(),
+        "in_phase_seconds": row.in_phase.as_secs_f64(),
+        "open_seconds": row.open.as_secs_f64(),
+        "requests": row.requests,
+        "bytes_sent": row.bytes_sent,
+        "doing": row.doing,
+    })
+}
+
+fn counters(counters: &Counters) -> Value {
+    let [informational, successful, redirection, client_error, server_error] =
+        counters.responses_by_class;
+    json!({
+        "connections": counters.connections,
+        "requests": counters.requests,
+        "responses": {
+            "1xx": informational,
+            "2xx": successful,
+            "3xx": redirection,
+            "4xx": client_error,
+            "5xx": server_error,
+        },
+        "bytes_sent": counters.bytes_sent,
+        "rejected": { "client": counters.rejected_per_client, "total": counters.rejected_total },
+        "would_reject": counters.would_reject,
+        "reclaimed": counters.reclaimed,
+        "accept_errors": counters.accept_errors,
+        "spawn_failures": counters.spawn_failures,
+        "panics": counters.panics,
+        "head_timeouts": counters.head_timeouts,
+        "slow_drops": counters.slow_drops,
+        "log_lines_dropped": counters.log_lines_dropped,
+    })
+}

@@ -1,0 +1,136 @@
+//! The status in the text exposition format of Prometheus, version 0.0.4.
+//!
+//! Names follow its conventions: base units, `_total` for what only grows. What has as many values as
+//! there are clients or connections is left to the other forms: addresses make poor labels. The
+//! names are an interface, as those of the JSON form are.
+
+use std::fmt::{Display, Write as _};
+use std::time::UNIX_EPOCH;
+
+use super::snapshot::{Counters, Snapshot};
+use crate::server::limits::registry::Phase;
+
+const PREFIX: &str = "http_server_conc";
+
+const CLASSES: [&str; 5] = ["1xx", "2xx", "3xx", "4xx", "5xx"];
+
+pub(super) fn render(snapshot: &Snapshot) -> String {
+    let mut page = Exposition::default();
+    gauges(snapshot, &mut page);
+    traffic(&snapshot.counters, &mut page);
+    trouble(&snapshot.counters, &mut page);
+    page.text
+}
+
+fn gauges(snapshot: &Snapshot, page: &mut Exposition) {
+    let started = snapshot.started.duration_since(UNIX_EPOCH).unwrap_or_default();
+    page.gauge("start_time_seconds", "When the server started, in Unix time.")
+        .sample("", started.as_secs_f64());
+    page.gauge("connections", "Connections that hold a slot.").sample("", snapshot.held);
+    page.gauge("connections_limit", "Connections that may be held at once, by scope.")
+        .labelled("scope", "client", snapshot.limits.per_client)
+        .labelled("scope", "total", snapshot.limits.total);
+    page.gauge(
+        "crowded_connections",
+        "Held connections from which on none is kept after its response.",
+    )
+    .sample("", snapshot.crowded_from);
+    page.gauge("phase_connections", "Connections by what they are at.");
+    for phase in Phase::ALL {
+        page.labelled("phase", phase.name(), snapshot.in_phase(phase));
+    }
+    page.gauge("clients", "Clients that hold a connection.").sample("", snapshot.holding_clients());
+    page.gauge("threads", "Threads of connections, with those parked.")
+        .sample("", snapshot.threads);
+    page.gauge("parked_threads", "Threads that wait for their next connection.")
+        .sample("", snapshot.parked);
+    page.gauge("lingering_sockets", "Closed connections whose peers may still read their answer.")
+        .sample("", snapshot.lingering);
+}
+
+fn traffic(counters: &Counters, page: &mut Exposition) {
+    page.counter(
+        "accepted_connections_total",
+        "Connections accepted, also those that were rejected then.",
+    )
+    .sample("", counters.connections);
+    page.counter("requests_total", "Requests.").sample("", counters.requests);
+    page.counter("responses_total", "Responses to requests, by class of status.");
+    for (class, count) in CLASSES.iter().zip(counters.responses_by_class) {
+        page.labelled("class", class, count);
+    }
+    page.counter("sent_bytes_total", "Bytes of content sent.").sample("", counters.bytes_sent);
+    page.counter("rejected_connections_total", "Connections rejected, by the limit used up.")
+        .labelled("scope", "client", counters.rejected_per_client)
+        .labelled("scope", "total", counters.rejected_total);
+    page.counter(
+        "would_reject_connections_total",
+        "Connections let in only because limits are tried out and not enforced.",
+    )
+    .sample("", counters.would_reject);
+    page.counter("reclaimed_connections_total", "Idle connections closed to hand their slots on.")
+        .sample("", counters.reclaimed);
+}
+
+fn trouble(counters: &Counters, page: &mut Exposition) {
+    for (name, help, count) in [
+        ("accept_errors_total", "Connections that could not be accepted.", counters.accept_errors),
+        (
+            "spawn_failures_total",
+            "Connections for which there was no thread.",
+            counters.spawn_failures,
+        ),
+        ("panics_total", "Threads of connections that panicked.", counters.panics),
+        (
+            "head_timeouts_total",
+            "Requests whose heads were begun and not completed in time.",
+            counters.head_timeouts,
+        ),
+        (
+            "slow_connections_dropped_total",
+            "Connections closed because their peers took too little for too long.",
+            counters.slow_drops,
+        ),
+        ("log_lines_dropped_total", "Lines of logs that were lost.", counters.log_lines_dropped),
+    ] {
+        page.counter(name, help).sample("", count);
+    }
+}
+
+/// Writes families of metrics, each begun before its samples.
+#[derive(Default)]
+struct Exposition {
+    text: String,
+    family: &'static str,
+}
+
+impl Exposition {
+    fn gauge(&mut self, name: &'static str, help: &str) -> &mut Self {
+        self.begin("gauge", name, help)
+    }
+
+    fn counter(&mut self, name: &'static str, help: &str) -> &mut Self {
+        self.begin("counter", name, help)
+    }
+
+    fn begin(&mut self, kind: &str, name: &'static str, help: &str) -> &mut Self {
+        self.family = name;
+        self.line(format_args!("# HELP {PREFIX}_{name} {help}"));
+        self.line(format_args!("# TYPE {PREFIX}_{name} {kind}"));
+        self
+    }
+
+    fn labelled(&mut self, label: &str, value: &str, sample: impl Display) -> &mut Self {
+        self.sample(&format!("{{{label}=\"{value}\"}}"), sample)
+    }
+
+    fn sample(&mut self, labels: &str, value: impl Display) -> &mut Self {
+        let family = self.family;
+        self.line(format_args!("{PREFIX}_{family}{labels} {value}"));
+        self
+    }
+
+    fn line(&mut self, line: std::fmt::Arguments<'_>) {
+        writeln!(self.text, "{line}").expect("memory takes all that is written");
+    }
+}
