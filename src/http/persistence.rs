@@ -1,6 +1,7 @@
 //! Whether a connection is kept for another request (RFC 9112 §9.3).
 
-use super::{Fields, Version};
+use super::fields::Fields;
+use super::version::Version;
 
 /// What becomes of a connection after a response.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -46,7 +46,7 @@ pub use config::{ExtraField, ExtraFieldError, ExtraFields, Policy, Rates, Server
 pub use error::StartError;
 pub use limits::admission::{Admission, Enforcement, Limits, Permit, Standing};
 pub use limits::client::{Client, Identification, Location};
-pub use limits::registry::{Activity, Phase};
+pub use limits::registry::Phase;
 pub use limits::rejection::{Rejection, Scope};
 pub use logs::access::AccessLog;
 pub use logs::format::LogFormat;
@@ -91,42 +91,11 @@ pub struct Monitor {
     service: Arc<Service>,
 }
 
-/// What a server holds at one moment.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Census {
-    /// Connections that are counted.
-    pub connections: usize,
-    /// Clients that hold one.
-    pub clients: usize,
-    /// What the connections are doing.
-    pub activity: Activity,
-    /// Threads of connections, with those that wait for their next.
-    pub threads: usize,
-    /// Threads that wait for their next connection.
-    pub parked: usize,
-    /// Sockets whose peers may still read their last answer.
-    pub lingering: usize,
-}
-
 impl Monitor {
     /// All that can be said of the server at this moment.
     #[must_use]
     pub fn snapshot(&self) -> Snapshot {
         self.service.snapshot()
-    }
-
-    #[must_use]
-    pub fn census(&self) -> Census {
-        let (connections, clients) = self.service.admission.held();
-        let (threads, parked) = self.service.threads.count();
-        Census {
-            connections,
-            clients,
-            activity: self.service.registry.activity(None),
-            threads,
-            parked,
-            lingering: self.service.lingering.count(),
-        }
     }
 }
 

@@ -181,9 +181,9 @@ pub(crate) struct Registry {
 
 /// How many connections are active, and how many wait between two requests or for their first.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct Activity {
-    pub active: usize,
-    pub idle: usize,
+pub(crate) struct Activity {
+    pub(crate) active: usize,
+    pub(crate) idle: usize,
 }
 
 /// A connection's entry, which leaves with it.

@@ -35,6 +35,7 @@ pub(crate) struct Sources<'s> {
 /// The server at this moment.
 pub(crate) fn snapshot(sources: &Sources<'_>) -> Snapshot {
     let limits = sources.admission.limits();
+    let (held, holders) = sources.admission.held();
     let mut live = sources.registry.all();
     live.sort_by_key(|live| live.since);
     let (threads, parked) = sources.threads;
@@ -42,7 +43,8 @@ pub(crate) fn snapshot(sources: &Sources<'_>) -> Snapshot {
         started: sources.started,
         uptime: sources.since.elapsed(),
         limits,
-        held: sources.admission.held().0,
+        held,
+        holders,
         crowded_from: sources.crowded_from,
         clients: client_rows(sources, &live),
         connections: live.iter().filter_map(|live| connection_row(live)).collect(),

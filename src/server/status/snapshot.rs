@@ -13,6 +13,8 @@ pub struct Snapshot {
     pub limits: Limits,
     /// Connections that hold a slot.
     pub held: usize,
+    /// Clients that hold one; none for a proxy that has yet to say for whom it speaks.
+    pub holders: usize,
     /// From so many on, a connection is no longer kept after a response.
     pub crowded_from: usize,
     /// Clients that hold a connection or were rejected lately; in the order to be shown.

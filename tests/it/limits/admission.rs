@@ -12,7 +12,7 @@ const REQUEST: &str = "GET /a.txt HTTP/1.1\r\nHost: localhost\r\n\r\n";
 
 /// Opens so many connections and waits until they are counted.
 fn hold(server: &TestServer, host: u8, count: usize) -> Vec<Conversation> {
-    let before = server.census().connections;
+    let before = server.snapshot().held;
     let held = (0..count).map(|_| server.connect_from(host)).collect();
     server.wait_for_connections(before + count);
     held
@@ -54,7 +54,7 @@ fn the_thirteenth_connection_of_a_client_is_told_429_and_another_client_is_serve
 fn the_sixty_first_connection_of_all_is_told_503() {
     let server = TestServer::start();
     let _held: Vec<_> = (1..=5).map(|host| hold(&server, host, 12)).collect();
-    assert_eq!((server.census().connections, server.census().clients), (60, 5));
+    assert_eq!((server.snapshot().held, server.snapshot().holders), (60, 5));
     assert_rejected(&mut server.connect_from(6), 503, &["all 60 connections", "Try again"]);
     assert_rejected(&mut server.connect_from(1), 429, &["127.0.0.1"]);
 }
@@ -75,12 +75,12 @@ fn a_rejected_connection_takes_no_slot() {
     let server = TestServer::with_limits(1, 2);
     let held = hold(&server, 1, 1);
     let rejected: Vec<_> = (0..20).map(|_| server.connect_from(1)).collect();
-    wait_until("the rejected ones linger", || server.census().lingering == 20);
-    assert_eq!(server.census().connections, 1);
+    wait_until("the rejected ones linger", || server.snapshot().lingering == 20);
+    assert_eq!(server.snapshot().held, 1);
     drop(held);
     server.wait_for_connections(0);
     drop(rejected);
-    wait_until("none lingers", || server.census().lingering == 0);
+    wait_until("none lingers", || server.snapshot().lingering == 0);
 }
 
 #[test]
@@ -88,8 +88,8 @@ fn a_peer_that_does_not_close_after_its_rejection_is_given_up() {
     let server = TestServer::with_limits(1, 2);
     let _held = hold(&server, 1, 1);
     let _rejected = server.connect_from(1);
-    wait_until("it lingers", || server.census().lingering == 1);
-    wait_until("it is given up", || server.census().lingering == 0);
+    wait_until("it lingers", || server.snapshot().lingering == 1);
+    wait_until("it is given up", || server.snapshot().lingering == 0);
 }
 
 #[test]
@@ -115,7 +115,7 @@ fn slots_come_back_after_a_close_a_reset_and_a_half_close() {
             }
         }
         server.wait_for_connections(0);
-        assert_eq!(server.census().clients, 0);
+        assert_eq!(server.snapshot().holders, 0);
     }
 }
 
@@ -175,11 +175,11 @@ fn threads_are_used_again_and_never_more_than_the_busiest_moment_needed() {
         server.wait_for_connections(0);
     }
     wait_until("all threads wait for their next", || {
-        let census = server.census();
-        census.threads == census.parked
+        let snapshot = server.snapshot();
+        snapshot.threads == snapshot.parked
     });
     // A thread whose permit is back but which is not parked yet may be joined by a new one.
-    assert!(server.census().threads <= 8, "{:?}", server.census());
+    assert!(server.snapshot().threads <= 8, "{:?}", server.snapshot());
 }
 
 #[test]

@@ -55,7 +55,7 @@ fn a_served_client_is_told_its_limit_and_what_remains_and_an_exempt_one_is_not()
         assert_eq!(reply.field("RateLimit"), Some(&*format!("\"per-client\";r={remaining}")));
         held.push(conversation);
     }
-    wait_until("all wait for a request", || server.census().activity.idle == 4);
+    wait_until("all wait for a request", || server.idle() == 4);
     let rejected = server.connect_from(1).get("/a.txt");
     assert_eq!(rejected.status, 429);
     assert!(rejected.text().contains("0 active, 4 idle"), "{}", rejected.text());
@@ -68,7 +68,7 @@ fn limits_that_are_tried_out_reject_nobody_close_nothing_and_are_counted() {
     let server = server(2, 3, Enforcement::DryRun);
     let mut held = served(&server, 1, 4);
     held.extend(served(&server, 2, 2));
-    assert_eq!(server.census().connections, 6);
+    assert_eq!(server.snapshot().held, 6);
     let counters = server.counters();
     assert_eq!(counters.would_reject, 4, "two of the first client, two of all");
     assert_eq!((counters.rejected_per_client, counters.rejected_total), (0, 0));
@@ -80,5 +80,5 @@ fn limits_that_are_tried_out_reject_nobody_close_nothing_and_are_counted() {
     }
     drop(held);
     server.wait_for_connections(0);
-    assert_eq!(server.census().clients, 0);
+    assert_eq!(server.snapshot().holders, 0);
 }

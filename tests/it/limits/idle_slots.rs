@@ -17,11 +17,11 @@ fn server(per_client: usize, total: usize, configure: fn(&mut ServerConfig)) -> 
 
 /// A connection that was served and now waits for its next request.
 fn idle(server: &TestServer, host: u8) -> Conversation {
-    let before = server.census().activity.idle;
+    let before = server.idle();
     let mut conversation = server.connect_from(host);
     let reply = conversation.get("/a.txt");
     assert_eq!((reply.status, reply.field("Connection")), (200, None), "it is kept");
-    wait_until("it is idle", || server.census().activity.idle > before);
+    wait_until("it is idle", || server.idle() > before);
     conversation
 }
 
@@ -110,7 +110,7 @@ fn when_all_is_full_the_oldest_idle_connection_of_anyone_is_closed() {
     oldest.expect_end();
     let _second = server.connect_from(4);
     newer.expect_end();
-    wait_until("four wait for a request", || server.census().activity.idle == 4);
+    wait_until("four wait for a request", || server.idle() == 4);
     let rejected = server.connect_from(5).get("/a.txt");
     assert_eq!(rejected.status, 503, "those who have not asked yet are not closed for others");
     assert!(rejected.text().contains("0 active, 4 idle"), "{}", rejected.text());
@@ -125,7 +125,7 @@ fn a_transfer_and_a_request_that_has_begun_are_never_reclaimed() {
     transfer.stream().peek(&mut [0]).unwrap();
     let mut begun = idle(&server, 1);
     begun.send("GET /a.txt HTTP/1.1\r\n");
-    wait_until("its request is being read", || server.census().activity.active == 2);
+    wait_until("its request is being read", || server.active() == 2);
     assert_eq!(server.connect_from(1).get("/a.txt").status, 429);
     assert_eq!(begun.send("Host: a\r\n\r\n").reply().text(), "Hello");
     assert_eq!(transfer.reply().body.len(), 30_000_000);

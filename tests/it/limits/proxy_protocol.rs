@@ -137,11 +137,11 @@ fn a_slot_of_the_total_is_taken_at_once_the_clients_with_the_header() {
     let mut silent = server.connect_from(PROXY);
     let _second = server.connect_from(PROXY);
     server.wait_for_connections(2);
-    assert_eq!(server.census().clients, 0);
+    assert_eq!(server.snapshot().holders, 0);
     assert_eq!(server.connect_from(PROXY).reply().status, 503, "the total holds for all");
     silent.send(v1("203.0.113.7"));
-    wait_until("the client is known", || server.census().clients == 1);
-    assert_eq!(server.census().connections, 2);
+    wait_until("the client is known", || server.snapshot().holders == 1);
+    assert_eq!(server.snapshot().held, 2);
 }
 
 #[test]
@@ -166,11 +166,11 @@ fn limits_that_are_tried_out_count_a_client_behind_a_proxy_once() {
         assert_eq!(conversation.send(REQUEST).reply().status, 200);
         held.push(conversation);
     }
-    let census = server.census();
-    assert_eq!((census.connections, census.clients), (3, 1), "the proxy holds none");
+    let snapshot = server.snapshot();
+    assert_eq!((snapshot.held, snapshot.holders), (3, 1), "the proxy holds none");
     drop(held);
     server.wait_for_connections(0);
-    assert_eq!(server.census().clients, 0);
+    assert_eq!(server.snapshot().holders, 0);
     assert_eq!(server.counters().panics, 0);
 }
 

@@ -84,7 +84,7 @@ fn behind_a_proxy_the_request_is_the_one_behind_the_header() {
         let persisting = "GET /none HTTP/1.0\r\nConnection: keep-alive\r\n\r\n";
         held.send([v1, b"GET / HTTP/1.1\r\nHo"].concat());
         server.wait_for_connections(1);
-        crate::support::wait_until("its client is known", || server.census().clients == 1);
+        crate::support::wait_until("its client is known", || server.snapshot().holders == 1);
         for header in [v1, V2] {
             for (request, answering) in
                 [(HEAD, Answering::Head), (GET, Answering::Get), (persisting, Answering::Get)]

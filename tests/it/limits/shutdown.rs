@@ -68,7 +68,7 @@ fn a_response_during_the_end_says_that_it_is_the_last() {
     server.file("a.txt", "Hello");
     let mut conversation = server.connect();
     conversation.send("GET /a.txt HTTP/1.1\r\nHo");
-    wait_until("the request is being read", || server.census().activity.active == 1);
+    wait_until("the request is being read", || server.active() == 1);
     server.stop();
     let address = server.address();
     wait_until("it is stopping", || TcpStream::connect(address).is_err());
@@ -129,7 +129,7 @@ fn connections_that_come_while_it_stops_do_not_hold_up_the_end() {
             }
             held
         });
-        wait_until("some are there", || server.census().connections > 2);
+        wait_until("some are there", || server.snapshot().held > 2);
         server.stop();
         wait_until("the server has ended", || server.has_ended());
         drop(connecting.join().unwrap());

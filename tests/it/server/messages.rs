@@ -176,7 +176,7 @@ fn a_head_that_is_dripped_is_cut_off_by_one_deadline_for_all_of_it() {
     let mut conversation: Conversation = server.connect();
     wait_until("the server has had enough", || {
         std::io::Write::write(&mut conversation.stream(), b"G").is_err()
-            || server.census().connections == 0
+            || server.snapshot().held == 0
     });
     // Where the machine is so busy that the first byte comes too late, the server says nothing.
     assert!(conversation.replies().iter().all(|reply| reply.status == 408));

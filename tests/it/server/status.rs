@@ -227,7 +227,7 @@ fn it_answers_when_the_total_is_used_up_and_then_nothing_else() {
         assert_eq!(reply.status, 503, "only the status is served beyond the total");
         reply.text().contains("all 2 connections")
     });
-    assert_eq!(server.census().connections, 2);
+    assert_eq!(server.snapshot().held, 2);
 }
 
 #[test]
@@ -237,7 +237,7 @@ fn silent_connections_do_not_keep_it_from_who_asks() {
     server.wait_for_connections(1);
     for _ in 0..3 {
         let mut silent: Vec<_> = (0..2).map(|_| server.connect()).collect();
-        wait_until("both have what is kept", || server.census().activity.idle == 3);
+        wait_until("both have what is kept", || server.idle() == 3);
         // The first comes in place of one of them.
         assert_eq!(status_in(&mut server.connect(), "*/*").status, 200);
         for conversation in &mut silent {
@@ -245,7 +245,7 @@ fn silent_connections_do_not_keep_it_from_who_asks() {
             assert_eq!(reply.status, 503, "{}", reply.text());
             conversation.expect_end();
         }
-        wait_until("all have left", || server.census().activity.idle == 1);
+        wait_until("all have left", || server.idle() == 1);
     }
     assert_eq!(server.counters().panics, 0);
 }

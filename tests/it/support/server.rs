@@ -6,7 +6,7 @@ use std::path::Path;
 use std::thread::{self, JoinHandle};
 
 use http_concurrent::server::{
-    Census, Counters, Limits, Monitor, Server, ServerConfig, Stopper, Timeouts,
+    Counters, Limits, Monitor, Server, ServerConfig, Snapshot, Stopper, Timeouts,
 };
 use tempfile::TempDir;
 
@@ -130,7 +130,7 @@ impl TestServer {
 
     /// What the server has counted since its start.
     pub(crate) fn counters(&self) -> Counters {
-        self.monitor.snapshot().counters
+        self.snapshot().counters
     }
 
     /// Has the server stop, and does not wait until it has.
@@ -143,14 +143,23 @@ impl TestServer {
         self.thread.as_ref().is_none_or(JoinHandle::is_finished)
     }
 
-    pub(crate) fn census(&self) -> Census {
-        self.monitor.census()
+    /// What it is doing at this moment.
+    pub(crate) fn snapshot(&self) -> Snapshot {
+        self.monitor.snapshot()
+    }
+
+    /// Connections in the middle of a request.
+    pub(crate) fn active(&self) -> usize {
+        self.snapshot().clients.iter().map(|row| row.active).sum()
+    }
+
+    /// Connections that wait for a request, their first or their next.
+    pub(crate) fn idle(&self) -> usize {
+        self.snapshot().clients.iter().map(|row| row.idle).sum()
     }
 
     pub(crate) fn wait_for_connections(&self, count: usize) {
-        wait_until(&format!("{count} connections are counted"), || {
-            self.census().connections == count
-        });
+        wait_until(&format!("{count} connections are counted"), || self.snapshot().held == count);
     }
 }
 

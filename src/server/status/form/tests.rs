@@ -15,6 +15,7 @@ fn snapshot() -> Snapshot {
         uptime: Duration::from_millis(11_520_250),
         limits: Limits { per_client: 112, total: 160 },
         held: 131,
+        holders: 2,
         crowded_from: 148,
         clients: vec![
             ClientRow {
