@@ -1,14 +1,15 @@
-//! Why a fetch failed, whether another try may help, and what kind of failure it is.
+//! Why a fetch failed, whether another attempt may succeed, and what kind of failure it is.
 //!
-//! What a peer sent is escaped before it stands in a message. Which URL failed is not repeated here:
-//! the outcome knows it.
+//! Text that a peer sent is escaped in the messages. A message does not repeat the URL, which the
+//! outcome has, nor its cause, which `source()` has.
 
 use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::{Duration, SystemTime};
-use std::{error, fmt, io};
+use std::{fmt, io};
 
+use thiserror::Error;
 use url::Url;
 
 use super::plan::checksum::{Algorithm, Checksum, ExpectedChecksum};
@@ -20,7 +21,7 @@ use super::trust::TrustError;
 use crate::http::{FramingError, ResponseHeadError, Status, date};
 use crate::net::BodyError;
 
-/// What a fetch waited for.
+/// The step of a fetch that took too long.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum TimeoutPhase {
     Connect,
@@ -30,110 +31,183 @@ pub enum TimeoutPhase {
     Body,
 }
 
-/// Why one attempt to fetch a URL failed.
-#[derive(Debug)]
-pub enum FetchError {
-    /// The host's name has no address, or nobody could be asked.
-    Resolve { host: Box<str>, error: Arc<io::Error> },
-    /// The last of the host's addresses to be tried did not take the connection.
-    Connect { address: SocketAddr, error: io::Error },
-    /// The proxy made no tunnel.
-    Tunnel(Status),
-    /// The URL would go through a proxy that cannot be used.
-    UnusableProxy(ProxyError),
-    /// There is no TLS with the server, or its certificate is refused.
-    Tls { host: Box<str>, error: io::Error },
-    /// Nobody could vouch for the server.
-    Trust(Arc<TrustError>),
-    /// Nothing happened for so long.
-    TimedOut { phase: TimeoutPhase, timeout: Duration },
-    /// The request could not be sent.
-    Send(io::Error),
-    /// The server closed the connection before the answer's head was whole.
-    Closed,
-    /// The connection broke before the answer's head was whole.
-    Receive(io::Error),
-    /// The answer is not HTTP/1, or beyond a limit.
-    Malformed(ResponseHeadError),
-    /// More informational answers than any server has reason to send.
-    TooManyInterim,
-    /// An answer that does not bring the content, and how long the server wants to be left alone.
-    Status { status: Status, retry_after: Option<Duration> },
-    /// The server answered this, to this URL or to another one, and wants to be left alone for longer than
-    /// is waited.
-    RetryLater { status: Status, at: SystemTime, was_asked: bool },
-    /// A `206` that is not the range that was asked for, or came unasked.
-    UnexpectedRange,
-    /// Another version of the content came while pieces of the first were fetched.
-    Changed,
-    /// The content has a registered coding that cannot be undone.
-    UnsupportedCoding(&'static str),
-    /// More codings, one upon the other, than are undone.
-    TooManyCodings,
-    /// The content cannot be decoded: it ends early, is damaged, goes on behind its end, or expands
-    /// beyond the bound.
-    Decode { coding: &'static str, error: io::Error },
-    /// A redirect that does not say where to.
-    MissingLocation(Status),
-    /// A redirect to more than one place, of which these are two.
-    ConflictingLocations { status: Status, places: Box<[Box<str>; 2]> },
-    /// A redirect to what is no URL.
-    InvalidLocation { location: Box<str>, error: url::ParseError },
-    /// A redirect to a scheme that is not supported.
-    RedirectScheme(Box<Url>),
-    /// A redirect from `https` to `http`.
-    Downgrade(Box<Url>),
-    /// More than [`MAX_REDIRECTS`] redirects.
-    TooManyRedirects,
-    /// The body's end cannot be known.
-    Framing(FramingError),
-    /// The body did not come whole.
-    Body(BodyError),
-    /// The file cannot be written, or not be given its name.
-    File { path: PathBuf, error: io::Error },
-    /// The content is not what its checksum promises.
-    Checksum { expected: ExpectedChecksum, found: Checksum },
-    /// The run ended before the fetch did.
-    Stopped(StopReason),
-}
-
-/// Kinds of failures, for counting.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub enum FailureKind {
-    Name,
-    Connection,
-    Tls,
-    Timeout,
-    Protocol,
-    Status(u16),
-    Redirect,
-    Incomplete,
-    File,
-    Checksum,
-    Stopped,
-}
-
-impl fmt::Display for FailureKind {
+impl fmt::Display for TimeoutPhase {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match self {
-            Self::Name => "name not found",
-            Self::Connection => "connection failed",
-            Self::Tls => "TLS failed",
-            Self::Timeout => "timed out",
-            Self::Protocol => "unusable answer",
-            Self::Status(code) => return write!(f, "status {code}"),
-            Self::Redirect => "unusable redirect",
-            Self::Incomplete => "incomplete body",
-            Self::File => "file not written",
-            Self::Checksum => "wrong checksum",
-            Self::Stopped => "stopped",
+            Self::Connect => "no connection",
+            Self::Tls => "no TLS handshake",
+            Self::Send => "the server did not accept the request",
+            Self::Answer => "no response",
+            Self::Body => "no more of the body",
         })
     }
 }
 
+/// Why one attempt to fetch a URL failed.
+#[derive(Debug, Error)]
+pub enum FetchError {
+    /// The look-up of the host's name failed, or found no address.
+    #[error("cannot look up the address of {host}")]
+    Resolve {
+        host: Box<str>,
+        #[source]
+        error: Arc<io::Error>,
+    },
+    /// No address of the host accepted the connection; this is the last one that was tried.
+    #[error("cannot connect to {address}")]
+    Connect {
+        address: SocketAddr,
+        #[source]
+        error: io::Error,
+    },
+    /// The proxy refused to make a tunnel (RFC 9110 §9.3.6).
+    #[error("the proxy made no tunnel: {0}")]
+    Tunnel(Status),
+    /// The proxy that is set for the URL cannot be used.
+    #[error(transparent)]
+    UnusableProxy(#[from] ProxyError),
+    /// The TLS handshake failed, or the server's certificate was refused.
+    #[error("cannot speak TLS with {host}")]
+    Tls {
+        host: Box<str>,
+        #[source]
+        error: io::Error,
+    },
+    /// There are no certificates to verify the server's with.
+    #[error(transparent)]
+    Trust(Arc<TrustError>),
+    /// Nothing was sent or received for this long.
+    #[error("timed out: {phase} for {timeout:?}")]
+    TimedOut { phase: TimeoutPhase, timeout: Duration },
+    /// The request could not be sent.
+    #[error("cannot send the request")]
+    Send(#[source] io::Error),
+    /// The server closed the connection before the response's head was complete.
+    #[error("the server closed the connection before the response was complete")]
+    Closed,
+    /// The connection broke before the response's head was complete.
+    #[error("the connection broke before the response was complete")]
+    Receive(#[source] io::Error),
+    /// The response is not HTTP/1, or exceeds a limit.
+    #[error(transparent)]
+    Malformed(ResponseHeadError),
+    /// More interim (1xx) responses than a server has reason to send (RFC 9110 §15.2).
+    #[error("the server sends interim responses without end")]
+    TooManyInterim,
+    /// A status without the content, and how long `Retry-After` asks to wait.
+    #[error("the server answered {status}{}", status_note(*status))]
+    Status { status: Status, retry_after: Option<Duration> },
+    /// `Retry-After` asks for a longer wait than the settings allow. `was_asked` is false if the server
+    /// said so to the request for another URL.
+    #[error(
+        "the server answered {}{status} and asks to come back {}",
+        if *was_asked { "" } else { "another request with " },
+        time_note(*at)
+    )]
+    RetryLater { status: Status, at: SystemTime, was_asked: bool },
+    /// A `206` with a range that was not requested.
+    #[error("the server answered 206 with a range that was not requested")]
+    UnexpectedRange,
+    /// The content changed on the server while its pieces were fetched.
+    #[error("the content changed while it was fetched")]
+    Changed,
+    /// A registered content coding that is not supported.
+    #[error("the content is coded with {0}, which cannot be decoded")]
+    UnsupportedCoding(&'static str),
+    /// More content codings than are decoded.
+    #[error("the content has more than {MAX_CODINGS} codings")]
+    TooManyCodings,
+    /// The coded content is truncated, damaged, followed by other data, or expands beyond the limit.
+    #[error("cannot decode the content ({coding})")]
+    Decode {
+        coding: &'static str,
+        #[source]
+        error: io::Error,
+    },
+    /// A redirect without a `Location`.
+    #[error("{0} without a Location")]
+    MissingLocation(Status),
+    /// A redirect with several different `Location` fields; two of them.
+    #[error("{status} to two places: \"{}\" and \"{}\"", places[0], places[1])]
+    ConflictingLocations { status: Status, places: Box<[Box<str>; 2]> },
+    /// A redirect whose `Location` is not a URL.
+    #[error("the server redirects to \"{location}\", which is not a URL")]
+    InvalidLocation {
+        location: Box<str>,
+        #[source]
+        error: url::ParseError,
+    },
+    /// A redirect to a scheme other than `http` and `https`.
+    #[error(
+        "the server redirects to {}, whose scheme is not supported",
+        redacted_reference(.0.as_str())
+    )]
+    RedirectScheme(Box<Url>),
+    /// A redirect from `https` to `http`.
+    #[error("the server redirects from https to {}, which is not encrypted", redacted_url(.0))]
+    Downgrade(Box<Url>),
+    /// More than [`MAX_REDIRECTS`] redirects.
+    #[error("more than {MAX_REDIRECTS} redirects")]
+    TooManyRedirects,
+    /// The length of the body cannot be determined.
+    #[error(transparent)]
+    Framing(FramingError),
+    /// The body is incomplete.
+    #[error(transparent)]
+    Body(BodyError),
+    /// The file cannot be written or renamed.
+    #[error("cannot write {}", redacted_path(path))]
+    File {
+        path: PathBuf,
+        #[source]
+        error: io::Error,
+    },
+    /// The content has another checksum than the list says.
+    #[error(
+        "the {} is {found}, not {}{}",
+        found.algorithm(),
+        expected.checksum,
+        algorithm_note(expected)
+    )]
+    Checksum { expected: ExpectedChecksum, found: Checksum },
+    /// The run was ended before the fetch was complete.
+    #[error("{0}")]
+    Stopped(StopReason),
+}
+
+fn status_note(status: Status) -> &'static str {
+    match status.code() {
+        200..=299 => ", which does not bring the file",
+        600.. => ", which is not a valid HTTP status",
+        _ => "",
+    }
+}
+
+/// In how many seconds `at` is, and when that is.
+fn time_note(at: SystemTime) -> String {
+    let wait = at.duration_since(SystemTime::now()).unwrap_or_default().as_secs_f64().ceil();
+    date::format(at).map_or(format!("in {wait} s"), |at| format!("in {wait} s ({at})"))
+}
+
+/// An algorithm that was concluded from the number of digits may be the wrong one.
+fn algorithm_note(expected: &ExpectedChecksum) -> &'static str {
+    match expected.checksum.algorithm() {
+        Algorithm::Sha512 if !expected.is_algorithm_named => {
+            " (the list does not name the algorithm: BLAKE2b is as long)"
+        }
+        _ => "",
+    }
+}
+
+impl From<StopReason> for FetchError {
+    fn from(reason: StopReason) -> Self {
+        Self::Stopped(reason)
+    }
+}
+
 impl FetchError {
-    /// The same request may well succeed at another time: the cause is the network, or one of the
-    /// statuses that say so (408, 429, 500, 502, 503, 504).
+    /// True if the same request may succeed later: the network failed, or the status says so (408, 429,
+    /// 500, 502, 503, 504).
     #[must_use]
     pub fn is_transient(&self) -> bool {
         match self {
@@ -143,12 +217,12 @@ impl FetchError {
             | Self::Closed
             | Self::Changed
             | Self::Body(BodyError::Io(_) | BodyError::Truncated { .. }) => true,
-            // A client without a certificate has none the next time either.
+            // The server requires a client certificate, which there will not be the next time either.
             Self::Receive(error) => error.kind() != io::ErrorKind::PermissionDenied,
             Self::Resolve { error, .. } => is_temporary(error),
-            // As of a body that ends early: the framing cannot tell where the connection's end is its.
+            // Truncated: with a body that ends with the connection, only the coding can tell.
             Self::Decode { error, .. } => error.kind() == io::ErrorKind::UnexpectedEof,
-            // What TLS itself refuses is refused again; the connection under it may only have broken.
+            // TLS refuses invalid data again; an error of the connection may not recur.
             Self::Tls { error, .. } => error.kind() != io::ErrorKind::InvalidData,
             Self::Status { status, .. } | Self::Tunnel(status) => matches!(
                 *status,
@@ -181,7 +255,7 @@ impl FetchError {
         }
     }
 
-    /// The server turned the request away rather than answer it: 429 or 503.
+    /// True if the server rejected the request because of its load or limits: 429 or 503.
     #[must_use]
     pub fn is_rejection(&self) -> bool {
         matches!(
@@ -189,188 +263,12 @@ impl FetchError {
             Self::Status { status: Status::TOO_MANY_REQUESTS | Status::SERVICE_UNAVAILABLE, .. }
         )
     }
-
-    /// What kind of failure it is.
-    #[must_use]
-    pub fn kind(&self) -> FailureKind {
-        match self {
-            Self::Resolve { .. } => FailureKind::Name,
-            Self::Connect { .. }
-            | Self::UnusableProxy(_)
-            | Self::Send(_)
-            | Self::Closed
-            | Self::Receive(_) => FailureKind::Connection,
-            Self::Tls { .. } | Self::Trust(_) => FailureKind::Tls,
-            Self::TimedOut { .. } => FailureKind::Timeout,
-            Self::Status { status, .. }
-            | Self::RetryLater { status, .. }
-            | Self::Tunnel(status) => FailureKind::Status(status.code()),
-            Self::MissingLocation(_)
-            | Self::ConflictingLocations { .. }
-            | Self::InvalidLocation { .. }
-            | Self::RedirectScheme(_)
-            | Self::Downgrade(_)
-            | Self::TooManyRedirects => FailureKind::Redirect,
-            Self::Malformed(_)
-            | Self::TooManyInterim
-            | Self::UnexpectedRange
-            | Self::Changed
-            | Self::UnsupportedCoding(_)
-            | Self::TooManyCodings
-            | Self::Framing(_)
-            | Self::Body(BodyError::Chunked(_)) => FailureKind::Protocol,
-            Self::Decode { error, .. } if error.kind() != io::ErrorKind::UnexpectedEof => {
-                FailureKind::Protocol
-            }
-            Self::Decode { .. } => FailureKind::Incomplete,
-            Self::Body(BodyError::Io(_) | BodyError::Truncated { .. }) => FailureKind::Incomplete,
-            Self::File { .. } => FailureKind::File,
-            Self::Checksum { .. } => FailureKind::Checksum,
-            Self::Stopped(_) => FailureKind::Stopped,
-        }
-    }
 }
 
-/// The resolver could not ask, rather than was told that there is no such name. The system says so in
-/// words alone (`EAI_AGAIN`).
+/// True if the resolver could not ask, rather than was told that the name does not exist. `EAI_AGAIN` has
+/// no `ErrorKind`, so only its text tells.
 fn is_temporary(error: &io::Error) -> bool {
     error.kind() == io::ErrorKind::TimedOut || error.to_string().contains("Temporary failure")
-}
-
-impl From<ProxyError> for FetchError {
-    fn from(error: ProxyError) -> Self {
-        Self::UnusableProxy(error)
-    }
-}
-
-impl From<StopReason> for FetchError {
-    fn from(reason: StopReason) -> Self {
-        Self::Stopped(reason)
-    }
-}
-
-impl fmt::Display for FetchError {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Self::Resolve { host, .. } => write!(f, "cannot look up the address of {host}"),
-            Self::Connect { address, .. } => write!(f, "cannot connect to {address}"),
-            Self::Tunnel(status) => write!(f, "the proxy made no tunnel: {status}"),
-            Self::UnusableProxy(error) => error.fmt(f),
-            Self::Tls { host, .. } => write!(f, "cannot speak TLS with {host}"),
-            Self::Trust(error) => error.fmt(f),
-            Self::TimedOut { phase, timeout } => {
-                let missing = match phase {
-                    TimeoutPhase::Connect => "no connection",
-                    TimeoutPhase::Tls => "no TLS handshake",
-                    TimeoutPhase::Send => "the server took no request",
-                    TimeoutPhase::Answer => "no answer came",
-                    TimeoutPhase::Body => "the body stopped coming",
-                };
-                write!(f, "timed out: {missing} for {timeout:?}")
-            }
-            Self::Send(_) => f.write_str("cannot send the request"),
-            Self::Closed => f.write_str("the server closed the connection without a whole answer"),
-            Self::Receive(_) => f.write_str("the connection broke before the answer"),
-            Self::Malformed(error) => error.fmt(f),
-            Self::TooManyInterim => {
-                f.write_str("the server sends informational answers without end")
-            }
-            Self::RetryLater { status, at, was_asked } => {
-                let which = if *was_asked { "" } else { "another request with " };
-                write!(f, "the server answered {which}{status} and asks to come back ")?;
-                let wait = at.duration_since(SystemTime::now()).unwrap_or_default();
-                write!(f, "in {} s", wait.as_secs_f64().ceil())?;
-                date::format(*at).map_or(Ok(()), |at| write!(f, " ({at})"))
-            }
-            Self::Status { status, .. } => {
-                write!(f, "the server answered {status}")?;
-                match status.code() {
-                    200..=299 => f.write_str(", which does not bring the file"),
-                    600.. => f.write_str(", which is not a valid HTTP status"),
-                    _ => Ok(()),
-                }
-            }
-            Self::UnexpectedRange => {
-                f.write_str("the server answered 206 with another part than was asked for")
-            }
-            Self::Changed => f.write_str("the content changed while it was fetched"),
-            Self::UnsupportedCoding(coding) => {
-                write!(f, "the content is coded with {coding}, which cannot be decoded")
-            }
-            Self::TooManyCodings => {
-                write!(f, "the content has more than {MAX_CODINGS} codings")
-            }
-            Self::Decode { coding, .. } => write!(f, "cannot decode the content ({coding})"),
-            Self::MissingLocation(status) => write!(f, "{status} without a Location"),
-            Self::ConflictingLocations { status, places } => {
-                let [one, other] = &**places;
-                write!(f, "{status} to two places: \"{one}\" and \"{other}\"")
-            }
-            Self::InvalidLocation { location, .. } => {
-                write!(f, "the server redirects to \"{location}\", which is not a URL")
-            }
-            Self::RedirectScheme(url) => {
-                let url = redacted_reference(url.as_str());
-                write!(f, "the server redirects to {url}, whose scheme is not supported")
-            }
-            Self::Downgrade(url) => {
-                let url = redacted_url(url);
-                write!(f, "the server redirects from https to {url}, which nothing protects")
-            }
-            Self::TooManyRedirects => write!(f, "more than {MAX_REDIRECTS} redirects"),
-            Self::Framing(error) => error.fmt(f),
-            Self::Body(error) => error.fmt(f),
-            Self::File { path, .. } => write!(f, "cannot write {}", redacted_path(path)),
-            Self::Checksum { expected, found } => {
-                let algorithm = found.algorithm();
-                write!(f, "the {algorithm} is {found}, not {}", expected.checksum)?;
-                if !expected.is_algorithm_named && algorithm == Algorithm::Sha512 {
-                    f.write_str(" (the list does not name the algorithm: BLAKE2b is as long)")?;
-                }
-                Ok(())
-            }
-            Self::Stopped(StopReason::Interrupted) => f.write_str("interrupted"),
-            Self::Stopped(StopReason::OutOfTime) => f.write_str("the time for the run is used up"),
-        }
-    }
-}
-
-impl error::Error for FetchError {
-    fn source(&self) -> Option<&(dyn error::Error + 'static)> {
-        match self {
-            Self::Resolve { error, .. } => Some(&**error),
-            Self::Connect { error, .. }
-            | Self::Tls { error, .. }
-            | Self::Send(error)
-            | Self::Receive(error)
-            | Self::Decode { error, .. }
-            | Self::File { error, .. } => Some(error),
-            Self::InvalidLocation { error, .. } => Some(error),
-            // Shown as their own, so their causes are next.
-            Self::Body(error) => error.source(),
-            Self::Trust(error) => error.source(),
-            Self::Tunnel(_)
-            | Self::UnusableProxy(_)
-            | Self::TimedOut { .. }
-            | Self::Closed
-            | Self::Malformed(_)
-            | Self::TooManyInterim
-            | Self::Status { .. }
-            | Self::RetryLater { .. }
-            | Self::UnexpectedRange
-            | Self::Changed
-            | Self::UnsupportedCoding(_)
-            | Self::TooManyCodings
-            | Self::MissingLocation(_)
-            | Self::ConflictingLocations { .. }
-            | Self::RedirectScheme(_)
-            | Self::Downgrade(_)
-            | Self::TooManyRedirects
-            | Self::Framing(_)
-            | Self::Checksum { .. }
-            | Self::Stopped(_) => None,
-        }
-    }
 }
 
 #[cfg(test)]

@@ -21,6 +21,8 @@
 
 mod credentials;
 mod error;
+mod error_chain;
+mod failure_kind;
 mod fetch;
 mod hosts;
 mod observer;
@@ -37,7 +39,9 @@ mod trust;
 mod zone;
 
 pub use credentials::Credentials;
-pub use error::{FailureKind, FetchError, TimeoutPhase};
+pub use error::{FetchError, TimeoutPhase};
+pub use error_chain::error_chain;
+pub use failure_kind::FailureKind;
 pub use observer::{Observer, Silent};
 pub use plan::checksum::{Algorithm, Checksum, ExpectedChecksum};
 pub use plan::checksum_list::{ChecksumList, ChecksumListError};

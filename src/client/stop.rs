@@ -5,6 +5,7 @@
 //! socket is on record here.
 
 use std::collections::HashMap;
+use std::fmt;
 use std::net::{Shutdown, TcpStream};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, Weak};
 use std::time::{Duration, Instant};
@@ -12,10 +13,19 @@ use std::time::{Duration, Instant};
 /// Why a run ends before its jobs do.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum StopReason {
-    /// Somebody asked for it.
+    /// The user or a signal asked for it.
     Interrupted,
-    /// The time for all of it is used up.
+    /// The time limit of the run was reached.
     OutOfTime,
+}
+
+impl fmt::Display for StopReason {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Interrupted => "interrupted",
+            Self::OutOfTime => "the time limit of the run was reached",
+        })
+    }
 }
 
 /// Ends runs; clones stand for the same flag.

@@ -5,7 +5,9 @@
 //! is decided by `input_list` and `checksum_list`.
 
 use std::io::{self, BufRead, Chain, Cursor, Read};
-use std::{error, fmt, mem};
+use std::mem;
+
+use thiserror::Error;
 
 use crate::client::redact::redacted_reference;
 
@@ -32,38 +34,20 @@ const LF: u16 = b'\n' as u16;
 const CR: u16 = b'\r' as u16;
 const LONE_SURROGATE: u16 = 0xdc00;
 
-/// Why a list cannot be read at all.
-#[derive(Debug)]
+/// Why a list cannot be read.
+#[derive(Debug, Error)]
 pub enum ListError {
-    Io(io::Error),
-    /// It is compressed in this format.
+    #[error("cannot read the list")]
+    Io(#[source] io::Error),
+    /// The list is compressed in this format.
+    #[error("the list is compressed ({0}): decompress it first")]
     Compressed(&'static str),
-    /// It begins with NUL bytes among others, and without the mark of UTF-16.
+    /// The list has NUL bytes near its beginning, and no byte order mark of UTF-16.
+    #[error(
+        "the list has NUL bytes: it is UTF-16 without a byte order mark, UTF-32, or no text at all \
+         (convert it to UTF-8, such as with iconv)"
+    )]
     NulBytes,
-}
-
-impl fmt::Display for ListError {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Self::Io(_) => f.write_str("cannot read the list"),
-            Self::Compressed(format) => {
-                write!(f, "the list is compressed ({format}): decompress it first")
-            }
-            Self::NulBytes => f.write_str(
-                "the list has NUL bytes: it is UTF-16 without a byte order mark, UTF-32, or no \
-                 text at all (convert it to UTF-8, such as with iconv)",
-            ),
-        }
-    }
-}
-
-impl error::Error for ListError {
-    fn source(&self) -> Option<&(dyn error::Error + 'static)> {
-        match self {
-            Self::Io(error) => Some(error),
-            Self::Compressed(_) | Self::NulBytes => None,
-        }
-    }
 }
 
 /// How the characters of a list are coded.

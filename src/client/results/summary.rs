@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::time::Duration;
 
 use super::outcome::{Outcome, Phases, Retrieval, Run};
-use crate::client::error::FailureKind;
+use crate::client::failure_kind::FailureKind;
 
 /// The figures of one run.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]

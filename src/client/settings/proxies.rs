@@ -5,9 +5,9 @@
 //! a proxy is the business of `connect` and `request`.
 
 use std::net::IpAddr;
-use std::{error, fmt};
 
 use ipnet::IpNet;
+use thiserror::Error;
 use url::Url;
 
 use crate::client::credentials::Credentials;
@@ -31,42 +31,31 @@ pub struct Proxies {
     exceptions: Exceptions,
 }
 
-/// A variable that names no proxy that can be used.
-#[derive(Clone, Debug, PartialEq, Eq)]
+/// A variable whose proxy cannot be used.
+#[derive(Clone, Debug, PartialEq, Eq, Error)]
+#[error(
+    "cannot use the proxy that the variable {variable} names (no_proxy names the hosts to reach \
+     without it)"
+)]
 pub struct ProxyError {
     pub variable: &'static str,
+    #[source]
     pub problem: ProxyProblem,
 }
 
-/// What is wrong with a proxy.
-#[derive(Clone, Debug, PartialEq, Eq)]
+/// What is wrong with a proxy. The value is not repeated: it may contain a password.
+#[derive(Clone, Debug, PartialEq, Eq, Error)]
 pub enum ProxyProblem {
-    /// No URL, and no host with a port either.
-    Malformed(url::ParseError),
+    /// Neither a URL nor a host with an optional port.
+    #[error("its URL is malformed")]
+    Malformed(#[source] url::ParseError),
     /// A scheme other than `http`.
+    #[error("the scheme {0} is not supported, only http is")]
     Scheme(String),
-    /// The zone of an IPv6 address, which no interface of this machine has.
+    /// The zone of an IPv6 address names no interface of this machine.
+    #[error("this machine has no interface \"{}\"", .0.escape_debug())]
     Zone(String),
 }
-
-impl fmt::Display for ProxyError {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        // The value may have a password in it.
-        write!(f, "cannot use the proxy that the variable {} names: ", self.variable)?;
-        match &self.problem {
-            ProxyProblem::Malformed(error) => write!(f, "its URL is malformed ({error})"),
-            ProxyProblem::Scheme(scheme) => {
-                write!(f, "the scheme {scheme} is not supported, only http is")
-            }
-            ProxyProblem::Zone(zone) => {
-                write!(f, "this machine has no interface \"{}\"", zone.escape_debug())
-            }
-        }?;
-        f.write_str(" (no_proxy names the hosts to reach without it)")
-    }
-}
-
-impl error::Error for ProxyError {}
 
 /// Hosts that are reached without a proxy.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -170,6 +159,7 @@ fn split_port(entry: &str) -> (&str, Option<u16>) {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::client::error_chain::error_chain;
 
     fn proxies(variables: &[(&str, &str)]) -> Proxies {
         Proxies::from_variables(|name| {
@@ -230,15 +220,15 @@ mod tests {
             ("socks5://u:secret@p", "the scheme socks5 is not supported"),
             ("socks5h://p:1080", "the scheme socks5h is not supported"),
             ("https://u:secret@p", "the scheme https is not supported"),
-            ("http://", "malformed (empty host)"),
-            ("p:99999", "malformed (invalid port number)"),
+            ("http://", "malformed: empty host"),
+            ("p:99999", "malformed: invalid port number"),
             ("http://u:secret@[fe80::1%25no-such-link]", "no interface \"no-such-link\""),
             ("u:secret@:80", "malformed"),
         ] {
             for variable in ["http_proxy", "all_proxy"] {
                 let proxies = proxies(&[(variable, value), ("no_proxy", "inside")]);
                 let error = proxies.for_url(&url("http://a/")).unwrap_err();
-                let message = error.to_string();
+                let message = error_chain(&error);
                 assert!(message.contains(reason) && message.contains(variable), "{message}");
                 assert!(!message.contains("secret"), "{message}");
                 assert_eq!(proxies.for_url(&url("http://inside/")), Ok(None), "{value}");

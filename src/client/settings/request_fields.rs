@@ -1,6 +1,8 @@
 //! The fields that the user adds to every request (RFC 9110 §5.1, §5.5).
 
-use std::{error, fmt};
+use std::fmt;
+
+use thiserror::Error;
 
 use crate::http::{is_field_value, is_token_byte};
 
@@ -30,30 +32,21 @@ impl fmt::Debug for RequestFields {
 }
 
 /// Why a field cannot be added.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Error)]
 pub enum FieldError {
-    /// No colon, which divides name and value.
+    /// No colon between a name and a value.
+    #[error("there is no colon in it, as in \"Accept-Language: en\"")]
     NoColon,
-    /// No token before the colon (RFC 9110 §5.1).
+    /// The name is not a token (RFC 9110 §5.1).
+    #[error("what is before the colon is no field name")]
     Name,
     /// A control character in the value (RFC 9110 §5.5).
+    #[error("there is a control character in its value")]
     Value,
     /// A field that the client sets itself.
+    #[error("the client sets this field itself")]
     Own,
 }
-
-impl fmt::Display for FieldError {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(match self {
-            Self::NoColon => "there is no colon in it, as in \"Accept-Language: en\"",
-            Self::Name => "what is before the colon is no field name",
-            Self::Value => "there is a control character in its value",
-            Self::Own => "the client sets this field itself",
-        })
-    }
-}
-
-impl error::Error for FieldError {}
 
 impl RequestFields {
     /// Adds `Name: value`, which replaces what the client says under that name.

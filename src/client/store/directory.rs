@@ -9,10 +9,10 @@ use std::io;
 use std::os::fd::OwnedFd;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
-use std::{error, fmt};
 
 use rustix::fs::{Access, AtFlags, CWD, FileType, Mode, OFlags, mkdirat, openat, statat};
 use rustix::io::Errno;
+use thiserror::Error;
 
 use crate::client::error::FetchError;
 use crate::client::redact::redacted_path;
@@ -24,40 +24,26 @@ pub struct OutputDirectory {
     handle: Arc<OwnedFd>,
 }
 
-/// Why a directory cannot take files.
-#[derive(Debug)]
+/// Why files cannot be written into a directory.
+#[derive(Debug, Error)]
 pub enum DirectoryError {
-    /// It is not there and cannot be made.
-    Create { path: PathBuf, error: io::Error },
-    /// Something else has its name.
+    /// The directory does not exist and cannot be made.
+    #[error("cannot make the output directory {}", redacted_path(path))]
+    Create {
+        path: PathBuf,
+        #[source]
+        error: io::Error,
+    },
+    /// The path exists and is not a directory.
+    #[error("the output directory {} is not a directory", redacted_path(path))]
     NotADirectory { path: PathBuf },
-    /// No file can be made in it.
-    Write { path: PathBuf, error: io::Error },
-}
-
-impl fmt::Display for DirectoryError {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Self::Create { path, .. } => {
-                write!(f, "cannot make the output directory {}", redacted_path(path))
-            }
-            Self::NotADirectory { path } => {
-                write!(f, "the output directory {} is not a directory", redacted_path(path))
-            }
-            Self::Write { path, .. } => {
-                write!(f, "cannot write into the output directory {}", redacted_path(path))
-            }
-        }
-    }
-}
-
-impl error::Error for DirectoryError {
-    fn source(&self) -> Option<&(dyn error::Error + 'static)> {
-        match self {
-            Self::Create { error, .. } | Self::Write { error, .. } => Some(error),
-            Self::NotADirectory { .. } => None,
-        }
-    }
+    /// No file can be made in the directory.
+    #[error("cannot write into the output directory {}", redacted_path(path))]
+    Write {
+        path: PathBuf,
+        #[source]
+        error: io::Error,
+    },
 }
 
 impl OutputDirectory {

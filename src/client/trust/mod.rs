@@ -7,12 +7,12 @@ mod verifier;
 
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, OnceLock};
-use std::{error, fmt};
 
 use rustls::crypto::ring;
 use rustls::pki_types::CertificateDer;
 use rustls::pki_types::pem::PemObject;
 use rustls::{ClientConfig, RootCertStore};
+use thiserror::Error;
 
 use super::redact::redacted_path;
 use verifier::ServerVerifier;
@@ -31,36 +31,22 @@ enum Anchors {
     Anybody,
 }
 
-/// Why nobody can be trusted.
-#[derive(Debug)]
+/// Why there are no certificates to verify servers with.
+#[derive(Debug, Error)]
 pub enum TrustError {
-    /// The file with the certificates cannot be read as such.
-    File { path: PathBuf, error: rustls::pki_types::pem::Error },
-    /// There is no certificate in the file that can be used.
+    /// The file cannot be read, or is not PEM.
+    #[error("cannot read certificates from {}", redacted_path(path))]
+    File {
+        path: PathBuf,
+        #[source]
+        error: rustls::pki_types::pem::Error,
+    },
+    /// The file has no usable certificate.
+    #[error("no certificate is in {}", redacted_path(path))]
     Empty { path: PathBuf },
     /// The system has no certificates, or none that can be read.
+    #[error("the system has no certificates to trust")]
     System,
-}
-
-impl fmt::Display for TrustError {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Self::File { path, .. } => {
-                write!(f, "cannot read certificates from {}", redacted_path(path))
-            }
-            Self::Empty { path } => write!(f, "no certificate is in {}", redacted_path(path)),
-            Self::System => f.write_str("the system has no certificates to trust"),
-        }
-    }
-}
-
-impl error::Error for TrustError {
-    fn source(&self) -> Option<&(dyn error::Error + 'static)> {
-        match self {
-            Self::File { error, .. } => Some(error),
-            Self::Empty { .. } | Self::System => None,
-        }
-    }
 }
 
 impl Trust {

@@ -16,7 +16,7 @@ fn run(directory: &TempDir, variables: &[(&str, &str)], arguments: &[&str]) -> O
 const UNUSABLE: [(&str, &str); 4] = [
     ("socks5://u:secret@127.0.0.1:9", "socks5 is not supported"),
     ("https://127.0.0.1:9", "https is not supported"),
-    ("http://127.0.0.1:99999", "malformed (invalid port number)"),
+    ("http://127.0.0.1:99999", "malformed: invalid port number"),
     ("://", "malformed"),
 ];
 

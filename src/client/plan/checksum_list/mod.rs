@@ -11,7 +11,9 @@ mod tests;
 
 use std::collections::{BTreeMap, HashMap};
 use std::io::BufRead;
-use std::{error, fmt, iter};
+use std::iter;
+
+use thiserror::Error;
 
 use super::checksum::{Algorithm, ExpectedChecksum};
 use super::text_lines::{BadLine, ListError, TextLines, excerpt};
@@ -44,39 +46,22 @@ struct Listed {
 }
 
 /// Why a list of checksums cannot be used.
-#[derive(Debug)]
+#[derive(Debug, Error)]
 pub enum ChecksumListError {
-    List(ListError),
-    /// Two lines contradict each other about the file of this name.
-    Conflict {
-        name: Box<str>,
-        algorithm: Algorithm,
-        lines: (usize, usize),
-    },
+    #[error(transparent)]
+    List(#[from] ListError),
+    /// Two lines have different checksums for the file of this name.
+    #[error(
+        "lines {first_line} and {second_line} have different {algorithm} checksums for {}",
+        shown_name(name)
+    )]
+    Conflict { name: Box<str>, algorithm: Algorithm, first_line: usize, second_line: usize },
 }
 
-impl fmt::Display for ChecksumListError {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Self::List(error) => error.fmt(f),
-            Self::Conflict { name, algorithm, lines: (first, second) } => {
-                write!(f, "lines {first} and {second} have different {algorithm} checksums for ")?;
-                match &**name {
-                    NO_NAME => f.write_str("a file without a name"),
-                    name => write!(f, "\"{}\"", redacted_text(name).escape_debug()),
-                }
-            }
-        }
-    }
-}
-
-impl error::Error for ChecksumListError {
-    fn source(&self) -> Option<&(dyn error::Error + 'static)> {
-        match self {
-            // Shown as its own, so its cause is next.
-            Self::List(error) => error.source(),
-            Self::Conflict { .. } => None,
-        }
+fn shown_name(name: &str) -> String {
+    match name {
+        NO_NAME => "a file without a name".to_owned(),
+        name => format!("\"{}\"", redacted_text(name).escape_debug()),
     }
 }
 
@@ -99,12 +84,10 @@ impl ChecksumList {
     /// # Errors
     /// The reader's, the list is no text, or its lines contradict each other.
     pub fn read(list: impl BufRead) -> Result<Self, ChecksumListError> {
-        let mut lines = TextLines::new(list).map_err(ChecksumListError::List)?;
+        let mut lines = TextLines::new(list)?;
         let mut found = Self::default();
         let (mut part, mut heading) = (Part::default(), None);
-        while let Some((number, line)) =
-            lines.next_line().map_err(|error| ChecksumListError::List(ListError::Io(error)))?
-        {
+        while let Some((number, line)) = lines.next_line().map_err(ListError::Io)? {
             match line {
                 Ok(text) => {
                     let Some(text) = found.without_signature(&text, &mut part) else { continue };
@@ -180,8 +163,12 @@ impl ChecksumList {
         match listed.iter().find(same) {
             None => listed.push(Listed { expected, line }),
             Some(first) if first.expected.checksum != expected.checksum => {
-                let lines = (first.line, line);
-                return Err(ChecksumListError::Conflict { name, algorithm, lines });
+                return Err(ChecksumListError::Conflict {
+                    name,
+                    algorithm,
+                    first_line: first.line,
+                    second_line: line,
+                });
             }
             Some(_) => {}
         }

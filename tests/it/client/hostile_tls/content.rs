@@ -73,19 +73,19 @@ fn content_is_whole_only_if_its_framing_or_a_close_notify_says_so() {
                 "nothing",
                 vec![],
                 false,
-                Some("the server closed the connection without a whole answer"),
+                Some("the server closed the connection before the response was complete"),
             ),
             (
                 "nothing, notified",
                 vec![],
                 true,
-                Some("the server closed the connection without a whole answer"),
+                Some("the server closed the connection before the response was complete"),
             ),
             (
                 "half a head",
                 head("X: y")[..20].to_vec(),
                 false,
-                Some("the server closed the connection without a whole answer"),
+                Some("the server closed the connection before the response was complete"),
             ),
         ] {
             let fetched = fetch_records(suite, move |records| {

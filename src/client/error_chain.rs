@@ -1,0 +1,37 @@
+//! An error with its causes as one line of text.
+
+use std::error::Error;
+
+/// Formats an error and all its causes on one line, separated by `: `.
+#[must_use]
+pub fn error_chain(error: &dyn Error) -> String {
+    let mut text = error.to_string();
+    let mut cause = error.source();
+    while let Some(error) = cause {
+        text.push_str(": ");
+        text.push_str(&error.to_string());
+        cause = error.source();
+    }
+    text
+}
+
+#[cfg(test)]
+mod tests {
+    use std::io;
+
+    use super::*;
+
+    #[test]
+    fn a_chain_has_every_cause_once() {
+        let root = io::Error::new(io::ErrorKind::NotFound, "gone");
+        assert_eq!(error_chain(&root), "gone");
+        let outer = io::Error::other(io::Error::other(root));
+        assert_eq!(outer.source().map(ToString::to_string).as_deref(), Some("gone"));
+        let parse = "x".parse::<u8>().unwrap_err();
+        assert_eq!(error_chain(&Outer(parse)), "outer: invalid digit found in string");
+    }
+
+    #[derive(Debug, thiserror::Error)]
+    #[error("outer")]
+    struct Outer(#[source] std::num::ParseIntError);
+}
