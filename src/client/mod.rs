@@ -56,6 +56,7 @@ pub use redact::{redacted_field, redacted_path, redacted_reference, redacted_tex
 pub use results::har::write_har;
 pub use results::json::write_json;
 pub use results::outcome::{LearntLimit, Outcome, Phases, Retrieval, Run, Saved};
+pub use results::seconds::seconds;
 pub use results::summary::{Percentiles, Summary};
 pub use retry::RetryPolicy;
 pub use settings::proxies::{Proxies, Proxy, ProxyError, ProxyProblem};

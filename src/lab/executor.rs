@@ -23,7 +23,7 @@ use super::measurement::{Ending, FetchRecord, Phases, RunRecord};
 use super::processor::Ticks;
 use crate::client::{
     Algorithm, Destination, ExistingFile, Hashing, Job, Outcome, OutputDirectory, PartialFile,
-    RampUp, Retrieval, Run, Saved, Settings, Silent, Stop, download, redacted_url,
+    RampUp, Retrieval, Run, Saved, Settings, Silent, Stop, download, error_chain, redacted_url,
 };
 
 /// Between two runs, so that servers have noticed the end of the last one's connections, and do not
@@ -91,7 +91,7 @@ impl<'a> Downloads<'a> {
 
     /// A run that could not begin: every fetch failed at once.
     fn unstarted(&self, concurrency: usize, error: &dyn Error) -> RunRecord {
-        let reason = with_causes(error);
+        let reason = error_chain(error);
         let fetches = self.urls.iter().map(|url| FetchRecord {
             url: Arc::clone(url),
             bytes: 0,
@@ -151,7 +151,7 @@ impl Executor for Downloads<'_> {
 fn fetch(url: &Arc<str>, outcome: &Outcome) -> FetchRecord {
     let (bytes, ending, digest) = match &outcome.result {
         Ok(saved) => (saved.bytes, Ending::Complete(status_of(saved)), digest_of(saved)),
-        Err(error) => (outcome.received, Ending::Failed(with_causes(error)), None),
+        Err(error) => (outcome.received, Ending::Failed(error_chain(error)), None),
     };
     let phases = outcome.phases;
     FetchRecord {
@@ -184,16 +184,4 @@ fn status_of(saved: &Saved) -> u16 {
 
 fn digest_of(saved: &Saved) -> Option<String> {
     saved.checksum(Algorithm::Sha256).map(ToString::to_string)
-}
-
-/// An error with what led to it, in one line.
-fn with_causes(error: &dyn Error) -> String {
-    let mut text = error.to_string();
-    let mut cause = error.source();
-    while let Some(error) = cause {
-        text.push_str(": ");
-        text.push_str(&error.to_string());
-        cause = error.source();
-    }
-    text
 }

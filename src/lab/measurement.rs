@@ -8,6 +8,8 @@ use std::time::Duration;
 
 use serde::{Serialize, Serializer};
 
+use crate::client;
+
 /// One run: every URL fetched once, with so many connections, from cold.
 #[derive(Clone, Debug, PartialEq, Serialize)]
 pub struct RunRecord {
@@ -151,9 +153,8 @@ impl RunRecord {
     }
 }
 
-/// Seconds with six decimals: raw times, finer than a figure that is shown.
 fn seconds<S: Serializer>(duration: &Duration, serializer: S) -> Result<S::Ok, S::Error> {
-    serializer.serialize_f64((duration.as_secs_f64() * 1e6).round() / 1e6)
+    serializer.serialize_f64(client::seconds(*duration))
 }
 
 fn text<S: Serializer>(text: &Arc<str>, serializer: S) -> Result<S::Ok, S::Error> {

@@ -9,7 +9,7 @@ use std::sync::Mutex;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 
-use http_concurrent::client::{FetchError, Job, Observer, Outcome, redacted_url};
+use http_concurrent::client::{FetchError, Job, Observer, Outcome, error_chain, redacted_url};
 use indicatif::{MultiProgress, ProgressBar, ProgressStyle};
 
 use crate::quantity::{Bytes, Rate};
@@ -154,7 +154,7 @@ impl Observer for Progress<'_> {
         if let Some(bars) = &self.bars {
             bars.end(job);
         }
-        let error = report::with_causes(error);
+        let error = error_chain(error);
         log::info!("{}: {error}; tried again in {wait:.1?}", redacted_url(&self.jobs[job].url));
     }
 

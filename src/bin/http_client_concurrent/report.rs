@@ -6,7 +6,7 @@
 use std::fmt::{self, Write as _};
 
 use http_concurrent::client::{
-    Algorithm, FetchError, Job, LearntLimit, Outcome, Percentiles, Retrieval, Run, Summary,
+    Algorithm, Job, LearntLimit, Outcome, Percentiles, Retrieval, Run, Summary, error_chain,
     redacted_path, redacted_url,
 };
 
@@ -36,17 +36,11 @@ pub(crate) fn report(jobs: &[Job], run: &Run, detail: Detail) -> String {
 
 /// Why a URL has no file, with the causes, and the URL it was redirected to.
 pub(crate) fn describe_failure(outcome: &Outcome) -> Option<String> {
-    let mut text = with_causes(outcome.result.as_ref().err()?);
+    let mut text = error_chain(outcome.result.as_ref().err()?);
     if let Some(url) = &outcome.redirected_to {
         let _ = write!(text, " (redirected to {})", redacted_url(url));
     }
     Some(text)
-}
-
-/// An error with what led to it.
-pub(crate) fn with_causes(error: &FetchError) -> String {
-    let causes: Vec<String> = anyhow::Chain::new(error).map(ToString::to_string).collect();
-    causes.join(": ")
 }
 
 fn write_report(out: &mut String, jobs: &[Job], run: &Run, detail: Detail) -> fmt::Result {
@@ -175,7 +169,7 @@ fn write_limit(out: &mut String, limit: &LearntLimit) -> fmt::Result {
 mod tests {
     use std::time::Duration;
 
-    use http_concurrent::client::{Phases, Saved};
+    use http_concurrent::client::{FetchError, Phases, Saved};
     use http_concurrent::http::Status;
 
     use super::*;

@@ -4,13 +4,14 @@
 //! client does not keep, such as the fields of the answers, is left empty, as the format allows.
 
 use std::io::{self, Write};
-use std::time::Duration;
 
 use serde_json::{Value, json};
 use url::Url;
 
-use super::json::{in_words, started, status_of};
+use super::json::{started, status_of};
 use super::outcome::{Outcome, Retrieval, Run};
+use super::seconds::millis;
+use crate::client::error_chain::error_chain;
 use crate::client::plan::job::Job;
 use crate::client::redact::redacted_url;
 use crate::http::Status;
@@ -86,7 +87,7 @@ fn entry(job: &Job, outcome: &Outcome, run: &Run) -> Value {
         "connection": outcome.worker.to_string(),
     });
     if let Err(error) = &outcome.result {
-        entry["comment"] = in_words(error).into();
+        entry["comment"] = error_chain(error).into();
     }
     entry
 }
@@ -95,13 +96,9 @@ fn query(url: &Url) -> Vec<Value> {
     url.query_pairs().map(|(name, value)| json!({ "name": name, "value": value })).collect()
 }
 
-fn millis(time: Duration) -> f64 {
-    (time.as_secs_f64() * 1e6).round() / 1e3
-}
-
 #[cfg(test)]
 mod tests {
-    use std::time::SystemTime;
+    use std::time::{Duration, SystemTime};
 
     use super::super::json::write_json;
     use super::*;

@@ -34,16 +34,16 @@
 
 use std::borrow::Cow;
 use std::collections::BTreeMap;
-use std::error::Error;
 use std::io::{self, Write};
-use std::time::Duration;
 
 use jiff::Timestamp;
 use serde::Serialize;
 use serde::ser::{SerializeSeq, Serializer};
 
 use super::outcome::{Outcome, Phases, Retrieval, Run};
+use super::seconds::seconds;
 use crate::client::error::FetchError;
+use crate::client::error_chain::error_chain;
 use crate::client::plan::checksum::Algorithm;
 use crate::client::plan::job::Job;
 use crate::client::redact::redacted_url;
@@ -194,7 +194,7 @@ impl<'r> Fetch<'r> {
             status,
             continued_from,
             skipped: saved.is_some_and(|saved| saved.retrieval == Retrieval::Skipped),
-            error: error.map(in_words),
+            error: error.map(|error| error_chain(error)),
             cause: error.map(|error| error.kind().to_string()),
             connection: outcome.worker,
             start: seconds(outcome.phases.queue),
@@ -224,23 +224,6 @@ pub(super) fn status_of(error: &FetchError) -> Option<u16> {
     }
 }
 
-/// A failure with what led to it.
-pub(super) fn in_words(error: &FetchError) -> String {
-    let mut text = error.to_string();
-    let mut source = error.source();
-    while let Some(error) = source {
-        text.push_str(": ");
-        text.push_str(&error.to_string());
-        source = error.source();
-    }
-    text
-}
-
 fn phases(phases: &Phases) -> BTreeMap<&'static str, f64> {
     phases.named().map(|(name, time)| (name, seconds(time))).into()
-}
-
-/// With six decimals: finer than a clock is read twice.
-fn seconds(time: Duration) -> f64 {
-    (time.as_secs_f64() * 1e6).round() / 1e6
 }

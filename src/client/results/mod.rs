@@ -3,4 +3,5 @@
 pub(super) mod har;
 pub(super) mod json;
 pub(super) mod outcome;
+pub(super) mod seconds;
 pub(super) mod summary;

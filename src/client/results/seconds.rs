@@ -1,0 +1,26 @@
+//! Durations as the numbers of the documents.
+
+use std::time::Duration;
+
+/// Seconds, rounded to microseconds: a clock cannot be read more finely.
+#[must_use]
+pub fn seconds(time: Duration) -> f64 {
+    (time.as_secs_f64() * 1e6).round() / 1e6
+}
+
+/// Milliseconds, rounded to microseconds.
+pub(super) fn millis(time: Duration) -> f64 {
+    (time.as_secs_f64() * 1e6).round() / 1e3
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_time_is_rounded_to_microseconds() {
+        let time = Duration::from_nanos(1_234_567_891);
+        assert!((seconds(time) - 1.234_568).abs() < 1e-12, "{}", seconds(time));
+        assert!((millis(time) - 1_234.568).abs() < 1e-9, "{}", millis(time));
+    }
+}
