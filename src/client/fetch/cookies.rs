@@ -1,9 +1,9 @@
-//! The cookies that redirects set, for as long as one URL is followed (RFC 6265).
+//! The cookies that the redirects of one URL set (RFC 6265).
 //!
-//! A jar belongs to one chain of redirects and goes with it: no cookie is kept for another URL or run.
-//! Where RFC 6265 leaves room the jar is strict, as a cookie is a secret: without `Domain` it goes back to
-//! its own host and port alone, and one that came over TLS goes out over TLS alone. There is no list of
-//! public suffixes, so a `Domain` that encloses the host counts if there is a dot in it.
+//! A jar belongs to one chain of redirects: no cookie is kept for another URL or run. As a cookie may be a
+//! secret, the jar is stricter than RFC 6265: without `Domain`, a cookie is sent to its own host and port
+//! alone, and one received over TLS is sent over TLS alone. There is no list of public suffixes, so a
+//! `Domain` that contains the host is accepted if it has a dot.
 
 use std::cmp::Reverse;
 use std::time::SystemTime;
@@ -16,39 +16,39 @@ use crate::client::redact::redacted_url;
 use crate::http::{Fields, is_field_value};
 use crate::printable::escape_text;
 
-/// Most cookies of one chain, as many as RFC 6265 §6.1 wants of one host.
+/// The limit of cookies in a chain, the least that RFC 6265 §6.1 asks for per host.
 const MAX_COOKIES: usize = 50;
 
-/// Most bytes of names and values together: servers take little more in a request's head.
+/// The limit of all names and values together: servers accept little more in a request's head.
 const MAX_COOKIE_BYTES: usize = 8 * 1024;
 
 /// The cookies of one chain of redirects, in the order in which they were set.
 #[derive(Debug, Default)]
 pub(super) struct CookieJar {
-    cookies: Vec<Stored>,
+    cookies: Vec<StoredCookie>,
 }
 
 #[derive(Debug)]
-struct Stored {
+struct StoredCookie {
     name: Box<str>,
     value: Box<str>,
-    scope: Scope,
+    scope: CookieScope,
     path: Box<str>,
     is_secure: bool,
 }
 
-/// Which hosts get a cookie.
+/// The hosts that a cookie is sent to.
 #[derive(Debug, PartialEq, Eq)]
-enum Scope {
-    /// The one that set it, at its port or at the default ports of both schemes.
+enum CookieScope {
+    /// The host that set it, at its port or at the default ports of both schemes.
     Host { host: Box<str>, port: Option<u16> },
-    /// All that have this domain or are within it.
+    /// The host of this name and all within the domain.
     Domain(Box<str>),
 }
 
 impl CookieJar {
-    /// Stores what the answer from `url` sets, and removes what it says is over. The oldest make room where
-    /// there are too many.
+    /// Stores the cookies that a response from `url` sets, and removes those that it expires. Beyond the
+    /// limits the oldest are removed.
     pub(super) fn store(&mut self, url: &Url, fields: &Fields<'_>, now: SystemTime) {
         for value in fields.all("Set-Cookie") {
             let parsed = str::from_utf8(value).ok().and_then(|text| Cookie::parse(text).ok());
@@ -56,7 +56,7 @@ impl CookieJar {
                 self.store_one(url, &cookie, now);
             }
         }
-        let bytes = |stored: &Stored| stored.name.len() + stored.value.len();
+        let bytes = |stored: &StoredCookie| stored.name.len() + stored.value.len();
         let mut total: usize = self.cookies.iter().map(bytes).sum();
         while self.cookies.len() > MAX_COOKIES || total > MAX_COOKIE_BYTES {
             total -= bytes(&self.cookies.remove(0));
@@ -65,9 +65,9 @@ impl CookieJar {
 
     fn store_one(&mut self, url: &Url, cookie: &Cookie<'_>, now: SystemTime) {
         let (name, value) = (cookie.name(), cookie.value());
-        let Some(scope) = Scope::of(url, cookie.domain()) else {
+        let Some(scope) = CookieScope::of(url, cookie.domain()) else {
             let (url, name) = (redacted_url(url), escape_text(name));
-            log::debug!("{url}: the cookie {name} is for another host, and is not taken");
+            log::debug!("{url}: ignoring the cookie {name}, which is for another host");
             return;
         };
         if !is_field_value(name.as_bytes()) || !is_field_value(value.as_bytes()) {
@@ -75,15 +75,15 @@ impl CookieJar {
         }
         let path = cookie.path().filter(|path| path.starts_with('/'));
         let path = path.unwrap_or_else(|| default_path(url));
-        let is_same = |stored: &Stored| {
+        let is_same = |stored: &StoredCookie| {
             *stored.name == *name && stored.scope == scope && *stored.path == *path
         };
         let before = self.cookies.iter().position(is_same);
-        if is_over(cookie, now) {
+        if is_expired(cookie, now) {
             before.map(|at| self.cookies.remove(at));
             return;
         }
-        let stored = Stored {
+        let stored = StoredCookie {
             name: name.into(),
             value: value.into(),
             scope,
@@ -96,8 +96,7 @@ impl CookieJar {
         }
     }
 
-    /// The names and values that go out with a request for `url`, those with the longest path first
-    /// (RFC 6265 §5.4).
+    /// The names and values to send with a request for `url`, the longest path first (RFC 6265 §5.4).
     pub(super) fn of(&self, url: &Url) -> Vec<(&str, &str)> {
         let mut matching: Vec<_> =
             self.cookies.iter().filter(|stored| stored.is_for(url)).collect();
@@ -106,16 +105,16 @@ impl CookieJar {
     }
 }
 
-impl Stored {
+impl StoredCookie {
     fn is_for(&self, url: &Url) -> bool {
         (!self.is_secure || url.scheme() == "https")
-            && self.scope.encloses(url)
+            && self.scope.contains(url)
             && path_matches(url.path(), &self.path)
     }
 }
 
-impl Scope {
-    /// That of a cookie which `url` sets with this `Domain`; `None` where that does not enclose the host
+impl CookieScope {
+    /// The scope of a cookie that `url` sets with this `Domain`; `None` if that does not contain the host
     /// (RFC 6265 §5.3).
     fn of(url: &Url, domain: Option<&str>) -> Option<Self> {
         let host = url.host_str()?;
@@ -128,7 +127,7 @@ impl Scope {
             .then(|| Self::Domain(domain.into()))
     }
 
-    fn encloses(&self, url: &Url) -> bool {
+    fn contains(&self, url: &Url) -> bool {
         let Some(host) = url.host_str() else { return false };
         match self {
             Self::Host { host: own, port } => **own == *host && *port == url.port(),
@@ -156,8 +155,8 @@ fn path_matches(path: &str, own: &str) -> bool {
         .is_some_and(|rest| rest.is_empty() || own.ends_with('/') || rest.starts_with('/'))
 }
 
-/// Its time is over; `Max-Age` counts before `Expires` (RFC 6265 §5.3).
-fn is_over(cookie: &Cookie<'_>, now: SystemTime) -> bool {
+/// Whether a cookie has expired. `Max-Age` takes precedence over `Expires` (RFC 6265 §5.3).
+fn is_expired(cookie: &Cookie<'_>, now: SystemTime) -> bool {
     match (cookie.max_age(), cookie.expires_datetime()) {
         (Some(age), _) => !age.is_positive(),
         (None, Some(expires)) => expires <= OffsetDateTime::from(now),

@@ -161,7 +161,7 @@ fn no_failure_of_a_fetch_shows_a_password() {
         ("/to-slash", "\"http://…@marker/\""),
         ("/to-nobody", "cannot look up the address of marker.invalid"),
         ("/to-two", "to two places: \"//…@marker/\" and \"http://…@other/x\""),
-        ("/cookie", "the cookie marker is for another host"),
+        ("/cookie", "ignoring the cookie marker, which is for another host"),
         ("/cut", "the body ended"),
         ("/chunked", "chunk"),
         ("/garbage", "malformed"),

@@ -1,9 +1,9 @@
-//! Decoders of content codings: coded bytes in, decoded bytes out, each a reader over a reader.
+//! Decoders of content codings: readers of decoded bytes over readers of encoded bytes.
 //!
-//! A decoder ends only where its format says that the content is complete, with the right checksum where
-//! it has one, and nothing behind it: a truncated, damaged or overlong stream is an error and never a
-//! shorter content. An empty stream is an empty content, as servers send `Content-Length: 0` with a
-//! coding. How much may come of how little is not decided here.
+//! A decoder ends only where its format marks the end, with the right checksum if it has one, and with
+//! nothing after it: a truncated, corrupt or overlong stream is an error, never shorter content. An empty
+//! stream is empty content, as servers send `Content-Length: 0` with a coding. `bounded` limits the
+//! expansion.
 
 use std::io::{self, BufRead, Read};
 use std::mem;
@@ -19,7 +19,7 @@ use crate::http::ContentCoding;
 /// Largest window of a zstd frame (RFC 9659 §3).
 const MAX_ZSTD_WINDOW_BYTES: u64 = 8 << 20;
 
-/// The decoder of `coding` over coded bytes; `None` where there is none.
+/// The decoder of a coding; `None` if there is none.
 pub(crate) fn decoder<'s>(
     coding: ContentCoding,
     source: impl BufRead + 's,
@@ -34,25 +34,25 @@ pub(crate) fn decoder<'s>(
 }
 
 fn truncated() -> io::Error {
-    io::Error::new(io::ErrorKind::UnexpectedEof, "the coded content ends early")
+    io::Error::new(io::ErrorKind::UnexpectedEof, "the encoded content ends early")
 }
 
-fn damaged(why: &'static str) -> io::Error {
+fn corrupt(why: &'static str) -> io::Error {
     io::Error::new(io::ErrorKind::InvalidData, why)
 }
 
-/// Nothing may follow the end of the coded content.
+/// Fails if anything follows the end of the encoded content.
 fn expect_end(source: &mut impl BufRead) -> io::Result<()> {
     if source.fill_buf()?.is_empty() {
         Ok(())
     } else {
-        Err(damaged("something follows the end of the coded content"))
+        Err(corrupt("data follows the end of the encoded content"))
     }
 }
 
-/// One gzip member behind the other (RFC 1952 §2.2).
+/// Gzip members, one after another (RFC 1952 §2.2).
 enum Gzip<R> {
-    /// Before a member or the end.
+    /// Before a member, or at the end.
     Between {
         source: R,
         is_first: bool,
@@ -61,7 +61,7 @@ enum Gzip<R> {
     Failed,
 }
 
-/// What a member begins with.
+/// The first byte of a member.
 const GZIP_MAGIC: u8 = 0x1f;
 
 impl<R: BufRead> Read for Gzip<R> {
@@ -85,21 +85,21 @@ impl<R: BufRead> Read for Gzip<R> {
                     }
                     Self::Between { source: member.into_inner(), is_first: false }
                 }
-                Self::Failed => return Err(damaged("the coded content is damaged")),
+                Self::Failed => return Err(corrupt("corrupt gzip stream")),
             };
         }
     }
 }
 
-/// The zlib format, or the bare deflate format that some servers send in its place (RFC 9110 §8.4.1.2).
+/// The zlib format, or the raw deflate format that some servers send instead (RFC 9110 §8.4.1.2).
 struct Deflate<R> {
     source: R,
     inflate: Option<Decompress>,
     is_done: bool,
 }
 
-/// The first byte of the zlib format has the number of its method in its lower half (RFC 1950 §2.2). A
-/// bare stream does not begin so: it would be a stored block, padded with ones.
+/// The low half of the first byte of the zlib format is the number of its method, 8 (RFC 1950 §2.2). A
+/// raw stream begins so only with a stored block that is padded with ones.
 fn is_zlib(first: u8) -> bool {
     first & 0x0f == 8
 }
@@ -118,7 +118,7 @@ impl<R: BufRead> Read for Deflate<R> {
             let (read, written) = (inflate.total_in(), inflate.total_out());
             let status = inflate.decompress(input, buffer, FlushDecompress::None)?;
             let count = |total: u64, before: u64| {
-                usize::try_from(total - before).expect("no more than a buffer holds")
+                usize::try_from(total - before).expect("at most the length of the buffer")
             };
             let read = count(inflate.total_in(), read);
             let written = count(inflate.total_out(), written);
@@ -131,7 +131,7 @@ impl<R: BufRead> Read for Deflate<R> {
                 return Err(if is_at_end {
                     truncated()
                 } else {
-                    damaged("corrupt deflate stream")
+                    corrupt("corrupt deflate stream")
                 });
             }
         }
@@ -151,7 +151,7 @@ struct Brotli<R> {
 impl<R: BufRead> Brotli<R> {
     fn new(source: R) -> Self {
         let memory = Memory::default;
-        // Windows beyond 16 MiB are not of RFC 7932.
+        // RFC 7932 has no windows beyond 16 MiB.
         let state = Box::new(BrotliState::new_strict(memory(), memory(), memory()));
         Self { source, state, has_begun: false, is_done: false }
     }
@@ -180,7 +180,7 @@ impl<R: BufRead> Read for Brotli<R> {
             );
             self.source.consume(read);
             match result {
-                BrotliResult::ResultFailure => return Err(damaged("corrupt brotli stream")),
+                BrotliResult::ResultFailure => return Err(corrupt("corrupt brotli stream")),
                 BrotliResult::ResultSuccess => self.is_done = true,
                 BrotliResult::NeedsMoreInput if is_at_end && written == 0 => {
                     return Err(truncated());
@@ -195,12 +195,12 @@ impl<R: BufRead> Read for Brotli<R> {
     }
 }
 
-/// One frame behind the other, skippable ones between them (RFC 8878 §3.1).
+/// Zstd frames, one after another, with skippable frames among them (RFC 8878 §3.1).
 struct Zstd<R> {
     source: R,
     frame: FrameDecoder,
     is_within_frame: bool,
-    /// What has come of the frame.
+    /// Decoded bytes of the current frame.
     decoded_bytes: u64,
 }
 
@@ -229,15 +229,15 @@ impl<R: BufRead> Zstd<R> {
         }
     }
 
-    /// Holds a frame that has ended against what it says of itself; the library leaves that to its
-    /// callers. A length of zero stands for none.
+    /// Compares a complete frame with its checksum and length, which the library does not. A length of
+    /// zero means that none is declared.
     fn end_frame(&mut self) -> io::Result<()> {
         let expected = self.frame.get_checksum_from_data();
         if expected.is_some() && expected != self.frame.get_calculated_checksum() {
-            return Err(damaged("a zstd frame has another checksum than it says"));
+            return Err(corrupt("a zstd frame does not match its checksum"));
         }
         if ![0, self.decoded_bytes].contains(&self.frame.content_size()) {
-            return Err(damaged("a zstd frame has another length than it says"));
+            return Err(corrupt("a zstd frame does not match its length"));
         }
         self.is_within_frame = false;
         Ok(())
@@ -269,7 +269,7 @@ impl<R: BufRead> Read for Zstd<R> {
     }
 }
 
-/// Truncated where the library ran out of bytes, however deep in its error that is.
+/// The error of a zstd decoder: truncated if its cause, at any depth, is a lack of bytes.
 fn zstd_failure(error: FrameDecoderError) -> io::Error {
     let mut cause: Option<&(dyn std::error::Error + 'static)> = Some(&error);
     while let Some(found) = cause {

@@ -1,18 +1,18 @@
-//! A limit on the decoders of large windows, whose memory is megabytes each.
+//! A limit on the decoders with large windows, which need megabytes of memory each.
 
 use std::cell::Cell;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
 use crate::client::stop::{Stop, StopReason};
 
-/// How many contents may be decoded at a time by decoders that need megabytes of memory.
+/// The decoders with large windows that may exist at a time.
 #[derive(Debug)]
 pub(crate) struct DecoderSlots {
     free: AtomicUsize,
     stop: Stop,
 }
 
-/// A place among those; dropped, it is free for another.
+/// The right to one decoder; dropping it frees the slot.
 pub(crate) struct DecoderSlot<'s>(&'s DecoderSlots);
 
 impl DecoderSlots {
@@ -20,7 +20,7 @@ impl DecoderSlots {
         Self { free: AtomicUsize::new(count), stop }
     }
 
-    /// Waits until there is a place, or the run is stopped.
+    /// Waits until a slot is free or the run is stopped.
     pub(crate) fn take(&self) -> Result<DecoderSlot<'_>, StopReason> {
         let slot = Cell::new(None);
         self.stop.wait_until(None, || {
@@ -31,7 +31,7 @@ impl DecoderSlots {
             is_free
         });
         slot.take()
-            .ok_or_else(|| self.stop.reason().expect("only a stop ends the wait without one"))
+            .ok_or_else(|| self.stop.reason().expect("without a slot, only a stop ends the wait"))
     }
 }
 

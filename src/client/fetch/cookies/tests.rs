@@ -1,4 +1,4 @@
-//! What a jar takes, from whom, and whom it goes back to.
+//! Which cookies are stored, and which requests they are sent with.
 
 use std::time::{Duration, UNIX_EPOCH};
 
@@ -24,7 +24,7 @@ fn sent(jar: &CookieJar, to: &str) -> String {
 }
 
 #[test]
-fn a_cookie_goes_to_its_domain_path_and_scheme() {
+fn a_cookie_is_sent_to_its_domain_path_and_scheme() {
     const HOME: &str = "http://www.example.com/a/b";
     for (from, cookie, to, is_sent) in [
         (HOME, "c=1", "http://www.example.com/a/x", true),
@@ -35,36 +35,36 @@ fn a_cookie_goes_to_its_domain_path_and_scheme() {
         (HOME, "c=1; Path=/a/", "http://www.example.com/a", false),
         (HOME, "c=1; Path=elsewhere", "http://www.example.com/a/x", true),
         (HOME, "c=1; PATH=/; Domain=", "http://www.example.com/", true),
-        // Without a domain: that host, at that port.
+        // Without `Domain`: the same host and port.
         (HOME, "c=1", "http://example.com/a/b", false),
         (HOME, "c=1", "http://x.www.example.com/a/b", false),
         (HOME, "c=1", "http://www.example.com:8080/a/b", false),
         (HOME, "c=1", "https://www.example.com/a/b", true),
-        // With one that encloses the host.
+        // With a `Domain` that contains the host.
         (HOME, "c=1; Domain=example.com", "http://example.com/a/b", true),
         (HOME, "c=1; Domain=.EXAMPLE.com", "https://x.example.com:8443/a/b", true),
         (HOME, "c=1; Domain=www.example.com", "http://x.www.example.com/a/b", true),
         (HOME, "c=1; Domain=example.com", "http://badexample.com/a/b", false),
-        // With one that does not.
+        // With a `Domain` that does not.
         (HOME, "c=1; Domain=x.www.example.com", "http://x.www.example.com/a/b", false),
         (HOME, "c=1; Domain=other.com", "http://other.com/a/b", false),
         (HOME, "c=1; Domain=ample.com", "http://www.example.com/a/b", false),
         (HOME, "c=1; Domain=com", "http://www.example.com/a/b", false),
         (HOME, "c=1; Domain=com", "http://other.com/a/b", false),
-        // Addresses, and names without a dot, have nothing within them.
+        // Addresses and names without a dot are no domains.
         ("http://127.0.0.1:81/", "c=1; Domain=127.0.0.1", "http://127.0.0.1:81/", true),
         ("http://127.0.0.1:81/", "c=1; Domain=127.0.0.1", "http://127.0.0.1:82/", false),
         ("http://127.0.0.1/", "c=1; Domain=0.0.1", "http://127.0.0.1/", false),
         ("http://[::1]/", "c=1", "http://[::1]/", true),
         ("http://localhost/", "c=1; Domain=localhost", "http://localhost/", true),
         ("http://localhost/", "c=1; Domain=localhost", "http://a.localhost/", false),
-        // Over TLS alone.
+        // Sent over TLS alone.
         (HOME, "c=1; Secure", "http://www.example.com/a/b", false),
         (HOME, "c=1; Secure", "https://www.example.com/a/b", true),
         ("http://localhost/", "c=1; Secure", "http://localhost/", false),
         ("https://www.example.com/", "c=1", "https://www.example.com/", true),
         ("https://www.example.com/", "c=1", "http://www.example.com/", false),
-        // What is no cookie.
+        // Not cookies.
         (HOME, "no pair", "http://www.example.com/a/b", false),
         (HOME, "=1", "http://www.example.com/a/b", false),
     ] {
@@ -75,7 +75,7 @@ fn a_cookie_goes_to_its_domain_path_and_scheme() {
 }
 
 #[test]
-fn a_later_one_of_the_same_name_domain_and_path_replaces_or_removes_it() {
+fn a_later_cookie_of_the_same_name_domain_and_path_replaces_or_removes_it() {
     let mut jar = CookieJar::default();
     let home = "http://a.b/x/y";
     for cookie in ["one=1", "two=2", "one=3", "one=4; Path=/", "one=5; Domain=a.b"] {
@@ -95,7 +95,7 @@ fn a_later_one_of_the_same_name_domain_and_path_replaces_or_removes_it() {
 }
 
 #[test]
-fn many_and_large_ones_do_not_fill_the_memory() {
+fn the_number_and_the_length_of_cookies_are_limited() {
     let (mut jar, home) = (CookieJar::default(), "http://a.b/");
     for number in 0..1000 {
         store(&mut jar, home, &format!("c{number}=v"));

@@ -1,4 +1,4 @@
-//! Coded contents in memory: whole, at every split, cut at every point, damaged, overlong.
+//! Encoded content in memory: complete, split at every point, truncated, corrupt and overlong.
 
 use std::io::{BufReader, ErrorKind, Write as _};
 use std::sync::LazyLock;
@@ -9,14 +9,14 @@ use proptest::prelude::*;
 
 use super::*;
 
-/// 42,009 bytes as brotli and zstd (1.5.4, level 19; level 3 from a pipe) have them, zstd with a checksum.
+/// The content as encoded by brotli and zstd (1.5.4, level 19; level 3 from a pipe), zstd with a checksum.
 const BROTLI: &[u8] = b"\x1b\x18\xa4\xf8E'\xe7\x17\xfa\xbd%\x1cA\xb7\xafZ\x95Y\x82\xb9L>\xa0AN\
     \x1e'_l\xdeM\x00Q\xcf$|\xdb\x00";
 const ZSTD: &[u8] = b"\x28\xb5\x2f\xfd\x64\x19\xa3\xfd\x00\x00\xb8Hello, world! The end.\n\x01\x00\
     \xff\xa3\xd0\xa7\x12\x95\xb2\x22\xc9";
 const ZSTD_STREAM: &[u8] = b"\x28\xb5\x2f\xfd\x04\x58\xfd\x00\x00\xb8Hello, world! The end.\n\x01\
     \x00\xff\xa3\xd0\xa7\x12\x95\xb2\x22\xc9";
-/// An empty frame that is skipped.
+/// A skippable frame.
 const SKIPPED: &[u8] = b"\x53\x2a\x4d\x18\x03\x00\x00\x00abc";
 
 fn content() -> Vec<u8> {
@@ -43,7 +43,7 @@ fn raw_deflate(content: &[u8], level: Compression) -> Vec<u8> {
     encoder.finish().unwrap()
 }
 
-/// The content in every form that is decoded.
+/// The content in every form that can be decoded.
 fn coded() -> Vec<(&'static str, ContentCoding, Vec<u8>)> {
     use ContentCoding::{Brotli, Deflate, Gzip, Zstd};
     let content = content();
@@ -63,42 +63,46 @@ fn coded() -> Vec<(&'static str, ContentCoding, Vec<u8>)> {
     ]
 }
 
-/// Decodes bytes that come `piece` at a time, into room for `room`.
-fn decode_in(
-    coding: ContentCoding,
-    coded: &[u8],
-    (piece, room): (usize, usize),
-) -> io::Result<Vec<u8>> {
-    let source = BufReader::with_capacity(piece, coded);
+/// The sizes of the buffers before and behind a decoder.
+#[derive(Clone, Copy, Debug)]
+struct Buffers {
+    input: usize,
+    output: usize,
+}
+
+fn decode_in(coding: ContentCoding, coded: &[u8], buffers: Buffers) -> io::Result<Vec<u8>> {
+    let source = BufReader::with_capacity(buffers.input, coded);
     let mut reader = decoder(coding, source).expect("there is a decoder");
-    let (mut decoded, mut buffer) = (Vec::new(), vec![0; room]);
+    let (mut decoded, mut buffer) = (Vec::new(), vec![0; buffers.output]);
     loop {
         match reader.read(&mut buffer)? {
             0 => break,
             length => decoded.extend_from_slice(&buffer[..length]),
         }
     }
-    assert_eq!(reader.read(&mut buffer)?, 0, "the end stays the end");
+    assert_eq!(reader.read(&mut buffer)?, 0, "it ends once and for all");
     Ok(decoded)
 }
 
 fn decode(coding: ContentCoding, coded: &[u8]) -> io::Result<Vec<u8>> {
-    decode_in(coding, coded, (usize::from(u16::MAX), 64 * 1024))
+    decode_in(coding, coded, Buffers { input: usize::from(u16::MAX), output: 64 * 1024 })
 }
 
 #[test]
-fn every_form_is_decoded_however_its_bytes_come() {
+fn every_form_is_decoded_with_buffers_of_any_size() {
     let content = content();
     for (name, coding, coded) in coded() {
-        for pieces in [(1, 1), (1, 1 << 16), (2, 3), (7, 1000), (100, 100), (1 << 16, 1 << 16)] {
-            let decoded = decode_in(coding, &coded, pieces).unwrap();
-            assert!(decoded == content, "{name} in {pieces:?}");
+        for (input, output) in
+            [(1, 1), (1, 1 << 16), (2, 3), (7, 1000), (100, 100), (1 << 16, 1 << 16)]
+        {
+            let decoded = decode_in(coding, &coded, Buffers { input, output }).unwrap();
+            assert!(decoded == content, "{name} in {input} and {output}");
         }
     }
 }
 
 #[test]
-fn what_ends_early_fails_wherever_it_ends() {
+fn truncated_content_fails_wherever_it_ends() {
     let between_members = gzip(&content()[..1000]).len();
     for (name, coding, coded) in coded() {
         for length in 1..coded.len() {
@@ -110,18 +114,18 @@ fn what_ends_early_fails_wherever_it_ends() {
                         "{name} to {length}: {error}"
                     );
                 }
-                // There it is whole: a member or a frame has ended.
+                // A member or a frame has ended, and the content is complete.
                 Ok(_) if name == "gzip members" && length >= between_members => {}
                 Ok(_) if name == "zstd frames" && length >= SKIPPED.len() => {}
                 Ok(_) => panic!("{name} to {length}"),
             }
         }
-        assert_eq!(decode(coding, b"").unwrap(), b"", "nothing is an empty content");
+        assert_eq!(decode(coding, b"").unwrap(), b"", "an empty stream is empty content");
     }
 }
 
 #[test]
-fn what_goes_on_behind_its_end_fails() {
+fn data_after_the_end_fails() {
     for (name, coding, coded) in coded() {
         for tail in [&b"\n"[..], b"\0", b"HTTP/1.1 200 OK\r\n\r\n"] {
             let error = decode(coding, &[&coded, tail].concat()).unwrap_err();
@@ -134,10 +138,10 @@ fn what_goes_on_behind_its_end_fails() {
 }
 
 #[test]
-fn what_is_damaged_fails_or_is_the_same_as_before() {
+fn corrupt_content_fails_or_is_decoded_to_the_same() {
     let content = content();
     for (name, coding, mut coded) in coded() {
-        // The others have none, or more than one part, of which the first may seem to be another's.
+        // The others have no checksum, or several parts, the first of which may seem to end early.
         let has_checksum = matches!(name, "gzip" | "zlib" | "zstd with a checksum");
         for at in 0..coded.len().min(300) {
             for bit in 0..8 {
@@ -164,23 +168,23 @@ fn what_is_damaged_fails_or_is_the_same_as_before() {
 }
 
 #[test]
-fn a_zstd_window_is_no_larger_than_on_the_web() {
-    // The window's descriptor is the sixth byte: 2^(10 + n / 8) bytes.
-    for (descriptor, is_taken) in [(13 << 3, true), (13 << 3 | 1, false), (17 << 3, false)] {
+fn a_zstd_window_has_at_most_8_mib() {
+    // The sixth byte describes the window, of 2^(10 + n / 8) bytes.
+    for (descriptor, is_accepted) in [(13 << 3, true), (13 << 3 | 1, false), (17 << 3, false)] {
         let mut coded = ZSTD_STREAM.to_vec();
         coded[5] = descriptor;
-        assert_eq!(decode(ContentCoding::Zstd, &coded).is_ok(), is_taken, "{descriptor}");
+        assert_eq!(decode(ContentCoding::Zstd, &coded).is_ok(), is_accepted, "{descriptor}");
     }
 }
 
 #[test]
-fn there_is_no_decoder_for_what_is_not_decoded() {
+fn other_codings_have_no_decoder() {
     for coding in [ContentCoding::Compress, ContentCoding::Other("exi")] {
         assert!(decoder(coding, &b""[..]).is_none());
     }
 }
 
-/// Made once, since coding takes longer than what is tested.
+/// Made once, as encoding takes longer than the test.
 static CODED: LazyLock<Vec<(&'static str, ContentCoding, Vec<u8>)>> = LazyLock::new(coded);
 
 proptest! {
@@ -196,7 +200,7 @@ proptest! {
             coded[at] = byte;
         }
         coded.extend_from_slice(&tail);
-        let _ = decode_in(coding, &coded, (1 << 16, 1 << 16));
+        let _ = decode_in(coding, &coded, Buffers { input: 1 << 16, output: 1 << 16 });
         let _ = decode(coding, &tail);
     }
 }
