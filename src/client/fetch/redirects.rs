@@ -1,16 +1,16 @@
-//! The requests for one URL, from redirect to redirect: where the next one goes, and what it carries.
+//! The requests for one URL, from redirect to redirect: where each goes, and what it may carry.
 //!
-//! A redirect decides about the place alone. What could be a secret goes where it is meant for: the job's
-//! credentials and the user's own fields to the job's origin, those of a `Location` to the origin named
-//! there, and cookies where the `cookies` of the chain allow it.
+//! A redirect chooses the target alone. Secrets go only where they belong: the job's credentials and the
+//! user's own fields to the job's origin, the credentials of a `Location` to the origin that it names, and
+//! cookies where `cookies` allows it.
 
 use std::time::SystemTime;
 
 use percent_encoding::{CONTROLS, percent_encode};
-use url::{Origin, Url};
+use url::{Origin, ParseError, Url};
 
 use super::cookies::CookieJar;
-use super::request::{Asked, Request};
+use super::request::{Request, RequestedContent};
 use crate::client::credentials::Credentials;
 use crate::client::error::FetchError;
 use crate::client::plan::job::{Job, is_supported};
@@ -21,15 +21,28 @@ use crate::http::{ResponseHead, Status};
 
 /// A chain of redirects, as far as it has been followed.
 #[derive(Debug)]
-pub(super) struct Chain<'j> {
+pub(super) struct RedirectChain<'j> {
     job: &'j Job,
     redirected_to: Option<Url>,
-    /// The last that a `Location` named, and its origin.
-    credentials: Option<(Origin, Credentials)>,
+    /// The last credentials in a `Location`.
+    credentials: Option<OriginCredentials>,
     cookies: CookieJar,
 }
 
-impl<'j> Chain<'j> {
+#[derive(Debug)]
+struct OriginCredentials {
+    origin: Origin,
+    credentials: Credentials,
+}
+
+/// The target of a redirect, and the credentials that its `Location` had.
+#[derive(Debug, PartialEq, Eq)]
+struct RedirectTarget {
+    url: Url,
+    credentials: Option<Credentials>,
+}
+
+impl<'j> RedirectChain<'j> {
     pub(super) fn new(job: &'j Job) -> Self {
         Self { job, redirected_to: None, credentials: None, cookies: CookieJar::default() }
     }
@@ -39,48 +52,48 @@ impl<'j> Chain<'j> {
     }
 
     /// The next request.
-    pub(super) fn request<'c>(&'c self, asked: Asked<'c>) -> Request<'c> {
+    pub(super) fn request<'c>(&'c self, content: RequestedContent<'c>) -> Request<'c> {
         let url = self.url();
         let origin = url.origin();
-        let is_first_host = origin == self.job.url.origin();
-        let redirected = self.credentials.as_ref().filter(|(of, _)| *of == origin);
-        // As in a relative reference, the user name of a `Location` stays until another one is named.
+        let is_job_origin = origin == self.job.url.origin();
+        let redirected = self.credentials.as_ref().filter(|stored| stored.origin == origin);
+        // As in a relative reference, the credentials of a `Location` stay until another one has some.
         let credentials = match redirected {
-            Some((_, credentials)) => Some(credentials),
-            None => self.job.credentials.as_ref().filter(|_| is_first_host),
+            Some(stored) => Some(&stored.credentials),
+            None => self.job.credentials.as_ref().filter(|_| is_job_origin),
         };
         let authorization = credentials.map(Credentials::value);
-        Request { url, authorization, is_first_host, cookies: self.cookies.of(url), asked }
+        Request { url, authorization, is_job_origin, cookies: self.cookies.of(url), content }
     }
 
-    /// Goes where the answer sends the client, and returns that place; `None` where it is no redirect.
+    /// Follows a response, and returns the new URL; `None` if it is no redirect.
     pub(super) fn follow(
         &mut self,
         head: &ResponseHead,
         downgrade: Downgrade,
         now: SystemTime,
     ) -> Result<Option<&Url>, FetchError> {
-        let Some((target, credentials)) = redirect_target(self.url(), head, downgrade)? else {
+        let Some(target) = redirect_target(self.url(), head, downgrade)? else {
             return Ok(None);
         };
         let url = self.redirected_to.as_ref().unwrap_or(&self.job.url);
         self.cookies.store(url, &head.fields(), now);
-        if let Some(credentials) = credentials {
-            self.credentials = Some((target.origin(), credentials));
+        if let Some(credentials) = target.credentials {
+            let origin = target.url.origin();
+            self.credentials = Some(OriginCredentials { origin, credentials });
         }
-        log::debug!("{} redirects to {}", redacted_url(url), redacted_url(&target));
-        Ok(Some(self.redirected_to.insert(target)))
+        log::debug!("{} redirects to {}", redacted_url(url), redacted_url(&target.url));
+        Ok(Some(self.redirected_to.insert(target.url)))
     }
 }
 
-/// Where the answer sends the client, and with which credentials; `None` where it is no redirect
-/// (RFC 9110 §15.4). `300` names several places and `304` none, so neither is one. No error shows
-/// credentials.
+/// The target of a redirect; `None` if the response is none (RFC 9110 §15.4). `300` offers a choice and
+/// `304` has no target, so neither is followed. The errors contain no credentials.
 fn redirect_target(
-    url: &Url,
+    base: &Url,
     head: &ResponseHead,
     downgrade: Downgrade,
-) -> Result<Option<(Url, Option<Credentials>)>, FetchError> {
+) -> Result<Option<RedirectTarget>, FetchError> {
     let status = head.status();
     if !matches!(
         status,
@@ -92,37 +105,41 @@ fn redirect_target(
     ) {
         return Ok(None);
     }
-    // Servers send UTF-8 as it is, which a URL holds percent-encoded.
-    let text = |location: &[u8]| Box::<str>::from(percent_encode(location, CONTROLS).to_string());
-    let shown = |location: &[u8]| redacted_reference(&text(location)).into();
-    let place = |location: &[u8]| {
-        url.join(&text(location)).map(|mut target| {
-            target.set_fragment(None);
-            zone::inherit(url, &mut target);
-            let credentials = Credentials::take_from(&mut target);
-            (target, credentials)
-        })
-    };
+    let shown = |location: &[u8]| redacted_reference(&percent_encoded(location)).into();
     let fields = head.fields();
     let mut locations = fields.all("Location");
     let location = locations.next().ok_or(FetchError::MissingLocation(status))?;
-    let target = place(location);
-    // The same place twice is one.
-    if let Some(other) = locations.find(|other| *other != location && place(other) != target) {
+    let target = parse_location(base, location);
+    // A repetition of the same target does no harm.
+    let is_other = |other: &&[u8]| *other != location && parse_location(base, other) != target;
+    if let Some(other) = locations.find(is_other) {
         let places = [shown(location), shown(other)].into();
         return Err(FetchError::ConflictingLocations { status, places });
     }
     match target {
-        Ok((target, _)) if !is_supported(&target) => {
-            Err(FetchError::RedirectScheme(Box::new(target)))
+        Ok(RedirectTarget { url, .. }) if !is_supported(&url) => {
+            Err(FetchError::RedirectScheme(Box::new(url)))
         }
-        Ok((target, _))
-            if (url.scheme(), target.scheme()) == ("https", "http")
+        Ok(RedirectTarget { url, .. })
+            if (base.scheme(), url.scheme()) == ("https", "http")
                 && downgrade == Downgrade::Refuse =>
         {
-            Err(FetchError::Downgrade(Box::new(target)))
+            Err(FetchError::Downgrade(Box::new(url)))
         }
         Ok(target) => Ok(Some(target)),
         Err(error) => Err(FetchError::InvalidLocation { location: shown(location), error }),
     }
+}
+
+fn parse_location(base: &Url, location: &[u8]) -> Result<RedirectTarget, ParseError> {
+    let mut url = base.join(&percent_encoded(location))?;
+    url.set_fragment(None);
+    zone::inherit(base, &mut url);
+    let credentials = Credentials::take_from(&mut url);
+    Ok(RedirectTarget { url, credentials })
+}
+
+/// Some servers send raw UTF-8, which a URL has percent-encoded.
+fn percent_encoded(location: &[u8]) -> String {
+    percent_encode(location, CONTROLS).to_string()
 }

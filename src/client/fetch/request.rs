@@ -1,7 +1,7 @@
-//! The head of a request: what the client always says, and what the user adds.
+//! The head of a request: the client's own fields and those that the user adds.
 //!
-//! Fields on which the framing or the integrity of an answer depends are the client's own. Whatever
-//! could be a secret goes to the host it is meant for and no further (RFC 9110 §15.4).
+//! The client sets the fields on which the framing and the integrity of the response depend. Possible
+//! secrets are sent to the origin of the job alone (RFC 9110 §15.4).
 
 use url::{Position, Url};
 
@@ -13,38 +13,39 @@ use crate::http::HeadWriter;
 
 const USER_AGENT: &str = concat!("http_client_concurrent/", env!("CARGO_PKG_VERSION"));
 
-/// What is not sent to another host than the first one.
+/// The user's fields that are sent to the origin of the job alone.
 const SECRET: [&str; 3] = ["Authorization", "Cookie", "Cookie2"];
 
-/// What of the representation is asked for.
+/// Which content is requested.
 #[derive(Clone, Copy, Debug)]
-pub(super) enum Asked<'r> {
-    /// The whole, as it is.
-    Plain,
-    /// The whole, in any coding that can be undone.
-    Coded,
-    /// A part of it, as it is: ranges count coded bytes, which no part is of (RFC 9110 §14.2).
-    Rest(RangeRequest<'r>),
+pub(super) enum RequestedContent<'r> {
+    /// The whole, without a coding.
+    Identity,
+    /// The whole, in any coding that can be decoded.
+    Encoded,
+    /// A range, without a coding: a part has decoded bytes, and a range would count encoded ones
+    /// (RFC 9110 §14.2).
+    Range(RangeRequest<'r>),
 }
 
-/// The codings that can be undone.
+/// The codings that can be decoded.
 const CODINGS: &str = "gzip, deflate, br, zstd";
 
 /// One request for a URL.
 #[derive(Debug)]
 pub(super) struct Request<'r> {
     pub(super) url: &'r Url,
-    /// The value of `Authorization` that the URL has for this host.
+    /// The value of `Authorization` from the credentials for this origin.
     pub(super) authorization: Option<&'r str>,
-    /// Whether this is the host that the user named.
-    pub(super) is_first_host: bool,
-    /// Names and values of the cookies that redirects have set for it.
+    /// Whether the request goes to the origin of the job.
+    pub(super) is_job_origin: bool,
+    /// Names and values of the cookies that redirects have set for the URL.
     pub(super) cookies: Vec<(&'r str, &'r str)>,
-    pub(super) asked: Asked<'r>,
+    pub(super) content: RequestedContent<'r>,
 }
 
 impl Request<'_> {
-    /// Writes the head into `out`; for a proxy that passes it on, the target is the whole URL
+    /// Writes the head into `out`. For a forwarding proxy the request target is the whole URL
     /// (RFC 9112 §3.2.2).
     pub(super) fn write(&self, out: &mut Vec<u8>, fields: &RequestFields, via: Option<&Proxy>) {
         let url = &*zone::strip(self.url);
@@ -61,9 +62,10 @@ impl Request<'_> {
                 head = head.field(name, value);
             }
         }
-        let codings = if matches!(self.asked, Asked::Coded) { CODINGS } else { "identity" };
+        let codings =
+            if matches!(self.content, RequestedContent::Encoded) { CODINGS } else { "identity" };
         head = head.field("Accept-Encoding", codings);
-        let own_authorization = self.is_first_host && fields.has("Authorization");
+        let own_authorization = self.is_job_origin && fields.has("Authorization");
         if let Some(value) = self.authorization.filter(|_| !own_authorization) {
             head = head.field("Authorization", value);
         }
@@ -78,26 +80,26 @@ impl Request<'_> {
             if cookies.is_some() && name.eq_ignore_ascii_case("Cookie") {
                 continue;
             }
-            let is_for_first_host =
+            let is_for_job_origin =
                 SECRET.iter().chain(&["Host"]).any(|secret| secret.eq_ignore_ascii_case(name));
-            if self.is_first_host || !is_for_first_host {
+            if self.is_job_origin || !is_for_job_origin {
                 head = head.field(name, value);
             } else if name.eq_ignore_ascii_case("Host") {
                 head = head.field("Host", &url[Position::BeforeHost..Position::AfterPort]);
             }
         }
-        if let Asked::Rest(rest) = &self.asked {
-            let range = match rest.last {
-                Some(last) => format!("bytes={}-{last}", rest.first),
-                None => format!("bytes={}-", rest.first),
+        if let RequestedContent::Range(range) = &self.content {
+            let bytes = match range.last {
+                Some(last) => format!("bytes={}-{last}", range.first),
+                None => format!("bytes={}-", range.first),
             };
-            head = head.field("Range", range).field("If-Range", rest.validator.text());
+            head = head.field("Range", bytes).field("If-Range", range.validator.text());
         }
         head.finish();
     }
 
-    /// The one `Cookie` field (RFC 6265 §5.4) where redirects have set cookies: the user's, where they may
-    /// be sent, but for those that were set anew, and what was set.
+    /// The single `Cookie` field (RFC 6265 §5.4) if redirects have set cookies: the user's cookies, if they
+    /// may be sent and were not set again, then those that were set.
     fn cookies(&self, fields: &RequestFields) -> Option<String> {
         if self.cookies.is_empty() {
             return None;
@@ -105,14 +107,14 @@ impl Request<'_> {
         let own = fields
             .added
             .iter()
-            .filter(|(name, _)| self.is_first_host && name.eq_ignore_ascii_case("Cookie"));
-        let is_set_anew = |pair: &str| {
+            .filter(|(name, _)| self.is_job_origin && name.eq_ignore_ascii_case("Cookie"));
+        let is_set_again = |pair: &str| {
             let name = pair.split('=').next().unwrap_or_default().trim();
             self.cookies.iter().any(|(set, _)| *set == name)
         };
         let pairs = own
             .flat_map(|(_, value)| value.split(';').map(str::trim))
-            .filter(|pair| !pair.is_empty() && !is_set_anew(pair))
+            .filter(|pair| !pair.is_empty() && !is_set_again(pair))
             .map(str::to_owned);
         let set = self.cookies.iter().map(|(name, value)| format!("{name}={value}"));
         Some(pairs.chain(set).collect::<Vec<_>>().join("; "))
@@ -124,21 +126,21 @@ mod tests {
     use super::*;
     use crate::client::store::part_notes::Validator;
 
-    fn written(fields: &[&str], is_first_host: bool, via: Option<&Proxy>) -> String {
+    fn written(fields: &[&str], is_job_origin: bool, via: Option<&Proxy>) -> String {
         let url = Url::parse("http://a:81/b?c").unwrap();
         let mut all = RequestFields::default();
         for field in fields {
             all.add(field).unwrap();
         }
-        let (cookies, asked) = (vec![], Asked::Plain);
-        let request = Request { url: &url, authorization: None, is_first_host, cookies, asked };
+        let (cookies, content) = (vec![], RequestedContent::Identity);
+        let request = Request { url: &url, authorization: None, is_job_origin, cookies, content };
         let mut out = Vec::new();
         request.write(&mut out, &all, via);
         String::from_utf8(out).unwrap()
     }
 
     #[test]
-    fn what_the_user_says_replaces_what_the_client_says() {
+    fn fields_of_the_user_replace_those_of_the_client() {
         let head = written(&["user-agent: me", "Accept:", "X-A: 1", "X-A: 2"], true, None);
         assert_eq!(
             head,
@@ -148,7 +150,7 @@ mod tests {
     }
 
     #[test]
-    fn secrets_stay_with_the_first_host() {
+    fn secrets_are_sent_to_the_origin_of_the_job_alone() {
         let fields = ["Authorization: x", "cookie: y", "Host: z", "X: 1"];
         let first = written(&fields, true, None);
         assert!(
@@ -163,12 +165,12 @@ mod tests {
     }
 
     #[test]
-    fn cookies_of_redirects_join_those_of_the_user_in_one_field() {
+    fn cookies_of_redirects_and_of_the_user_are_sent_in_one_field() {
         let url = Url::parse("http://a/").unwrap();
         let mut fields = RequestFields::default();
         fields.add("cookie: own=1; set=old; x").unwrap();
         fields.add("Cookie: more=2;").unwrap();
-        for (is_first_host, expected) in [
+        for (is_job_origin, expected) in [
             (true, "Cookie: own=1; x; more=2; set=new; b=c\r\n"),
             (false, "Cookie: set=new; b=c\r\n"),
         ] {
@@ -176,9 +178,9 @@ mod tests {
             let request = Request {
                 url: &url,
                 authorization: None,
-                is_first_host,
+                is_job_origin,
                 cookies,
-                asked: Asked::Plain,
+                content: RequestedContent::Identity,
             };
             let mut out = Vec::new();
             request.write(&mut out, &fields, None);
@@ -189,22 +191,26 @@ mod tests {
     }
 
     #[test]
-    fn a_proxy_is_told_the_whole_url() {
+    fn the_request_target_for_a_proxy_is_the_whole_url() {
         let proxy = Proxy { url: Url::parse("http://p/").unwrap(), credentials: None };
         assert!(written(&[], true, Some(&proxy)).starts_with("GET http://a:81/b?c HTTP/1.1\r\n"));
     }
 
     #[test]
-    fn a_rest_is_asked_for_on_the_condition_that_it_fits() {
+    fn a_range_is_requested_with_if_range() {
         let url = Url::parse("http://a/").unwrap();
         let validator = Validator::Tag("\"x\"".into());
-        let asked = Asked::Rest(RangeRequest { first: 5, last: Some(9), validator: &validator });
+        let content = RequestedContent::Range(RangeRequest {
+            first: 5,
+            last: Some(9),
+            validator: &validator,
+        });
         let request = Request {
             url: &url,
             authorization: Some("Basic x"),
-            is_first_host: true,
+            is_job_origin: true,
             cookies: vec![],
-            asked,
+            content,
         };
         let mut out = Vec::new();
         request.write(&mut out, &RequestFields::default(), None);

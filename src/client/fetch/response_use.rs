@@ -1,83 +1,84 @@
-//! What an answer is worth to a fetch: the whole content, what is missing of it, or nothing.
+//! What a response is good for: the whole content, the missing rest of it, or nothing.
 
-use super::coding::codings::{Codings, Names, to_undo};
-use super::exchange::framing;
-use super::request::Asked;
+use super::coding::codings::{Codings, ContentCodings, FormatHints};
+use super::receive::ExpectedContent;
+use super::response::{declared_length, framing};
 use crate::client::error::FetchError;
 use crate::client::store::part::ResumablePart;
 use crate::client::store::part_notes::AcceptedRange;
-use crate::http::{Framing, ResponseHead, Status};
+use crate::http::{ResponseHead, Status};
 
-/// What an answer is worth.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Worth {
-    Whole {
-        framing: Framing,
-        codings: Codings,
-    },
-    /// What is missing, or the beginning of that: with it the part ends here, of so much in all.
-    Rest {
-        framing: Framing,
-        end: u64,
-        total: u64,
-    },
-    NothingMissing,
-    /// What is there cannot be continued, or it is not clear what a coding belongs to: the whole must come
-    /// without one.
-    Anew,
+/// What a response is good for.
+#[derive(Debug)]
+pub(super) enum ResponseUse {
+    /// Its content is the whole representation.
+    Whole(ExpectedContent),
+    /// Its content continues the part of a file with `total` bytes, which may still not be complete then.
+    Remainder { part: ResumablePart, content: ExpectedContent, total: u64 },
+    /// The part is complete.
+    NothingMissing(ResumablePart),
 }
 
-pub(super) fn length_of(framing: Framing) -> Option<u64> {
-    match framing {
-        Framing::Length(bytes) => Some(bytes),
-        Framing::Chunked | Framing::UntilClose => None,
-    }
+/// The request that a response belongs to.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Requested<'r> {
+    /// It accepted content codings.
+    pub(super) is_encoded: bool,
+    pub(super) hints: FormatHints<'r>,
 }
 
-/// The content of an answer with this status is the whole representation. Every other success, such as
-/// 202 or 204, brings something else or nothing (RFC 9110 §15.3).
+/// Whether the content of a response with this status is the whole representation. That of the other
+/// successes, such as 202 and 204, is something else or empty (RFC 9110 §15.3).
 pub(super) fn is_whole(status: Status) -> bool {
     matches!(status, Status::OK | Status::NON_AUTHORITATIVE_INFORMATION)
 }
 
-/// What an answer that is no redirect is worth, to this question, beside the part that is there.
-pub(super) fn worth(
+/// Decides about a response that is no redirect; `part` is the one whose rest was requested.
+///
+/// `None` if the part cannot be continued, or if it is unclear which coding belongs to the file: then the
+/// whole content is to be requested without a coding.
+pub(super) fn response_use(
     head: &ResponseHead,
-    found: Option<&ResumablePart>,
-    (names, asked): (Names<'_>, Asked<'_>),
-) -> Result<Worth, FetchError> {
+    part: Option<ResumablePart>,
+    requested: Requested<'_>,
+) -> Result<Option<ResponseUse>, FetchError> {
     let (status, fields) = (head.status(), head.fields());
-    match (status, found) {
-        (Status::RANGE_NOT_SATISFIABLE, Some(found)) => {
-            let is_complete = found.notes.are_complete(&fields, found.bytes);
-            Ok(if is_complete { Worth::NothingMissing } else { Worth::Anew })
+    match (status, part) {
+        (Status::RANGE_NOT_SATISFIABLE, Some(part)) => {
+            let is_complete = part.notes.are_complete(&fields, part.bytes);
+            Ok(is_complete.then_some(ResponseUse::NothingMissing(part)))
         }
-        (Status::PARTIAL_CONTENT, Some(found)) => {
+        (Status::PARTIAL_CONTENT, Some(part)) => {
             let framing = framing(head)?;
-            Ok(match found.notes.accepted_range(&fields, found.bytes, None) {
-                Some(AcceptedRange { bytes, total }) if is_as_it_is_saved(head, names) => {
-                    if length_of(framing).is_some_and(|declared| declared != bytes) {
-                        return Ok(Worth::Anew);
-                    }
-                    Worth::Rest { framing, end: found.bytes + bytes, total }
+            Ok(match part.notes.accepted_range(&fields, part.bytes, None) {
+                Some(AcceptedRange { bytes, total })
+                    if is_in_file_format(head, requested.hints)
+                        && declared_length(framing).is_none_or(|declared| declared == bytes) =>
+                {
+                    let codings = Codings::default();
+                    let content = ExpectedContent { framing, codings, max_bytes: Some(bytes) };
+                    Some(ResponseUse::Remainder { part, content, total })
                 }
-                _ => Worth::Anew,
+                _ => None,
             })
         }
         (Status::PARTIAL_CONTENT, None) => Err(FetchError::UnexpectedRange),
         _ if !is_whole(status) => Err(FetchError::Status { status, retry_after: None }),
         _ => {
-            let (codings, has_own) = to_undo(&fields, names)?;
-            // The server may have coded once more what is coded by its format, as it was asked to.
-            if has_own && matches!(asked, Asked::Coded) {
-                return Ok(Worth::Anew);
+            let ContentCodings { to_decode: codings, has_file_format } =
+                ContentCodings::of(&fields, requested.hints)?;
+            // As it was asked to, the server may have encoded a compressed file once more.
+            if has_file_format && requested.is_encoded {
+                return Ok(None);
             }
-            Ok(Worth::Whole { framing: framing(head)?, codings })
+            let framing = framing(head)?;
+            let content = ExpectedContent { framing, codings, max_bytes: None };
+            Ok(Some(ResponseUse::Whole(content)))
         }
     }
 }
 
-/// Whether an answer brings the bytes that are saved: any coding is the file's own format.
-pub(super) fn is_as_it_is_saved(head: &ResponseHead, names: Names<'_>) -> bool {
-    to_undo(&head.fields(), names).is_ok_and(|(codings, _)| codings.is_empty())
+/// Whether the content needs no decoding: its only coding, if any, is the file's own format.
+pub(super) fn is_in_file_format(head: &ResponseHead, hints: FormatHints<'_>) -> bool {
+    ContentCodings::of(&head.fields(), hints).is_ok_and(|codings| codings.to_decode.is_empty())
 }

@@ -1,49 +1,50 @@
-//! Address space (`ulimit -v`) and data (`ulimit -d`): as many workers as fit into them, or else fewer.
-//! A failed allocation ends the program, so what the workers may need is left free beforehand.
+//! The workers that fit into the address space (`ulimit -v`) and the data segment (`ulimit -d`).
+//!
+//! A failed allocation ends the program, so there are only as many workers as have enough memory.
 
 use std::sync::Once;
 use std::{env, fs, thread};
 
 use rustix::process::{Resource, getrlimit};
 
-/// For each worker: its stack, its buffers, and those of a TLS connection and of a gzip decoder.
+/// A worker: its stack, its buffers, and those of a TLS connection and a gzip decoder.
 const WORKER_BYTES: u64 = 1536 * 1024;
 
-/// For each decoder with a window: one of zstd has 8 MiB, in a buffer that doubles to 16 MiB while the
-/// half is still there; one of brotli has up to 16 MiB.
+/// A decoder with a large window. That of zstd has 8 MiB, in a buffer that grows to 16 MiB while the old
+/// one is still allocated; that of brotli has up to 16 MiB.
 const DECODER_BYTES: u64 = 26 << 20;
 
-/// Beside those: jobs and outcomes, the system's certificates, threads for look-ups, documents.
+/// Everything else: jobs and outcomes, root certificates, look-up threads, reports.
 const RESERVE_BYTES: u64 = 32 << 20;
 
-/// What glibc sets aside for each of its allocation arenas, of which it makes one for each new thread, up to
-/// eight for each processor (mallopt(3), `M_ARENA_MAX`).
+/// What glibc reserves for an allocation arena. It has one for each thread, up to eight for each processor
+/// (mallopt(3), `M_ARENA_MAX`).
 const ARENA_BYTES: u64 = 64 << 20;
 const ARENAS_PER_PROCESSOR: u64 = 8;
 
 static WARNED: Once = Once::new();
 
-/// What there can be at a time.
+/// What there is memory for at a time.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) struct Bearable {
+pub(super) struct Capacity {
     pub(super) workers: usize,
-    /// Decoders with a window.
+    /// Decoders with large windows.
     pub(super) decoders: usize,
 }
 
-/// So many of the wanted workers, and of decoders for them, as the limits bear; at least one of each.
-pub(super) fn bearable(wanted: usize) -> Bearable {
+/// The workers, up to `wanted`, and the decoders that fit; at least one of each.
+pub(super) fn capacity(wanted: usize) -> Capacity {
     let free = free_bytes(Resource::As, "VmSize:").map(|free| fit(wanted, free, arenas()));
-    // Arenas are no data before they are used.
+    // Unused arenas do not count as data.
     let data = free_bytes(Resource::Data, "VmData:").map(|free| fit(wanted, free, 0));
-    let unlimited = Bearable { workers: wanted, decoders: wanted };
-    let bearable = free.into_iter().chain(data).fold(unlimited, |one, other| Bearable {
+    let unlimited = Capacity { workers: wanted, decoders: wanted };
+    let capacity = free.into_iter().chain(data).fold(unlimited, |one, other| Capacity {
         workers: one.workers.min(other.workers),
         decoders: one.decoders.min(other.decoders),
     });
-    let workers = bearable.workers;
+    let workers = capacity.workers;
     if workers < wanted {
-        // An experiment has many runs.
+        // Once, as an experiment has many runs.
         WARNED.call_once(|| {
             log::warn!(
                 "only {workers} of {wanted} connections at a time: the memory is limited (ulimit -v, \
@@ -51,10 +52,10 @@ pub(super) fn bearable(wanted: usize) -> Bearable {
             );
         });
     }
-    bearable
+    capacity
 }
 
-fn fit(wanted: usize, free: u64, arenas: u64) -> Bearable {
+fn fit(wanted: usize, free: u64, arenas: u64) -> Capacity {
     let room = free.saturating_sub(RESERVE_BYTES.max(free / 4));
     let for_workers = room.saturating_sub(DECODER_BYTES);
     let each = WORKER_BYTES + ARENA_BYTES;
@@ -66,12 +67,12 @@ fn fit(wanted: usize, free: u64, arenas: u64) -> Bearable {
     let workers = workers.clamp(1, wanted.max(1) as u64);
     let used = WORKER_BYTES * workers + ARENA_BYTES * arenas.min(workers);
     let decoders = (room.saturating_sub(used) / DECODER_BYTES).clamp(1, workers);
-    let count = |count: u64| usize::try_from(count).expect("no more than were wanted");
-    Bearable { workers: count(workers), decoders: count(decoders) }
+    let count = |count: u64| usize::try_from(count).expect("at most the number of wanted workers");
+    Capacity { workers: count(workers), decoders: count(decoders) }
 }
 
-/// What remains of a limit, of which the process uses what this line of its status says (proc(5)); `None`
-/// without a limit.
+/// The free bytes of a limit; `None` without a limit. `used` begins the line of `/proc/self/status` that
+/// has the bytes in use (proc(5)).
 fn free_bytes(limit: Resource, used: &str) -> Option<u64> {
     let limit = getrlimit(limit).current?;
     let status = fs::read_to_string("/proc/self/status").unwrap_or_default();
@@ -80,7 +81,7 @@ fn free_bytes(limit: Resource, used: &str) -> Option<u64> {
     Some(limit.saturating_sub(used_kib * 1024))
 }
 
-/// How many arenas there may be beside the one of the first thread.
+/// The number of arenas, without that of the main thread.
 fn arenas() -> u64 {
     let chosen = env::var("MALLOC_ARENA_MAX").ok().and_then(|most| most.parse::<u64>().ok());
     let processors = thread::available_parallelism().map_or(1, |count| count.get() as u64);
@@ -92,7 +93,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn workers_are_fitted_into_the_memory_that_is_free() {
+    fn workers_fit_into_the_free_memory() {
         let mib = |count: u64| count << 20;
         for (wanted, free, arenas, workers, decoders) in [
             (300, mib(10_000), 0, 300, 271),
@@ -106,7 +107,7 @@ mod tests {
             (300, mib(1600), 15, 142, 1),
             (300, u64::MAX, 15, 300, 300),
         ] {
-            let expected = Bearable { workers, decoders };
+            let expected = Capacity { workers, decoders };
             assert_eq!(fit(wanted, free, arenas), expected, "{wanted} in {free}, {arenas} arenas");
         }
     }

@@ -1,19 +1,20 @@
-//! File descriptors: as many as the workers may need, or else fewer workers. A URL that finds none left
-//! would be lost for want of nothing but a turn.
+//! The workers that the limit of file descriptors (`ulimit -n`) allows.
+//!
+//! Without the bound, URLs would fail for lack of a descriptor that they need only wait for.
 
 use crate::net::raise_descriptor_limit;
 
-/// For each worker: its connection, another address that is tried, a kept connection, the part, its notes
-/// and a directory.
-const WORKER: u64 = 6;
+/// A worker: its connection, one to another address, an idle connection, the part, its notes and a
+/// directory.
+const PER_WORKER: u64 = 6;
 
-/// Beside those: standard streams, signals, the output directory, name servers, documents.
-const PROCESS: u64 = 24;
+/// Everything else: standard streams, signals, the output directory, name servers, reports.
+const RESERVE: u64 = 24;
 
-/// So many of the wanted workers as the descriptors bear, at least one. The soft limit is raised for them
-/// as far as that is allowed.
-pub(super) fn bearable(wanted: usize) -> usize {
-    let needed = (wanted as u64).saturating_mul(WORKER).saturating_add(PROCESS);
+/// The number of workers that the limit allows, at least one and up to `wanted`. The soft limit is raised
+/// for them as far as the hard one allows.
+pub(super) fn fitting_workers(wanted: usize) -> usize {
+    let needed = (wanted as u64).saturating_mul(PER_WORKER).saturating_add(RESERVE);
     let limit = raise_descriptor_limit(needed);
     let workers = fit(wanted, limit);
     if workers < wanted {
@@ -25,8 +26,8 @@ pub(super) fn bearable(wanted: usize) -> usize {
 }
 
 fn fit(wanted: usize, limit: u64) -> usize {
-    let bearable = limit.saturating_sub(PROCESS) / WORKER;
-    usize::try_from(bearable).map_or(wanted, |bearable| wanted.min(bearable)).max(1)
+    let fitting = limit.saturating_sub(RESERVE) / PER_WORKER;
+    usize::try_from(fitting).map_or(wanted, |fitting| wanted.min(fitting)).max(1)
 }
 
 #[cfg(test)]
@@ -34,7 +35,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn workers_are_fitted_into_the_descriptors() {
+    fn workers_fit_into_the_limit_of_descriptors() {
         for (wanted, limit, workers) in
             [(5, 1024, 5), (1000, 1024, 166), (100, 64, 6), (5, 8, 1), (9, u64::MAX, 9), (0, 64, 1)]
         {

@@ -39,6 +39,13 @@ pub(crate) struct PartFile {
     is_done: bool,
 }
 
+/// A part that is open for writing.
+#[derive(Debug)]
+pub(crate) struct OpenPart {
+    pub(crate) paths: PartPaths,
+    pub(crate) file: File,
+}
+
 /// A file that has been given its name.
 #[derive(Debug)]
 pub(crate) struct Completed {
@@ -120,12 +127,8 @@ impl PartFile {
     }
 
     /// A file whose content was written in place, and is all there.
-    pub(crate) fn written(
-        (place, file): (PartPaths, File),
-        notes: Notes,
-        bytes: u64,
-        saving: SaveSettings,
-    ) -> Self {
+    pub(crate) fn written(part: OpenPart, notes: Notes, bytes: u64, saving: SaveSettings) -> Self {
+        let OpenPart { paths: place, file } = part;
         let file = BufWriter::with_capacity(0, file);
         let notes = Some(notes).filter(|_| saving.partial == PartialFile::Continue);
         let (hasher, are_notes_written, is_done) = (None, true, false);

@@ -1,8 +1,8 @@
-//! Which content codings of an answer are undone, and which belong to the file.
+//! Which content codings of a response are decoded, and which are the format of the file.
 //!
-//! A server that knows `x.tar.gz` by its name may call it a tar archive in the coding gzip (Apache's
-//! `AddEncoding x-gzip .gz`): the coding is then the format of the file, which is saved byte for byte, as
-//! from any server that says nothing. What else is coded is decoded on the way.
+//! A server may send `x.tar.gz` as a tar archive with the coding gzip (Apache's `AddEncoding x-gzip .gz`).
+//! The coding is then the format of the file, which is saved byte for byte, as from a server without such
+//! a rule. All other codings are decoded.
 
 use url::Url;
 
@@ -13,7 +13,7 @@ use crate::client::settings::MAX_CODINGS;
 use crate::http::content_disposition::suggested_name;
 use crate::http::{ContentCoding, Fields};
 
-/// The codings that are undone, in the order in which they were applied.
+/// Codings to decode, in the order in which they were applied.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(crate) struct Codings([Option<ContentCoding>; MAX_CODINGS]);
 
@@ -22,72 +22,79 @@ impl Codings {
         self == Self::default()
     }
 
-    /// One of them has a window of megabytes.
-    pub(crate) fn has_large_window(self) -> bool {
+    /// Whether a decoder of one of them needs megabytes of memory.
+    pub(crate) fn have_large_window(self) -> bool {
         use ContentCoding::{Brotli, Zstd};
         self.outermost_first().any(|coding| matches!(coding, Brotli | Zstd))
     }
 
-    /// In the order in which they are undone.
+    /// In the order in which they are decoded.
     pub(crate) fn outermost_first(self) -> impl Iterator<Item = ContentCoding> {
         self.0.into_iter().rev().flatten()
     }
 }
 
-/// What is known of a file's format: the names that it goes by.
+/// The names of a file, which suggest its format.
 #[derive(Clone, Copy, Debug)]
-pub(crate) struct Names<'j> {
+pub(crate) struct FormatHints<'j> {
     pub(crate) job: &'j Job,
-    /// Where the job's URL leads.
+    /// The last URL to which the job's own was redirected.
     pub(crate) redirected_to: Option<&'j Url>,
 }
 
-impl Names<'_> {
-    /// Whether the file is coded by its format, as far as its names say before anything was asked.
-    pub(crate) fn are_of_coded_file(self) -> bool {
+impl FormatHints<'_> {
+    /// Whether the file seems to be in a compressed format.
+    pub(crate) fn suggest_compression(self) -> bool {
         use ContentCoding::{Brotli, Compress, Gzip, Zstd};
-        [Gzip, Brotli, Zstd, Compress].into_iter().any(|coding| self.are_of(coding))
+        [Gzip, Brotli, Zstd, Compress].into_iter().any(|coding| self.suggest(coding))
     }
 
-    fn are_of(self, coding: ContentCoding) -> bool {
+    /// Whether the file seems to be in the format of this coding.
+    fn suggest(self, coding: ContentCoding) -> bool {
         let urls = self.redirected_to.into_iter().chain([&self.job.url]);
         is_format_of_name(coding, &self.job.file_name)
             || urls.map(url_name::from_url).any(|name| is_format_of_name(coding, &name))
     }
 }
 
-/// The codings of an answer that are undone, and whether another one is the file's own format.
-///
-/// # Errors
-/// One of them cannot be undone, or there are too many.
-pub(crate) fn to_undo(
-    fields: &Fields<'_>,
-    names: Names<'_>,
-) -> Result<(Codings, bool), FetchError> {
-    let mut codings = ContentCoding::list(fields).peekable();
-    // What is inside all others was there first.
-    let is_own = |coding: &ContentCoding| {
-        let content_type = fields.only("Content-Type").unwrap_or_default();
-        let suggested = fields.only("Content-Disposition").and_then(suggested_name);
-        names.are_of(*coding)
-            || is_format_of_type(*coding, content_type)
-            || suggested.is_some_and(|name| is_format_of_name(*coding, &name))
-    };
-    let has_own = codings.next_if(is_own).is_some();
-    let mut undone = Codings::default();
-    for (index, coding) in codings.enumerate() {
-        if matches!(coding, ContentCoding::Compress | ContentCoding::Other(_)) {
-            return Err(FetchError::UnsupportedCoding(coding.token()));
-        }
-        *undone.0.get_mut(index).ok_or(FetchError::TooManyCodings)? = Some(coding);
-    }
-    Ok((undone, has_own))
+/// The codings of a response.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct ContentCodings {
+    pub(crate) to_decode: Codings,
+    /// There is another coding, which is the file's own format.
+    pub(crate) has_file_format: bool,
 }
 
-/// Whether a file of this name is in this format, as far as its extensions say. The last one says it, and
-/// so does one in front of another if it means nothing else: Apache (`mod_mime`, "Files with Multiple
-/// Extensions") calls `x.tar.gz.asc` coded as well, which is a signature and no gzip at all, but
-/// `messages.br.json` is in Breton.
+impl ContentCodings {
+    /// Reads the codings from the fields of a response.
+    ///
+    /// # Errors
+    /// A coding cannot be decoded, or there are too many.
+    pub(crate) fn of(fields: &Fields<'_>, hints: FormatHints<'_>) -> Result<Self, FetchError> {
+        let mut codings = ContentCoding::list(fields).peekable();
+        // Only the innermost coding, which was applied first, can be the format.
+        let is_format = |coding: &ContentCoding| {
+            let content_type = fields.only("Content-Type").unwrap_or_default();
+            let suggested = fields.only("Content-Disposition").and_then(suggested_name);
+            hints.suggest(*coding)
+                || is_format_of_type(*coding, content_type)
+                || suggested.is_some_and(|name| is_format_of_name(*coding, &name))
+        };
+        let has_file_format = codings.next_if(is_format).is_some();
+        let mut to_decode = Codings::default();
+        for (index, coding) in codings.enumerate() {
+            if matches!(coding, ContentCoding::Compress | ContentCoding::Other(_)) {
+                return Err(FetchError::UnsupportedCoding(coding.token()));
+            }
+            *to_decode.0.get_mut(index).ok_or(FetchError::TooManyCodings)? = Some(coding);
+        }
+        Ok(Self { to_decode, has_file_format })
+    }
+}
+
+/// Whether the extensions of a name suggest this format: the last one, or an earlier one without another
+/// meaning. For Apache (`mod_mime`, "Files with Multiple Extensions") `x.tar.gz.asc` has the coding gzip,
+/// although it is a signature; `messages.br.json` is in Breton.
 fn is_format_of_name(coding: ContentCoding, name: &str) -> bool {
     let (anywhere, at_the_end) = extensions(coding);
     let is_among =
@@ -98,8 +105,8 @@ fn is_format_of_name(coding: ContentCoding, name: &str) -> bool {
         || front.split('.').skip(1).any(|extension| is_among(anywhere, extension))
 }
 
-/// The extensions of files in this format: those that mean nothing else, and those that in front of
-/// another extension may be a language, a country, a coordinate, or the subject of the file.
+/// The extensions of this format: those without another meaning, and those that before another extension
+/// may be a language, a country, a coordinate, or the subject of the file.
 fn extensions(coding: ContentCoding) -> (&'static [&'static str], &'static [&'static str]) {
     match coding {
         ContentCoding::Gzip => (
@@ -108,14 +115,14 @@ fn extensions(coding: ContentCoding) -> (&'static [&'static str], &'static [&'st
         ),
         ContentCoding::Brotli => (&["tbr"], &["br"]),
         ContentCoding::Zstd => (&["zst", "tzst"], &["zstd"]),
-        // No `z` beside this coding is a coordinate: nothing on the web is coded with it.
+        // `z` is no coordinate here: this coding is not in use on the web.
         ContentCoding::Compress => (&["z", "taz"], &["tz"]),
         ContentCoding::Deflate | ContentCoding::Other(_) => (&[], &[]),
     }
 }
 
-/// Whether a media type is that of files in this format; parameters are ignored. `+gzip` and `+zstd` are
-/// structured suffixes (RFC 6839, RFC 8878).
+/// Whether a media type, with any parameters, is one of this format. `+gzip` and `+zstd` are structured
+/// suffixes (RFC 6839, RFC 8878).
 fn is_format_of_type(coding: ContentCoding, value: &[u8]) -> bool {
     let essence = value.split(|byte| *byte == b';').next().unwrap_or_default();
     let essence = essence.trim_ascii().to_ascii_lowercase();
@@ -151,8 +158,8 @@ mod tests {
     use super::*;
     use crate::http::test_fields::with_fields;
 
-    /// What is undone of the answer to this URL, outermost first, and whether one is the file's own.
-    fn found(url: &str, lines: &[&str]) -> Result<(Vec<&'static str>, bool), String> {
+    /// The codings to decode for this URL, outermost first, and whether another one is the format.
+    fn codings_of(url: &str, lines: &[&str]) -> Result<(Vec<&'static str>, bool), String> {
         let url = Url::parse(url).unwrap();
         let job = Job {
             file_name: url_name::from_url(&url),
@@ -161,15 +168,16 @@ mod tests {
             checksum: None,
             is_name_chosen: false,
         };
-        let names = Names { job: &job, redirected_to: None };
-        let (codings, is_own) = with_fields(lines, |fields| to_undo(fields, names))
-            .map_err(|error| error.to_string())?;
-        Ok((codings.outermost_first().map(ContentCoding::token).collect(), is_own))
+        let hints = FormatHints { job: &job, redirected_to: None };
+        let ContentCodings { to_decode, has_file_format } =
+            with_fields(lines, |fields| ContentCodings::of(fields, hints))
+                .map_err(|error| error.to_string())?;
+        Ok((to_decode.outermost_first().map(ContentCoding::token).collect(), has_file_format))
     }
 
     #[test]
-    fn a_coding_that_is_the_files_own_format_is_kept_and_others_are_undone() {
-        for (url, lines, undone, is_own) in [
+    fn the_coding_that_is_the_format_of_the_file_is_kept_and_others_are_decoded() {
+        for (url, lines, decoded, has_file_format) in [
             ("http://a/x.txt", &[][..], &[][..], false),
             ("http://a/x.txt", &["Content-Encoding: gzip"], &["gzip"], false),
             ("http://a/x.txt", &["Content-Encoding: gzip, br"], &["br", "gzip"], false),
@@ -229,20 +237,20 @@ mod tests {
                 false,
             ),
         ] {
-            let expected = Ok((undone.to_vec(), is_own));
-            assert_eq!(found(url, lines), expected, "{url} {lines:?}");
+            let expected = Ok((decoded.to_vec(), has_file_format));
+            assert_eq!(codings_of(url, lines), expected, "{url} {lines:?}");
         }
     }
 
     #[test]
-    fn what_cannot_be_undone_is_named() {
+    fn a_coding_that_cannot_be_decoded_is_named_in_the_error() {
         for (coding, message) in [
             ("compress", "the content is coded with compress, which cannot be decoded"),
             ("gzip, dcz", "the content is coded with dcz, which cannot be decoded"),
             ("gzip, br, gzip, br", "the content has more than 3 codings"),
         ] {
             let line = format!("Content-Encoding: {coding}");
-            assert_eq!(found("http://a/x", &[&line]), Err(message.to_owned()));
+            assert_eq!(codings_of("http://a/x", &[&line]), Err(message.to_owned()));
         }
     }
 }

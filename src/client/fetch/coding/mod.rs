@@ -1,5 +1,6 @@
-//! Content codings: which are undone, and their decoders (RFC 9110 §8.4).
+//! Content codings: which are decoded, and their decoders (RFC 9110 §8.4).
 
+pub(super) mod bounded;
 pub(super) mod codings;
-pub(super) mod decode;
+mod decode;
 pub(crate) mod decoder_slots;

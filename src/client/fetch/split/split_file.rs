@@ -1,334 +1,294 @@
-//! One large file over several connections, each bringing a piece of it into its place.
+//! One large file that several connections fetch, each into its place.
 //!
-//! The worker that has the job leads: it receives the first answer from the beginning on, while workers
-//! that have nothing else to do take half of the largest rest each. Every piece is asked for with
-//! `Range` and `If-Range`. Who is done takes the next half; whose end comes into reach of a piece that
-//! nobody brings goes on into it, so that a server which honours no ranges is received in one stream all
-//! the same. What is missing is noted beside the part from time to time.
+//! The worker of the job leads: it receives the first response from the beginning on. Workers without a
+//! job help: each claims half of the largest missing piece. Each piece is requested with `Range` and
+//! `If-Range`. A worker that completes its piece claims the next. A response that reaches the end of its
+//! piece continues into the next one if no worker receives that, so that a server without ranges serves
+//! the file in one stream. The missing pieces are noted beside the part at intervals.
 
 use std::fs::File;
+use std::io;
 use std::os::unix::fs::FileExt;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Condvar, Mutex, MutexGuard};
 use std::time::{Duration, Instant};
 
-use crate::client::error::FetchError;
-use crate::client::store::part_notes;
-use crate::client::store::part_notes::Notes;
-use crate::client::store::part_paths::{PartPaths, TemporaryFile};
+use rustix::fs::{FallocateFlags, fallocate};
+use rustix::io::Errno;
 
-/// Who receives a piece.
+use super::pieces::{MIN_PIECE_BYTES, Pieces};
+use crate::client::error::FetchError;
+use crate::client::store::part::OpenPart;
+use crate::client::store::part_notes::{self, Notes};
+use crate::client::store::part_paths::TemporaryFile;
+
+/// The least length of a file that is split.
+pub(crate) const MIN_SPLIT_BYTES: u64 = 2 * MIN_PIECE_BYTES;
+
+/// The least time between two writes of the notes.
+const NOTE_INTERVAL: Duration = Duration::from_millis(500);
+
+/// The longest wait for a piece before the state is examined again.
+const LONGEST_WAIT: Duration = Duration::from_millis(100);
+
+/// What a worker is to a split file.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Role {
+pub(crate) enum SplitRole {
+    /// It has the job.
     Leader,
+    /// It has no job, and helps.
     Helper,
 }
 
-/// The least that is worth a request of its own.
-pub(crate) const MIN_PIECE_BYTES: u64 = 1 << 20;
+/// The file that is to be split.
+#[derive(Debug)]
+pub(crate) struct SplitSource {
+    /// The index of its job.
+    pub(crate) index: usize,
+    pub(crate) notes: Notes,
+    pub(crate) total_bytes: u64,
+    /// The most connections that fetch it.
+    pub(crate) connections: usize,
+}
 
-/// How often it is noted what is missing, at most.
-const NOTE_INTERVAL: Duration = Duration::from_millis(500);
-
-/// A file that several connections bring.
+/// A file that several connections fetch.
 #[derive(Debug)]
 pub(crate) struct SplitFile {
-    /// Which job it is of.
-    pub(crate) index: usize,
-    pub(crate) total: u64,
-    place: PartPaths,
-    file: File,
-    notes: Notes,
-    pieces: Mutex<Pieces>,
+    part: OpenPart,
+    source: SplitSource,
+    state: Mutex<State>,
+    /// Wakes the leader when a piece or a helper is released.
     changed: Condvar,
-    /// What others than the leader have received.
-    helped: AtomicU64,
+    /// Bytes that helpers have received.
+    helped_bytes: AtomicU64,
 }
 
 #[derive(Debug)]
-struct Pieces {
-    /// Not in order; those that are complete stay, empty.
-    list: Vec<Piece>,
-    /// The server has sent a piece as it was asked for one.
-    are_ranges_honoured: bool,
+struct State {
+    pieces: Pieces,
     helpers: usize,
-    most_helpers: usize,
+    max_helpers: usize,
     noted: Instant,
-    /// The part has got its final name or is removed: there is nothing to note of it.
-    is_over: bool,
+    /// The part is complete or removed, and no notes may be written.
+    is_closed: bool,
 }
 
-/// Bytes that are missing.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-struct Piece {
-    next: u64,
-    end: u64,
-    is_taken: bool,
-}
-
-/// The right to bring a piece; dropped, what is missing of it is anybody's.
+/// The right to receive a piece; dropping it frees what is missing of the piece.
 #[derive(Debug)]
-pub(crate) struct Taken<'s> {
+pub(crate) struct PieceClaim<'s> {
     split: &'s SplitFile,
-    at: usize,
+    index: usize,
+    role: SplitRole,
 }
 
-/// The place of a helper; dropped, another may have it.
+/// The right to help; dropping it lets another worker help.
 #[derive(Debug)]
-pub(crate) struct Helping<'s>(&'s SplitFile);
+pub(crate) struct HelperSlot<'s>(&'s SplitFile);
 
 impl SplitFile {
-    /// Begins a file of `total` bytes for which there is an empty part.
-    pub(crate) fn begin(
-        index: usize,
-        (place, file): (PartPaths, File),
-        (notes, total): (Notes, u64),
-        connections: usize,
-    ) -> Result<Self, FetchError> {
-        let all = rustix::fs::fallocate(&file, rustix::fs::FallocateFlags::empty(), 0, total);
-        match all {
-            // Some file systems cannot set space aside.
-            Err(rustix::io::Errno::OPNOTSUPP) => {
-                file.set_len(total).map_err(|error| place.failure(TemporaryFile::Part, error))?;
-            }
-            Err(error) => return Err(place.failure(TemporaryFile::Part, error.into())),
-            Ok(()) => {}
-        }
-        let split =
-            Self::over(index, (place, file), (notes, total), connections, vec![(0, total - 1)]);
-        split.note(&split.lock())?;
+    /// Begins a file whose part is empty. Its length is set and its notes are written.
+    pub(crate) fn begin(part: OpenPart, source: SplitSource) -> Result<Self, FetchError> {
+        let total = source.total_bytes;
+        allocate(&part.file, total)
+            .map_err(|error| part.paths.failure(TemporaryFile::Part, error))?;
+        let split = Self::resume(part, source, vec![(0, total - 1)]);
+        split.write_notes(&split.lock())?;
         Ok(split)
     }
 
-    /// Goes on with a part of which these bytes are missing, as first and last.
-    pub(crate) fn over(
-        index: usize,
-        (place, file): (PartPaths, File),
-        (notes, total): (Notes, u64),
-        connections: usize,
-        missing: Vec<(u64, u64)>,
-    ) -> Self {
-        let list = missing
-            .into_iter()
-            .map(|(first, last)| Piece { next: first, end: last + 1, is_taken: false })
-            .collect();
-        let most_helpers = connections.saturating_sub(1);
-        let (are_ranges_honoured, helpers) = (false, 0);
-        let begun = Instant::now();
-        let pieces = Pieces {
-            list,
-            are_ranges_honoured,
-            helpers,
-            most_helpers,
-            noted: begun,
-            is_over: false,
+    /// Continues a part with these missing pieces, given by first and last byte.
+    pub(crate) fn resume(part: OpenPart, source: SplitSource, missing: Vec<(u64, u64)>) -> Self {
+        let state = State {
+            pieces: Pieces::new(missing),
+            helpers: 0,
+            max_helpers: source.connections.saturating_sub(1),
+            noted: Instant::now(),
+            is_closed: false,
         };
-        Self {
-            index,
-            total,
-            place,
-            file,
-            notes,
-            pieces: Mutex::new(pieces),
-            changed: Condvar::new(),
-            helped: AtomicU64::new(0),
-        }
+        let (state, helped_bytes) = (Mutex::new(state), AtomicU64::new(0));
+        Self { part, source, state, changed: Condvar::new(), helped_bytes }
+    }
+
+    /// The index of its job.
+    pub(crate) fn index(&self) -> usize {
+        self.source.index
+    }
+
+    pub(crate) fn total_bytes(&self) -> u64 {
+        self.source.total_bytes
     }
 
     pub(crate) fn notes(&self) -> &Notes {
-        &self.notes
+        &self.source.notes
     }
 
-    pub(crate) fn place(&self) -> &PartPaths {
-        &self.place
+    /// The part, to complete it.
+    pub(crate) fn open_part(&self) -> Result<OpenPart, FetchError> {
+        let OpenPart { paths, file } = &self.part;
+        let file = file.try_clone().map_err(|error| paths.failure(TemporaryFile::Part, error))?;
+        Ok(OpenPart { paths: paths.clone(), file })
     }
 
-    /// The file, for whoever completes it.
-    pub(crate) fn file(&self) -> std::io::Result<File> {
-        self.file.try_clone()
+    /// Writes no more notes. To be called before the part is completed or removed, as a helper may still
+    /// be writing bytes that the leader has received too.
+    pub(crate) fn close(&self) {
+        self.lock().is_closed = true;
     }
 
-    /// Ends the notes, before the part gets its final name or is removed: a helper may still be writing
-    /// what the leader has as well.
-    pub(crate) fn end_notes(&self) {
-        self.lock().is_over = true;
+    /// Removes the part and its notes, and lets the part be claimed anew although helpers may still hold
+    /// the file.
+    pub(crate) fn remove(&self) {
+        self.close();
+        self.part.paths.remove_all();
+        // Fails where the file system has no locks.
+        let _ = self.part.file.unlock();
     }
 
-    /// Lets the part be claimed anew, though helpers may hold on to it for a while.
-    pub(crate) fn release(&self) {
-        // Where there are no locks there is nothing to release.
-        let _ = self.file.unlock();
-    }
-
-    /// How many bytes are missing.
     pub(crate) fn missing_bytes(&self) -> u64 {
-        self.lock().list.iter().map(|piece| piece.end - piece.next).sum()
+        self.lock().pieces.missing_bytes()
     }
 
-    /// How many bytes are there.
-    pub(crate) fn covered_bytes(&self) -> u64 {
-        self.total - self.missing_bytes()
+    /// The number of bytes that are there.
+    pub(crate) fn present_bytes(&self) -> u64 {
+        self.source.total_bytes - self.missing_bytes()
     }
 
+    /// Bytes that helpers have received.
     pub(crate) fn helped_bytes(&self) -> u64 {
-        self.helped.load(Ordering::Relaxed)
+        self.helped_bytes.load(Ordering::Relaxed)
     }
 
-    /// A piece that nobody brings, or else half of the largest rest if that is large enough.
-    pub(crate) fn take(&self) -> Option<Taken<'_>> {
-        let mut pieces = self.lock();
-        let free = |piece: &Piece| !piece.is_taken && piece.next < piece.end;
-        if let Some(at) = pieces.list.iter().position(free) {
-            pieces.list[at].is_taken = true;
-            return Some(Taken { split: self, at });
-        }
-        let largest = pieces.list.iter_mut().max_by_key(|piece| piece.end - piece.next)?;
-        let rest = largest.end - largest.next;
-        if rest < 2 * MIN_PIECE_BYTES {
-            return None;
-        }
-        // What its owner is writing at present is shorter than what it keeps.
-        let middle = largest.end - rest / 2;
-        let half = Piece { next: middle, end: largest.end, is_taken: true };
-        largest.end = middle;
-        pieces.list.push(half);
-        Some(Taken { split: self, at: pieces.list.len() - 1 })
+    /// Claims a piece, if there is one to receive.
+    pub(crate) fn claim(&self, role: SplitRole) -> Option<PieceClaim<'_>> {
+        let index = self.lock().pieces.claim()?;
+        Some(PieceClaim { split: self, index, role })
     }
 
-    /// Lets one more help, if there is something to help with.
-    pub(crate) fn help(&self) -> Option<Helping<'_>> {
-        let mut pieces = self.lock();
-        (pieces.are_worth_help() && pieces.helpers < pieces.most_helpers).then(|| {
-            pieces.helpers += 1;
-            Helping(self)
+    /// Lets one more worker help, if there is a piece for it.
+    pub(crate) fn help(&self) -> Option<HelperSlot<'_>> {
+        let mut state = self.lock();
+        state.wants_helper().then(|| {
+            state.helpers += 1;
+            HelperSlot(self)
         })
     }
 
-    /// Whether somebody could help.
-    pub(super) fn wants_help(&self) -> bool {
-        let pieces = self.lock();
-        pieces.helpers < pieces.most_helpers && pieces.are_worth_help()
+    /// Whether one more worker could help.
+    pub(super) fn wants_helper(&self) -> bool {
+        self.lock().wants_helper()
     }
 
-    /// A piece begins to come.
-    pub(crate) fn ranges_are_honoured(&self) {
-        self.lock().are_ranges_honoured = true;
+    /// The server has sent a range as requested.
+    pub(crate) fn set_ranges_honoured(&self) {
+        self.lock().pieces.set_ranges_honoured();
     }
 
-    /// Whether those who help are to go on.
-    pub(crate) fn wants_any_help(&self) -> bool {
-        self.lock().most_helpers > 0
+    /// Whether helpers may continue.
+    pub(crate) fn allows_help(&self) -> bool {
+        self.lock().max_helpers > 0
     }
 
-    /// One connection less is used for it from now on.
-    pub(crate) fn has_one_helper_less(&self) {
-        let mut pieces = self.lock();
-        pieces.most_helpers = pieces.most_helpers.saturating_sub(1);
+    /// Lowers the number of connections by one.
+    pub(crate) fn reduce_helpers(&self) {
+        let mut state = self.lock();
+        state.max_helpers = state.max_helpers.saturating_sub(1);
     }
 
-    /// No help is wanted any more, such as because ranges are not honoured.
+    /// Accepts no more help, such as because the server has no ranges.
     pub(crate) fn refuse_help(&self) {
-        self.lock().most_helpers = 0;
+        self.lock().max_helpers = 0;
     }
 
-    /// Waits until something is free to be taken, nothing is missing, or a while has passed.
+    /// Waits until a piece may be free or none is missing, at most [`LONGEST_WAIT`].
     pub(crate) fn wait(&self) {
-        let pieces = self.lock();
-        let wait = Duration::from_millis(100);
-        drop(self.changed.wait_timeout(pieces, wait).expect("no holder panics"));
+        let state = self.lock();
+        drop(self.changed.wait_timeout(state, LONGEST_WAIT).expect("no holder panics"));
     }
 
     /// Notes what is missing.
-    pub(crate) fn note_now(&self) -> Result<(), FetchError> {
-        self.note(&self.lock())
+    pub(crate) fn note_missing(&self) -> Result<(), FetchError> {
+        self.write_notes(&self.lock())
     }
 
-    fn note(&self, pieces: &Pieces) -> Result<(), FetchError> {
-        let missing = pieces
-            .list
-            .iter()
-            .filter(|piece| piece.next < piece.end)
-            .map(|piece| (piece.next, piece.end - 1))
-            .collect();
-        let notes = Notes { missing: Some(missing), ..self.notes.clone() };
-        part_notes::write(&self.place, &notes, &self.file)
+    fn write_notes(&self, state: &State) -> Result<(), FetchError> {
+        let missing = Some(state.pieces.missing());
+        let notes = Notes { missing, ..self.source.notes.clone() };
+        part_notes::write(&self.part.paths, &notes, &self.part.file)
     }
 
-    fn lock(&self) -> MutexGuard<'_, Pieces> {
-        self.pieces.lock().expect("nothing panics while the pieces are locked")
+    fn lock(&self) -> MutexGuard<'_, State> {
+        self.state.lock().expect("nothing panics while the pieces are locked")
     }
 }
 
-impl Taken<'_> {
-    /// The first and the last byte that are missing of it.
+/// Gives an empty file its full length, and the space for it where the file system can reserve that.
+fn allocate(file: &File, bytes: u64) -> io::Result<()> {
+    match fallocate(file, FallocateFlags::empty(), 0, bytes) {
+        Err(Errno::OPNOTSUPP) => file.set_len(bytes),
+        allocated => Ok(allocated?),
+    }
+}
+
+impl State {
+    fn wants_helper(&self) -> bool {
+        self.helpers < self.max_helpers && self.pieces.are_worth_help()
+    }
+}
+
+impl PieceClaim<'_> {
+    /// The first and the last missing byte of the piece.
     pub(crate) fn range(&self) -> (u64, u64) {
-        let piece = self.split.lock().list[self.at];
+        let piece = self.split.lock().pieces.get(self.index);
         (piece.next, piece.end - 1)
     }
 
-    /// Writes what came next into its place, as far as it belongs to this piece; `false` when the piece
-    /// is complete.
-    pub(crate) fn write(&self, content: &[u8], role: Role) -> Result<bool, FetchError> {
+    /// Writes the next bytes into their place, as far as they belong to this piece; `false` if the worker
+    /// should receive no more of it.
+    pub(crate) fn write(&self, content: &[u8]) -> Result<bool, FetchError> {
         let split = self.split;
-        let piece = split.lock().list[self.at];
-        let length = usize::try_from(piece.end - piece.next)
-            .map_or(content.len(), |rest| rest.min(content.len()));
-        split
-            .file
-            .write_all_at(&content[..length], piece.next)
-            .map_err(|error| split.place.failure(TemporaryFile::Part, error))?;
-        if role == Role::Helper {
-            split.helped.fetch_add(length as u64, Ordering::Relaxed);
+        let OpenPart { paths, file } = &split.part;
+        let mut content = content;
+        loop {
+            let piece = split.lock().pieces.get(self.index);
+            let length =
+                usize::try_from(piece.bytes()).map_or(content.len(), |n| n.min(content.len()));
+            let (own, others) = content.split_at(length);
+            file.write_all_at(own, piece.next)
+                .map_err(|error| paths.failure(TemporaryFile::Part, error))?;
+            if self.role == SplitRole::Helper {
+                split.helped_bytes.fetch_add(length as u64, Ordering::Relaxed);
+            }
+            let is_complete = self.advance(length as u64)?;
+            if is_complete {
+                return Ok(false);
+            }
+            if others.is_empty() {
+                return Ok(self.role == SplitRole::Leader || split.allows_help());
+            }
+            content = others;
         }
-        let mut pieces = split.lock();
-        pieces.list[self.at].next += length as u64;
-        // Where it ends a piece may begin that nobody brings, or nobody can: then this one goes on.
-        if length < content.len() || pieces.list[self.at].next == pieces.list[self.at].end {
-            pieces.join_next(self.at);
+    }
+
+    /// Counts written bytes, writes the notes if they are due, and says whether the piece is complete.
+    fn advance(&self, bytes: u64) -> Result<bool, FetchError> {
+        let mut state = self.split.lock();
+        state.pieces.advance(self.index, bytes);
+        if !state.is_closed && state.noted.elapsed() >= NOTE_INTERVAL {
+            state.noted = Instant::now();
+            self.split.write_notes(&state)?;
         }
-        if !pieces.is_over && pieces.noted.elapsed() >= NOTE_INTERVAL {
-            pieces.noted = Instant::now();
-            split.note(&pieces)?;
-        }
-        let piece = pieces.list[self.at];
-        let is_open = piece.next < piece.end;
-        drop(pieces);
-        if is_open && length < content.len() {
-            return self.write(&content[length..], role);
-        }
-        Ok(is_open && (role == Role::Leader || split.wants_any_help()))
+        Ok(state.pieces.get(self.index).bytes() == 0)
     }
 }
 
-impl Pieces {
-    fn are_worth_help(&self) -> bool {
-        self.list.iter().any(|piece| {
-            let rest = piece.end - piece.next;
-            rest >= 2 * MIN_PIECE_BYTES || (rest > 0 && !piece.is_taken)
-        })
-    }
-
-    fn join_next(&mut self, at: usize) {
-        let end = self.list[at].end;
-        let next = self.list.iter().position(|other| {
-            let is_brought = other.is_taken && self.are_ranges_honoured;
-            !is_brought && other.next == end && other.next < other.end
-        });
-        if let Some(next) = next {
-            self.list[at].end = self.list[next].end;
-            self.list[next].next = self.list[next].end;
-        }
-    }
-}
-
-impl Drop for Taken<'_> {
+impl Drop for PieceClaim<'_> {
     fn drop(&mut self) {
-        self.split.lock().list[self.at].is_taken = false;
+        self.split.lock().pieces.release(self.index);
         self.split.changed.notify_all();
     }
 }
 
-impl Drop for Helping<'_> {
+impl Drop for HelperSlot<'_> {
     fn drop(&mut self) {
         self.0.lock().helpers -= 1;
         self.0.changed.notify_all();
@@ -344,108 +304,102 @@ mod tests {
     use crate::client::store::directory::OutputDirectory;
     use crate::client::store::part;
     use crate::client::store::part_notes::Validator;
+    use crate::client::store::part_paths::PartPaths;
 
     const MIB: u64 = 1 << 20;
 
-    fn split(root: &std::path::Path, total: u64, connections: usize) -> SplitFile {
-        let place = OutputDirectory::prepare(root).unwrap().target_path("a").unwrap();
-        let place = PartPaths::choose(&place).unwrap();
-        let file = place.begin().unwrap();
+    fn split(root: &std::path::Path, total_bytes: u64, connections: usize) -> SplitFile {
+        let target = OutputDirectory::prepare(root).unwrap().target_path("a").unwrap();
+        let paths = PartPaths::choose(&target).unwrap();
+        let file = paths.begin().unwrap();
         let validator = Validator::Tag("\"x\"".into());
-        let notes =
-            Notes { url: "http://h/a".into(), validator, length: Some(total), missing: None };
-        SplitFile::begin(0, (place, file), (notes, total), connections).unwrap()
+        let length = Some(total_bytes);
+        let notes = Notes { url: "http://h/a".into(), validator, length, missing: None };
+        let source = SplitSource { index: 0, notes, total_bytes, connections };
+        SplitFile::begin(OpenPart { paths, file }, source).unwrap()
     }
 
     #[test]
-    fn the_largest_rest_is_halved_down_to_the_least_piece() {
+    fn each_worker_claims_a_piece_of_its_own_until_none_is_long_enough() {
         let root = tempfile::tempdir().unwrap();
-        let split = split(root.path(), 8 * MIB, 4);
-        let lead = split.take().unwrap();
-        assert_eq!(lead.range(), (0, 8 * MIB - 1));
-        let taken: Vec<_> = (0..8).map_while(|_| split.take()).collect();
-        let mut ranges: Vec<_> = taken.iter().chain([&lead]).map(Taken::range).collect();
+        let split = split(root.path(), 8 * MIB, 16);
+        let claims: Vec<_> = std::iter::from_fn(|| split.claim(SplitRole::Leader)).collect();
+        let mut ranges: Vec<_> = claims.iter().map(PieceClaim::range).collect();
         ranges.sort_unstable();
         let expected: Vec<_> = (0..8).map(|n| (n * MIB, (n + 1) * MIB - 1)).collect();
         assert_eq!(ranges, expected);
-        drop(taken);
-        assert!(split.take().is_some(), "what nobody brings can be taken");
+        drop(claims);
+        assert!(split.claim(SplitRole::Leader).is_some(), "a dropped claim frees its piece");
     }
 
     #[test]
-    fn a_stream_goes_on_into_what_nobody_brings_or_has_not_begun_to_bring() {
+    fn a_stream_continues_into_a_piece_that_nobody_receives_or_has_begun_to_receive() {
         for gives_up in [true, false] {
-            goes_on(gives_up);
+            let root = tempfile::tempdir().unwrap();
+            let split = split(root.path(), 2 * MIB, 2);
+            let lead = split.claim(SplitRole::Leader).unwrap();
+            let helper = split.claim(SplitRole::Helper).filter(|_| !gives_up);
+            let content: Vec<u8> = (0_u32..).flat_map(u32::to_le_bytes).take(2 << 20).collect();
+            for (number, piece) in content.chunks(100_000).enumerate() {
+                assert_eq!(lead.write(piece).unwrap(), number < 20, "{number}");
+            }
+            assert_eq!(split.missing_bytes(), 0);
+            if let Some(helper) = helper {
+                assert!(!helper.write(b"late").unwrap(), "its piece is complete");
+            }
+            assert!(
+                std::fs::read(split.part.paths.path_of(TemporaryFile::Part)).unwrap() == content
+            );
         }
-    }
-
-    fn goes_on(gives_up: bool) {
-        let root = tempfile::tempdir().unwrap();
-        let split = split(root.path(), 2 * MIB, 2);
-        let lead = split.take().unwrap();
-        let mut helper = split.take();
-        if gives_up {
-            helper = None;
-        }
-        let content: Vec<u8> = (0_u32..).flat_map(u32::to_le_bytes).take(2 << 20).collect();
-        for (number, piece) in content.chunks(100_000).enumerate() {
-            assert_eq!(lead.write(piece, Role::Leader).unwrap(), number < 20, "{number}");
-        }
-        assert_eq!(split.missing_bytes(), 0);
-        if let Some(helper) = helper {
-            assert!(!helper.write(b"late", Role::Helper).unwrap(), "nothing is left to bring");
-        }
-        assert!(std::fs::read(split.place().path_of(TemporaryFile::Part)).unwrap() == content);
     }
 
     #[test]
-    fn what_is_missing_is_noted_and_what_belongs_to_others_is_not_written() {
+    fn missing_pieces_are_noted_and_bytes_of_other_pieces_are_not_written() {
         let root = tempfile::tempdir().unwrap();
         let split = split(root.path(), 4 * MIB, 2);
-        let (lead, help) = (split.take().unwrap(), split.take().unwrap());
-        split.ranges_are_honoured();
-        help.write(b"help", Role::Helper).unwrap();
-        assert!(!lead.write(&vec![b'l'; 3 << 20], Role::Leader).unwrap());
+        let lead = split.claim(SplitRole::Leader).unwrap();
+        let helper = split.claim(SplitRole::Helper).unwrap();
+        split.set_ranges_honoured();
+        helper.write(b"help").unwrap();
+        assert!(!lead.write(&vec![b'l'; 3 << 20]).unwrap());
         assert_eq!((split.missing_bytes(), split.helped_bytes()), (2 * MIB - 4, 4));
-        split.note_now().unwrap();
-        let url = Url::parse("http://h/a").unwrap();
+        split.note_missing().unwrap();
         let job = Job {
-            url,
+            url: Url::parse("http://h/a").unwrap(),
             credentials: None,
             file_name: "a".into(),
             checksum: None,
             is_name_chosen: false,
         };
-        split.release();
-        let found = part::find_resumable(split.place(), &job).unwrap();
+        split.part.file.unlock().unwrap();
+        let found = part::find_resumable(&split.part.paths, &job).unwrap();
         assert_eq!(found.notes.missing, Some(vec![(2 * MIB + 4, 4 * MIB - 1)]));
-        let written = std::fs::read(split.place().path_of(TemporaryFile::Part)).unwrap();
+        let written = std::fs::read(split.part.paths.path_of(TemporaryFile::Part)).unwrap();
         assert_eq!(&written[(2 << 20) - 1..(2 << 20) + 4], b"lhelp");
     }
 
     #[test]
-    fn a_late_helper_notes_nothing() {
+    fn a_late_helper_writes_no_notes() {
         let root = tempfile::tempdir().unwrap();
         let split = split(root.path(), 2 * MIB, 2);
-        let (lead, late) = (split.take().unwrap(), split.take().unwrap());
-        lead.write(&vec![b'l'; 2 << 20], Role::Leader).unwrap();
-        let begun = Instant::now().checked_sub(2 * NOTE_INTERVAL).unwrap();
-        split.end_notes();
-        split.place().remove_all();
-        split.lock().noted = begun;
-        late.write(b"late", Role::Helper).unwrap();
+        let lead = split.claim(SplitRole::Leader).unwrap();
+        let late = split.claim(SplitRole::Helper).unwrap();
+        lead.write(&vec![b'l'; 2 << 20]).unwrap();
+        split.remove();
+        split.lock().noted = Instant::now().checked_sub(2 * NOTE_INTERVAL).unwrap();
+        late.write(b"late").unwrap();
         assert_eq!(std::fs::read_dir(root.path()).unwrap().count(), 0);
     }
 
     #[test]
-    fn no_more_help_than_there_are_connections() {
+    fn helpers_are_fewer_than_the_connections() {
         let root = tempfile::tempdir().unwrap();
         let split = split(root.path(), 64 * MIB, 3);
-        let _lead = split.take().unwrap();
+        let _lead = split.claim(SplitRole::Leader).unwrap();
         let (one, two) = (split.help().unwrap(), split.help().unwrap());
         assert!(split.help().is_none());
         drop(one);
-        assert!(split.wants_help());
+        assert!(split.wants_helper());
         split.refuse_help();
         drop(two);
         assert!(split.help().is_none());

@@ -1,30 +1,33 @@
-//! The split files of a run: where workers that have nothing else to do look for something to help with.
+//! The split files of a run, among which workers without a job find one to help with.
 
 use std::sync::{Arc, Condvar, Mutex, MutexGuard};
 use std::time::Duration;
 
 use super::split_file::SplitFile;
 
-/// The files of a run that several connections bring at present.
+/// The longest wait for a file to help with before the files are examined again.
+const LONGEST_WAIT: Duration = Duration::from_millis(100);
+
+/// The files of a run that are being split.
 #[derive(Debug)]
 pub(crate) struct SplitFiles {
-    open: Mutex<Open>,
+    state: Mutex<State>,
     changed: Condvar,
 }
 
 #[derive(Debug)]
-struct Open {
+struct State {
     files: Vec<Arc<SplitFile>>,
-    /// Jobs whose servers do not bear it.
+    /// Jobs whose servers do not support it.
     unsplittable: Vec<usize>,
     jobs_left: usize,
 }
 
 impl SplitFiles {
-    /// Those of a run with so many jobs, none of which is split yet.
+    /// The empty list of a run with this many jobs.
     pub(crate) fn new(jobs: usize) -> Self {
-        let open = Open { files: Vec::new(), unsplittable: Vec::new(), jobs_left: jobs };
-        Self { open: Mutex::new(open), changed: Condvar::new() }
+        let state = State { files: Vec::new(), unsplittable: Vec::new(), jobs_left: jobs };
+        Self { state: Mutex::new(state), changed: Condvar::new() }
     }
 
     pub(crate) fn add(&self, split: &Arc<SplitFile>) {
@@ -32,18 +35,18 @@ impl SplitFiles {
         self.changed.notify_all();
     }
 
-    /// That of a job, from an earlier attempt.
+    /// The split file of a job, from an earlier attempt.
     pub(crate) fn of(&self, index: usize) -> Option<Arc<SplitFile>> {
-        self.lock().files.iter().find(|split| split.index == index).cloned()
+        self.lock().files.iter().find(|split| split.index() == index).cloned()
     }
 
     pub(crate) fn remove(&self, index: usize) -> Option<Arc<SplitFile>> {
-        let mut open = self.lock();
-        let at = open.files.iter().position(|split| split.index == index)?;
-        Some(open.files.remove(at))
+        let mut state = self.lock();
+        let position = state.files.iter().position(|split| split.index() == index)?;
+        Some(state.files.remove(position))
     }
 
-    /// A job's file is not to be split again.
+    /// Removes the file of a job, which is not split again.
     pub(crate) fn give_up(&self, index: usize) {
         self.remove(index);
         self.lock().unsplittable.push(index);
@@ -53,32 +56,31 @@ impl SplitFiles {
         !self.lock().unsplittable.contains(&index)
     }
 
-    /// One job is done with, split or not. Those who wait need to know of the last one alone: waking nobody
-    /// costs a system call as well.
-    pub(crate) fn job_is_done(&self) {
-        let mut open = self.lock();
-        open.jobs_left -= 1;
-        if open.jobs_left == 0 {
+    /// Counts a job as done, split or not. The waiting workers are woken for the last one alone, which
+    /// saves a system call for each of the others.
+    pub(crate) fn finish_job(&self) {
+        let mut state = self.lock();
+        state.jobs_left -= 1;
+        if state.jobs_left == 0 {
             self.changed.notify_all();
         }
     }
 
-    /// Waits for a file to help with; `None` when all jobs are done.
+    /// Waits for a file to help with, the one that misses most; `None` when all jobs are done.
     pub(crate) fn next_to_help(&self) -> Option<Arc<SplitFile>> {
-        let mut open = self.lock();
-        while open.jobs_left > 0 {
+        let mut state = self.lock();
+        while state.jobs_left > 0 {
             let missing = |split: &&Arc<SplitFile>| split.missing_bytes();
-            let helpable = open.files.iter().filter(|split| split.wants_help());
+            let helpable = state.files.iter().filter(|split| split.wants_helper());
             if let Some(split) = helpable.max_by_key(missing) {
                 return Some(Arc::clone(split));
             }
-            let wait = Duration::from_millis(100);
-            (open, _) = self.changed.wait_timeout(open, wait).expect("no holder panics");
+            (state, _) = self.changed.wait_timeout(state, LONGEST_WAIT).expect("no holder panics");
         }
         None
     }
 
-    fn lock(&self) -> MutexGuard<'_, Open> {
-        self.open.lock().expect("nothing panics while the files are locked")
+    fn lock(&self) -> MutexGuard<'_, State> {
+        self.state.lock().expect("nothing panics while the files are locked")
     }
 }

@@ -1,0 +1,59 @@
+//! A response whose content has not been read, and what its head tells the client.
+
+use std::time::{Duration, SystemTime};
+
+use crate::client::error::FetchError;
+use crate::client::hosts::gate::Permit;
+use crate::client::transport::connect::Connection;
+use crate::http::rate_limit::{self, QuotaPolicy, QuotaUnit};
+use crate::http::{Answering, Fields, Framing, ResponseHead, Status, response_framing};
+
+/// A response up to its head, on its connection.
+#[derive(Debug)]
+pub(super) struct Response<'n> {
+    pub(super) head: ResponseHead,
+    pub(super) connection: Connection,
+    pub(super) permit: Permit<'n>,
+}
+
+/// The framing of a response's content.
+pub(super) fn framing(head: &ResponseHead) -> Result<Framing, FetchError> {
+    response_framing(Answering::Get, head.status(), &head.fields()).map_err(FetchError::Framing)
+}
+
+/// The length of the content, if its framing declares it.
+pub(super) fn declared_length(framing: Framing) -> Option<u64> {
+    match framing {
+        Framing::Length(bytes) => Some(bytes),
+        Framing::Chunked | Framing::UntilClose => None,
+    }
+}
+
+/// How long the server asks to be left alone (`Retry-After`). That of a redirect concerns the redirect,
+/// which is followed at once (RFC 9110 §10.2.3).
+pub(super) fn retry_after(head: &ResponseHead) -> Option<Duration> {
+    if !head.status().is_error() {
+        return None;
+    }
+    rate_limit::retry_after(head.fields().only("Retry-After")?, SystemTime::now())
+}
+
+/// Tells the gate what a response says about the host's limit.
+pub(super) fn report_to_gate(permit: &mut Permit<'_>, head: &ResponseHead) {
+    let advertised = concurrent_requests(&head.fields());
+    match head.status() {
+        Status::TOO_MANY_REQUESTS => permit.refused(advertised, retry_after(head)),
+        Status::SERVICE_UNAVAILABLE => permit.unavailable(retry_after(head)),
+        _ => permit.accepted(advertised, head.fields().only("Server")),
+    }
+}
+
+/// The smallest quota of concurrent requests in `RateLimit-Policy`.
+fn concurrent_requests(fields: &Fields<'_>) -> Option<usize> {
+    let policies = QuotaPolicy::parse_list(&fields.joined("RateLimit-Policy")?)?;
+    let quotas = policies
+        .into_iter()
+        .filter(|policy| policy.unit == QuotaUnit::ConcurrentRequests && policy.quota > 0)
+        .map(|policy| usize::try_from(policy.quota).unwrap_or(usize::MAX));
+    quotas.min()
+}
