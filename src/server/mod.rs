@@ -56,8 +56,9 @@ pub use site::settings::{
     DotFiles, Listings, Precompressed, SiteSettings, SymbolicLinks, is_index_name,
 };
 pub use status::access::{StatusAccess, StatusHost, StatusHostError};
+pub use status::counters::Counts;
 pub use status::form::StatusForm;
-pub use status::snapshot::{ClientRow, ConnectionRow, Counters, Snapshot};
+pub use status::snapshot::{ClientRow, ConnectionRow, Snapshot};
 
 use accept::listener::{self, Warnings};
 use connection::lifecycle;
@@ -156,7 +157,7 @@ impl Server {
         listener::accept_loop(
             &self.listener,
             &self.stopper,
-            &self.service.tally,
+            &self.service.counters,
             |stream, peer| {
                 self.accept(stream, peer, &mut warnings);
             },
@@ -183,7 +184,7 @@ impl Server {
             if let Some(error) = source
                 && warnings.is_due()
             {
-                let failures = service.tally.spawn_failures.get();
+                let failures = service.counters.spawn_failures.get();
                 log::error!("cannot make threads for connections: {error} ({failures} until now)");
             }
         }

@@ -24,7 +24,7 @@ use super::logs::sink::LogHandle;
 use super::status::access::StatusAccess;
 use super::status::collect;
 use super::status::collect::Sources;
-use super::status::counters::Tally;
+use super::status::counters::Counters;
 use super::status::snapshot::Snapshot;
 use super::threads::{PARK, Threads};
 use crate::http::RequestHead;
@@ -42,7 +42,7 @@ pub(super) struct Service {
     pub(super) registry: Arc<Registry>,
     pub(super) rejections: RejectionLog,
     pub(super) lingering: Arc<Lingering>,
-    pub(super) tally: Tally,
+    pub(super) counters: Counters,
     /// The value of `RateLimit-Policy` in responses to clients that have a limit.
     pub(super) advertised: String,
     pub(super) status: Option<StatusAccess>,
@@ -103,7 +103,7 @@ impl Service {
                 config.identification.clone(),
             ),
             lingering,
-            tally: Tally::default(),
+            counters: Counters::default(),
             advertised,
             status: config.status.clone(),
             logs: config.logs.clone(),
@@ -140,7 +140,7 @@ impl Service {
             rejections: &self.rejections,
             identification: &self.identification,
             lingering: &self.lingering,
-            tally: &self.tally,
+            counters: &self.counters,
             logs: &self.logs,
             threads: self.threads.count(),
             crowded_from: self.crowded_from(),
@@ -159,7 +159,7 @@ impl Service {
 
     /// Counts a rejection and says what its client is told.
     pub(super) fn answer_rejected(&self, rejection: &Rejection) -> Response {
-        self.tally.rejected(rejection.scope);
+        self.counters.add_rejection(rejection.scope);
         self.rejections.note(rejection);
         let active = match rejection.among() {
             Some(client) => self.registry.activity(Some(client)).active,

@@ -14,7 +14,7 @@ use socket2::{Domain, Protocol, Socket, Type};
 
 use crate::net::is_timeout;
 use crate::server::error::StartError;
-use crate::server::status::counters::Tally;
+use crate::server::status::counters::Counters;
 
 /// Connections that the kernel completes and holds until they are accepted; it takes no more than
 /// `net.core.somaxconn` of them. The standard library's 128 makes a burst wait a second for its SYN.
@@ -121,7 +121,7 @@ impl Stopper {
 pub(crate) fn accept_loop(
     listener: &TcpListener,
     stopper: &Stopper,
-    tally: &Tally,
+    counters: &Counters,
     mut serve: impl FnMut(TcpStream, SocketAddr),
 ) {
     let mut trouble = Trouble::default();
@@ -141,7 +141,7 @@ pub(crate) fn accept_loop(
                 log::debug!("a connection was gone before it was accepted: {error}");
             }
             Err(error) => {
-                tally.accept_errors.one();
+                counters.accept_errors.increment();
                 trouble.wait_out(&error);
             }
         }

@@ -23,7 +23,7 @@ use crate::server::service::{Arrival, Service, Task};
 
 /// Decides whether a connection may be served. One that may not is handed to `lingering`.
 pub(crate) fn receive(service: &Service, stream: TcpStream, peer: IpAddr) -> Option<Arrival> {
-    service.tally.connections.one();
+    service.counters.connections.increment();
     // A socket for both families reports IPv4 addresses as mapped ones.
     let peer = peer.to_canonical();
     let client =
@@ -85,13 +85,13 @@ fn reclaim(service: &Service, rejection: &Rejection) -> bool {
     }
     let reclaimed = service.registry.reclaim(rejection.among()).is_some();
     if reclaimed {
-        service.tally.reclaimed.one();
+        service.counters.reclaimed.increment();
     }
     reclaimed
 }
 
 fn note_would_reject(service: &Service, rejection: &Rejection) {
-    service.tally.would_reject.one();
+    service.counters.would_reject.increment();
     service.rejections.note(rejection);
 }
 
@@ -108,7 +108,7 @@ fn reject(
 
 /// Answers a connection for which the system gives no thread.
 pub(crate) fn dismiss_without_thread(service: &Service, arrival: Arrival) {
-    service.tally.spawn_failures.one();
+    service.counters.spawn_failures.increment();
     let Arrival { stream, permit, client, .. } = arrival;
     drop(permit);
     let response = service.answerer.with_further_fields(without_thread());
@@ -213,7 +213,7 @@ struct PanicReport<'s> {
 impl Drop for PanicReport<'_> {
     fn drop(&mut self) {
         if std::thread::panicking() {
-            self.service.tally.panics.one();
+            self.service.counters.panics.increment();
             log::error!(
                 "{}: a panic while answering {}",
                 self.live.client.address,

@@ -166,7 +166,7 @@ impl<'s> Connection<'s> {
                     return Err(NoRequest::Refuse(RequestError::Timeout));
                 }
                 Err(error) if is_timeout(&error) && begun.is_some() && !scan.is_blank() => {
-                    self.service.tally.head_timeouts.one();
+                    self.service.counters.head_timeouts.increment();
                     return Err(NoRequest::Refuse(RequestError::Timeout));
                 }
                 Err(error) => return Err(NoRequest::Close(self.why_ended(&error))),
@@ -284,7 +284,7 @@ impl<'s> Connection<'s> {
     ) -> Option<CloseReason> {
         let part = self.part();
         self.requests += 1;
-        self.service.tally.requests.one();
+        self.service.counters.requests.increment();
         self.live.enter(Phase::Sending);
         thread::sleep(self.service.policy.delay);
         let persistence = if ended.is_none() { Persistence::Keep } else { Persistence::Close };
@@ -295,7 +295,7 @@ impl<'s> Connection<'s> {
             self.out = Vec::new();
         }
         let content_bytes = sent.as_ref().copied().unwrap_or(0);
-        self.service.tally.response(response.status, content_bytes);
+        self.service.counters.add_response(response.status, content_bytes);
         self.live.note_response(content_bytes);
         self.service.access_log.record(&Exchange {
             client: self.client.address,
@@ -337,7 +337,7 @@ impl<'s> Connection<'s> {
 
     fn why_incomplete(&self, error: &io::Error) -> CloseReason {
         if is_timeout(error) {
-            self.service.tally.slow_drops.one();
+            self.service.counters.slow_drops.increment();
             CloseReason::Slow
         } else if error.kind() == io::ErrorKind::UnexpectedEof {
             log::warn!(

@@ -6,8 +6,8 @@ use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::time::{Duration, Instant, SystemTime};
 
-use super::counters::{Count, Tally};
-use super::snapshot::{ClientRow, ConnectionRow, Counters, Snapshot};
+use super::counters::{Counters, Counts};
+use super::snapshot::{ClientRow, ConnectionRow, Snapshot};
 use crate::server::limits::admission::Admission;
 use crate::server::limits::client::Identification;
 use crate::server::limits::lingering::Lingering;
@@ -23,7 +23,7 @@ pub(crate) struct Sources<'s> {
     pub(crate) rejections: &'s RejectionLog,
     pub(crate) identification: &'s Identification,
     pub(crate) lingering: &'s Lingering,
-    pub(crate) tally: &'s Tally,
+    pub(crate) counters: &'s Counters,
     pub(crate) logs: &'s [LogHandle],
     /// How many threads serve connections, and how many of them wait for their next.
     pub(crate) threads: (usize, usize),
@@ -48,7 +48,7 @@ pub(crate) fn snapshot(sources: &Sources<'_>) -> Snapshot {
         crowded_from: sources.crowded_from,
         clients: client_rows(sources, &live),
         connections: live.iter().filter_map(|live| connection_row(live)).collect(),
-        counters: counters(sources),
+        counters: counts(sources),
         threads,
         parked,
         lingering: sources.lingering.count(),
@@ -93,24 +93,9 @@ fn empty_row(sources: &Sources<'_>, client: IpAddr) -> ClientRow {
     }
 }
 
-fn counters(sources: &Sources<'_>) -> Counters {
-    let tally = sources.tally;
-    Counters {
-        connections: tally.connections.get(),
-        requests: tally.requests.get(),
-        responses_by_class: tally.responses.each_ref().map(Count::get),
-        bytes_sent: tally.bytes_sent.get(),
-        rejected_per_client: tally.rejected_per_client.get(),
-        rejected_total: tally.rejected_total.get(),
-        would_reject: tally.would_reject.get(),
-        reclaimed: tally.reclaimed.get(),
-        accept_errors: tally.accept_errors.get(),
-        spawn_failures: tally.spawn_failures.get(),
-        panics: tally.panics.get(),
-        head_timeouts: tally.head_timeouts.get(),
-        slow_drops: tally.slow_drops.get(),
-        log_lines_dropped: sources.logs.iter().map(LogHandle::dropped).sum(),
-    }
+fn counts(sources: &Sources<'_>) -> Counts {
+    let log_lines_dropped = sources.logs.iter().map(LogHandle::dropped).sum();
+    Counts { log_lines_dropped, ..sources.counters.read() }
 }
 
 /// `None` for a connection that is about to leave.

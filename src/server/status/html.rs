@@ -4,7 +4,8 @@
 use jiff::Timestamp;
 use maud::{Markup, PreEscaped, html};
 
-use super::snapshot::{ClientRow, ConnectionRow, Counters, Snapshot};
+use super::counters::{Counts, Display, Metric, Section};
+use super::snapshot::{ClientRow, ConnectionRow, Snapshot};
 use crate::server::html::page::page;
 use crate::server::html::quantity::{duration, grouped, size};
 use crate::server::limits::registry::Phase;
@@ -186,42 +187,28 @@ fn rest(rows: usize) -> Markup {
     }
 }
 
-fn counters(counters: &Counters) -> Markup {
-    let [informational, successful, redirection, client_error, server_error] =
-        counters.responses_by_class;
+fn counters(counts: &Counts) -> Markup {
+    let mut metrics: Vec<_> = counts.iter().collect();
+    metrics.sort_by_key(|(metric, _)| metric.section);
+    metrics.retain(|(metric, count)| metric.display != Display::NumberUnlessZero || *count > 0);
     html! {
         dl {
-            (counter("Connections", counters.connections))
-            (counter("Requests", counters.requests))
-            div { dt { "Bytes sent" } " " dd { (bytes(counters.bytes_sent)) } }
-            @if informational > 0 { (counter("Responses 1xx", informational)) }
-            (counter("Responses 2xx", successful))
-            (counter("Responses 3xx", redirection))
-            (counter("Responses 4xx", client_error))
-            (counter("Responses 5xx", server_error))
-            (counter("Rejected, client's limit", counters.rejected_per_client))
-            (counter("Rejected, total", counters.rejected_total))
-            @if counters.would_reject > 0 {
-                (counter("Would be rejected", counters.would_reject))
+            @for (metric, count) in metrics {
+                @if metric.section == Section::Trouble {
+                    div.trouble[count > 0] { (counter(metric, count)) }
+                } @else {
+                    div { (counter(metric, count)) }
+                }
             }
-            (counter("Idle ones closed for room", counters.reclaimed))
-            (counter("Late heads", counters.head_timeouts))
-            (counter("Too slow", counters.slow_drops))
-            (trouble("Failed accepts", counters.accept_errors))
-            (trouble("Failed threads", counters.spawn_failures))
-            (trouble("Panics", counters.panics))
-            (trouble("Lost log lines", counters.log_lines_dropped))
         }
     }
 }
 
-fn counter(name: &str, count: u64) -> Markup {
-    html! { div { dt { (name) } " " dd { (number(count)) } } }
-}
-
-/// A counter that stands out unless it is zero.
-fn trouble(name: &str, count: u64) -> Markup {
-    html! { div.trouble[count > 0] { dt { (name) } " " dd { (number(count)) } } }
+fn counter(metric: &Metric, count: u64) -> Markup {
+    html! {
+        dt { (metric.label) } " "
+        dd { @if metric.display == Display::Bytes { (bytes(count)) } @else { (number(count)) } }
+    }
 }
 
 fn number(number: u64) -> Markup {

@@ -8,7 +8,8 @@ use jiff::Timestamp;
 use serde::{Serialize, Serializer};
 use serde_json::{Value, json};
 
-use super::snapshot::{ClientRow, ConnectionRow, Counters, Snapshot};
+use super::counters::Counts;
+use super::snapshot::{ClientRow, ConnectionRow, Snapshot};
 use crate::printable::{JsonLayout, write_json};
 use crate::server::mapped;
 
@@ -86,28 +87,14 @@ fn connection(row: &ConnectionRow) -> Value {
     })
 }
 
-fn counters(counters: &Counters) -> Value {
-    let [informational, successful, redirection, client_error, server_error] =
-        counters.responses_by_class;
-    json!({
-        "connections": counters.connections,
-        "requests": counters.requests,
-        "responses": {
-            "1xx": informational,
-            "2xx": successful,
-            "3xx": redirection,
-            "4xx": client_error,
-            "5xx": server_error,
-        },
-        "bytes_sent": counters.bytes_sent,
-        "rejected": { "client": counters.rejected_per_client, "total": counters.rejected_total },
-        "would_reject": counters.would_reject,
-        "reclaimed": counters.reclaimed,
-        "accept_errors": counters.accept_errors,
-        "spawn_failures": counters.spawn_failures,
-        "panics": counters.panics,
-        "head_timeouts": counters.head_timeouts,
-        "slow_drops": counters.slow_drops,
-        "log_lines_dropped": counters.log_lines_dropped,
-    })
+/// An object of all counters; the responses and the rejections are objects within it.
+fn counters(counts: &Counts) -> Value {
+    let mut object = json!({});
+    for (metric, count) in counts.iter() {
+        match metric.json.split_once('.') {
+            Some((group, name)) => object[group][name] = count.into(),
+            None => object[metric.json] = count.into(),
+        }
+    }
+    object
 }

@@ -7,18 +7,16 @@
 use std::fmt::{Display, Write as _};
 use std::time::UNIX_EPOCH;
 
-use super::snapshot::{Counters, Snapshot};
+use super::counters::Counts;
+use super::snapshot::Snapshot;
 use crate::server::limits::registry::Phase;
 
 const PREFIX: &str = "http_server_conc";
 
-const CLASSES: [&str; 5] = ["1xx", "2xx", "3xx", "4xx", "5xx"];
-
 pub(super) fn render(snapshot: &Snapshot) -> String {
     let mut page = Exposition::default();
     gauges(snapshot, &mut page);
-    traffic(&snapshot.counters, &mut page);
-    trouble(&snapshot.counters, &mut page);
+    counters(&snapshot.counters, &mut page);
     page.text
 }
 
@@ -48,52 +46,16 @@ fn gauges(snapshot: &Snapshot, page: &mut Exposition) {
         .sample("", snapshot.lingering);
 }
 
-fn traffic(counters: &Counters, page: &mut Exposition) {
-    page.counter(
-        "accepted_connections_total",
-        "Connections accepted, also those that were rejected then.",
-    )
-    .sample("", counters.connections);
-    page.counter("requests_total", "Requests.").sample("", counters.requests);
-    page.counter("responses_total", "Responses to requests, by class of status.");
-    for (class, count) in CLASSES.iter().zip(counters.responses_by_class) {
-        page.labelled("class", class, count);
-    }
-    page.counter("sent_bytes_total", "Bytes of content sent.").sample("", counters.bytes_sent);
-    page.counter("rejected_connections_total", "Connections rejected, by the limit used up.")
-        .labelled("scope", "client", counters.rejected_per_client)
-        .labelled("scope", "total", counters.rejected_total);
-    page.counter(
-        "would_reject_connections_total",
-        "Connections let in only because limits are tried out and not enforced.",
-    )
-    .sample("", counters.would_reject);
-    page.counter("reclaimed_connections_total", "Idle connections closed to hand their slots on.")
-        .sample("", counters.reclaimed);
-}
-
-fn trouble(counters: &Counters, page: &mut Exposition) {
-    for (name, help, count) in [
-        ("accept_errors_total", "Connections that could not be accepted.", counters.accept_errors),
-        (
-            "spawn_failures_total",
-            "Connections for which there was no thread.",
-            counters.spawn_failures,
-        ),
-        ("panics_total", "Threads of connections that panicked.", counters.panics),
-        (
-            "head_timeouts_total",
-            "Requests whose heads were begun and not completed in time.",
-            counters.head_timeouts,
-        ),
-        (
-            "slow_connections_dropped_total",
-            "Connections closed because their peers took too little for too long.",
-            counters.slow_drops,
-        ),
-        ("log_lines_dropped_total", "Lines of logs that were lost.", counters.log_lines_dropped),
-    ] {
-        page.counter(name, help).sample("", count);
+fn counters(counts: &Counts, page: &mut Exposition) {
+    for (metric, count) in counts.iter() {
+        let (family, labels) = match metric.series.find('{') {
+            Some(at) => metric.series.split_at(at),
+            None => (metric.series, ""),
+        };
+        if page.family != family {
+            page.begin("counter", family, metric.help);
+        }
+        page.sample(labels, count);
     }
 }
 
@@ -107,10 +69,6 @@ struct Exposition {
 impl Exposition {
     fn gauge(&mut self, name: &'static str, help: &str) -> &mut Self {
         self.begin("gauge", name, help)
-    }
-
-    fn counter(&mut self, name: &'static str, help: &str) -> &mut Self {
-        self.begin("counter", name, help)
     }
 
     fn begin(&mut self, kind: &str, name: &'static str, help: &str) -> &mut Self {

@@ -2,6 +2,7 @@
 
 use std::time::{Duration, SystemTime};
 
+use super::counters::Counts;
 use crate::server::limits::admission::Limits;
 use crate::server::limits::registry::Phase;
 
@@ -21,7 +22,7 @@ pub struct Snapshot {
     pub clients: Vec<ClientRow>,
     /// Connections that hold a slot; in the order to be shown.
     pub connections: Vec<ConnectionRow>,
-    pub counters: Counters,
+    pub counters: Counts,
     /// Threads of connections, with those that wait for their next.
     pub threads: usize,
     /// Threads that wait for their next connection.
@@ -66,37 +67,6 @@ pub struct ConnectionRow {
     pub bytes_sent: u64,
     /// What it is about: its request, say. May be empty, and may hold anything that a client sent.
     pub doing: String,
-}
-
-/// What has happened since the start.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct Counters {
-    /// Connections that were accepted, also those that were rejected then.
-    pub connections: u64,
-    pub requests: u64,
-    /// Responses to requests, 1xx first and 5xx last.
-    pub responses_by_class: [u64; 5],
-    /// Bytes of content.
-    pub bytes_sent: u64,
-    /// Connections rejected because their client's limit was used up.
-    pub rejected_per_client: u64,
-    /// Connections rejected because the limit of all was used up.
-    pub rejected_total: u64,
-    /// Connections that were let in only because limits are tried out and not enforced.
-    pub would_reject: u64,
-    /// Idle connections closed to hand their slots on.
-    pub reclaimed: u64,
-    pub accept_errors: u64,
-    /// Connections for which there was no thread.
-    pub spawn_failures: u64,
-    /// Threads of connections that panicked.
-    pub panics: u64,
-    /// Requests whose heads were begun and not completed in time.
-    pub head_timeouts: u64,
-    /// Connections closed because their peers took too little for too long.
-    pub slow_drops: u64,
-    /// Lines of logs that were lost.
-    pub log_lines_dropped: u64,
 }
 
 impl Snapshot {

@@ -6,7 +6,7 @@ use std::path::Path;
 use std::thread::{self, JoinHandle};
 
 use http_concurrent::server::{
-    Counters, Limits, Monitor, Server, ServerConfig, Snapshot, Stopper, Timeouts,
+    Counts, Limits, Monitor, Server, ServerConfig, Snapshot, Stopper, Timeouts,
 };
 use tempfile::TempDir;
 
@@ -129,7 +129,7 @@ impl TestServer {
     }
 
     /// What the server has counted since its start.
-    pub(crate) fn counters(&self) -> Counters {
+    pub(crate) fn counters(&self) -> Counts {
         self.snapshot().counters
     }
 

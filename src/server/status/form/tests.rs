@@ -6,7 +6,8 @@ use super::*;
 use crate::http::{HeadScan, RequestHead};
 use crate::server::limits::admission::Limits;
 use crate::server::limits::registry::Phase;
-use crate::server::status::snapshot::{ClientRow, ConnectionRow, Counters};
+use crate::server::status::counters::Counts;
+use crate::server::status::snapshot::{ClientRow, ConnectionRow};
 
 /// A snapshot in which no number stands twice.
 fn snapshot() -> Snapshot {
@@ -42,10 +43,14 @@ fn snapshot() -> Snapshot {
             connection(Phase::Idle, ""),
             connection(Phase::Idle, ""),
         ],
-        counters: Counters {
+        counters: Counts {
             connections: 1_001,
             requests: 1_002,
-            responses_by_class: [1_003, 1_004, 1_005, 1_006, 1_007],
+            responses_1xx: 1_003,
+            responses_2xx: 1_004,
+            responses_3xx: 1_005,
+            responses_4xx: 1_006,
+            responses_5xx: 1_007,
             bytes_sent: 1_048_576_008,
             rejected_per_client: 1_009,
             rejected_total: 1_010,
@@ -231,8 +236,40 @@ fn the_page_refreshes_itself_runs_no_script_and_escapes_what_clients_sent() {
 fn trouble_stands_out_on_the_page_only_where_there_is_some() {
     let mut snapshot = snapshot();
     assert!(StatusForm::Html.render(&snapshot).contains("class=\"trouble\""));
-    snapshot.counters = Counters { requests: 1, ..Counters::default() };
+    snapshot.counters = Counts { requests: 1, ..Counts::default() };
     assert!(!StatusForm::Html.render(&snapshot).contains("class=\"trouble\""));
+}
+
+#[test]
+fn the_page_lists_the_counters_trouble_last() {
+    let labels = |snapshot: &Snapshot| -> Vec<String> {
+        let html = StatusForm::Html.render(snapshot);
+        let after = html.split("<dt>").skip(1);
+        after.map(|rest| rest.split_once("</dt>").unwrap().0.to_owned()).collect()
+    };
+    let mut expected = vec![
+        "Connections",
+        "Requests",
+        "Bytes sent",
+        "Responses 1xx",
+        "Responses 2xx",
+        "Responses 3xx",
+        "Responses 4xx",
+        "Responses 5xx",
+        "Rejected, client's limit",
+        "Rejected, total",
+        "Would be rejected",
+        "Idle ones closed for room",
+        "Late heads",
+        "Too slow",
+        "Failed accepts",
+        "Failed threads",
+        "Panics",
+        "Lost log lines",
+    ];
+    assert_eq!(labels(&snapshot()), expected);
+    expected.retain(|label| !matches!(*label, "Responses 1xx" | "Would be rejected"));
+    assert_eq!(labels(&Snapshot { counters: Counts::default(), ..snapshot() }), expected);
 }
 
 #[test]
