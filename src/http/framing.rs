@@ -1,13 +1,12 @@
 //! How a message's body is framed, or why the message is refused (RFC 9112 §6).
 //!
-//! Requests are held to the letter: a length given more than once, a length beside a transfer coding,
-//! and `chunked` anywhere but once and last are refused, because two programs that read such a message
-//! differently are what request smuggling needs. Of a response a client takes what has one meaning:
-//! lengths that agree are one, `identity` is no coding, `chunked` outweighs a length beside it, and
-//! named twice it is one. Lengths that contradict each other, and codings that it does not know, are
-//! refused on both sides.
+//! Requests are read strictly: a repeated length, a length beside a transfer coding, and `chunked`
+//! other than once and last are refused, because request smuggling depends on two programs reading such
+//! a message differently (RFC 9112 §11.2). Responses are accepted if their meaning is clear: equal lengths
+//! count as one, `identity` is ignored, `chunked` overrides a length, and a repeated `chunked` counts
+//! as one. Contradicting lengths and unknown codings are refused in both.
 
-use std::fmt;
+use thiserror::Error;
 
 use super::error::RequestError;
 use super::fields::Fields;
@@ -15,21 +14,21 @@ use super::status::Status;
 use super::syntax::{parse_decimal, trim_whitespace};
 use super::version::Version;
 
-/// Where a body ends.
+/// How the end of a body is found.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Framing {
-    /// After so many bytes; zero where there is no body.
+    /// The body has this many bytes; zero if there is no body.
     Length(u64),
-    /// With its last chunk.
+    /// The body is chunked and ends with its last chunk.
     Chunked,
-    /// When the peer closes: responses alone.
+    /// The body ends when the peer closes the connection; in responses only.
     UntilClose,
 }
 
-/// How the content of a request is framed (RFC 9112 §6.3).
+/// The framing of a request body (RFC 9112 §6.3).
 ///
 /// # Errors
-/// `400` or `501` by [`RequestError::status`]; the connection must be closed.
+/// The request must be refused with [`RequestError::status`] and the connection closed.
 pub fn request_framing(version: Version, fields: &Fields<'_>) -> Result<Framing, RequestError> {
     let length = sole_content_length(fields).map_err(|_| RequestError::ContentLength)?;
     match transfer_coding(version, fields) {
@@ -41,11 +40,11 @@ pub fn request_framing(version: Version, fields: &Fields<'_>) -> Result<Framing,
     }
 }
 
-/// Whether the client waits for `100 Continue` before it sends its content (RFC 9110 §10.1.1).
-/// HTTP/1.0 knows no expectations: there the field is ignored.
+/// Whether the client waits for `100 Continue` before it sends the content (RFC 9110 §10.1.1). False for
+/// HTTP/1.0, in which `Expect` is ignored.
 ///
 /// # Errors
-/// An expectation that is not known: `417`.
+/// [`RequestError::Expectation`] for any other expectation.
 pub fn expects_continue(version: Version, fields: &Fields<'_>) -> Result<bool, RequestError> {
     if version == Version::Http10 {
         return Ok(false);
@@ -60,44 +59,24 @@ pub fn expects_continue(version: Version, fields: &Fields<'_>) -> Result<bool, R
     Ok(expected)
 }
 
-/// Why the content of a response cannot be delimited.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+/// Why the end of a response body cannot be determined.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Error)]
 pub enum FramingError {
-    /// `Content-Length` that is no number, or several that differ.
+    /// `Content-Length` is not a number, or there are several that differ.
+    #[error("malformed or contradicting Content-Length in the response")]
     ContentLength,
-    /// A transfer coding other than one `chunked`.
+    /// A transfer coding other than `chunked`.
+    #[error("the response has a transfer coding other than chunked")]
     TransferCoding,
 }
 
-impl fmt::Display for FramingError {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(match self {
-            Self::ContentLength => "malformed or contradicting Content-Length in the answer",
-            Self::TransferCoding => "the answer has a transfer coding other than chunked",
-        })
-    }
-}
-
-impl std::error::Error for FramingError {}
-
-/// Which request a response answers, as far as its framing depends on it.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Answering {
-    Get,
-    /// Never has content, whatever its fields say.
-    Head,
-}
-
-/// How the content of a response is framed (RFC 9112 §6.3).
+/// The framing of the body of a response to a method other than HEAD and CONNECT (RFC 9112 §6.3). A
+/// response to HEAD has no content whatever its fields say.
 ///
 /// # Errors
-/// The end of the content cannot be known.
-pub fn response_framing(
-    answering: Answering,
-    status: Status,
-    fields: &Fields<'_>,
-) -> Result<Framing, FramingError> {
-    if answering == Answering::Head || status.never_has_content() {
+/// The end of the body cannot be determined. The connection must be closed.
+pub fn response_framing(status: Status, fields: &Fields<'_>) -> Result<Framing, FramingError> {
+    if status.never_has_content() {
         return Ok(Framing::Length(0));
     }
     let length = agreed_content_length(fields).map_err(|_| FramingError::ContentLength)?;
@@ -108,9 +87,9 @@ pub fn response_framing(
     })
 }
 
-/// Whether a response is chunked, and coded in no other way. HTTP/1.0 knows no transfer codings, but a
-/// server that names one there has used it. A proxy may name `chunked` again behind the server that has
-/// applied it; nobody may apply it twice (RFC 9112 §6.1).
+/// Whether a response is chunked; an error if it has any other coding. HTTP/1.0 has no transfer codings,
+/// but a server that names one has applied it. A proxy may add `chunked` to the field although the server
+/// has applied it; it must not be applied twice (RFC 9112 §6.1).
 fn is_chunked(fields: &Fields<'_>) -> Result<bool, FramingError> {
     if fields.first("Transfer-Encoding").is_none() {
         return Ok(false);
@@ -127,8 +106,9 @@ fn is_chunked(fields: &Fields<'_>) -> Result<bool, FramingError> {
 
 struct InvalidLength;
 
-/// The length in the only `Content-Length` field. Of several, or of a list, also equal ones may be
-/// refused (RFC 9110 §8.6), and nginx and Apache refuse them: somebody on the way has merged messages.
+/// The length in the only `Content-Length` field. A repeated field or a list is refused even if all
+/// lengths are equal (allowed by RFC 9110 §8.6), as in nginx and Apache: a program on the path may have
+/// merged messages.
 fn sole_content_length(fields: &Fields<'_>) -> Result<Option<u64>, InvalidLength> {
     let mut values = fields.all("Content-Length");
     match (values.next(), values.next()) {
@@ -138,7 +118,7 @@ fn sole_content_length(fields: &Fields<'_>) -> Result<Option<u64>, InvalidLength
     }
 }
 
-/// The one length that all `Content-Length` fields and their list members agree on.
+/// The length that all `Content-Length` fields and their list members agree on.
 fn agreed_content_length(fields: &Fields<'_>) -> Result<Option<u64>, InvalidLength> {
     let mut agreed = None;
     for value in fields.all("Content-Length") {
@@ -242,61 +222,50 @@ mod tests {
     }
 
     #[test]
-    fn a_response_is_framed_by_its_request_status_and_fields() {
-        use Answering::{Get, Head};
-        for (answering, status, fields, expected) in [
-            (Get, 200, "Content-Length: 5\r\n", Ok(Framing::Length(5))),
-            (Get, 200, "", Ok(Framing::UntilClose)),
-            (Get, 200, "Transfer-Encoding: chunked\r\n", Ok(Framing::Chunked)),
-            (Head, 200, "Content-Length: 5\r\n", Ok(Framing::Length(0))),
-            (Head, 200, "Transfer-Encoding: chunked\r\n", Ok(Framing::Length(0))),
-            (Get, 204, "Content-Length: 5\r\n", Ok(Framing::Length(0))),
-            (Get, 304, "Content-Length: 5\r\n", Ok(Framing::Length(0))),
-            (Get, 100, "", Ok(Framing::Length(0))),
-            (Get, 200, "Content-Length: 5, 5\r\n", Ok(Framing::Length(5))),
-            (Get, 200, "Content-Length: 5\r\nContent-Length: 5\r\n", Ok(Framing::Length(5))),
-            (Get, 200, "Content-Length: 5, 6\r\n", Err(FramingError::ContentLength)),
-            (Get, 200, "Transfer-Encoding: gzip\r\n", Err(FramingError::TransferCoding)),
-            (Get, 200, "Content-Length: +5\r\n", Err(FramingError::ContentLength)),
-            (Get, 200, "Content-Length: 5\r\nTransfer-Encoding: chunked\r\n", Ok(Framing::Chunked)),
+    fn a_response_is_framed_by_its_status_and_fields() {
+        for (status, fields, expected) in [
+            (200, "Content-Length: 5\r\n", Ok(Framing::Length(5))),
+            (200, "", Ok(Framing::UntilClose)),
+            (200, "Transfer-Encoding: chunked\r\n", Ok(Framing::Chunked)),
+            (204, "Content-Length: 5\r\n", Ok(Framing::Length(0))),
+            (304, "Content-Length: 5\r\n", Ok(Framing::Length(0))),
+            (100, "", Ok(Framing::Length(0))),
+            (200, "Content-Length: 5, 5\r\n", Ok(Framing::Length(5))),
+            (200, "Content-Length: 5\r\nContent-Length: 5\r\n", Ok(Framing::Length(5))),
+            (200, "Content-Length: 5, 6\r\n", Err(FramingError::ContentLength)),
+            (200, "Transfer-Encoding: gzip\r\n", Err(FramingError::TransferCoding)),
+            (200, "Content-Length: +5\r\n", Err(FramingError::ContentLength)),
+            (200, "Content-Length: 5\r\nTransfer-Encoding: chunked\r\n", Ok(Framing::Chunked)),
             (
-                Get,
                 200,
                 "Content-Length: 5, 6\r\nTransfer-Encoding: chunked\r\n",
                 Err(FramingError::ContentLength),
             ),
-            (Get, 200, "Transfer-Encoding: identity\r\n", Ok(Framing::UntilClose)),
+            (200, "Transfer-Encoding: identity\r\n", Ok(Framing::UntilClose)),
+            (200, "Transfer-Encoding: Identity\r\nContent-Length: 5\r\n", Ok(Framing::Length(5))),
+            (200, "Transfer-Encoding: identity, chunked\r\n", Ok(Framing::Chunked)),
+            (200, "Transfer-Encoding: chunked, identity\r\n", Ok(Framing::Chunked)),
+            (200, "Transfer-Encoding:\r\n", Err(FramingError::TransferCoding)),
+            (200, "Transfer-Encoding: ,\r\n", Err(FramingError::TransferCoding)),
+            (200, "Transfer-Encoding: gzip, chunked\r\n", Err(FramingError::TransferCoding)),
+            (200, "Transfer-Encoding: chunked, chunked\r\n", Ok(Framing::Chunked)),
             (
-                Get,
-                200,
-                "Transfer-Encoding: Identity\r\nContent-Length: 5\r\n",
-                Ok(Framing::Length(5)),
-            ),
-            (Get, 200, "Transfer-Encoding: identity, chunked\r\n", Ok(Framing::Chunked)),
-            (Get, 200, "Transfer-Encoding: chunked, identity\r\n", Ok(Framing::Chunked)),
-            (Get, 200, "Transfer-Encoding:\r\n", Err(FramingError::TransferCoding)),
-            (Get, 200, "Transfer-Encoding: ,\r\n", Err(FramingError::TransferCoding)),
-            (Get, 200, "Transfer-Encoding: gzip, chunked\r\n", Err(FramingError::TransferCoding)),
-            (Get, 200, "Transfer-Encoding: chunked, chunked\r\n", Ok(Framing::Chunked)),
-            (
-                Get,
                 200,
                 "Transfer-Encoding: chunked\r\nTransfer-Encoding: Chunked\r\n",
                 Ok(Framing::Chunked),
             ),
             (
-                Get,
                 200,
                 "Transfer-Encoding: chunked, gzip, chunked\r\n",
                 Err(FramingError::TransferCoding),
             ),
-            (Get, 200, "Transfer-Encoding: chunked;q=1\r\n", Err(FramingError::TransferCoding)),
-            (Get, 200, "Transfer-Encoding: x-chunked\r\n", Err(FramingError::TransferCoding)),
+            (200, "Transfer-Encoding: chunked;q=1\r\n", Err(FramingError::TransferCoding)),
+            (200, "Transfer-Encoding: x-chunked\r\n", Err(FramingError::TransferCoding)),
         ] {
             let framing = with_fields(fields, |fields| {
-                response_framing(answering, Status::new(status).unwrap(), &fields)
+                response_framing(Status::new(status).unwrap(), &fields)
             });
-            assert_eq!(framing, expected, "{answering:?} {status} {fields:?}");
+            assert_eq!(framing, expected, "{status} {fields:?}");
         }
     }
 

@@ -1,13 +1,11 @@
-//! Where a request's head ends, found without keeping any of it.
+//! Finds the end of a request's head, and whether the method is HEAD, without storing the head.
 //!
-//! For connections that are refused whatever they ask for: such an answer depends on the request only
-//! through its method, since a response to `HEAD` has no content (RFC 9110 §9.3.2).
-
-use super::framing::Answering;
+//! For connections that are rejected whatever they request: the response depends only on the method,
+//! because a response to HEAD has no content (RFC 9110 §9.3.2).
 
 const HEAD: &[u8] = b"HEAD ";
 
-/// The state of a scan, of constant size; a fresh one for each request.
+/// Scans one head in constant memory. Make a new scan for each request.
 ///
 /// ```text
 /// empty lines (skipped) → method → rest of the lines → empty line: the end
@@ -15,36 +13,35 @@ const HEAD: &[u8] = b"HEAD ";
 #[derive(Clone, Copy, Debug, Default)]
 pub struct RequestScan {
     method: MethodScan,
-    /// Nothing has come since the last line feed; a CR does not count.
+    /// No byte other than CR has been received since the last line feed.
     is_at_line_start: bool,
     is_complete: bool,
 }
 
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 enum MethodScan {
-    /// No request has begun.
+    /// No byte of the request line has been received.
     #[default]
     Before,
-    /// So many bytes of `HEAD ` have come.
+    /// The first bytes of `HEAD `, this many, have been received.
     Prefix(usize),
     Head,
     Other,
 }
 
 impl RequestScan {
-    /// Looks at the bytes that came next; true once the head is complete, after which further bytes
-    /// change nothing.
+    /// Examines the next bytes. Returns true once the head is complete; later bytes are ignored.
     pub fn advance(&mut self, bytes: &[u8]) -> bool {
         for byte in bytes {
             if self.is_complete {
                 break;
             }
-            self.look_at(*byte);
+            self.step(*byte);
         }
         self.is_complete
     }
 
-    fn look_at(&mut self, byte: u8) {
+    fn step(&mut self, byte: u8) {
         if byte == b'\r' || (byte == b'\n' && self.method == MethodScan::Before) {
             return;
         }
@@ -66,16 +63,16 @@ impl RequestScan {
         };
     }
 
-    /// The head has come to its end.
+    /// True once the head is complete.
     #[must_use]
     pub fn is_complete(&self) -> bool {
         self.is_complete
     }
 
-    /// What a response would answer, as far as that is known: anything but `HEAD` may have content.
+    /// True if the method is known to be HEAD, so that the response must have no content.
     #[must_use]
-    pub fn answering(&self) -> Answering {
-        if self.method == MethodScan::Head { Answering::Head } else { Answering::Get }
+    pub fn is_head_request(&self) -> bool {
+        self.method == MethodScan::Head
     }
 }
 
@@ -83,30 +80,30 @@ impl RequestScan {
 mod tests {
     use super::*;
 
-    /// Both results, for bytes that come in two pieces.
-    fn scan(one: &[u8], other: &[u8]) -> (bool, Answering) {
+    /// Whether the head is complete, and whether it is that of a HEAD request.
+    fn scan(one: &[u8], other: &[u8]) -> (bool, bool) {
         let mut scan = RequestScan::default();
         scan.advance(one);
-        (scan.advance(other), scan.answering())
+        (scan.advance(other), scan.is_head_request())
     }
 
     #[test]
     fn the_end_and_the_method_are_found_wherever_the_bytes_are_split() {
         for (request, expected) in [
-            (&b""[..], (false, Answering::Get)),
-            (b"GET / HTTP/1.1\r\nHost: a\r\n\r\n", (true, Answering::Get)),
-            (b"HEAD / HTTP/1.1\r\nHost: a\r\n\r\n", (true, Answering::Head)),
-            (b"\r\n\nHEAD / HTTP/1.0\n\n", (true, Answering::Head)),
-            (b"HEAD / HTTP/1.1\r\nHost: a\r\n", (false, Answering::Head)),
-            (b"HEAD / HTTP/1.1\r\nHost: a\r\n \r\n", (false, Answering::Head)),
-            (b"HEA", (false, Answering::Get)),
-            (b"HEADER / HTTP/1.1\r\n\r\n", (true, Answering::Get)),
-            (b"head / HTTP/1.1\r\n\r\n", (true, Answering::Get)),
-            (b"GET /HEAD HTTP/1.1\r\nHEAD a\r\n\r\n", (true, Answering::Get)),
-            (b"GET / HTTP/1.1\r\n\r\nHEAD / HTTP/1.1\r\n\r\n", (true, Answering::Get)),
-            (b"HEAD / HTTP/1.1\r\n\r\nGET / HTTP/1.1\r\n\r\n", (true, Answering::Head)),
-            (b"\r\n\r\n", (false, Answering::Get)),
-            (b"\x16\x03\x01\x02\x00\x01\x00", (false, Answering::Get)),
+            (&b""[..], (false, false)),
+            (b"GET / HTTP/1.1\r\nHost: a\r\n\r\n", (true, false)),
+            (b"HEAD / HTTP/1.1\r\nHost: a\r\n\r\n", (true, true)),
+            (b"\r\n\nHEAD / HTTP/1.0\n\n", (true, true)),
+            (b"HEAD / HTTP/1.1\r\nHost: a\r\n", (false, true)),
+            (b"HEAD / HTTP/1.1\r\nHost: a\r\n \r\n", (false, true)),
+            (b"HEA", (false, false)),
+            (b"HEADER / HTTP/1.1\r\n\r\n", (true, false)),
+            (b"head / HTTP/1.1\r\n\r\n", (true, false)),
+            (b"GET /HEAD HTTP/1.1\r\nHEAD a\r\n\r\n", (true, false)),
+            (b"GET / HTTP/1.1\r\n\r\nHEAD / HTTP/1.1\r\n\r\n", (true, false)),
+            (b"HEAD / HTTP/1.1\r\n\r\nGET / HTTP/1.1\r\n\r\n", (true, true)),
+            (b"\r\n\r\n", (false, false)),
+            (b"\x16\x03\x01\x02\x00\x01\x00", (false, false)),
         ] {
             for at in 0..=request.len() {
                 let (one, other) = request.split_at(at);
@@ -122,7 +119,7 @@ mod tests {
     }
 
     #[test]
-    fn the_end_is_where_it_is_and_not_before() {
+    fn the_head_is_complete_with_its_last_byte() {
         let request = b"GET / HTTP/1.1\r\nHost: a\r\n\r\n";
         let mut scan = RequestScan::default();
         let ends = request.iter().map(|byte| scan.advance(&[*byte])).collect::<Vec<_>>();

@@ -6,7 +6,7 @@ use crate::client::error::FetchError;
 use crate::client::hosts::gate::Permit;
 use crate::client::transport::connect::Connection;
 use crate::http::rate_limit::{self, QuotaPolicy, QuotaUnit};
-use crate::http::{Answering, Fields, Framing, ResponseHead, Status, response_framing};
+use crate::http::{Fields, Framing, ResponseHead, Status, response_framing};
 
 /// A response up to its head, on its connection.
 #[derive(Debug)]
@@ -18,7 +18,7 @@ pub(super) struct Response<'n> {
 
 /// The framing of a response's content.
 pub(super) fn framing(head: &ResponseHead) -> Result<Framing, FetchError> {
-    response_framing(Answering::Get, head.status(), &head.fields()).map_err(FetchError::Framing)
+    response_framing(head.status(), &head.fields()).map_err(FetchError::Framing)
 }
 
 /// The length of the content, if its framing declares it.

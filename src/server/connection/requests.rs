@@ -18,7 +18,7 @@ use super::response;
 use super::response::Part;
 use super::send::Outgoing;
 use crate::http::{
-    Answering, Framing, HeadScan, Method, Persistence, RequestError, RequestHead, RequestScan,
+    Framing, HeadScan, Method, Persistence, RequestError, RequestHead, RequestScan,
     asks_to_persist, expects_continue, request_framing,
 };
 use crate::net::proxy_protocol::{self, Parse};
@@ -318,7 +318,7 @@ impl<'s> Connection<'s> {
         let is_head = if self.head.method_token().is_empty() {
             let mut scan = RequestScan::default();
             scan.advance(self.input.data());
-            scan.answering() == Answering::Head
+            scan.is_head_request()
         } else {
             self.head.method() == Method::Head
         };

@@ -10,7 +10,7 @@ use std::time::{Duration, Instant};
 use rustix::net::{RecvFlags, SendFlags};
 
 use super::final_answer::FinalAnswer;
-use crate::http::{Answering, RequestScan};
+use crate::http::RequestScan;
 use crate::net::proxy_protocol::{self, MAX_V2_BYTES, Parse};
 
 /// How long the head of a request is waited for before its rejection is sent.
@@ -132,10 +132,8 @@ impl Waiting {
     /// Sends the answer, and says whether the connection is to linger. A fresh socket's buffer takes
     /// the answer without waiting.
     pub(super) fn send(&self) -> bool {
-        let bytes = match self.received.scan.answering() {
-            Answering::Get => self.answer.whole(),
-            Answering::Head => self.answer.head(),
-        };
+        let is_head_request = self.received.scan.is_head_request();
+        let bytes = if is_head_request { self.answer.head() } else { self.answer.whole() };
         let flags = SendFlags::DONTWAIT | SendFlags::NOSIGNAL;
         // It goes out with the end of the connection, which follows at once: one segment, not two.
         #[cfg(target_os = "linux")]
@@ -274,11 +272,11 @@ mod tests {
     fn the_request_behind_a_proxys_header_is_answered() {
         let v1 = b"PROXY TCP4 192.0.2.1 192.0.2.2 1 2\r\n";
         let v2 = [b"\r\n\r\n\0\r\nQUIT\n\x20\0\0\x03", &b"abc"[..]].concat();
-        for (bytes, answering) in [
-            ([v1, HEAD].concat(), Answering::Head),
-            ([v1, GET].concat(), Answering::Get),
-            ([&v2, HEAD].concat(), Answering::Head),
-            ([&v2, GET].concat(), Answering::Get),
+        for (bytes, is_head) in [
+            ([v1, HEAD].concat(), true),
+            ([v1, GET].concat(), false),
+            ([&v2, HEAD].concat(), true),
+            ([&v2, GET].concat(), false),
         ] {
             for at in 0..=bytes.len() {
                 let (one, other) = bytes.split_at(at);
@@ -286,7 +284,7 @@ mod tests {
                 let is_complete = received.advance(one);
                 assert_eq!(is_complete, other.is_empty(), "{}", one.escape_ascii());
                 assert!(is_complete || received.advance(other), "{}", other.escape_ascii());
-                assert_eq!(received.scan.answering(), answering, "{}", bytes.escape_ascii());
+                assert_eq!(received.scan.is_head_request(), is_head, "{}", bytes.escape_ascii());
             }
         }
         let mut without = Received::nothing_from_proxy();

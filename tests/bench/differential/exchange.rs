@@ -7,7 +7,7 @@ use std::net::{Ipv4Addr, Shutdown, SocketAddr, TcpStream};
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::Duration;
 
-use http_concurrent::http::{Answering, Framing, response_framing};
+use http_concurrent::http::{Framing, response_framing};
 use http_concurrent::net::{Body, Input};
 use socket2::{Domain, Socket, Type};
 
@@ -150,8 +150,8 @@ fn read_answer(received: &[u8], site: &Site) -> Result<(Answer, usize), &'static
     let head = input.read_response_head(&mut stream).map_err(|_| "a broken head")?;
     let fields = head.fields();
     let status = head.status().code();
-    let framing = response_framing(Answering::Get, head.status(), &fields)
-        .map_err(|_| "a contradicting framing")?;
+    let framing =
+        response_framing(head.status(), &fields).map_err(|_| "a contradicting framing")?;
     let at_body = received.len() - stream.len() - input.data().len();
     let closes = fields.tokens("Connection").any(|token| token.eq_ignore_ascii_case(b"close"));
     // Nobody but the server knows whether it answered a HEAD: then another answer follows at once, or

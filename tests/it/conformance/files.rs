@@ -5,7 +5,6 @@ use std::fs::{File, rename, write};
 use std::os::unix::fs::symlink;
 use std::os::unix::net::UnixListener;
 
-use http_concurrent::http::Answering;
 use http_concurrent::net::BodyError;
 use http_concurrent::server::{DotFiles, ServerConfig, SymbolicLinks};
 use rustix::fs::{CWD, Mode, mkfifoat};
@@ -155,7 +154,7 @@ fn a_file_that_shrinks_while_it_is_sent_ends_the_connection() {
     for fields in ["", "Range: bytes=0-30000000\r\n", "Range: bytes=0-9,100-30000000\r\n"] {
         let (file, mut conversation) = begin_large(&server, fields);
         file.set_len(1 << 20).unwrap();
-        match conversation.try_reply(Answering::Get) {
+        match conversation.try_reply() {
             Err(BodyError::Truncated { received, declared: Some(declared) }) => {
                 assert!(received < declared, "{received} of {declared}");
             }

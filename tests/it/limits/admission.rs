@@ -1,6 +1,5 @@
 //! The limits, over real sockets from several loopback addresses.
 
-use http_concurrent::http::Answering;
 use http_concurrent::server::Limits;
 
 use crate::support::PATIENCE;
@@ -195,7 +194,7 @@ fn a_connection_that_is_cut_off_in_the_middle_is_no_shorter_answer() {
         .unwrap()
         .set_len(1_000)
         .unwrap();
-    let error = conversation.try_reply(Answering::Get).unwrap_err();
+    let error = conversation.try_reply().unwrap_err();
     assert!(error.to_string().contains("of 30000000 bytes"), "{error}");
     server.wait_for_connections(0);
 }

@@ -4,8 +4,6 @@ use std::io::{ErrorKind, Read as _};
 use std::thread;
 use std::time::{Duration, Instant};
 
-use http_concurrent::http::Answering;
-
 use crate::support::PATIENCE;
 use crate::support::conversation::Conversation;
 use crate::support::server::TestServer;
@@ -139,7 +137,7 @@ fn a_peer_that_reads_fast_enough_is_left_alone() {
         let mut reader = server.connect();
         (0..3).all(|_| {
             reader.send("GET /large.bin HTTP/1.1\r\nHost: a\r\n\r\n");
-            reader.try_reply(Answering::Get).is_ok_and(|reply| reply.body.len() == 30_000_000)
+            reader.try_reply().is_ok_and(|reply| reply.body.len() == 30_000_000)
         })
     });
 }
@@ -171,7 +169,7 @@ fn a_limited_rate_is_not_exceeded_and_not_held_against_the_peer() {
         let begun = Instant::now();
         let mut conversation = server.connect();
         conversation.send("GET /a.bin HTTP/1.1\r\nHost: a\r\n\r\n");
-        let Ok(reply) = conversation.try_reply(Answering::Get) else { return false };
+        let Ok(reply) = conversation.try_reply() else { return false };
         assert_eq!(reply.body.len(), 100_000);
         // The last piece may go out as soon as it is due; the head counts as well.
         assert!(begun.elapsed() >= Duration::from_millis(970), "{:?}", begun.elapsed());

@@ -4,7 +4,7 @@ use std::io::{self, Read, Write};
 use std::net::{IpAddr, Shutdown, SocketAddr, TcpStream};
 use std::time::Duration;
 
-use http_concurrent::http::{Answering, Framing, response_framing};
+use http_concurrent::http::{Framing, ResponseHead, response_framing};
 use http_concurrent::net::{Body, BodyError, Input};
 use socket2::{Domain, Socket, Type};
 
@@ -110,24 +110,29 @@ impl Conversation {
     }
 
     pub(crate) fn reply(&mut self) -> Reply {
-        self.reply_to(Answering::Get)
+        self.try_reply().expect("a whole response")
     }
 
     pub(crate) fn reply_to_head(&mut self) -> Reply {
-        self.reply_to(Answering::Head)
+        let Ok(reply) = self.receive(|_| Framing::Length(0)) else {
+            unreachable!("it has no body")
+        };
+        reply
     }
 
-    fn reply_to(&mut self, answering: Answering) -> Reply {
-        self.try_reply(answering).expect("a whole response")
+    /// The response to a request other than HEAD, or how much of it was received.
+    pub(crate) fn try_reply(&mut self) -> Result<Reply, BodyError> {
+        self.receive(|head| response_framing(head.status(), &head.fields()).unwrap())
     }
 
-    /// A response, or how far it came.
-    pub(crate) fn try_reply(&mut self, answering: Answering) -> Result<Reply, BodyError> {
+    fn receive(
+        &mut self,
+        framing_of: impl FnOnce(&ResponseHead) -> Framing,
+    ) -> Result<Reply, BodyError> {
         let head = self.input.read_response_head(&mut self.stream).expect("a response's head");
         let text = |bytes: &[u8]| String::from_utf8_lossy(bytes).into_owned();
         let fields = head.fields().iter().map(|(n, v)| (text(n), text(v))).collect();
-        let framing: Framing = response_framing(answering, head.status(), &head.fields()).unwrap();
-        let (mut body, mut content) = (Body::of_response(framing), Vec::new());
+        let (mut body, mut content) = (Body::of_response(framing_of(&head)), Vec::new());
         while let Some(piece) = body.next_piece(&mut self.input, &mut self.stream)? {
             content.extend_from_slice(piece);
         }
