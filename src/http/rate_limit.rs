@@ -1,8 +1,8 @@
-//! What a server says about its limits: `RateLimit-Policy` and `RateLimit`
+//! Rate limits announced by a server: `RateLimit-Policy` and `RateLimit`
 //! (draft-ietf-httpapi-ratelimit-headers) and `Retry-After` (RFC 9110 §10.2.3).
 //!
-//! The server writes them with a refusal, and the client learns from them how many connections a host
-//! bears and when to come again. Whether either is heeded is decided there.
+//! The server sends them when it rejects a request. The client parses `RateLimit-Policy` and `Retry-After`
+//! to find out how many connections a host allows and when to retry.
 
 use std::borrow::Cow;
 use std::fmt;
@@ -12,14 +12,14 @@ use super::date;
 use super::structured_fields::{self, BareItem, Item};
 use super::syntax::parse_decimal;
 
-/// The longest wait that is read from `Retry-After`: what RFC 9111 §1.2.2 has recipients take for a
-/// number of seconds that is too large. It can be added to any clock without an overflow.
-pub const MAX_RETRY_AFTER: Duration = Duration::from_secs(1 << 31);
+/// The longest wait that [`retry_after`] returns: the value that RFC 9111 §1.2.2 substitutes for a number
+/// of seconds that is too large. Adding it to a current time does not overflow.
+const MAX_RETRY_AFTER: Duration = Duration::from_secs(1 << 31);
 
 /// The largest integer of a structured field (RFC 9651 §3.3.1).
 const MAX_INTEGER: u64 = 999_999_999_999_999;
 
-/// What a quota counts: the parameter `qu`.
+/// The unit of a quota: the parameter `qu`.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum QuotaUnit {
     #[default]
@@ -43,17 +43,18 @@ impl QuotaUnit {
 /// One member of `RateLimit-Policy`, such as `"per-client";q=12;qu="concurrent-requests"`.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct QuotaPolicy {
-    /// Printable ASCII; other characters are left out when it is written.
+    /// The policy's name in printable ASCII; other characters are omitted when it is written.
     pub name: Cow<'static, str>,
+    /// How many units are allowed: at once, or per window if there is one.
     pub quota: u64,
     pub unit: QuotaUnit,
-    /// The time in which the quota may be used, written in whole seconds.
+    /// The time window, written in whole seconds.
     pub window: Option<Duration>,
 }
 
 impl QuotaPolicy {
-    /// Reads the value of `RateLimit-Policy`. Policies in unknown units are left out; anything
-    /// malformed makes the whole field `None`, as the draft demands.
+    /// Parses the value of `RateLimit-Policy`. Policies with unknown units are omitted. `None` if any
+    /// member is malformed, as the draft requires.
     #[must_use]
     pub fn parse_list(value: &[u8]) -> Option<Vec<Self>> {
         let mut policies = Vec::new();
@@ -74,7 +75,7 @@ impl QuotaPolicy {
     }
 }
 
-/// The member as it stands in the field.
+/// Writes the member as in the field.
 impl fmt::Display for QuotaPolicy {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write_string(f, &self.name)?;
@@ -89,31 +90,18 @@ impl fmt::Display for QuotaPolicy {
     }
 }
 
-/// One member of `RateLimit`, such as `"per-client";r=0;t=3`: what is left of a policy's quota.
+/// One member of `RateLimit`, such as `"per-client";r=0;t=3`: the remaining quota of a policy.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct ServiceLimit {
-    /// That of the policy.
+    /// The name of the policy.
     pub name: Cow<'static, str>,
+    /// The remaining quota, in the policy's unit.
     pub remaining: u64,
-    /// When more of the quota is expected to be there, written in whole seconds.
+    /// The time until more quota is available, written in whole seconds.
     pub reset: Option<Duration>,
 }
 
-impl ServiceLimit {
-    /// Reads the value of `RateLimit`; anything malformed makes the whole field `None`.
-    #[must_use]
-    pub fn parse_list(value: &[u8]) -> Option<Vec<Self>> {
-        let read = |item: Item| {
-            let name = name_of(&item)?;
-            let remaining = integer(&item, "r")??;
-            let reset = integer(&item, "t")?.map(Duration::from_secs);
-            Some(Self { name, remaining, reset })
-        };
-        structured_fields::parse_list(value)?.into_iter().map(read).collect()
-    }
-}
-
-/// The member as it stands in the field.
+/// Writes the member as in the field.
 impl fmt::Display for ServiceLimit {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write_string(f, &self.name)?;
@@ -125,10 +113,10 @@ impl fmt::Display for ServiceLimit {
     }
 }
 
-/// How long the sender of a `Retry-After` wants to be left alone, counted from `now`.
+/// Parses the value of `Retry-After`: the time to wait, counted from `now`.
 ///
-/// At most [`MAX_RETRY_AFTER`], nothing for a date that has passed, and `None` for what is neither a
-/// number of seconds nor a date.
+/// At most [`MAX_RETRY_AFTER`]; zero for a date in the past; `None` if the value is neither a number of
+/// seconds nor a date.
 #[must_use]
 pub fn retry_after(value: &[u8], now: SystemTime) -> Option<Duration> {
     let is_number = !value.is_empty() && value.iter().all(u8::is_ascii_digit);
@@ -147,8 +135,8 @@ fn name_of(item: &Item) -> Option<Cow<'static, str>> {
     }
 }
 
-/// A parameter that is a non-negative integer if it is there: `None` for another type.
-#[expect(clippy::option_option, reason = "absent and malformed are two things")]
+/// An optional parameter that must be a non-negative integer: `Some(None)` if absent, `None` if malformed.
+#[expect(clippy::option_option, reason = "absent and malformed are different")]
 fn integer(item: &Item, name: &str) -> Option<Option<u64>> {
     match item.parameter(name) {
         None => Some(None),
@@ -157,13 +145,13 @@ fn integer(item: &Item, name: &str) -> Option<Option<u64>> {
     }
 }
 
-/// A wait must not end early, so that a fraction counts as a whole second.
+/// Rounds up, so that a client does not retry too early.
 fn seconds_rounded_up(duration: Duration) -> u64 {
     let started = u64::from(duration.subsec_nanos() > 0);
     duration.as_secs().saturating_add(started).min(MAX_INTEGER)
 }
 
-/// Writes a string of RFC 9651 §4.1.6.
+/// Writes a structured field's string (RFC 9651 §4.1.6).
 fn write_string(f: &mut fmt::Formatter<'_>, text: &str) -> fmt::Result {
     use fmt::Write as _;
     f.write_char('"')?;
@@ -211,7 +199,7 @@ mod tests {
     }
 
     #[test]
-    fn policies_of_others_are_read_with_tolerance() {
+    fn policies_of_other_servers_are_parsed() {
         let burst = || policy("burst", 100, QuotaUnit::Requests, Some(60));
         for (text, expected) in [
             (
@@ -236,20 +224,18 @@ mod tests {
     }
 
     #[test]
-    fn limits_are_read_as_they_are_written() {
-        for (text, expected) in [
-            (r#""per-client";r=0;t=3"#, limit("per-client", 0, Some(3))),
-            (r#""per-client";r=12"#, limit("per-client", 12, None)),
-        ] {
-            assert_eq!(expected.to_string(), text);
-            assert_eq!(ServiceLimit::parse_list(text.as_bytes()), Some(vec![expected]), "{text}");
-        }
-        for text in ["\"a\"", "\"a\";t=3", "\"a\";r=-1", "\"a\";r=1;t=soon", "\"a\";r=1 \"b\""] {
-            assert_eq!(ServiceLimit::parse_list(text.as_bytes()), None, "{text}");
-        }
+    fn limits_are_written_with_whole_seconds() {
         let fraction =
             ServiceLimit { reset: Some(Duration::from_millis(1)), ..limit("a", 1, None) };
-        assert_eq!(fraction.to_string(), r#""a";r=1;t=1"#);
+        let largest = ServiceLimit { reset: Some(Duration::MAX), ..limit("a", u64::MAX, None) };
+        for (limit, text) in [
+            (limit("per-client", 0, Some(3)), r#""per-client";r=0;t=3"#),
+            (limit("per-client", 12, None), r#""per-client";r=12"#),
+            (fraction, r#""a";r=1;t=1"#),
+            (largest, r#""a";r=999999999999999;t=999999999999999"#),
+        ] {
+            assert_eq!(limit.to_string(), text);
+        }
     }
 
     #[test]
@@ -285,7 +271,6 @@ mod tests {
             seconds: u32,
         ) {
             let _ = QuotaPolicy::parse_list(&value);
-            let _ = ServiceLimit::parse_list(&value);
             let now = UNIX_EPOCH + Duration::from_secs(seconds.into());
             prop_assert!(retry_after(&value, now).is_none_or(|wait| wait <= MAX_RETRY_AFTER));
         }
@@ -307,8 +292,11 @@ mod tests {
             let text = policy.to_string();
             prop_assert_eq!(QuotaPolicy::parse_list(text.as_bytes()), Some(vec![policy]));
             let limit = ServiceLimit { name, remaining: number, reset: duration };
-            let text = limit.to_string();
-            prop_assert_eq!(ServiceLimit::parse_list(text.as_bytes()), Some(vec![limit]));
+            let items = structured_fields::parse_list(limit.to_string().as_bytes()).unwrap();
+            prop_assert_eq!(items.len(), 1);
+            prop_assert_eq!(name_of(&items[0]), Some(limit.name));
+            prop_assert_eq!(integer(&items[0], "r"), Some(Some(number)));
+            prop_assert_eq!(integer(&items[0], "t"), Some(seconds));
         }
     }
 }

@@ -1,8 +1,8 @@
-//! Lists of structured fields (RFC 9651), as far as the rate limit fields need them.
+//! Lists of structured field values (RFC 9651), as needed for the rate limit fields.
 //!
-//! Every type of item is recognised, so that a parameter nobody here knows is skipped rather than
-//! taken for an error, but strings, tokens and integers alone keep their values. Inner lists are
-//! refused. As §4.2 demands, a field with a fault anywhere is nothing at all.
+//! All types of items are parsed, so that unknown parameters are skipped without an error, but only
+//! strings, tokens and integers keep their values. Inner lists are refused. A syntax error anywhere makes
+//! the whole field invalid (§4.2).
 
 use super::syntax::is_token_byte;
 
@@ -10,7 +10,7 @@ use super::syntax::is_token_byte;
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) enum BareItem {
     Integer(i64),
-    /// A string or a token, which senders of drafts' earlier versions use for each other.
+    /// A string or a token. Senders confuse them, because earlier drafts of the fields used tokens.
     Text(String),
     /// A decimal, byte sequence, boolean, date or display string.
     Other,
@@ -24,14 +24,15 @@ pub(super) struct Item {
 }
 
 impl Item {
-    /// The parameter of this name; the last of several (RFC 9651 §4.2.3.2).
+    /// The value of the parameter with this name. If it is repeated, the last one counts (RFC 9651
+    /// §4.2.3.2).
     pub(super) fn parameter(&self, name: &str) -> Option<&BareItem> {
         let mut latest_first = self.parameters.iter().rev();
         latest_first.find(|(key, _)| key == name.as_bytes()).map(|(_, value)| value)
     }
 }
 
-/// Reads a list of items (RFC 9651 §4.2.1): the field's value, or several lines joined by commas.
+/// Parses a list of items (RFC 9651 §4.2.1). Several field lines must be joined by commas first.
 pub(super) fn parse_list(value: &[u8]) -> Option<Vec<Item>> {
     let mut cursor = Cursor { rest: value.trim_ascii() };
     let mut items = Vec::new();
@@ -49,7 +50,7 @@ pub(super) fn parse_list(value: &[u8]) -> Option<Vec<Item>> {
     }
 }
 
-/// What is still to be read.
+/// The input that has not been parsed yet.
 struct Cursor<'a> {
     rest: &'a [u8],
 }
@@ -69,7 +70,7 @@ impl<'a> Cursor<'a> {
         (self.next()? == byte).then_some(())
     }
 
-    /// Takes bytes for as long as they are of a kind.
+    /// Takes bytes while `is_taken` is true.
     fn take(&mut self, is_taken: impl Fn(u8) -> bool) -> &'a [u8] {
         let end = self.rest.iter().position(|byte| !is_taken(*byte)).unwrap_or(self.rest.len());
         let (taken, rest) = self.rest.split_at(end);
@@ -137,7 +138,8 @@ impl<'a> Cursor<'a> {
         }
     }
 
-    /// An integer of at most 15 digits, or a decimal of at most 12 and 3 (RFC 9651 §4.2.4).
+    /// An integer of at most 15 digits, or a decimal of at most 12 integer and 3 fractional digits
+    /// (RFC 9651 §4.2.4).
     fn number(&mut self) -> Option<BareItem> {
         let is_negative = self.peek() == Some(b'-');
         if is_negative {
@@ -157,8 +159,7 @@ impl<'a> Cursor<'a> {
         Some(BareItem::Integer(if is_negative { -magnitude } else { magnitude }))
     }
 
-    /// A string of printable ASCII, in which quotes and backslashes alone are escaped
-    /// (RFC 9651 §4.2.5).
+    /// A string of printable ASCII, in which only quotes and backslashes can be escaped (RFC 9651 §4.2.5).
     fn string(&mut self) -> Option<String> {
         self.expect(b'"')?;
         let mut text = String::new();
@@ -224,7 +225,7 @@ mod tests {
     }
 
     #[test]
-    fn a_fault_anywhere_is_nothing() {
+    fn a_syntax_error_anywhere_makes_the_list_invalid() {
         for value in [
             ",",
             "a,",
