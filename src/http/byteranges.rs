@@ -1,35 +1,35 @@
-//! `multipart/byteranges` (RFC 9110 §14.6): the framing around the parts of a 206.
+//! `multipart/byteranges` (RFC 9110 §14.6): the framing around the parts of a 206 response.
 //!
-//! Owns the text before, between and after the parts, and the length of it all, so that the parts
-//! themselves can go from file to socket untouched. The boundary is the caller's choice, as it has to
-//! be a thing that the content does not contain.
+//! Produces the text before, between and after the parts and computes the total length. The bytes of
+//! the parts do not pass through here, so they can be sent from file to socket directly. The caller
+//! chooses the boundary, because it must not occur in the content.
 //!
-//! Each delimiter begins with its CRLF, the first one too: the preamble is empty (RFC 2046 §5.1.1). The
-//! first CRLF could be left out, but nginx and Apache send it, and zsync's parser needs it.
+//! Every delimiter begins with CRLF, including the first, so the preamble is empty (RFC 2046 §5.1.1).
+//! The first CRLF is optional, but nginx and Apache send it and zsync's parser requires it.
 
 use super::content_range::ContentRange;
 use super::range::ByteRange;
 
-/// A multipart content that is sent in pieces: for each part its head and then its bytes, and last
-/// the closing delimiter.
+/// Multipart content, sent as the head and bytes of each part, then the closing delimiter.
 #[derive(Clone, Copy, Debug)]
 pub struct Byteranges<'a> {
-    /// At most 70 characters of RFC 2046 §5.1.1 that need no quotes: letters, digits, `'+_-.`.
+    /// 1 to 70 characters that need no quotes: letters, digits, `'+_-.` (RFC 2046 §5.1.1).
     pub boundary: &'a str,
-    /// The type of the representation, which each part repeats.
+    /// The media type of the representation; each part repeats it.
     pub content_type: &'a str,
+    /// The length of the whole representation in bytes.
     pub complete_length: u64,
     pub ranges: &'a [ByteRange],
 }
 
 impl Byteranges<'_> {
-    /// The value of the response's own `Content-Type`.
+    /// The value of the response's `Content-Type`.
     #[must_use]
     pub fn multipart_type(&self) -> String {
         format!("multipart/byteranges; boundary={}", self.boundary)
     }
 
-    /// Each range with the text that goes before its bytes.
+    /// Each range with the head that precedes its bytes.
     pub fn parts(&self) -> impl Iterator<Item = (String, ByteRange)> {
         let Self { boundary, content_type, complete_length, ranges } = *self;
         ranges.iter().map(move |&range| {
@@ -45,14 +45,13 @@ impl Byteranges<'_> {
         })
     }
 
-    /// The text that goes after the last part's bytes.
+    /// The delimiter that follows the bytes of the last part.
     #[must_use]
     pub fn closing(&self) -> String {
         format!("\r\n--{}--\r\n", self.boundary)
     }
 
-    /// The length in bytes of all heads, all parts and the closing delimiter: the response's
-    /// `Content-Length`.
+    /// The response's `Content-Length`: the bytes of all heads, all parts and the closing delimiter.
     #[must_use]
     pub fn content_length(&self) -> u64 {
         let length_of = |text: &str| text.len() as u64;

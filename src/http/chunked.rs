@@ -1,61 +1,54 @@
 //! The chunked transfer coding (RFC 9112 §7.1).
 //!
-//! The body of a request is decoded strictly. Line endings are CRLF and nothing else, sizes are hex
-//! digits and nothing else: every leniency here is one that two programs on a path may differ in, which
-//! is how requests are smuggled. Chunk extensions and trailer fields are read past within bounds.
+//! Request bodies are decoded strictly: line endings are CRLF only, and sizes are hexadecimal digits
+//! only. If two programs on a path read a body differently, requests can be smuggled (RFC 9112 §11.2).
+//! Chunk extensions and trailer fields are skipped, up to a limit.
 //!
-//! In responses there is nothing to smuggle. A bare LF ends a line as well, blanks may stand behind a
-//! size (old servers pad it), and what is read past may hold any bytes. The bound on extensions is then
-//! one for each chunk, as a long download has millions of padded sizes. Sizes themselves are as strict.
+//! Response bodies cannot be used for smuggling, so some deviations are accepted: a bare LF ends a line,
+//! whitespace may follow a size (old servers pad it), and skipped bytes may have any value. The limit on
+//! extensions then applies to each chunk, because a long download has millions of padded sizes. Sizes
+//! are read as strictly as in requests.
 
-use std::fmt;
 use std::io::Write as _;
+
+use thiserror::Error;
 
 use super::head_scan::RESPONSE_LIMITS;
 use super::syntax::{is_field_value_byte, is_token_byte};
 
-/// What ends a body: a chunk without content, and no trailers (RFC 9112 §7.1).
+/// The last chunk and an empty trailer section, which end a body (RFC 9112 §7.1).
 pub const LAST_CHUNK: &[u8] = b"0\r\n\r\n";
 
-/// Most bytes of chunk extensions in the body of a request, or behind one size in that of a response.
-pub const MAX_EXTENSION_BYTES: usize = 16 * 1024;
+/// Limit on the bytes of chunk extensions: per request body, or per chunk of a response body.
+const MAX_EXTENSION_BYTES: usize = 16 * 1024;
 
-/// Most bytes of trailer fields in the body of a request.
-pub const MAX_TRAILER_BYTES: usize = 16 * 1024;
+/// Limit on the bytes of the trailer section of a request body.
+const MAX_TRAILER_BYTES: usize = 16 * 1024;
 
-/// Most bytes of trailer fields in the body of a response: as many as in its head.
+/// Limit on the bytes of the trailer section of a response body; the same as for its head.
 const MAX_RESPONSE_TRAILER_BYTES: usize = RESPONSE_LIMITS.field_section_bytes;
 
-/// Most digits of a chunk size: twice what 64 bits need, as some senders pad with zeros.
+/// Limit on the digits of a chunk size: twice what 64 bits need, because some senders pad with zeros.
 const MAX_SIZE_DIGITS: usize = 32;
 
-/// What breaks a chunked body.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+/// Why a chunked body is malformed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Error)]
 pub enum ChunkError {
-    /// A chunk size that is no hex number, or one beyond 64 bits.
+    /// A chunk size is not a hexadecimal number, or does not fit into 64 bits.
+    #[error("a chunk size is not a hexadecimal number")]
     Size,
-    /// A line ending that is none, or data that goes on past its chunk's size.
+    /// A malformed line ending, or data beyond the chunk's size.
+    #[error("a chunk does not end where its size says")]
     LineEnding,
-    /// A control byte in an extension or a trailer field, or a trailer line that is no field.
+    /// A control byte in an extension or a trailer field, or a trailer line that is not a field.
+    #[error("a malformed chunk extension or trailer field")]
     Field,
-    /// Extensions or trailers beyond their limit.
+    /// Extensions or trailer section over the limit.
+    #[error("chunk extensions or trailer fields are too large")]
     TooLarge,
 }
 
-impl fmt::Display for ChunkError {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(match self {
-            Self::Size => "a chunk size is no hexadecimal number",
-            Self::LineEnding => "a chunk does not end where its size says",
-            Self::Field => "a malformed chunk extension or trailer field",
-            Self::TooLarge => "chunk extensions or trailer fields are too large",
-        })
-    }
-}
-
-impl std::error::Error for ChunkError {}
-
-/// Whose body is decoded.
+/// Who sent the body.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 enum Sender {
     #[default]
@@ -63,6 +56,8 @@ enum Sender {
     Server,
 }
 
+/// The position within the body's grammar.
+///
 /// ```text
 /// Size ──;──▶ Extension ─CR─▶ SizeFeed ─LF─▶ Data ─▶ DataReturn ─CR─▶ DataFeed ─LF─▶ Size
 ///   ├─space─▶ SizeSpace ─;─▶ Extension   └─LF, size 0─▶ TrailerStart
@@ -75,7 +70,7 @@ enum Sender {
 ///   └───────────────────────────LF──────────────────────────┘
 /// ```
 ///
-/// In a response LF leads wherever CR and LF do.
+/// In a response, a bare LF leads to the same state as CR LF.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum State {
     Size { digits: usize },
@@ -93,23 +88,23 @@ enum State {
     Complete,
 }
 
-/// Decodes one chunked body, however its bytes are split; the default that of a request.
+/// Decodes one chunked body from pieces split anywhere. The default decodes a request body.
 #[derive(Clone, Copy, Debug)]
 pub struct ChunkDecoder {
     sender: Sender,
     state: State,
-    /// Bytes of the current chunk that are still to come.
+    /// Bytes of the current chunk not yet decoded.
     remaining: u64,
     extension_bytes: usize,
     trailer_bytes: usize,
 }
 
-/// What a call of [`ChunkDecoder::decode`] found.
+/// The result of one call of [`ChunkDecoder::decode`].
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Decoded<'b> {
-    /// How many bytes of the input are done with.
+    /// The number of input bytes that were decoded.
     pub consumed: usize,
-    /// The content found among them, all within one chunk; may be empty.
+    /// The content among them, from one chunk; may be empty.
     pub data: &'b [u8],
 }
 
@@ -126,17 +121,17 @@ impl Default for ChunkDecoder {
 }
 
 impl ChunkDecoder {
-    /// One for the body of a response.
+    /// A decoder for a response body.
     #[must_use]
     pub fn of_response() -> Self {
         Self { sender: Sender::Server, ..Self::default() }
     }
 
-    /// Reads on in the body. Stops at the end of the input, behind the first piece of content, or
-    /// behind the body's end, whichever comes first.
+    /// Continues decoding. Stops at the end of the input, after the first piece of content, or at the
+    /// end of the body, whichever comes first.
     ///
     /// # Errors
-    /// The body breaks RFC 9112 §7.1, or a bound; its connection is of no more use.
+    /// The body violates RFC 9112 §7.1 or exceeds a limit. The connection must be closed.
     pub fn decode<'b>(&mut self, input: &'b [u8]) -> Result<Decoded<'b>, ChunkError> {
         let mut consumed = 0;
         while consumed < input.len() && self.state != State::Complete {
@@ -155,7 +150,7 @@ impl ChunkDecoder {
         Ok(Decoded { consumed, data: &[] })
     }
 
-    /// The last chunk and the trailers have been read.
+    /// True once the last chunk and the trailer section have been decoded.
     #[must_use]
     pub fn is_complete(&self) -> bool {
         self.state == State::Complete
@@ -172,7 +167,7 @@ impl ChunkDecoder {
             (State::Size { digits: 1.. }, b'\r') => Ok(State::SizeFeed),
             (State::Size { digits: 1.. } | State::SizeSpace, b';') => self.extension(byte),
             (State::SizeSpace, b'\r') if self.sender == Sender::Server => Ok(State::SizeFeed),
-            // White space may stand before the semicolon of an extension and nowhere else.
+            // Whitespace is allowed only before the semicolon of an extension.
             (State::Size { digits: 1.. } | State::SizeSpace, b' ' | b'\t') => {
                 self.extension(byte).map(|_| State::SizeSpace)
             }
@@ -203,10 +198,10 @@ impl ChunkDecoder {
             }
             (State::TrailerValue, b'\r') => Ok(State::TrailerFeed),
             (State::TrailerValue, _) => {
-                self.trailer(self.may_hold(byte).then_some(State::TrailerValue))
+                self.trailer(self.allows(byte).then_some(State::TrailerValue))
             }
             (State::TrailerFeed, b'\n') => Ok(State::TrailerStart),
-            // A CR that ends no line is one of any bytes.
+            // A CR that is not part of a line ending is an ordinary byte.
             (State::TrailerFeed, b'\r') if self.sender == Sender::Server => {
                 self.trailer(Some(State::TrailerFeed))
             }
@@ -218,7 +213,7 @@ impl ChunkDecoder {
         }
     }
 
-    /// Where a line feed leads that no CR came before; `None` where no line can end.
+    /// The state after a line feed without CR; `None` in states where no line can end.
     fn after_bare_feed(&mut self) -> Option<State> {
         Some(match self.state {
             State::Size { digits: 1.. } | State::SizeSpace | State::Extension => self.after_size(),
@@ -238,11 +233,11 @@ impl ChunkDecoder {
 
     fn extension(&mut self, byte: u8) -> Result<State, ChunkError> {
         count(&mut self.extension_bytes, MAX_EXTENSION_BYTES)?;
-        self.may_hold(byte).then_some(State::Extension).ok_or(ChunkError::Field)
+        self.allows(byte).then_some(State::Extension).ok_or(ChunkError::Field)
     }
 
-    /// Whether a byte may stand in what is read past.
-    fn may_hold(&self, byte: u8) -> bool {
+    /// Whether a byte is allowed in an extension or a trailer value.
+    fn allows(&self, byte: u8) -> bool {
         is_field_value_byte(byte) || self.sender == Sender::Server
     }
 
@@ -261,7 +256,7 @@ fn count(bytes: &mut usize, limit: usize) -> Result<(), ChunkError> {
     if *bytes > limit { Err(ChunkError::TooLarge) } else { Ok(()) }
 }
 
-/// Appends `data` as a chunk; nothing where that is empty, as such a chunk would be the last.
+/// Appends `data` as one chunk. Appends nothing if `data` is empty: an empty chunk would end the body.
 pub fn write_chunk(out: &mut Vec<u8>, data: &[u8]) {
     if data.is_empty() {
         return;

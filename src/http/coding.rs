@@ -1,15 +1,16 @@
-//! The content codings of RFC 9110 §8.4.1, and their names: those in which the server has files that
-//! were coded beforehand ([`Coding`]), and those that a client may meet ([`ContentCoding`]).
+//! The names of content codings (RFC 9110 §8.4.1): the codings of the server's precompressed files
+//! ([`Coding`]), and the codings that a client may receive ([`ContentCoding`]).
 //!
-//! Nothing is coded or decoded here.
+//! Encoding and decoding are not done here.
 
 use super::fields::Fields;
 
-/// How a representation is coded.
+/// The coding of a representation that the server can send.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Coding {
-    /// Not coded at all.
+    /// No coding.
     Identity,
+    /// RFC 1952.
     Gzip,
     /// RFC 7932.
     Brotli,
@@ -18,7 +19,7 @@ pub enum Coding {
 }
 
 impl Coding {
-    /// The name in `Content-Encoding` and `Accept-Encoding`.
+    /// The coding's name in `Content-Encoding` and `Accept-Encoding`.
     #[must_use]
     pub const fn token(self) -> &'static str {
         match self {
@@ -29,7 +30,7 @@ impl Coding {
         }
     }
 
-    /// What a coded file's name has appended to the plain file's, the dot included.
+    /// The suffix of a precompressed file's name, with its dot; empty for [`Coding::Identity`].
     #[must_use]
     pub const fn suffix(self) -> &'static str {
         match self {
@@ -41,26 +42,29 @@ impl Coding {
     }
 }
 
-/// A coding that `Content-Encoding` names, of the HTTP Content Coding Registry of IANA.
+/// A coding in `Content-Encoding` that is in IANA's HTTP Content Coding Registry.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum ContentCoding {
+    /// `gzip` or `x-gzip` (RFC 1952).
     Gzip,
     /// The zlib format (RFC 1950).
     Deflate,
+    /// RFC 7932.
     Brotli,
+    /// RFC 8878.
     Zstd,
-    /// That of the UNIX program `compress`.
+    /// The format of the UNIX program `compress`.
     Compress,
-    /// Registered, and unusual or useless without further knowledge such as a key or a dictionary.
+    /// Registered, but rare, or undecodable without further data such as a key or a dictionary.
     Other(&'static str),
 }
 
-/// The registered ones that have no variant of their own.
+/// The registered codings without a variant of their own.
 const OTHER_CODINGS: [&str; 5] = ["aes128gcm", "dcb", "dcz", "exi", "pack200-gzip"];
 
 impl ContentCoding {
-    /// Reads one member of `Content-Encoding`; `None` for `identity` and for what is not registered,
-    /// such as `utf-8`, `none` or `aws-chunked`: that says nothing about the bytes.
+    /// Parses one member of `Content-Encoding`. `None` for `identity` and for unregistered names such as
+    /// `utf-8`, `none` or `aws-chunked`, which do not say how the bytes are coded.
     #[must_use]
     pub fn parse(member: &[u8]) -> Option<Self> {
         const KNOWN: [(&str, ContentCoding); 7] = [
@@ -79,7 +83,7 @@ impl ContentCoding {
         })
     }
 
-    /// The codings of a response's content, in the order in which they were applied.
+    /// The codings of a response's content, in the order they were applied.
     pub fn list<'f>(fields: &Fields<'f>) -> impl Iterator<Item = Self> + use<'f> {
         fields.tokens("Content-Encoding").filter_map(Self::parse)
     }

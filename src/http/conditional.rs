@@ -1,7 +1,7 @@
-//! Conditional requests (RFC 9110 §13): whether a request's preconditions hold.
+//! Conditional requests (RFC 9110 §13): evaluates the preconditions of a request.
 //!
-//! Owns the order in which they are looked at, and what is ignored where. The caller asks only once
-//! it knows that it would answer 200 without them (§13.2.1), and makes the response.
+//! Decides the order of evaluation and which fields are ignored. The caller evaluates them only if the
+//! response would be 200 without them (§13.2.1), and makes the response.
 
 use std::time::SystemTime;
 
@@ -10,38 +10,40 @@ use super::entity_tag::EntityTag;
 use super::fields::Fields;
 use super::method::Method;
 
-/// What the selected representation's current state is known by (RFC 9110 §8.8).
+/// The validators of the selected representation (RFC 9110 §8.8).
 #[derive(Clone, Copy, Debug, Default)]
 pub struct Validators<'a> {
+    /// Its entity tag, if it has one.
     pub etag: Option<EntityTag<'a>>,
-    /// Compared in whole seconds, since HTTP's dates have no more.
+    /// Its modification date. Compared in whole seconds, the precision of HTTP dates.
     pub last_modified: Option<SystemTime>,
 }
 
-/// How the preconditions tell the server to go on.
+/// The result of evaluating the preconditions.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Outcome {
-    /// As if there were none: 200, or 206 if a range applies.
+pub enum Evaluation {
+    /// All hold, or there are none: respond with 200, or with 206 if a range applies.
     Proceed,
-    /// 304: the client has this representation already.
+    /// 304: the client already has the current representation.
     NotModified,
-    /// 412: the client wants another representation than the current one.
+    /// 412: the current representation is not the one that the client requires.
     PreconditionFailed,
 }
 
-/// Evaluates the preconditions in the order of RFC 9110 §13.2.2, its last step (`If-Range`) aside.
+/// Evaluates the preconditions in the order of RFC 9110 §13.2.2, except the last step (`If-Range`, see
+/// [`range_applies`]).
 ///
-/// Methods other than GET and HEAD select no representation here, so theirs are ignored (§13.2.1).
-/// A date that is malformed or given more than once is ignored; a malformed list of tags matches by
-/// the tags before the fault alone.
+/// Ignores the preconditions of methods other than GET and HEAD, which select no representation here
+/// (§13.2.1), and dates that are malformed or repeated. Of a malformed list of tags, only the tags
+/// before the error are compared.
 #[must_use]
-pub fn evaluate(fields: &Fields<'_>, validators: &Validators<'_>, method: Method) -> Outcome {
+pub fn evaluate(fields: &Fields<'_>, validators: &Validators<'_>, method: Method) -> Evaluation {
     let is_conditional = |name: &[u8]| name.len() > 3 && name[..3].eq_ignore_ascii_case(b"if-");
     if !matches!(method, Method::Get | Method::Head)
-        // The one look that most requests cost.
+        // Most requests have no precondition and return here, after one pass over the fields.
         || !fields.iter().any(|(name, _)| is_conditional(name))
     {
-        return Outcome::Proceed;
+        return Evaluation::Proceed;
     }
     let date_of = |name| fields.only(name).and_then(date::parse).map(whole_seconds);
     let last_modified = validators.last_modified.map(whole_seconds);
@@ -54,7 +56,7 @@ pub fn evaluate(fields: &Fields<'_>, validators: &Validators<'_>, method: Method
         },
     };
     if !is_wanted {
-        return Outcome::PreconditionFailed;
+        return Evaluation::PreconditionFailed;
     }
     let is_known = match any_tag(fields, "If-None-Match", validators, EntityTag::weakly_equals) {
         Some(matched) => matched,
@@ -63,11 +65,11 @@ pub fn evaluate(fields: &Fields<'_>, validators: &Validators<'_>, method: Method
             _ => false,
         },
     };
-    if is_known { Outcome::NotModified } else { Outcome::Proceed }
+    if is_known { Evaluation::NotModified } else { Evaluation::Proceed }
 }
 
-/// Whether one of the tags listed under `name` matches, or `*` stands there, which any representation
-/// matches; `None` where there is no such field.
+/// Whether a tag in the field `name` matches, or the field is `*`, which matches any representation.
+/// `None` if there is no such field.
 fn any_tag<'a>(
     fields: &Fields<'a>,
     name: &str,
@@ -82,10 +84,11 @@ fn any_tag<'a>(
     Some(validators.etag.is_some_and(|etag| tags.any(|tag| equals(&tag, &etag))))
 }
 
-/// Whether the request's `Range` may be heeded: `If-Range` is absent or names exactly the current
-/// representation, by a strong tag or by its exact date (RFC 9110 §13.1.5).
+/// Whether the request's `Range` applies: `If-Range` is absent, or equals the current representation's
+/// strong entity tag or its exact modification date (RFC 9110 §13.1.5).
 ///
-/// Whatever is malformed, repeated or weak does not, and the answer is the whole representation.
+/// False if `If-Range` is malformed, repeated or a weak tag; the response is then the whole
+/// representation.
 #[must_use]
 pub fn range_applies(fields: &Fields<'_>, validators: &Validators<'_>) -> bool {
     if fields.first("If-Range").is_none() {
@@ -105,7 +108,7 @@ pub fn range_applies(fields: &Fields<'_>, validators: &Validators<'_>) -> bool {
 mod tests {
     use super::*;
     use crate::http::test_fields::with_fields;
-    use Outcome::{NotModified, PreconditionFailed, Proceed};
+    use Evaluation::{NotModified, PreconditionFailed, Proceed};
     use proptest::prelude::*;
     use std::time::{Duration, UNIX_EPOCH};
 
@@ -113,7 +116,7 @@ mod tests {
     const EXACT: &str = "Sun, 06 Nov 1994 08:49:37 GMT";
     const AFTER: &str = "Sun, 06 Nov 1994 08:49:38 GMT";
 
-    /// The tag `"now"`, and `EXACT` with a fraction of a second.
+    /// The tag `"now"`, and `EXACT` plus a fraction of a second.
     fn validators() -> Validators<'static> {
         Validators {
             etag: EntityTag::parse(br#""now""#),
@@ -127,7 +130,7 @@ mod tests {
         text.split('|').map(|line| dates.iter().fold(line.to_owned(), replace)).collect()
     }
 
-    fn evaluate_lines(text: &str, validators: &Validators<'_>, method: Method) -> Outcome {
+    fn evaluate_lines(text: &str, validators: &Validators<'_>, method: Method) -> Evaluation {
         let lines = lines_of(text);
         let lines: Vec<&str> = lines.iter().map(String::as_str).collect();
         with_fields(&lines, |fields| evaluate(fields, validators, method))

@@ -1,23 +1,25 @@
-//! `Content-Disposition` (RFC 6266): the name that a server suggests for a file.
+//! `Content-Disposition` (RFC 6266): the file name that a server suggests.
 //!
-//! Owns the field's grammar and its two character encodings. The name comes back as the server meant
-//! it, slashes and all: what of it is fit for a file system is decided where files are named.
+//! Parses the field and decodes its two character encodings. The name is returned as sent, including
+//! slashes: the caller must make it safe for the file system.
+
+use percent_encoding::percent_decode;
 
 use super::parameters;
+use super::percent::is_percent_encoded;
 
-/// The suggested name: that of `filename*` if it can be read, else that of `filename` (RFC 6266
-/// §4.3); `None` where there is neither, or nothing in it.
+/// The suggested file name: `filename*` if it can be decoded, otherwise `filename` (RFC 6266 §4.3).
+/// `None` if there is neither or the name is empty.
 ///
-/// The disposition itself is not asked for: whoever saves a file has made up their mind. A
-/// `filename` is taken for UTF-8 where it is that, which most servers send today, and for ISO-8859-1
-/// where it is not.
+/// The disposition type is ignored, because the user has already decided to save the file. `filename` is
+/// read as UTF-8, which most servers send today, or as ISO-8859-1 if it is not valid UTF-8.
 #[must_use]
 pub fn suggested_name(value: &[u8]) -> Option<String> {
     let values_of = |wanted: &'static str| {
         parameters::split(value, b';')
             .filter_map(parameters::name_and_value)
             .filter(|(name, _)| name.eq_ignore_ascii_case(wanted.as_bytes()))
-            // Quotes around an extended value are a common fault, which does no harm.
+            // Quotes around an extended value are a common, harmless error.
             .filter_map(|(_, value)| parameters::unquote(value))
     };
     let extended = values_of("filename*").find_map(|value| decode_extended(&value));
@@ -27,46 +29,22 @@ pub fn suggested_name(value: &[u8]) -> Option<String> {
     name.filter(|name| !name.is_empty())
 }
 
-/// Decodes `charset'language'value` (RFC 8187 §3.2.1), where the charset is UTF-8 or, as RFC 5987 had
-/// it, ISO-8859-1; `None` for another charset, a `%` without two digits, or octets that the charset
-/// has no character for.
+/// Decodes `charset'language'value` (RFC 8187 §3.2.1) with the charset UTF-8 or ISO-8859-1 (RFC 5987).
+/// `None` for another charset, octets invalid in the charset, or a `%` without two digits. A stray `%`
+/// shows that the sender encoded nothing; `filename` is then the better choice.
 fn decode_extended(value: &[u8]) -> Option<String> {
     let mut sections = value.splitn(3, |byte| *byte == b'\'');
     let (charset, _language, encoded) = (sections.next()?, sections.next()?, sections.next()?);
-    let octets = decode_percent(encoded).filter(|octets| !octets.is_empty())?;
+    if encoded.is_empty() || !is_percent_encoded(encoded) {
+        return None;
+    }
+    let octets: Vec<u8> = percent_decode(encoded).collect();
     if charset.eq_ignore_ascii_case(b"UTF-8") {
         String::from_utf8(octets).ok()
     } else if charset.eq_ignore_ascii_case(b"ISO-8859-1") {
         Some(latin1(&octets))
     } else {
         None
-    }
-}
-
-/// Stricter than the decoding of a URL, where a stray `%` stands for itself: here it shows that the
-/// sender encoded nothing, and `filename` is the better guess.
-fn decode_percent(encoded: &[u8]) -> Option<Vec<u8>> {
-    let mut octets = Vec::with_capacity(encoded.len());
-    let mut bytes = encoded.iter().copied();
-    while let Some(byte) = bytes.next() {
-        octets.push(match byte {
-            b'%' => {
-                let high = hexadecimal_digit(bytes.next()?)?;
-                let low = hexadecimal_digit(bytes.next()?)?;
-                high << 4 | low
-            }
-            plain => plain,
-        });
-    }
-    Some(octets)
-}
-
-const fn hexadecimal_digit(byte: u8) -> Option<u8> {
-    match byte {
-        b'0'..=b'9' => Some(byte - b'0'),
-        b'a'..=b'f' => Some(byte - b'a' + 10),
-        b'A'..=b'F' => Some(byte - b'A' + 10),
-        _ => None,
     }
 }
 
@@ -85,7 +63,7 @@ mod tests {
     use proptest::prelude::*;
 
     #[test]
-    fn the_name_is_read_as_the_server_meant_it() {
+    fn the_name_is_decoded() {
         for (value, expected) in [
             // filename
             (&b"attachment; filename=report.pdf"[..], Some("report.pdf")),

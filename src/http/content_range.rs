@@ -1,7 +1,7 @@
-//! `Content-Range` (RFC 9110 §14.4): what a partial response says that it carries.
+//! `Content-Range` (RFC 9110 §14.4): which part of a representation a response carries.
 //!
-//! The server writes it, the client reads it, and what is not exactly this form is nothing: a client
-//! that resumes a file must know where the bytes belong.
+//! The server writes the field and the client parses it. Parsing is strict, because a client that
+//! resumes a download must know where the bytes belong.
 
 use std::fmt;
 
@@ -11,19 +11,19 @@ use super::syntax::parse_decimal;
 /// The value of a `Content-Range` field in bytes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum ContentRange {
-    /// In a 206: where the content lies in the complete representation.
+    /// In a 206: the position of the content in the representation.
     Satisfied {
         range: ByteRange,
-        /// `None` where the sender does not know it and wrote `*`.
+        /// The length of the representation in bytes; `None` if the sender wrote `*` (unknown).
         complete_length: Option<u64>,
     },
-    /// In a 416: how long the representation is that no range of the request touched.
+    /// In a 416: the length of the representation in bytes; no requested range lies within it.
     Unsatisfied { complete_length: u64 },
 }
 
 impl ContentRange {
-    /// Reads a field's value; `None` for another unit, for a range that is not within its complete
-    /// length, for numbers beyond 64 bits and for anything malformed.
+    /// Parses a field value. `None` if it is malformed, its unit is not bytes, its range is not within
+    /// the complete length, or a number does not fit into 64 bits.
     #[must_use]
     pub fn parse(value: &[u8]) -> Option<Self> {
         let (unit, value) = value.split_at_checked(b"bytes ".len())?;

@@ -1,22 +1,20 @@
-//! HTTP dates (RFC 9110 §5.6.7), read in all three formats and written in the preferred one.
+//! HTTP dates (RFC 9110 §5.6.7): parsed in all three formats, written in the preferred one.
 //!
-//! Owns the edges of that format, which ends where files' times do not: a file may be dated before
-//! 1970 or after 9999, and then simply has no HTTP date. The clock is the caller's.
+//! A file time before 1970 or after 9999 has no HTTP date. The clock is not read here.
 
 use std::fmt;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
-/// The first second that needs a five-digit year: 10000-01-01T00:00:00Z.
+/// The first second of the year 10000, which the format cannot express.
 const END: Duration = Duration::from_secs(253_402_300_800);
 
-/// Reads a date in any of the three formats; `None` for anything else, which its field's rules then
-/// tell the recipient to ignore.
+/// Parses a date in any of the three formats; `None` if it is malformed.
 #[must_use]
 pub fn parse(value: &[u8]) -> Option<SystemTime> {
     httpdate::parse_http_date(str::from_utf8(value).ok()?).ok()
 }
 
-/// The time as an IMF-fixdate, such as `Sun, 06 Nov 1994 08:49:37 GMT`, cut to the whole second;
+/// The time as an IMF-fixdate such as `Sun, 06 Nov 1994 08:49:37 GMT`, truncated to whole seconds.
 /// `None` before 1970 and after 9999.
 #[must_use]
 pub fn format(time: SystemTime) -> Option<impl fmt::Display + fmt::Debug> {
@@ -24,7 +22,7 @@ pub fn format(time: SystemTime) -> Option<impl fmt::Display + fmt::Debug> {
     (since_epoch < END).then(|| httpdate::HttpDate::from(time))
 }
 
-/// Seconds since 1970, rounded down: the precision in which HTTP dates are compared.
+/// Seconds since 1970, rounded down: the precision at which HTTP dates are compared.
 pub(super) fn whole_seconds(time: SystemTime) -> i64 {
     let saturated = |seconds: u64| i64::try_from(seconds).unwrap_or(i64::MAX);
     match time.duration_since(UNIX_EPOCH) {

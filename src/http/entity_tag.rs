@@ -1,8 +1,7 @@
-//! Entity tags (RFC 9110 §8.8.3): how they are read, compared, and made for a file.
+//! Entity tags (RFC 9110 §8.8.3): parsing, comparison, and the tag of a file.
 //!
-//! [`EntityTag`] borrows a tag from a field, [`FileTag`] holds one that the server made, without an
-//! allocation, as every response carries one. What follows from a comparison is decided in
-//! [`conditional`](super::conditional).
+//! [`EntityTag`] borrows a tag from a field. [`FileTag`] holds a tag made by the server in a fixed array,
+//! because every response needs one. [`conditional`](super::conditional) acts on the comparisons.
 
 use std::fmt;
 use std::hash::{DefaultHasher, Hasher as _};
@@ -11,31 +10,31 @@ use std::time::{SystemTime, UNIX_EPOCH};
 use super::coding::Coding;
 use super::syntax::trim_whitespace;
 
-/// Whether equal tags promise equal bytes (RFC 9110 §8.8.1).
+/// Whether equal tags guarantee equal bytes (RFC 9110 §8.8.1).
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Strength {
+    /// Equal tags mean identical bytes.
     Strong,
-    /// Marked `W/`: equal in meaning, perhaps not in bytes.
+    /// Marked `W/`: equal tags mean equivalent content, whose bytes may differ.
     Weak,
 }
 
-/// One entity tag as it stands in a field.
+/// One entity tag, borrowed from a field value.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct EntityTag<'a> {
     strength: Strength,
-    /// What is between the quotes.
+    /// The characters between the quotes.
     opaque: &'a [u8],
 }
 
 impl<'a> EntityTag<'a> {
-    /// Reads a value that is one tag and nothing more, such as that of `ETag`.
+    /// Parses a value that is exactly one tag, such as that of `ETag`.
     #[must_use]
     pub fn parse(value: &'a [u8]) -> Option<Self> {
         Self::split_first(value).and_then(|(tag, rest)| rest.is_empty().then_some(tag))
     }
 
-    /// The tags of a comma-separated list, such as that of `If-None-Match`, up to its end or to the
-    /// first thing that is no tag.
+    /// The tags of a comma-separated list such as that of `If-None-Match`, up to the first syntax error.
     pub fn list(value: &'a [u8]) -> impl Iterator<Item = Self> {
         let mut rest = value;
         std::iter::from_fn(move || {
@@ -48,26 +47,27 @@ impl<'a> EntityTag<'a> {
         })
     }
 
-    /// The tag at the very start of `input`, and what follows it.
+    /// The tag at the start of `input`, and the rest of `input`.
     fn split_first(input: &'a [u8]) -> Option<(Self, &'a [u8])> {
         let (strength, quoted) = match input.strip_prefix(b"W/") {
             Some(quoted) => (Strength::Weak, quoted),
             None => (Strength::Strong, input),
         };
         let inner = quoted.strip_prefix(b"\"")?;
-        // No escapes here: a tag is no quoted-string, and a backslash in it is a plain character.
+        // A tag is not a quoted-string: a backslash is an ordinary character.
         let end = inner.iter().position(|byte| *byte == b'"')?;
         let (opaque, rest) = (&inner[..end], &inner[end + 1..]);
         let is_allowed = |byte: &u8| matches!(byte, 0x21..=0x7e | 0x80..);
         opaque.iter().all(is_allowed).then_some((Self { strength, opaque }, rest))
     }
 
+    /// Whether the tag is marked weak.
     #[must_use]
     pub fn strength(&self) -> Strength {
         self.strength
     }
 
-    /// Strong comparison: equal, and neither of them weak (RFC 9110 §8.8.3.2).
+    /// Strong comparison: the tags are equal and neither is weak (RFC 9110 §8.8.3.2).
     #[must_use]
     pub fn strongly_equals(&self, other: &EntityTag<'_>) -> bool {
         self.strength == Strength::Strong
@@ -75,46 +75,45 @@ impl<'a> EntityTag<'a> {
             && self.opaque == other.opaque
     }
 
-    /// Weak comparison: equal, weak or not (RFC 9110 §8.8.3.2).
+    /// Weak comparison: the tags are equal, whether or not they are weak (RFC 9110 §8.8.3.2).
     #[must_use]
     pub fn weakly_equals(&self, other: &EntityTag<'_>) -> bool {
         self.opaque == other.opaque
     }
 }
 
-/// Two numbers of 16 hexadecimal digits, a hyphen, two quotes, and a hyphen and the longest token of a
-/// coding.
+/// The longest tag: two numbers of 16 hexadecimal digits, a hyphen, two quotes, and a hyphen with the
+/// longest coding name.
 const FILE_TAG_BYTES: usize = 2 * 16 + 1 + 2 + 1 + 4;
 
-/// The strong entity tag of a file's content, such as `"e-18a3f0c2d4e5f607"`, or with `-gzip` at its
-/// end where the file is served coded.
+/// The strong entity tag of a file, such as `"e-18a3f0c2d4e5f607"`. It ends in `-gzip` or another
+/// coding's name if the precompressed file is sent.
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub struct FileTag {
     text: [u8; FILE_TAG_BYTES],
     length: usize,
 }
 
-/// What tells one state of a file from every other (stat(2)).
+/// The attributes of a file that change with its content (stat(2)).
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct FileVersion {
-    /// It changes when the file is replaced.
+    /// The inode number; changes when the file is replaced.
     pub inode: u64,
-    /// In bytes.
+    /// The size in bytes.
     pub size: u64,
-    /// The time of the last modification of the content, which programs can set back.
+    /// The last modification of the content (mtime). Programs can set it.
     pub modified: SystemTime,
-    /// The time of the last change of content or metadata, which none can set.
+    /// The last change of content or metadata (ctime). Programs cannot set it.
     pub changed: SystemTime,
 }
 
 impl FileTag {
-    /// Makes the tag from all of the version, so that a file which is rewritten in place with its old
-    /// size and time of modification has another one. A change of its mode or name gives it another one
-    /// as well. A precompressed file differs by its coding's name even where its other parts are those
-    /// of the plain file.
+    /// Makes the tag from all attributes, so that it changes even if a file is rewritten in place with the
+    /// same size and modification time. It also changes with the file's mode or name. The tag of a
+    /// precompressed file ends in the name of its coding, so it never equals that of the plain file.
     ///
-    /// The inode goes in hashed with the times: its number is the machine's own business, and scanners
-    /// rightly report servers whose tags tell it (CVE-2003-1418).
+    /// The inode number is hashed together with the times, because security scanners report servers that
+    /// disclose it (CVE-2003-1418).
     #[must_use]
     pub fn new(version: FileVersion, coding: Coding) -> Self {
         let mut tag = Self { text: [0; FILE_TAG_BYTES], length: 0 };
@@ -134,13 +133,13 @@ impl FileTag {
         tag
     }
 
-    /// The value of `ETag`, quotes included; ASCII alone.
+    /// The value of `ETag` in ASCII, with its quotes.
     #[must_use]
     pub fn text(&self) -> &[u8] {
         &self.text[..self.length]
     }
 
-    /// The tag for comparisons.
+    /// The tag in the form that can be compared.
     #[must_use]
     pub fn tag(&self) -> EntityTag<'_> {
         EntityTag { strength: Strength::Strong, opaque: &self.text[1..self.length - 1] }
@@ -171,7 +170,7 @@ impl fmt::Debug for FileTag {
     }
 }
 
-/// Nanoseconds since 1970 modulo 2⁶⁴, which are distinct for 584 years.
+/// Nanoseconds since 1970, modulo 2⁶⁴ (584 years).
 fn nanoseconds(time: SystemTime) -> u64 {
     let count = |duration: std::time::Duration| {
         let seconds = duration.as_secs().wrapping_mul(1_000_000_000);

@@ -1,47 +1,62 @@
-//! Why a request is refused, and with which status: the one table that maps the first to the second.
+//! Why a request is refused, and the status code for each reason.
 
-use std::fmt;
+use thiserror::Error;
 
 use super::chunked::ChunkError;
 use super::status::Status;
 
-/// A request that the server does not answer with a representation.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+/// Why the server refuses a request.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Error)]
 pub enum RequestError {
     /// Not `method SP request-target SP HTTP-version` (RFC 9112 §3).
+    #[error("malformed request line")]
     RequestLine,
-    /// A major version other than 1 (RFC 9110 §2.5).
+    /// The major version is not 1 (RFC 9110 §2.5).
+    #[error("only HTTP/1.0 and HTTP/1.1 are supported")]
     Version,
-    /// A request line beyond [`MAX_START_LINE_BYTES`](super::MAX_START_LINE_BYTES).
+    /// The request line is longer than `head_scan::MAX_START_LINE_BYTES`.
+    #[error("request line over 8 KiB")]
     TargetTooLong,
-    /// A field section beyond [`MAX_FIELD_SECTION_BYTES`](super::MAX_FIELD_SECTION_BYTES).
+    /// The field section is longer than `head_scan::MAX_FIELD_SECTION_BYTES`.
+    #[error("header fields over 32 KiB in all")]
     FieldsTooLarge,
-    /// More fields than [`MAX_FIELDS`](super::MAX_FIELDS).
+    /// More than `fields::MAX_FIELDS` fields.
+    #[error("more than 100 header fields")]
     TooManyFields,
-    /// A field line that RFC 9112 §5 forbids.
+    /// A malformed field line (RFC 9112 §5).
+    #[error("malformed header field")]
     Field,
-    /// `Host` missing from HTTP/1.1, empty, repeated or no host (RFC 9112 §3.2).
+    /// `Host` is missing from an HTTP/1.1 request, empty, repeated or malformed (RFC 9112 §3.2).
+    #[error("missing, repeated or malformed Host")]
     Host,
-    /// `Content-Length` that is no number, or that is there more than once (RFC 9112 §6.3, RFC 9110 §8.6).
+    /// `Content-Length` is not a number, or is repeated (RFC 9112 §6.3, RFC 9110 §8.6).
+    #[error("malformed or repeated Content-Length")]
     ContentLength,
-    /// `Content-Length` beside `Transfer-Encoding` (RFC 9112 §6.1).
+    /// Both `Content-Length` and `Transfer-Encoding` (RFC 9112 §6.1).
+    #[error("Content-Length beside Transfer-Encoding")]
     LengthAndCoding,
-    /// `Transfer-Encoding` in HTTP/1.0, empty, or with `chunked` not once and last (RFC 9112 §6.1).
+    /// `Transfer-Encoding` in HTTP/1.0, empty, or without `chunked` exactly once and last (RFC 9112 §6.1).
+    #[error("malformed Transfer-Encoding")]
     TransferEncoding,
     /// A transfer coding other than `chunked` (RFC 9112 §6.1).
+    #[error("unknown transfer coding")]
     TransferCoding,
-    /// A request target of no form the method allows, or one that leaves the root (RFC 9112 §3.2).
+    /// The request target has a form that the method does not allow, or leaves the root (RFC 9112 §3.2).
+    #[error("malformed request target")]
     Target,
-    /// A chunked body that breaks RFC 9112 §7.1.
+    /// A malformed chunked body (RFC 9112 §7.1).
+    #[error("malformed chunked content: {0}")]
     Chunked(ChunkError),
     /// An expectation other than `100-continue` (RFC 9110 §10.1.1).
+    #[error("unknown expectation")]
     Expectation,
-    /// The head was begun but not completed in time.
+    /// The head was begun but not completed before its deadline.
+    #[error("the request was not complete in time")]
     Timeout,
 }
 
 impl RequestError {
-    /// The status that tells the client (RFC 9110 §15.5, §15.6; RFC 6585).
+    /// The status code of the response (RFC 9110 §15.5, §15.6; RFC 6585).
     #[must_use]
     pub const fn status(self) -> Status {
         match self {
@@ -62,27 +77,3 @@ impl RequestError {
         }
     }
 }
-
-impl fmt::Display for RequestError {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(match self {
-            Self::RequestLine => "malformed request line",
-            Self::Version => "only HTTP/1.0 and HTTP/1.1 are spoken here",
-            Self::TargetTooLong => "request line over 8 KiB",
-            Self::FieldsTooLarge => "header fields over 32 KiB in all",
-            Self::TooManyFields => "more than 100 header fields",
-            Self::Field => "malformed header field",
-            Self::Host => "missing, repeated or malformed Host",
-            Self::ContentLength => "malformed or repeated Content-Length",
-            Self::LengthAndCoding => "Content-Length beside Transfer-Encoding",
-            Self::TransferEncoding => "malformed Transfer-Encoding",
-            Self::TransferCoding => "unknown transfer coding",
-            Self::Target => "malformed request target",
-            Self::Chunked(error) => return write!(f, "malformed chunked content: {error}"),
-            Self::Expectation => "unknown expectation",
-            Self::Timeout => "the request was not complete in time",
-        })
-    }
-}
-
-impl std::error::Error for RequestError {}

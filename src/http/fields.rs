@@ -1,15 +1,14 @@
-//! The fields of a head: where each name and value lies in the head's bytes.
+//! The fields of a head: the positions of names and values within the head's bytes.
 //!
-//! The table keeps positions rather than slices, so that a head owns its bytes, is reused from one
-//! message to the next and borrows nothing from the socket's buffer. What a value means is left to
-//! the modules that ask for it.
+//! The table stores positions instead of slices, so that a head can own its bytes and be reused for the
+//! next message without borrowing from the socket's buffer. Other modules interpret the values.
 
 use std::ops::Range;
 
 use super::syntax::{trim_whitespace, trimmed};
 
-/// How many fields a request may have (Apache's and hyper's limit as well).
-pub const MAX_FIELDS: usize = 100;
+/// Limit on the number of fields of a request (the same as in Apache and hyper).
+pub(super) const MAX_FIELDS: usize = 100;
 
 /// Positions of field names and values within one head.
 #[derive(Clone, Debug, Default)]
@@ -17,18 +16,18 @@ pub(super) struct FieldTable {
     positions: Vec<(Range<usize>, Range<usize>)>,
 }
 
-/// Why a field section is refused.
+/// Why the field section of a request is refused.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum FieldError {
-    /// More than [`MAX_FIELDS`].
+pub(super) enum FieldSectionError {
+    /// More than [`MAX_FIELDS`] fields.
     TooMany,
     /// A name, value or line ending that RFC 9112 §5 forbids.
     Malformed,
 }
 
 impl FieldTable {
-    /// Reads the field section `bytes[start..]` of a request, which ends with its empty line.
-    pub(super) fn parse(&mut self, bytes: &[u8], start: usize) -> Result<(), FieldError> {
+    /// Parses `bytes[start..]`, the field section of a request including its final empty line.
+    pub(super) fn parse(&mut self, bytes: &[u8], start: usize) -> Result<(), FieldSectionError> {
         self.positions.clear();
         let mut fields = [httparse::EMPTY_HEADER; MAX_FIELDS];
         match httparse::parse_headers(&bytes[start..], &mut fields) {
@@ -39,30 +38,30 @@ impl FieldTable {
                     at..at + slice.len()
                 };
                 for field in fields {
-                    // An empty value may point anywhere; an empty range serves it as well.
+                    // The slice of an empty value may point outside of `bytes`.
                     let value = if field.value.is_empty() { 0..0 } else { position(field.value) };
                     self.positions.push((position(field.name.as_bytes()), value));
                 }
                 Ok(())
             }
-            Err(httparse::Error::TooManyHeaders) => Err(FieldError::TooMany),
-            Ok(httparse::Status::Partial) | Err(_) => Err(FieldError::Malformed),
+            Err(httparse::Error::TooManyHeaders) => Err(FieldSectionError::TooMany),
+            Ok(httparse::Status::Partial) | Err(_) => Err(FieldSectionError::Malformed),
         }
     }
 
-    /// Adds a field, whose name and value still have the white space around them.
+    /// Adds a field whose name and value may still be surrounded by whitespace; see [`Self::trim`].
     pub(super) fn push(&mut self, name: Range<usize>, value: Range<usize>) {
         self.positions.push((name, value));
     }
 
-    /// Has the last field's value end later.
+    /// Extends the value of the last field to `end`.
     pub(super) fn extend_last(&mut self, end: usize) {
         if let Some((_, value)) = self.positions.last_mut() {
             value.end = end;
         }
     }
 
-    /// Leaves out the white space around all names and values.
+    /// Removes the whitespace around all names and values.
     pub(super) fn trim(&mut self, bytes: &[u8]) {
         for range in self.positions.iter_mut().flat_map(|(name, value)| [name, value]) {
             let trimmed = trimmed(&bytes[range.clone()]);
@@ -74,12 +73,13 @@ impl FieldTable {
         self.positions.clear();
     }
 
+    /// The fields, read from `bytes`, which the positions refer to.
     pub(super) fn over<'b>(&'b self, bytes: &'b [u8]) -> Fields<'b> {
         Fields { bytes, positions: &self.positions }
     }
 }
 
-/// The fields of one head, in the order they came.
+/// The fields of one head, in the order they were received.
 #[derive(Clone, Copy, Debug)]
 pub struct Fields<'b> {
     bytes: &'b [u8],
@@ -87,7 +87,7 @@ pub struct Fields<'b> {
 }
 
 impl<'b> Fields<'b> {
-    /// Every name with its value, without the white space around it.
+    /// All fields as name and value, without surrounding whitespace.
     pub fn iter(&self) -> impl Iterator<Item = (&'b [u8], &'b [u8])> + use<'b> {
         let bytes = self.bytes;
         self.positions
@@ -95,37 +95,36 @@ impl<'b> Fields<'b> {
             .map(move |(name, value)| (&bytes[name.clone()], &bytes[value.clone()]))
     }
 
-    /// The values of all fields of this name, which is compared without case (RFC 9110 §5.1).
+    /// The values of all fields with this name. Names are case-insensitive (RFC 9110 §5.1).
     pub fn all<'n>(&self, name: &'n str) -> impl Iterator<Item = &'b [u8]> + use<'b, 'n> {
         self.iter()
             .filter(|(candidate, _)| candidate.eq_ignore_ascii_case(name.as_bytes()))
             .map(|(_, value)| value)
     }
 
-    /// The first field of this name.
+    /// The value of the first field with this name.
     #[must_use]
     pub fn first(&self, name: &str) -> Option<&'b [u8]> {
         self.all(name).next()
     }
 
-    /// The only field of this name: `None` where there is none or more than one, so that a field
-    /// that must be single is never taken from one of several contradicting lines.
+    /// The value of the only field with this name. `None` if the field is absent or repeated: of several
+    /// contradicting lines, none is used.
     #[must_use]
     pub fn only(&self, name: &str) -> Option<&'b [u8]> {
         let mut values = self.all(name);
         values.next().filter(|_| values.next().is_none())
     }
 
-    /// All fields of this name as one list, as RFC 9110 §5.3 lets them be joined; `None` where there
-    /// is none.
+    /// The values of all fields with this name, joined by commas (RFC 9110 §5.3); `None` if there is none.
     #[must_use]
     pub fn joined(&self, name: &str) -> Option<Vec<u8>> {
         let values: Vec<&[u8]> = self.all(name).collect();
         if values.is_empty() { None } else { Some(values.join(&b", "[..])) }
     }
 
-    /// The members of the comma-separated lists in all fields of this name, trimmed, empty ones left
-    /// out (RFC 9110 §5.6.1). For lists of tokens: a comma within a quoted string is not minded.
+    /// The non-empty members of the comma-separated lists in all fields with this name (RFC 9110
+    /// §5.6.1). For lists of tokens only: a comma within a quoted string also separates.
     pub fn tokens<'n>(&self, name: &'n str) -> impl Iterator<Item = &'b [u8]> + use<'b, 'n> {
         self.all(name)
             .flat_map(|value| value.split(|byte| *byte == b','))
@@ -133,7 +132,7 @@ impl<'b> Fields<'b> {
             .filter(|member| !member.is_empty())
     }
 
-    /// One of the list's members equals `token` without case.
+    /// Whether a member of the list equals `token`, ignoring case.
     #[must_use]
     pub fn has_token(&self, name: &str, token: &str) -> bool {
         self.tokens(name).any(|member| member.eq_ignore_ascii_case(token.as_bytes()))
@@ -144,7 +143,7 @@ impl<'b> Fields<'b> {
 mod tests {
     use super::*;
 
-    fn parse(section: &str) -> Result<Vec<(String, String)>, FieldError> {
+    fn parse(section: &str) -> Result<Vec<(String, String)>, FieldSectionError> {
         let mut table = FieldTable::default();
         table.parse(section.as_bytes(), 0)?;
         let text = |bytes: &[u8]| String::from_utf8_lossy(bytes).into_owned();
@@ -174,7 +173,7 @@ mod tests {
             "Host: a\x7fb\r\n\r\n",
             "H\u{f6}st: a\r\n\r\n",
         ] {
-            assert_eq!(parse(section), Err(FieldError::Malformed), "{section:?}");
+            assert_eq!(parse(section), Err(FieldSectionError::Malformed), "{section:?}");
         }
     }
 
@@ -182,7 +181,7 @@ mod tests {
     fn the_number_of_fields_is_limited() {
         let section = |count: usize| "A: b\r\n".repeat(count) + "\r\n";
         assert_eq!(parse(&section(MAX_FIELDS)).unwrap().len(), MAX_FIELDS);
-        assert_eq!(parse(&section(MAX_FIELDS + 1)), Err(FieldError::TooMany));
+        assert_eq!(parse(&section(MAX_FIELDS + 1)), Err(FieldSectionError::TooMany));
     }
 
     #[test]

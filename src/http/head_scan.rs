@@ -1,27 +1,29 @@
-//! Where a head ends, and how large its parts may be (RFC 9112 §2).
+//! Finds the end of a head while its bytes arrive, and enforces the limits on its size (RFC 9112 §2).
+//!
+//! Each byte is examined once. The contents of the lines are parsed elsewhere.
 
 use std::ops::Range;
 
-/// Longest request line, without its line ending (nginx and Apache: 8 KiB as well).
-pub const MAX_START_LINE_BYTES: usize = 8 * 1024;
+/// Limit on the length of a request line, without its line ending (the same as in nginx and Apache).
+pub(super) const MAX_START_LINE_BYTES: usize = 8 * 1024;
 
-/// Longest field section of a request, with its line endings (nginx: four buffers of 8 KiB).
-pub const MAX_FIELD_SECTION_BYTES: usize = 32 * 1024;
+/// Limit on the length of a request's field section, with line endings (nginx: four buffers of 8 KiB).
+pub(super) const MAX_FIELD_SECTION_BYTES: usize = 32 * 1024;
 
-/// Most bytes of empty lines before a start line: more than any client was seen to send, and not so
-/// many that they fill the memory in which a head is collected.
-pub const MAX_EMPTY_LINES_BYTES: usize = 256;
+/// Limit on the bytes of empty lines before a start line: more than known clients send, and small
+/// compared with the buffer for heads.
+pub(super) const MAX_EMPTY_LINES_BYTES: usize = 256;
 
-/// How large the parts of a head may be.
+/// Limits on the parts of a head, in bytes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct HeadLimits {
-    /// Longest start line, without its line ending.
-    pub start_line_bytes: usize,
-    /// Longest field section, with its line endings.
-    pub field_section_bytes: usize,
+pub(super) struct HeadLimits {
+    /// The length of the start line, without its line ending.
+    pub(super) start_line_bytes: usize,
+    /// The length of the field section, with its line endings.
+    pub(super) field_section_bytes: usize,
 }
 
-/// Those of requests.
+/// The limits of requests.
 impl Default for HeadLimits {
     fn default() -> Self {
         Self {
@@ -31,21 +33,20 @@ impl Default for HeadLimits {
     }
 }
 
-/// What a client bears: the largest heads are made by `Set-Cookie` and `Content-Security-Policy`
-/// (curl: 300 KiB in all; Chromium: 256 KiB).
-pub const RESPONSE_LIMITS: HeadLimits =
+/// The limits of responses, whose largest fields are `Set-Cookie` and `Content-Security-Policy` (curl:
+/// 300 KiB in all; Chromium: 256 KiB).
+pub(super) const RESPONSE_LIMITS: HeadLimits =
     HeadLimits { start_line_bytes: 256 * 1024, field_section_bytes: 256 * 1024 };
 
-/// A part of a head beyond its limit.
+/// The part of a head that exceeds its limit.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Oversize {
+pub(super) enum Oversize {
     EmptyLines,
     StartLine,
     Fields,
 }
 
-/// Where the head that is arriving ends. A fresh one for each head; the default has the limits of
-/// requests.
+/// Scans one head. Make a new scan for each head; the default has the limits of requests.
 ///
 /// ```text
 /// empty lines (skipped) → start line → field lines → empty line: the end
@@ -53,29 +54,29 @@ pub enum Oversize {
 #[derive(Clone, Copy, Debug, Default)]
 pub struct HeadScan {
     limits: HeadLimits,
-    /// Where the start line begins, past leading empty lines.
+    /// The start of the start line, after leading empty lines.
     pub(super) start: usize,
-    /// Where the start line ends, without its line ending, and where the fields begin.
+    /// The end of the start line, without its line ending, and the start of the fields.
     pub(super) start_line: Option<(usize, usize)>,
-    /// Where the line that is being scanned begins.
+    /// The start of the current line.
     line: usize,
-    /// The first byte not yet looked at.
+    /// The first byte that has not been examined.
     at: usize,
 }
 
 impl HeadScan {
-    /// One for a head with these limits.
+    /// A scan with the limits of responses.
     #[must_use]
-    pub fn with_limits(limits: HeadLimits) -> Self {
-        Self { limits, ..Self::default() }
+    pub fn of_response() -> Self {
+        Self { limits: RESPONSE_LIMITS, ..Self::default() }
     }
 
-    /// Looks at the bytes that have come since the last call; `bytes` is all of them, from the same
-    /// beginning each time. `Some(n)` when the head is the first `n`.
+    /// Examines the bytes received since the last call. `bytes` are all bytes received so far, starting
+    /// at the same byte in every call. Returns `Some(n)` once the head is complete: its first `n` bytes.
     ///
     /// # Errors
-    /// A part beyond its limit, whether or not its end has come.
-    pub fn advance(&mut self, bytes: &[u8]) -> Result<Option<usize>, Oversize> {
+    /// A part exceeds its limit, even if its end has not been received.
+    pub(super) fn advance(&mut self, bytes: &[u8]) -> Result<Option<usize>, Oversize> {
         let HeadLimits { start_line_bytes, field_section_bytes } = self.limits;
         if self.start_line.is_none() {
             self.skip_empty_lines(bytes);
@@ -101,7 +102,7 @@ impl HeadScan {
         }
         self.at = bytes.len();
         match self.start_line {
-            // One byte more than the limit may still be the line's CR.
+            // The byte after the limit may be the CR of the line ending.
             None if bytes.len() - self.start > start_line_bytes + 1 => Err(Oversize::StartLine),
             Some((_, fields)) if bytes.len() - fields > field_section_bytes => {
                 Err(Oversize::Fields)
@@ -110,7 +111,7 @@ impl HeadScan {
         }
     }
 
-    /// A server skips empty lines before a request (RFC 9112 §2.2).
+    /// Skips empty lines before the start line (RFC 9112 §2.2).
     fn skip_empty_lines(&mut self, bytes: &[u8]) {
         loop {
             self.start += match bytes[self.start..] {
@@ -122,13 +123,13 @@ impl HeadScan {
         }
     }
 
-    /// Nothing but empty lines has come: no request has begun.
+    /// True if only empty lines have been received: no request has begun.
     #[must_use]
     pub fn is_blank(&self) -> bool {
         self.start_line.is_none() && self.at == self.start
     }
 
-    /// Where the start line lies, once it is complete, and where the fields begin.
+    /// The range of the start line and the start of the fields, once the start line is complete.
     pub(super) fn start_line(&self) -> Option<(Range<usize>, usize)> {
         self.start_line.map(|(end, fields)| (self.start..end, fields))
     }

@@ -1,11 +1,11 @@
-//! Writing heads into a reused buffer.
+//! Writes the heads of requests and responses into a buffer.
 
 use std::io::Write as _;
 
 use super::status::Status;
 use super::syntax::{is_field_value, is_field_value_byte};
 
-/// Appends one head to a buffer; [`HeadWriter::finish`] ends it.
+/// Appends one head to a buffer. Call [`HeadWriter::finish`] to complete it.
 #[derive(Debug)]
 #[must_use = "a head is not complete before it is finished"]
 pub struct HeadWriter<'o> {
@@ -13,8 +13,8 @@ pub struct HeadWriter<'o> {
 }
 
 impl<'o> HeadWriter<'o> {
-    /// Begins a response (RFC 9112 §4). It is always sent as HTTP/1.1, the version the server
-    /// conforms to, also to an HTTP/1.0 client (RFC 9110 §6.2).
+    /// Begins a response (RFC 9112 §4). The version is HTTP/1.1 even for an HTTP/1.0 client, because it
+    /// states what the server conforms to (RFC 9110 §6.2).
     pub fn response(out: &'o mut Vec<u8>, status: Status) -> Self {
         let mut head = Self { out };
         head.push(b"HTTP/1.1 ");
@@ -25,8 +25,8 @@ impl<'o> HeadWriter<'o> {
         head
     }
 
-    /// Begins a request (RFC 9112 §3). `target` is in origin-form, or in absolute-form for a proxy,
-    /// percent-encoded already.
+    /// Begins a request (RFC 9112 §3). `target` is percent-encoded, in origin-form, or in absolute-form
+    /// for a proxy.
     pub fn request(out: &'o mut Vec<u8>, method: &str, target: &str) -> Self {
         let mut head = Self { out };
         head.push(method.as_bytes());
@@ -36,8 +36,8 @@ impl<'o> HeadWriter<'o> {
         head
     }
 
-    /// Adds a field. `name` is a token. A control byte in the value becomes a space, so that no value
-    /// can end its line and begin another field (RFC 9110 §5.5).
+    /// Adds a field. `name` must be a token. Control bytes in the value are replaced by spaces, so that a
+    /// value cannot end the line and inject another field (RFC 9110 §5.5).
     pub fn field(self, name: &str, value: impl AsRef<[u8]>) -> Self {
         let value = value.as_ref();
         self.out.reserve(name.len() + value.len() + 4);
@@ -53,7 +53,7 @@ impl<'o> HeadWriter<'o> {
         self
     }
 
-    /// Adds a field whose value is a decimal number.
+    /// Adds a field with a decimal number as its value.
     pub fn number(mut self, name: &str, value: u64) -> Self {
         self.push(name.as_bytes());
         self.push(b": ");
@@ -62,7 +62,7 @@ impl<'o> HeadWriter<'o> {
         self
     }
 
-    /// Adds the empty line that ends the head.
+    /// Ends the head with an empty line.
     pub fn finish(mut self) {
         self.push(b"\r\n");
     }
@@ -81,7 +81,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn heads_are_written_as_the_rfc_has_them() {
+    fn heads_are_written_as_in_rfc_9112() {
         let mut out = Vec::new();
         HeadWriter::response(&mut out, Status::NOT_FOUND)
             .field("Content-Type", "text/plain")

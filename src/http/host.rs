@@ -1,22 +1,22 @@
-//! The host in `Host` and in the authority of a target (RFC 9110 §4.2.4, §7.2; RFC 3986 §3.2.2).
+//! The host in the `Host` field and in the authority of a request target (RFC 9110 §7.2, RFC 3986 §3.2.2).
 
-// Addresses as values: sockets are no business of this layer.
+// `core::net` has IP addresses as values; this layer uses no sockets.
 use core::net::{IpAddr, Ipv4Addr};
 
 use super::percent::is_percent_encoded;
 use super::syntax::parse_decimal;
 
-/// A host, without its port.
+/// A host without its port.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Host<'a> {
-    /// An IPv6 address in brackets, or an IPv4 address of four decimal numbers.
+    /// An IPv6 address (in brackets), or an IPv4 address of four decimal numbers.
     Address(IpAddr),
-    /// A name as it was sent, which is not empty. Names are compared without regard to case, and may have
-    /// a dot behind.
+    /// A name as it was sent; not empty. Names are case-insensitive and may end with a dot.
     Name(&'a [u8]),
 }
 
-/// Reads a host and perhaps a port, which may be empty; no user information. `None` for anything else.
+/// Parses a host with an optional port, which may be empty. `None` if it is malformed or contains user
+/// information.
 #[must_use]
 pub fn parse_host(authority: &[u8]) -> Option<Host<'_>> {
     let (host, rest) = if authority.starts_with(b"[") {
@@ -45,13 +45,13 @@ pub fn parse_host(authority: &[u8]) -> Option<Host<'_>> {
     is_port.then_some(host)
 }
 
-/// Whether a value may stand in `Host` or as the authority of an absolute target.
+/// Whether a value is valid in `Host` and as the authority of a target in absolute-form.
 #[must_use]
 pub fn is_host(authority: &[u8]) -> bool {
     parse_host(authority).is_some()
 }
 
-/// A name, or an IPv4 address, which is spelled like one (RFC 3986 §3.2.2, `reg-name`), that is not empty.
+/// Whether a value is a non-empty `reg-name` (RFC 3986 §3.2.2), whose grammar includes IPv4 addresses.
 fn is_registered_name(name: &[u8]) -> bool {
     let is_name_byte = |byte: &u8| match byte {
         b'-' | b'.' | b'_' | b'~' | b'%' | b'!' | b'$' | b'&' | b'\'' | b'(' | b')' | b'*'

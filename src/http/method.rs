@@ -1,25 +1,22 @@
-//! Request methods, as far as a static-file server tells them apart.
-//!
-//! Owns the question "is this method served, registered but not served, or unknown?"; which status
-//! answers it is decided where the response is made.
+//! Request methods (RFC 9110 §9): which ones the server implements, and which it only knows.
 
-/// A request method (RFC 9110 §9), case-sensitive as the RFC demands.
+/// A request method. Methods are case-sensitive (RFC 9110 §9.1).
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Method {
     Get,
     Head,
     Options,
-    /// Registered with IANA, but nothing a static file answers: `405 Method Not Allowed`.
+    /// A registered method that the server does not allow: `405 Method Not Allowed`.
     Unsupported,
-    /// Not a method this program has heard of: `501 Not Implemented`.
+    /// Any other method: `501 Not Implemented`.
     Unknown,
 }
 
-/// What `Allow` lists (RFC 9110 §10.2.1).
+/// The value of `Allow` (RFC 9110 §10.2.1).
 pub const ALLOW: &str = "GET, HEAD, OPTIONS";
 
-/// The registered methods that are not served: RFC 9110 §9.3, RFC 5789, and those of WebDAV, which
-/// file managers try on every server they meet.
+/// The registered methods that the server does not allow: RFC 9110 §9.3, RFC 5789 (PATCH), and WebDAV,
+/// which file managers try on every server (RFC 4918, RFC 3253).
 const UNSUPPORTED: [&[u8]; 14] = [
     b"POST",
     b"PUT",
@@ -38,7 +35,7 @@ const UNSUPPORTED: [&[u8]; 14] = [
 ];
 
 impl Method {
-    /// Classifies a method token. The token's characters are the request line's business.
+    /// Classifies a method token, whose characters the parser of the request line has checked.
     #[must_use]
     pub fn classify(token: &[u8]) -> Self {
         match token {

@@ -1,8 +1,18 @@
-//! HTTP/1.1 as bytes and values: no sockets, no files, no threads, no clock.
+//! HTTP/1.1 as bytes and values: no sockets, files, threads or clocks.
 //!
-//! Bytes go in and values come out, so that every rule of RFC 9110 and RFC 9112 that the two programs
-//! keep stands here once, as a pure function that a table of cases tests in memory. When to read, how
-//! long to wait and what to do with a value is decided in [`net`](crate::net) and above it.
+//! The rules of RFC 9110 and RFC 9112 that both programs follow, as pure functions from bytes to values,
+//! tested in memory. [`net`](crate::net) and the layers above it decide when to read, how long to wait
+//! and what to do with a value.
+//!
+//! | | modules |
+//! |---|---|
+//! | heads | `head_scan`, `request_head`, `response_head`, `fields`, `head_writer`, `method`, `status`, `version` |
+//! | bodies | `framing`, `chunked`, `coding` (names of content codings) |
+//! | connections | `persistence`, `request_scan` |
+//! | targets | `target`, `host`, `percent` |
+//! | representations | [`conditional`], [`range`], `content_range`, `byteranges`, `entity_tag`, [`date`], [`negotiation`], [`content_disposition`] |
+//! | limits | [`rate_limit`], `structured_fields` |
+//! | syntax | `syntax`, `parameters`, `error` (refused requests and their status codes) |
 
 mod byteranges;
 mod chunked;
@@ -37,22 +47,14 @@ pub(crate) mod test_fields;
 mod version;
 
 pub use byteranges::Byteranges;
-pub use chunked::{
-    ChunkDecoder, ChunkError, Decoded, LAST_CHUNK, MAX_EXTENSION_BYTES, MAX_TRAILER_BYTES,
-    write_chunk,
-};
+pub use chunked::{ChunkDecoder, ChunkError, Decoded, LAST_CHUNK, write_chunk};
 pub use coding::{Coding, ContentCoding};
 pub use content_range::ContentRange;
 pub use entity_tag::{EntityTag, FileTag, FileVersion, Strength};
 pub use error::RequestError;
-pub use fields::{Fields, MAX_FIELDS};
-pub use framing::{
-    Answering, Framing, FramingError, expects_continue, request_framing, response_framing,
-};
-pub use head_scan::{
-    HeadLimits, HeadScan, MAX_EMPTY_LINES_BYTES, MAX_FIELD_SECTION_BYTES, MAX_START_LINE_BYTES,
-    Oversize, RESPONSE_LIMITS,
-};
+pub use fields::Fields;
+pub use framing::{Framing, FramingError, expects_continue, request_framing, response_framing};
+pub use head_scan::HeadScan;
 pub use head_writer::HeadWriter;
 pub use host::{Host, is_host, parse_host};
 pub use method::{ALLOW, Method};
@@ -60,8 +62,8 @@ pub use percent::encode_segment;
 pub use persistence::{Persistence, asks_to_persist, response_persists};
 pub use request_head::RequestHead;
 pub use request_scan::RequestScan;
-pub use response_head::{MAX_RESPONSE_FIELDS, ResponseHead, ResponseHeadError};
+pub use response_head::{ResponseHead, ResponseHeadError};
 pub use status::Status;
-pub use syntax::{is_field_value, is_token_byte, parse_decimal, trim_whitespace};
+pub use syntax::{is_field_value, is_token_byte};
 pub use target::{Target, TargetPath, split_absolute};
 pub use version::Version;

@@ -1,20 +1,18 @@
-//! Proactive negotiation (RFC 9110 §12): which coding and which media type a client likes best.
+//! Proactive negotiation (RFC 9110 §12): chooses the content coding and the media type of a response.
 //!
-//! Owns the weights and which entry of a list counts for an offer. A client's wish is no command:
-//! where nothing on offer is acceptable the answer is `None`, and the caller may send its default
-//! all the same (§12.4.1).
+//! If no offer is acceptable, the result is `None`; the caller may send its default anyway (§12.4.1).
 
 use super::coding::Coding;
 use super::fields::Fields;
 use super::parameters;
 use super::syntax::trim_whitespace;
 
-/// A weight in thousandths, 0 for "not acceptable" (RFC 9110 §12.4.2).
+/// A quality value in thousandths; 0 means "not acceptable" (RFC 9110 §12.4.2).
 type Weight = u16;
 
 const FULL_WEIGHT: Weight = 1000;
 
-/// The media types in which the programs write their own pages.
+/// The media types of the pages that the server generates.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum MediaType {
     Html,
@@ -43,12 +41,11 @@ impl MediaType {
     }
 }
 
-/// Chooses among the codings a representation is available in, best liked by the server first, by
-/// the request's `Accept-Encoding` (RFC 9110 §12.5.3).
+/// Chooses a content coding by the request's `Accept-Encoding` (RFC 9110 §12.5.3). `available` are the
+/// codings of the representation in the server's order of preference.
 ///
-/// Identity need not be among them: it is always available, and comes last among equals. It is also
-/// the answer to a request without the field, as the safest one; `None` means that the client has
-/// refused even that.
+/// Identity is always available and need not be listed; among equal weights it comes last. It is also
+/// chosen for a request without the field. `None` means that the client refuses identity too.
 #[must_use]
 pub fn choose_coding(fields: &Fields<'_>, available: &[Coding]) -> Option<Coding> {
     if fields.first("Accept-Encoding").is_none() {
@@ -57,18 +54,18 @@ pub fn choose_coding(fields: &Fields<'_>, available: &[Coding]) -> Option<Coding
     let accepted = AcceptedCodings::read(fields);
     let offers = available.iter().copied().chain([Coding::Identity]);
     let best = heaviest(offers, |coding| accepted.weight(coding).unwrap_or(0));
-    // Identity is acceptable unless the field says otherwise.
+    // Identity is acceptable unless the field excludes it.
     best.or_else(|| accepted.weight(Coding::Identity).is_none().then_some(Coding::Identity))
 }
 
-/// The weights that `Accept-Encoding` gives, as far as it names them.
+/// The weights in `Accept-Encoding`; `None` for a coding that it does not name.
 #[derive(Default)]
 struct AcceptedCodings {
     identity: Option<Weight>,
     gzip: Option<Weight>,
     brotli: Option<Weight>,
     zstd: Option<Weight>,
-    /// `*`: whatever is not named.
+    /// `*`: the codings that are not named.
     others: Option<Weight>,
 }
 
@@ -78,7 +75,7 @@ impl AcceptedCodings {
         for member in members(fields, "Accept-Encoding") {
             let is = |token: &str| member.name.eq_ignore_ascii_case(token.as_bytes());
             let slot = if is("gzip") || is("x-gzip") {
-                // RFC 9110 §8.4.1.3 makes the two the same.
+                // The two names are equivalent (RFC 9110 §8.4.1.3).
                 &mut this.gzip
             } else if is("br") {
                 &mut this.brotli
@@ -107,11 +104,11 @@ impl AcceptedCodings {
     }
 }
 
-/// Chooses among media types, best liked by the server first, by the request's `Accept`
-/// (RFC 9110 §12.5.1).
+/// Chooses a media type by the request's `Accept` (RFC 9110 §12.5.1). `offers` are in the server's order
+/// of preference.
 ///
-/// For each offer the most specific of the ranges that match it counts. A request without the field,
-/// or with nothing in it that can be read, gets the first offer.
+/// The weight of an offer is that of the most specific media range that matches it. Without a valid
+/// media range in the request, the first offer is chosen.
 #[must_use]
 pub fn choose_media_type(fields: &Fields<'_>, offers: &[MediaType]) -> Option<MediaType> {
     let weight_of = |offer| {
@@ -124,7 +121,7 @@ pub fn choose_media_type(fields: &Fields<'_>, offers: &[MediaType]) -> Option<Me
     if has_ranges { heaviest(offers.iter().copied(), weight_of) } else { offers.first().copied() }
 }
 
-/// The offer of the greatest weight, the first among equals; `None` where all weigh nothing.
+/// The offer with the greatest weight, the first of equal ones; `None` if all weights are 0.
 fn heaviest<T: Copy>(
     offers: impl Iterator<Item = T>,
     weight_of: impl Fn(T) -> Weight,
@@ -136,13 +133,12 @@ fn heaviest<T: Copy>(
 /// One member of a weighted list: `name;parameter=value;q=0.5`.
 struct Member<'a> {
     name: &'a [u8],
-    /// Everything, the name and the weight included.
+    /// The whole member, with name and weight.
     text: &'a [u8],
     weight: Weight,
 }
 
-/// The members of all fields of this name. One whose weight is malformed is left out, as if its
-/// sender had not mentioned it.
+/// The members of all fields with this name. A member with a malformed weight is ignored.
 fn members<'a>(fields: &Fields<'a>, name: &str) -> impl Iterator<Item = Member<'a>> {
     fields.all(name).flat_map(|value| parameters::split(value, b',')).filter_map(Member::parse)
 }
@@ -157,7 +153,7 @@ impl<'a> Member<'a> {
         Some(Self { name, text, weight })
     }
 
-    /// The type and subtype of a media range, where `*` stands for any.
+    /// The type and subtype of a media range; `*` stands for any.
     fn media_range(&self) -> Option<(&'a [u8], &'a [u8])> {
         let slash = self.name.iter().position(|byte| *byte == b'/')?;
         let (kind, subtype) = (&self.name[..slash], &self.name[slash + 1..]);
@@ -165,8 +161,8 @@ impl<'a> Member<'a> {
         is_valid.then_some((kind, subtype))
     }
 
-    /// How specifically the media range names the offer: 1 for `*/*`, 2 for `type/*`, 3 for both
-    /// names and 4 for our charset with them; `None` where it does not match.
+    /// How specific the media range is: 1 for `*/*`, 2 for `type/*`, 3 for `type/subtype`, and one more
+    /// with our charset. `None` if the range does not match the offer.
     fn specificity(&self, offer: MediaType) -> Option<u8> {
         let (kind, subtype) = self.media_range()?;
         let (offered_kind, offered_subtype) = offer.names();
@@ -181,7 +177,7 @@ impl<'a> Member<'a> {
             }
             _ => return None,
         };
-        // A range with parameters matches a type that has them alone, and ours have one at most.
+        // A range with parameters matches only types that have them; `charset` is our only one.
         let mut extra = 0;
         let parameters = parameters::split(self.text, b';').filter_map(parameters::name_and_value);
         for (name, value) in parameters.filter(|(name, _)| !name.eq_ignore_ascii_case(b"q")) {
@@ -196,7 +192,7 @@ impl<'a> Member<'a> {
     }
 }
 
-/// Reads `0`, `1` or a fraction of at most three digits. The zero before the point may be missing:
+/// Parses `0`, `1` or a fraction of at most three digits. The zero before the point is optional, because
 /// Java's `HttpURLConnection` sends `q=.2`.
 fn parse_weight(text: &[u8]) -> Option<Weight> {
     let (whole, fraction) = match text.iter().position(|byte| *byte == b'.') {
@@ -238,7 +234,7 @@ mod tests {
     }
 
     #[test]
-    fn the_coding_is_what_the_client_likes_best_and_then_the_server() {
+    fn the_coding_is_what_the_client_prefers_and_then_the_server() {
         const ALL: &[Coding] = &[Brotli, Zstd, Gzip];
         for (value, available, expected) in [
             ("gzip, deflate, br, zstd", ALL, Some(Brotli)),
@@ -267,14 +263,14 @@ mod tests {
             ("identity;q=0", ALL, None),
             ("identity;q=0, br", &[Gzip], None),
             ("identity;q=0.5, *;q=0", ALL, Some(Identity)),
-            // The rest.
+            // `*`.
             ("*", ALL, Some(Brotli)),
             ("*;q=0", ALL, None),
             ("*;q=0, gzip", ALL, Some(Gzip)),
             ("br;q=0, *", ALL, Some(Zstd)),
             ("gzip;q=0.3, *;q=0.5", ALL, Some(Brotli)),
             ("gzip;q=0.3, *;q=0.5", &[Gzip], Some(Identity)),
-            // A malformed weight: as if the coding were not mentioned.
+            // A malformed weight: the coding is ignored.
             ("br;q=high, gzip;q=0.1", ALL, Some(Gzip)),
             ("br;q=2, gzip", ALL, Some(Gzip)),
             ("br;q=-1", ALL, Some(Identity)),
@@ -289,7 +285,7 @@ mod tests {
     }
 
     #[test]
-    fn the_media_type_is_what_the_client_likes_best_and_then_the_server() {
+    fn the_media_type_is_what_the_client_prefers_and_then_the_server() {
         const ALL: &[MediaType] = &[Html, Json, Plain];
         for (value, offers, expected) in [
             ("*/*", ALL, Some(Html)),
@@ -308,7 +304,7 @@ mod tests {
             ("*/*, text/*;q=0", ALL, Some(Json)),
             ("text/html;q=0.5, text/html;charset=UTF-8, text/plain;q=0.7", ALL, Some(Html)),
             ("text/html;q=0.2, text/html;q=0.9, text/plain;q=0.5", ALL, Some(Html)),
-            // Parameters that ours have not.
+            // Parameters that the offers do not have.
             ("text/html;level=1, text/plain;q=0.1", ALL, Some(Plain)),
             (r#"text/html;a=",text/plain""#, ALL, None),
             (r#"text/html;charset="utf-8""#, ALL, Some(Html)),
@@ -316,7 +312,7 @@ mod tests {
             // What Java's HttpURLConnection sends.
             ("text/html, image/gif, image/jpeg, *; q=.2, */*; q=.2", ALL, Some(Html)),
             ("text/html, image/gif, image/jpeg, *; q=.2, */*; q=.2", &[Json], Some(Json)),
-            // Nothing that can be read.
+            // No valid media range.
             ("", ALL, Some(Html)),
             ("*", ALL, Some(Html)),
             ("*/html, text/, /html, json", &[Plain], Some(Plain)),

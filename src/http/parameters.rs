@@ -1,14 +1,12 @@
-//! The grammar that fields with parameters share (RFC 9110 §5.6.4 and §5.6.6): pieces between
-//! separators, `name=value`, and quoted strings.
-//!
-//! What the names mean is left to the fields' own modules.
+//! The syntax of parameters in fields (RFC 9110 §5.6.4, §5.6.6): separators, `name=value`, and quoted
+//! strings.
 
 use std::borrow::Cow;
 
 use super::syntax::trim_whitespace;
 
-/// The pieces between separators that are not within a quoted string, trimmed, empty ones left out.
-/// An unclosed quoted string reaches to the end.
+/// Splits at separators outside of quoted strings. The pieces are trimmed; empty pieces are omitted. An
+/// unterminated quoted string extends to the end.
 pub(super) fn split(bytes: &[u8], separator: u8) -> impl Iterator<Item = &[u8]> {
     let mut is_quoted = false;
     let mut is_escaped = false;
@@ -27,15 +25,15 @@ pub(super) fn split(bytes: &[u8], separator: u8) -> impl Iterator<Item = &[u8]> 
     bytes.split(is_separator).map(trim_whitespace).filter(|piece| !piece.is_empty())
 }
 
-/// A piece `name=value`, whose value is still quoted if it was. White space around the `=` is
-/// dropped, as RFC 9110 §5.6.3 has it for what senders must not send.
+/// Splits `name=value`, without unquoting the value. Whitespace around the `=` is accepted and removed,
+/// although senders must not send it (RFC 9110 §5.6.3, §5.6.6).
 pub(super) fn name_and_value(piece: &[u8]) -> Option<(&[u8], &[u8])> {
     let equals = piece.iter().position(|byte| *byte == b'=')?;
     Some((trim_whitespace(&piece[..equals]), trim_whitespace(&piece[equals + 1..])))
 }
 
-/// The content of a quoted string without its quotes and escapes, or the value as it is where it
-/// does not begin with a quote; `None` for a quoted string that does not end with the value.
+/// The content of a quoted string without quotes and escapes. A value that does not begin with a quote
+/// is returned unchanged. `None` if the quoted string does not end at the end of the value.
 pub(super) fn unquote(value: &[u8]) -> Option<Cow<'_, [u8]>> {
     let Some(inner) = value.strip_prefix(b"\"") else { return Some(Cow::Borrowed(value)) };
     let mut content = Vec::with_capacity(inner.len());

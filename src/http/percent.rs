@@ -1,20 +1,20 @@
-//! Percent-encoding (RFC 3986 §2.1).
+//! Percent-encoding (RFC 3986 §2.1) of path segments, and its validation.
 
 use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, percent_encode};
 
-/// Bytes of a path segment that are percent-encoded: all but the unreserved ones (RFC 3986 §2.3), as nginx
-/// lists names. More could stand there, but readers of listings differ about those: some take `+` for a
-/// blank, and some drop references that begin with a mark.
+/// The bytes of a path segment that are encoded: all but the unreserved characters (RFC 3986 §2.3), as in
+/// nginx's listings. More characters are allowed, but clients that read listings treat them differently:
+/// some decode `+` as a space, and some drop references that begin with a punctuation mark.
 pub(super) const SEGMENT: &AsciiSet =
     &NON_ALPHANUMERIC.remove(b'-').remove(b'.').remove(b'_').remove(b'~');
 
-/// A path segment as it stands in a URL (RFC 3986 §2.1), also as a relative reference by itself.
+/// Encodes a path segment for a URL. The result is also valid as a relative reference.
 #[must_use]
 pub fn encode_segment(segment: &[u8]) -> String {
     percent_encode(segment, SEGMENT).to_string()
 }
 
-/// Every percent sign has its two hex digits (RFC 3986 §2.1).
+/// Whether every percent sign is followed by two hexadecimal digits (RFC 3986 §2.1).
 pub(super) fn is_percent_encoded(text: &[u8]) -> bool {
     text.split(|byte| *byte == b'%').skip(1).all(|rest| {
         matches!(rest, [high, low, ..] if high.is_ascii_hexdigit() && low.is_ascii_hexdigit())

@@ -1,39 +1,41 @@
-//! Range requests (RFC 9110 §14): what a `Range` field selects from a representation.
+//! Range requests (RFC 9110 §14): which parts of a representation a `Range` field selects.
 //!
-//! Owns the reading of `Range` and the choice between the whole, one part, several and none. A set
-//! that is malformed, in another unit or no saving is ignored, as §14.2 allows: the whole is always
-//! a correct answer. How parts are announced and framed is for [`ContentRange`](super::ContentRange)
-//! and [`Byteranges`](super::Byteranges).
+//! The result is the whole representation, one part, several parts, or none. A range set that is
+//! malformed, in another unit or longer than the whole is ignored (§14.2): the whole representation is
+//! always a correct response. [`ContentRange`](super::ContentRange) and
+//! [`Byteranges`](super::Byteranges) describe the parts in the response.
 
 use super::conditional::{self, Validators};
 use super::fields::Fields;
 use super::method::Method;
 use super::syntax::{parse_decimal, trim_whitespace};
 
-/// How many ranges a request may ask for before it is answered with the whole: more than any reader
-/// of scattered pieces was seen to send, and few enough for their heads to amplify nothing.
-pub const MAX_RANGES: usize = 50;
+/// Limit on the ranges of a request; with more, the response is the whole representation. Known clients
+/// send fewer, and the heads of so many parts cannot be used for traffic amplification.
+const MAX_RANGES: usize = 50;
 
-/// Bytes of a representation from `first` up to and including `last`, counted from 0.
+/// A range of bytes within a representation. Positions are counted from 0.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct ByteRange {
+    /// The position of the first byte.
     pub first: u64,
-    /// Never before `first`, and always less than [`u64::MAX`].
+    /// The position of the last byte: at least `first`, and less than [`u64::MAX`].
     pub last: u64,
 }
 
 impl ByteRange {
-    /// How many bytes the range has; at least one.
+    /// The length of the range in bytes; at least 1.
     #[must_use]
     pub const fn length(&self) -> u64 {
         self.last - self.first + 1
     }
 
-    /// The two overlap or are adjacent, so that one range covers exactly both.
+    /// Whether the two overlap or are adjacent, so that one range covers exactly both.
     const fn touches(&self, other: &Self) -> bool {
         self.first <= other.last.saturating_add(1) && other.first <= self.last.saturating_add(1)
     }
 
+    /// The smallest range that covers both.
     fn joined_with(self, other: Self) -> Self {
         Self { first: self.first.min(other.first), last: self.last.max(other.last) }
     }
@@ -42,20 +44,20 @@ impl ByteRange {
 /// The part of a representation that a request selects.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Selection {
-    /// 200: no range is asked for, or the request for it is ignored.
+    /// 200: there is no `Range`, or it is ignored.
     Whole,
-    /// 206 with the range's bytes as the content.
+    /// 206 with the bytes of one range.
     Single(ByteRange),
-    /// 206 with two or more parts, no two of which overlap or are adjacent.
+    /// 206 with two or more parts. No two of them overlap or are adjacent.
     Multiple(Vec<ByteRange>),
-    /// 416: no range has a byte in common with the representation, which has some.
+    /// 416: no range includes a byte of the representation, which is not empty.
     Unsatisfiable,
 }
 
-/// What the request selects from a representation of `complete_length` bytes that would be answered
-/// with 200 otherwise: the last step of RFC 9110 §13.2.2.
+/// What a request selects from a representation of `complete_length` bytes: the last step of RFC 9110
+/// §13.2.2. To be called only if the response would be 200 without `Range`.
 ///
-/// `Range` has a meaning with GET alone (§14.2), and is no list field: two of them are ignored.
+/// `Range` is ignored in methods other than GET (§14.2), and if it is repeated.
 #[must_use]
 pub fn select(
     fields: &Fields<'_>,
@@ -72,14 +74,14 @@ pub fn select(
 }
 
 impl Selection {
-    /// Reads the value of a `Range` field against a representation of `complete_length` bytes.
+    /// Applies the value of a `Range` field to a representation of `complete_length` bytes.
     ///
-    /// Ranges that overlap or are adjacent become one, which stands where the first of them stood
-    /// (RFC 9110 §15.3.7.2); otherwise their order is the request's. A set of several that asks for
-    /// more bytes than there are is ignored, since the whole has fewer.
+    /// Ranges that overlap or are adjacent are combined at the place of the first of them (RFC 9110
+    /// §15.3.7.2); otherwise the order of the request is kept. A set of several ranges that is longer than
+    /// the representation is ignored.
     ///
-    /// Every range of an empty representation is ignored: a client that reads a file in ranges asks
-    /// for its first bytes before it knows the length, and would take 416 for a failure.
+    /// All ranges of an empty representation are ignored: a client that reads a file in ranges requests
+    /// its first bytes before it knows the length, and would report 416 as a failure.
     #[must_use]
     pub fn parse(value: &[u8], complete_length: u64) -> Self {
         if complete_length == 0 {
@@ -89,16 +91,16 @@ impl Selection {
         let mut ranges: Vec<ByteRange> = Vec::new();
         let mut requested_bytes = 0_u64;
         let mut count = 0;
-        for specifier in set.split(|byte| *byte == b',').map(trim_whitespace) {
-            if specifier.is_empty() {
+        for member in set.split(|byte| *byte == b',').map(trim_whitespace) {
+            if member.is_empty() {
                 continue;
             }
             count += 1;
-            let Some(specifier) = Specifier::parse(specifier) else { return Self::Whole };
+            let Some(spec) = RangeSpec::parse(member) else { return Self::Whole };
             if count > MAX_RANGES {
                 return Self::Whole;
             }
-            if let Some(range) = specifier.resolve(complete_length) {
+            if let Some(range) = spec.resolve(complete_length) {
                 requested_bytes = requested_bytes.saturating_add(range.length());
                 coalesce(&mut ranges, range);
             }
@@ -114,14 +116,14 @@ impl Selection {
     }
 }
 
-/// The range set after `bytes=`; the unit's name is compared without case (RFC 9110 §14.1).
+/// The range set after `bytes=`. The name of the unit is case-insensitive (RFC 9110 §14.1).
 fn byte_range_set(value: &[u8]) -> Option<&[u8]> {
     let (unit, set) = value.split_at_checked(b"bytes=".len())?;
     unit.eq_ignore_ascii_case(b"bytes=").then_some(set)
 }
 
-/// Adds `range` to ranges that are apart from one another, and leaves them so. One pass suffices:
-/// what touches a range that touched none before touches nothing else through it.
+/// Adds `range` to `ranges`, of which no two touch, and combines it with those it touches. One pass is
+/// enough: the present ranges do not touch each other, so the combined range touches no further one.
 fn coalesce(ranges: &mut Vec<ByteRange>, range: ByteRange) {
     let Some(place) = ranges.iter().position(|present| present.touches(&range)) else {
         ranges.push(range);
@@ -139,18 +141,18 @@ fn coalesce(ranges: &mut Vec<ByteRange>, range: ByteRange) {
     ranges[place] = joined;
 }
 
-/// One member of a range set. A number beyond 64 bits stands as the largest, which lies beyond the
-/// end of every representation.
+/// One member of a range set (`range-spec`, RFC 9110 §14.1.1). A number that does not fit into 64 bits
+/// is stored as [`u64::MAX`], which is beyond the end of every representation.
 #[derive(Clone, Copy)]
-enum Specifier {
+enum RangeSpec {
     /// `first-` or `first-last`.
     Int { first: u64, last: Option<u64> },
-    /// `-length`: the last bytes.
+    /// `-length`: the last `length` bytes.
     Suffix { length: u64 },
 }
 
-impl Specifier {
-    /// `None` for anything malformed, and for a last position before the first (RFC 9110 §14.1.1).
+impl RangeSpec {
+    /// `None` if the member is malformed, or its last position is before its first (RFC 9110 §14.1.1).
     fn parse(text: &[u8]) -> Option<Self> {
         let hyphen = text.iter().position(|byte| *byte == b'-')?;
         let (first, last) = (&text[..hyphen], &text[hyphen + 1..]);
@@ -165,7 +167,7 @@ impl Specifier {
         (first <= last).then_some(Self::Int { first, last: Some(last) })
     }
 
-    /// The bytes that the specifier selects; `None` if the representation has none of them.
+    /// The bytes that are selected; `None` if the representation has none of them.
     fn resolve(self, complete_length: u64) -> Option<ByteRange> {
         let end = complete_length.checked_sub(1)?;
         let (first, last) = match self {
@@ -176,7 +178,7 @@ impl Specifier {
     }
 }
 
-/// Digits alone; the largest number where they say more.
+/// Parses digits. The result is [`u64::MAX`] if the number does not fit.
 fn saturating_decimal(digits: &[u8]) -> Option<u64> {
     let is_number = !digits.is_empty() && digits.iter().all(u8::is_ascii_digit);
     is_number.then(|| parse_decimal(digits).unwrap_or(u64::MAX))
@@ -250,7 +252,7 @@ mod tests {
             ("bytes=0-0,9-9,4-4,5-8", 14, "0-0+4-9"),
             ("bytes=0-1,4-5,8-9,2-7", 14, "0-9"),
             ("bytes=8-9,0-0,4-5,2-7", 14, "2-9+0-0"),
-            // No saving.
+            // Longer than the whole.
             ("bytes=0-,0-", 14, "whole"),
             ("bytes=0-13,0-0", 14, "whole"),
             ("bytes=0-6,7-13", 14, "0-13"),
@@ -294,12 +296,12 @@ mod tests {
         }
         let one_more = set(MAX_RANGES + 1);
         assert_eq!(Selection::parse(one_more.as_bytes(), 1000), Selection::Whole);
-        // Those that select nothing count as well.
+        // Ranges that select nothing are counted too.
         assert_eq!(Selection::parse(one_more.as_bytes(), 1), Selection::Whole);
     }
 
     #[test]
-    fn a_range_is_heeded_in_a_get_alone_once_and_if_it_applies() {
+    fn a_range_is_used_only_in_get_only_once_and_only_if_it_applies() {
         let validators = Validators { etag: EntityTag::parse(br#""now""#), last_modified: None };
         for (lines, method, expected) in [
             (&["Range: bytes=1-2"][..], Method::Get, "1-2"),

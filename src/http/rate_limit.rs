@@ -115,7 +115,7 @@ impl fmt::Display for ServiceLimit {
 
 /// Parses the value of `Retry-After`: the time to wait, counted from `now`.
 ///
-/// At most [`MAX_RETRY_AFTER`]; zero for a date in the past; `None` if the value is neither a number of
+/// At most 2³¹ seconds; zero for a date in the past; `None` if the value is neither a number of
 /// seconds nor a date.
 #[must_use]
 pub fn retry_after(value: &[u8], now: SystemTime) -> Option<Duration> {

@@ -1,20 +1,19 @@
-//! Heads of requests: the start line and the fields (RFC 9112 §2 to §5), and where any head ends.
+//! Heads of requests: the request line and the fields (RFC 9112 §3, §5).
 //!
-//! [`HeadScan`] finds where a head ends while its bytes arrive, each byte looked at once, and holds
-//! the limits. [`RequestHead`] owns a copy of the head's bytes with positions into them, is reused from
-//! message to message, and so borrows nothing from the socket's buffer; `ResponseHead` is in a file of
-//! its own. What the fields mean is left to the modules named after the fields.
+//! [`RequestHead`] owns a copy of the head's bytes and positions within it, so that it can be reused for
+//! the next request without borrowing from the socket's buffer. [`HeadScan`] finds the end of the head.
+//! The modules named after the fields interpret them.
 
 use std::ops::Range;
 
 use super::error::RequestError;
-use super::fields::{FieldError, FieldTable, Fields};
+use super::fields::{FieldSectionError, FieldTable, Fields};
 use super::head_scan::{HeadScan, Oversize};
 use super::method::Method;
 use super::syntax::is_token_byte;
 use super::version::Version;
 
-/// A request's head.
+/// The head of a request.
 #[derive(Clone, Debug, Default)]
 pub struct RequestHead {
     bytes: Vec<u8>,
@@ -25,14 +24,14 @@ pub struct RequestHead {
 }
 
 impl RequestHead {
-    /// Takes the request head that `bytes` begin with, once all of it is there, and says how long it
-    /// is; `None` while more must come. A malformed start line is refused as soon as it is complete,
-    /// and what cannot be a request at all (a TLS hello, say) at its first byte.
+    /// Parses the head at the start of `bytes`. Returns its length in bytes, or `None` until it is
+    /// complete. A malformed request line is refused as soon as the line is complete, and bytes that
+    /// cannot begin a request, such as a TLS handshake, at the first byte.
     ///
-    /// `scan` is the one of this head; after a result it starts anew.
+    /// `scan` must be the same for all calls for one head; it is reset when the head is complete.
     ///
     /// # Errors
-    /// The request is refused; what follows on its connection cannot be trusted.
+    /// The request is refused. The connection must be closed, because the end of the request is unknown.
     pub fn receive(
         &mut self,
         scan: &mut HeadScan,
@@ -71,13 +70,13 @@ impl RequestHead {
         (self.method, self.target) = (offset(line.method), offset(line.target));
         self.version = line.version;
         self.fields.parse(&self.bytes, fields).map_err(|error| match error {
-            FieldError::TooMany => RequestError::TooManyFields,
-            FieldError::Malformed => RequestError::Field,
+            FieldSectionError::TooMany => RequestError::TooManyFields,
+            FieldSectionError::Malformed => RequestError::Field,
         })
     }
 
-    /// Forgets the last request, keeping its memory: a refused head must not be taken for the one
-    /// before it.
+    /// Removes the last request but keeps the memory, so that a refused head cannot be confused with the
+    /// previous one.
     pub fn clear(&mut self) {
         self.bytes.clear();
         (self.method, self.target) = (0..0, 0..0);
@@ -90,13 +89,13 @@ impl RequestHead {
         Method::classify(self.method_token())
     }
 
-    /// The method as it was sent; empty before a head was received.
+    /// The method as it was sent; empty if no head has been received.
     #[must_use]
     pub fn method_token(&self) -> &[u8] {
         &self.bytes[self.method.clone()]
     }
 
-    /// The request target as it was sent (RFC 9112 §3.2); empty before a head was received.
+    /// The request target as it was sent (RFC 9112 §3.2); empty if no head has been received.
     #[must_use]
     pub fn target(&self) -> &[u8] {
         &self.bytes[self.target.clone()]
@@ -113,7 +112,7 @@ impl RequestHead {
     }
 }
 
-/// A CR may be the first half of an empty line that is skipped.
+/// Whether a byte can be the first of a request. A CR may belong to an empty line, which is skipped.
 fn may_begin_request(byte: u8) -> bool {
     is_token_byte(byte) || byte == b'\r'
 }
@@ -124,7 +123,7 @@ struct RequestLine {
     version: Version,
 }
 
-/// RFC 9112 §3, to the letter: single spaces, no white space around.
+/// Parses a request line strictly: single spaces, no other whitespace (RFC 9112 §3).
 fn parse_request_line(line: &[u8]) -> Result<RequestLine, RequestError> {
     let space = |byte: &u8| *byte == b' ';
     let first = line.iter().position(space).ok_or(RequestError::RequestLine)?;
@@ -147,7 +146,7 @@ fn parse_request_line(line: &[u8]) -> Result<RequestLine, RequestError> {
     }
 }
 
-/// `HTTP/` digit `.` digit (RFC 9112 §2.3).
+/// Parses `HTTP/` digit `.` digit (RFC 9112 §2.3).
 fn parse_version(bytes: &[u8]) -> Option<(u8, u8)> {
     match bytes {
         [b'H', b'T', b'T', b'P', b'/', major, b'.', minor]

@@ -1,18 +1,16 @@
-//! Heads of responses as clients must take them: the status line, the fields, and their limits
-//! (RFC 9112 §4, §5).
+//! Heads of responses: the status line and the fields (RFC 9112 §4, §5).
 //!
-//! A server refuses every malformed request, because two programs that read it differently are what
-//! request smuggling needs. A client gains nothing by that: browsers and curl take what follows below,
-//! so servers send it. Taken are any `HTTP/` version, `http/` in lower case, a reason phrase of any form or
-//! none, control bytes in values, names that are no token, blanks before the colon, folded lines, and
-//! lines without a colon (skipped).
+//! A server refuses every malformed request, to prevent request smuggling. A client has no such reason:
+//! browsers and curl accept the following, so servers send it. Accepted are any `HTTP/` version, `http/` in
+//! lower case, any or no reason phrase, control bytes in values, names that are not tokens, whitespace
+//! before the colon, folded lines, and lines without a colon (skipped).
 //!
-//! The exception are the fields of [`DECISIVE`], on which it depends which bytes belong to the content
-//! and where they come from. A control byte in their values is an error, and so is a line that has one
-//! of their names apart from bytes that do not belong there: such a field is understood or refused, and
-//! never skipped. What their values mean is left to the modules named after the fields.
+//! The exceptions are the `CRITICAL_FIELDS`, which decide which bytes belong to the content and where
+//! they come from. A control byte in their values is an error, and so is a line whose name equals one of
+//! theirs except for invalid bytes: such a field is parsed or refused, never skipped. Other modules
+//! interpret the values.
 
-use std::fmt;
+use thiserror::Error;
 
 use super::fields::{FieldTable, Fields};
 use super::head_scan::{HeadScan, RESPONSE_LIMITS};
@@ -20,42 +18,32 @@ use super::status::Status;
 use super::syntax::{is_token_byte, parse_decimal, trim_whitespace};
 use super::version::Version;
 
-/// Most fields of a response, lines that are skipped included.
-pub const MAX_RESPONSE_FIELDS: usize = 4096;
+/// Limit on the field lines of a response, including lines that are skipped.
+const MAX_RESPONSE_FIELDS: usize = 4096;
 
-/// The fields that decide about the content's bytes. `ETag` is none of them: a malformed one is no
-/// validator, and nothing is ever continued by it.
-const DECISIVE: [&str; 5] =
+/// The fields that decide which bytes belong to the content. `ETag` is not one of them: a malformed tag is
+/// not used as a validator, so no download is resumed with it.
+const CRITICAL_FIELDS: [&str; 5] =
     ["Content-Length", "Transfer-Encoding", "Content-Encoding", "Content-Range", "Location"];
 
-/// Why a response's head cannot be used.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+/// Why the head of a response cannot be used.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Error)]
 pub enum ResponseHeadError {
     /// Not `HTTP/version SP status-code [SP reason-phrase]` (RFC 9112 §4).
+    #[error("the response is not HTTP/1: malformed status line")]
     StatusLine,
-    /// Beyond [`RESPONSE_LIMITS`] or [`MAX_RESPONSE_FIELDS`].
+    /// Longer than `head_scan::RESPONSE_LIMITS`, or more than `MAX_RESPONSE_FIELDS` fields.
+    #[error(
+        "the response's head is too large: more than {} KiB or {MAX_RESPONSE_FIELDS} fields",
+        RESPONSE_LIMITS.field_section_bytes / 1024
+    )]
     TooLarge,
-    /// The field of this name is malformed, and the content depends on it.
+    /// The field with this name is malformed, and the content depends on it.
+    #[error("malformed {0} in the response")]
     Field(&'static str),
 }
 
-impl fmt::Display for ResponseHeadError {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Self::StatusLine => f.write_str("the answer is not HTTP/1: malformed status line"),
-            Self::TooLarge => write!(
-                f,
-                "the answer's head is too large: more than {} KiB or {MAX_RESPONSE_FIELDS} fields",
-                RESPONSE_LIMITS.field_section_bytes / 1024
-            ),
-            Self::Field(name) => write!(f, "malformed {name} in the answer"),
-        }
-    }
-}
-
-impl std::error::Error for ResponseHeadError {}
-
-/// A response's head.
+/// The head of a response.
 #[derive(Clone, Debug)]
 pub struct ResponseHead {
     bytes: Vec<u8>,
@@ -65,16 +53,16 @@ pub struct ResponseHead {
 }
 
 impl ResponseHead {
-    /// Takes the response head that `bytes` begin with, once all of it is there, with its length;
-    /// `None` while more must come. `scan` is the one of this head, and has the limits of responses.
+    /// Parses the head at the start of `bytes`. Returns it with its length in bytes, or `None` until it is
+    /// complete. `scan` must be the same for all calls for one head, made by [`HeadScan::of_response`].
     ///
     /// # Errors
-    /// The head cannot be used; its connection is of no more use either.
+    /// The head cannot be used. The connection must be closed.
     pub fn receive(
         scan: &mut HeadScan,
         bytes: &[u8],
     ) -> Result<Option<(Self, usize)>, ResponseHeadError> {
-        // What does not begin like HTTP is refused before its first line is complete, if it ever is.
+        // Other protocols are refused at once: their first line may never be complete.
         if !bytes.iter().zip(PROTOCOL).all(|(byte, expected)| byte.eq_ignore_ascii_case(expected)) {
             return Err(ResponseHeadError::StatusLine);
         }
@@ -106,11 +94,11 @@ impl ResponseHead {
     }
 }
 
-/// What a status line begins with.
+/// The start of every status line.
 const PROTOCOL: &[u8] = b"HTTP/";
 
-/// RFC 9112 §4. What follows it is HTTP/1.1, whatever higher version a server claims: some write
-/// `HTTP/2 200` into an HTTP/1 connection.
+/// Parses a status line (RFC 9112 §4). A higher version is treated as HTTP/1.1, because some servers send
+/// `HTTP/2 200` on an HTTP/1 connection.
 fn parse_status_line(line: &[u8]) -> Option<(Version, Status)> {
     let is_blank = |byte: &u8| matches!(byte, b' ' | b'\t');
     let (protocol, rest) = line.split_at_checked(PROTOCOL.len())?;
@@ -127,19 +115,19 @@ fn parse_status_line(line: &[u8]) -> Option<(Version, Status)> {
     let (code, reason) = trim_whitespace(rest).split_at_checked(3)?;
     let code = parse_decimal(code)?;
     let status = Status::new(u16::try_from(code).ok()?)?;
-    // Some leave out the blank before the reason.
+    // Some servers omit the space before the reason phrase.
     (!reason.first().is_some_and(u8::is_ascii_digit)).then_some((version, status))
 }
 
-/// Reads the field section `bytes[start..]`, which ends with its empty line. The line breaks within a
-/// folded line become spaces (RFC 9112 §5.2).
+/// Parses `bytes[start..]`, the field section including its final empty line. Line breaks within a folded
+/// line are replaced by spaces (RFC 9112 §5.2).
 fn parse_fields(
     bytes: &mut [u8],
     start: usize,
     fields: &mut FieldTable,
 ) -> Result<(), ResponseHeadError> {
     let (mut at, mut lines) = (start, 0);
-    // Where the last line ended, if it is a field that a folded line can continue.
+    // The end of the last line, if a folded line can continue it.
     let mut open_end = None;
     while let Some(length) = bytes[at..].iter().position(|byte| *byte == b'\n') {
         let feed = at + length;
@@ -174,35 +162,38 @@ fn parse_fields(
     check_values(fields.over(bytes))
 }
 
-/// Refuses a decisive name with bytes in it that belong to no name; white space around it is taken.
+/// Refuses a name that contains invalid bytes and without them equals that of a critical field.
+/// Surrounding whitespace is accepted.
 fn check_name(name: &[u8]) -> Result<(), ResponseHeadError> {
     let name = trim_whitespace(name);
     if name.iter().all(|byte| is_token_byte(*byte)) {
         return Ok(());
     }
     let name: Vec<u8> = name.iter().copied().filter(|byte| is_token_byte(*byte)).collect();
-    refuse_decisive(&name)
+    refuse_critical(&name)
 }
 
-/// Refuses a line that would be skipped though it begins with a decisive name.
+/// Refuses a skipped line that begins with the name of a critical field.
 fn check_skipped(line: &[u8]) -> Result<(), ResponseHeadError> {
     let is_token = |byte: &u8| is_token_byte(*byte);
     let start = line.iter().position(is_token).unwrap_or(line.len());
     let length = line[start..].iter().take_while(|byte| is_token(byte)).count();
-    refuse_decisive(&line[start..][..length])
+    refuse_critical(&line[start..][..length])
 }
 
-fn refuse_decisive(name: &[u8]) -> Result<(), ResponseHeadError> {
-    match DECISIVE.iter().find(|decisive| name.eq_ignore_ascii_case(decisive.as_bytes())) {
-        Some(decisive) => Err(ResponseHeadError::Field(decisive)),
+/// An error if `name` is that of a critical field.
+fn refuse_critical(name: &[u8]) -> Result<(), ResponseHeadError> {
+    match CRITICAL_FIELDS.iter().find(|field| name.eq_ignore_ascii_case(field.as_bytes())) {
+        Some(field) => Err(ResponseHeadError::Field(field)),
         None => Ok(()),
     }
 }
 
+/// Refuses control bytes in the values of critical fields.
 fn check_values(fields: Fields<'_>) -> Result<(), ResponseHeadError> {
     for (name, value) in fields.iter() {
         if value.iter().any(|byte| byte.is_ascii_control() && *byte != b'\t') {
-            refuse_decisive(name)?;
+            refuse_critical(name)?;
         }
     }
     Ok(())

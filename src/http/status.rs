@@ -2,12 +2,11 @@
 
 use std::fmt;
 
-/// A status code: three digits, of which the first, from 1 to 5, names the class.
+/// A status code of three digits. The first digit, 1 to 5, is the class.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Status(u16);
 
 impl Status {
-    pub const CONTINUE: Self = Self(100);
     pub const SWITCHING_PROTOCOLS: Self = Self(101);
     pub const OK: Self = Self(200);
     pub const NON_AUTHORITATIVE_INFORMATION: Self = Self(203);
@@ -25,7 +24,6 @@ impl Status {
     pub const METHOD_NOT_ALLOWED: Self = Self(405);
     pub const REQUEST_TIMEOUT: Self = Self(408);
     pub const PRECONDITION_FAILED: Self = Self(412);
-    pub const CONTENT_TOO_LARGE: Self = Self(413);
     pub const URI_TOO_LONG: Self = Self(414);
     pub const RANGE_NOT_SATISFIABLE: Self = Self(416);
     pub const EXPECTATION_FAILED: Self = Self(417);
@@ -38,19 +36,20 @@ impl Status {
     pub const GATEWAY_TIMEOUT: Self = Self(504);
     pub const HTTP_VERSION_NOT_SUPPORTED: Self = Self(505);
 
-    /// A code as it came off the wire, or `None` outside 100 to 999: from 600 on none is valid, but some
-    /// are in use, and are no success (RFC 9110 §15).
+    /// A received code; `None` unless it is within 100 to 999. Codes from 600 on are invalid but in use;
+    /// they are treated as errors (RFC 9110 §15).
     #[must_use]
     pub const fn new(code: u16) -> Option<Self> {
         if code >= 100 && code <= 999 { Some(Self(code)) } else { None }
     }
 
+    /// The code as a number.
     #[must_use]
     pub const fn code(self) -> u16 {
         self.0
     }
 
-    /// The reason phrase of RFC 9110 §15 or RFC 6585, or an empty one for a code that neither names.
+    /// The reason phrase of RFC 9110 §15 or RFC 6585; empty for other codes.
     #[must_use]
     pub const fn reason(self) -> &'static str {
         match self.0 {
@@ -103,7 +102,7 @@ impl Status {
         }
     }
 
-    /// 1xx: another response follows.
+    /// 1xx: an interim response, after which another response follows.
     #[must_use]
     pub const fn is_informational(self) -> bool {
         self.0 < 200
@@ -115,20 +114,20 @@ impl Status {
         self.0 >= 200 && self.0 < 300
     }
 
-    /// 4xx or 5xx, and what is in no class.
+    /// 4xx, 5xx and codes from 600 on.
     #[must_use]
     pub const fn is_error(self) -> bool {
         self.0 >= 400
     }
 
-    /// A response with this status has no content, whatever its fields say (RFC 9112 §6.3).
+    /// True if a response with this status has no content, whatever its fields say (RFC 9112 §6.3).
     #[must_use]
     pub const fn never_has_content(self) -> bool {
         self.is_informational() || self.0 == 204 || self.0 == 304
     }
 }
 
-/// The code and its reason: `404 Not Found`, or the bare code where none is registered.
+/// The code and the reason phrase, such as `404 Not Found`, or only the code.
 impl fmt::Display for Status {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self.reason() {

@@ -1,14 +1,13 @@
-//! The lexical rules that fields share (RFC 9110 §5.5, §5.6).
+//! Lexical rules that several fields share (RFC 9110 §5.5, §5.6): tokens, whitespace, decimal numbers.
 
 use std::ops::Range;
 
-/// Strips the optional white space of RFC 9110 §5.6.3: spaces and tabs alone.
-#[must_use]
-pub fn trim_whitespace(bytes: &[u8]) -> &[u8] {
+/// Removes surrounding optional whitespace, which is spaces and tabs only (RFC 9110 §5.6.3).
+pub(super) fn trim_whitespace(bytes: &[u8]) -> &[u8] {
     &bytes[trimmed(bytes)]
 }
 
-/// The same as a range within `bytes`.
+/// The range within `bytes` that [`trim_whitespace`] returns.
 pub(super) fn trimmed(bytes: &[u8]) -> Range<usize> {
     let is_space = |byte: &u8| matches!(byte, b' ' | b'\t');
     let start = bytes.iter().position(|byte| !is_space(byte)).unwrap_or(bytes.len());
@@ -16,28 +15,27 @@ pub(super) fn trimmed(bytes: &[u8]) -> Range<usize> {
     start..end
 }
 
-/// Whether a byte may stand in a token, such as a method or a field name (RFC 9110 §5.6.2).
+/// Whether a byte is allowed in a token, such as a method or a field name (RFC 9110 §5.6.2).
 #[must_use]
 pub const fn is_token_byte(byte: u8) -> bool {
     matches!(byte, b'!' | b'#' | b'$' | b'%' | b'&' | b'\'' | b'*' | b'+' | b'-' | b'.' | b'^' | b'_'
         | b'`' | b'|' | b'~' | b'0'..=b'9' | b'A'..=b'Z' | b'a'..=b'z')
 }
 
-/// Whether a value may be sent as it is (RFC 9110 §5.5).
+/// Whether all bytes are allowed in a field value (RFC 9110 §5.5).
 #[must_use]
 pub fn is_field_value(value: &[u8]) -> bool {
     value.iter().all(|byte| is_field_value_byte(*byte))
 }
 
-/// Whether a byte may be part of a field value (RFC 9110 §5.5): visible ASCII, space, tab, 0x80 and above.
+/// Whether a byte is allowed in a field value: anything but control characters other than tab.
 pub(super) const fn is_field_value_byte(byte: u8) -> bool {
     byte == b'\t' || (byte >= b' ' && byte != 0x7f)
 }
 
-/// A decimal number of digits alone, as every length and position in HTTP is written: no sign, no
-/// white space, and `None` beyond 64 bits.
-#[must_use]
-pub fn parse_decimal(digits: &[u8]) -> Option<u64> {
+/// Parses a decimal number that consists of digits only: no sign, no whitespace. `None` if it is
+/// malformed or does not fit into 64 bits.
+pub(super) fn parse_decimal(digits: &[u8]) -> Option<u64> {
     if digits.is_empty() {
         return None;
     }

@@ -1,9 +1,8 @@
-//! The request target: its form, and the path within the root that it names (RFC 9112 §3.2).
+//! The request target: its form, and the path below the served root that it names (RFC 9112 §3.2).
 //!
-//! A path is percent-decoded once, and then its segments are told apart and its dot segments resolved,
-//! so that an encoded slash separates like any other, as it does in nginx; what comes out has neither
-//! `..` nor an empty segment and cannot climb. That no symbolic link leaves the root either is the
-//! business of the file system's side, `server::site`.
+//! A path is percent-decoded once, then split into segments, then its dot segments are removed. An
+//! encoded slash therefore separates segments too, as in nginx. The result contains neither `..` nor an
+//! empty segment, so it cannot leave the root. `server::site` handles symbolic links.
 
 use std::borrow::Cow;
 
@@ -14,33 +13,34 @@ use super::host::is_host;
 use super::method::Method;
 use super::percent::{SEGMENT, is_percent_encoded};
 
-/// What a request asks for.
+/// The resource that a request is for.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Target {
-    /// `*`: the server as a whole, for `OPTIONS` alone.
+    /// `*`: the server as a whole; for OPTIONS only.
     Server,
+    /// A file or a directory.
     Path(TargetPath),
 }
 
-/// A path within the root.
+/// A path below the served root.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct TargetPath {
-    /// Decoded segments joined by `/`, with none at either end; empty for the root itself. No
-    /// segment is empty, `.`, `..` or holds a NUL byte.
+    /// The decoded segments joined by `/`, without a slash at either end; empty for the root. No segment
+    /// is empty, `.` or `..`, or contains a NUL byte.
     pub relative: Vec<u8>,
-    /// The path ended with a slash (or was the root): it names a directory.
+    /// True if the path ended with a slash or is the root.
     pub names_directory: bool,
-    /// The query as it was sent, without its `?`.
+    /// The query as it was sent, without the `?`.
     pub query: Option<Vec<u8>>,
 }
 
 impl Target {
-    /// Reads a target in the form that its method allows: origin-form and absolute-form for all,
-    /// asterisk-form for `OPTIONS`; authority-form is for `CONNECT`, which is not served.
+    /// Parses a target. Origin-form and absolute-form are allowed for all methods, asterisk-form for
+    /// OPTIONS. Authority-form is for CONNECT, which the server does not allow.
     ///
     /// # Errors
-    /// [`RequestError::Target`]: another form, a scheme other than `http` and `https`, a percent sign
-    /// without two hex digits, an encoded NUL, a fragment, or a path that climbs out.
+    /// [`RequestError::Target`] for any other form, a scheme other than `http` and `https`, a percent sign
+    /// without two hexadecimal digits, an encoded NUL, a fragment, or a path that leaves the root.
     pub fn parse(method: Method, target: &[u8]) -> Result<Self, RequestError> {
         match target {
             b"*" if method == Method::Options => Ok(Self::Server),
@@ -101,8 +101,8 @@ impl TargetPath {
         Ok(Self { relative, names_directory, query })
     }
 
-    /// The path as it stands in a URL: absolute, normalised, encoded, without the query. Never begins
-    /// with two slashes, which a browser would take for another host.
+    /// The absolute path for a URL: normalised and encoded, without the query. It never begins with two
+    /// slashes, which a browser would interpret as another host.
     #[must_use]
     pub fn to_absolute(&self) -> String {
         let mut path = String::from("/");
@@ -118,14 +118,14 @@ impl TargetPath {
         path
     }
 
-    /// The decoded segments, from the root downwards.
+    /// The decoded segments, beginning at the root.
     pub fn segments(&self) -> impl Iterator<Item = &[u8]> {
         self.relative.split(|byte| *byte == b'/').filter(|segment| !segment.is_empty())
     }
 }
 
-/// The authority of a target in absolute-form, and what follows it, which may be empty (RFC 9112
-/// §3.2.2); `None` for the other forms.
+/// Splits a target in absolute-form into its authority and the rest, which may be empty (RFC 9112
+/// §3.2.2). `None` for the other forms.
 #[must_use]
 pub fn split_absolute(target: &[u8]) -> Option<(&[u8], &[u8])> {
     let rest = strip_scheme(target)?;
@@ -200,7 +200,7 @@ mod tests {
     }
 
     #[test]
-    fn what_climbs_or_is_malformed_is_refused() {
+    fn a_path_that_leaves_the_root_or_is_malformed_is_refused() {
         for target in [
             "/..",
             "/../a",
@@ -260,7 +260,7 @@ mod tests {
         }
     }
 
-    /// Every name that a file can have: no NUL, no slash, and neither `.` nor `..`.
+    /// Any file name: without NUL and slash, and neither `.` nor `..`.
     fn file_name() -> impl Strategy<Value = Vec<u8>> {
         prop::collection::vec(any::<u8>(), 1..100).prop_map(|mut name| {
             for byte in &mut name {

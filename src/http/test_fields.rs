@@ -1,8 +1,8 @@
-//! Fields for the unit tests of the modules that ask heads for their fields.
+//! Builds [`Fields`] for unit tests.
 
 use super::fields::{FieldTable, Fields};
 
-/// Calls `ask` with the fields of `lines`, each of which is one field line without its ending.
+/// Calls `ask` with the fields in `lines`, each of which is a field line without its line ending.
 pub(crate) fn with_fields<T>(lines: &[&str], ask: impl FnOnce(&Fields<'_>) -> T) -> T {
     let section: String = lines.iter().flat_map(|line| [line, "\r\n"]).chain(["\r\n"]).collect();
     let mut table = FieldTable::default();

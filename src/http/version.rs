@@ -1,7 +1,6 @@
-//! The protocol version of a message.
+//! The protocol version of a message (RFC 9110 §2.5).
 
-/// The protocol version, as far as it makes a difference (RFC 9110 §2.5): a higher minor version is
-/// treated as the highest that is known.
+/// The protocol version. A minor version above 1 is treated as HTTP/1.1.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Version {
     Http10,

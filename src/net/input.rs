@@ -3,9 +3,7 @@
 use std::io::{self, Read};
 use std::{error, fmt};
 
-use crate::http::{
-    HeadScan, RESPONSE_LIMITS, RequestError, RequestHead, ResponseHead, ResponseHeadError,
-};
+use crate::http::{HeadScan, RequestError, RequestHead, ResponseHead, ResponseHeadError};
 
 /// Bytes that a stream delivered and nobody has consumed.
 ///
@@ -132,7 +130,7 @@ impl Input {
         &mut self,
         stream: &mut impl Read,
     ) -> Result<ResponseHead, HeadReadError<ResponseHeadError>> {
-        let mut scan = HeadScan::with_limits(RESPONSE_LIMITS);
+        let mut scan = HeadScan::of_response();
         loop {
             let received = ResponseHead::receive(&mut scan, self.data());
             if let Some((head, length)) = received.map_err(HeadReadError::Malformed)? {

@@ -6,7 +6,7 @@ use super::super::head_scan::HeadLimits;
 use super::*;
 
 fn receive(bytes: &[u8]) -> Result<Option<(ResponseHead, usize)>, ResponseHeadError> {
-    ResponseHead::receive(&mut HeadScan::with_limits(RESPONSE_LIMITS), bytes)
+    ResponseHead::receive(&mut HeadScan::of_response(), bytes)
 }
 
 fn refusal(bytes: &[u8]) -> Option<ResponseHeadError> {
@@ -17,7 +17,7 @@ fn refusal(bytes: &[u8]) -> Option<ResponseHeadError> {
 type Seen = (u16, Vec<(Vec<u8>, Vec<u8>)>, usize);
 
 fn seen_in_pieces(pieces: &[&[u8]]) -> Result<Option<Seen>, ResponseHeadError> {
-    let (mut scan, mut bytes) = (HeadScan::with_limits(RESPONSE_LIMITS), Vec::new());
+    let (mut scan, mut bytes) = (HeadScan::of_response(), Vec::new());
     for piece in pieces {
         bytes.extend_from_slice(piece);
         if let Some((head, length)) = ResponseHead::receive(&mut scan, &bytes)? {
@@ -132,7 +132,7 @@ fn folded_lines_are_read_as_one() {
 
 #[test]
 fn what_decides_about_the_content_is_understood_or_refused() {
-    for name in DECISIVE {
+    for name in CRITICAL_FIELDS {
         let lower = name.to_ascii_lowercase();
         for line in [
             format!("{name}: 5\r"),

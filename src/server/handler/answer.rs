@@ -6,7 +6,7 @@ use std::sync::Arc;
 
 use super::file_response::{Represented, represent};
 use super::response::{Content, Response};
-use crate::http::conditional::{self, Outcome, Validators};
+use crate::http::conditional::{self, Evaluation, Validators};
 use crate::http::negotiation::{MediaType, choose_coding, choose_media_type};
 use crate::http::{
     ALLOW, Coding, ContentRange, Fields, Method, RequestError, RequestHead, Status, Target,
@@ -148,12 +148,12 @@ pub(crate) fn check_host(head: &RequestHead) -> Result<(), RequestError> {
 fn list(head: &RequestHead, listing: Listing) -> Response {
     let fields = head.fields();
     let response = match conditional::evaluate(&fields, &Validators::default(), head.method()) {
-        Outcome::Proceed => {
+        Evaluation::Proceed => {
             let form = choose_media_type(&fields, &Listing::FORMS).unwrap_or(MediaType::Html);
             Response::of_type(Status::OK, form, Content::Listing { listing, form })
         }
-        Outcome::NotModified => Response::new(Status::NOT_MODIFIED, Content::None),
-        Outcome::PreconditionFailed => return precondition_failed(head),
+        Evaluation::NotModified => Response::new(Status::NOT_MODIFIED, Content::None),
+        Evaluation::PreconditionFailed => return precondition_failed(head),
     };
     response.field("Vary", "Accept")
 }

@@ -6,7 +6,7 @@ use std::hash::{BuildHasher as _, Hasher as _, RandomState};
 use std::time::SystemTime;
 
 use super::response::{Content, Response};
-use crate::http::conditional::{self, Outcome, Validators};
+use crate::http::conditional::{self, Evaluation, Validators};
 use crate::http::range::{self, Selection};
 use crate::http::{
     Byteranges, Coding, ContentRange, FileTag, FileVersion, RequestHead, Status, date,
@@ -42,12 +42,12 @@ pub(super) fn represent(file: StaticFile, head: &RequestHead) -> Represented {
     };
     let (fields, method) = (head.fields(), head.method());
     match conditional::evaluate(&fields, &validators, method) {
-        Outcome::Proceed => {}
-        Outcome::NotModified => {
+        Evaluation::Proceed => {}
+        Evaluation::NotModified => {
             let response = Response::new(Status::NOT_MODIFIED, Content::None);
             return Represented::Response(describe(response));
         }
-        Outcome::PreconditionFailed => return Represented::PreconditionFailed,
+        Evaluation::PreconditionFailed => return Represented::PreconditionFailed,
     }
     let response = match range::select(&fields, &validators, method, length) {
         Selection::Whole => Response::new(Status::OK, Content::File { file, offset: 0, length })

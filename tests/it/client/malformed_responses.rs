@@ -85,7 +85,7 @@ fn what_decides_about_the_content_is_refused_where_it_is_not_to_the_letter() {
         let error = fetch_once(answer("302 Found", &format!("Location: {location}\r\n"), ""));
         let error = error.into_failure();
         assert!(FIELD(&error), "{location:?}: {error:?}");
-        assert_eq!(error.to_string(), "malformed Location in the answer");
+        assert_eq!(error.to_string(), "malformed Location in the response");
     }
 }
 
