@@ -1,17 +1,18 @@
-//! A message's content, piece by piece, straight out of the input buffer.
+//! Reads the body of a message piece by piece from the input buffer.
 
 use std::io::{self, Read};
-use std::{error, fmt};
 
-use super::Input;
+use thiserror::Error;
+
+use super::input::Input;
 use crate::http::{ChunkDecoder, ChunkError, Decoded, Framing};
 
-/// The content of one message while it is read. What ends before its framing says so is an error,
-/// never a shorter content.
+/// The body of one message. A body that ends before its framing says so is an error, never a shorter
+/// body.
 #[derive(Debug)]
 pub struct Body {
     progress: Progress,
-    /// Bytes handed out so far.
+    /// The bytes of content returned so far.
     received: u64,
 }
 
@@ -23,50 +24,36 @@ enum Progress {
     Complete,
 }
 
-/// Why the content is not whole.
-#[derive(Debug)]
+/// Why a body could not be read completely.
+#[derive(Debug, Error)]
 pub enum BodyError {
     /// The stream timed out or failed.
-    Io(io::Error),
-    /// The stream ended early: so many bytes came, of so many where the number was declared.
+    #[error("cannot read the body")]
+    Io(#[source] io::Error),
+    /// The stream ended early, after `received` of `declared` bytes. `declared` is `None` if the body is
+    /// chunked.
+    #[error("{}", truncation(*received, *declared))]
     Truncated { received: u64, declared: Option<u64> },
-    /// The chunked coding is broken.
-    Chunked(ChunkError),
+    /// The chunked coding is malformed.
+    #[error("malformed chunked body")]
+    Chunked(#[source] ChunkError),
 }
 
-impl fmt::Display for BodyError {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Self::Io(_) => f.write_str("cannot read the body"),
-            Self::Truncated { received, declared: Some(declared) } => {
-                write!(f, "the body ended after {received} of {declared} bytes")
-            }
-            Self::Truncated { received, declared: None } => {
-                write!(f, "the chunked body ended early, after {received} bytes")
-            }
-            Self::Chunked(_) => f.write_str("malformed chunked body"),
-        }
-    }
-}
-
-impl error::Error for BodyError {
-    fn source(&self) -> Option<&(dyn error::Error + 'static)> {
-        match self {
-            Self::Io(error) => Some(error),
-            Self::Truncated { .. } => None,
-            Self::Chunked(error) => Some(error),
-        }
+fn truncation(received: u64, declared: Option<u64>) -> String {
+    match declared {
+        Some(declared) => format!("the body ended after {received} of {declared} bytes"),
+        None => format!("the chunked body ended early, after {received} bytes"),
     }
 }
 
 impl Body {
-    /// The content of a request.
+    /// The body of a request.
     #[must_use]
     pub fn of_request(framing: Framing) -> Self {
         Self::new(framing, ChunkDecoder::default())
     }
 
-    /// The content of a response, whose chunks are read less strictly.
+    /// The body of a response, whose chunks are decoded less strictly (see [`ChunkDecoder`]).
     #[must_use]
     pub fn of_response(framing: Framing) -> Self {
         Self::new(framing, ChunkDecoder::of_response())
@@ -82,16 +69,16 @@ impl Body {
         Self { progress, received: 0 }
     }
 
-    /// All of it has been handed out: the next message may follow on the stream.
+    /// True once all content has been returned. The next message may follow on the stream.
     #[must_use]
     pub fn is_complete(&self) -> bool {
         matches!(self.progress, Progress::Complete)
     }
 
-    /// The next piece, at most as large as the buffer; `None` at the end.
+    /// The next piece of content, at most as large as the buffer; `None` at the end of the body.
     ///
     /// # Errors
-    /// The content is not whole, and never will be.
+    /// The body cannot be read completely. The connection must be closed.
     pub fn next_piece<'i>(
         &mut self,
         input: &'i mut Input,
@@ -112,7 +99,7 @@ impl Body {
         }
     }
 
-    /// Consumes framing up to the next piece of content and says how long that is.
+    /// Consumes the framing before the next piece of content and returns the length of that piece.
     fn take(&mut self, input: &mut Input) -> Result<usize, BodyError> {
         let available = input.data().len();
         match &mut self.progress {
@@ -131,7 +118,7 @@ impl Body {
                 if decoder.is_complete() {
                     self.progress = Progress::Complete;
                 }
-                // The content is the last of what was consumed.
+                // The content is at the end of the consumed bytes.
                 input.consume(consumed - length);
                 Ok(length)
             }
@@ -174,7 +161,7 @@ mod tests {
     }
 
     #[test]
-    fn content_ends_where_its_framing_says_and_what_follows_stays() {
+    fn a_body_ends_where_its_framing_says_and_later_bytes_remain() {
         for (framing, stream, content, rest) in [
             (Framing::Length(0), "next", "", "next"),
             (Framing::Length(5), "Hellonext", "Hello", "next"),
@@ -190,7 +177,7 @@ mod tests {
     }
 
     #[test]
-    fn an_early_end_is_an_error_that_says_how_much_came() {
+    fn an_early_end_is_an_error_with_the_number_of_bytes_received() {
         for (framing, stream, received, declared) in [
             (Framing::Length(5), "Hell", 4, Some(5)),
             (Framing::Length(5), "", 0, Some(5)),

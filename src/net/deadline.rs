@@ -1,49 +1,51 @@
-//! Deadlines: one point in time for a whole exchange, from which each read takes its timeout.
+//! Deadlines for whole exchanges, from which the timeout of each read is derived.
 //!
-//! A timeout for each read alone lets a peer that sends a byte at a time stay for ever; a deadline
-//! does not. Setting a socket's timeout is a system call, so it is made only when the value changes.
+//! With a timeout for each read only, a peer that sends one byte at a time could hold a connection for
+//! ever. Setting a socket's timeout is a system call, so it is made only if the value changes.
 
 use std::io;
 use std::net::TcpStream;
 use std::time::{Duration, Instant};
 
-/// A point in time by which something must be done.
+/// The time by which an operation must be complete.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Deadline(Instant);
 
 impl Deadline {
+    /// A deadline at this instant.
     #[must_use]
     pub fn at(instant: Instant) -> Self {
         Self(instant)
     }
 
-    /// So long from now.
+    /// A deadline at `duration` from now.
     #[must_use]
     pub fn after(duration: Duration) -> Self {
         Self(Instant::now() + duration)
     }
 
-    /// What is left of it.
+    /// The time until the deadline; more than zero.
     ///
     /// # Errors
-    /// [`io::ErrorKind::TimedOut`] once nothing is left.
+    /// [`io::ErrorKind::TimedOut`] once the deadline has passed.
     pub fn remaining(self) -> io::Result<Duration> {
         let remaining = self.0.saturating_duration_since(Instant::now());
         if remaining.is_zero() { Err(io::ErrorKind::TimedOut.into()) } else { Ok(remaining) }
     }
 }
 
-/// A socket's read timeout (`SO_RCVTIMEO`), remembered so that setting it to what it is costs nothing.
+/// The read timeout of a socket (`SO_RCVTIMEO`), cached to avoid needless system calls.
 #[derive(Debug, Default)]
 pub struct ReadTimeout {
     current: Option<Duration>,
 }
 
 impl ReadTimeout {
-    /// Lets each of the socket's reads wait for at most `timeout`, which is not zero.
+    /// Sets the longest time that each read of `stream` may wait. `timeout` must not be zero. Use one
+    /// `ReadTimeout` per socket.
     ///
     /// # Errors
-    /// The system's, such as a socket that is closed.
+    /// The error of setsockopt(2).
     pub fn set(&mut self, stream: &TcpStream, timeout: Duration) -> io::Result<()> {
         if self.current != Some(timeout) {
             stream.set_read_timeout(Some(timeout))?;
@@ -53,13 +55,13 @@ impl ReadTimeout {
     }
 }
 
-/// A read or write that waited for its timeout: Unix says `WouldBlock`, others `TimedOut`.
+/// Whether a read or write timed out. Unix reports `WouldBlock`, other systems `TimedOut`.
 #[must_use]
 pub fn is_timeout(error: &io::Error) -> bool {
     matches!(error.kind(), io::ErrorKind::WouldBlock | io::ErrorKind::TimedOut)
 }
 
-/// The peer went away: nothing is wrong at this end.
+/// Whether the peer closed or reset the connection, which is not a local fault.
 #[must_use]
 pub fn is_disconnect(error: &io::Error) -> bool {
     matches!(
@@ -77,7 +79,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_deadline_that_has_passed_leaves_nothing() {
+    fn a_deadline_that_has_passed_has_no_time_remaining() {
         assert!(is_timeout(&Deadline::at(Instant::now()).remaining().unwrap_err()));
         let remaining = Deadline::after(Duration::from_secs(60)).remaining().unwrap();
         assert!(remaining <= Duration::from_secs(60));

@@ -1,9 +1,9 @@
-//! How many files and sockets the process may have open at a time.
+//! The limit on open files and sockets of the process.
 
 use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 
-/// Raises the soft limit on descriptors to `needed`, as far as it is lower and the hard limit allows, and
-/// says what it is then (setrlimit(2), `RLIMIT_NOFILE`).
+/// Raises the soft limit on open descriptors to `needed`, or to the hard limit if that is lower, and
+/// returns the limit then in effect (setrlimit(2), `RLIMIT_NOFILE`). A higher limit is not lowered.
 #[must_use]
 pub fn raise_descriptor_limit(needed: u64) -> u64 {
     let Rlimit { current, maximum } = getrlimit(Resource::Nofile);

@@ -1,90 +1,78 @@
-//! What has been read off a stream and not yet used: one buffer for heads and bodies alike.
+//! The input buffer of a connection: bytes that were read from the stream but not yet consumed, for heads
+//! and bodies alike.
 
 use std::io::{self, Read};
-use std::{error, fmt};
+
+use thiserror::Error;
 
 use crate::http::{HeadScan, RequestError, RequestHead, ResponseHead, ResponseHeadError};
 
-/// Bytes that a stream delivered and nobody has consumed.
+/// Bytes that were read from a stream and not yet consumed.
 ///
-/// The buffer holds its memory only while there is something in it or something is expected: see
-/// [`Input::release`].
+/// [`Input::release`] frees excess memory while nothing is buffered.
 #[derive(Debug)]
 pub struct Input {
     buffer: Vec<u8>,
-    /// The unconsumed bytes are `buffer[start..end]`; the rest is room to read into.
+    /// `buffer[start..end]` are the unconsumed bytes; the rest is free space.
     start: usize,
     end: usize,
-    /// Room offered to the next read.
+    /// The free space in bytes that the next read is offered.
     room: usize,
-    /// Most room ever offered to a read.
+    /// The largest `room`.
     capacity: usize,
 }
 
-/// Room offered to the first read; it doubles with each read that uses it up. Small messages then
-/// touch few pages of memory, and long ones have the large reads that make them cheap. A segment of
-/// the loopback interface fits: where the first read left some of it, the window grew slower, and nginx
-/// with `tcp_nopush` then waited 40 ms for an acknowledgement within some file of 256 KiB.
+/// The free space in bytes that the first read is offered. It doubles whenever a read fills it, so that
+/// small messages use few pages of memory and long ones are read in large pieces. A segment of the
+/// loopback interface fits: with a smaller buffer, the receive window grew more slowly, and nginx with
+/// `tcp_nopush` then waited 40 ms for an acknowledgement within files of 256 KiB.
 const FIRST_ROOM: usize = 64 * 1024;
 
-/// Why no head was read.
-#[derive(Debug)]
-pub enum HeadReadError<E> {
+/// Why the head of a response could not be read.
+#[derive(Debug, Error)]
+pub enum HeadReadError {
     /// The stream ended, timed out or failed.
-    Io(io::Error),
-    /// What came is refused.
-    Malformed(E),
-}
-
-impl<E: fmt::Display> fmt::Display for HeadReadError<E> {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Self::Io(_) => f.write_str("cannot read a head"),
-            Self::Malformed(error) => error.fmt(f),
-        }
-    }
-}
-
-impl<E: error::Error + 'static> error::Error for HeadReadError<E> {
-    fn source(&self) -> Option<&(dyn error::Error + 'static)> {
-        match self {
-            Self::Io(error) => Some(error),
-            Self::Malformed(error) => error.source(),
-        }
-    }
+    #[error("cannot read a head")]
+    Io(#[source] io::Error),
+    /// The bytes received are refused.
+    #[error(transparent)]
+    Malformed(ResponseHeadError),
 }
 
 impl Input {
-    /// An empty one that comes to offer as much as `capacity` bytes of room to each read, and allocates
+    /// An empty buffer that will offer up to `capacity` bytes of free space to each read. Allocates
     /// nothing yet.
     #[must_use]
     pub fn with_capacity(capacity: usize) -> Self {
         Self { buffer: Vec::new(), start: 0, end: 0, room: FIRST_ROOM.min(capacity), capacity }
     }
 
-    /// What is there and not yet consumed.
+    /// The unconsumed bytes.
     #[must_use]
     pub fn data(&self) -> &[u8] {
         &self.buffer[self.start..self.end]
     }
 
-    /// Marks the first `count` bytes of [`Input::data`] as used.
+    /// Consumes the first `count` bytes of [`Input::data`].
+    ///
+    /// # Panics
+    /// If there are fewer.
     pub fn consume(&mut self, count: usize) {
         self.start += count;
-        assert!(self.start <= self.end, "only what is there is consumed");
+        assert!(self.start <= self.end, "no more bytes are consumed than were received");
     }
 
-    /// Hands out the first `count` bytes of [`Input::data`], consumed.
+    /// Consumes and returns the first `count` bytes of [`Input::data`].
     pub(super) fn take(&mut self, count: usize) -> &[u8] {
         let taken = self.start..self.start + count;
         self.consume(count);
         &self.buffer[taken]
     }
 
-    /// Reads once, behind what is there; zero at the stream's end.
+    /// Reads once and appends to the buffer. Returns the number of bytes; zero at the end of the stream.
     ///
     /// # Errors
-    /// The stream's; an interrupted read is begun again.
+    /// The stream's. An interrupted read is repeated.
     pub fn fill(&mut self, stream: &mut impl Read) -> io::Result<usize> {
         if self.start == self.end {
             (self.start, self.end) = (0, 0);
@@ -92,8 +80,8 @@ impl Input {
             self.buffer.copy_within(self.start..self.end, 0);
             (self.start, self.end) = (0, self.end - self.start);
         }
-        // A body is consumed as it comes, so beyond the capacity only a head that is still incomplete
-        // makes this grow, and heads are bounded.
+        // The pieces of a body are consumed at once, so only an incomplete head makes the buffer grow
+        // beyond the capacity, and the length of heads is limited.
         if self.buffer.len() - self.end < self.room {
             self.buffer.resize(self.end + self.room, 0);
         }
@@ -112,8 +100,8 @@ impl Input {
         }
     }
 
-    /// Gives memory beyond `capacity` back, once nothing is left in the buffer: an idle connection
-    /// that once had a large head does not hold its room for ever.
+    /// Frees the buffer if it is empty and larger than its capacity, so that an idle connection does not
+    /// keep the memory of a large head.
     pub fn release(&mut self) {
         if self.start == self.end && self.buffer.len() > self.capacity {
             self.buffer = Vec::new();
@@ -121,15 +109,15 @@ impl Input {
         }
     }
 
-    /// Reads a response's head. Informational responses are heads of their own.
+    /// Reads the head of the next response, interim responses (1xx) included.
     ///
     /// # Errors
-    /// [`io::ErrorKind::UnexpectedEof`] when the stream ends before the head does, the stream's own
+    /// [`io::ErrorKind::UnexpectedEof`] if the stream ends before the head is complete, the stream's own
     /// errors, or a malformed head.
     pub fn read_response_head(
         &mut self,
         stream: &mut impl Read,
-    ) -> Result<ResponseHead, HeadReadError<ResponseHeadError>> {
+    ) -> Result<ResponseHead, HeadReadError> {
         let mut scan = HeadScan::of_response();
         loop {
             let received = ResponseHead::receive(&mut scan, self.data());
@@ -143,10 +131,10 @@ impl Input {
         }
     }
 
-    /// Takes a request's head from what is there; `false` while more must come.
+    /// Parses a request's head from the buffered bytes without reading. Returns false until it is complete.
     ///
     /// # Errors
-    /// The request is refused.
+    /// The request is refused; see [`RequestHead::receive`].
     pub fn take_request_head(
         &mut self,
         scan: &mut HeadScan,
@@ -163,7 +151,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn what_is_consumed_makes_room_and_the_rest_stays() {
+    fn consumed_bytes_make_room_and_the_rest_remains() {
         let mut stream: &[u8] = b"abcdefghij";
         let mut input = Input::with_capacity(4);
         assert_eq!(input.fill(&mut stream).unwrap(), 4);
@@ -177,7 +165,7 @@ mod tests {
     }
 
     #[test]
-    fn room_grows_with_what_comes_up_to_the_capacity() {
+    fn room_doubles_with_full_reads_up_to_the_capacity() {
         let mut input = Input::with_capacity(FIRST_ROOM * 3);
         let mut stream = io::repeat(b'a');
         let mut counts = [1, 2, 3, 3].map(|rooms| (rooms * FIRST_ROOM, 0));
@@ -189,25 +177,25 @@ mod tests {
         let mut few: &[u8] = b"few";
         let mut input = Input::with_capacity(FIRST_ROOM * 3);
         input.fill(&mut few).unwrap();
-        assert_eq!(input.buffer.len(), FIRST_ROOM, "as long as little comes, little is held");
+        assert_eq!(input.buffer.len(), FIRST_ROOM, "a small read allocates little");
     }
 
     #[test]
-    fn an_emptied_buffer_gives_its_growth_back() {
+    fn an_empty_buffer_frees_its_excess_memory() {
         let mut stream: &[u8] = &[b'a'; 100];
         let mut input = Input::with_capacity(16);
         for _ in 0..4 {
             input.fill(&mut stream).unwrap();
         }
         input.release();
-        assert_eq!(input.data().len(), 64, "what is there is never given up");
+        assert_eq!(input.data().len(), 64, "unconsumed bytes are kept");
         input.consume(64);
         input.release();
         assert_eq!(input.buffer.capacity(), 0);
     }
 
     #[test]
-    fn an_answer_that_ends_within_its_head_is_an_early_end() {
+    fn a_response_that_ends_within_its_head_is_an_early_end() {
         let mut stream: &[u8] = b"HTTP/1.1 200 OK\r\nA: b\r\n";
         let error = Input::with_capacity(8).read_response_head(&mut stream).unwrap_err();
         let HeadReadError::Io(error) = error else { panic!("{error:?}") };
@@ -215,7 +203,7 @@ mod tests {
     }
 
     #[test]
-    fn answers_follow_one_another_in_one_buffer() {
+    fn responses_are_read_one_after_another_from_one_buffer() {
         let mut stream: &[u8] = b"HTTP/1.1 100 Continue\r\n\r\nHTTP/1.1 200 OK\r\n\r\nbody";
         let mut input = Input::with_capacity(7);
         assert_eq!(input.read_response_head(&mut stream).unwrap().status().code(), 100);

@@ -1,7 +1,8 @@
-//! Sockets with deadlines: what the server and the client share above [`http`](crate::http).
+//! Reading from sockets: what the server and the client share above [`http`](crate::http).
 //!
-//! A read never waits without a bound, heads and bodies come out of one reused buffer, and the ways
-//! in which a peer can go away have names. Who connects to whom, and what is said, is decided above.
+//! [`Deadline`] and [`ReadTimeout`] bound every read. [`Input`] and [`Body`] read heads and bodies from one
+//! reused buffer. [`is_timeout`] and [`is_disconnect`] classify I/O errors. [`proxy_protocol`] parses the
+//! header that a load balancer sends before a relayed connection.
 
 mod body;
 mod deadline;

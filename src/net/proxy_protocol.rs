@@ -1,19 +1,19 @@
 //! The PROXY protocol, versions 1 and 2: the header in which a load balancer in front of the server
-//! says whose connection it relays (`doc/proxy-protocol.txt` of `HAProxy`).
+//! sends the address of the client it relays (`doc/proxy-protocol.txt` of `HAProxy`).
 //!
-//! Owns the header's grammar and bounds, as a pure function over the bytes received so far. Reading
-//! them, by when they must be there, and which peers are trusted to send them is decided by whoever
-//! accepts connections: a header believed from anyone lets anyone choose their address.
+//! A pure function from the bytes received so far to the address. The caller reads the bytes, sets the
+//! deadline, and decides which peers may send a header: if any peer could, any client could choose its
+//! address.
 
-use std::error::Error;
-use std::fmt;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 
-/// The longest line of version 1, its CRLF included (§2.1).
-pub const MAX_V1_BYTES: usize = 107;
+use thiserror::Error;
 
-/// The longest header of version 2 that is read: the fixed part, and 4 KiB of addresses and TLVs,
-/// of which a client certificate's details are the largest that are met.
+/// Limit on the line of version 1 in bytes, with its CRLF (§2.1).
+const MAX_V1_BYTES: usize = 107;
+
+/// Limit on the header of version 2 in bytes: the fixed part and 4 KiB of addresses and TLVs. The largest
+/// known TLVs carry the details of a client certificate.
 pub const MAX_V2_BYTES: usize = V2_FIXED_BYTES + 4096;
 
 const V1_START: &[u8] = b"PROXY ";
@@ -21,63 +21,52 @@ const V2_SIGNATURE: &[u8] = b"\r\n\r\n\0\r\nQUIT\n";
 /// The signature, version and command, family and transport, and the length of the rest.
 const V2_FIXED_BYTES: usize = 16;
 
-/// What the bytes received so far amount to.
+/// The result of parsing the bytes received so far.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Parse {
-    /// The beginning of a header.
+    /// The bytes are the beginning of a header.
     NeedMore,
-    /// A whole header, after whose `length` bytes the relayed connection's own begin.
+    /// The header is complete.
     Done {
-        /// The relayed connection's client; `None` where the header names none that came by TCP over
-        /// IP, and the socket's own peer is the one to go by: a health check, a Unix socket.
+        /// The client of the relayed connection. `None` if the header contains no TCP source over IP, as
+        /// for a health check or a Unix socket; the socket's peer is then the client.
         source: Option<SocketAddr>,
+        /// The length of the header in bytes. The bytes of the relayed connection follow it.
         length: usize,
     },
 }
 
-/// Why the bytes are no PROXY header.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+/// Why the bytes are not a valid PROXY header.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Error)]
 pub enum ProxyProtocolError {
-    /// They begin as neither version does.
+    /// The bytes begin with the signature of neither version.
+    #[error("the connection does not begin with a PROXY header")]
     Missing,
-    /// More than [`MAX_V1_BYTES`] or [`MAX_V2_BYTES`].
+    /// More than 107 bytes of version 1 (§2.1), or more than [`MAX_V2_BYTES`] of version 2.
+    #[error("the PROXY header is too long")]
     TooLong,
-    /// The line of version 1 breaks its grammar.
+    /// The line of version 1 is malformed.
+    #[error("the PROXY line is malformed")]
     MalformedLine,
-    /// Version 2's signature is followed by another version.
+    /// The signature of version 2 is followed by another version.
+    #[error("PROXY version {0} is unknown")]
     UnknownVersion(u8),
-    /// Neither LOCAL nor PROXY.
+    /// The command is neither LOCAL nor PROXY.
+    #[error("PROXY command {0:#x} is unknown")]
     UnknownCommand(u8),
-    /// A combination of address family and transport that is reserved.
+    /// The combination of address family and transport is reserved.
+    #[error("PROXY address family {0:#04x} is unknown")]
     UnknownFamily(u8),
-    /// The header of version 2 ends within its addresses.
+    /// The header of version 2 ends before its addresses do.
+    #[error("the PROXY header ends within its addresses")]
     Truncated,
 }
 
-impl fmt::Display for ProxyProtocolError {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Self::Missing => f.write_str("the connection does not begin with a PROXY header"),
-            Self::TooLong => f.write_str("the PROXY header is too long"),
-            Self::MalformedLine => f.write_str("the PROXY line is malformed"),
-            Self::UnknownVersion(version) => write!(f, "PROXY version {version} is unknown"),
-            Self::UnknownCommand(command) => write!(f, "PROXY command {command:#x} is unknown"),
-            Self::UnknownFamily(family) => {
-                write!(f, "PROXY address family {family:#04x} is unknown")
-            }
-            Self::Truncated => f.write_str("the PROXY header ends within its addresses"),
-        }
-    }
-}
-
-impl Error for ProxyProtocolError {}
-
-/// Reads the header at the start of a connection from all bytes received so far.
-///
-/// Bytes that can no longer become a header are refused at once, without waiting for the rest.
+/// Parses the header at the start of a connection from all bytes received so far. Invalid bytes are refused
+/// as soon as they are received.
 ///
 /// # Errors
-/// See [`ProxyProtocolError`]; the connection cannot be used then, as nobody knows whose it is.
+/// See [`ProxyProtocolError`]. The connection must be closed, because its client is unknown.
 pub fn parse(received: &[u8]) -> Result<Parse, ProxyProtocolError> {
     if begins_as(received, V1_START) {
         parse_v1(received)
@@ -88,7 +77,7 @@ pub fn parse(received: &[u8]) -> Result<Parse, ProxyProtocolError> {
     }
 }
 
-/// The bytes agree with `start` as far as both go.
+/// Whether `received` and `start` are equal up to the length of the shorter one.
 fn begins_as(received: &[u8], start: &[u8]) -> bool {
     received.iter().zip(start).all(|(byte, expected)| byte == expected)
 }
@@ -102,17 +91,17 @@ fn parse_v1(received: &[u8]) -> Result<Parse, ProxyProtocolError> {
     let line = window[..line_feed].strip_suffix(b"\r");
     let words = line.and_then(|line| line.strip_prefix(V1_START));
     let source = match words.ok_or(ProxyProtocolError::MalformedLine)? {
-        // Whatever else stands there is to be ignored (§2.1).
+        // The rest of the line must be ignored (§2.1).
         words if words == b"UNKNOWN" || words.starts_with(b"UNKNOWN ") => None,
         words => Some(parse_v1_source(words).ok_or(ProxyProtocolError::MalformedLine)?),
     };
     Ok(Parse::Done { source, length: line_feed + 1 })
 }
 
-/// What follows `PROXY `: a protocol, two addresses and two ports, with one space between any two.
+/// Parses what follows `PROXY `: a protocol, two addresses and two ports, separated by single spaces.
 ///
-/// The destination is not used, so its form does not matter. A proxy behind another proxy sends its own
-/// address there, which can be of the other family or the path of a Unix socket (nginx's stream module).
+/// The destination is not used and not validated: a proxy behind another proxy sends its own address,
+/// which may be of the other family or the path of a Unix socket (nginx's stream module).
 fn parse_v1_source(words: &[u8]) -> Option<SocketAddr> {
     let words: Vec<&[u8]> = words.split(|byte| *byte == b' ').collect();
     let [protocol, source, destination, port, destination_port] = words[..] else { return None };
@@ -128,14 +117,14 @@ fn parse_v1_source(words: &[u8]) -> Option<SocketAddr> {
     Some(SocketAddr::new(source, parse_port(str::from_utf8(port).ok()?)?))
 }
 
-/// Digits alone, without leading zeros.
+/// Parses digits without leading zeros.
 fn parse_port(word: &str) -> Option<u16> {
     let is_canonical = word == "0" || word.starts_with(|first| matches!(first, '1'..='9'));
     if is_canonical { word.parse().ok() } else { None }
 }
 
 fn parse_v2(received: &[u8]) -> Result<Parse, ProxyProtocolError> {
-    // Checked byte by byte as they come, so that a wrong one is not waited upon.
+    // Each byte is checked as soon as it is received, so that an invalid one is refused at once.
     let byte = |index: usize| received.get(V2_SIGNATURE.len() + index).copied();
     let Some(version_and_command) = byte(0) else { return Ok(Parse::NeedMore) };
     if version_and_command >> 4 != 2 {
@@ -147,7 +136,7 @@ fn parse_v2(received: &[u8]) -> Result<Parse, ProxyProtocolError> {
         other => return Err(ProxyProtocolError::UnknownCommand(other)),
     };
     let Some(family) = byte(1) else { return Ok(Parse::NeedMore) };
-    // A health check of the proxy's own names nobody, and its family is to be ignored (§2.2).
+    // LOCAL is the proxy's own health check, without a client. Its family must be ignored (§2.2).
     if !is_local && !matches!((family >> 4, family & 0xf), (0..=3, 0..=2)) {
         return Err(ProxyProtocolError::UnknownFamily(family));
     }
@@ -166,13 +155,13 @@ fn parse_v2(received: &[u8]) -> Result<Parse, ProxyProtocolError> {
         return Err(ProxyProtocolError::Truncated);
     }
     let Some(header) = received.get(..length) else { return Ok(Parse::NeedMore) };
-    // What follows the addresses are TLVs, of which none is needed here.
+    // The TLVs after the addresses are not used.
     let source = if is_local { None } else { tcp_source(family, &header[V2_FIXED_BYTES..]) };
     Ok(Parse::Done { source, length })
 }
 
-/// The source of TCP over IPv4 or IPv6: source and destination address, then source and destination
-/// port. Other families and transports are valid, and stand for an unknown source (§2.2).
+/// The source of TCP over IPv4 or IPv6. `addresses` are source and destination address, then source and
+/// destination port. Other families and transports are valid, with an unknown source (§2.2).
 fn tcp_source(family: u8, addresses: &[u8]) -> Option<SocketAddr> {
     let (source, port): (IpAddr, _) = match family {
         0x11 => (<[u8; 4]>::try_from(addresses.get(..4)?).ok()?.into(), addresses.get(8..10)?),
@@ -190,7 +179,7 @@ mod tests {
     };
     use proptest::prelude::*;
 
-    /// What every prefix of a whole header, the header, and the header before other bytes amount to.
+    /// Parses every prefix of a header, the header, and the header followed by other bytes.
     fn assert_header(header: &[u8], source: Option<&str>) {
         let expected =
             Parse::Done { source: source.map(|text| text.parse().unwrap()), length: header.len() };
@@ -204,7 +193,7 @@ mod tests {
         }
     }
 
-    /// A header is refused as soon as its fault is there, and stays refused.
+    /// A header is refused from some byte on, always with the same error.
     fn assert_refused(header: &[u8], error: ProxyProtocolError) {
         let mut is_refused = false;
         for end in 0..=header.len() {
@@ -293,7 +282,7 @@ mod tests {
     }
 
     #[test]
-    fn what_begins_as_neither_version_is_refused_at_its_first_wrong_byte() {
+    fn bytes_of_neither_version_are_refused_at_the_first_wrong_one() {
         for text in
             ["GET / HTTP/1.1\r\n", "PROXX", "PROXY\tTCP4", " PROXY", "\r\nPROXY", "\r\n\r\n\r"]
         {

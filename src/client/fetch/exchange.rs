@@ -20,7 +20,7 @@ use crate::client::redact::redacted_url;
 use crate::client::results::outcome::Phases;
 use crate::client::settings::request_fields::RequestFields;
 use crate::client::transport::connect::{Connection, Connector, timed};
-use crate::http::{Framing, ResponseHead, ResponseHeadError, Status, response_persists};
+use crate::http::{Framing, ResponseHead, Status, response_persists};
 use crate::net::{Body, BodyError, Deadline, HeadReadError, Input, is_disconnect, is_timeout};
 
 /// The limit of informational responses before the final one (RFC 9110 §15.2 sets none).
@@ -200,7 +200,7 @@ impl<'n> Exchanger<'n> {
         FetchError::TimedOut { phase, timeout: self.network.connector.timeouts.silence }
     }
 
-    fn head_error(&self, error: HeadReadError<ResponseHeadError>) -> FetchError {
+    fn head_error(&self, error: HeadReadError) -> FetchError {
         match error {
             HeadReadError::Malformed(error) => FetchError::Malformed(error),
             HeadReadError::Io(error) if is_timeout(&error) => self.timed_out(TimeoutPhase::Answer),
