@@ -1,7 +1,8 @@
-//! What both programs share: long options with one dash, values with units, and how signals are caught.
+//! The parts of the command line that both programs share: long options with one dash, values with
+//! units, the log level, and signals.
 //!
-//! The programs take `-maxclient 12` as well as `--maxclient 12`. clap knows long options by two
-//! dashes alone, so the arguments are rewritten before it sees them; everything else is clap's.
+//! The programs accept `-maxclient 12` as well as `--maxclient 12`. clap accepts long options only with two
+//! dashes, so the arguments are rewritten before clap parses them.
 
 use std::ffi::OsString;
 use std::fs;
@@ -14,11 +15,12 @@ use nix::sys::signal::{SigSet, SigmaskHow};
 use signal_hook::consts::SIGHUP;
 use signal_hook::iterator::Signals;
 
-/// Gives every long option of `command` that was written with one dash its second one.
+/// Adds a second dash to the long options of `command` that were written with one.
 ///
-/// Short options keep their meaning (`-p20001`, `-vv`): an argument is changed only if its whole name,
-/// up to an `=`, is that of a long option, or if it begins like no short one: then it is a long option
-/// misspelt, and clap says which one is like it. What follows `--` is left alone.
+/// Short options keep their meaning (`-p20001`, `-vv`): an argument is changed only if its name, up to an
+/// `=`, is that of a long option, or if no short option begins with its first letter. In the latter case
+/// it is a misspelt long option, for which clap suggests a similar one. Arguments after `--` are not
+/// changed.
 pub fn long_options_with_one_dash(
     command: &Command,
     arguments: impl IntoIterator<Item = OsString>,
@@ -55,14 +57,14 @@ pub fn long_options_with_one_dash(
         .collect()
 }
 
-/// Catches these signals, and SIGHUP unless the program was started with it ignored, as under nohup(1).
+/// Catches `signals`, and SIGHUP unless the program was started with SIGHUP ignored, as by nohup(1).
 ///
-/// All signals are blocked for this thread meanwhile and delivered afterwards: `signal_hook` installs a
-/// handler before it notes what the handler is to do, and a signal in between has neither its default
-/// action nor that one. There must be no other thread yet, which would get it.
+/// All signals are blocked for this thread while the handlers are installed, and delivered afterwards:
+/// `signal_hook` installs a handler before it registers the handler's action, and a signal in between would
+/// be lost. Call this before starting other threads, which would receive the signal.
 ///
 /// # Errors
-/// The system lets signals not be blocked or caught, or makes no pipe to wake who waits for them.
+/// The signals cannot be blocked or caught, or the pipe that wakes the waiting thread cannot be made.
 pub fn catch_signals(signals: &[i32]) -> io::Result<Signals> {
     let before = SigSet::all().thread_swap_mask(SigmaskHow::SIG_BLOCK)?;
     let hangup = [SIGHUP].into_iter().filter(|signal| !is_ignored(*signal));
@@ -71,8 +73,8 @@ pub fn catch_signals(signals: &[i32]) -> io::Result<Signals> {
     caught
 }
 
-/// Whether the program was started with this signal ignored (`SigIgn` in proc(5)); where the system does not
-/// say so, it is taken not to be.
+/// Whether the program was started with this signal ignored (`SigIgn` in proc(5)). False if the system
+/// has no `/proc`.
 fn is_ignored(signal: i32) -> bool {
     let status = fs::read_to_string("/proc/self/status").unwrap_or_default();
     let mask = status.lines().find_map(|line| line.strip_prefix("SigIgn:"));
@@ -80,7 +82,7 @@ fn is_ignored(signal: i32) -> bool {
     mask.is_some_and(|mask| mask >> (signal - 1) & 1 == 1)
 }
 
-/// The level that `-q` and `-v` ask for; what `RUST_LOG` says is the caller's to let win.
+/// The log level for `-q` and the number of `-v`, without regard to `RUST_LOG`, which overrides it.
 #[must_use]
 pub fn log_level(quiet: bool, verbosity: u8, default: log::LevelFilter) -> log::LevelFilter {
     let levels = [
@@ -97,10 +99,10 @@ pub fn log_level(quiet: bool, verbosity: u8, default: log::LevelFilter) -> log::
     levels[(default + usize::from(verbosity)).min(levels.len() - 1)]
 }
 
-/// A whole number that is at least 1, such as a limit on connections.
+/// Parses a whole number of at least 1, such as a limit on connections.
 ///
 /// # Errors
-/// The reason, for clap to print behind the value.
+/// The reason, which clap prints after the value.
 pub fn parse_positive(text: &str) -> Result<usize, String> {
     match text.parse() {
         Ok(0) => Err("it must be at least 1".to_owned()),
@@ -109,20 +111,20 @@ pub fn parse_positive(text: &str) -> Result<usize, String> {
     }
 }
 
-/// [`parse_positive`], as a number that is known not to be zero.
+/// [`parse_positive`] as a [`NonZeroUsize`].
 ///
 /// # Errors
-/// The reason, for clap to print behind the value.
+/// The reason, which clap prints after the value.
 pub fn parse_count(text: &str) -> Result<NonZeroUsize, String> {
     let number = parse_positive(text)?;
     Ok(NonZeroUsize::new(number).expect("a positive number is not zero"))
 }
 
-/// A length of time: a number with `ms`, `s` (also where no unit is given), `m` or `h`, such as
-/// `1.5s`.
+/// Parses a duration: a number with `ms`, `s`, `m` or `h`, such as `1.5s`. Without a unit it is in
+/// seconds. At most 366 days.
 ///
 /// # Errors
-/// The reason, for clap to print behind the value.
+/// The reason, which clap prints after the value.
 pub fn parse_duration(text: &str) -> Result<Duration, String> {
     const HELP: &str = "write a number with ms, s, m or h, such as 500ms, 1.5s or 2m";
     let unit_at = text.find(|c: char| !c.is_ascii_digit() && c != '.').unwrap_or(text.len());
@@ -141,24 +143,24 @@ pub fn parse_duration(text: &str) -> Result<Duration, String> {
         .ok_or_else(|| "it must not be longer than a year".to_owned())
 }
 
-/// [`parse_duration`], but zero is refused: a timeout of nothing would let nothing happen.
+/// [`parse_duration`], but less than a microsecond is refused: a socket timeout of zero means "none".
 ///
 /// # Errors
-/// The reason, for clap to print behind the value.
+/// The reason, which clap prints after the value.
 pub fn parse_positive_duration(text: &str) -> Result<Duration, String> {
     match parse_duration(text)? {
-        // A kernel counts socket timeouts in microseconds and takes zero for "none".
+        // The kernel counts socket timeouts in microseconds.
         duration if duration < Duration::from_micros(1) => {
-            Err("it must be longer than nothing".to_owned())
+            Err("it must be longer than zero".to_owned())
         }
         duration => Ok(duration),
     }
 }
 
-/// A number of bytes: a number with `K`, `M` or `G` for powers of 1024, such as `64K`.
+/// Parses a number of bytes, with `K`, `M` or `G` for powers of 1024, such as `64K`.
 ///
 /// # Errors
-/// The reason, for clap to print behind the value.
+/// The reason, which clap prints after the value.
 pub fn parse_size(text: &str) -> Result<u64, String> {
     const HELP: &str = "write a number of bytes, with K, M or G for powers of 1024, such as 64K";
     let unit_at = text.find(|c: char| !c.is_ascii_digit()).unwrap_or(text.len());
@@ -171,13 +173,13 @@ pub fn parse_size(text: &str) -> Result<u64, String> {
         _ => return Err(HELP.to_owned()),
     };
     let number: u64 = number.parse().map_err(|_| HELP.to_owned())?;
-    number.checked_mul(1 << shift).ok_or_else(|| "it is beyond 64 bits".to_owned())
+    number.checked_mul(1 << shift).ok_or_else(|| "it is too large for 64 bits".to_owned())
 }
 
-/// [`parse_size`], but zero is refused, such as for a rate at which something must be done.
+/// [`parse_size`], but zero is refused, as for a rate limit.
 ///
 /// # Errors
-/// The reason, for clap to print behind the value.
+/// The reason, which clap prints after the value.
 pub fn parse_positive_size(text: &str) -> Result<u64, String> {
     match parse_size(text)? {
         0 => Err("it must be at least 1".to_owned()),
@@ -203,7 +205,7 @@ mod tests {
     }
 
     #[test]
-    fn long_options_get_their_second_dash_and_nothing_else_changes() {
+    fn only_long_options_get_a_second_dash() {
         for (given, expected) in [
             (&["-maxclient", "12"][..], &["--maxclient", "12"][..]),
             (&["-maxclient=12"], &["--maxclient=12"]),

@@ -1,10 +1,9 @@
-//! What may be shown of bytes that somebody else sent: one rule for the logs, the status and JSON.
+//! Escapes bytes and text from untrusted peers for logs, terminals, the status page and JSON.
 //!
-//! Whatever could end a line, change a terminal's state, or have a text read as another one is escaped:
-//! control characters of both kinds (C0 and C1), the marks and overrides of writing direction, line and
-//! paragraph separators, invisible characters, and those that Unicode has not assigned. JSON has its own
-//! escapes, which change nothing for who decodes it; text is ASCII, and its escapes are those of nginx and
-//! Apache.
+//! Escaped is everything that could end a line, change a terminal's state, or disguise a text: control
+//! characters (C0 and C1), marks and overrides of writing direction, line and paragraph separators,
+//! invisible characters, and unassigned code points. JSON uses its own escapes, so that its decoded value is
+//! unchanged. Logs are ASCII with the escapes of nginx and Apache.
 
 use std::fmt::{self, Write as _};
 use std::io;
@@ -12,23 +11,22 @@ use std::io;
 use serde::Serialize;
 use serde_json::ser::{CompactFormatter, Formatter, PrettyFormatter, Serializer};
 
-/// Whether a character is shown as it is. White space other than the blank of ASCII is not.
+/// Whether a character is shown unescaped. Of whitespace, only the ASCII space is.
 ///
-/// The standard library knows the properties of Unicode that decide it.
+/// The standard library's [`str::escape_debug`] has the required Unicode properties.
 #[must_use]
 pub fn is_printable(character: char) -> bool {
     if character.is_ascii() {
         return matches!(character, ' '..='~');
     }
-    // A combining character is escaped only where there is nothing before it.
+    // `escape_debug` escapes a combining character only at the start of a text.
     let mut text = [b'.'; 5];
     let length = character.encode_utf8(&mut text[1..]).len();
-    let text = str::from_utf8(&text[..=length]).expect("it was just encoded");
+    let text = str::from_utf8(&text[..=length]).expect("the bytes were just encoded as UTF-8");
     text.escape_debug().nth(1) == Some(character)
 }
 
-/// Bytes as ASCII, in which quotes and backslashes have a backslash in front, and each byte that is not
-/// printable is `\xhh`.
+/// Displays bytes as ASCII: quotes and backslashes preceded by a backslash, unprintable bytes as `\xhh`.
 #[derive(Clone, Copy, Debug)]
 pub struct Escaped<'b>(pub &'b [u8]);
 
@@ -52,7 +50,7 @@ fn write_ascii(bytes: &[u8], f: &mut fmt::Formatter<'_>) -> fmt::Result {
     f.write_str(str::from_utf8(bytes).expect("printable bytes are ASCII"))
 }
 
-/// Text in which each character that is not printable is `\u{hhhh}`; nothing else is changed.
+/// Replaces each unprintable character by `\u{hhhh}`.
 #[must_use]
 pub fn escape_text(text: &str) -> String {
     let mut escaped = String::with_capacity(text.len());
@@ -60,22 +58,23 @@ pub fn escape_text(text: &str) -> String {
         if is_printable(character) {
             escaped.push(character);
         } else {
-            write!(escaped, "{}", character.escape_unicode()).expect("a string takes all");
+            write!(escaped, "{}", character.escape_unicode())
+                .expect("writing to a string does not fail");
         }
     }
     escaped
 }
 
-/// How JSON is laid out.
+/// The whitespace in JSON.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum JsonLayout {
-    /// On one line, without blanks.
+    /// One line without spaces.
     Compact,
-    /// A line for each value, for people.
+    /// One line for each value, indented.
     Indented,
 }
 
-/// Writes a value as JSON, all of whose characters are printable, but for the ends of lines of
+/// Writes a value as JSON in printable characters, except for the line feeds of
 /// [`JsonLayout::Indented`].
 ///
 /// # Errors
@@ -98,10 +97,10 @@ pub fn write_json(
     Ok(())
 }
 
-/// What [`write_json`] writes, as text.
+/// The JSON of [`write_json`] as a string.
 ///
 /// # Panics
-/// If the value's `Serialize` fails, which that of text and numbers does not.
+/// If the value's `Serialize` fails. That of text and numbers does not.
 #[must_use]
 pub fn json(value: &impl Serialize, layout: JsonLayout) -> String {
     let mut out = Vec::new();
@@ -109,10 +108,11 @@ pub fn json(value: &impl Serialize, layout: JsonLayout) -> String {
     String::from_utf8(out).expect("JSON is UTF-8")
 }
 
-/// The layout of another formatter, with strings of printable characters.
+/// Formats like `F`, but escapes unprintable characters in strings.
 struct PrintableJson<F>(F);
 
-macro_rules! as_laid_out {
+/// Delegates methods to `F`.
+macro_rules! delegate {
     ($($method:ident($($first:ident)?))*) => {$(
         fn $method<W: ?Sized + io::Write>(
             &mut self,
@@ -125,13 +125,13 @@ macro_rules! as_laid_out {
 }
 
 impl<F: Formatter> Formatter for PrintableJson<F> {
-    as_laid_out! {
+    delegate! {
         begin_array() begin_array_value(first) end_array_value() end_array()
         begin_object() begin_object_key(first) end_object_key()
         begin_object_value() end_object_value() end_object()
     }
 
-    /// JSON itself escapes but quotes, backslashes and the control characters of ASCII.
+    /// JSON itself requires escapes only for quotes, backslashes and the ASCII control characters.
     fn write_string_fragment<W: ?Sized + io::Write>(
         &mut self,
         writer: &mut W,
@@ -156,14 +156,14 @@ mod tests {
 
     use super::*;
 
-    /// Those that a terminal obeys, that turn text around, that end lines, and that are not seen.
+    /// Characters that control a terminal, change the writing direction, end lines, or are invisible.
     const RISKY: &str = "\0\u{1}\t\n\r\u{1b}\u{7f}\u{80}\u{85}\u{9b}\u{9f}\u{a0}\u{ad}\u{61c}\u{180e}\
         \u{200b}\u{200c}\u{200d}\u{200e}\u{200f}\u{2028}\u{2029}\u{202a}\u{202b}\u{202c}\u{202d}\u{202e}\
         \u{2060}\u{2061}\u{2064}\u{2066}\u{2067}\u{2068}\u{2069}\u{206a}\u{206f}\u{3000}\u{e000}\u{feff}\
         \u{fff9}\u{fffb}\u{ffff}\u{1d173}\u{e0001}\u{e0041}\u{e01f0}\u{f0000}\u{10ffff}";
 
     #[test]
-    fn what_a_reader_cannot_see_or_trust_is_not_printable() {
+    fn invisible_and_misleading_characters_are_not_printable() {
         for character in RISKY.chars() {
             assert!(!is_printable(character), "{character:?}");
         }
@@ -188,14 +188,14 @@ mod tests {
     }
 
     #[test]
-    fn json_is_laid_out_as_elsewhere() {
+    fn json_has_the_layouts_of_serde_json() {
         let value = json!({ "a": [1, [], {}, ["x", null]], "b": { "c": { "d": true } } });
         assert_eq!(json(&value, JsonLayout::Compact), value.to_string());
         assert_eq!(json(&value, JsonLayout::Indented), format!("{value:#}"));
     }
 
     #[test]
-    fn text_keeps_what_is_printable() {
+    fn text_keeps_its_printable_characters() {
         assert_eq!(escape_text("a\"\\ü\u{202e}\n\u{9b}😀"), "a\"\\ü\\u{202e}\\u{a}\\u{9b}😀");
     }
 
@@ -216,7 +216,7 @@ mod tests {
         fn no_escaped_byte_is_taken_for_another(bytes: Vec<u8>) {
             let escaped = Escaped(&bytes).to_string();
             prop_assert!(escaped.bytes().all(|byte| matches!(byte, b' '..=b'~')));
-            // Read back, as a reader of logs does.
+            // Decode it as a log reader does.
             let mut read = Vec::new();
             let mut rest = escaped.bytes();
             while let Some(byte) = rest.next() {

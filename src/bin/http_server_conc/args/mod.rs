@@ -228,7 +228,7 @@ mod tests {
             ("--ipv6-prefix 129", &["'129'", "--ipv6-prefix"]),
             ("--limit-rate 0", &["'0'", "--limit-rate", "at least 1"]),
             ("--min-rate 1x", &["'1x'", "--min-rate", "64K"]),
-            ("--header-timeout 0", &["'0'", "--header-timeout", "longer than nothing"]),
+            ("--header-timeout 0", &["'0'", "--header-timeout", "longer than zero"]),
             ("--keep-alive-requests 0", &["'0'", "--keep-alive-requests"]),
             ("--status-path status", &["'status'", "--status-path", "/server-status"]),
             ("--status-path / --status-allow x", &["'x'", "--status-allow", "192.0.2.0/24"]),
