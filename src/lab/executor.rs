@@ -19,11 +19,12 @@ use std::thread;
 use std::time::{Duration, Instant};
 
 use super::experiment::Executor;
-use super::measurement::{Ending, FetchRecord, Phases, RunRecord};
+use super::measurement::{Ending, FetchRecord, RunRecord};
 use super::processor::Ticks;
 use crate::client::{
     Algorithm, Destination, ExistingFile, Hashing, Job, Outcome, OutputDirectory, PartialFile,
-    RampUp, Retrieval, Run, Saved, Settings, Silent, Stop, download, error_chain, redacted_url,
+    Phases, RampUp, Retrieval, Run, Saved, Settings, Silent, Stop, download, error_chain,
+    redacted_url,
 };
 
 /// Between two runs, so that servers have noticed the end of the last one's connections, and do not
@@ -161,15 +162,7 @@ fn fetch(url: &Arc<str>, outcome: &Outcome) -> FetchRecord {
         digest,
         lane: outcome.worker,
         start: phases.queue,
-        phases: Phases {
-            queue: phases.queue,
-            waiting: phases.waiting,
-            dns: phases.dns,
-            connect: phases.connect,
-            tls: phases.tls,
-            first_byte: phases.first_byte,
-            transfer: phases.transfer,
-        },
+        phases,
         attempts: outcome.attempts,
         rejections: outcome.rejections,
     }

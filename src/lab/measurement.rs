@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use serde::{Serialize, Serializer};
 
-use crate::client;
+use crate::client::{self, Phases};
 
 /// One run: every URL fetched once, with so many connections, from cold.
 #[derive(Clone, Debug, PartialEq, Serialize)]
@@ -44,6 +44,7 @@ pub struct FetchRecord {
     #[serde(serialize_with = "seconds")]
     pub start: Duration,
     /// Where the time went.
+    #[serde(serialize_with = "named_phases")]
     pub phases: Phases,
     /// How often it was tried, the first time included.
     pub attempts: u32,
@@ -61,49 +62,6 @@ pub enum Ending {
     Failed(String),
 }
 
-/// Where the time of a fetch went, each phase summed over its attempts.
-///
-/// All but `queue` lie after [`FetchRecord::start`], and sum to how long it was under way.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize)]
-pub struct Phases {
-    /// From the start of the run until a lane took the URL up.
-    #[serde(serialize_with = "seconds")]
-    pub queue: Duration,
-    /// Between two attempts, or for another host's permission to connect; meanwhile its lane may be
-    /// another fetch's.
-    #[serde(serialize_with = "seconds")]
-    pub waiting: Duration,
-    /// Looking the host's name up.
-    #[serde(serialize_with = "seconds")]
-    pub dns: Duration,
-    /// Opening the connection; nothing where a kept one was used.
-    #[serde(serialize_with = "seconds")]
-    pub connect: Duration,
-    /// The TLS handshake.
-    #[serde(serialize_with = "seconds")]
-    pub tls: Duration,
-    /// From the request until the first byte of the response.
-    #[serde(serialize_with = "seconds")]
-    pub first_byte: Duration,
-    /// From the first byte until the last one was written.
-    #[serde(serialize_with = "seconds")]
-    pub transfer: Duration,
-}
-
-impl Phases {
-    /// The time in which the fetch made progress: neither queued nor waiting.
-    #[must_use]
-    pub fn busy(&self) -> Duration {
-        self.dns + self.connect + self.tls + self.first_byte + self.transfer
-    }
-
-    /// How long the fetch was under way: busy or waiting.
-    #[must_use]
-    pub fn held(&self) -> Duration {
-        self.waiting + self.busy()
-    }
-}
-
 impl FetchRecord {
     /// Why it failed, if it did.
     #[must_use]
@@ -114,10 +72,23 @@ impl FetchRecord {
         }
     }
 
+    /// The time in which the fetch made progress: neither queued nor waiting.
+    #[must_use]
+    pub fn busy(&self) -> Duration {
+        let Phases { queue: _, waiting: _, dns, connect, tls, first_byte, transfer } = self.phases;
+        dns + connect + tls + first_byte + transfer
+    }
+
+    /// How long the fetch was under way: busy or waiting.
+    #[must_use]
+    pub fn held(&self) -> Duration {
+        self.phases.waiting + self.busy()
+    }
+
     /// When its lane was free again, from the start of the run.
     #[must_use]
     pub fn end(&self) -> Duration {
-        self.start + self.phases.held()
+        self.start + self.held()
     }
 }
 
@@ -143,7 +114,7 @@ impl RunRecord {
     /// The busy time of all fetches together.
     #[must_use]
     pub fn busy(&self) -> Duration {
-        self.fetches.iter().map(|fetch| fetch.phases.busy()).sum()
+        self.fetches.iter().map(FetchRecord::busy).sum()
     }
 
     /// The waiting time of all fetches together.
@@ -155,6 +126,10 @@ impl RunRecord {
 
 fn seconds<S: Serializer>(duration: &Duration, serializer: S) -> Result<S::Ok, S::Error> {
     serializer.serialize_f64(client::seconds(*duration))
+}
+
+fn named_phases<S: Serializer>(phases: &Phases, serializer: S) -> Result<S::Ok, S::Error> {
+    serializer.collect_map(phases.named().map(|(name, time)| (name, client::seconds(time))))
 }
 
 fn text<S: Serializer>(text: &Arc<str>, serializer: S) -> Result<S::Ok, S::Error> {

@@ -2,7 +2,8 @@
 
 use std::time::Duration;
 
-use super::measurement::{Ending, FetchRecord, Phases, RunRecord};
+use super::measurement::{Ending, FetchRecord, RunRecord};
+use crate::client::Phases;
 
 /// A run in which `urls` bodies of 1 KiB took `each` long, dealt out to the lanes in turn.
 pub(super) fn complete_run(concurrency: usize, urls: u32, each: Duration) -> RunRecord {

@@ -1,8 +1,9 @@
 //! What the runs of both sides show of what limits the speedup: medians, in seconds; nothing is judged.
 
-use super::super::measurement::{Phases, RunRecord};
+use super::super::measurement::{FetchRecord, RunRecord};
 use super::super::scaling;
 use super::{Point, median, side};
+use crate::client::Phases;
 
 /// How long all runs together must be for the share of the processors to say anything: twenty ticks of the
 /// kernel's clock.
@@ -90,7 +91,7 @@ impl Evidence {
     ) -> Option<Self> {
         let first = others.first()?;
         let longest = |run: &RunRecord| {
-            let busy = run.fetches.iter().map(|fetch| fetch.phases.busy());
+            let busy = run.fetches.iter().map(FetchRecord::busy);
             busy.max().unwrap_or_default().as_secs_f64()
         };
         Some(Self {

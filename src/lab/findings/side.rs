@@ -108,7 +108,7 @@ impl Distribution {
 }
 
 fn busy(fetch: &FetchRecord) -> f64 {
-    fetch.phases.busy().as_secs_f64()
+    fetch.busy().as_secs_f64()
 }
 
 /// Each file's times, in the order of the URLs; those of the warm-up only where there are no other runs.

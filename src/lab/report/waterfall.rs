@@ -11,9 +11,10 @@ use maud::{Markup, html};
 
 use super::super::figures::{Bytes, Seconds, counted};
 use super::super::findings::Drawn;
-use super::super::measurement::{FetchRecord, Phases, RunRecord};
+use super::super::measurement::{FetchRecord, RunRecord};
 use super::super::statistics::real;
 use super::plot::{Axis, Percent};
+use crate::client::Phases;
 
 /// A run of at most so many fetches and lanes is drawn fetch by fetch.
 const FEW_FETCHES: usize = 150;
@@ -262,7 +263,7 @@ fn numbers(fetch: &FetchRecord) -> String {
     let mut text = format!(
         "{} — {ending} in {}: queue {}",
         shortened(&fetch.url),
-        Seconds::from(fetch.phases.held()),
+        Seconds::from(fetch.held()),
         Seconds::from(fetch.phases.queue)
     );
     for part in PARTS {

@@ -7,8 +7,9 @@ use std::collections::VecDeque;
 use std::rc::Rc;
 use std::time::Duration;
 
+use http_concurrent::client::Phases;
 use http_concurrent::lab::experiment::{Clock, Executor};
-use http_concurrent::lab::measurement::{Ending, FetchRecord, Phases, RunRecord};
+use http_concurrent::lab::measurement::{Ending, FetchRecord, RunRecord};
 use http_concurrent::lab::random::SplitMix64;
 
 /// The files and the network between them and the lanes; times in seconds, rates in bytes a second.
