@@ -28,6 +28,7 @@ mod error;
 mod handler;
 mod html;
 mod limits;
+mod lock;
 mod logs;
 mod mapped;
 mod service;
@@ -44,9 +45,9 @@ pub use accept::descriptors::Budget;
 pub use accept::listener::{Stopper, reachable_at};
 pub use config::{ExtraField, ExtraFieldError, ExtraFields, Policy, Rates, ServerConfig, Timeouts};
 pub use error::StartError;
-pub use limits::admission::{Admission, Enforcement, Limits, Permit, Standing};
+pub use limits::admission::{Admission, Enforcement, Held, Limits, Permit};
 pub use limits::client::{Client, Identification, Location};
-pub use limits::registry::Phase;
+pub use limits::phase::Phase;
 pub use limits::rejection::{Rejection, Scope};
 pub use logs::access::AccessLog;
 pub use logs::format::LogFormat;
@@ -176,11 +177,11 @@ impl Server {
 
     fn accept(&self, stream: TcpStream, peer: SocketAddr, warnings: &mut Warnings) {
         let service = &self.service;
-        let Some(arrival) = lifecycle::receive(service, stream, peer.ip()) else { return };
-        let task = Task { service: Arc::clone(service), arrival };
+        let Some(connection) = lifecycle::receive(service, stream, peer.ip()) else { return };
+        let task = Task { service: Arc::clone(service), connection };
         let dispatched = service.threads.dispatch(task, lifecycle::serve);
         if let Err(SpawnError { unstarted, source }) = dispatched {
-            lifecycle::dismiss_without_thread(service, unstarted.arrival);
+            lifecycle::dismiss_without_thread(service, unstarted.connection);
             if let Some(error) = source
                 && warnings.is_due()
             {

@@ -26,7 +26,7 @@ use super::status::collect;
 use super::status::collect::Sources;
 use super::status::counters::Counters;
 use super::status::snapshot::Snapshot;
-use super::threads::{PARK, Threads};
+use super::threads::{PARK_TIMEOUT, Threads};
 use crate::http::RequestHead;
 
 /// What all connections share.
@@ -56,7 +56,7 @@ pub(super) struct Service {
 
 /// A connection that was accepted and may be served, unless its client turns out to hold too many.
 #[derive(Debug)]
-pub(super) struct Arrival {
+pub(super) struct AdmittedConnection {
     pub(super) stream: TcpStream,
     pub(super) peer: IpAddr,
     pub(super) permit: Permit,
@@ -71,7 +71,7 @@ pub(super) struct Arrival {
 #[derive(Debug)]
 pub(super) struct Task {
     pub(super) service: Arc<Service>,
-    pub(super) arrival: Arrival,
+    pub(super) connection: AdmittedConnection,
 }
 
 /// Address space for the stack of a connection's thread.
@@ -109,7 +109,7 @@ impl Service {
             logs: config.logs.clone(),
             started: SystemTime::now(),
             since: Instant::now(),
-            threads: Threads::new("connection", STACK_BYTES, PARK),
+            threads: Threads::new("connection", STACK_BYTES, PARK_TIMEOUT),
             stopping: AtomicBool::new(false),
         }
     }

@@ -16,11 +16,11 @@ use std::time::{Duration, Instant};
 use std::{io, thread};
 
 /// How long a thread without work waits for some.
-pub(super) const PARK: Duration = Duration::from_secs(5);
+pub(super) const PARK_TIMEOUT: Duration = Duration::from_secs(5);
 
 /// After a failure to make a thread, for how long none is attempted: the system is short of something,
 /// and each attempt costs it more of that.
-const RESPITE: Duration = Duration::from_millis(100);
+const SPAWN_BACKOFF: Duration = Duration::from_millis(100);
 
 /// Threads that each do one piece of work, on a `T`, at a time.
 pub(super) struct Threads<T> {
@@ -44,8 +44,8 @@ struct State<T> {
     /// Those of the parked threads that have yet to look once more before they sleep.
     looking: usize,
     alive: usize,
-    /// No thread is made until then.
-    respite: Option<Instant>,
+    /// No thread is started until then.
+    retry_after: Option<Instant>,
     stopping: bool,
 }
 
@@ -81,7 +81,7 @@ impl<T: Send + 'static> Threads<T> {
             parked: 0,
             looking: 0,
             alive: 0,
-            respite: None,
+            retry_after: None,
             stopping: false,
         };
         Self {
@@ -111,7 +111,7 @@ impl<T: Send + 'static> Threads<T> {
             }
             return Ok(());
         }
-        if state.respite.is_some_and(|end| Instant::now() < end) {
+        if state.retry_after.is_some_and(|end| Instant::now() < end) {
             return Err(SpawnError { unstarted: subject, source: None });
         }
         state.waiting.push_back(Work { subject, handler });
@@ -125,7 +125,7 @@ impl<T: Send + 'static> Threads<T> {
         let Err(source) = spawned else { return Ok(()) };
         let mut state = self.shared.lock();
         state.alive -= 1;
-        state.respite = Some(Instant::now() + RESPITE);
+        state.retry_after = Some(Instant::now() + SPAWN_BACKOFF);
         // A thread that finished meanwhile may have taken it: then all is well.
         match state.waiting.pop_back() {
             Some(work) => Err(SpawnError { unstarted: work.subject, source: Some(source) }),
@@ -294,7 +294,7 @@ mod tests {
             assert_eq!(error.unstarted, "two");
             if error.source.is_some() {
                 let since = asked.elapsed();
-                assert!(since >= RESPITE, "attempted {since:?} after the last failure");
+                assert!(since >= SPAWN_BACKOFF, "attempted {since:?} after the last failure");
                 (asked, attempts) = (asked_again, attempts + 1);
             }
             thread::yield_now();

@@ -17,12 +17,16 @@ use crate::server::handler::rejection_response::{final_answer, without_thread};
 use crate::server::limits::admission::Permit;
 use crate::server::limits::client::Client;
 use crate::server::limits::closing::Received;
-use crate::server::limits::registry::Live;
+use crate::server::limits::connection_entry::ConnectionEntry;
 use crate::server::limits::rejection::Rejection;
-use crate::server::service::{Arrival, Service, Task};
+use crate::server::service::{AdmittedConnection, Service, Task};
 
 /// Decides whether a connection may be served. One that may not is handed to `lingering`.
-pub(crate) fn receive(service: &Service, stream: TcpStream, peer: IpAddr) -> Option<Arrival> {
+pub(crate) fn receive(
+    service: &Service,
+    stream: TcpStream,
+    peer: IpAddr,
+) -> Option<AdmittedConnection> {
     service.counters.connections.increment();
     // A socket for both families reports IPv4 addresses as mapped ones.
     let peer = peer.to_canonical();
@@ -38,7 +42,7 @@ pub(crate) fn receive(service: &Service, stream: TcpStream, peer: IpAddr) -> Opt
             (permit, Some(rejection))
         }
     };
-    Some(Arrival { stream, peer, permit, client, reserved })
+    Some(AdmittedConnection { stream, peer, permit, client, reserved })
 }
 
 /// Takes a slot, if need be and allowed from a connection that is idle.
@@ -55,7 +59,8 @@ fn admit(service: &Service, client: Option<Client>) -> Result<Permit, Rejection>
     }
     match admitted {
         Err(rejection)
-            if !service.enforces() && service.admission.held().0 < service.policy.capacity =>
+            if !service.enforces()
+                && service.admission.occupancy().connections < service.policy.capacity =>
         {
             note_would_reject(service, &rejection);
             Ok(service.admission.admit_regardless(client))
@@ -107,18 +112,18 @@ fn reject(
 }
 
 /// Answers a connection for which the system gives no thread.
-pub(crate) fn dismiss_without_thread(service: &Service, arrival: Arrival) {
+pub(crate) fn dismiss_without_thread(service: &Service, connection: AdmittedConnection) {
     service.counters.spawn_failures.increment();
-    let Arrival { stream, permit, client, .. } = arrival;
+    let AdmittedConnection { stream, permit, client, .. } = connection;
     drop(permit);
     let response = service.answerer.with_further_fields(without_thread());
     service.lingering.answer(stream, nothing_from(client), final_answer(&response));
 }
 
 /// The work of one connection's thread.
-pub(crate) fn serve(Task { service, arrival }: Task) {
+pub(crate) fn serve(Task { service, connection }: Task) {
     let service = &*service;
-    let Arrival { stream, peer, mut permit, client, reserved } = arrival;
+    let AdmittedConnection { stream, peer, mut permit, client, reserved } = connection;
     let stream = Arc::new(stream);
     let mut input = Input::with_capacity(requests::INPUT_BYTES);
     let client = match client {
@@ -132,10 +137,10 @@ pub(crate) fn serve(Task { service, arrival }: Task) {
             }
         },
     };
-    let registration = service.registry.enter(client, Arc::clone(&stream), permit);
+    let registration = service.registry.register(client, Arc::clone(&stream), permit);
     close_if_stopping(service);
-    let panic_report = PanicReport { service, live: &registration.live };
-    let mut connection = Connection::new(service, &registration.live, input, reserved);
+    let panic_report = PanicReport { service, entry: &registration.entry };
+    let mut connection = Connection::new(service, &registration.entry, input, reserved);
     let reason = connection.serve();
     let lingers = connection.may_have_unread_input(reason);
     if reason == CloseReason::Slow {
@@ -165,7 +170,7 @@ fn identify(
     input: &mut Input,
     permit: &mut Permit,
 ) -> Result<Client, Refused> {
-    let unidentified = service.registry.enter_unidentified(stream);
+    let unidentified = service.registry.register_unidentified(stream);
     close_if_stopping(service);
     let source = match requests::read_proxy_header(stream, input, service.timeouts.head) {
         Ok(source) => source.map(|source| source.ip()),
@@ -207,7 +212,7 @@ enum Refused {
 /// Says what a connection was doing when its thread panicked.
 struct PanicReport<'s> {
     service: &'s Service,
-    live: &'s Live,
+    entry: &'s ConnectionEntry,
 }
 
 impl Drop for PanicReport<'_> {
@@ -216,8 +221,8 @@ impl Drop for PanicReport<'_> {
             self.service.counters.panics.increment();
             log::error!(
                 "{}: a panic while answering {}",
-                self.live.client.address,
-                self.live.request()
+                self.entry.client.address,
+                self.entry.request()
             );
         }
     }

@@ -27,8 +27,9 @@ use crate::printable::Escaped;
 use crate::server::handler::answer::check_host;
 use crate::server::handler::response::Response;
 use crate::server::limits::client::Client;
-use crate::server::limits::closing::HEAD_PATIENCE;
-use crate::server::limits::registry::{Live, Phase};
+use crate::server::limits::closing::HEAD_TIMEOUT;
+use crate::server::limits::connection_entry::ConnectionEntry;
+use crate::server::limits::phase::Phase;
 use crate::server::limits::rejection::Rejection;
 use crate::server::logs::exchange::Exchange;
 use crate::server::service::Service;
@@ -45,7 +46,7 @@ const MAX_DISCARDED_BYTES: u64 = 1024 * 1024;
 /// One connection while it is served.
 pub(super) struct Connection<'s> {
     service: &'s Service,
-    live: &'s Live,
+    entry: &'s ConnectionEntry,
     stream: &'s TcpStream,
     client: Client,
     read_timeout: ReadTimeout,
@@ -70,15 +71,15 @@ impl<'s> Connection<'s> {
     /// `input` may hold what came before, with a proxy's header.
     pub(super) fn new(
         service: &'s Service,
-        live: &'s Live,
+        entry: &'s ConnectionEntry,
         input: Input,
         reserved: Option<Rejection>,
     ) -> Self {
         Self {
             service,
-            live,
-            stream: &live.stream,
-            client: live.client,
+            entry,
+            stream: &entry.stream,
+            client: entry.client,
             read_timeout: ReadTimeout::default(),
             pace: Pace::new(service.rates, service.timeouts.stall),
             requests: 0,
@@ -109,7 +110,7 @@ impl<'s> Connection<'s> {
                 return reason;
             }
             // Whoever stops the server closes those that are idle: this one has just become so.
-            if !self.live.enter(Phase::Idle) || self.service.is_stopping() {
+            if !self.entry.enter(Phase::Idle) || self.service.is_stopping() {
                 return CloseReason::Stopping;
             }
         }
@@ -129,7 +130,7 @@ impl<'s> Connection<'s> {
         let is_first = self.requests == 0;
         let patience = self.service.timeouts;
         let first_head = match self.reserved {
-            Some(_) => patience.head.min(HEAD_PATIENCE),
+            Some(_) => patience.head.min(HEAD_TIMEOUT),
             None => patience.head,
         };
         let mut scan = HeadScan::default();
@@ -137,7 +138,7 @@ impl<'s> Connection<'s> {
         loop {
             if !self.input.data().is_empty() {
                 let taken = self.input.take_request_head(&mut scan, &mut self.head);
-                if begun.is_none() && !self.live.enter(Phase::Reading) {
+                if begun.is_none() && !self.entry.enter(Phase::Reading) {
                     return Err(self.without_slot());
                 }
                 let begun = *begun.get_or_insert_with(Instant::now);
@@ -146,7 +147,7 @@ impl<'s> Connection<'s> {
                 }
             }
             let timeout = match begun {
-                _ if is_first => Deadline::at(self.live.since + first_head).remaining(),
+                _ if is_first => Deadline::at(self.entry.opened + first_head).remaining(),
                 Some(begun) => Deadline::at(begun + patience.head).remaining(),
                 None => Ok(patience.idle),
             };
@@ -155,7 +156,7 @@ impl<'s> Connection<'s> {
                 self.input.fill(&mut &*self.stream)
             });
             match filled {
-                Ok(0) if begun.is_none() && self.live.phase() == Phase::Closing => {
+                Ok(0) if begun.is_none() && self.entry.phase() == Phase::Closing => {
                     return Err(self.without_slot());
                 }
                 Ok(0) if begun.is_none() => return Err(NoRequest::Close(CloseReason::PeerClosed)),
@@ -211,17 +212,17 @@ impl<'s> Connection<'s> {
                 Err(NoRequest::Refuse(error)) => return self.refuse(error),
             }
         };
-        self.live.note_request(self.head.method_token(), self.head.target());
+        self.entry.record_request(self.head.method_token(), self.head.target());
         let status = self.service.answer_status(&self.head, &self.client);
         if let Some(rejection) = &self.reserved {
             let response = status.unwrap_or_else(|| self.service.answer_rejected(rejection));
             return self.send(&response, Some(CloseReason::Crowded), begun);
         }
         let mut response = status.unwrap_or_else(|| self.service.answerer.answer(&self.head));
-        let standing = self.service.admission.standing(self.client.key);
+        let held = self.service.admission.held_by(self.client.key);
         if !self.client.exempt && self.service.enforces() {
             let limit = self.service.admission.limits().per_client;
-            let remaining = limit.saturating_sub(standing.client);
+            let remaining = limit.saturating_sub(held.client);
             response = response
                 .field("RateLimit-Policy", self.service.advertised.clone())
                 .field("RateLimit", format!("\"per-client\";r={remaining}"));
@@ -232,7 +233,7 @@ impl<'s> Connection<'s> {
             peer_asks: !asked_to_persist,
             is_undelimited: !response.is_delimited(version),
             is_stopping: self.service.is_stopping(),
-            is_crowded: standing.total >= self.service.crowded_from(),
+            is_crowded: held.total >= self.service.crowded_from(),
             is_last: self.requests + 1 >= self.service.policy.keep_alive_requests,
         };
         self.send(&response, objections.decide(), begun)
@@ -285,7 +286,7 @@ impl<'s> Connection<'s> {
         let part = self.part();
         self.requests += 1;
         self.service.counters.requests.increment();
-        self.live.enter(Phase::Sending);
+        self.entry.enter(Phase::Sending);
         thread::sleep(self.service.policy.delay);
         let persistence = if ended.is_none() { Persistence::Keep } else { Persistence::Close };
         let how = (self.head.version(), part, persistence);
@@ -296,7 +297,7 @@ impl<'s> Connection<'s> {
         }
         let content_bytes = sent.as_ref().copied().unwrap_or(0);
         self.service.counters.add_response(response.status, content_bytes);
-        self.live.note_response(content_bytes);
+        self.entry.record_response(content_bytes);
         self.service.access_log.record(&Exchange {
             client: self.client.address,
             head: &self.head,

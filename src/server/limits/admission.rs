@@ -7,11 +7,12 @@
 use std::collections::HashMap;
 use std::collections::hash_map::Entry;
 use std::net::IpAddr;
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
 use super::client::Client;
 use super::rejection::{Rejection, Scope};
+use crate::server::lock::lock;
 
 /// How many connections may be open at once.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -25,8 +26,8 @@ pub struct Limits {
 impl Limits {
     /// The capacity for a map of clients that come and go: twice their number, since a map that is fuller
     /// grows instead of removing what is left of those that went.
-    pub(super) fn room(self) -> usize {
-        2 * self.total.min(MAX_ROOM)
+    pub(super) fn map_capacity(self) -> usize {
+        2 * self.total.min(MAX_MAP_CAPACITY_CLIENTS)
     }
 }
 
@@ -64,7 +65,7 @@ struct Counts {
 
 /// Clients for which maps have room from the start. One that grows under load lies in the heap of a thread
 /// that ends, and keeps it from shrinking.
-const MAX_ROOM: usize = 1024;
+const MAX_MAP_CAPACITY_CLIENTS: usize = 1024;
 
 /// The weight of the newest connection in the mean holding time.
 const HOLD_WEIGHT: f64 = 0.1;
@@ -89,18 +90,28 @@ enum Slot {
 /// Connections beyond the total that may be open for those who look at the server.
 pub(super) const RESERVE: usize = 2;
 
-/// What is held at one moment.
+/// The connections that one client and all clients hold.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Standing {
-    /// Connections of the client that was asked for.
+pub struct Held {
+    /// Connections of the client.
     pub client: usize,
+    /// Connections of all clients.
     pub total: usize,
+}
+
+/// How many connections are counted, and for how many clients.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Occupancy {
+    /// Connections, also those whose client is not known yet.
+    pub connections: usize,
+    /// Clients that hold at least one.
+    pub clients: usize,
 }
 
 impl Admission {
     #[must_use]
     pub fn new(limits: Limits) -> Arc<Self> {
-        let clients = HashMap::with_capacity(limits.room());
+        let clients = HashMap::with_capacity(limits.map_capacity());
         let counts = Counts { clients, ..Counts::default() };
         Arc::new(Self { limits, counts: Mutex::new(counts) })
     }
@@ -115,7 +126,7 @@ impl Admission {
     /// # Errors
     /// A limit is used up: first the client's own, then the total. Nothing was counted.
     pub fn admit(self: &Arc<Self>, client: Client) -> Result<Permit, Rejection> {
-        let mut counts = self.lock();
+        let mut counts = lock(&self.counts);
         self.check_client(&counts, client)?;
         self.check_total(&counts, Some(client.key))?;
         counts.total += 1;
@@ -128,7 +139,7 @@ impl Admission {
     /// # Errors
     /// The total is used up.
     pub fn admit_unidentified(self: &Arc<Self>) -> Result<Permit, Rejection> {
-        let mut counts = self.lock();
+        let mut counts = lock(&self.counts);
         self.check_total(&counts, None)?;
         counts.total += 1;
         Ok(self.permit(Slot::Counted, None))
@@ -137,7 +148,7 @@ impl Admission {
     /// Takes a slot whatever the limits say; of the total alone while the client is not known.
     #[must_use]
     pub fn admit_regardless(self: &Arc<Self>, client: Option<Client>) -> Permit {
-        let mut counts = self.lock();
+        let mut counts = lock(&self.counts);
         counts.total += 1;
         let client = client.map(|client| client.key);
         if let Some(key) = client {
@@ -149,7 +160,7 @@ impl Admission {
     /// Takes one of the few slots beyond the total; `None` when they are used up.
     #[must_use]
     pub fn admit_to_reserve(self: &Arc<Self>) -> Option<Permit> {
-        let mut counts = self.lock();
+        let mut counts = lock(&self.counts);
         if counts.reserve == RESERVE {
             return None;
         }
@@ -178,23 +189,18 @@ impl Admission {
         Err(counts.reject(client, Scope::Total, limit))
     }
 
-    /// What a client and all clients hold at present.
+    /// The connections that this client and all clients hold at present.
     #[must_use]
-    pub fn standing(&self, client: IpAddr) -> Standing {
-        let counts = self.lock();
-        Standing { client: counts.clients.get(&client).copied().unwrap_or(0), total: counts.total }
+    pub fn held_by(&self, client: IpAddr) -> Held {
+        let counts = lock(&self.counts);
+        Held { client: counts.clients.get(&client).copied().unwrap_or(0), total: counts.total }
     }
 
-    /// How many connections are counted, and how many clients hold them.
+    /// How many connections are counted at present, and for how many clients.
     #[must_use]
-    pub fn held(&self) -> (usize, usize) {
-        let counts = self.lock();
-        (counts.total, counts.clients.len())
-    }
-
-    /// No code that may panic runs under the lock, so a poisoned one still guards true counts.
-    fn lock(&self) -> MutexGuard<'_, Counts> {
-        self.counts.lock().unwrap_or_else(PoisonError::into_inner)
+    pub fn occupancy(&self) -> Occupancy {
+        let counts = lock(&self.counts);
+        Occupancy { connections: counts.total, clients: counts.clients.len() }
     }
 }
 
@@ -234,7 +240,7 @@ impl Permit {
         client: Client,
         enforcement: Enforcement,
     ) -> Result<Option<Rejection>, Rejection> {
-        let mut counts = self.admission.lock();
+        let mut counts = lock(&self.admission.counts);
         let rejection = self.admission.check_client(&counts, client).err();
         if enforcement == Enforcement::Enforced
             && let Some(rejection) = rejection
@@ -251,7 +257,7 @@ impl Permit {
 
 impl Drop for Permit {
     fn drop(&mut self) {
-        let mut counts = self.admission.lock();
+        let mut counts = lock(&self.admission.counts);
         match self.slot {
             Slot::Counted => counts.release(self.client, self.since.elapsed()),
             Slot::Reserve => counts.reserve -= 1,

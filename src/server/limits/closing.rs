@@ -14,7 +14,7 @@ use crate::http::RequestScan;
 use crate::net::proxy_protocol::{self, MAX_V2_BYTES, Parse};
 
 /// How long the head of a request is waited for before its rejection is sent.
-pub(crate) const HEAD_PATIENCE: Duration = Duration::from_secs(1);
+pub(crate) const HEAD_TIMEOUT: Duration = Duration::from_secs(1);
 
 /// How long a peer may send nothing without closing its side (nginx: `lingering_timeout`, 5 s as well).
 const SILENCE: Duration = Duration::from_secs(5);
@@ -104,7 +104,7 @@ impl Waiting {
         answer: FinalAnswer,
         now: Instant,
     ) -> Self {
-        Self { stream, received, answer, deadline: now + HEAD_PATIENCE }
+        Self { stream, received, answer, deadline: now + HEAD_TIMEOUT }
     }
 
     /// The request's head is there already.

@@ -31,7 +31,7 @@ use rustix::event::{PollFd, PollFlags, Timespec, poll};
 
 use super::closing::{GLANCE_BYTES, Head, Lingerer, Received, Waiting, discard};
 use super::final_answer::FinalAnswer;
-use crate::server::threads::{PARK, Threads};
+use crate::server::threads::{PARK_TIMEOUT, Threads};
 
 /// The pause between two rounds, so that a flood is attended to in batches.
 const PAUSE: Duration = Duration::from_millis(1);
@@ -96,7 +96,7 @@ impl Lingering {
         let (woken, wake) = io::pipe()?;
         let capacity = (descriptors / 2).max(1);
         let shared = Arc::new(Shared { capacity, state: Mutex::default(), wake, woken });
-        let thread = Threads::new("lingering", STACK_BYTES, PARK);
+        let thread = Threads::new("lingering", STACK_BYTES, PARK_TIMEOUT);
         Ok(Self { shared, thread })
     }
 

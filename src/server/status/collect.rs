@@ -10,8 +10,10 @@ use super::counters::{Counters, Counts};
 use super::snapshot::{ClientRow, ConnectionRow, Snapshot};
 use crate::server::limits::admission::Admission;
 use crate::server::limits::client::Identification;
+use crate::server::limits::connection_entry::ConnectionEntry;
 use crate::server::limits::lingering::Lingering;
-use crate::server::limits::registry::{Live, Phase, Registry};
+use crate::server::limits::phase::Phase;
+use crate::server::limits::registry::Registry;
 use crate::server::limits::rejection_log::RejectionLog;
 use crate::server::logs::sink::LogHandle;
 
@@ -35,19 +37,19 @@ pub(crate) struct Sources<'s> {
 /// The server at this moment.
 pub(crate) fn snapshot(sources: &Sources<'_>) -> Snapshot {
     let limits = sources.admission.limits();
-    let (held, holders) = sources.admission.held();
-    let mut live = sources.registry.all();
-    live.sort_by_key(|live| live.since);
+    let occupancy = sources.admission.occupancy();
+    let mut entries = sources.registry.entries();
+    entries.sort_by_key(|entry| entry.opened);
     let (threads, parked) = sources.threads;
     Snapshot {
         started: sources.started,
         uptime: sources.since.elapsed(),
         limits,
-        held,
-        holders,
+        held: occupancy.connections,
+        holders: occupancy.clients,
         crowded_from: sources.crowded_from,
-        clients: client_rows(sources, &live),
-        connections: live.iter().filter_map(|live| connection_row(live)).collect(),
+        clients: client_rows(sources, &entries),
+        connections: entries.iter().filter_map(|entry| connection_row(entry)).collect(),
         counters: counts(sources),
         threads,
         parked,
@@ -56,26 +58,26 @@ pub(crate) fn snapshot(sources: &Sources<'_>) -> Snapshot {
 }
 
 /// A row for each client that holds a connection or was rejected lately; those with most first.
-fn client_rows(sources: &Sources<'_>, live: &[Arc<Live>]) -> Vec<ClientRow> {
+fn client_rows(sources: &Sources<'_>, entries: &[Arc<ConnectionEntry>]) -> Vec<ClientRow> {
     let rejected = sources.rejections.clients();
-    let mut rows = Vec::with_capacity(live.len() + rejected.len());
+    let mut rows = Vec::with_capacity(entries.len() + rejected.len());
     let mut places = HashMap::new();
-    for client in live.iter().map(|live| live.client.key).chain(rejected) {
+    for client in entries.iter().map(|entry| entry.client.key).chain(rejected) {
         places.entry(client).or_insert_with(|| {
             rows.push(empty_row(sources, client));
             rows.len() - 1
         });
     }
-    for live in live {
-        let row = &mut rows[places[&live.client.key]];
-        row.exempt |= live.client.exempt;
-        match live.phase() {
+    for entry in entries {
+        let row = &mut rows[places[&entry.client.key]];
+        row.exempt |= entry.client.exempt;
+        match entry.phase() {
             Phase::Reading | Phase::Sending => row.active += 1,
             Phase::Fresh | Phase::Idle => row.idle += 1,
             Phase::Closing => {}
         }
-        row.held_longest = row.held_longest.max(live.since.elapsed());
-        row.bytes_sent += live.bytes_sent.load(Ordering::Relaxed);
+        row.held_longest = row.held_longest.max(entry.opened.elapsed());
+        row.bytes_sent += entry.bytes_sent.load(Ordering::Relaxed);
     }
     rows.sort_by_key(|row| (std::cmp::Reverse(row.active + row.idle), row.client.clone()));
     rows
@@ -99,16 +101,16 @@ fn counts(sources: &Sources<'_>) -> Counts {
 }
 
 /// `None` for a connection that is about to leave.
-fn connection_row(live: &Live) -> Option<ConnectionRow> {
-    let phase = live.phase();
+fn connection_row(entry: &ConnectionEntry) -> Option<ConnectionRow> {
+    let phase = entry.phase();
     (phase != Phase::Closing).then(|| ConnectionRow {
-        client: live.client.address.to_string(),
-        id: live.id,
+        client: entry.client.address.to_string(),
+        id: entry.id,
         phase,
-        in_phase: live.in_phase(),
-        open: live.since.elapsed(),
-        requests: live.requests.load(Ordering::Relaxed),
-        bytes_sent: live.bytes_sent.load(Ordering::Relaxed),
-        doing: live.request(),
+        in_phase: entry.in_phase(),
+        open: entry.opened.elapsed(),
+        requests: entry.requests.load(Ordering::Relaxed),
+        bytes_sent: entry.bytes_sent.load(Ordering::Relaxed),
+        doing: entry.request(),
     })
 }

@@ -8,7 +8,7 @@ use super::counters::{Counts, Display, Metric, Section};
 use super::snapshot::{ClientRow, ConnectionRow, Snapshot};
 use crate::server::html::page::page;
 use crate::server::html::quantity::{duration, grouped, size};
-use crate::server::limits::registry::Phase;
+use crate::server::limits::phase::Phase;
 
 /// Seconds between two refreshes.
 const REFRESH_SECONDS: u64 = 2;

@@ -9,7 +9,7 @@ use std::time::UNIX_EPOCH;
 
 use super::counters::Counts;
 use super::snapshot::Snapshot;
-use crate::server::limits::registry::Phase;
+use crate::server::limits::phase::Phase;
 
 const PREFIX: &str = "http_server_conc";
 

@@ -4,7 +4,7 @@ use std::time::{Duration, SystemTime};
 
 use super::counters::Counts;
 use crate::server::limits::admission::Limits;
-use crate::server::limits::registry::Phase;
+use crate::server::limits::phase::Phase;
 
 /// A server at one moment. Counters run from its start.
 #[derive(Clone, Debug, PartialEq, Eq)]

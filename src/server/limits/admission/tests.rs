@@ -18,6 +18,12 @@ fn client_at(address: IpAddr) -> Client {
     Client { key: address, address, exempt: false, location: Location::Elsewhere }
 }
 
+/// Connections and clients.
+fn occupancy(admission: &Admission) -> (usize, usize) {
+    let Occupancy { connections, clients } = admission.occupancy();
+    (connections, clients)
+}
+
 fn scope_and_limit(rejected: Result<Permit, Rejection>) -> (Scope, usize) {
     let rejection = rejected.unwrap_err();
     (rejection.scope, rejection.limit)
@@ -32,22 +38,22 @@ fn the_clients_own_limit_comes_before_the_total() {
     assert_eq!(scope_and_limit(admission.admit(one)), (Scope::Client, 2));
     assert_eq!(scope_and_limit(admission.admit(two)), (Scope::Total, 3));
     assert_eq!(scope_and_limit(admission.admit_unidentified()), (Scope::Total, 3));
-    assert_eq!(admission.held(), (3, 2));
-    assert_eq!(admission.standing(one.key), Standing { client: 2, total: 3 });
+    assert_eq!(occupancy(&admission), (3, 2));
+    assert_eq!(admission.held_by(one.key), Held { client: 2, total: 3 });
 }
 
 #[test]
 fn the_map_of_clients_does_not_grow_while_they_come_and_go() {
     for total in [1, 60, 1000] {
         let admission = admission(1, total);
-        let capacity = admission.lock().clients.capacity();
+        let capacity = lock(&admission.counts).clients.capacity();
         let mut held = VecDeque::new();
         for number in 0..20_000_u32 {
             held.truncate(total - 1);
             let address = IpAddr::from(number.to_be_bytes());
             held.push_front(admission.admit(client_at(address)).unwrap());
         }
-        assert!(admission.lock().clients.capacity() <= capacity, "{total}");
+        assert!(lock(&admission.counts).clients.capacity() <= capacity, "{total}");
     }
 }
 
@@ -58,7 +64,7 @@ fn a_dropped_permit_gives_its_slot_back_and_a_client_without_one_is_forgotten() 
         let permit = admission.admit(client("127.0.0.1")).unwrap();
         assert!(admission.admit(client("127.0.0.1")).is_err());
         drop(permit);
-        assert_eq!(admission.held(), (0, 0));
+        assert_eq!(occupancy(&admission), (0, 0));
     }
 }
 
@@ -69,7 +75,7 @@ fn an_exempt_client_is_bound_by_the_total_alone() {
     let held: Vec<Permit> = (0..3).map(|_| admission.admit(exempt).unwrap()).collect();
     assert_eq!(scope_and_limit(admission.admit(exempt)), (Scope::Total, 3));
     drop(held);
-    assert_eq!(admission.held(), (0, 0));
+    assert_eq!(occupancy(&admission), (0, 0));
 }
 
 #[test]
@@ -78,18 +84,18 @@ fn a_client_that_becomes_known_later_takes_its_slot_then() {
     let one = client("127.0.0.1");
     let mut first = admission.admit_unidentified().unwrap();
     let mut second = admission.admit_unidentified().unwrap();
-    assert_eq!(admission.held(), (2, 0));
+    assert_eq!(occupancy(&admission), (2, 0));
     assert_eq!(first.identify(one, Enforcement::Enforced), Ok(None));
     let rejection = second.identify(one, Enforcement::Enforced).unwrap_err();
     assert_eq!((rejection.scope, rejection.client), (Scope::Client, Some(one.key)));
-    assert_eq!(admission.held(), (2, 1));
+    assert_eq!(occupancy(&admission), (2, 1));
     drop(second);
-    assert_eq!(admission.held(), (1, 1));
+    assert_eq!(occupancy(&admission), (1, 1));
     let mut third = admission.admit_unidentified().unwrap();
     assert!(third.identify(one, Enforcement::DryRun).unwrap().is_some());
-    assert_eq!(admission.standing(one.key), Standing { client: 2, total: 2 });
+    assert_eq!(admission.held_by(one.key), Held { client: 2, total: 2 });
     drop((first, third));
-    assert_eq!(admission.held(), (0, 0));
+    assert_eq!(occupancy(&admission), (0, 0));
 }
 
 #[test]
@@ -97,13 +103,13 @@ fn what_is_admitted_regardless_is_counted_all_the_same() {
     let admission = admission(1, 1);
     let held: Vec<Permit> =
         (0..3).map(|_| admission.admit_regardless(Some(client("127.0.0.1")))).collect();
-    assert_eq!(admission.held(), (3, 1));
+    assert_eq!(occupancy(&admission), (3, 1));
     let mut unidentified = admission.admit_regardless(None);
-    assert_eq!(admission.held(), (4, 1));
+    assert_eq!(occupancy(&admission), (4, 1));
     unidentified.identify(client("127.0.0.2"), Enforcement::DryRun).unwrap();
-    assert_eq!(admission.held(), (4, 2));
+    assert_eq!(occupancy(&admission), (4, 2));
     drop((held, unidentified));
-    assert_eq!(admission.held(), (0, 0));
+    assert_eq!(occupancy(&admission), (0, 0));
 }
 
 #[test]
@@ -113,10 +119,10 @@ fn the_reserve_is_beyond_the_total_and_small() {
     let reserved: Vec<Permit> =
         (0..RESERVE).map(|_| admission.admit_to_reserve().unwrap()).collect();
     assert!(admission.admit_to_reserve().is_none());
-    assert_eq!(admission.held(), (1, 1));
+    assert_eq!(occupancy(&admission), (1, 1));
     drop(reserved);
     assert!(admission.admit_to_reserve().is_some());
-    assert_eq!(admission.held(), (1, 1));
+    assert_eq!(occupancy(&admission), (1, 1));
 }
 
 #[test]
@@ -142,13 +148,13 @@ fn many_threads_never_hold_more_than_the_limits_and_leave_nothing_behind() {
                 let client = client_at(IpAddr::from([127, 0, 0, number % 3 + 1]));
                 for _ in 0..2_000 {
                     let permit = admission.admit(client);
-                    assert!(admission.held().0 <= 5);
+                    assert!(admission.occupancy().connections <= 5);
                     drop(permit);
                 }
             });
         }
     });
-    assert_eq!(admission.held(), (0, 0));
+    assert_eq!(occupancy(&admission), (0, 0));
 }
 
 #[test]
@@ -160,5 +166,5 @@ fn a_panic_gives_the_slot_back_exactly_once() {
         panic!("a panic on purpose, with a permit in hand");
     });
     assert!(panicked.join().is_err());
-    assert_eq!(admission.held(), (0, 0));
+    assert_eq!(occupancy(&admission), (0, 0));
 }

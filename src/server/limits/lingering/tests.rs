@@ -3,7 +3,7 @@
 use std::net::TcpListener;
 
 use super::*;
-use crate::server::limits::closing::HEAD_PATIENCE;
+use crate::server::limits::closing::HEAD_TIMEOUT;
 
 /// The two ends of a connection: the peer's, and the one to be closed.
 fn connection() -> (TcpStream, TcpStream) {
@@ -81,7 +81,7 @@ fn the_thread_ends_when_there_is_nothing_left_and_comes_back() {
 #[test]
 fn without_a_thread_all_are_answered_and_closed_at_once() {
     let mut lingering = Lingering::new(8).unwrap();
-    lingering.thread = Threads::new("lingering", 1 << 60, PARK);
+    lingering.thread = Threads::new("lingering", 1 << 60, PARK_TIMEOUT);
     let (peer, stream) = connection();
     lingering.answer(stream, Received::default(), rejection());
     assert_whole(&read_all(&peer), CONTENT);
@@ -167,7 +167,7 @@ fn a_rejection_waits_for_a_request_that_comes_in_pieces() {
             for piece in [one, other] {
                 peer.write_all(piece).unwrap();
             }
-            let came_in_time = begun.elapsed() < HEAD_PATIENCE;
+            let came_in_time = begun.elapsed() < HEAD_TIMEOUT;
             let answer = read_all(&peer);
             if came_in_time {
                 assert_whole(&answer, content);
@@ -187,7 +187,7 @@ fn a_rejection_is_sent_without_a_request_when_its_time_is_over_or_none_can_come(
     half.write_all(&HEAD[..20]).unwrap();
     lingering.answer(stream, Received::default(), rejection());
     assert_whole(&read_all(&silent), CONTENT);
-    assert!(begun.elapsed() >= HEAD_PATIENCE, "{:?}", begun.elapsed());
+    assert!(begun.elapsed() >= HEAD_TIMEOUT, "{:?}", begun.elapsed());
     assert_whole(&read_all(&half), "");
     let (finished, stream) = connection();
     finished.shutdown(Shutdown::Write).unwrap();
@@ -212,7 +212,7 @@ fn of_too_many_that_wait_the_oldest_are_answered_at_once() {
         assert_whole(&read_all(peer), CONTENT);
     }
     // One after the other they would have taken minutes.
-    assert!(begun.elapsed() < HEAD_PATIENCE * 100);
+    assert!(begun.elapsed() < HEAD_TIMEOUT * 100);
 }
 
 #[test]

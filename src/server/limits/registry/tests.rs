@@ -4,7 +4,7 @@ use std::io::{Read, Write};
 use std::net::TcpListener;
 
 use super::*;
-use crate::server::limits::admission::{Admission, Limits};
+use crate::server::limits::admission::{Admission, Limits, Occupancy};
 use crate::server::limits::client::Location;
 
 struct Setting {
@@ -38,8 +38,8 @@ impl Setting {
         let key = IpAddr::from([127, 0, 0, host]);
         let client = Client { key, address: key, exempt: false, location: Location::ThisMachine };
         let permit = admit(client).unwrap();
-        let registration = self.registry.enter(client, stream, permit);
-        assert!(registration.live.enter(phase));
+        let registration = self.registry.register(client, stream, permit);
+        assert!(registration.entry.enter(phase));
         (registration, peer)
     }
 }
@@ -49,21 +49,22 @@ fn an_entry_leaves_with_its_connection_and_gives_the_slot_back() {
     let setting = Setting::new();
     let (one, _peer) = setting.enter(1, Phase::Sending);
     let (two, _peer) = setting.enter(1, Phase::Idle);
-    let client = Some(one.live.client.key);
+    let client = Some(one.entry.client.key);
     let active = |client| (setting.registry.activity(client).active, setting.registry.active());
     assert_eq!(active(client), (1, 1));
     assert_eq!(setting.registry.activity(None), Activity { active: 1, idle: 1 });
-    two.live.enter(Phase::Reading);
-    two.live.enter(Phase::Sending);
+    two.entry.enter(Phase::Reading);
+    two.entry.enter(Phase::Sending);
     assert_eq!(active(client), (2, 2));
     drop(one);
     assert_eq!(active(client), (1, 1));
-    two.live.enter(Phase::Idle);
+    two.entry.enter(Phase::Idle);
     assert_eq!(active(client), (0, 0));
     assert_eq!(setting.registry.activity(client), Activity { active: 0, idle: 1 });
     drop(two);
-    assert_eq!((setting.registry.count(), setting.admission.held()), (0, (0, 0)));
-    assert!(setting.registry.lock().is_empty());
+    assert_eq!(setting.registry.count(), 0);
+    assert_eq!(setting.admission.occupancy(), Occupancy { connections: 0, clients: 0 });
+    assert!(lock(&setting.registry.clients).is_empty());
 }
 
 #[test]
@@ -72,22 +73,26 @@ fn the_oldest_idle_connection_is_reclaimed_and_no_other() {
     let (_fresh, _peer) = setting.enter(1, Phase::Fresh);
     let (_busy, _peer) = setting.enter(1, Phase::Sending);
     let (oldest, mut peer) = setting.enter(1, Phase::Idle);
-    while oldest.live.since.elapsed() < Duration::from_millis(5) {
+    while oldest.entry.opened.elapsed() < Duration::from_millis(5) {
         std::thread::yield_now();
     }
     let (newer, _peer) = setting.enter(1, Phase::Idle);
-    let client = Some(oldest.live.client.key);
+    let client = Some(oldest.entry.client.key);
     assert!(setting.registry.reclaim(Some(IpAddr::from([127, 0, 0, 2]))).is_none());
     let permit = setting.registry.reclaim(client).expect("one is idle");
     assert_eq!(peer.read(&mut [0]).unwrap(), 0, "its peer sees the end");
-    assert!(!oldest.live.enter(Phase::Reading), "it has no more requests");
-    assert!(newer.live.enter(Phase::Reading), "it was left alone");
+    assert!(!oldest.entry.enter(Phase::Reading), "it has no more requests");
+    assert!(newer.entry.enter(Phase::Reading), "it was left alone");
     assert!(setting.registry.reclaim(client).is_none(), "nobody is idle any more");
-    assert_eq!(setting.admission.held().0, 4, "the slot is handed on, not given back");
+    assert_eq!(
+        setting.admission.occupancy().connections,
+        4,
+        "the slot is handed on, not given back"
+    );
     drop(oldest);
-    assert_eq!(setting.admission.held().0, 4, "and not given back twice");
+    assert_eq!(setting.admission.occupancy().connections, 4, "and not given back twice");
     drop(permit);
-    assert_eq!(setting.admission.held().0, 3);
+    assert_eq!(setting.admission.occupancy().connections, 3);
 }
 
 #[test]
@@ -100,8 +105,8 @@ fn of_the_reserve_the_silent_leave_first_and_then_the_late() {
     assert!(setting.admission.admit_to_reserve().is_none());
     let now = Instant::now();
     let permit = setting.registry.reclaim_reserve(now).expect("one is silent");
-    assert!(!silent.live.enter(Phase::Reading), "it is served no more");
-    (&*silent.live.stream).write_all(b"!").unwrap();
+    assert!(!silent.entry.enter(Phase::Reading), "it is served no more");
+    (&*silent.entry.stream).write_all(b"!").unwrap();
     assert_eq!(silent_peer.read(&mut [0]).unwrap(), 1, "but it can be told so");
     assert!(setting.registry.reclaim_reserve(now).is_none(), "the other is neither");
     drop(permit);
@@ -109,7 +114,7 @@ fn of_the_reserve_the_silent_leave_first_and_then_the_late() {
     assert!(permit.is_some(), "it is late by now");
     assert_eq!(sending_peer.read(&mut [0]).unwrap(), 0);
     drop((sending, silent, permit));
-    assert_eq!((setting.registry.active(), setting.admission.held().0), (0, 1));
+    assert_eq!((setting.registry.active(), setting.admission.occupancy().connections), (0, 1));
     let slots = [(); 2].map(|()| setting.admission.admit_to_reserve());
     assert!(slots.iter().all(Option::is_some), "each slot was given back once");
 }
@@ -123,7 +128,7 @@ fn at_the_end_those_without_a_request_are_closed_first() {
     setting.registry.close_idle();
     assert_eq!(fresh_peer.read(&mut [0]).unwrap(), 0);
     assert_eq!(idle_peer.read(&mut [0]).unwrap(), 0);
-    assert!(busy.live.enter(Phase::Idle), "a transfer goes on");
+    assert!(busy.entry.enter(Phase::Idle), "a transfer goes on");
     setting.registry.close_all();
     assert_eq!(busy_peer.read(&mut [0]).unwrap(), 0);
 }

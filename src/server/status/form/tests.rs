@@ -5,7 +5,7 @@ use serde_json::{Value, json};
 use super::*;
 use crate::http::{HeadScan, RequestHead};
 use crate::server::limits::admission::Limits;
-use crate::server::limits::registry::Phase;
+use crate::server::limits::phase::Phase;
 use crate::server::status::counters::Counts;
 use crate::server::status::snapshot::{ClientRow, ConnectionRow};
 

@@ -1,0 +1,162 @@
+//! One open connection as other threads see it: its client, phase and counters, and its permit.
+//!
+//! The connection's own thread updates the entry; the status page, the shutdown and the reclaiming of
+//! slots read it, and may close the connection and take its permit. An atomic compare-exchange on the
+//! phase decides between a request that begins and a close that comes at the same time.
+
+use std::net::{Shutdown, TcpStream};
+use std::sync::atomic::{AtomicU8, AtomicU64, AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex};
+use std::time::{Duration, Instant};
+
+use super::admission::Permit;
+use super::client::Client;
+use super::phase::Phase;
+use crate::printable::Escaped;
+use crate::server::lock::lock;
+
+/// Most bytes kept of a request line, which bounds the length of the status page.
+const MAX_REQUEST_BYTES: usize = 1024;
+
+/// One open connection.
+#[derive(Debug)]
+pub(crate) struct ConnectionEntry {
+    pub(crate) id: u64,
+    pub(crate) client: Client,
+    pub(crate) stream: Arc<TcpStream>,
+    pub(crate) opened: Instant,
+    phase: AtomicU8,
+    /// When the phase began, in milliseconds since `opened`.
+    phase_began: AtomicU64,
+    pub(crate) requests: AtomicU64,
+    /// Bytes of content sent.
+    pub(crate) bytes_sent: AtomicU64,
+    /// Method and target of the current request, or of the last one.
+    request: Mutex<Vec<u8>>,
+    permit: Mutex<Option<Permit>>,
+    /// True if the permit is one of the reserve.
+    pub(super) is_reserved: bool,
+    /// The registry's count of active connections, updated with the phase.
+    active: Arc<AtomicUsize>,
+}
+
+impl ConnectionEntry {
+    /// An entry in [`Phase::Fresh`]. `active` is the registry's count of active connections.
+    pub(super) fn new(
+        id: u64,
+        client: Client,
+        stream: Arc<TcpStream>,
+        permit: Permit,
+        active: Arc<AtomicUsize>,
+    ) -> Self {
+        Self {
+            id,
+            client,
+            stream,
+            opened: Instant::now(),
+            phase: AtomicU8::new(Phase::Fresh as u8),
+            phase_began: AtomicU64::new(0),
+            requests: AtomicU64::new(0),
+            bytes_sent: AtomicU64::new(0),
+            request: Mutex::default(),
+            is_reserved: permit.is_reserved(),
+            permit: Mutex::new(Some(permit)),
+            active,
+        }
+    }
+
+    pub(crate) fn phase(&self) -> Phase {
+        Phase::from_number(self.phase.load(Ordering::Acquire))
+    }
+
+    /// How long the phase has lasted.
+    pub(crate) fn in_phase(&self) -> Duration {
+        let began = Duration::from_millis(self.phase_began.load(Ordering::Relaxed));
+        self.opened.elapsed().saturating_sub(began)
+    }
+
+    /// Changes the phase; false if another thread has closed the connection.
+    pub(crate) fn enter(&self, phase: Phase) -> bool {
+        self.record_time();
+        let entered = self.phase.fetch_update(Ordering::AcqRel, Ordering::Acquire, |current| {
+            (current != Phase::Closing as u8).then_some(phase as u8)
+        });
+        if let Ok(before) = entered {
+            self.count_active(Phase::from_number(before).is_active(), phase.is_active());
+        }
+        entered.is_ok()
+    }
+
+    fn count_active(&self, before: bool, after: bool) {
+        match (before, after) {
+            (false, true) => self.active.fetch_add(1, Ordering::Relaxed),
+            (true, false) => self.active.fetch_sub(1, Ordering::Relaxed),
+            _ => return,
+        };
+    }
+
+    /// Takes the connection out of the count of active ones, as it leaves the registry.
+    pub(super) fn count_as_gone(&self) {
+        self.count_active(self.phase().is_active(), false);
+    }
+
+    /// Closes the connection and takes its permit, if it is in `phase`, which is not an active one.
+    pub(super) fn close_if(&self, phase: Phase) -> Option<Permit> {
+        self.shut_down_if(phase, Shutdown::Both)
+    }
+
+    /// Ends reading and takes the permit, if the connection is in `phase`, which is not an active one.
+    /// Its thread can still send a response.
+    pub(super) fn end_input_if(&self, phase: Phase) -> Option<Permit> {
+        self.shut_down_if(phase, Shutdown::Read)
+    }
+
+    fn shut_down_if(&self, phase: Phase, halves: Shutdown) -> Option<Permit> {
+        self.phase
+            .compare_exchange(
+                phase as u8,
+                Phase::Closing as u8,
+                Ordering::AcqRel,
+                Ordering::Acquire,
+            )
+            .ok()?;
+        self.record_time();
+        let permit = self.take_permit();
+        self.shut_down(halves);
+        permit
+    }
+
+    /// Shuts the socket down, whatever the phase. A blocked read of its thread returns end of input.
+    pub(super) fn shut_down(&self, halves: Shutdown) {
+        // Fails only if the peer has closed already.
+        let _ = self.stream.shutdown(halves);
+    }
+
+    fn record_time(&self) {
+        let now = u64::try_from(self.opened.elapsed().as_millis()).unwrap_or(u64::MAX);
+        self.phase_began.store(now, Ordering::Relaxed);
+    }
+
+    pub(super) fn take_permit(&self) -> Option<Permit> {
+        lock(&self.permit).take()
+    }
+
+    /// Stores the request that is being answered, up to [`MAX_REQUEST_BYTES`].
+    pub(crate) fn record_request(&self, method: &[u8], target: &[u8]) {
+        let mut request = lock(&self.request);
+        request.clear();
+        let kept = method.iter().chain(b" ").chain(target).take(MAX_REQUEST_BYTES);
+        request.extend(kept);
+    }
+
+    /// Counts a response.
+    pub(crate) fn record_response(&self, content_bytes: u64) {
+        self.requests.fetch_add(1, Ordering::Relaxed);
+        self.bytes_sent.fetch_add(content_bytes, Ordering::Relaxed);
+    }
+
+    /// The current request or the last one, escaped; empty before the first.
+    pub(crate) fn request(&self) -> String {
+        Escaped(&lock(&self.request)).to_string()
+    }
+}
