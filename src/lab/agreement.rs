@@ -1,58 +1,50 @@
-//! Whether the runs fetched the same: every URL whole, with the same length and hash in each of them.
+//! Checks that all runs fetched the same: every URL completely, with the same length and hash.
 //!
-//! A side that fetched less, or something else, is not faster. The first thing that forbids the
-//! comparison is named, for a person to look into.
+//! A run that fetched less, or something else, is not faster. The first difference is reported.
 
-use std::fmt;
 use std::sync::Arc;
+
+use thiserror::Error;
 
 use super::figures::counted;
 use super::measurement::{FetchRecord, RunRecord};
 
 /// Why runs cannot be compared.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Error)]
 pub enum Disagreement {
-    /// There was nothing to fetch.
+    /// There were no URLs.
+    #[error("there was no URL to fetch")]
     NoUrls,
-    /// Not one URL could be fetched; this is the first one's reason.
+    /// No URL could be fetched. `url` and `reason` are those of the first.
+    #[error("{}", all_failed(*urls, url, reason))]
     AllFailed { urls: usize, url: Arc<str>, reason: String },
-    /// Some fetches of a run failed; this is the first of them.
+    /// Some fetches of a run failed. `url` and `reason` are those of the first.
+    #[error(
+        "{} failed in a run with {} ({url}: {reason})",
+        counted(*failed, "fetch", "fetches"),
+        counted(*concurrency, "connection", "connections")
+    )]
     Failed { failed: usize, concurrency: usize, url: Arc<str>, reason: String },
     /// Two runs fetched different URLs.
+    #[error("two runs did not fetch the same URLs")]
     Urls,
-    /// A body had two lengths in bytes.
+    /// A body had different lengths, in bytes.
+    #[error("{url} had {first} bytes in one run and {other} in another")]
     Length { url: Arc<str>, first: u64, other: u64 },
-    /// A body had the same length and two contents.
+    /// A body had the same length but different contents.
+    #[error("{url} had different contents of the same length in two runs")]
     Digest { url: Arc<str> },
 }
 
-impl fmt::Display for Disagreement {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Self::NoUrls => write!(f, "there was no URL to fetch"),
-            Self::AllFailed { urls: 1, url, reason } => {
-                write!(f, "the only URL could not be fetched ({url}: {reason})")
-            }
-            Self::AllFailed { urls, url, reason } => {
-                write!(f, "none of the {urls} URLs could be fetched (the first is {url}: {reason})")
-            }
-            Self::Failed { failed, concurrency, url, reason } => {
-                let fetches = counted(*failed, "fetch", "fetches");
-                let connections = counted(*concurrency, "connection", "connections");
-                write!(f, "{fetches} failed in a run with {connections} ({url}: {reason})")
-            }
-            Self::Urls => write!(f, "two runs did not fetch the same URLs"),
-            Self::Length { url, first, other } => {
-                write!(f, "{url} had {first} bytes in one run and {other} in another")
-            }
-            Self::Digest { url } => {
-                write!(f, "{url} had different contents of the same length in two runs")
-            }
-        }
+fn all_failed(urls: usize, url: &str, reason: &str) -> String {
+    if urls == 1 {
+        format!("the only URL could not be fetched ({url}: {reason})")
+    } else {
+        format!("none of the {urls} URLs could be fetched (the first is {url}: {reason})")
     }
 }
 
-/// Whether a warm-up forbids to go on: only if it fetched nothing.
+/// Why the experiment must end after the warm-up: only if it fetched nothing.
 #[must_use]
 pub fn of_warm_up(run: &RunRecord) -> Option<Disagreement> {
     let Some(first) = run.fetches.first() else { return Some(Disagreement::NoUrls) };
@@ -62,9 +54,9 @@ pub fn of_warm_up(run: &RunRecord) -> Option<Disagreement> {
     Some(Disagreement::AllFailed { urls, url: Arc::clone(&first.url), reason })
 }
 
-/// What the last round brought up against itself or the first run, if anything.
+/// Compares the runs of the last round with the first run. Returns the first difference.
 ///
-/// Rounds before the last are taken as checked, so that a check after each round reads each run once.
+/// Earlier rounds must have been checked before. Each run is then checked only once.
 #[must_use]
 pub fn of_rounds(rounds: &[Vec<RunRecord>]) -> Option<Disagreement> {
     let reference = rounds.first()?.first()?;
@@ -107,11 +99,11 @@ mod tests {
     use std::time::Duration;
 
     use super::super::measurement::Ending;
-    use super::super::scripted::complete_run;
+    use super::super::synthetic::synthetic_run;
     use super::*;
 
     fn two_rounds(change: impl FnOnce(&mut RunRecord)) -> Vec<Vec<RunRecord>> {
-        let run = |concurrency| complete_run(concurrency, 3, Duration::from_millis(5));
+        let run = |concurrency| synthetic_run(concurrency, 3, Duration::from_millis(5));
         let mut rounds = vec![vec![run(1), run(4)], vec![run(1), run(4)]];
         change(&mut rounds[1][1]);
         rounds
@@ -128,7 +120,7 @@ mod tests {
     }
 
     #[test]
-    fn each_disagreement_is_named() {
+    fn each_disagreement_has_its_message() {
         type Change = fn(&mut RunRecord);
         let cases: [(Change, &str); 7] = [
             (
@@ -161,8 +153,8 @@ mod tests {
     }
 
     #[test]
-    fn a_warm_up_forbids_to_go_on_only_if_it_fetched_nothing() {
-        let mut run = complete_run(4, 1, Duration::from_millis(5));
+    fn a_warm_up_ends_the_experiment_only_if_it_fetched_nothing() {
+        let mut run = synthetic_run(4, 1, Duration::from_millis(5));
         assert_eq!(of_warm_up(&run), None);
         fail(&mut run.fetches[0]);
         let disagreement = of_warm_up(&run).expect("nothing was fetched").to_string();

@@ -1,13 +1,13 @@
-//! The downloader as the laboratory runs it: every run from cold, and every run alike.
+//! Runs the client as an [`Executor`]: each run starts without connections, and all runs are alike.
 //!
-//! No run profits from another: connections and looked-up names live as long as a run does, and the files
-//! of the last run are removed before the next one, since replacing a file can cost more than making it
-//! (ext4 writes the new one to the disk first). Every body is hashed, in all runs, so that the comparison can
-//! tell that they were the same. What is recorded is what the downloader's outcomes say.
+//! No run benefits from an earlier one: connections and resolved names are kept only within a run, and the
+//! files of a run are removed before the next, because replacing a file can be slower than creating it
+//! (ext4 first writes the new one to the disk). All bodies are hashed in all runs, so that their equality
+//! can be checked.
 //!
-//! One thing is carried over from the first run, which is the warm-up: if no host refused anything in it,
-//! the runs after it open their connections at once. Finding out what a host bears takes round trips
-//! that belong to the first meeting, not to the speed of so many connections.
+//! One exception: if no host refused anything in the first run, the warm-up, later runs open all their
+//! connections at once. Finding out how many connections a host accepts takes round trips that would
+//! distort the comparison.
 
 use std::collections::BTreeSet;
 use std::error::Error;
@@ -20,20 +20,19 @@ use std::time::{Duration, Instant};
 
 use super::experiment::Executor;
 use super::measurement::{Ending, FetchRecord, RunRecord};
-use super::processor::Ticks;
+use super::processor::CpuTicks;
 use crate::client::{
     Algorithm, Destination, ExistingFile, Hashing, Job, Outcome, OutputDirectory, PartialFile,
     Phases, RampUp, Retrieval, Run, Saved, Settings, Silent, Stop, download, error_chain,
     redacted_url,
 };
 
-/// Between two runs, so that servers have noticed the end of the last one's connections, and do not
-/// count them together with those of the next.
-const PAUSE: Duration = Duration::from_millis(50);
+/// The pause between two runs. Without it, servers could still count connections of the last run.
+const RUN_PAUSE: Duration = Duration::from_millis(50);
 
-/// Fetches the same jobs again and again.
+/// Fetches the same jobs in every run.
 #[derive(Debug)]
-pub struct Downloads<'a> {
+pub struct DownloadExecutor<'a> {
     jobs: &'a [Job],
     urls: Vec<Arc<str>>,
     directory: &'a OutputDirectory,
@@ -42,15 +41,15 @@ pub struct Downloads<'a> {
     stop: &'a Stop,
     /// The files of the last run.
     saved: Vec<PathBuf>,
-    /// What the servers called themselves in any run.
+    /// The values of `Server` in all runs.
     servers: BTreeSet<String>,
-    /// Whether there was a run, and how many connections were open at once in it without a refusal.
-    borne: Option<usize>,
+    /// The concurrency of the warm-up, or 0 if a host refused anything in it; `None` before the warm-up.
+    accepted_concurrency: Option<usize>,
 }
 
-impl<'a> Downloads<'a> {
-    /// Of the settings, the concurrency is each run's own, the total time is that of all runs
-    /// together from now on, and what would have one run profit from another is overruled.
+impl<'a> DownloadExecutor<'a> {
+    /// Each run sets its own concurrency. The total timeout of the settings applies to all runs together,
+    /// from now on. Settings by which a run could benefit from an earlier one are overridden.
     #[must_use]
     pub fn new(
         jobs: &'a [Job],
@@ -65,10 +64,20 @@ impl<'a> Downloads<'a> {
         let deadline = settings.timeouts.total.map(|total| Instant::now() + total);
         let urls = jobs.iter().map(|job| Arc::from(&*redacted_url(&job.url))).collect();
         let (saved, servers) = (Vec::new(), BTreeSet::new());
-        Self { jobs, urls, directory, settings, deadline, stop, saved, servers, borne: None }
+        Self {
+            jobs,
+            urls,
+            directory,
+            settings,
+            deadline,
+            stop,
+            saved,
+            servers,
+            accepted_concurrency: None,
+        }
     }
 
-    /// What the servers called themselves until now, each name once.
+    /// The distinct values of `Server` that were received so far.
     #[must_use]
     pub fn servers(&self) -> Vec<String> {
         self.servers.iter().cloned().collect()
@@ -90,7 +99,7 @@ impl<'a> Downloads<'a> {
         }
     }
 
-    /// A run that could not begin: every fetch failed at once.
+    /// The record of a run that could not start: every fetch failed.
     fn unstarted(&self, concurrency: usize, error: &dyn Error) -> RunRecord {
         let reason = error_chain(error);
         let fetches = self.urls.iter().map(|url| FetchRecord {
@@ -109,21 +118,21 @@ impl<'a> Downloads<'a> {
     }
 }
 
-impl Executor for Downloads<'_> {
+impl Executor for DownloadExecutor<'_> {
     fn run(&mut self, concurrency: usize) -> RunRecord {
-        if self.borne.is_some() {
-            thread::sleep(PAUSE);
+        if self.accepted_concurrency.is_some() {
+            thread::sleep(RUN_PAUSE);
         }
         for path in self.saved.drain(..) {
-            // One that cannot be removed is replaced.
+            // A file that cannot be removed is replaced by the run.
             let _ = fs::remove_file(path);
         }
-        let is_borne = self.borne.is_some_and(|most| concurrency <= most);
-        self.settings.ramp_up = if is_borne { RampUp::Immediate } else { RampUp::Gradual };
+        let is_accepted = self.accepted_concurrency.is_some_and(|most| concurrency <= most);
+        self.settings.ramp_up = if is_accepted { RampUp::Immediate } else { RampUp::Gradual };
         self.settings.concurrency = NonZeroUsize::new(concurrency).unwrap_or(NonZeroUsize::MIN);
         self.settings.timeouts.total =
             self.deadline.map(|deadline| deadline.saturating_duration_since(Instant::now()));
-        let before = Ticks::now();
+        let before = CpuTicks::now();
         let run = match download(self.jobs, self.directory, &self.settings, self.stop, &Silent) {
             Ok(run) => {
                 if self.settings.saving.destination == Destination::File {
@@ -131,13 +140,13 @@ impl Executor for Downloads<'_> {
                     self.saved.extend(saved.map(|saved| saved.path.clone()));
                 }
                 let busy =
-                    before.zip(Ticks::now()).and_then(|(before, now)| now.busy_since(before));
+                    before.zip(CpuTicks::now()).and_then(|(before, now)| now.busy_since(before));
                 self.servers.extend(run.servers.iter().cloned());
                 self.record(concurrency, &run, busy)
             }
             Err(error) => self.unstarted(concurrency, &error),
         };
-        self.borne.get_or_insert_with(|| {
+        self.accepted_concurrency.get_or_insert_with(|| {
             let was_refused = run.host_limit.is_some() || run.rejections() > 0;
             if was_refused { 0 } else { concurrency }
         });

@@ -1,29 +1,29 @@
-//! Figures as a person reads them, rounded once.
+//! Figures rounded for people: durations, ratios, rates and lengths.
 //!
-//! A figure is rounded when it is made, and text, JSON and HTML all show that one number: what stands in
-//! a slide can be found in the JSON. Three significant digits are more than runs of this kind repeat.
+//! A figure is rounded once, when it is made, so that text, JSON and HTML show the same number. Three
+//! significant digits are more than the repeatability of such measurements.
 
 use std::fmt;
 use std::time::Duration;
 
 use serde::Serialize;
 
-/// A duration in seconds; shown as seconds or milliseconds.
+/// A duration in seconds. Displayed in seconds or milliseconds.
 #[derive(Clone, Copy, Debug, PartialEq, PartialOrd, Serialize)]
 #[serde(transparent)]
 pub struct Seconds(f64);
 
-/// A number without a unit: a speedup, a ratio, a mean count.
+/// A number without a unit: a speedup, a ratio, an average count.
 #[derive(Clone, Copy, Debug, PartialEq, PartialOrd, Serialize)]
 #[serde(transparent)]
 pub struct Ratio(f64);
 
-/// A rate in bytes a second; shown with a binary prefix.
+/// A rate in bytes per second. Displayed with a binary prefix.
 #[derive(Clone, Copy, Debug, PartialEq, PartialOrd, Serialize)]
 #[serde(transparent)]
 pub struct Rate(f64);
 
-/// A length in bytes; exact in JSON, shown with a binary prefix.
+/// A length in bytes. Exact in JSON, displayed with a binary prefix.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize)]
 #[serde(transparent)]
 pub struct Bytes(pub u64);
@@ -101,12 +101,13 @@ impl fmt::Display for Bytes {
     }
 }
 
-/// A count with its noun: `1 file`, `20 files`.
+/// A count with its noun in singular or plural: `1 file`, `20 files`.
 #[must_use]
 pub fn counted(count: usize, one: &str, many: &str) -> String {
     format!("{count} {}", if count == 1 { one } else { many })
 }
 
+/// The value in the largest binary unit in which it is at least 1.
 fn binary(mut value: f64) -> (f64, &'static str) {
     const UNITS: [&str; 5] = ["B", "KiB", "MiB", "GiB", "TiB"];
     let mut unit = 0;
@@ -117,7 +118,7 @@ fn binary(mut value: f64) -> (f64, &'static str) {
     (value, UNITS[unit])
 }
 
-/// To three significant digits, but never coarser than a whole unit. What is not finite becomes 0.
+/// Rounds to three significant digits, but not coarser than 1. Values that are not finite become 0.
 fn rounded(value: f64) -> f64 {
     if !value.is_finite() || value == 0.0 {
         return 0.0;
@@ -126,14 +127,14 @@ fn rounded(value: f64) -> f64 {
     text.parse().expect("a formatted finite number is a number")
 }
 
-/// A number with as many decimals as [`rounded`] left it.
+/// The number with the decimals that [`rounded`] kept.
 fn digits(value: f64) -> String {
     format!("{value:.*}", decimals(value))
 }
 
-/// How many decimals three significant digits need: 0 from 100 on, 2 from 1 on, 5 from 0.001 on.
+/// The decimals needed for three significant digits: 0 from 100 on, 2 from 1 on, 5 from 0.001 on.
 ///
-/// A value that rounds up to the next power of ten is counted with that power's digits.
+/// A value that rounds up to a power of ten has the decimals of that power.
 fn decimals(value: f64) -> usize {
     let magnitude = value.abs();
     let mut decimals = 0;
@@ -191,13 +192,13 @@ mod tests {
     }
 
     #[test]
-    fn json_has_the_number_that_is_shown() {
+    fn json_has_the_rounded_number() {
         let json = serde_json::to_string(&(Seconds::new(1.234_56), Ratio::new(8.406_2)));
         assert_eq!(json.expect("two numbers"), "[1.23,8.41]");
     }
 
     #[test]
-    fn what_is_not_finite_becomes_nothing() {
+    fn values_that_are_not_finite_become_zero() {
         assert_eq!(Ratio::new(f64::NAN), Ratio::new(0.0));
         assert_eq!(Seconds::new(f64::INFINITY).to_string(), "0 s");
     }

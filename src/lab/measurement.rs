@@ -1,7 +1,7 @@
-//! What one run is, as plain values: each fetch with its phases, and the run with its wall time.
+//! The record of a run: its wall time, and each fetch with its phases.
 //!
-//! This is the interface between whoever fetches and the laboratory. Offsets count from the start of
-//! the run, so that no clock is needed to read them. Nothing is judged here.
+//! This is the interface between an executor and the analysis. Offsets are counted from the start of the
+//! run.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -10,60 +10,60 @@ use serde::{Serialize, Serializer};
 
 use crate::client::{self, Phases};
 
-/// One run: every URL fetched once, with so many connections, from cold.
+/// One run, which fetched every URL once and started without connections.
 #[derive(Clone, Debug, PartialEq, Serialize)]
 pub struct RunRecord {
-    /// The greatest number of connections that the run was allowed.
+    /// The maximum number of connections.
     pub concurrency: usize,
-    /// From the start of the run until its last fetch was over, bodies written.
+    /// The time from the start of the run until its last body was written.
     #[serde(serialize_with = "seconds")]
     pub wall: Duration,
-    /// One record for each URL, in the order of the URLs, the same in every run.
+    /// One record for each URL, in the same order in every run.
     pub fetches: Vec<FetchRecord>,
-    /// How many connections the host was found to bear, where it refused more.
+    /// The number of connections that a host accepted, if it refused more.
     pub host_limit: Option<usize>,
-    /// The share of the machine's processors that was busy during the run, 0 to 1, where it is known.
+    /// The utilisation of the machine's processors during the run, 0 to 1, if known.
     pub processor_busy: Option<f64>,
 }
 
-/// What became of one URL in one run.
+/// The fetch of one URL in one run.
 #[derive(Clone, Debug, PartialEq, Serialize)]
 pub struct FetchRecord {
-    /// The URL as it was asked for.
+    /// The requested URL.
     #[serde(serialize_with = "text")]
     pub url: Arc<str>,
-    /// The length of the body that arrived, in bytes.
+    /// The length of the received body in bytes.
     pub bytes: u64,
-    /// How it ended.
+    /// Whether it succeeded.
     pub ending: Ending,
-    /// The hash of the body in hexadecimal, by one algorithm for all runs; `None` if it was not hashed.
+    /// The hash of the body in hexadecimal, with the same algorithm in all runs; `None` if not hashed.
     pub digest: Option<String>,
-    /// The connection that fetched it, counted from 0: the index of its worker.
+    /// The worker that fetched it, counted from 0. Each worker uses one connection at a time.
     pub lane: usize,
-    /// When its lane took it up, from the start of the run.
+    /// When the worker took the URL, from the start of the run.
     #[serde(serialize_with = "seconds")]
     pub start: Duration,
     /// Where the time went.
     #[serde(serialize_with = "named_phases")]
     pub phases: Phases,
-    /// How often it was tried, the first time included.
+    /// The number of attempts, including the first.
     pub attempts: u32,
-    /// How many of the attempts the server turned away (429 or 503).
+    /// The number of attempts that the server rejected (429 or 503).
     pub rejections: u32,
 }
 
-/// The end of a fetch.
+/// The result of a fetch.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Ending {
-    /// The whole body arrived, with this status.
+    /// The whole body was received, with this status code.
     Complete(u16),
-    /// It did not, and this is why, in words for a person.
+    /// The fetch failed, for this reason.
     Failed(String),
 }
 
 impl FetchRecord {
-    /// Why it failed, if it did.
+    /// The reason of a failure.
     #[must_use]
     pub fn failure(&self) -> Option<&str> {
         match &self.ending {
@@ -79,13 +79,13 @@ impl FetchRecord {
         dns + connect + tls + first_byte + transfer
     }
 
-    /// How long the fetch was under way: busy or waiting.
+    /// The time from the start to the end of the fetch: busy or waiting.
     #[must_use]
     pub fn held(&self) -> Duration {
         self.phases.waiting + self.busy()
     }
 
-    /// When its lane was free again, from the start of the run.
+    /// When the fetch ended, from the start of the run.
     #[must_use]
     pub fn end(&self) -> Duration {
         self.start + self.held()
@@ -99,13 +99,13 @@ impl RunRecord {
         self.fetches.iter().map(|fetch| fetch.bytes).sum()
     }
 
-    /// How many attempts there were beyond the first of each URL.
+    /// The number of attempts after the first of each URL.
     #[must_use]
     pub fn retries(&self) -> u64 {
         self.fetches.iter().map(|fetch| u64::from(fetch.attempts.saturating_sub(1))).sum()
     }
 
-    /// How many attempts the server turned away.
+    /// The number of attempts that servers rejected.
     #[must_use]
     pub fn rejections(&self) -> u64 {
         self.fetches.iter().map(|fetch| u64::from(fetch.rejections)).sum()

@@ -1,10 +1,15 @@
-//! The experiment: what is gained by fetching concurrently, from this server, with these files?
+//! Experiments: how much faster are concurrent fetches, from this server, with these files?
 //!
-//! [`experiment`] runs the same URLs with different numbers of connections, interleaved, and records
-//! what became of each fetch as [`measurement`] says. [`findings`] computes every figure once; [`report`]
-//! renders them as text, JSON and one HTML page, which therefore show the same numbers. The arithmetic is
-//! in [`statistics`] and [`scaling`], on plain numbers. How a URL is fetched is the affair of whoever
-//! implements [`Executor`](experiment::Executor): [`Downloads`] has the client do it.
+//! | module | |
+//! |---|---|
+//! | [`schedule`] | which levels of concurrency are run, and how often |
+//! | [`experiment`] | runs them with an [`Executor`](experiment::Executor) and collects the records |
+//! | `executor` | [`DownloadExecutor`]: the executor that uses the client |
+//! | [`measurement`] | the record of a run |
+//! | [`agreement`] | checks that all runs fetched the same |
+//! | [`statistics`], [`random`], [`scaling`] | medians, bootstrap intervals, speedup laws; numbers only |
+//! | [`findings`] | computes all figures and sentences of a report, once |
+//! | [`report`] | renders the findings as text, JSON and HTML |
 
 pub mod agreement;
 mod executor;
@@ -16,9 +21,10 @@ mod processor;
 pub mod random;
 pub mod report;
 pub mod scaling;
+pub mod schedule;
 pub mod statistics;
 
-pub use executor::Downloads;
+pub use executor::DownloadExecutor;
 
 #[cfg(test)]
-mod scripted;
+mod synthetic;

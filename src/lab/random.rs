@@ -1,20 +1,19 @@
-//! A small seeded generator, so that a resampling can be repeated exactly from its printed seed.
+//! A seeded pseudorandom number generator, so that a bootstrap can be reproduced from its seed.
 //!
-//! It is `SplitMix64`: one addition and one mixing of bits a step, a period of 2⁶⁴, and the same
-//! sequence on every machine and in every version of this program, which a generator taken from a
-//! library does not promise. It is not for secrets.
+//! The algorithm is `SplitMix64`, with a period of 2⁶⁴. The sequence is the same on every machine and in
+//! every version of this program, which libraries do not guarantee. It is not cryptographically secure.
 //!
 //! Source: G. L. Steele, D. Lea, C. H. Flood, *Fast Splittable Pseudorandom Number Generators*,
 //! OOPSLA 2014, <https://doi.org/10.1145/2660193.2660195>.
 
-/// A stream of pseudorandom numbers that its seed determines.
+/// The state of the generator.
 #[derive(Clone, Debug)]
 pub struct SplitMix64 {
     state: u64,
 }
 
 impl SplitMix64 {
-    /// A stream that begins at `seed`; every seed is as good as another.
+    /// A generator with this seed. All seeds are equally good.
     #[must_use]
     pub const fn new(seed: u64) -> Self {
         Self { state: seed }
@@ -29,10 +28,9 @@ impl SplitMix64 {
         bits ^ (bits >> 31)
     }
 
-    /// An index below `bound`, by multiplication and shift.
+    /// A uniformly distributed index below `bound`; 0 if `bound` is 0.
     ///
-    /// For a bound of n, one index is at most n / 2⁶⁴ more likely than another: nothing for a sample
-    /// that fits in memory. A bound of 0 gives 0.
+    /// It is computed by multiplication and shift, with a bias of at most `bound` / 2⁶⁴.
     #[expect(clippy::cast_possible_truncation, reason = "the upper half is below the bound")]
     pub fn below(&mut self, bound: usize) -> usize {
         let product = u128::from(self.next_u64()) * bound as u128;

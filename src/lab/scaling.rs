@@ -1,30 +1,30 @@
-//! What a speedup is compared with: its ceiling, its knee, and two laws of how it scales.
+//! The scaling of a speedup: its upper bound, its knee, and two scalability laws.
 //!
-//! All are pure functions of numbers. The laws are fitted by least squares of the *relative run time*
-//! 1/S(c), in which both are linear in their parameters, and in which an error weighs what it costs in
-//! waiting. They describe the curve that was measured, and foretell nothing far beyond it.
+//! Pure functions of numbers. The laws are fitted by least squares of the *relative run time* 1/S(c), in
+//! which both are linear in their parameters, and errors are weighted by their effect on the run time. The
+//! fits describe the measured range only.
 
 use serde::Serialize;
 
-use super::statistics::real;
+use super::statistics::as_f64;
 
-/// The margin that a point may stay below the best and still be as good: 5 %.
+/// A speedup within this fraction of the best counts as equally good.
 pub const MARGIN: f64 = 0.05;
 
-/// The speedup that `concurrency` connections cannot exceed: `min(c, Σt / max t)`.
+/// The upper bound of the speedup with `concurrency` connections: `min(c, Σt / max t)`.
 ///
-/// `times` are those of the files fetched one after another, in one unit. The run cannot end before its
-/// longest file has, whatever else happens beside it. It takes each fetch to last as long in company
-/// as alone; a server or link that answers several better than one can beat it. `None` where no time is
-/// above 0.
+/// `times` are the times of the fetches in a sequential run, in any unit: a concurrent run lasts at least
+/// as long as its longest fetch. This assumes that a fetch takes equally long in both runs; a server or
+/// link that serves several requests more efficiently can exceed it. `None` if no time is above 0.
 #[must_use]
 pub fn ceiling(concurrency: usize, times: &[f64]) -> Option<f64> {
     let longest = times.iter().copied().fold(0.0, f64::max);
     let sum: f64 = times.iter().sum();
-    (longest > 0.0).then(|| real(concurrency).min(sum / longest))
+    (longest > 0.0).then(|| as_f64(concurrency).min(sum / longest))
 }
 
-/// How many fetches were under way on average: `Σ busy / wall`, by Little's law L = λW.
+/// The average number of fetches in progress: `Σ busy / wall`, by Little's law L = λW. Both times are in
+/// the same unit.
 ///
 /// J. D. C. Little, *A Proof for the Queuing Formula L = λW*, Operations Research 9 (1961),
 /// <https://doi.org/10.1287/opre.9.3.383>: with n fetches in the wall time T, λ = n/T and W = Σ busy / n.
@@ -33,16 +33,16 @@ pub fn achieved_concurrency(busy: f64, wall: f64) -> f64 {
     if wall > 0.0 { busy / wall } else { 0.0 }
 }
 
-/// A speedup that was measured with so many connections.
+/// A measured speedup at one concurrency.
 #[derive(Clone, Copy, Debug, PartialEq)]
-pub struct Measured {
+pub struct DataPoint {
     pub concurrency: usize,
     pub speedup: f64,
 }
 
 /// The smallest concurrency whose speedup is within [`MARGIN`] of the best.
 #[must_use]
-pub fn knee(curve: &[Measured]) -> Option<usize> {
+pub fn knee(curve: &[DataPoint]) -> Option<usize> {
     let best = best(curve)?;
     curve
         .iter()
@@ -51,9 +51,10 @@ pub fn knee(curve: &[Measured]) -> Option<usize> {
         .min()
 }
 
-/// Whether more connections cost speedup in the end: the last point lies below the best by [`MARGIN`].
+/// Whether the speedup decreases at high concurrency: the last point is more than [`MARGIN`] below the
+/// best.
 #[must_use]
-pub fn bends_down(curve: &[Measured]) -> bool {
+pub fn bends_down(curve: &[DataPoint]) -> bool {
     let last = curve.iter().max_by_key(|point| point.concurrency);
     match (best(curve), last) {
         (Some(best), Some(last)) => last.speedup < (1.0 - MARGIN) * best,
@@ -61,7 +62,7 @@ pub fn bends_down(curve: &[Measured]) -> bool {
     }
 }
 
-fn best(curve: &[Measured]) -> Option<f64> {
+fn best(curve: &[DataPoint]) -> Option<f64> {
     curve.iter().map(|point| point.speedup).max_by(f64::total_cmp)
 }
 
@@ -71,24 +72,24 @@ fn best(curve: &[Measured]) -> Option<f64> {
 /// Capabilities*, AFIPS 1967, <https://doi.org/10.1145/1465482.1465560>.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize)]
 pub struct Amdahl {
-    /// The share of the work that no further connection shortens, 0 to 1.
+    /// The fraction of the work that cannot be parallelised, 0 to 1.
     pub serial_fraction: f64,
-    /// The root of the mean squared error of the relative run time.
+    /// The root mean squared error of the relative run time.
     pub error: f64,
 }
 
 impl Amdahl {
-    /// The law's speedup with `c` connections; between whole ones it is the curve that is drawn.
+    /// The speedup with `c` connections, which may be fractional for drawing the curve.
     #[must_use]
     pub fn speedup(&self, c: f64) -> f64 {
         1.0 / (self.serial_fraction + (1.0 - self.serial_fraction) / c)
     }
 
-    /// The fit to a curve, or `None` with fewer than two points beyond one connection.
+    /// Fits the law; `None` with fewer than two points above one connection.
     ///
-    /// From `1/S − 1/c = σ·(1 − 1/c)`: a straight line through the origin, kept within 0 to 1.
+    /// `1/S − 1/c = σ·(1 − 1/c)` is a line through the origin. σ is limited to 0 to 1.
     #[must_use]
-    pub fn fit(curve: &[Measured]) -> Option<Self> {
+    pub fn fit(curve: &[DataPoint]) -> Option<Self> {
         let rows = rows(curve, 2)?;
         let serial_fraction = slope(&rows, |row| row.contention).clamp(0.0, 1.0);
         let error = error(&rows, |row| serial_fraction * row.contention);
@@ -101,36 +102,35 @@ impl Amdahl {
 /// N. J. Gunther, *Guerrilla Capacity Planning*, Springer 2007, chapter 4,
 /// <https://doi.org/10.1007/978-3-540-31010-5>. With β = 0 it is Amdahl's law with σ = α.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize)]
-pub struct Universal {
-    /// α: the cost of waiting for what is shared.
+pub struct UniversalScalability {
+    /// α: the cost of contention for shared resources.
     pub contention: f64,
-    /// β: the cost of each connection for each other one, which bends the curve down.
+    /// β: the cost of coherency between connections, which makes the speedup decrease.
     pub coherency: f64,
-    /// The root of the mean squared error of the relative run time.
+    /// The root mean squared error of the relative run time.
     pub error: f64,
 }
 
-impl Universal {
-    /// The law's speedup with `c` connections; between whole ones it is the curve that is drawn.
+impl UniversalScalability {
+    /// The speedup with `c` connections, which may be fractional for drawing the curve.
     #[must_use]
     pub fn speedup(&self, c: f64) -> f64 {
         c / (1.0 + self.contention * (c - 1.0) + self.coherency * c * (c - 1.0))
     }
 
-    /// The concurrency at which the law's curve turns: `√((1 − α)/β)`, or `None` where it does not.
+    /// The concurrency with the highest speedup, `√((1 − α)/β)`; `None` if the curve has no maximum.
     #[must_use]
     pub fn peak(&self) -> Option<f64> {
         (self.coherency > 0.0 && self.contention < 1.0)
             .then(|| ((1.0 - self.contention) / self.coherency).sqrt())
     }
 
-    /// The fit to a curve, neither parameter below 0, or `None` with fewer than three points beyond one
-    /// connection.
+    /// Fits the law with non-negative parameters; `None` with fewer than three points above one connection.
     ///
-    /// From `1/S − 1/c = α·(1 − 1/c) + β·(c − 1)`: least squares with two non-negative unknowns, whose
-    /// optimum is the free one or lies on an edge.
+    /// `1/S − 1/c = α·(1 − 1/c) + β·(c − 1)` is solved by least squares. The optimum is the unconstrained
+    /// one, or has one parameter equal to 0.
     #[must_use]
-    pub fn fit(curve: &[Measured]) -> Option<Self> {
+    pub fn fit(curve: &[DataPoint]) -> Option<Self> {
         let rows = rows(curve, 3)?;
         let sum = |f: fn(&Row) -> f64| rows.iter().map(f).sum::<f64>();
         let (aa, bb) = (sum(|r| r.contention * r.contention), sum(|r| r.coherency * r.coherency));
@@ -153,25 +153,26 @@ impl Universal {
     }
 }
 
-/// One point of a curve as the row of a linear system in the laws' parameters.
+/// One point of a curve as a row of the linear system.
 struct Row {
-    /// What multiplies α: `1 − 1/c`.
+    /// The coefficient of α: `1 − 1/c`.
     contention: f64,
-    /// What multiplies β: `c − 1`.
+    /// The coefficient of β: `c − 1`.
     coherency: f64,
-    /// The relative run time beyond the ideal: `1/S − 1/c`.
+    /// The relative run time above the ideal: `1/S − 1/c`.
     excess: f64,
 }
 
-/// The rows of the points beyond one connection, if there are at least `fewest` at different ones.
-fn rows(curve: &[Measured], fewest: usize) -> Option<Vec<Row>> {
-    let usable = |point: &&Measured| point.concurrency > 1 && point.speedup > 0.0;
+/// The rows of the points above one connection; `None` if they have fewer than `fewest` distinct
+/// concurrencies.
+fn rows(curve: &[DataPoint], fewest: usize) -> Option<Vec<Row>> {
+    let usable = |point: &&DataPoint| point.concurrency > 1 && point.speedup > 0.0;
     let mut distinct: Vec<_> = curve.iter().filter(usable).map(|p| p.concurrency).collect();
     distinct.sort_unstable();
     distinct.dedup();
     (distinct.len() >= fewest).then(|| {
-        let row = |point: &Measured| {
-            let c = real(point.concurrency);
+        let row = |point: &DataPoint| {
+            let c = as_f64(point.concurrency);
             let excess = 1.0 / point.speedup - 1.0 / c;
             Row { contention: 1.0 - 1.0 / c, coherency: c - 1.0, excess }
         };
@@ -179,7 +180,7 @@ fn rows(curve: &[Measured], fewest: usize) -> Option<Vec<Row>> {
     })
 }
 
-/// The slope of the excess over one column, through the origin.
+/// The slope of the regression line of the excess over a column, through the origin.
 fn slope(rows: &[Row], column: fn(&Row) -> f64) -> f64 {
     let (mut product, mut square) = (0.0, 0.0);
     for row in rows {
@@ -189,18 +190,18 @@ fn slope(rows: &[Row], column: fn(&Row) -> f64) -> f64 {
     product / square
 }
 
-/// The root of the mean squared error; the baseline's row, exact by definition, is not counted.
+/// The root mean squared error.
 fn error(rows: &[Row], predicted: impl Fn(&Row) -> f64) -> f64 {
     let squares: f64 = rows.iter().map(|row| (row.excess - predicted(row)).powi(2)).sum();
-    (squares / real(rows.len())).sqrt()
+    (squares / as_f64(rows.len())).sqrt()
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
 
-    fn curve(points: &[(usize, f64)]) -> Vec<Measured> {
-        let measured = |&(concurrency, speedup): &_| Measured { concurrency, speedup };
+    fn curve(points: &[(usize, f64)]) -> Vec<DataPoint> {
+        let measured = |&(concurrency, speedup): &_| DataPoint { concurrency, speedup };
         points.iter().map(measured).collect()
     }
 
@@ -259,7 +260,7 @@ mod tests {
             (&superlinear, 0.0, 0.0, 0.0),
         ] {
             let amdahl = Amdahl::fit(&curve(points)).expect("enough points");
-            let universal = Universal::fit(&curve(points)).expect("enough points");
+            let universal = UniversalScalability::fit(&curve(points)).expect("enough points");
             assert!(close(amdahl.serial_fraction, sigma), "{amdahl:?}");
             assert!(close(universal.contention, alpha), "{universal:?}");
             assert!(close(universal.coherency, beta), "{universal:?}");
@@ -267,16 +268,17 @@ mod tests {
     }
 
     #[test]
-    fn a_curve_made_by_a_law_gives_its_parameters_back() {
+    fn a_fit_recovers_the_parameters_of_a_law() {
         let amdahl = Amdahl { serial_fraction: 0.1, error: 0.0 };
-        let universal = Universal { contention: 0.05, coherency: 0.002, error: 0.0 };
+        let universal = UniversalScalability { contention: 0.05, coherency: 0.002, error: 0.0 };
         let counts = [1, 2, 4, 8, 16];
         let made = |speedup: &dyn Fn(f64) -> f64| {
-            curve(&counts.map(|concurrency| (concurrency, speedup(real(concurrency)))))
+            curve(&counts.map(|concurrency| (concurrency, speedup(as_f64(concurrency)))))
         };
         let fitted = Amdahl::fit(&made(&|c| amdahl.speedup(c))).expect("enough points");
         assert!(close(fitted.serial_fraction, 0.1) && close(fitted.error, 0.0));
-        let fitted = Universal::fit(&made(&|c| universal.speedup(c))).expect("enough points");
+        let fitted =
+            UniversalScalability::fit(&made(&|c| universal.speedup(c))).expect("enough points");
         assert!(close(fitted.contention, 0.05) && close(fitted.coherency, 0.002));
         assert!((fitted.peak().expect("β is above 0") - 21.794_494_718).abs() < 1e-6);
     }
@@ -284,6 +286,6 @@ mod tests {
     #[test]
     fn too_few_points_fit_nothing() {
         assert_eq!(Amdahl::fit(&curve(&[(1, 1.0), (10, 8.0)])), None);
-        assert_eq!(Universal::fit(&curve(&[(1, 1.0), (2, 1.9), (4, 3.0)])), None);
+        assert_eq!(UniversalScalability::fit(&curve(&[(1, 1.0), (2, 1.9), (4, 3.0)])), None);
     }
 }

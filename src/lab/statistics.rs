@@ -1,27 +1,22 @@
-//! Medians, spreads and intervals of repeated runs: pure functions of numbers.
+//! Medians, spreads and confidence intervals of repeated runs. Pure functions of numbers.
 //!
-//! The ratio of two programs' times is judged from pairs of runs that stand next to each other in
-//! time, because a machine and a network drift: the ratio is taken within each pair, and the pairs are
-//! resampled. The median rather than the mean, because one disturbed run must not carry the result.
-//! What the numbers say about concurrency stands in [`scaling`](super::scaling).
+//! A speedup is estimated from pairs of runs that were made shortly after each other, because machines
+//! and networks drift: the ratio is computed within each pair, and the pairs are resampled. The median is
+//! used instead of the mean, because one disturbed run must not determine the result.
 
 use super::random::SplitMix64;
 
-/// How many times [`bootstrap_median`] resamples.
-///
-/// The tail of five pairs, the smallest sample that [`Interval`] is claimed from, is then met by some
-/// five hundred resamples.
+/// The number of resamples in [`bootstrap_median`].
 pub const RESAMPLES: usize = 10_000;
 
-/// The fewest pairs whose range covers their true median with about 95 % (93.75 %).
-///
-/// See [`range_coverage`].
-pub const FEWEST_PAIRS: usize = 5;
+/// The fewest pairs that support a confidence interval of about 95 %: the range of five covers the true
+/// median with a probability of 93.75 % (see [`range_coverage`]).
+pub const MIN_PAIRS: usize = 5;
 
-/// A count as a real number; exact below 2⁵³.
+/// Converts a count; exact below 2⁵³.
 #[must_use]
 #[expect(clippy::cast_precision_loss, reason = "counts of runs, files and bytes stay below 2^53")]
-pub(crate) const fn real(count: usize) -> f64 {
+pub(crate) const fn as_f64(count: usize) -> f64 {
     count as f64
 }
 
@@ -30,7 +25,7 @@ pub(crate) const fn real(count: usize) -> f64 {
 pub struct Sample(Vec<f64>);
 
 impl Sample {
-    /// The sample of these values in any order, or `None` where there is none or one is not finite.
+    /// Makes a sample of values in any order; `None` if there are no values or one is not finite.
     #[must_use]
     pub fn new(mut values: Vec<f64>) -> Option<Self> {
         if values.is_empty() || values.iter().any(|value| !value.is_finite()) {
@@ -46,15 +41,15 @@ impl Sample {
         &self.0
     }
 
-    /// The quantile at `p` (0 to 1; what is outside is taken for the nearer end).
+    /// The quantile at `p`, which is limited to 0 to 1.
     ///
     /// Definition 7 of R. J. Hyndman and Y. Fan, *Sample Quantiles in Statistical Packages*, The
-    /// American Statistician 50 (1996), <https://doi.org/10.2307/2684934>: linear between the values
-    /// around the position (n − 1)·p, which is also the default of R and of `NumPy`.
+    /// American Statistician 50 (1996), <https://doi.org/10.2307/2684934>: linear interpolation at the
+    /// position (n − 1)·p, the default of R and `NumPy`.
     #[must_use]
     pub fn quantile(&self, p: f64) -> f64 {
         let last = self.0.len() - 1;
-        let position = real(last) * p.clamp(0.0, 1.0);
+        let position = as_f64(last) * p.clamp(0.0, 1.0);
         #[expect(
             clippy::cast_possible_truncation,
             clippy::cast_sign_loss,
@@ -62,7 +57,7 @@ impl Sample {
         )]
         let below = (position.floor() as usize).min(last);
         let above = (below + 1).min(last);
-        let share = position - real(below);
+        let share = position - as_f64(below);
         self.0[below] + share * (self.0[above] - self.0[below])
     }
 
@@ -72,7 +67,7 @@ impl Sample {
         self.quantile(0.5)
     }
 
-    /// The first and third quartiles, between which the middle half lies.
+    /// The first and third quartiles.
     #[must_use]
     pub fn quartiles(&self) -> Interval {
         Interval { low: self.quantile(0.25), high: self.quantile(0.75) }
@@ -81,8 +76,8 @@ impl Sample {
     /// The median absolute deviation from the median, unscaled.
     ///
     /// F. R. Hampel, *The Influence Curve and Its Role in Robust Estimation*, JASA 69 (1974),
-    /// <https://doi.org/10.1080/01621459.1974.10482962>. Times 1.4826 it estimates the standard
-    /// deviation of normal data.
+    /// <https://doi.org/10.1080/01621459.1974.10482962>. Multiplied by 1.4826, it estimates the standard
+    /// deviation of normally distributed data.
     #[must_use]
     pub fn median_absolute_deviation(&self) -> f64 {
         let median = self.median();
@@ -90,7 +85,7 @@ impl Sample {
         Self::new(deviations).map_or(0.0, |sample| sample.median())
     }
 
-    /// The spread relative to the median: 1.4826 · MAD / median, or 0 for a median of 0.
+    /// A robust coefficient of variation: 1.4826 · MAD / |median|; 0 if the median is 0.
     #[must_use]
     pub fn relative_spread(&self) -> f64 {
         let median = self.median();
@@ -98,32 +93,31 @@ impl Sample {
     }
 }
 
-/// Two ends, `low` ≤ `high`.
+/// An interval with `low` ≤ `high`.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Interval {
     pub low: f64,
     pub high: f64,
 }
 
-/// How many times as long each baseline run took as the run it is paired with: its speedups.
+/// The speedup of each pair: the baseline time divided by the other time.
 ///
-/// Pairs are by position; what has no partner is left out. The times are in one unit, and above 0.
+/// Times are paired by position; unpaired ones are ignored. All times have the same unit and are above 0.
 #[must_use]
 pub fn paired_ratios(baseline: &[f64], other: &[f64]) -> Vec<f64> {
     baseline.iter().zip(other).map(|(baseline, other)| baseline / other).collect()
 }
 
-/// The interval of 95 % for the median of which `sample` was drawn, by the bootstrap.
+/// The 95 % confidence interval of the median, by an expanded percentile bootstrap.
 ///
-/// The sample is drawn anew with replacement [`RESAMPLES`] times; the interval is what lies between the
-/// expanded percentiles of the medians. Plain percentiles (2.5 and 97.5 %) are too narrow for few
-/// pairs: seven would cover the truth 87.5 times in 100. The expansion replaces the tail α/2 by
-/// Φ(−√(n/(n−1))·t₁₋α/₂,ₙ₋₁), as in T. Hesterberg, *What Teachers Should Know about the Bootstrap*, The
-/// American Statistician 69 (2015), <https://doi.org/10.1080/00031305.2015.1089789>; the bootstrap is
-/// B. Efron's, Annals of Statistics 7 (1979), <https://doi.org/10.1214/aos/1176344552>.
+/// The sample is resampled with replacement [`RESAMPLES`] times. The interval lies between two
+/// percentiles of the medians of the resamples. Plain percentiles (2.5 and 97.5 %) are too narrow for small
+/// samples: with seven values they cover the true median with a probability of 87.5 %. The expansion
+/// replaces the tail α/2 by Φ(−√(n/(n−1))·t₁₋α/₂,ₙ₋₁), as in T. Hesterberg, *What Teachers Should Know about
+/// the Bootstrap*, The American Statistician 69 (2015), <https://doi.org/10.1080/00031305.2015.1089789>. The
+/// bootstrap is B. Efron's, Annals of Statistics 7 (1979), <https://doi.org/10.1214/aos/1176344552>.
 ///
-/// The same sample and seed give the same interval. `None` for fewer than two values, which say nothing
-/// of their spread.
+/// The same sample and seed give the same interval. `None` for fewer than two values.
 #[must_use]
 pub fn bootstrap_median(sample: &Sample, seed: u64) -> Option<Interval> {
     let values = sample.values();
@@ -132,7 +126,7 @@ pub fn bootstrap_median(sample: &Sample, seed: u64) -> Option<Interval> {
     }
     let mut random = SplitMix64::new(seed);
     let mut medians = Vec::with_capacity(RESAMPLES);
-    // Ranks are drawn and counted rather than values sorted: the sample is in order already.
+    // The sample is sorted, so counting the drawn ranks avoids sorting each resample.
     let mut drawn = vec![0_usize; values.len()];
     for _ in 0..RESAMPLES {
         drawn.fill(0);
@@ -146,8 +140,8 @@ pub fn bootstrap_median(sample: &Sample, seed: u64) -> Option<Interval> {
     Some(Interval { low: medians.quantile(tail), high: medians.quantile(1.0 - tail) })
 }
 
-/// The median of `values`, in ascending order, each taken as many times as `counts` says; as many are
-/// taken in all as there are values.
+/// The median of a resample, which contains each of `values`, in ascending order, `counts` times. The
+/// counts sum to the number of values.
 fn median_of_counted(values: &[f64], counts: &[usize]) -> f64 {
     let (lower, upper) = ((values.len() - 1) / 2, values.len() / 2);
     let at = |position: usize| {
@@ -161,10 +155,10 @@ fn median_of_counted(values: &[f64], counts: &[usize]) -> f64 {
     f64::midpoint(at(lower), at(upper))
 }
 
-/// The tail left out on each side for 95 % of `pairs` values (see [`bootstrap_median`]).
+/// The expanded tail of [`bootstrap_median`] for a sample of `pairs` values.
 ///
-/// Computed by `SciPy` 1.17.1: `norm.cdf(-sqrt(n/(n-1)) * t.ppf(0.975, n-1))`. Beyond 30 values the
-/// distance to 0.025 falls as 1/n (at n = 50 the rule gives 0.0213, the formula 0.0212).
+/// Computed with `SciPy` 1.17.1: `norm.cdf(-sqrt(n/(n-1)) * t.ppf(0.975, n-1))`. For more than 30 values,
+/// the distance to 0.025 is proportional to 1/n (at n = 50: 0.0213, exactly 0.0212).
 fn expanded_tail(pairs: usize) -> f64 {
     const TAILS: [f64; 29] = [
         0.0, 0.0, 0.00012, 0.00095, 0.00243, 0.00411, 0.00574, 0.00722, 0.00855, 0.00972, 0.01076,
@@ -174,14 +168,15 @@ fn expanded_tail(pairs: usize) -> f64 {
     match pairs {
         0..2 => TAILS[0],
         2..=30 => TAILS[pairs - 2],
-        _ => 0.025 - 0.183 / real(pairs),
+        _ => 0.025 - 0.183 / as_f64(pairs),
     }
 }
 
-/// The chance that the range of so many values, from the least to the greatest, covers their median.
+/// The probability that the range of `pairs` values, from the smallest to the largest, covers the true
+/// median.
 ///
-/// It is 1 − 2^(1−n) whatever the distribution (H. A. David and H. N. Nagaraja, *Order Statistics*,
-/// §7.1): no interval from n pairs can promise more without assuming more.
+/// It is 1 − 2^(1−n) for every continuous distribution (H. A. David and H. N. Nagaraja, *Order Statistics*,
+/// §7.1), the most that n values can support without further assumptions.
 #[must_use]
 pub fn range_coverage(pairs: usize) -> f64 {
     let halvings = i32::try_from(pairs).unwrap_or(i32::MAX).saturating_sub(1);
@@ -271,18 +266,18 @@ mod tests {
     #[test]
     fn the_range_of_five_is_the_first_to_cover_about_95_in_100() {
         for (pairs, coverage) in
-            [(0, 0.0), (1, 0.0), (2, 0.5), (3, 0.75), (4, 0.875), (FEWEST_PAIRS, 0.9375)]
+            [(0, 0.0), (1, 0.0), (2, 0.5), (3, 0.75), (4, 0.875), (MIN_PAIRS, 0.9375)]
         {
             assert!(close(range_coverage(pairs), coverage), "{pairs}");
         }
     }
 
-    /// A number drawn from a normal distribution: Irwin and Hall's sum of twelve uniform ones.
+    /// An approximately normally distributed number: the sum of twelve uniform ones (Irwin–Hall).
     fn normal(random: &mut SplitMix64) -> f64 {
-        (0..12).map(|_| real(random.below(1 << 30)) / real(1 << 30)).sum::<f64>() - 6.0
+        (0..12).map(|_| as_f64(random.below(1 << 30)) / as_f64(1 << 30)).sum::<f64>() - 6.0
     }
 
-    /// Pairs with a true ratio of 3 and noise that both runs of a pair share, and some of their own.
+    /// Pairs with a true ratio of 3, noise that both runs of a pair share, and independent noise.
     #[test]
     fn the_interval_covers_the_truth_at_about_its_level() {
         const EXPERIMENTS: u64 = 120;
@@ -306,11 +301,11 @@ mod tests {
     }
 
     proptest! {
-        // `PROPTEST_CASES` in the environment comes before this number.
+        // `PROPTEST_CASES` in the environment overrides this number.
         #![proptest_config(contextualize_config(ProptestConfig::with_cases(32)))]
 
         #[test]
-        fn a_run_against_itself_gains_nothing(times in prop::collection::vec(0.001_f64..1e4, 2..12)) {
+        fn a_run_compared_with_itself_has_a_speedup_of_one(times in prop::collection::vec(0.001_f64..1e4, 2..12)) {
             let ratios = sample(&paired_ratios(&times, &times));
             let interval = bootstrap_median(&ratios, 5).expect("more than one pair");
             prop_assert!(close(ratios.median(), 1.0));
@@ -318,7 +313,7 @@ mod tests {
         }
 
         #[test]
-        fn another_unit_of_time_changes_no_ratio(
+        fn ratios_do_not_depend_on_the_unit_of_time(
             pairs in prop::collection::vec((0.001_f64..1e4, 0.001_f64..1e4), 2..12),
             unit in 0.001_f64..1e4,
         ) {

@@ -17,10 +17,11 @@ use std::time::{Duration, Instant};
 use http_concurrent::client::{
     ExistingFile, InputEntry, Job, Layout, OutputDirectory, Settings, Stop, plan,
 };
-use http_concurrent::lab::Downloads;
-use http_concurrent::lab::experiment::{Plan, conduct};
+use http_concurrent::lab::DownloadExecutor;
+use http_concurrent::lab::experiment::conduct;
 use http_concurrent::lab::findings::{Conditions, Findings};
 use http_concurrent::lab::report::{Chapter, Series};
+use http_concurrent::lab::schedule::Schedule;
 use peers::Peer;
 use relay::Relay;
 use tempfile::TempDir;
@@ -64,7 +65,9 @@ fn main() {
     println!("{}", series.table());
     for Chapter { title, findings } in &series.experiments {
         println!("{title}: {}", findings.headline);
-        for sentence in findings.limit.iter().map(|limit| &limit.sentence).chain(&findings.notes) {
+        for sentence in
+            findings.bottleneck.iter().map(|limit| &limit.sentence).chain(&findings.notes)
+        {
             println!("    {sentence}");
         }
     }
@@ -80,8 +83,8 @@ fn measure(port: u16, directory: &str, runs: usize) -> Findings {
     let urls = (1..=10).map(|number| InputEntry::url(url(number)));
     let jobs: Vec<Job> = plan(urls, Layout::Flat, ExistingFile::Replace, output.path()).jobs;
     let (stop, clock) = (Stop::default(), Instant::now());
-    let mut downloads = Downloads::new(&jobs, &output, Settings::default(), &stop);
-    let trial = conduct(Plan::compare(CONCURRENCY).with_rounds(runs), &mut downloads, &clock);
+    let mut downloads = DownloadExecutor::new(&jobs, &output, Settings::default(), &stop);
+    let trial = conduct(Schedule::compare(CONCURRENCY).with_rounds(runs), &mut downloads, &clock);
     let conditions = Conditions {
         servers: downloads.servers(),
         processors: thread::available_parallelism().map_or(1, std::num::NonZeroUsize::get),

@@ -16,10 +16,11 @@ use anyhow::Context as _;
 use http_concurrent::client::{
     ExistingFile, InputEntry, Job, Layout, OutputDirectory, Settings, Stop, StopReason, plan,
 };
-use http_concurrent::lab::Downloads;
-use http_concurrent::lab::experiment::{Plan, conduct};
+use http_concurrent::lab::DownloadExecutor;
+use http_concurrent::lab::experiment::conduct;
 use http_concurrent::lab::findings::Findings;
 use http_concurrent::lab::report::{Chapter, Series};
+use http_concurrent::lab::schedule::Schedule;
 use http_concurrent::server::{AccessLog, Server, ServerConfig, Stopper};
 use tempfile::TempDir;
 
@@ -124,11 +125,11 @@ fn measure(
         "http_server_conc {}, within the same process, {place}",
         env!("CARGO_PKG_VERSION")
     )];
-    let plan = limited(Plan::sweep(&LEVELS, CONCURRENCY).with_max_time(LONGEST), args);
+    let schedule = limited(Schedule::sweep(&LEVELS, CONCURRENCY).with_max_time(LONGEST), args);
     let prefix = format!("{title}: ");
-    let downloads = Downloads::new(jobs, directory, settings, stop);
-    let mut executor = Announced::new(downloads, &plan, &prefix, args.quiet);
-    Findings::new(&conduct(plan, &mut executor, &clock), conditions, args.lab.seed)
+    let downloads = DownloadExecutor::new(jobs, directory, settings, stop);
+    let mut executor = Announced::new(downloads, &schedule, &prefix, args.quiet);
+    Findings::new(&conduct(schedule, &mut executor, &clock), conditions, args.lab.seed)
 }
 
 fn jobs(testcase: &Testcase, serving: &Serving, directory: &OutputDirectory) -> Vec<Job> {

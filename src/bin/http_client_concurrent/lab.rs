@@ -12,11 +12,12 @@ use std::time::{Instant, SystemTime};
 
 use anyhow::{Context as _, bail};
 use http_concurrent::client::{Destination, Settings, Stop, StopReason, redacted_path};
-use http_concurrent::lab::Downloads;
-use http_concurrent::lab::experiment::{Executor, Plan, ROUNDS, automatic_levels, conduct};
-use http_concurrent::lab::findings::{Bodies, Conditions, Findings, Verdict};
+use http_concurrent::lab::DownloadExecutor;
+use http_concurrent::lab::experiment::{Executor, conduct};
+use http_concurrent::lab::findings::{BodyHandling, Claim, Conditions, Findings};
 use http_concurrent::lab::measurement::RunRecord;
 use http_concurrent::lab::report;
+use http_concurrent::lab::schedule::{DEFAULT_ROUNDS, Schedule, automatic_levels};
 
 use crate::args::Args;
 use crate::config::Config;
@@ -92,14 +93,18 @@ pub(crate) fn run(
 ) -> anyhow::Result<ExitCode> {
     let stop = Stop::default();
     interrupts.stop(&stop);
-    let plan = plan(args, config.plan.jobs.len());
+    let schedule = schedule(args, config.plan.jobs.len());
     let begun = SystemTime::now();
     let findings = {
         let clock = Instant::now();
-        let downloads =
-            Downloads::new(&config.plan.jobs, &config.directory, config.settings.clone(), &stop);
-        let mut executor = Announced::new(downloads, &plan, "", args.quiet);
-        let trial = conduct(plan, &mut executor, &clock);
+        let downloads = DownloadExecutor::new(
+            &config.plan.jobs,
+            &config.directory,
+            config.settings.clone(),
+            &stop,
+        );
+        let mut executor = Announced::new(downloads, &schedule, "", args.quiet);
+        let trial = conduct(schedule, &mut executor, &clock);
         let servers = executor.executor.servers();
         drop(executor);
         let conditions = Conditions { servers, ..conditions(begun, &config.settings) };
@@ -120,12 +125,12 @@ pub(crate) fn run(
 
 /// Whether the data bear a statement, be it that nothing is gained.
 pub(crate) fn is_whole(findings: &Findings) -> bool {
-    !matches!(findings.verdict, Verdict::Refused { .. })
+    !matches!(findings.claim, Claim::Refused { .. })
 }
 
-fn plan(args: &Args, urls: usize) -> Plan {
-    let plan = match &args.lab.sweep {
-        None => Plan::compare(wanted_concurrency(args)),
+fn schedule(args: &Args, urls: usize) -> Schedule {
+    let schedule = match &args.lab.sweep {
+        None => Schedule::compare(wanted_concurrency(args)),
         Some(sweep) => {
             let levels = match sweep {
                 Sweep::Automatic => automatic_levels(urls),
@@ -133,22 +138,23 @@ fn plan(args: &Args, urls: usize) -> Plan {
             };
             let most = levels.iter().copied().max().filter(|most| *most > 1);
             let chosen = args.concurrency.map(std::num::NonZeroUsize::get).or(most);
-            Plan::sweep(&levels, chosen.unwrap_or_else(|| wanted_concurrency(args)))
+            Schedule::sweep(&levels, chosen.unwrap_or_else(|| wanted_concurrency(args)))
         }
     };
-    limited(plan, args)
+    limited(schedule, args)
 }
 
 fn wanted_concurrency(args: &Args) -> usize {
     args.concurrency.unwrap_or(Settings::default().concurrency).get()
 }
 
-/// The plan with as many rounds and as much time as the user wants.
-pub(crate) fn limited(plan: Plan, args: &Args) -> Plan {
-    let plan = plan.with_rounds(args.lab.runs.map_or(ROUNDS, std::num::NonZeroUsize::get));
+/// The schedule with as many rounds and as much time as the user wants.
+pub(crate) fn limited(schedule: Schedule, args: &Args) -> Schedule {
+    let schedule =
+        schedule.with_rounds(args.lab.runs.map_or(DEFAULT_ROUNDS, std::num::NonZeroUsize::get));
     match args.max_time {
-        Some(max_time) => plan.with_max_time(max_time),
-        None => plan,
+        Some(max_time) => schedule.with_max_time(max_time),
+        None => schedule,
     }
 }
 
@@ -174,8 +180,8 @@ pub(crate) fn conditions(begun: SystemTime, settings: &Settings) -> Conditions {
         system: format!("{} {}, {}", kernel.trim(), release.trim(), std::env::consts::ARCH),
         processors: thread::available_parallelism().map_or(1, std::num::NonZeroUsize::get),
         bodies: match settings.saving.destination {
-            Destination::File => Bodies::Saved,
-            Destination::Discard => Bodies::Discarded,
+            Destination::File => BodyHandling::Saved,
+            Destination::Discard => BodyHandling::Discarded,
         },
         further: further.map(|(name, value)| (name.to_owned(), value.to_owned())).to_vec(),
     }
@@ -191,8 +197,8 @@ pub(crate) struct Announced<'a, E> {
 }
 
 impl<'a, E> Announced<'a, E> {
-    pub(crate) fn new(executor: E, plan: &Plan, prefix: &'a str, is_quiet: bool) -> Self {
-        let runs = 1 + plan.rounds() * plan.levels().len();
+    pub(crate) fn new(executor: E, schedule: &Schedule, prefix: &'a str, is_quiet: bool) -> Self {
+        let runs = 1 + schedule.rounds() * schedule.levels().len();
         let is_shown = !is_quiet && io::stderr().is_terminal();
         Self { executor, prefix, runs, begun: 0, is_shown }
     }

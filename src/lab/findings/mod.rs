@@ -1,71 +1,74 @@
-//! Every figure and sentence of a report, computed once from the runs.
+//! Computes all figures and sentences of a report from the runs of an experiment.
 //!
-//! The three renderings show a [`Findings`] and compute nothing, so that they cannot differ. All figures
-//! are rounded as [`figures`](super::figures) says *before* they are judged: an interval that is shown
-//! to include 1 is never called a speedup. Which sentence names the limit is decided in `limit`, and
-//! whether anything may be claimed in `verdict`.
+//! The renderings in [`report`](super::report) only show [`Findings`], so that they cannot differ. All
+//! figures are rounded as in [`figures`](super::figures) *before* conclusions are drawn: an interval that
+//! is shown to include 1 is never called a speedup. `claim` decides whether a speedup may be claimed;
+//! `bottleneck` names what limits it.
 
+mod bottleneck;
+mod claim;
+mod conditions;
 mod curve;
+mod drawn_pair;
 mod evidence;
-mod limit;
 mod notes;
+mod runs;
 mod side;
-mod verdict;
+mod workload;
 
 use serde::Serialize;
 
-use super::experiment::{Ended, Trial};
-use super::figures::{Bytes, Ratio, Seconds};
+use super::experiment::Trial;
+use super::figures::{Ratio, Seconds};
 use super::measurement::RunRecord;
 use super::scaling;
-use super::statistics::{FEWEST_PAIRS, Sample};
-pub use curve::{Curve, Point};
-pub use limit::{Cause, Limit};
+use super::statistics::MIN_PAIRS;
+pub use bottleneck::{Bottleneck, BottleneckKind};
+pub use claim::Claim;
+pub use conditions::{BodyHandling, Conditions};
+pub use curve::{Curve, Speedup};
+pub use drawn_pair::DrawnPair;
 pub use side::{Distribution, FileTimes, Side};
-pub use verdict::Verdict;
+pub use workload::Workload;
 
-/// The result of an experiment, ready to be shown.
+/// The result of an experiment, ready for rendering.
 #[derive(Clone, Debug, Serialize)]
 pub struct Findings {
-    /// The answer in one sentence.
+    /// The result in one sentence.
     pub headline: String,
-    pub verdict: Verdict,
-    /// What keeps the concurrent side from being faster still; `None` where nothing is claimed.
-    pub limit: Option<Limit>,
-    /// What a reader has to know beside the figures, a sentence each.
+    /// Whether a speedup may be claimed.
+    #[serde(rename = "verdict")]
+    pub claim: Claim,
+    /// What limits the speedup; `None` if there is no ratio.
+    #[serde(rename = "limit")]
+    pub bottleneck: Option<Bottleneck>,
+    /// Caveats, one sentence each.
     pub notes: Vec<String>,
     pub workload: Workload,
     /// The concurrency that the summary compares with one connection.
     pub concurrency: usize,
     pub pairs: Pairs,
+    /// The runs with one connection.
     pub sequential: Option<Side>,
+    /// The runs with `concurrency` connections.
     pub concurrent: Option<Side>,
-    /// How many times as fast; `None` where nothing may be claimed.
-    pub speedup: Option<Point>,
-    /// `min(c, Σt / max t)` of the sequential fetch times.
+    /// The speedup at `concurrency`; `None` if the runs cannot be compared.
+    pub speedup: Option<Speedup>,
+    /// The upper bound of the speedup, `min(c, Σt / max t)` of the sequential fetch times.
     pub ceiling: Option<Ratio>,
-    /// Speedup over concurrency, if more than two levels were run.
+    /// The speedup at all levels, if there are more than two.
     pub curve: Option<Curve>,
     pub rounds: Vec<Round>,
-    /// Each file's median time on both sides.
+    /// The median times of each file.
     pub files: Vec<FileTimes>,
-    pub drawn: Drawn,
+    /// The runs whose waterfalls are drawn.
+    pub drawn: DrawnPair,
     pub conditions: Conditions,
     /// The seed of the bootstrap.
     pub seed: u64,
 }
 
-/// What was fetched.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
-pub struct Workload {
-    pub urls: usize,
-    pub hosts: Vec<String>,
-    pub total: Bytes,
-    pub smallest: Bytes,
-    pub largest: Bytes,
-}
-
-/// How many pairs of runs were wanted, and how many were run whole.
+/// The number of pairs of runs that were planned, and of those that were completed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
 pub struct Pairs {
     pub planned: usize,
@@ -75,87 +78,51 @@ pub struct Pairs {
 /// The wall times of one round, in ascending order of concurrency.
 #[derive(Clone, Debug, PartialEq, Serialize)]
 pub struct Round {
-    pub runs: Vec<Wall>,
+    pub runs: Vec<WallTime>,
 }
 
 /// The wall time of one run.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize)]
-pub struct Wall {
+pub struct WallTime {
     pub concurrency: usize,
     pub wall: Seconds,
 }
 
-/// The two runs that are drawn, of one pair.
-#[derive(Clone, Debug, Serialize)]
-pub struct Drawn {
-    /// The number of the pair, from 1: the one whose ratio is the median. `None` for the warm-up alone.
-    pub pair: Option<usize>,
-    pub sequential: Option<RunRecord>,
-    pub concurrent: Option<RunRecord>,
-}
-
-/// Under what conditions it was measured: what only the program that ran it knows.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
-pub struct Conditions {
-    /// When it began, as a person reads it.
-    pub started: String,
-    /// The program that fetched, and its version.
-    pub client: String,
-    /// The servers, as they named themselves.
-    pub servers: Vec<String>,
-    /// The operating system and the kind of machine.
-    pub system: String,
-    /// How many processors the program may use.
-    pub processors: usize,
-    /// What became of the bodies.
-    pub bodies: Bodies,
-    /// Anything else, as a name and a value.
-    pub further: Vec<(String, String)>,
-}
-
-/// What was done with the bodies, in every run alike.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize)]
-#[serde(rename_all = "snake_case")]
-pub enum Bodies {
-    /// Written to files as in a download.
-    #[default]
-    Saved,
-    /// Read, hashed and forgotten.
-    Discarded,
-}
-
 impl Findings {
-    /// What `trial` shows; `seed` determines the resampling.
+    /// Analyses `trial`. `seed` is the seed of the bootstrap.
     #[must_use]
     pub fn new(trial: &Trial, conditions: Conditions, seed: u64) -> Self {
-        let plan = &trial.plan;
-        let refusal = verdict::refusal(trial);
+        let schedule = &trial.schedule;
+        let refusal = claim::refusal(trial);
         let pick = |c: usize| -> Vec<&RunRecord> {
-            let at = plan.levels().iter().position(|&level| level == c);
+            let at = schedule.levels().iter().position(|&level| level == c);
             trial.rounds.iter().filter_map(|round| round.get(at?)).collect()
         };
-        let (baseline, others) = (pick(1), pick(plan.concurrency()));
-        let claimed = refusal.is_none();
-        let points = if claimed { curve::points(trial, seed) } else { Vec::new() };
-        let speedup = points.iter().find(|point| point.concurrency == plan.concurrency()).copied();
-        let verdict = match (refusal, &speedup) {
-            (Some(reason), _) => Verdict::Refused { reason },
-            (None, Some(point)) => verdict::judged(point, trial.rounds.len()),
-            (None, None) => Verdict::Refused { reason: "the runs took no time".to_owned() },
+        let (baseline, others) = (pick(1), pick(schedule.concurrency()));
+        let is_comparable = refusal.is_none();
+        let points = if is_comparable { curve::points(trial, seed) } else { Vec::new() };
+        let speedup =
+            points.iter().find(|point| point.concurrency == schedule.concurrency()).copied();
+        let claim = match (refusal, &speedup) {
+            (Some(reason), _) => Claim::Refused { reason },
+            (None, Some(speedup)) => Claim::new(speedup, trial.rounds.len()),
+            (None, None) => Claim::Refused { reason: "the runs took no time".to_owned() },
         };
-        let workload = workload(baseline.first().copied().unwrap_or(&trial.warm_up));
+        let workload = Workload::new(baseline.first().copied().unwrap_or(&trial.warm_up));
         let sequential = Side::new(1, &baseline);
-        let concurrent = Side::new(plan.concurrency(), &others);
+        let concurrent = Side::new(schedule.concurrency(), &others);
         let files = side::files(&trial.warm_up, &baseline, &others);
         let times: Vec<f64> = files.iter().filter_map(|file| file.exact_sequential).collect();
-        let ceiling = scaling::ceiling(plan.concurrency(), &times).filter(|_| claimed);
+        let ceiling = scaling::ceiling(schedule.concurrency(), &times).filter(|_| is_comparable);
         Self {
-            headline: verdict::headline(&verdict, speedup.as_ref(), trial),
-            limit: claimed.then(|| Limit::of(&baseline, &others, &points)).flatten(),
-            notes: notes::notes(trial, &verdict, sequential.as_ref(), concurrent.as_ref()),
+            headline: claim.headline(speedup.as_ref(), trial),
+            bottleneck: is_comparable
+                .then(|| Bottleneck::of(&baseline, &others, &points))
+                .flatten(),
+            notes: notes::notes(trial, &claim, sequential.as_ref(), concurrent.as_ref()),
             workload,
-            concurrency: plan.concurrency(),
-            pairs: Pairs { planned: plan.rounds(), measured: trial.rounds.len() },
+            concurrency: schedule.concurrency(),
+            pairs: Pairs { planned: schedule.rounds(), measured: trial.rounds.len() },
             sequential,
             concurrent,
             speedup,
@@ -163,94 +130,24 @@ impl Findings {
             curve: Curve::new(points),
             rounds: trial.rounds.iter().map(|round| Round::new(round)).collect(),
             files,
-            drawn: Drawn::new(trial, &baseline, &others),
-            verdict,
+            drawn: DrawnPair::new(trial, &baseline, &others),
+            claim,
             conditions,
             seed,
         }
     }
-}
 
-impl Findings {
-    /// What the interval of a ratio is called: of too few pairs it is no more than their range.
+    /// The name of the interval of a ratio: with too few pairs it is only their range.
     #[must_use]
     pub fn interval_name(&self) -> &'static str {
-        if self.pairs.measured < FEWEST_PAIRS { "range" } else { "95 % interval" }
+        if self.pairs.measured < MIN_PAIRS { "range" } else { "95 % interval" }
     }
 }
 
 impl Round {
     fn new(round: &[RunRecord]) -> Self {
-        let wall = |run: &RunRecord| Wall { concurrency: run.concurrency, wall: run.wall.into() };
+        let wall =
+            |run: &RunRecord| WallTime { concurrency: run.concurrency, wall: run.wall.into() };
         Self { runs: round.iter().map(wall).collect() }
     }
-}
-
-impl Drawn {
-    /// The pair of the median ratio (of an even number, the lower of the two), or the last pair where
-    /// something failed, or the warm-up where there is no pair.
-    fn new(trial: &Trial, baseline: &[&RunRecord], others: &[&RunRecord]) -> Self {
-        let mut ratios: Vec<(f64, usize)> = baseline
-            .iter()
-            .zip(others)
-            .enumerate()
-            .map(|(index, (first, other))| (side::wall(first) / side::wall(other), index))
-            .collect();
-        ratios.sort_by(|left, right| left.0.total_cmp(&right.0));
-        let failed = matches!(trial.ended, Ended::Disagreed(_));
-        let index = if failed { ratios.len().checked_sub(1) } else { None };
-        let middle = ratios.len().checked_sub(1).map(|last| ratios[last / 2].1);
-        match index.or(middle) {
-            Some(index) => Self {
-                pair: Some(index + 1),
-                sequential: Some(baseline[index].clone()),
-                concurrent: Some(others[index].clone()),
-            },
-            None => Self { pair: None, sequential: None, concurrent: Some(trial.warm_up.clone()) },
-        }
-    }
-}
-
-impl Workload {
-    /// The lengths in words: of all together, and of each.
-    #[must_use]
-    pub fn lengths(&self) -> String {
-        let Self { total, smallest, largest, .. } = self;
-        if smallest == largest {
-            format!("{total} in all, {largest} each")
-        } else {
-            format!("{total} in all, {smallest} to {largest} each")
-        }
-    }
-}
-
-/// The workload as `run` found it: its lengths are those of what arrived whole.
-fn workload(run: &RunRecord) -> Workload {
-    let complete = || run.fetches.iter().filter(|fetch| fetch.failure().is_none());
-    let lengths = || complete().map(|fetch| fetch.bytes);
-    let mut hosts: Vec<String> = Vec::new();
-    for fetch in &run.fetches {
-        let host = host(&fetch.url);
-        if !hosts.iter().any(|known| known == host) {
-            hosts.push(host.to_owned());
-        }
-    }
-    Workload {
-        urls: run.fetches.len(),
-        hosts,
-        total: Bytes(lengths().sum()),
-        smallest: Bytes(lengths().min().unwrap_or(0)),
-        largest: Bytes(lengths().max().unwrap_or(0)),
-    }
-}
-
-/// The authority of a URL, or all of a text that is none.
-fn host(url: &str) -> &str {
-    let rest = url.split_once("://").map_or(url, |(_, rest)| rest);
-    rest.split(['/', '?', '#']).next().unwrap_or(rest)
-}
-
-/// The median of what `figure` says of each run, or `None` of none.
-fn median(runs: &[&RunRecord], figure: impl Fn(&RunRecord) -> f64) -> Option<f64> {
-    Sample::new(runs.iter().map(|run| figure(run)).collect()).map(|sample| sample.median())
 }

@@ -1,4 +1,4 @@
-//! One side of the comparison: the runs with one number of connections, and each file's times in them.
+//! One side of the comparison: the runs at one concurrency, and the times of each file.
 
 use std::sync::Arc;
 
@@ -7,73 +7,70 @@ use serde::Serialize;
 use super::super::figures::{Bytes, Rate, Ratio, Seconds};
 use super::super::measurement::{FetchRecord, RunRecord};
 use super::super::scaling;
-use super::super::statistics::{Sample, real};
+use super::super::statistics::{Sample, as_f64};
+use super::runs::{median, wall_seconds};
 
-/// The runs with one number of connections, as their medians.
+/// The runs at one concurrency.
 #[derive(Clone, Debug, Serialize)]
 pub struct Side {
     pub concurrency: usize,
-    /// The median wall time, and the quartiles around it.
+    /// The median wall time.
     pub wall: Seconds,
+    /// The quartiles of the wall time.
     pub lower_quartile: Seconds,
     pub upper_quartile: Seconds,
-    /// 1.4826 · MAD / median of the wall times.
+    /// The robust coefficient of variation of the wall times, 1.4826 · MAD / median.
     pub relative_spread: f64,
-    /// The bytes of a run over its wall time.
+    /// The median of the bytes of a run divided by its wall time.
     pub rate: Rate,
-    /// How many fetches were under way on average (Little's law).
+    /// The median of the average number of fetches in progress (Little's law).
     pub achieved_concurrency: Ratio,
-    /// Attempts beyond the first of each URL, in all runs of this side together.
+    /// The attempts after the first of each URL, in all runs together.
     pub retries: u64,
-    /// Attempts that the server turned away, in all runs together.
+    /// The attempts that servers rejected, in all runs together.
     pub rejections: u64,
-    /// The time that lanes waited for permission or for another attempt, in all runs together.
+    /// The time that fetches waited for a connection or a retry, in all runs together.
     pub waiting: Seconds,
-    /// The least number of connections that a host was found to bear.
+    /// The lowest number of connections that a host accepted, if one refused more.
     pub host_limit: Option<usize>,
-    /// The busy times of all complete fetches.
+    /// The distribution of the busy times of all complete fetches.
     pub fetch_times: Option<Distribution>,
 }
 
-/// How times are distributed.
+/// The distribution of times.
 #[derive(Clone, Debug, Serialize)]
 pub struct Distribution {
     pub median: Seconds,
     pub p90: Seconds,
     pub p99: Seconds,
     pub longest: Seconds,
-    /// The times below which 0, 1, … 100 % of all lie.
+    /// The percentiles 0, 1, … 100.
     pub percentiles: Vec<Seconds>,
 }
 
-/// One file's median busy time on both sides.
+/// The median busy times of one file.
 #[derive(Clone, Debug, Serialize)]
 pub struct FileTimes {
     pub url: String,
     pub bytes: Bytes,
     pub sequential: Option<Seconds>,
     pub concurrent: Option<Seconds>,
-    /// The unrounded sequential time in seconds, of which the ceiling is computed.
+    /// The unrounded sequential time in seconds, for the ceiling.
     #[serde(skip)]
     pub(super) exact_sequential: Option<f64>,
-    /// Why it failed, in the first run in which it did.
+    /// The reason of its first failure.
     pub failure: Option<String>,
 }
 
-/// A run's wall time in seconds, above 0 so that it can stand in a ratio.
-pub(super) fn wall(run: &RunRecord) -> f64 {
-    run.wall.as_secs_f64().max(1e-9)
-}
-
 impl Side {
-    /// What these runs show, or `None` of none.
+    /// `None` if there are no runs.
     pub(super) fn new(concurrency: usize, runs: &[&RunRecord]) -> Option<Self> {
-        let walls = Sample::new(runs.iter().map(|run| wall(run)).collect())?;
+        let walls = Sample::new(runs.iter().map(|run| wall_seconds(run)).collect())?;
         let middle = walls.quartiles();
         #[expect(clippy::cast_precision_loss, reason = "three digits are shown")]
-        let rate = super::median(runs, |run| run.bytes() as f64 / wall(run))?;
-        let achieved = super::median(runs, |run| {
-            scaling::achieved_concurrency(run.busy().as_secs_f64(), wall(run))
+        let rate = median(runs, |run| run.bytes() as f64 / wall_seconds(run))?;
+        let achieved = median(runs, |run| {
+            scaling::achieved_concurrency(run.busy().as_secs_f64(), wall_seconds(run))
         })?;
         let waiting: f64 = runs.iter().map(|run| run.waiting().as_secs_f64()).sum();
         let times = runs
@@ -102,7 +99,7 @@ impl Side {
 impl Distribution {
     fn new(sample: &Sample) -> Self {
         let at = |p| Seconds::new(sample.quantile(p));
-        let percentiles = (0..=100).map(|percent| at(real(percent) / 100.0)).collect();
+        let percentiles = (0..=100).map(|percent| at(as_f64(percent) / 100.0)).collect();
         Self { median: at(0.5), p90: at(0.9), p99: at(0.99), longest: at(1.0), percentiles }
     }
 }
@@ -111,7 +108,7 @@ fn busy(fetch: &FetchRecord) -> f64 {
     fetch.busy().as_secs_f64()
 }
 
-/// Each file's times, in the order of the URLs; those of the warm-up only where there are no other runs.
+/// The times of each file, in the order of the URLs. The warm-up is used only if there are no other runs.
 pub(super) fn files(
     warm_up: &RunRecord,
     baseline: &[&RunRecord],
@@ -119,7 +116,7 @@ pub(super) fn files(
 ) -> Vec<FileTimes> {
     let all: Vec<&RunRecord> = baseline.iter().chain(others).copied().collect();
     let shown = if all.is_empty() { vec![warm_up] } else { all };
-    let median = |runs: &[&RunRecord], index: usize| {
+    let median_busy = |runs: &[&RunRecord], index: usize| {
         let complete = runs
             .iter()
             .filter_map(|run| run.fetches.get(index))
@@ -128,12 +125,12 @@ pub(super) fn files(
     };
     let file = |(index, fetch): (usize, &FetchRecord)| {
         let records = || shown.iter().filter_map(|run| run.fetches.get(index));
-        let exact_sequential = median(baseline, index);
+        let exact_sequential = median_busy(baseline, index);
         FileTimes {
             url: Arc::clone(&fetch.url).to_string(),
             bytes: Bytes(records().map(|record| record.bytes).max().unwrap_or(0)),
             sequential: exact_sequential.map(Seconds::new),
-            concurrent: median(others, index).map(Seconds::new),
+            concurrent: median_busy(others, index).map(Seconds::new),
             exact_sequential,
             failure: records().find_map(FetchRecord::failure).map(str::to_owned),
         }

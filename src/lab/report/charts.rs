@@ -1,22 +1,22 @@
-//! The charts beside the waterfalls: the ratio with its interval, the curve of a sweep, and how the times
-//! of the fetches are distributed. All are drawn of the findings' own figures.
+//! The charts of the HTML page other than the waterfalls: the speedup with its interval, the curve of a
+//! sweep, and the distribution of the fetch times.
 
 use std::fmt::Write as _;
 
 use maud::{Markup, html};
 
 use super::super::figures::{Ratio, Seconds, counted};
-use super::super::findings::{Curve, Distribution, Findings, Point, Side};
-use super::super::statistics::real;
+use super::super::findings::{Curve, Distribution, Findings, Side, Speedup};
+use super::super::statistics::as_f64;
 use super::plot::Axis;
 
-/// The ratio on a line from nothing to its ceiling.
-pub(super) fn gauge(point: &Point, ceiling: Option<Ratio>) -> Markup {
+/// The speedup with its interval on an axis that begins at 0 and includes the ceiling.
+pub(super) fn gauge(point: &Speedup, ceiling: Option<Ratio>) -> Markup {
     let high = point.interval.map_or(point.ratio, |(_, high)| high).value();
     let end = ceiling.map_or(1.0, Ratio::value).max(high).max(1.0) * 1.06;
     let axis = Axis::linear(0.0, end);
     let one = axis.place(1.0);
-    // The label leans away from the ceiling's where it can; else both need their share of a narrow screen.
+    // Keep the label of 1 apart from the ceiling's on narrow screens.
     let (anchor, room) = if one.0 > 25.0 { ("end", 28.0) } else { ("start", 46.0) };
     let mut description = format!("speedup {}", point.ratio);
     if let Some(ceiling) = ceiling {
@@ -50,15 +50,15 @@ pub(super) fn gauge(point: &Point, ceiling: Option<Ratio>) -> Markup {
     }
 }
 
-/// Speedup over connections, both in doublings, with the ideal and the fitted law.
+/// The speedup over the number of connections, on logarithmic axes, with the ideal and the fitted law.
 pub(super) fn curve(curve: &Curve, interval: &str) -> Markup {
     let last = curve.points.last().map_or(2, |point| point.concurrency);
     let highs = curve.points.iter().map(|p| p.interval.map_or(p.ratio, |(_, high)| high).value());
     let lows = curve.points.iter().map(|p| p.interval.map_or(p.ratio, |(low, _)| low).value());
     let top = doubling_above(highs.fold(2.0, f64::max));
     let foot = 1.0 / doubling_above(1.0 / lows.fold(1.0, f64::min).max(1e-3));
-    let (x, y) = (Axis::logarithmic(0.94, real(last) * 1.06), Axis::logarithmic(foot * 0.8, top));
-    let ideal_end = top.min(real(last));
+    let (x, y) = (Axis::logarithmic(0.94, as_f64(last) * 1.06), Axis::logarithmic(foot * 0.8, top));
+    let ideal_end = top.min(as_f64(last));
     html! {
         figure.chart {
             svg.plot.framed height="300" role="img" aria-label="Speedup over the number of connections" {
@@ -70,7 +70,7 @@ pub(super) fn curve(curve: &Curve, interval: &str) -> Markup {
                 line.ideal x1=(x.place(1.0)) y1=(y.height(1.0)) x2=(x.place(ideal_end)) y2=(y.height(ideal_end)) {}
                 (law(curve, x, y, top))
                 (polyline("measured", curve.points.iter().map(|point| {
-                    (x.place(real(point.concurrency)).0, y.height(point.ratio.value()).0)
+                    (x.place(as_f64(point.concurrency)).0, y.height(point.ratio.value()).0)
                 })))
                 @for point in &curve.points { (curve_point(point, curve, x, y)) }
             }
@@ -87,7 +87,7 @@ pub(super) fn curve(curve: &Curve, interval: &str) -> Markup {
     }
 }
 
-/// The curve's figures, level by level.
+/// The table of the speedup at each level.
 fn levels(curve: &Curve, interval: &str) -> Markup {
     html! {
         table.figures {
@@ -118,15 +118,15 @@ fn levels(curve: &Curve, interval: &str) -> Markup {
     }
 }
 
-fn curve_point(point: &Point, curve: &Curve, x: Axis, y: Axis) -> Markup {
-    let at = x.place(real(point.concurrency));
+fn curve_point(point: &Speedup, curve: &Curve, x: Axis, y: Axis) -> Markup {
+    let at = x.place(as_f64(point.concurrency));
     let knee = point.concurrency == curve.knee;
     let anchor = if at.0 > 90.0 { "end" } else { "middle" };
     let height = y.height(point.ratio.value());
-    // A label needs an eighth of the width to itself; the knee's stands above the line.
+    // A label needs an eighth of the width, except that of the knee, which is above the line.
     let crowded =
         curve.points.iter().filter(|other| other.concurrency > point.concurrency).any(|other| {
-            other.concurrency != curve.knee && x.place(real(other.concurrency)).0 - at.0 < 12.0
+            other.concurrency != curve.knee && x.place(as_f64(other.concurrency)).0 - at.0 < 12.0
         });
     html! {
         g {
@@ -147,14 +147,14 @@ fn curve_point(point: &Point, curve: &Curve, x: Axis, y: Axis) -> Markup {
 
 fn law(curve: &Curve, x: Axis, y: Axis, top: f64) -> Markup {
     const STEPS: usize = 48;
-    let last = curve.points.last().map_or(1.0, |point| real(point.concurrency));
+    let last = curve.points.last().map_or(1.0, |point| as_f64(point.concurrency));
     let speedup = |c: f64| match (&curve.universal, &curve.amdahl) {
         (Some(law), _) => Some(law.speedup(c)),
         (None, Some(law)) => Some(law.speedup(c)),
         (None, None) => None,
     };
     let places = (0..=STEPS).filter_map(|step| {
-        let c = last.powf(real(step) / real(STEPS));
+        let c = last.powf(as_f64(step) / as_f64(STEPS));
         let speedup = speedup(c).filter(|speedup| *speedup <= top)?;
         Some((x.place(c).0, y.height(speedup).0))
     });
@@ -163,7 +163,7 @@ fn law(curve: &Curve, x: Axis, y: Axis, top: f64) -> Markup {
 
 fn laws(curve: &Curve) -> String {
     let mut text = format!(
-        "The knee is at {}, the fewest within 5 % of the best.",
+        "The knee is at {}, the lowest within 5 % of the best.",
         counted(curve.knee, "connection", "connections")
     );
     if let Some(law) = &curve.amdahl {
@@ -177,18 +177,18 @@ fn laws(curve: &Curve) -> String {
     if let Some(law) = &curve.universal {
         let _ = write!(
             text,
-            " The curve bends down: the Universal Scalability Law, S(c) = c / (1 + α(c − 1) + β·c(c − 1)), \
+            " The speedup decreases at the end: the Universal Scalability Law, S(c) = c / (1 + α(c − 1) + β·c(c − 1)), \
              fits with α = {} and β = {} (error {}).",
             law.contention, law.coherency, law.error
         );
     }
     if let Some(peak) = curve.peak {
-        let _ = write!(text, " Its turning point is c = {peak}.");
+        let _ = write!(text, " Its maximum is at c = {peak}.");
     }
     text
 }
 
-/// The least power of two that is not below `value`.
+/// The smallest power of two that is at least `value`.
 fn doubling_above(value: f64) -> f64 {
     2.0_f64.powf(value.log2().ceil())
 }
@@ -199,7 +199,7 @@ fn doublings(low: f64, high: f64) -> Vec<f64> {
         .collect()
 }
 
-/// A line through places in percent, stretched with the plot but not in its stroke.
+/// A line through positions in percent. The plot is scaled, the width of the stroke is not.
 fn polyline(class: &str, places: impl Iterator<Item = (f64, f64)>) -> Markup {
     let mut points = String::new();
     for (x, y) in places {
@@ -212,7 +212,7 @@ fn polyline(class: &str, places: impl Iterator<Item = (f64, f64)>) -> Markup {
     }
 }
 
-/// The share of the fetches that were done within a time, for both sides, or `None` without complete ones.
+/// The cumulative distribution of the fetch times of both sides; `None` without complete fetches.
 pub(super) fn distributions(findings: &Findings) -> Option<Markup> {
     let sides: Vec<(&Side, &Distribution, &str)> =
         [(&findings.sequential, "sequential"), (&findings.concurrent, "concurrent")]
@@ -261,8 +261,8 @@ pub(super) fn distributions(findings: &Findings) -> Option<Markup> {
                 }
             }
             figcaption {
-                "The share of all fetches that took no longer than the time below; queue and waiting are not \
-                 counted. The dots are the medians."
+                "The share of the fetches that took at most the time on the axis, without queue and waiting. The \
+                 dots are the medians."
             }
         }
     })

@@ -1,19 +1,19 @@
-//! The findings as one HTML page, which needs nothing but itself: no network, no script.
+//! Renders the findings as one self-contained HTML page, without network access or scripts.
 //!
-//! The page is readable on a phone, on paper and in the dark; its colours are told apart by the
-//! colour-blind (the palette of M. Okabe and K. Ito, <https://jfly.uni-koeln.de/color/>) and by their
-//! lightness. `maud` escapes whatever a URL or a server brings.
+//! The page is suitable for phones, paper and dark mode. Its colours can be distinguished by colour-blind
+//! readers (the palette of M. Okabe and K. Ito, <https://jfly.uni-koeln.de/color/>) and by lightness.
+//! `maud` escapes all text.
 
 use maud::{DOCTYPE, Markup, PreEscaped, html as markup};
 
 use super::super::figures::{Seconds, counted};
-use super::super::findings::{Bodies, Distribution, FileTimes, Findings, Side, Verdict};
+use super::super::findings::{BodyHandling, Claim, Distribution, FileTimes, Findings, Side};
 use super::{charts, waterfall};
 
-/// Of more files than this, the table shows the slowest.
-const FILES_SHOWN: usize = 24;
+/// The maximum number of files in the table. If there are more, the slowest are shown.
+const MAX_FILES_SHOWN: usize = 24;
 
-/// The findings as a page.
+/// Renders the page.
 #[must_use]
 pub fn html(findings: &Findings) -> String {
     let workload = &findings.workload;
@@ -36,7 +36,7 @@ pub fn html(findings: &Findings) -> String {
     page(&title, &content)
 }
 
-/// A page around its content.
+/// The page with its content.
 pub(super) fn page(title: &str, content: &Markup) -> String {
     let page = markup! {
         (DOCTYPE)
@@ -61,7 +61,7 @@ pub(super) fn question(findings: &Findings) -> String {
     format!("One connection against {}", findings.concurrency)
 }
 
-/// All that one experiment has to show.
+/// The report of one experiment.
 pub(super) fn experiment(findings: &Findings) -> Markup {
     markup! {
         (summary(findings))
@@ -83,7 +83,7 @@ pub(super) fn experiment(findings: &Findings) -> Markup {
     }
 }
 
-/// The hatching for time in which nothing happened.
+/// The hatching for idle time.
 fn patterns() -> Markup {
     markup! {
         svg.patterns width="0" height="0" aria-hidden="true" {
@@ -99,11 +99,11 @@ fn patterns() -> Markup {
 }
 
 fn summary(findings: &Findings) -> Markup {
-    let class = match findings.verdict {
-        Verdict::Faster => "faster",
-        Verdict::Slower => "slower",
-        Verdict::NotMeasurable | Verdict::TooFewPairs => "open",
-        Verdict::Refused { .. } => "refused",
+    let class = match findings.claim {
+        Claim::Faster => "faster",
+        Claim::Slower => "slower",
+        Claim::NotMeasurable | Claim::TooFewPairs => "open",
+        Claim::Refused { .. } => "refused",
     };
     markup! {
         section.summary.(class) {
@@ -112,7 +112,7 @@ fn summary(findings: &Findings) -> Markup {
             }
             div {
                 p.headline { (findings.headline) }
-                @if let Some(limit) = &findings.limit {
+                @if let Some(limit) = &findings.bottleneck {
                     p { strong { "What limits it. " } (limit.sentence) }
                 }
             }
@@ -151,7 +151,7 @@ fn sides(one: &Side, many: &Side) -> Markup {
             tbody {
                 (row("Median run", &|side| side.wall.to_string()))
                 tr {
-                    th scope="row" { "Middle half of the runs" }
+                    th scope="row" { "Quartiles of the runs" }
                     td { (range(one)) }
                     td { (range(many)) }
                 }
@@ -169,28 +169,28 @@ fn sides(one: &Side, many: &Side) -> Markup {
 fn files(findings: &Findings) -> Markup {
     let mut shown: Vec<&FileTimes> = findings.files.iter().collect();
     let all = shown.len();
-    let cut = all > FILES_SHOWN;
+    let cut = all > MAX_FILES_SHOWN;
     if cut {
         let slowest = |file: &FileTimes| file.concurrent.map_or(0.0, Seconds::value);
         shown.sort_by(|left, right| {
             let failures = right.failure.is_some().cmp(&left.failure.is_some());
             failures.then(slowest(right).total_cmp(&slowest(left)))
         });
-        shown.truncate(FILES_SHOWN);
+        shown.truncate(MAX_FILES_SHOWN);
     }
     let time = |time: Option<Seconds>| time.map_or_else(|| "–".to_owned(), |time| time.to_string());
     markup! {
         section {
             h2 {
-                @if cut { "The slowest " (FILES_SHOWN) " of " (all) " files" } @else { "The files" }
+                @if cut { "The slowest " (MAX_FILES_SHOWN) " of " (all) " files" } @else { "The files" }
             }
             table.files {
                 thead {
                     tr {
                         th scope="col" { "URL" }
                         th scope="col" { "Length" }
-                        th scope="col" { "Alone" }
-                        th scope="col" { "In company" }
+                        th scope="col" { "Sequential" }
+                        th scope="col" { "Concurrent" }
                     }
                 }
                 tbody {
@@ -229,7 +229,7 @@ fn rounds(findings: &Findings) -> Markup {
                 tbody {
                     @for (index, round) in findings.rounds.iter().enumerate() {
                         tr {
-                            th scope="row" { "Round " (index + 1) @if index % 2 == 1 { " (back)" } }
+                            th scope="row" { "Round " (index + 1) @if index % 2 == 1 { " (reversed)" } }
                             @for run in &round.runs { td { (run.wall) } }
                         }
                     }
@@ -249,7 +249,7 @@ fn conditions(findings: &Findings) -> Markup {
         section {
             h2 { "Conditions" }
             dl {
-                (row("Begun", &conditions.started))
+                (row("Started", &conditions.started))
                 (row("Client", &conditions.client))
                 (row("Servers", &conditions.servers.join(", ")))
                 (row("Hosts", &workload.hosts.join(", ")))
@@ -257,12 +257,12 @@ fn conditions(findings: &Findings) -> Markup {
                     "{}, {}", conditions.system, counted(conditions.processors, "processor", "processors")
                 )))
                 (row("Files", &format!("{}, {}", workload.urls, workload.lengths())))
-                (row("Bodies", match conditions.bodies {
-                    Bodies::Saved => "written to files as in a download",
-                    Bodies::Discarded => "read and discarded",
+                (row("BodyHandling", match conditions.bodies {
+                    BodyHandling::Saved => "written to files as in a download",
+                    BodyHandling::Discarded => "read and discarded",
                 }))
                 (row("Host’s limit", &limit.map_or_else(
-                    || "none met".to_owned(), |limit| counted(limit, "connection", "connections")
+                    || "none found".to_owned(), |limit| counted(limit, "connection", "connections")
                 )))
                 (row("Pairs of runs", &format!(
                     "{} of {}, after a discarded warm-up", findings.pairs.measured, findings.pairs.planned
@@ -279,14 +279,14 @@ pub(super) fn method() -> Markup {
         section.method {
             h2 { "Method" }
             p {
-                "The runs are interleaved, there and back (A B B A), each from cold. The speedup is the median \
-                 of the ratios within the pairs; its interval of 95 % is a percentile bootstrap of the pairs \
-                 (Efron 1979), expanded for few pairs (Hesterberg 2015); of five pairs it is their range, which covers the \
-                 true median 94 times in 100. Quantiles are of type 7 (Hyndman and \
-                 Fan 1996). The ceiling is min(c, Σt / max t) of the fetch times alone. The achieved \
-                 concurrency is Σ busy time / wall time (Little 1961). The laws are Amdahl’s (1967) and \
-                 Gunther’s (2007), fitted by least squares to the relative run time. Every body had the same \
-                 length and hash in all runs, or no speedup is claimed."
+                "The runs are interleaved in alternating order (A B B A), and each starts without connections. The \
+                 speedup is the median of the ratios within the pairs. Its 95 % interval is a percentile \
+                 bootstrap of the pairs (Efron 1979), expanded for small samples (Hesterberg 2015); with five \
+                 pairs it is their range, which covers the true median with a probability of 94 %. Quantiles \
+                 are of type 7 (Hyndman and Fan 1996). The ceiling is min(c, Σt / max t) of the sequential \
+                 fetch times. The achieved concurrency is Σ busy time / wall time (Little 1961). The laws are \
+                 Amdahl’s (1967) and Gunther’s (2007), fitted by least squares to the relative run time. If a \
+                 body did not have the same length and hash in all runs, no speedup is claimed."
             }
         }
     }

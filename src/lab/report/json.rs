@@ -1,21 +1,21 @@
-//! The findings as JSON.
+//! Renders the findings as JSON.
 //!
-//! One object, whose fields are those of [`Findings`] under their own names, with `schema` before them.
-//! The field's documentation is the schema's: every public field of the findings and of the records in
-//! `drawn` is in it. The conventions:
+//! The document is one object: `schema`, then the public fields of [`Findings`], whose documentation
+//! describes them. `verdict` is [`Findings::claim`], `limit` is [`Findings::bottleneck`], and `limit.cause`
+//! is the kind of bottleneck. Conventions:
 //!
 //! | what | how |
 //! |---|---|
-//! | times | seconds; three significant digits as shown elsewhere, but six decimals inside `drawn` |
+//! | times | seconds; three significant digits, but six decimals inside `drawn` |
 //! | lengths | bytes |
-//! | rates | bytes a second |
+//! | rates | bytes per second |
 //! | intervals | `[low, high]` of 95 %, or `null` for a single pair |
 //! | `verdict.kind` | `faster`, `slower`, `not_measurable`, `too_few_pairs`, or `refused` with its `reason` |
 //! | `limit.cause` | `one_url`, `host_limit`, `waiting`, `too_small`, `processor`, `connecting`, `link`, `server`, `longest_file`, `connections`, `unclear` |
 //! | `ending` | `{"complete": status}` or `{"failed": reason}` |
-//! | what is not known or may not be claimed | `null` |
+//! | unknown figures, and figures of runs that cannot be compared | `null` |
 //!
-//! A field may be added under the same [`SCHEMA`]; one that goes or changes its meaning changes the number.
+//! Fields may be added under the same [`SCHEMA`]. Removing a field or changing its meaning changes the number.
 
 use serde::Serialize;
 
@@ -32,7 +32,7 @@ struct Document<'a> {
     findings: &'a Findings,
 }
 
-/// The findings as one JSON object, indented, with a line feed at its end.
+/// Renders one indented JSON object and a line feed.
 #[must_use]
 pub fn json(findings: &Findings) -> String {
     let document = Document { schema: SCHEMA, findings };

@@ -1,8 +1,7 @@
-//! The findings as text for a terminal, as JSON for a program, and as one HTML page for a person.
+//! Renders the findings as text for a terminal, as JSON for programs, and as an HTML page.
 //!
-//! Each rendering is a function from [`Findings`](super::findings::Findings) to a string. None computes
-//! a figure: they place, draw and name what the findings hold. Several experiments make a [`Series`], which
-//! has a table of them all before each one's own report.
+//! Each rendering is a function from [`Findings`](super::findings::Findings) to a string and computes no
+//! figures. A [`Series`] shows several experiments: a table of all, then the report of each.
 
 mod charts;
 mod html;

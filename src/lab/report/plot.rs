@@ -1,13 +1,13 @@
-//! Places on an axis: from a value to a share of the plot's width or height, and where the ticks stand.
+//! Axes: positions of values within a plot, and ticks.
 //!
-//! Plots are SVG without a fixed width: places are percentages, so that a page is as wide as its reader's
-//! screen while letters and strokes keep their size.
+//! Plots are SVG without a fixed width. Positions are percentages, so that a plot fits any screen while text
+//! and strokes keep their size.
 
 use std::fmt;
 
-use super::super::statistics::real;
+use super::super::statistics::as_f64;
 
-/// A place along an axis, printed as a percentage.
+/// A position along an axis, displayed as a percentage.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub(super) struct Percent(pub(super) f64);
 
@@ -17,7 +17,7 @@ impl fmt::Display for Percent {
     }
 }
 
-/// An axis from one value to another.
+/// An axis from `low` to `high`.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Axis {
     scale: Scale,
@@ -37,7 +37,7 @@ impl Axis {
         Self { scale: Scale::Linear, low, high }
     }
 
-    /// Both ends have to be above 0.
+    /// Both values must be above 0.
     pub(super) fn logarithmic(low: f64, high: f64) -> Self {
         let low = low.max(f64::MIN_POSITIVE);
         let high = if high > low { high } else { low * 2.0 };
@@ -48,7 +48,7 @@ impl Axis {
         self.high
     }
 
-    /// The place of a value, within the axis.
+    /// The position of a value, limited to the axis.
     pub(super) fn place(&self, value: f64) -> Percent {
         let share = match self.scale {
             Scale::Linear => (value - self.low) / (self.high - self.low),
@@ -59,19 +59,20 @@ impl Axis {
         Percent((share * 100.0).clamp(0.0, 100.0))
     }
 
-    /// The same from the other end: the height of a value in SVG, where y grows downwards.
+    /// The vertical position of a value in SVG, whose y axis points downwards.
     pub(super) fn height(&self, value: f64) -> Percent {
         Percent(100.0 - self.place(value).0)
     }
 
-    /// Round values from end to end: at most seven on a linear axis, the 1s (2s and 5s) on a logarithmic.
+    /// Round values: up to seven on a linear axis; powers of ten, or also their 2- and 5-fold, on a
+    /// logarithmic one.
     pub(super) fn ticks(&self) -> Vec<f64> {
         match self.scale {
             Scale::Linear => {
                 let step = round_step((self.high - self.low) / 5.0);
                 let first = (self.low / step).ceil() * step;
-                let places = (0..8).map(|index| first + real(index) * step);
-                // Without the last bits, which would stand on the page: 0.6, not 0.6000000000000001.
+                let places = (0..8).map(|index| first + as_f64(index) * step);
+                // Remove floating-point noise: 0.6, not 0.6000000000000001.
                 let places = places.map(|tick| (tick * 1e9).round() / 1e9);
                 places.take_while(|tick| *tick <= self.high + step * 1e-6).collect()
             }
@@ -90,7 +91,7 @@ impl Axis {
     }
 }
 
-/// The least of 1, 2, 5 times a power of ten that is not below `step`.
+/// The smallest of 1, 2 and 5 times a power of ten that is at least `step`.
 fn round_step(step: f64) -> f64 {
     let power = 10_f64.powf(step.log10().floor());
     let steps = [1.0, 2.0, 5.0, 10.0].map(|factor| factor * power);

@@ -1,12 +1,12 @@
-//! Several experiments side by side: a table of them all, then each one's own report.
+//! Renders several experiments: a table of all, then the report of each.
 
 use std::fmt::Write as _;
 
 use maud::html as markup;
 use serde::Serialize;
 
-use super::super::findings::{Findings, Point, Side};
-use super::super::statistics::FEWEST_PAIRS;
+use super::super::findings::{Findings, Side, Speedup};
+use super::super::statistics::MIN_PAIRS;
 use super::html::{experiment, method, page, question};
 use super::json::SCHEMA;
 use super::text::{for_terminal, paragraph};
@@ -15,7 +15,7 @@ use crate::printable::{self, JsonLayout};
 /// One experiment of several.
 #[derive(Clone, Debug, Serialize)]
 pub struct Chapter {
-    /// What sets it apart from the others, in a few words.
+    /// What distinguishes it from the others, in a few words.
     pub title: String,
     #[serde(flatten)]
     pub findings: Findings,
@@ -25,23 +25,23 @@ pub struct Chapter {
 #[derive(Clone, Debug, Serialize)]
 pub struct Series {
     pub title: String,
-    /// What a reader has to know of all of them.
+    /// What applies to all experiments.
     pub introduction: String,
     pub experiments: Vec<Chapter>,
 }
 
-/// A line of the table: what stands in its columns.
-struct Line<'a> {
+/// A row of the table.
+struct TableRow<'a> {
     title: &'a str,
     one: String,
     many: String,
     ceiling: String,
     speedup: String,
-    /// Of too few pairs it is their range, and says so.
+    /// With too few pairs, their range and number.
     interval: String,
 }
 
-impl<'a> Line<'a> {
+impl<'a> TableRow<'a> {
     fn new(chapter: &'a Chapter) -> Self {
         let findings = &chapter.findings;
         let dash = || "-".to_owned();
@@ -49,9 +49,9 @@ impl<'a> Line<'a> {
             side.as_ref().map_or_else(dash, |side: &Side| side.wall.to_string())
         };
         let pairs = findings.pairs.measured;
-        let interval = |point: Point| match point.interval {
+        let interval = |point: Speedup| match point.interval {
             None => dash(),
-            Some((low, high)) if pairs < FEWEST_PAIRS => {
+            Some((low, high)) if pairs < MIN_PAIRS => {
                 format!("{low} to {high}, of {pairs} pairs")
             }
             Some((low, high)) => format!("{low} to {high}"),
@@ -70,7 +70,7 @@ impl<'a> Line<'a> {
 }
 
 impl Series {
-    /// The introduction and the table, as lines of text for a terminal.
+    /// The introduction and the table as text for a terminal.
     #[must_use]
     pub fn table(&self) -> String {
         let mut out = String::new();
@@ -87,8 +87,8 @@ impl Series {
             "ceiling",
             "speedup"
         );
-        for line in self.experiments.iter().map(Line::new) {
-            let Line { title, one, many, ceiling, speedup, interval } = line;
+        for row in self.experiments.iter().map(TableRow::new) {
+            let TableRow { title, one, many, ceiling, speedup, interval } = row;
             let _ = writeln!(
                 out,
                 "{title:<width$} {one:>8} {many:>8} {ceiling:>8} {speedup:>8}  {interval}"
@@ -97,19 +97,19 @@ impl Series {
         for_terminal(&out)
     }
 
-    /// The connections that are compared with one, the same in all experiments.
+    /// The concurrency that is compared with one connection, the same in all experiments.
     fn concurrency(&self) -> usize {
         self.experiments.first().map_or(1, |chapter| chapter.findings.concurrency)
     }
 
-    /// The table and each experiment's answer, as lines of text for a terminal.
+    /// The table and the result of each experiment as text for a terminal.
     #[must_use]
     pub fn text(&self) -> String {
         let mut out = self.table();
         for Chapter { title, findings } in &self.experiments {
             let _ = writeln!(out, "\n{title}");
             paragraph(&mut out, &findings.headline);
-            if let Some(limit) = &findings.limit {
+            if let Some(limit) = &findings.bottleneck {
                 paragraph(&mut out, &format!("What limits it: {}", limit.sentence));
             }
             for note in &findings.notes {
@@ -119,8 +119,8 @@ impl Series {
         for_terminal(&out)
     }
 
-    /// One JSON object: `schema`, the title, the introduction, and `experiments`, each of which has its
-    /// `title` and the fields of [`Findings`].
+    /// One JSON object: `schema`, `title`, `introduction`, and `experiments`, each with its `title` and the
+    /// fields of [`Findings`].
     #[must_use]
     pub fn json(&self) -> String {
         #[derive(Serialize)]
@@ -133,7 +133,7 @@ impl Series {
         printable::json(&document, JsonLayout::Indented) + "\n"
     }
 
-    /// One page, which needs nothing but itself.
+    /// One self-contained HTML page.
     #[must_use]
     pub fn html(&self) -> String {
         let anchor = |index: usize| format!("experiment-{}", index + 1);
@@ -154,22 +154,22 @@ impl Series {
                         }
                     }
                     tbody {
-                        @for (index, line) in self.experiments.iter().map(Line::new).enumerate() {
+                        @for (index, row) in self.experiments.iter().map(TableRow::new).enumerate() {
                             tr {
                                 th scope="row" {
-                                    a href={ "#" (anchor(index)) } { (line.title) }
+                                    a href={ "#" (anchor(index)) } { (row.title) }
                                 }
-                                td { (line.one) }
-                                td { (line.many) }
-                                td { (line.ceiling) }
-                                td { strong { (line.speedup) } " " span { "(" (line.interval) ")" } }
+                                td { (row.one) }
+                                td { (row.many) }
+                                td { (row.ceiling) }
+                                td { strong { (row.speedup) } " " span { "(" (row.interval) ")" } }
                             }
                         }
                     }
                 }
                 p.caption {
-                    "The median time of a run with c connections. The ceiling is the lesser of c and the time \
-                     of all fetches over that of the longest."
+                    "The median time of a run with c connections. The ceiling is the smaller of c and the sum of \
+                     the fetch times divided by the longest."
                 }
             }
             @for (index, Chapter { title, findings }) in self.experiments.iter().enumerate() {

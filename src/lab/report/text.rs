@@ -1,22 +1,22 @@
-//! The findings as text for a terminal: plain characters, at most 80 columns but for URLs.
+//! Renders the findings as text for a terminal: printable characters, at most 80 columns except for URLs.
 
 use std::fmt::Write as _;
 
 use super::super::figures::{Seconds, counted};
-use super::super::findings::{Curve, Distribution, Findings, Point, Side};
-use super::super::statistics::real;
+use super::super::findings::{Curve, Distribution, Findings, Side, Speedup};
+use super::super::statistics::as_f64;
 use crate::printable::is_printable;
 
 const COLUMNS: usize = 78;
-/// The width of the drawn part of the curve.
+/// The width of the plot of the curve.
 const CURVE_COLUMNS: usize = 44;
 
-/// The findings as lines of text.
+/// Renders the text.
 #[must_use]
 pub fn text(findings: &Findings) -> String {
     let mut out = String::new();
     paragraph(&mut out, &findings.headline);
-    if let Some(limit) = &findings.limit {
+    if let Some(limit) = &findings.bottleneck {
         paragraph(&mut out, &format!("What limits it: {}", limit.sentence));
     }
     out.push('\n');
@@ -30,7 +30,7 @@ pub fn text(findings: &Findings) -> String {
     for_terminal(&out)
 }
 
-/// A table of both sides, and what stands below it.
+/// The table of both sides, and the figures below it.
 fn sides(out: &mut String, findings: &Findings) {
     let workload = &findings.workload;
     let row = |out: &mut String, name: &str, value: &str| {
@@ -50,7 +50,7 @@ fn sides(out: &mut String, findings: &Findings) {
         let mut line = |name: &str, figure: &dyn Fn(&Side) -> String| row(out, name, &both(figure));
         line("", &|side| counted(side.concurrency, "connection", "connections"));
         line("median run", &|side| side.wall.to_string());
-        line("middle half of runs", &|side| range(side.lower_quartile, side.upper_quartile));
+        line("quartiles of runs", &|side| range(side.lower_quartile, side.upper_quartile));
         line("rate", &|side| side.rate.to_string());
         line("achieved concurrency", &|side| side.achieved_concurrency.to_string());
         line("median fetch", &|side| fetch_time(side, |times| times.median));
@@ -58,14 +58,14 @@ fn sides(out: &mut String, findings: &Findings) {
         line("retries, rejections", &|side| format!("{}, {}", side.retries, side.rejections));
         line("waiting, all runs", &|side| side.waiting.to_string());
         if let Some(limit) = many.host_limit {
-            row(out, "the host bears", &counted(limit, "connection", "connections"));
+            row(out, "host accepts", &counted(limit, "connection", "connections"));
         }
     }
     if let Some(speedup) = &findings.speedup {
         row(out, "median paired ratio", &with_interval(speedup, findings.interval_name()));
     }
     if let Some(ceiling) = findings.ceiling {
-        row(out, "ceiling", &format!("{ceiling}  (the lesser of c and sum / longest)"));
+        row(out, "ceiling", &format!("{ceiling}  (the smaller of c and sum / longest)"));
     }
     row(out, "seed", &findings.seed.to_string());
 }
@@ -78,16 +78,16 @@ fn fetch_time(side: &Side, figure: fn(&Distribution) -> Seconds) -> String {
     side.fetch_times.as_ref().map_or_else(|| "-".to_owned(), |times| figure(times).to_string())
 }
 
-fn with_interval(point: &Point, name: &str) -> String {
+fn with_interval(point: &Speedup, name: &str) -> String {
     match point.interval {
         Some((low, high)) => format!("{}  ({name} {low} to {high})", point.ratio),
         None => point.ratio.to_string(),
     }
 }
 
-/// The curve on its side: a row for each level, the speedup to the right.
+/// The curve: one row for each level, with the speedup as the horizontal axis.
 fn draw(out: &mut String, curve: &Curve, interval: &str) {
-    let high = |point: &Point| point.interval.map_or(point.ratio, |(_, high)| high).value();
+    let high = |point: &Speedup| point.interval.map_or(point.ratio, |(_, high)| high).value();
     let end = curve.points.iter().map(high).fold(1.0, f64::max) * 1.05;
     #[expect(
         clippy::cast_possible_truncation,
@@ -95,13 +95,14 @@ fn draw(out: &mut String, curve: &Curve, interval: &str) {
         reason = "a column of a terminal"
     )]
     let column = |speedup: f64| {
-        ((speedup / end * real(CURVE_COLUMNS - 1)).round().max(0.0) as usize).min(CURVE_COLUMNS - 1)
+        ((speedup / end * as_f64(CURVE_COLUMNS - 1)).round().max(0.0) as usize)
+            .min(CURVE_COLUMNS - 1)
     };
     let _ = writeln!(out, "\n     c  speedup  {interval:<16}o measured, - interval, : ideal");
     for point in &curve.points {
         let mut line = vec![b' '; CURVE_COLUMNS];
-        if real(point.concurrency) <= end {
-            line[column(real(point.concurrency))] = b':';
+        if as_f64(point.concurrency) <= end {
+            line[column(as_f64(point.concurrency))] = b':';
         }
         let mut interval = String::new();
         if let Some((low, high)) = point.interval {
@@ -119,7 +120,7 @@ fn draw(out: &mut String, curve: &Curve, interval: &str) {
     let one = column(1.0);
     let _ = writeln!(out, "{:>31}0{:>one$}\n", "", "1");
     let knee = counted(curve.knee, "connection", "connections");
-    paragraph(out, &format!("Knee: {knee}, the fewest within 5 % of the best."));
+    paragraph(out, &format!("Knee: {knee}, the lowest within 5 % of the best."));
     if let Some(law) = &curve.amdahl {
         paragraph(
             out,
@@ -131,18 +132,18 @@ fn draw(out: &mut String, curve: &Curve, interval: &str) {
     }
     if let Some(law) = &curve.universal {
         let mut sentence = format!(
-            "The curve bends down. Universal Scalability Law, S(c) = c / (1 + a(c - 1) + b c(c - 1)): \
+            "The speedup decreases at the end. Universal Scalability Law, S(c) = c / (1 + a(c - 1) + b c(c - 1)): \
              a = {}, b = {} (error {})",
             law.contention, law.coherency, law.error
         );
         if let Some(peak) = curve.peak {
-            let _ = write!(sentence, ", which turns at c = {peak}");
+            let _ = write!(sentence, ", with its maximum at c = {peak}");
         }
         paragraph(out, &(sentence + "."));
     }
 }
 
-/// A paragraph, broken between words.
+/// Appends a paragraph, wrapped between words.
 pub(super) fn paragraph(out: &mut String, text: &str) {
     let mut column = 0;
     for word in text.split(' ') {
@@ -160,8 +161,8 @@ pub(super) fn paragraph(out: &mut String, text: &str) {
     out.push('\n');
 }
 
-/// The text without what is not printable, which a path or a server's words might bring to a terminal. A
-/// character stands for each, so that columns stay as they are.
+/// Replaces unprintable characters, which may come from a path or a server, by one `?` each, so that columns
+/// stay aligned.
 pub(super) fn for_terminal(text: &str) -> String {
     text.chars().map(|c| if c == '\n' || is_printable(c) { c } else { '?' }).collect()
 }

@@ -1,8 +1,8 @@
-//! The waterfalls: a lane for each connection, each fetch split into its phases, both runs on one scale.
+//! Draws waterfalls: one lane per connection, each fetch divided into its phases, both runs on one scale.
 //!
-//! Up to [`FEW_FETCHES`] fetches are drawn one by one, with their numbers on hover, focus or tap. More
-//! would be thinner than a hair: then each lane is cut into [`BINS`] columns of time, and a column is filled
-//! by the share of it that each phase took; many lanes share a row. The page stays small either way.
+//! Up to [`MAX_FETCHES`] fetches are drawn individually, with their details on hover, focus or tap. More
+//! would be too narrow: each lane is then divided into [`BINS`] bins of time, and each bin is filled by the
+//! fraction of time that each phase took; several lanes may share a row.
 
 use std::fmt::Write as _;
 use std::time::Duration;
@@ -10,52 +10,52 @@ use std::time::Duration;
 use maud::{Markup, html};
 
 use super::super::figures::{Bytes, Seconds, counted};
-use super::super::findings::Drawn;
+use super::super::findings::DrawnPair;
 use super::super::measurement::{FetchRecord, RunRecord};
-use super::super::statistics::real;
+use super::super::statistics::as_f64;
 use super::plot::{Axis, Percent};
 use crate::client::Phases;
 
-/// A run of at most so many fetches and lanes is drawn fetch by fetch.
-const FEW_FETCHES: usize = 150;
-const FEW_LANES: usize = 64;
-/// So many of what can just be seen fill the width.
-const HAIRS_PER_SCALE: u32 = 1000;
-/// The columns of time where fetches are too many to be drawn one by one.
+/// The maximum number of fetches that are drawn individually.
+const MAX_FETCHES: usize = 150;
+/// The maximum number of lanes of which fetches are drawn individually.
+const MAX_LANES: usize = 64;
+/// A phase shorter than this fraction of the run, 1 / 1000, is not visible.
+const MIN_VISIBLE_DIVISOR: u32 = 1000;
+/// The number of bins of time, if there are too many fetches to draw them individually.
 const BINS: usize = 160;
-/// The most rows of other runs; more lanes share them.
-const ROWS: usize = 32;
+/// The maximum number of rows then; if there are more lanes, several share a row.
+const MAX_ROWS: usize = 32;
 
-/// A phase as it is drawn: the class of its colour, its name, and its time.
-struct Part {
+/// How a phase is drawn: the CSS class of its colour, its name, and its time.
+struct DrawnPhase {
     class: &'static str,
     name: &'static str,
     time: fn(&Phases) -> Duration,
 }
 
-/// The phases in the order in which they are drawn.
-const PARTS: [Part; 6] = [
-    Part { class: "waiting", name: "waiting", time: |phases| phases.waiting },
-    Part { class: "dns", name: "name look-up", time: |phases| phases.dns },
-    Part { class: "connect", name: "connect", time: |phases| phases.connect },
-    Part { class: "tls", name: "TLS", time: |phases| phases.tls },
-    Part { class: "first-byte", name: "first byte", time: |phases| phases.first_byte },
-    Part { class: "transfer", name: "transfer", time: |phases| phases.transfer },
+/// The phases in the order they are drawn.
+const PHASES: [DrawnPhase; 6] = [
+    DrawnPhase { class: "waiting", name: "waiting", time: |phases| phases.waiting },
+    DrawnPhase { class: "dns", name: "name look-up", time: |phases| phases.dns },
+    DrawnPhase { class: "connect", name: "connect", time: |phases| phases.connect },
+    DrawnPhase { class: "tls", name: "TLS", time: |phases| phases.tls },
+    DrawnPhase { class: "first-byte", name: "first byte", time: |phases| phases.first_byte },
+    DrawnPhase { class: "transfer", name: "transfer", time: |phases| phases.transfer },
 ];
 
-/// How a run is drawn beside others.
+/// Whether fetches show their details.
 #[derive(Clone, Copy, PartialEq, Eq)]
-enum Detail {
-    /// Each fetch tells its numbers.
-    Numbers,
-    /// It is drawn once more, larger, and tells them there.
-    Picture,
+enum Details {
+    Shown,
+    /// The run is drawn again, enlarged, with the details.
+    Omitted,
 }
 
-/// The runs above one another, or `None` where there is none to draw.
+/// The waterfalls of the runs, one below another; `None` if there is no run.
 ///
-/// A run that takes less than half of the scale is drawn a second time, to its own.
-pub(super) fn waterfalls(drawn: &Drawn) -> Option<Markup> {
+/// A run that takes less than half of the common scale is drawn a second time, on its own scale.
+pub(super) fn waterfalls(drawn: &DrawnPair) -> Option<Markup> {
     let runs: Vec<&RunRecord> =
         [&drawn.sequential, &drawn.concurrent].into_iter().flatten().collect();
     let end = runs.iter().map(|run| run.wall).max()?.as_secs_f64();
@@ -65,74 +65,76 @@ pub(super) fn waterfalls(drawn: &Drawn) -> Option<Markup> {
         figure.waterfall {
             (legend(&runs))
             @for run in &runs {
-                @let detail = if short(run) { Detail::Picture } else { Detail::Numbers };
-                (waterfall(run, &axis, "", detail))
+                @let details = if short(run) { Details::Omitted } else { Details::Shown };
+                (waterfall(run, &axis, "", details))
             }
             @for run in runs.iter().filter(|run| short(run)) {
                 @let own = Axis::linear(0.0, run.wall.as_secs_f64());
-                (waterfall(run, &own, ", enlarged", Detail::Numbers))
+                (waterfall(run, &own, ", enlarged", Details::Shown))
             }
             figcaption { (caption(drawn, &runs)) }
         }
     })
 }
 
-fn caption(drawn: &Drawn, runs: &[&RunRecord]) -> String {
+fn caption(drawn: &DrawnPair, runs: &[&RunRecord]) -> String {
     let mut text = match drawn.pair {
         Some(pair) => format!(
-            "Pair {pair} of runs, on one time scale, a lane for each connection. Where a fetch was tried \
-             more than once, its phases are sums."
+            "Pair {pair} of runs, on one time scale, with a lane for each connection. The phases of a \
+             fetch are summed over its attempts."
         ),
-        None => "The discarded warm-up, the only run. A lane for each connection.".to_owned(),
+        None => "The discarded warm-up, the only run, with a lane for each connection.".to_owned(),
     };
-    if runs.iter().any(|run| !fits(run)) {
+    if runs.iter().any(|run| !is_drawn_individually(run)) {
         text.push_str(
-            " The fetches are too many to be drawn one by one: each column shows the share of its time \
-             that each phase took.",
+            " There are too many fetches to draw them individually: each column shows the fraction of \
+             its time that each phase took.",
         );
     }
-    if let Some(lanes) = runs.iter().map(|run| group(run)).max().filter(|lanes| *lanes > 1) {
+    if let Some(lanes) = runs.iter().map(|run| lanes_per_row(run)).max().filter(|lanes| *lanes > 1)
+    {
         let _ = write!(text, " A row stands for {lanes} connections.");
     }
     text
 }
 
 fn legend(runs: &[&RunRecord]) -> Markup {
-    // What is thinner than a hair needs no explanation.
-    let is_seen = |phase: fn(&Phases) -> Duration| {
+    // Phases that are not visible need no legend.
+    let is_visible = |phase: fn(&Phases) -> Duration| {
         runs.iter().any(|run| {
-            run.fetches.iter().any(|fetch| phase(&fetch.phases) * HAIRS_PER_SCALE > run.wall)
+            run.fetches.iter().any(|fetch| phase(&fetch.phases) * MIN_VISIBLE_DIVISOR > run.wall)
         })
     };
     let failed = runs.iter().flat_map(|run| &run.fetches).any(|fetch| fetch.failure().is_some());
-    let mut drawn = runs.iter().filter(|run| fits(run)).flat_map(|run| idle_queues(run));
+    let mut drawn =
+        runs.iter().filter(|run| is_drawn_individually(run)).flat_map(|run| idle_queues(run));
     let idled = drawn.any(|(idle, fetch)| idle < fetch.start);
     html! {
         ul.legend {
             @if idled { li { i.queue {} "queue, lane idle" } }
-            @for part in PARTS {
-                @if is_seen(part.time) { li { i class=(part.class) {} (part.name) } }
+            @for drawn in PHASES {
+                @if is_visible(drawn.time) { li { i class=(drawn.class) {} (drawn.name) } }
             }
             @if failed { li { b.failure { "×" } "failed" } }
         }
     }
 }
 
-/// Whether a run is drawn fetch by fetch.
-fn fits(run: &RunRecord) -> bool {
-    run.fetches.len() <= FEW_FETCHES && lanes(run) <= FEW_LANES
+/// Whether the fetches of a run are drawn individually.
+fn is_drawn_individually(run: &RunRecord) -> bool {
+    run.fetches.len() <= MAX_FETCHES && lanes(run) <= MAX_LANES
 }
 
 fn lanes(run: &RunRecord) -> usize {
     run.fetches.iter().map(|fetch| fetch.lane + 1).max().unwrap_or(0)
 }
 
-/// How many lanes share a row.
-fn group(run: &RunRecord) -> usize {
-    if fits(run) { 1 } else { lanes(run).div_ceil(ROWS).max(1) }
+/// The number of lanes that share a row.
+fn lanes_per_row(run: &RunRecord) -> usize {
+    if is_drawn_individually(run) { 1 } else { lanes(run).div_ceil(MAX_ROWS).max(1) }
 }
 
-/// The height of a row in pixels, less where there are more.
+/// The height of a row in pixels.
 const fn row_height(rows: usize) -> usize {
     match rows {
         0..=4 => 26,
@@ -143,9 +145,9 @@ const fn row_height(rows: usize) -> usize {
     }
 }
 
-fn waterfall(run: &RunRecord, axis: &Axis, remark: &str, detail: Detail) -> Markup {
+fn waterfall(run: &RunRecord, axis: &Axis, remark: &str, details: Details) -> Markup {
     let lanes = lanes(run);
-    let group = group(run);
+    let group = lanes_per_row(run);
     let rows = lanes.div_ceil(group);
     let pitch = row_height(rows);
     let height = rows * pitch;
@@ -169,16 +171,16 @@ fn waterfall(run: &RunRecord, axis: &Axis, remark: &str, detail: Detail) -> Mark
                         dominant-baseline="central" { (row * group + 1) }
                 }
             }
-            @if fits(run) { (fetches(run, axis, pitch, detail)) }
-            @else { (columns(run, axis, group, pitch)) }
+            @if is_drawn_individually(run) { (fetches(run, axis, pitch, details)) }
+            @else { (binned(run, axis, group, pitch)) }
             @let x = axis.place(run.wall.as_secs_f64());
             line.end x1=(x) x2=(x) y1="-3" y2=(height + 3) {}
         }
-        @if fits(run) && detail == Detail::Numbers { p.hint { "Hover over a fetch, or tap it, for its numbers." } }
+        @if is_drawn_individually(run) && details == Details::Shown { p.hint { "Hover over a fetch, or tap it, for its details." } }
     }
 }
 
-/// Where a tick's text is held, so that the first and last do not stand out of the plot.
+/// The `text-anchor` of a tick label, which keeps the first and last label within the plot.
 fn anchor(percent: f64) -> &'static str {
     if percent < 4.0 {
         "start"
@@ -189,31 +191,31 @@ fn anchor(percent: f64) -> &'static str {
     }
 }
 
-/// Every fetch as its own group of bars, and the marks of failures above them all.
-fn fetches(run: &RunRecord, axis: &Axis, pitch: usize, detail: Detail) -> Markup {
+/// Each fetch as a group of bars, with the marks of failures on top.
+fn fetches(run: &RunRecord, axis: &Axis, pitch: usize, details: Details) -> Markup {
     let bar = pitch - 4;
     let middle = |fetch: &FetchRecord| fetch.lane * pitch + pitch / 2;
     let height = lanes(run) * pitch;
     html! {
         @for (idle, fetch) in idle_queues(run) {
             @let top = fetch.lane * pitch + 2;
-            @let numbers = numbers(fetch);
-            @let told = (detail == Detail::Numbers).then_some(&numbers);
+            @let text = self::details(fetch);
+            @let told = (details == Details::Shown).then_some(&text);
             g.fetch[told.is_some()] tabindex=[told.map(|_| "0")] role=[told.map(|_| "img")]
                 aria-label=[told] {
                 @if idle < fetch.start {
                     line.queue x1=(place(axis, idle)) x2=(place(axis, fetch.start))
                         y1=(middle(fetch)) y2=(middle(fetch)) {}
                 }
-                @for (index, from, until) in bars(fetch) {
-                    rect class=(PARTS[index].class) x=(place(axis, from)) y=(top) height=(bar)
+                @for Bar { phase, from, until } in bars(fetch) {
+                    rect class=(PHASES[phase].class) x=(place(axis, from)) y=(top) height=(bar)
                         width=(Percent(place(axis, until).0 - place(axis, from).0)) {}
                 }
                 line.seam x1=(place(axis, fetch.start)) x2=(place(axis, fetch.start))
                     y1=(top) y2=(top + bar) {}
                 @if told.is_some() {
                     foreignObject.numbers x="0" y=(height + 22) width="100%" height="110" {
-                        p { (numbers) }
+                        p { (text) }
                     }
                 }
             }
@@ -225,7 +227,7 @@ fn fetches(run: &RunRecord, axis: &Axis, pitch: usize, detail: Detail) -> Markup
     }
 }
 
-/// The fetches in the order of their starts, each with the moment since which its lane idled before it.
+/// The fetches in the order of their starts, each with the time from which its lane was idle before it.
 fn idle_queues(run: &RunRecord) -> Vec<(Duration, &FetchRecord)> {
     let mut free = vec![Duration::ZERO; lanes(run)];
     let mut ordered: Vec<&FetchRecord> = run.fetches.iter().collect();
@@ -243,22 +245,29 @@ fn place(axis: &Axis, offset: Duration) -> Percent {
     axis.place(offset.as_secs_f64())
 }
 
-/// The parts that took time, one after another: its index, its beginning and its end.
-fn bars(fetch: &FetchRecord) -> Vec<(usize, Duration, Duration)> {
+/// A phase of a fetch: its index in [`PHASES`], its start and its end from the start of the run.
+struct Bar {
+    phase: usize,
+    from: Duration,
+    until: Duration,
+}
+
+/// The phases that took time, one after another.
+fn bars(fetch: &FetchRecord) -> Vec<Bar> {
     let mut from = fetch.start;
     let mut bars = Vec::new();
-    for (index, part) in PARTS.iter().enumerate() {
-        let until = from + (part.time)(&fetch.phases);
+    for (phase, drawn) in PHASES.iter().enumerate() {
+        let until = from + (drawn.time)(&fetch.phases);
         if from < until {
-            bars.push((index, from, until));
+            bars.push(Bar { phase, from, until });
         }
         from = until;
     }
     bars
 }
 
-/// A fetch in words: its URL, its length or failure, and each phase that took time.
-fn numbers(fetch: &FetchRecord) -> String {
+/// The details of a fetch in words: its URL, its length or failure, and each phase that took time.
+fn details(fetch: &FetchRecord) -> String {
     let ending = fetch.failure().map_or_else(|| Bytes(fetch.bytes).to_string(), str::to_owned);
     let mut text = format!(
         "{} — {ending} in {}: queue {}",
@@ -266,19 +275,19 @@ fn numbers(fetch: &FetchRecord) -> String {
         Seconds::from(fetch.held()),
         Seconds::from(fetch.phases.queue)
     );
-    for part in PARTS {
-        let took = (part.time)(&fetch.phases);
+    for drawn in PHASES {
+        let took = (drawn.time)(&fetch.phases);
         if took >= Duration::from_micros(1) {
-            let _ = write!(text, " · {} {}", part.name, Seconds::from(took));
+            let _ = write!(text, " · {} {}", drawn.name, Seconds::from(took));
         }
     }
     if fetch.attempts > 1 {
-        let _ = write!(text, " · {} attempts, {} turned away", fetch.attempts, fetch.rejections);
+        let _ = write!(text, " · {} attempts, {} rejected", fetch.attempts, fetch.rejections);
     }
     text
 }
 
-/// A URL of at most 64 characters: of a longer one, its end.
+/// A URL shortened to its last 64 characters.
 pub(super) fn shortened(url: &str) -> String {
     const LONGEST: usize = 64;
     let length = url.chars().count();
@@ -288,32 +297,33 @@ pub(super) fn shortened(url: &str) -> String {
     std::iter::once('…').chain(url.chars().skip(length - LONGEST + 1)).collect()
 }
 
-/// Rows of columns: for each phase the area of its share of each column, stacked from below.
-fn columns(run: &RunRecord, axis: &Axis, group: usize, pitch: usize) -> Markup {
-    let shares = shares(run, axis, group);
+/// The rows of bins: for each phase the area of its fraction of each bin, stacked from the bottom.
+fn binned(run: &RunRecord, axis: &Axis, group: usize, pitch: usize) -> Markup {
+    let rows = bins(run, axis, group);
     html! {
-        @for (row, columns) in shares.iter().enumerate() {
+        @for (row, bins) in rows.iter().enumerate() {
             svg x="0" y=(row * pitch + 1) width="100%" height=(pitch - 2) preserveAspectRatio="none"
                 viewBox=(format!("0 0 {BINS} 100")) {
-                @for (index, part) in PARTS.iter().enumerate() {
-                    @if let Some(path) = area(columns, index) { path class=(part.class) d=(path) {} }
+                @for (index, drawn) in PHASES.iter().enumerate() {
+                    @if let Some(path) = area(bins, index) { path class=(drawn.class) d=(path) {} }
                 }
             }
         }
     }
 }
 
-type Column = [f64; PARTS.len()];
+/// The fraction of a bin that each phase took, 0 to 1.
+type Bin = [f64; PHASES.len()];
 
-/// For each row and column of time, the share of each phase, 0 to 1.
-fn shares(run: &RunRecord, axis: &Axis, group: usize) -> Vec<Vec<Column>> {
+/// The bins of each row.
+fn bins(run: &RunRecord, axis: &Axis, group: usize) -> Vec<Vec<Bin>> {
     let lanes = lanes(run);
-    let width = axis.high() / real(BINS);
-    let mut rows = vec![vec![[0.0; PARTS.len()]; BINS]; lanes.div_ceil(group)];
+    let width = axis.high() / as_f64(BINS);
+    let mut rows = vec![vec![[0.0; PHASES.len()]; BINS]; lanes.div_ceil(group)];
     for fetch in &run.fetches {
         let row = fetch.lane / group;
         let in_row = group.min(lanes - row * group);
-        for (part, from, until) in bars(fetch) {
+        for Bar { phase, from, until } in bars(fetch) {
             let (from, until) = (from.as_secs_f64() / width, until.as_secs_f64() / width);
             #[expect(
                 clippy::cast_possible_truncation,
@@ -322,21 +332,21 @@ fn shares(run: &RunRecord, axis: &Axis, group: usize) -> Vec<Vec<Column>> {
             )]
             let (first, end) = (from.floor() as usize, (until.ceil() as usize).min(BINS));
             for (bin, column) in rows[row].iter_mut().enumerate().take(end).skip(first) {
-                let overlap = until.min(real(bin + 1)) - from.max(real(bin));
-                column[part] += overlap.max(0.0) / real(in_row);
+                let overlap = until.min(as_f64(bin + 1)) - from.max(as_f64(bin));
+                column[phase] += overlap.max(0.0) / as_f64(in_row);
             }
         }
     }
     rows
 }
 
-/// The outline of a phase's share above those drawn before it, or `None` where it has none.
-fn area(columns: &[Column], phase: usize) -> Option<String> {
-    if columns.iter().all(|column| column[phase] < 0.005) {
+/// The SVG path of a phase's area, stacked on the phases before it; `None` if it is not visible.
+fn area(bins: &[Bin], phase: usize) -> Option<String> {
+    if bins.iter().all(|bin| bin[phase] < 0.005) {
         return None;
     }
-    // SVG counts from above: 100 is the foot of the row.
-    let height = |bin: usize, phases: usize| 100 - percent(columns[bin][..phases].iter().sum());
+    // The y axis of SVG points downwards: 100 is the bottom of the row.
+    let height = |bin: usize, phases: usize| 100 - percent(bins[bin][..phases].iter().sum());
     let mut now = height(0, phase + 1);
     let mut path = format!("M0 {now}");
     for bin in 1..BINS {

@@ -226,7 +226,7 @@ fn time_that_is_over_ends_the_experiment_in_order() {
     let urls = [server.url("/never")];
     let result = Result::of(&with_urls(&urls, &["--compare", "--max-time", "100ms"]));
     assert_eq!(result.status(), Some(1), "{:?}", result.output);
-    assert!(result.headline().contains("100 ms allowed were over"), "{}", result.headline());
+    assert!(result.headline().contains("time limit of 100 ms was over"), "{}", result.headline());
 }
 
 #[test]

@@ -3,31 +3,32 @@
 use std::path::Path;
 use std::time::Duration;
 
-use http_concurrent::lab::experiment::{Plan, Trial, automatic_levels, conduct};
+use http_concurrent::lab::experiment::{Trial, conduct};
 use http_concurrent::lab::figures::{Rate, Ratio, Seconds};
-use http_concurrent::lab::findings::{Bodies, Cause, Conditions, Findings, Verdict};
+use http_concurrent::lab::findings::{BodyHandling, BottleneckKind, Claim, Conditions, Findings};
 use http_concurrent::lab::report::{self, Chapter, Series};
+use http_concurrent::lab::schedule::{Schedule, automatic_levels};
 use http_concurrent::printable::is_printable;
 
 use super::simulation::{Network, Simulation};
 
-fn trial(network: Network, plan: Plan) -> Trial {
+fn trial(network: Network, schedule: Schedule) -> Trial {
     let (mut simulation, watch) = Simulation::new(network);
-    conduct(plan, &mut simulation, &watch)
+    conduct(schedule, &mut simulation, &watch)
 }
 
 /// The findings, and their renderings written where a person can look at them.
-fn findings(name: &str, network: Network, plan: Plan) -> Findings {
+fn findings(name: &str, network: Network, schedule: Schedule) -> Findings {
     let conditions = Conditions {
         started: "2026-03-01 12:00:00 UTC".to_owned(),
         client: "http_client_concurrent 0.1.0".to_owned(),
         servers: vec!["http_server_conc/0.1.0".to_owned()],
         system: "Linux 6.18, x86_64".to_owned(),
         processors: 2,
-        bodies: Bodies::Saved,
+        bodies: BodyHandling::Saved,
         further: vec![("Name look-ups".to_owned(), "once a run".to_owned())],
     };
-    let findings = Findings::new(&trial(network, plan), conditions, 1);
+    let findings = Findings::new(&trial(network, schedule), conditions, 1);
     let directory = Path::new(env!("CARGO_TARGET_TMPDIR")).join("lab");
     std::fs::create_dir_all(&directory).unwrap();
     std::fs::write(directory.join(format!("{name}.html")), report::html(&findings)).unwrap();
@@ -41,18 +42,18 @@ fn mixed(files: usize) -> Vec<u64> {
     (0..files).map(|index| 20_000 + (index as u64 * 7919 % 20) * 20_000).collect()
 }
 
-fn cause(findings: &Findings) -> Option<Cause> {
-    findings.limit.as_ref().map(|limit| limit.cause)
+fn cause(findings: &Findings) -> Option<BottleneckKind> {
+    findings.bottleneck.as_ref().map(|bottleneck| bottleneck.kind)
 }
 
 #[test]
 fn twenty_files_gain() {
-    let plan = Plan::sweep(&[1, 2, 4, 8, 16], 10);
-    let findings = findings("twenty", Network::new(mixed(20)), plan);
-    assert_eq!(findings.verdict, Verdict::Faster);
+    let schedule = Schedule::sweep(&[1, 2, 4, 8, 16], 10);
+    let findings = findings("twenty", Network::new(mixed(20)), schedule);
+    assert_eq!(findings.claim, Claim::Faster);
     assert_eq!(findings.curve.as_ref().unwrap().knee, 10);
-    let sentence = &findings.limit.as_ref().unwrap().sentence;
-    assert!(sentence.ends_with("16 of them gained no more."), "{sentence}");
+    let sentence = &findings.bottleneck.as_ref().unwrap().sentence;
+    assert!(sentence.ends_with("but 16 were not faster."), "{sentence}");
     assert!(findings.speedup.unwrap().ratio <= findings.ceiling.unwrap());
 }
 
@@ -60,7 +61,7 @@ fn twenty_files_gain() {
 fn what_is_not_printable_is_escaped_in_the_json_and_not_in_the_text() {
     const RISKY: &str = "\u{7f}\u{85}\u{202e}\u{2028}\u{200b}\u{feff}";
     let is_risky = |c: &char| *c != '\n' && !is_printable(*c);
-    let mut findings = findings("risky", Network::new(mixed(2)), Plan::compare(2));
+    let mut findings = findings("risky", Network::new(mixed(2)), Schedule::compare(2));
     findings.headline = RISKY.to_owned();
     let title = RISKY.to_owned();
     let experiments = vec![Chapter { title: title.clone(), findings: findings.clone() }];
@@ -79,8 +80,8 @@ fn what_is_not_printable_is_escaped_in_the_json_and_not_in_the_text() {
 /// Whatever number the JSON has for a figure is what the text and the page show for it.
 #[test]
 fn the_three_renderings_show_the_same_numbers() {
-    let plan = Plan::sweep(&[1, 2, 4, 8, 16], 10);
-    let findings = findings("same", Network::new(mixed(20)), plan);
+    let schedule = Schedule::sweep(&[1, 2, 4, 8, 16], 10);
+    let findings = findings("same", Network::new(mixed(20)), schedule);
     let json: serde_json::Value = serde_json::from_str(&report::json(&findings)).unwrap();
     assert_eq!(json["schema"], report::SCHEMA);
     let seconds = |value: &serde_json::Value| Seconds::new(value.as_f64().unwrap()).to_string();
@@ -113,13 +114,12 @@ fn the_three_renderings_show_the_same_numbers() {
 
 #[test]
 fn what_more_connections_gained_is_told() {
-    for (levels, expected) in [
-        (&[4][..], "More of them may gain more."),
-        (&[4, 10], "With 10 of them the speedup was 8.3"),
-    ] {
-        let findings = findings("beyond", Network::new(mixed(20)), Plan::sweep(levels, 4));
-        assert_eq!(cause(&findings), Some(Cause::Connections));
-        let sentence = &findings.limit.as_ref().unwrap().sentence;
+    for (levels, expected) in
+        [(&[4][..], "More may be faster."), (&[4, 10], "With 10 the speedup was 8.3")]
+    {
+        let findings = findings("beyond", Network::new(mixed(20)), Schedule::sweep(levels, 4));
+        assert_eq!(cause(&findings), Some(BottleneckKind::Connections));
+        let sentence = &findings.bottleneck.as_ref().unwrap().sentence;
         assert!(sentence.contains(expected), "{sentence}");
     }
 }
@@ -127,50 +127,50 @@ fn what_more_connections_gained_is_told() {
 #[test]
 fn a_link_that_one_connection_fills_is_named_as_what_limits() {
     let network = Network { lane_rate: 12.5e6, ..Network::new(vec![4_000_000; 8]) };
-    let findings = findings("full", network, Plan::compare(8));
-    assert_eq!(cause(&findings), Some(Cause::Link));
+    let findings = findings("full", network, Schedule::compare(8));
+    assert_eq!(cause(&findings), Some(BottleneckKind::Link));
     assert!(findings.speedup.unwrap().ratio.value() < 1.5);
 }
 
 #[test]
 fn a_hundred_connections_have_rows_that_share_them() {
-    let findings = findings("crowd", Network::new(vec![20_000; 400]), Plan::compare(100));
-    assert_eq!(findings.verdict, Verdict::Faster);
+    let findings = findings("crowd", Network::new(vec![20_000; 400]), Schedule::compare(100));
+    assert_eq!(findings.claim, Claim::Faster);
     assert!(report::html(&findings).contains("A row stands for 4 connections."));
 }
 
 #[test]
 fn two_files_gain_at_most_twice() {
-    let findings = findings("two", Network::new(vec![2_000_000, 1_500_000]), Plan::compare(10));
-    assert_eq!(findings.verdict, Verdict::Faster);
-    assert_eq!(cause(&findings), Some(Cause::LongestFile));
+    let findings = findings("two", Network::new(vec![2_000_000, 1_500_000]), Schedule::compare(10));
+    assert_eq!(findings.claim, Claim::Faster);
+    assert_eq!(cause(&findings), Some(BottleneckKind::LongestFile));
     assert!(findings.ceiling.unwrap().value() < 2.0);
 }
 
 #[test]
 fn two_thousand_files_make_a_small_page() {
-    let plan = Plan::sweep(&automatic_levels(2000), 32);
-    let findings = findings("many", Network::new(mixed(2000)), plan);
-    assert_eq!(findings.verdict, Verdict::Faster);
-    assert_eq!(cause(&findings), Some(Cause::Link));
+    let schedule = Schedule::sweep(&automatic_levels(2000), 32);
+    let findings = findings("many", Network::new(mixed(2000)), schedule);
+    assert_eq!(findings.claim, Claim::Faster);
+    assert_eq!(cause(&findings), Some(BottleneckKind::Link));
     let page = report::html(&findings);
     assert!(page.len() < 400_000, "{} bytes", page.len());
 }
 
 #[test]
 fn a_single_file_gains_nothing_that_can_be_measured() {
-    let findings = findings("single", Network::new(vec![300_000]), Plan::compare(10));
-    assert_eq!(findings.verdict, Verdict::NotMeasurable);
-    assert_eq!(cause(&findings), Some(Cause::OneUrl));
+    let findings = findings("single", Network::new(vec![300_000]), Schedule::compare(10));
+    assert_eq!(findings.claim, Claim::NotMeasurable);
+    assert_eq!(cause(&findings), Some(BottleneckKind::OneUrl));
     assert!(findings.headline.contains("includes 1"), "{}", findings.headline);
 }
 
 #[test]
 fn a_host_with_a_limit_is_named_as_what_limits() {
     let network = Network { host_limit: 12, ..Network::new(mixed(60)) };
-    let findings = findings("limited", network, Plan::compare(20));
-    assert_eq!(findings.verdict, Verdict::Faster);
-    assert_eq!(cause(&findings), Some(Cause::HostLimit));
+    let findings = findings("limited", network, Schedule::compare(20));
+    assert_eq!(findings.claim, Claim::Faster);
+    assert_eq!(cause(&findings), Some(BottleneckKind::HostLimit));
     let many = findings.concurrent.as_ref().unwrap();
     assert_eq!(many.host_limit, Some(12));
     assert!(many.rejections > 0 && many.waiting.value() > 0.0);
@@ -180,10 +180,12 @@ fn a_host_with_a_limit_is_named_as_what_limits() {
 fn a_failing_url_forbids_the_claim_and_is_named() {
     let network =
         Network { failing: Some((|index| index == 7, "404 Not Found")), ..Network::new(mixed(20)) };
-    let findings = findings("failing", network, Plan::compare(10));
-    let Verdict::Refused { reason } = &findings.verdict else { panic!("{:?}", findings.verdict) };
+    let findings = findings("failing", network, Schedule::compare(10));
+    let Claim::Refused { reason } = &findings.claim else { panic!("{:?}", findings.claim) };
     assert!(reason.contains("file8.bin: 404 Not Found"), "{reason}");
-    assert!(findings.speedup.is_none() && findings.limit.is_none() && findings.ceiling.is_none());
+    assert!(
+        findings.speedup.is_none() && findings.bottleneck.is_none() && findings.ceiling.is_none()
+    );
     for rendering in [report::text(&findings), report::html(&findings), report::json(&findings)] {
         assert!(rendering.contains("404 Not Found"));
     }
@@ -193,7 +195,7 @@ fn a_failing_url_forbids_the_claim_and_is_named() {
 fn an_unreachable_host_is_tried_once() {
     let network =
         Network { failing: Some((|_| true, "connection refused")), ..Network::new(mixed(20)) };
-    let findings = findings("unreachable", network, Plan::compare(10));
+    let findings = findings("unreachable", network, Schedule::compare(10));
     assert_eq!(findings.pairs.measured, 0);
     assert!(findings.headline.starts_with("No speedup is claimed: none of the 20 URLs"));
     assert!(report::html(&findings).contains("discarded warm-up"));
@@ -201,12 +203,12 @@ fn an_unreachable_host_is_tried_once() {
 
 #[test]
 fn too_little_time_gives_a_ratio_and_no_claim() {
-    let plan = Plan::compare(10).with_max_time(Duration::from_secs(12));
-    let findings = findings("hurried", Network::new(mixed(20)), plan);
-    assert_eq!(findings.verdict, Verdict::TooFewPairs);
+    let schedule = Schedule::compare(10).with_max_time(Duration::from_secs(12));
+    let findings = findings("hurried", Network::new(mixed(20)), schedule);
+    assert_eq!(findings.claim, Claim::TooFewPairs);
     assert!(findings.pairs.measured < 5 && findings.speedup.is_some());
     assert!(
-        findings.notes.iter().any(|note| note.contains("12.0 s allowed")),
+        findings.notes.iter().any(|note| note.contains("time limit of 12.0 s")),
         "{:?}",
         findings.notes
     );
@@ -215,8 +217,8 @@ fn too_little_time_gives_a_ratio_and_no_claim() {
 #[test]
 fn a_series_calls_the_range_of_too_few_pairs_no_interval() {
     let chapter = |title: &str, rounds| {
-        let plan = Plan::compare(10).with_rounds(rounds);
-        let findings = findings(title, Network::new(mixed(20)), plan);
+        let schedule = Schedule::compare(10).with_rounds(rounds);
+        let findings = findings(title, Network::new(mixed(20)), schedule);
         Chapter { title: title.to_owned(), findings }
     };
     let experiments = vec![chapter("enough", 5), chapter("hasty", 3)];
@@ -246,8 +248,8 @@ fn small_files_nearby_are_called_too_small_to_matter() {
         link_rate: 1e9,
         ..Network::new(vec![14; 10])
     };
-    let findings = findings("small", near, Plan::compare(10));
-    assert_eq!(cause(&findings), Some(Cause::TooSmall));
+    let findings = findings("small", near, Schedule::compare(10));
+    assert_eq!(cause(&findings), Some(BottleneckKind::TooSmall));
     for rendering in [report::text(&findings), report::html(&findings)] {
         assert!(rendering.contains("140 B in all, 14 B each"), "{rendering}");
     }
@@ -257,13 +259,14 @@ fn small_files_nearby_are_called_too_small_to_matter() {
 fn what_a_url_or_server_brings_is_escaped() {
     let failure = "<script>alert(1)</script>\u{1b}[31m";
     let network = Network { failing: Some((|_| true, failure)), ..Network::new(mixed(2)) };
-    let findings = findings("hostile", network, Plan::compare(10));
+    let findings = findings("hostile", network, Schedule::compare(10));
     assert!(!report::html(&findings).contains("<script"));
     assert!(!report::text(&findings).contains('\u{1b}'));
 }
 
 #[test]
 fn the_same_seed_gives_the_same_renderings() {
-    let render = || report::json(&findings("again", Network::new(mixed(20)), Plan::compare(10)));
+    let render =
+        || report::json(&findings("again", Network::new(mixed(20)), Schedule::compare(10)));
     assert_eq!(render(), render());
 }

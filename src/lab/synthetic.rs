@@ -1,12 +1,12 @@
-//! Made-up runs for the tests of the laboratory.
+//! Synthetic runs for unit tests.
 
 use std::time::Duration;
 
 use super::measurement::{Ending, FetchRecord, RunRecord};
 use crate::client::Phases;
 
-/// A run in which `urls` bodies of 1 KiB took `each` long, dealt out to the lanes in turn.
-pub(super) fn complete_run(concurrency: usize, urls: u32, each: Duration) -> RunRecord {
+/// A run of `urls` fetches that took `each` and are distributed over the lanes in turn.
+pub(super) fn synthetic_run(concurrency: usize, urls: u32, each: Duration) -> RunRecord {
     let lanes = u32::try_from(concurrency).expect("tests have few lanes");
     let fetches: Vec<FetchRecord> = (0..urls)
         .map(|index| {
