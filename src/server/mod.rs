@@ -64,7 +64,7 @@ pub use status::snapshot::{ClientRow, ConnectionRow, Snapshot};
 use accept::listener::{self, Warnings};
 use connection::lifecycle;
 use handler::answer::Answerer;
-use limits::lingering::Lingering;
+use limits::lingering::closer::LingeringCloser;
 use service::{Service, Task};
 use site::lookup::Site;
 use threads::SpawnError;
@@ -114,7 +114,7 @@ impl Server {
             address: SocketAddr::new(config.address.unwrap_or([0; 16].into()), config.port),
             source,
         })?;
-        let lingering = Arc::new(Lingering::new(config.lingering).map_err(StartError::Pipe)?);
+        let lingering = Arc::new(LingeringCloser::new(config.lingering).map_err(StartError::Pipe)?);
         let admission = Admission::new(config.limits);
         let service = Arc::new(Service::new(answerer, admission, lingering, config));
         Ok(Self { listener, address, service, stopper: Stopper::new(address) })
@@ -167,7 +167,7 @@ impl Server {
         self.service.stop();
         drop(self.listener);
         let left = drain(&self.service, &self.stopper);
-        self.service.lingering.end();
+        self.service.lingering.shut_down();
         drop(ending);
         // It has nothing to wait for any more.
         let _ = housekeeping.join();

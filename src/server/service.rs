@@ -15,7 +15,7 @@ use super::handler::response::Response;
 use super::handler::status_response;
 use super::limits::admission::{Admission, Enforcement, Permit};
 use super::limits::client::{Client, Identification};
-use super::limits::lingering::Lingering;
+use super::limits::lingering::closer::LingeringCloser;
 use super::limits::registry::Registry;
 use super::limits::rejection::{Rejection, Scope};
 use super::limits::rejection_log::RejectionLog;
@@ -41,7 +41,7 @@ pub(super) struct Service {
     pub(super) access_log: AccessLog,
     pub(super) registry: Arc<Registry>,
     pub(super) rejections: RejectionLog,
-    pub(super) lingering: Arc<Lingering>,
+    pub(super) lingering: Arc<LingeringCloser>,
     pub(super) counters: Counters,
     /// The value of `RateLimit-Policy` in responses to clients that have a limit.
     pub(super) advertised: String,
@@ -84,7 +84,7 @@ impl Service {
     pub(super) fn new(
         answerer: Answerer,
         admission: Arc<Admission>,
-        lingering: Arc<Lingering>,
+        lingering: Arc<LingeringCloser>,
         config: &ServerConfig,
     ) -> Self {
         let advertised = policy(Scope::Client, admission.limits().per_client);

@@ -16,8 +16,8 @@ use crate::net::Input;
 use crate::server::handler::rejection_response::{final_answer, without_thread};
 use crate::server::limits::admission::Permit;
 use crate::server::limits::client::Client;
-use crate::server::limits::closing::Received;
 use crate::server::limits::connection_entry::ConnectionEntry;
+use crate::server::limits::lingering::pending_request::RequestProgress;
 use crate::server::limits::rejection::Rejection;
 use crate::server::service::{AdmittedConnection, Service, Task};
 
@@ -104,11 +104,11 @@ fn note_would_reject(service: &Service, rejection: &Rejection) {
 fn reject(
     service: &Service,
     stream: impl Into<Arc<TcpStream>>,
-    received: Received,
+    progress: RequestProgress,
     rejection: &Rejection,
 ) {
     let answer = final_answer(&service.answer_rejected(rejection));
-    service.lingering.answer(stream, received, answer);
+    service.lingering.answer(stream, progress, answer);
 }
 
 /// Answers a connection for which the system gives no thread.
@@ -133,7 +133,7 @@ pub(crate) fn serve(Task { service, connection }: Task) {
             Err(Refused::Malformed) => return,
             Err(Refused::Rejected(rejection)) => {
                 drop(permit);
-                return reject(service, stream, Received::request(input.data()), &rejection);
+                return reject(service, stream, RequestProgress::after(input.data()), &rejection);
             }
         },
     };
@@ -199,8 +199,12 @@ fn identify(
 
 /// What has come over a connection that was just accepted; a client that is not known yet is behind
 /// a proxy.
-fn nothing_from(client: Option<Client>) -> Received {
-    if client.is_some() { Received::default() } else { Received::nothing_from_proxy() }
+fn nothing_from(client: Option<Client>) -> RequestProgress {
+    if client.is_some() {
+        RequestProgress::default()
+    } else {
+        RequestProgress::before_proxy_header()
+    }
 }
 
 /// Why a proxied connection is not served.

@@ -9,7 +9,7 @@ use crate::http::negotiation::MediaType;
 use crate::http::rate_limit::{QuotaPolicy, QuotaUnit, ServiceLimit};
 use crate::http::{Persistence, Status, Version};
 use crate::server::limits::client::Identification;
-use crate::server::limits::final_answer::FinalAnswer;
+use crate::server::limits::lingering::encoded_response::EncodedResponse;
 use crate::server::limits::rejection::{Rejection, Scope};
 
 /// The longest wait that a rejection recommends.
@@ -87,10 +87,10 @@ pub(crate) fn without_thread() -> Response {
 }
 
 /// A response as the last answer to a connection.
-pub(crate) fn final_answer(response: &Response) -> FinalAnswer {
+pub(crate) fn final_answer(response: &Response) -> EncodedResponse {
     let mut head = Vec::with_capacity(768);
     response.write_head(&mut head, Version::Http11, Persistence::Close);
-    FinalAnswer::new(head, response.text())
+    EncodedResponse::new(head, response.text())
 }
 
 #[cfg(test)]

@@ -2,9 +2,7 @@
 
 pub(super) mod admission;
 pub(super) mod client;
-pub(super) mod closing;
 pub(super) mod connection_entry;
-pub(super) mod final_answer;
 pub(super) mod lingering;
 pub(super) mod phase;
 pub(super) mod registry;

@@ -11,7 +11,7 @@ use super::snapshot::{ClientRow, ConnectionRow, Snapshot};
 use crate::server::limits::admission::Admission;
 use crate::server::limits::client::Identification;
 use crate::server::limits::connection_entry::ConnectionEntry;
-use crate::server::limits::lingering::Lingering;
+use crate::server::limits::lingering::closer::LingeringCloser;
 use crate::server::limits::phase::Phase;
 use crate::server::limits::registry::Registry;
 use crate::server::limits::rejection_log::RejectionLog;
@@ -24,7 +24,7 @@ pub(crate) struct Sources<'s> {
     pub(crate) registry: &'s Registry,
     pub(crate) rejections: &'s RejectionLog,
     pub(crate) identification: &'s Identification,
-    pub(crate) lingering: &'s Lingering,
+    pub(crate) lingering: &'s LingeringCloser,
     pub(crate) counters: &'s Counters,
     pub(crate) logs: &'s [LogHandle],
     /// How many threads serve connections, and how many of them wait for their next.

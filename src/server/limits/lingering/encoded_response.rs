@@ -1,14 +1,14 @@
-//! The last answer to a connection, as it is sent.
+//! The last response on a connection, as it is sent.
 
-/// A response as its bytes.
+/// A response as bytes.
 #[derive(Debug)]
-pub(crate) struct FinalAnswer {
+pub(crate) struct EncodedResponse {
     bytes: Box<[u8]>,
     head_bytes: usize,
 }
 
-impl FinalAnswer {
-    /// A head, with the empty line that ends it, and the content that follows.
+impl EncodedResponse {
+    /// Joins a head, with the empty line that ends it, and the content that follows.
     pub(crate) fn new(head: Vec<u8>, content: &[u8]) -> Self {
         let (head_bytes, mut bytes) = (head.len(), head);
         bytes.extend_from_slice(content);
@@ -20,7 +20,7 @@ impl FinalAnswer {
         &self.bytes
     }
 
-    /// What a request with `HEAD` is answered with (RFC 9110 §9.3.2).
+    /// The head alone, as sent in response to `HEAD` (RFC 9110 §9.3.2).
     pub(crate) fn head(&self) -> &[u8] {
         &self.bytes[..self.head_bytes]
     }

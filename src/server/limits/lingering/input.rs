@@ -1,0 +1,54 @@
+//! Reading from a socket without blocking.
+
+use std::net::TcpStream;
+
+use rustix::io::Errno;
+use rustix::net::{RecvFlags, recv};
+
+/// Most bytes read from one socket at a time, so that a flood on one does not delay the others.
+pub(super) const MAX_READ_BYTES: usize = 256 * 1024;
+
+/// Most bytes read from a socket that is evicted to make room for another. The accept loop does this
+/// itself, so it must be quick.
+pub(super) const MAX_EVICTION_READ_BYTES: usize = 8 * 1024;
+
+/// The state of a peer after a read.
+#[derive(Debug, PartialEq, Eq)]
+pub(super) enum Peer {
+    Open {
+        has_sent: bool,
+    },
+    /// It has closed its sending half.
+    Finished,
+    /// The connection is broken.
+    Gone,
+}
+
+/// Passes to `consume` what the peer has sent, `most` bytes at most, in pieces as large as `scratch`.
+pub(super) fn read_available(
+    stream: &TcpStream,
+    scratch: &mut [u8],
+    most: usize,
+    mut consume: impl FnMut(&[u8]),
+) -> Peer {
+    let mut received = 0;
+    while received < most {
+        let room = scratch.len().min(most - received);
+        match recv(stream, &mut scratch[..room], RecvFlags::DONTWAIT) {
+            Ok((0, _)) => return Peer::Finished,
+            Ok((count, _)) => {
+                consume(&scratch[..count]);
+                received += count;
+            }
+            Err(Errno::INTR) => {}
+            Err(Errno::AGAIN) => break,
+            Err(_) => return Peer::Gone,
+        }
+    }
+    Peer::Open { has_sent: received > 0 }
+}
+
+/// Discards what the peer has sent, `most` bytes at most.
+pub(super) fn discard(stream: &TcpStream, most: usize) -> Peer {
+    read_available(stream, &mut [0; 8 * 1024], most, |_| {})
+}

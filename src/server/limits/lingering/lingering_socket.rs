@@ -1,0 +1,96 @@
+//! One socket whose sending half is closed and whose input is discarded.
+
+use std::net::TcpStream;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use super::input::{MAX_EVICTION_READ_BYTES, MAX_READ_BYTES, Peer, discard, read_available};
+
+/// How long a peer may stay silent without closing its side (nginx: `lingering_timeout`, also 5 s).
+const SILENCE_TIMEOUT: Duration = Duration::from_secs(5);
+
+/// How long a peer may go on sending (nginx: `lingering_time`, also 30 s).
+const TOTAL_TIMEOUT: Duration = Duration::from_secs(30);
+
+#[derive(Debug)]
+pub(super) struct LingeringSocket {
+    pub(super) stream: Arc<TcpStream>,
+    /// Closed then, unless the peer sends more.
+    silence_deadline: Instant,
+    /// Closed then in any case.
+    total_deadline: Instant,
+}
+
+impl LingeringSocket {
+    pub(super) fn new(stream: Arc<TcpStream>, now: Instant) -> Self {
+        Self {
+            stream,
+            silence_deadline: now + SILENCE_TIMEOUT,
+            total_deadline: now + TOTAL_TIMEOUT,
+        }
+    }
+
+    /// When the socket is closed, unless the peer sends more.
+    pub(super) fn deadline(&self) -> Instant {
+        self.silence_deadline.min(self.total_deadline)
+    }
+
+    /// Closes the socket, and discards what has come first: up to [`MAX_EVICTION_READ_BYTES`], as more
+    /// would take too long.
+    pub(super) fn evict(self) {
+        discard(&self.stream, MAX_EVICTION_READ_BYTES);
+    }
+
+    /// Closes the socket, and discards what has come first.
+    pub(super) fn close(self) {
+        discard(&self.stream, MAX_READ_BYTES);
+    }
+
+    /// Discards what has come; false when the socket is to be closed.
+    pub(super) fn discard_input(&mut self, scratch: &mut [u8], now: Instant) -> bool {
+        match read_available(&self.stream, scratch, MAX_READ_BYTES, |_| {}) {
+            Peer::Open { has_sent: true } => self.silence_deadline = now + SILENCE_TIMEOUT,
+            Peer::Open { has_sent: false } => {}
+            Peer::Finished | Peer::Gone => return false,
+        }
+        now < self.deadline()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::io::Write as _;
+
+    use super::*;
+    use crate::server::limits::lingering::test_connection::connection;
+
+    #[test]
+    fn an_evicted_socket_is_read_from_only_briefly() {
+        const SENT: usize = 60_000;
+        let (mut peer, stream) = connection();
+        let stream = Arc::new(stream);
+        peer.write_all(&vec![b'x'; SENT]).unwrap();
+        let mut buffer = vec![0; SENT];
+        while stream.peek(&mut buffer).unwrap() < SENT {
+            std::thread::yield_now();
+        }
+        LingeringSocket::new(Arc::clone(&stream), Instant::now()).evict();
+        assert_eq!(stream.peek(&mut buffer).unwrap(), SENT - MAX_EVICTION_READ_BYTES);
+    }
+
+    #[test]
+    fn no_peer_can_make_its_connection_last() {
+        let begun = Instant::now();
+        let (mut peer, stream) = connection();
+        let mut socket = LingeringSocket::new(stream.into(), begun);
+        assert_eq!(socket.deadline(), begun + SILENCE_TIMEOUT);
+        peer.write_all(b"more").unwrap();
+        socket.stream.peek(&mut [0]).unwrap();
+        let later = begun + SILENCE_TIMEOUT / 2;
+        assert!(socket.discard_input(&mut [0; 8], later));
+        assert_eq!(socket.deadline(), later + SILENCE_TIMEOUT);
+        assert!(!socket.discard_input(&mut [0; 8], later + SILENCE_TIMEOUT), "it has sent no more");
+        let sends = LingeringSocket { silence_deadline: begun + 2 * TOTAL_TIMEOUT, ..socket };
+        assert_eq!(sends.deadline(), begun + TOTAL_TIMEOUT);
+    }
+}

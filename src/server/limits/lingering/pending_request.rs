@@ -1,0 +1,188 @@
+//! One rejected connection whose request has not come, and whose response waits for it.
+
+use std::net::{Shutdown, TcpStream};
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use rustix::net::{SendFlags, send};
+
+use super::encoded_response::EncodedResponse;
+use super::input::{MAX_EVICTION_READ_BYTES, MAX_READ_BYTES, Peer, discard, read_available};
+use crate::http::RequestScan;
+use crate::net::proxy_protocol::{self, MAX_V2_BYTES, Parse};
+
+/// How long a rejection waits for the head of the request.
+pub(crate) const HEAD_TIMEOUT: Duration = Duration::from_secs(1);
+
+#[derive(Debug)]
+pub(super) struct PendingRequest {
+    pub(super) stream: Arc<TcpStream>,
+    progress: RequestProgress,
+    response: EncodedResponse,
+    /// The response is sent then in any case.
+    pub(super) deadline: Instant,
+}
+
+/// How far a request has come, as far as the response depends on it.
+#[derive(Debug, Default)]
+pub(crate) struct RequestProgress {
+    /// The beginning of the PROXY header that precedes the request, while it is incomplete.
+    proxy_header: Option<Vec<u8>>,
+    scan: RequestScan,
+}
+
+impl RequestProgress {
+    /// These bytes of the request have come.
+    pub(crate) fn after(bytes: &[u8]) -> Self {
+        let mut progress = Self::default();
+        progress.advance(bytes);
+        progress
+    }
+
+    /// Nothing has come, and a PROXY header comes first.
+    pub(crate) fn before_proxy_header() -> Self {
+        Self { proxy_header: Some(Vec::new()), ..Self::default() }
+    }
+
+    /// Consumes the next bytes; true once no more of the request is needed.
+    fn advance(&mut self, bytes: &[u8]) -> bool {
+        let Some(header) = &mut self.proxy_header else { return self.scan.advance(bytes) };
+        // No header is longer, so these bytes are enough to find its end.
+        let room = MAX_V2_BYTES.saturating_sub(header.len()).min(bytes.len());
+        let before = header.len();
+        header.extend_from_slice(&bytes[..room]);
+        match proxy_protocol::parse(header) {
+            Ok(Parse::NeedMore) => false,
+            Ok(Parse::Done { length, .. }) => {
+                self.proxy_header = None;
+                self.scan.advance(&bytes[length - before..])
+            }
+            Err(_) => true,
+        }
+    }
+}
+
+/// What a read has found of the request's head.
+#[derive(Debug, PartialEq, Eq)]
+pub(super) enum Head {
+    Incomplete,
+    /// All of it, or all that the peer will send.
+    Complete,
+    /// The connection is broken.
+    Gone,
+}
+
+impl PendingRequest {
+    pub(super) fn new(
+        stream: Arc<TcpStream>,
+        progress: RequestProgress,
+        response: EncodedResponse,
+        now: Instant,
+    ) -> Self {
+        Self { stream, progress, response, deadline: now + HEAD_TIMEOUT }
+    }
+
+    /// True if the request's head was complete from the start.
+    pub(super) fn has_head(&self) -> bool {
+        self.progress.scan.is_complete()
+    }
+
+    /// Reads what has come of the head, at most as much as `scratch` holds.
+    pub(super) fn read_head(&mut self, scratch: &mut [u8]) -> Head {
+        let mut head = Head::Incomplete;
+        let most = scratch.len();
+        let peer = read_available(&self.stream, scratch, most, |bytes| {
+            if self.progress.advance(bytes) {
+                head = Head::Complete;
+            }
+        });
+        match peer {
+            _ if head == Head::Complete => head,
+            Peer::Open { .. } => head,
+            Peer::Finished => Head::Complete,
+            Peer::Gone => Head::Gone,
+        }
+    }
+
+    /// Reads as [`PendingRequest::read_head`] does, but only briefly, as for a socket that is evicted.
+    pub(super) fn read_head_briefly(&mut self) -> Head {
+        self.read_head(&mut [0; MAX_EVICTION_READ_BYTES])
+    }
+
+    /// Sends the response and closes the sending half; true if the socket is to linger. Does not block:
+    /// the send buffer of a socket that has sent nothing takes the whole response.
+    pub(super) fn send(&self) -> bool {
+        let is_head_request = self.progress.scan.is_head_request();
+        let bytes = if is_head_request { self.response.head() } else { self.response.whole() };
+        let flags = SendFlags::DONTWAIT | SendFlags::NOSIGNAL;
+        // With MSG_MORE the response and the FIN that follows go out in one segment.
+        #[cfg(target_os = "linux")]
+        let flags = flags | SendFlags::MORE;
+        match send(&self.stream, bytes, flags) {
+            Ok(_) => self.stream.shutdown(Shutdown::Write).is_ok(),
+            Err(error) => {
+                log::debug!("cannot send the last response on a connection: {error}");
+                false
+            }
+        }
+    }
+
+    /// Sends the response and closes the socket, and discards what has come first.
+    pub(super) fn send_and_close(self) {
+        if self.send() {
+            discard(&self.stream, MAX_READ_BYTES);
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::io::Write as _;
+
+    use super::*;
+    use crate::server::limits::lingering::test_connection::connection;
+
+    const GET: &[u8] = b"GET / HTTP/1.1\r\nHost: a\r\n\r\n";
+    const HEAD: &[u8] = b"HEAD / HTTP/1.1\r\nHost: a\r\n\r\n";
+
+    #[test]
+    fn a_request_that_is_evicted_is_read_from_only_briefly() {
+        const SENT: usize = 60_000;
+        let (mut peer, stream) = connection();
+        let stream = Arc::new(stream);
+        peer.write_all(&vec![b'x'; SENT]).unwrap();
+        let mut buffer = vec![0; SENT];
+        while stream.peek(&mut buffer).unwrap() < SENT {
+            std::thread::yield_now();
+        }
+        let response = EncodedResponse::new(b"HTTP/1.1 429 \r\n\r\n".to_vec(), b"");
+        let progress = RequestProgress::default();
+        let mut pending =
+            PendingRequest::new(Arc::clone(&stream), progress, response, Instant::now());
+        assert_eq!(pending.read_head_briefly(), Head::Incomplete);
+        assert_eq!(stream.peek(&mut buffer).unwrap(), SENT - MAX_EVICTION_READ_BYTES);
+    }
+
+    #[test]
+    fn a_request_behind_a_proxy_header_is_found_at_every_split() {
+        let v1 = b"PROXY TCP4 192.0.2.1 192.0.2.2 1 2\r\n";
+        let v2 = [b"\r\n\r\n\0\r\nQUIT\n\x20\0\0\x03", &b"abc"[..]].concat();
+        for (bytes, is_head) in [
+            ([v1, HEAD].concat(), true),
+            ([v1, GET].concat(), false),
+            ([&v2, HEAD].concat(), true),
+            ([&v2, GET].concat(), false),
+        ] {
+            for at in 0..=bytes.len() {
+                let (one, other) = bytes.split_at(at);
+                let mut progress = RequestProgress::before_proxy_header();
+                let is_complete = progress.advance(one);
+                assert_eq!(is_complete, other.is_empty(), "{}", one.escape_ascii());
+                assert!(is_complete || progress.advance(other), "{}", other.escape_ascii());
+                assert_eq!(progress.scan.is_head_request(), is_head, "{}", bytes.escape_ascii());
+            }
+        }
+        let mut without = RequestProgress::before_proxy_header();
+        assert!(without.advance(GET), "what is no PROXY header is rejected at once");
+    }
+}
