@@ -177,11 +177,13 @@ impl Server {
 
     fn accept(&self, stream: TcpStream, peer: SocketAddr, warnings: &mut Warnings) {
         let service = &self.service;
-        let Some(connection) = lifecycle::receive(service, stream, peer.ip()) else { return };
+        let Some(connection) = lifecycle::admit_or_reject(service, stream, peer.ip()) else {
+            return;
+        };
         let task = Task { service: Arc::clone(service), connection };
         let dispatched = service.threads.dispatch(task, lifecycle::serve);
         if let Err(SpawnError { unstarted, source }) = dispatched {
-            lifecycle::dismiss_without_thread(service, unstarted.connection);
+            lifecycle::reject_without_thread(service, unstarted.connection);
             if let Some(error) = source
                 && warnings.is_due()
             {

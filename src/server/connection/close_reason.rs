@@ -1,37 +1,37 @@
-//! Why a connection ends, and the decision whether it does after a response.
+//! Why a connection is closed, and the decision whether it is closed after a response.
 
 use std::fmt;
 
 use crate::http::Status;
 
-/// Why a connection ends.
+/// Why a connection is closed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum CloseReason {
     /// `Connection: close`, or HTTP/1.0 without `Connection: keep-alive`.
     PeerAsked,
-    /// The request was refused in a way that makes what follows it untrustworthy.
+    /// The request was refused, and bytes after it cannot be trusted to be another request.
     Refused,
-    /// So many connections are open that none is kept idle.
+    /// Too many connections are open to keep an idle one.
     Crowded,
-    /// The connection has served as many requests as it may.
+    /// The connection has served its maximum number of requests.
     RequestLimit,
     /// The server is stopping.
     Stopping,
-    /// Its slot was handed on while it was idle.
+    /// Its slot was given to another connection while it was idle.
     Reclaimed,
     /// The request has content that the server did not read.
     UnreadContent,
-    /// The end of the response shows only by the close.
+    /// Only the close marks the end of the response.
     Undelimited,
-    /// The response could not be sent whole.
+    /// The response was not sent whole.
     Incomplete,
-    /// The peer closed, between two requests.
+    /// The peer closed between two requests.
     PeerClosed,
-    /// The peer went away in the middle of a request or a response.
+    /// The peer disconnected within a request or a response.
     PeerVanished,
-    /// No request came in time.
+    /// No request arrived in time.
     Idle,
-    /// The peer took too little of a response for too long.
+    /// The peer received too slowly for too long.
     Slow,
 }
 
@@ -40,24 +40,24 @@ impl fmt::Display for CloseReason {
         f.write_str(match self {
             Self::PeerAsked => "the client asked for it",
             Self::Refused => "the request was refused",
-            Self::Crowded => "too many connections are open to keep one idle",
-            Self::RequestLimit => "it has served its number of requests",
+            Self::Crowded => "too many connections are open to keep an idle one",
+            Self::RequestLimit => "the limit of requests for each connection",
             Self::Stopping => "the server is stopping",
-            Self::Reclaimed => "its slot was handed on while it was idle",
-            Self::UnreadContent => "the request's content was not read",
-            Self::Undelimited => "only its end tells where the response ends",
-            Self::Incomplete => "the response could not be sent whole",
+            Self::Reclaimed => "its slot was needed while it was idle",
+            Self::UnreadContent => "the content of the request was not read",
+            Self::Undelimited => "the close marks the end of the response",
+            Self::Incomplete => "the response was not sent whole",
             Self::PeerClosed => "the client closed it",
-            Self::PeerVanished => "the client went away",
-            Self::Idle => "no request came in time",
-            Self::Slow => "the client took too little for too long",
+            Self::PeerVanished => "the client disconnected",
+            Self::Idle => "no request arrived in time",
+            Self::Slow => "the client received too slowly",
         })
     }
 }
 
 impl CloseReason {
-    /// The peer may have sent what was not read: closing at once would take its answer away. Whoever is
-    /// told only by the answer that it is the last may have sent a next request behind.
+    /// True if unread input may remain: closing would send RST and could destroy the response. A client
+    /// that learns only from the response that it is the last may have sent another request.
     pub(super) fn leaves_input_unread(self) -> bool {
         match self {
             Self::Refused
@@ -77,27 +77,27 @@ impl CloseReason {
     }
 }
 
-/// What speaks against another request on a connection after a response.
+/// The conditions under which a connection is closed after a response.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 #[expect(clippy::struct_excessive_bools, reason = "each is a condition of its own")]
-pub(super) struct Objections {
+pub(super) struct CloseConditions {
     /// The request has content that was not read.
     pub(super) has_unread_content: bool,
-    /// What follows the request must not be taken for another: see [`is_untrustworthy`].
+    /// Bytes after the request must not be parsed as another request: see [`is_untrustworthy`].
     pub(super) is_untrustworthy: bool,
     /// The client asks for the close.
     pub(super) peer_asks: bool,
-    /// The end of the response shows only by the close.
+    /// Only the close marks the end of the response.
     pub(super) is_undelimited: bool,
     pub(super) is_stopping: bool,
     pub(super) is_crowded: bool,
-    /// This was the last request that is served on one connection.
+    /// This was the last request that one connection may send.
     pub(super) is_last: bool,
 }
 
-impl Objections {
-    /// Why the connection is closed, by the first objection; `None` where it is kept.
-    pub(super) fn decide(self) -> Option<CloseReason> {
+impl CloseConditions {
+    /// The reason of the first condition that holds; `None` keeps the connection.
+    pub(super) fn close_reason(self) -> Option<CloseReason> {
         let reasons = [
             (self.has_unread_content, CloseReason::UnreadContent),
             (self.is_untrustworthy, CloseReason::Refused),
@@ -111,15 +111,15 @@ impl Objections {
     }
 }
 
-/// What follows the request on its connection must not be taken for another request.
+/// Whether bytes after the request must not be parsed as another request.
 ///
-/// A client that gets 400 has sent what it did not mean to, or what a program between did not
-/// understand as it is understood here; nginx and Apache close then as well. What is refused before
-/// it is answered (414, 417, 431, 501 for a coding, 505) never comes here: its end is not known.
-/// Other refusals are of well-formed requests, whose ends do not depend on their methods, targets or
-/// preconditions (RFC 9112 §6.3): after 404, 405, 412, 416 and 501 for a method the next is served.
+/// A client that gets 400 sent something unintended, or something that an intermediary parsed
+/// differently; nginx and Apache close then as well. Requests that are refused while they are read (414,
+/// 417, 431, 501 for a coding, 505) do not come here: their end is unknown. Other refused requests are
+/// well-formed, and their ends do not depend on method, target or preconditions (RFC 9112 §6.3): after
+/// 404, 405, 412, 416 and 501 for a method the connection is kept.
 pub(super) fn is_untrustworthy(method: &[u8], status: Status) -> bool {
-    // What follows a CONNECT may be meant for the other end of a tunnel that is not there.
+    // Bytes after CONNECT may be meant for the other end of the tunnel, which was not made.
     status == Status::BAD_REQUEST || method == b"CONNECT"
 }
 
@@ -128,23 +128,23 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_first_objection_closes_a_connection_and_without_one_it_is_kept() {
-        let none = Objections::default();
+    fn the_first_condition_closes_a_connection_and_without_one_it_is_kept() {
+        let none = CloseConditions::default();
         let cases = [
-            (Objections { is_last: true, ..none }, CloseReason::RequestLimit),
-            (Objections { is_crowded: true, ..none }, CloseReason::Crowded),
-            (Objections { is_stopping: true, ..none }, CloseReason::Stopping),
-            (Objections { is_undelimited: true, ..none }, CloseReason::Undelimited),
-            (Objections { peer_asks: true, ..none }, CloseReason::PeerAsked),
-            (Objections { is_untrustworthy: true, ..none }, CloseReason::Refused),
-            (Objections { has_unread_content: true, ..none }, CloseReason::UnreadContent),
+            (CloseConditions { is_last: true, ..none }, CloseReason::RequestLimit),
+            (CloseConditions { is_crowded: true, ..none }, CloseReason::Crowded),
+            (CloseConditions { is_stopping: true, ..none }, CloseReason::Stopping),
+            (CloseConditions { is_undelimited: true, ..none }, CloseReason::Undelimited),
+            (CloseConditions { peer_asks: true, ..none }, CloseReason::PeerAsked),
+            (CloseConditions { is_untrustworthy: true, ..none }, CloseReason::Refused),
+            (CloseConditions { has_unread_content: true, ..none }, CloseReason::UnreadContent),
         ];
-        assert_eq!(none.decide(), None);
+        assert_eq!(none.close_reason(), None);
         let mut all = none;
         for (alone, expected) in cases {
-            assert_eq!(alone.decide(), Some(expected), "{alone:?}");
-            // Each comes before those above it.
-            all = Objections {
+            assert_eq!(alone.close_reason(), Some(expected), "{alone:?}");
+            // Each takes precedence over those above it.
+            all = CloseConditions {
                 has_unread_content: all.has_unread_content || alone.has_unread_content,
                 is_untrustworthy: all.is_untrustworthy || alone.is_untrustworthy,
                 peer_asks: all.peer_asks || alone.peer_asks,
@@ -153,12 +153,12 @@ mod tests {
                 is_crowded: all.is_crowded || alone.is_crowded,
                 is_last: all.is_last || alone.is_last,
             };
-            assert_eq!(all.decide(), Some(expected), "{all:?}");
+            assert_eq!(all.close_reason(), Some(expected), "{all:?}");
         }
     }
 
     #[test]
-    fn a_request_in_doubt_is_the_last_of_its_connection() {
+    fn an_untrustworthy_request_is_the_last_of_its_connection() {
         for (method, status, is_last) in [
             (&b"GET"[..], Status::OK, false),
             (b"GET", Status::BAD_REQUEST, true),

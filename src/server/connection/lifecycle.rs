@@ -1,5 +1,4 @@
-//! The way of a connection: admitted or rejected when it is accepted, served in a thread of its own,
-//! closed.
+//! The life of a connection: admitted or rejected when it is accepted, served in its own thread, closed.
 
 use std::io;
 use std::net::{IpAddr, TcpStream};
@@ -10,7 +9,8 @@ use log::Level;
 use socket2::SockRef;
 
 use super::close_reason::CloseReason;
-use super::requests;
+use super::proxy_header::read_proxy_header;
+use super::request_reader::INPUT_BYTES;
 use super::requests::Connection;
 use crate::net::Input;
 use crate::server::handler::rejection_response::{final_answer, without_thread};
@@ -21,14 +21,14 @@ use crate::server::limits::lingering::pending_request::RequestProgress;
 use crate::server::limits::rejection::Rejection;
 use crate::server::service::{AdmittedConnection, Service, Task};
 
-/// Decides whether a connection may be served. One that may not is handed to `lingering`.
-pub(crate) fn receive(
+/// Admits a connection, or rejects it and returns `None`. A client behind a proxy is identified later.
+pub(crate) fn admit_or_reject(
     service: &Service,
     stream: TcpStream,
     peer: IpAddr,
 ) -> Option<AdmittedConnection> {
     service.counters.connections.increment();
-    // A socket for both families reports IPv4 addresses as mapped ones.
+    // A dual-stack socket reports IPv4 addresses as IPv4-mapped IPv6 addresses.
     let peer = peer.to_canonical();
     let client =
         (!service.identification.is_proxy(peer)).then(|| service.identification.client(peer));
@@ -36,7 +36,7 @@ pub(crate) fn receive(
         Ok(permit) => (permit, None),
         Err(rejection) => {
             let Some(permit) = admit_to_reserve(service, client) else {
-                reject(service, stream, nothing_from(client), &rejection);
+                reject(service, stream, nothing_received(client), &rejection);
                 return None;
             };
             (permit, Some(rejection))
@@ -45,7 +45,7 @@ pub(crate) fn receive(
     Some(AdmittedConnection { stream, peer, permit, client, reserved })
 }
 
-/// Takes a slot, if need be and allowed from a connection that is idle.
+/// Takes a slot; if there is none and the policy allows it, that of an idle connection.
 fn admit(service: &Service, client: Option<Client>) -> Result<Permit, Rejection> {
     let admit = || match client {
         Some(client) => service.admission.admit(client),
@@ -69,8 +69,8 @@ fn admit(service: &Service, client: Option<Client>) -> Result<Permit, Rejection>
     }
 }
 
-/// Lets in who may see the status, also when the server is full; if the reserve is used up as well,
-/// in the place of one that makes nothing of it.
+/// Admits a client that may see the status although the server is full. If the reserve is used up as
+/// well, a connection of the reserve that has sent no request loses its slot.
 fn admit_to_reserve(service: &Service, client: Option<Client>) -> Option<Permit> {
     let (access, client) = (service.status.as_ref()?, client?);
     if !access.allows(&client) {
@@ -82,8 +82,8 @@ fn admit_to_reserve(service: &Service, client: Option<Client>) -> Option<Permit>
         .or_else(|| service.registry.reclaim_reserve(Instant::now()))
 }
 
-/// Frees the slot that a rejection lacks, of the client's oldest idle connection or of anyone's,
-/// where that is wanted. Limits that are only tried out close nothing.
+/// Closes the oldest idle connection of the client, or of all clients if the total was met, to free its
+/// slot. Does nothing unless the policy asks for it and limits are enforced.
 fn reclaim(service: &Service, rejection: &Rejection) -> bool {
     if !service.policy.reclaim_idle || !service.enforces() {
         return false;
@@ -100,7 +100,7 @@ fn note_would_reject(service: &Service, rejection: &Rejection) {
     service.rejections.note(rejection);
 }
 
-/// Has a connection answered that is over a limit.
+/// Hands a connection over a limit to the thread that rejects it.
 fn reject(
     service: &Service,
     stream: impl Into<Arc<TcpStream>>,
@@ -111,27 +111,27 @@ fn reject(
     service.lingering.answer(stream, progress, answer);
 }
 
-/// Answers a connection for which the system gives no thread.
-pub(crate) fn dismiss_without_thread(service: &Service, connection: AdmittedConnection) {
+/// Rejects a connection for which the system has no thread.
+pub(crate) fn reject_without_thread(service: &Service, connection: AdmittedConnection) {
     service.counters.spawn_failures.increment();
     let AdmittedConnection { stream, permit, client, .. } = connection;
     drop(permit);
     let response = service.answerer.with_further_fields(without_thread());
-    service.lingering.answer(stream, nothing_from(client), final_answer(&response));
+    service.lingering.answer(stream, nothing_received(client), final_answer(&response));
 }
 
-/// The work of one connection's thread.
+/// Serves a connection until it is closed, in its own thread.
 pub(crate) fn serve(Task { service, connection }: Task) {
     let service = &*service;
     let AdmittedConnection { stream, peer, mut permit, client, reserved } = connection;
     let stream = Arc::new(stream);
-    let mut input = Input::with_capacity(requests::INPUT_BYTES);
+    let mut input = Input::with_capacity(INPUT_BYTES);
     let client = match client {
         Some(client) => client,
         None => match identify(service, &stream, peer, &mut input, &mut permit) {
             Ok(client) => client,
-            Err(Refused::Malformed) => return,
-            Err(Refused::Rejected(rejection)) => {
+            Err(IdentifyError::ProxyHeader) => return,
+            Err(IdentifyError::Rejected(rejection)) => {
                 drop(permit);
                 return reject(service, stream, RequestProgress::after(input.data()), &rejection);
             }
@@ -144,7 +144,7 @@ pub(crate) fn serve(Task { service, connection }: Task) {
     let reason = connection.serve();
     let lingers = connection.may_have_unread_input(reason);
     if reason == CloseReason::Slow {
-        // What it did not take is no longer kept for it: the kernel would, for minutes.
+        // Discards what the client did not receive: the kernel would keep it for minutes.
         let _ = SockRef::from(&*stream).set_linger(Some(Duration::ZERO));
     }
     drop(panic_report);
@@ -155,32 +155,33 @@ pub(crate) fn serve(Task { service, connection }: Task) {
     }
 }
 
-/// A connection that is entered after the idle ones were closed must be closed as well.
+/// Closes idle connections again if the server is stopping: this one may have been registered after they
+/// were closed.
 fn close_if_stopping(service: &Service) {
     if service.is_stopping() {
         service.registry.close_idle();
     }
 }
 
-/// Learns from a proxy's header for whom the connection is, and takes that client's slot.
+/// Reads from the PROXY header which client the connection is for, and takes that client's slot.
 fn identify(
     service: &Service,
     stream: &Arc<TcpStream>,
     peer: IpAddr,
     input: &mut Input,
     permit: &mut Permit,
-) -> Result<Client, Refused> {
+) -> Result<Client, IdentifyError> {
     let unidentified = service.registry.register_unidentified(stream);
     close_if_stopping(service);
-    let source = match requests::read_proxy_header(stream, input, service.timeouts.head) {
+    let source = match read_proxy_header(stream, input, service.timeouts.head) {
         Ok(source) => source.map(|source| source.ip()),
         Err(error) => {
-            // A proxy that sends something else is misconfigured, and only this log says so. One that
+            // An invalid header means a misconfigured proxy, which only this log shows. A proxy that
             // sends nothing may be a health check.
-            let has_sent = error.kind() == io::ErrorKind::Other;
-            let level = if has_sent { Level::Warn } else { Level::Debug };
-            log::log!(level, "{peer}: the proxy does not say for whom it speaks: {error}");
-            return Err(Refused::Malformed);
+            let is_invalid = error.kind() == io::ErrorKind::Other;
+            let level = if is_invalid { Level::Warn } else { Level::Debug };
+            log::log!(level, "{peer}: no valid PROXY header: {error}");
+            return Err(IdentifyError::ProxyHeader);
         }
     };
     drop(unidentified);
@@ -191,15 +192,14 @@ fn identify(
     {
         identified = permit.identify(client, service.policy.enforcement);
     }
-    if let Some(rejection) = identified.map_err(Refused::Rejected)? {
+    if let Some(rejection) = identified.map_err(IdentifyError::Rejected)? {
         note_would_reject(service, &rejection);
     }
     Ok(client)
 }
 
-/// What has come over a connection that was just accepted; a client that is not known yet is behind
-/// a proxy.
-fn nothing_from(client: Option<Client>) -> RequestProgress {
+/// The input of a connection that was just accepted. A client that is not yet known is behind a proxy.
+fn nothing_received(client: Option<Client>) -> RequestProgress {
     if client.is_some() {
         RequestProgress::default()
     } else {
@@ -207,13 +207,13 @@ fn nothing_from(client: Option<Client>) -> RequestProgress {
     }
 }
 
-/// Why a proxied connection is not served.
-enum Refused {
-    Malformed,
+/// Why a connection from a proxy is not served.
+enum IdentifyError {
+    ProxyHeader,
     Rejected(Rejection),
 }
 
-/// Says what a connection was doing when its thread panicked.
+/// Logs what a connection was doing if its thread panics.
 struct PanicReport<'s> {
     service: &'s Service,
     entry: &'s ConnectionEntry,

@@ -1,8 +1,11 @@
 //! One connection, from its first byte to its close.
 
 mod close_reason;
+mod deadline_stream;
 pub(super) mod lifecycle;
+mod proxy_header;
 mod rate;
+mod request_reader;
 mod requests;
 mod response;
 mod send;

@@ -1,5 +1,5 @@
-//! How fast a response goes out: no slower than the peer must take it, no faster than the operator
-//! lets it.
+//! The rate of one connection's responses: at least what the client must receive, at most what the
+//! operator allows.
 
 use std::io;
 use std::thread;
@@ -7,68 +7,69 @@ use std::time::{Duration, Instant};
 
 use crate::server::config::Rates;
 
-/// With a maximum, a second's bytes go out in about this many pieces.
+/// With a maximum rate, the bytes of one second are sent in about this many pieces.
 const PIECES_PER_SECOND: u64 = 50;
 
-/// How often the pace of a peer that takes nothing is looked at.
-const LOOK: Duration = Duration::from_secs(1);
+/// Longest interval between two checks of a client that receives nothing.
+const RATE_POLL: Duration = Duration::from_secs(1);
 
-/// The pace of one connection, kept from one response to the next.
+/// The rate of one connection, across its responses.
 #[derive(Debug)]
-pub(super) struct Pace {
+pub(super) struct SendRate {
     rates: Rates,
-    /// For how long the peer may take nothing at all.
+    /// How long the client may receive nothing at all.
     stall: Duration,
     window_began: Instant,
     window_bytes: u64,
     last_progress: Instant,
-    /// When the next piece may go out, where there is a maximum.
+    /// With a maximum rate: when the next piece may be sent.
     due: Instant,
 }
 
-impl Pace {
+impl SendRate {
     pub(super) fn new(rates: Rates, stall: Duration) -> Self {
         let now = Instant::now();
         Self { rates, stall, window_began: now, window_bytes: 0, last_progress: now, due: now }
     }
 
-    /// For how long one write may wait before the pace is looked at (`SO_SNDTIMEO`).
+    /// How long one write may block before the rate is checked (`SO_SNDTIMEO`).
     pub(super) fn write_timeout(&self) -> Duration {
-        let look = if self.rates.minimum == 0 { self.stall } else { self.rates.window.min(LOOK) };
-        look.min(self.stall)
+        let poll =
+            if self.rates.minimum == 0 { self.stall } else { self.rates.window.min(RATE_POLL) };
+        poll.min(self.stall)
     }
 
-    /// A response begins: what the peer did not take before counts no more.
+    /// Begins a response: starts a new window.
     pub(super) fn begin(&mut self) {
         let now = Instant::now();
         (self.window_began, self.window_bytes, self.last_progress) = (now, 0, now);
         self.due = self.due.max(now);
     }
 
-    /// How many of `wanted` bytes may go out now; waits until it is time for them.
-    pub(super) fn allow(&self, wanted: u64) -> u64 {
+    /// Waits until the next piece is due, and returns its size: at most `wanted` bytes.
+    pub(super) fn wait_until_due(&self, wanted: u64) -> u64 {
         let Some(maximum) = self.rates.maximum else { return wanted };
         thread::sleep(self.due.saturating_duration_since(Instant::now()));
         wanted.min((maximum / PIECES_PER_SECOND).max(1))
     }
 
-    /// So many bytes were taken by the socket.
+    /// Counts bytes that the socket accepted.
     ///
     /// # Errors
-    /// [`io::ErrorKind::TimedOut`]: the peer is too slow.
+    /// [`io::ErrorKind::TimedOut`]: the client is too slow.
     pub(super) fn sent(&mut self, bytes: u64) -> io::Result<()> {
         if let Some(maximum) = self.rates.maximum {
-            self.due += Duration::from_secs(1).mul_f64(ratio(bytes, maximum));
+            self.due += Duration::from_secs(1).mul_f64(seconds_at(bytes, maximum));
         }
         self.window_bytes += bytes;
         self.last_progress = Instant::now();
         self.check(self.last_progress)
     }
 
-    /// A write waited for its time and nothing was taken.
+    /// Checks the rate after a write that timed out.
     ///
     /// # Errors
-    /// [`io::ErrorKind::TimedOut`]: the peer is too slow.
+    /// [`io::ErrorKind::TimedOut`]: the client is too slow.
     pub(super) fn stalled(&mut self) -> io::Result<()> {
         let now = Instant::now();
         if now.duration_since(self.last_progress) >= self.stall {
@@ -82,9 +83,9 @@ impl Pace {
         if elapsed < self.rates.window {
             return Ok(());
         }
-        // A peer is not blamed for a speed that the operator set: half of that is enough.
+        // A client cannot be faster than the maximum: half of it is enough.
         let minimum = self.rates.minimum.min(self.rates.maximum.map_or(u64::MAX, |max| max / 2));
-        if ratio(self.window_bytes, minimum) < elapsed.as_secs_f64() && minimum > 0 {
+        if seconds_at(self.window_bytes, minimum) < elapsed.as_secs_f64() && minimum > 0 {
             return Err(io::ErrorKind::TimedOut.into());
         }
         (self.window_began, self.window_bytes) = (now, 0);
@@ -92,9 +93,9 @@ impl Pace {
     }
 }
 
-/// How many seconds so many bytes take at a rate.
+/// How many seconds `bytes` take at a rate in bytes per second.
 #[expect(clippy::cast_precision_loss, reason = "a rate need not be exact to the byte")]
-fn ratio(bytes: u64, rate: u64) -> f64 {
+fn seconds_at(bytes: u64, rate: u64) -> f64 {
     bytes as f64 / rate as f64
 }
 
@@ -104,42 +105,42 @@ mod tests {
 
     const WINDOW: Duration = Duration::from_secs(10);
 
-    fn pace(minimum: u64, maximum: Option<u64>) -> Pace {
+    fn send_rate(minimum: u64, maximum: Option<u64>) -> SendRate {
         let rates = Rates { minimum, window: WINDOW, maximum };
-        Pace::new(rates, Duration::from_secs(30))
+        SendRate::new(rates, Duration::from_secs(30))
     }
 
-    /// Whether a peer that took so many bytes in a window and a bit may stay.
-    fn may_stay(mut pace: Pace, bytes: u64) -> bool {
-        pace.window_bytes = bytes;
-        pace.check(pace.window_began + WINDOW).is_ok()
+    /// Whether a client may stay that received so many bytes in one window.
+    fn may_stay(mut rate: SendRate, bytes: u64) -> bool {
+        rate.window_bytes = bytes;
+        rate.check(rate.window_began + WINDOW).is_ok()
     }
 
     #[test]
     fn the_minimum_holds_over_each_window() {
-        assert!(may_stay(pace(1000, None), 10_000));
-        assert!(!may_stay(pace(1000, None), 9_999));
-        assert!(may_stay(pace(0, None), 0), "no minimum");
-        let mut within = pace(1000, None);
+        assert!(may_stay(send_rate(1000, None), 10_000));
+        assert!(!may_stay(send_rate(1000, None), 9_999));
+        assert!(may_stay(send_rate(0, None), 0), "no minimum");
+        let mut within = send_rate(1000, None);
         assert!(within.check(within.window_began + WINDOW / 2).is_ok(), "the grace");
     }
 
     #[test]
-    fn a_maximum_below_the_minimum_is_not_held_against_the_peer() {
-        assert!(may_stay(pace(1000, Some(100)), 600));
-        assert!(!may_stay(pace(1000, Some(100)), 400));
+    fn a_maximum_below_the_minimum_lowers_the_minimum() {
+        assert!(may_stay(send_rate(1000, Some(100)), 600));
+        assert!(!may_stay(send_rate(1000, Some(100)), 400));
     }
 
     #[test]
     fn pieces_become_due_at_the_maximum_rate() {
-        let mut pace = pace(0, Some(1_000_000));
-        let begun = pace.due;
-        assert_eq!(pace.allow(u64::MAX), 20_000);
+        let mut rate = send_rate(0, Some(1_000_000));
+        let begun = rate.due;
+        assert_eq!(rate.wait_until_due(u64::MAX), 20_000);
         for _ in 0..100 {
-            pace.sent(20_000).unwrap();
+            rate.sent(20_000).unwrap();
         }
-        assert_eq!(pace.due.duration_since(begun), Duration::from_secs(2));
-        assert_eq!(self::pace(0, None).allow(u64::MAX), u64::MAX);
-        assert_eq!(self::pace(0, Some(1)).allow(10), 1, "something always goes out");
+        assert_eq!(rate.due.duration_since(begun), Duration::from_secs(2));
+        assert_eq!(send_rate(0, None).wait_until_due(u64::MAX), u64::MAX);
+        assert_eq!(send_rate(0, Some(1)).wait_until_due(10), 1, "something always goes out");
     }
 }

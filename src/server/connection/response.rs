@@ -1,84 +1,93 @@
-//! A response on its way onto the socket: in one write when it is small, by `sendfile` when large.
+//! Sending a response: in one write if it is small, with `sendfile` if it is large.
 //!
-//! A listing is written and sent a piece at a time. A response that cannot be sent as its head promised is
+//! A listing is written and sent a piece at a time. A response that cannot be sent as its head declares is
 //! an error, and its connection is closed.
 
 use std::io;
 use std::os::unix::fs::FileExt;
 
-use super::send::{More, Outgoing};
+use super::send::{Flush, Sender};
 use crate::http::{LAST_CHUNK, Persistence, Version, write_chunk};
 use crate::server::handler::response::{Content, Response};
 use crate::server::site::listing::pieces::Pieces;
 
-/// Content up to this size is copied behind its head and sent with it, in one write: one segment on
-/// its way instead of two, and two system calls less than `sendfile` needs.
+/// Content up to this size is copied behind its head and sent in one write: one segment instead of two,
+/// and two system calls less than `sendfile` needs.
 const ONE_WRITE_BYTES: u64 = 32 * 1024;
+
+/// How a response is sent to the client that asked for it.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct SendOptions {
+    /// The version of the request.
+    pub(super) version: Version,
+    pub(super) part: ResponsePart,
+    pub(super) persistence: Persistence,
+}
 
 /// Which part of a response is sent.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Part {
+pub(super) enum ResponsePart {
     /// For `HEAD`: exactly the head that `GET` would get (RFC 9110 §9.3.2).
     Head,
     Whole,
 }
 
-/// Sends the response and says how many bytes of content went out. `out` is the connection's
-/// buffer for outgoing bytes.
+/// Sends the response; returns how many bytes of content were sent. `out` is the connection's buffer for
+/// outgoing bytes.
 ///
 /// # Errors
-/// The peer is gone or too slow, or the file is no longer as long as the head says: the connection
-/// is of no more use.
+/// The peer disconnected or is too slow, or the file is no longer as long as the head says: the
+/// connection must be closed.
 pub(super) fn send(
     response: &Response,
-    mut outgoing: Outgoing<'_>,
+    mut sender: Sender<'_>,
     out: &mut Vec<u8>,
-    (version, part, persistence): (Version, Part, Persistence),
+    options: SendOptions,
 ) -> io::Result<u64> {
-    outgoing.pace.begin();
+    sender.rate.begin();
     out.clear();
-    response.write_head(out, version, persistence);
+    response.write_head(out, options.version, options.persistence);
     match &response.content {
-        _ if part == Part::Head => outgoing.send_all(out, More::No).map(|()| 0),
-        Content::None => outgoing.send_all(out, More::No).map(|()| 0),
+        _ if options.part == ResponsePart::Head => sender.send_all(out, Flush::Now).map(|()| 0),
+        Content::None => sender.send_all(out, Flush::Now).map(|()| 0),
         Content::Text(text) if text.len() as u64 <= ONE_WRITE_BYTES => {
             out.extend_from_slice(text);
-            outgoing.send_all(out, More::No).map(|()| text.len() as u64)
+            sender.send_all(out, Flush::Now).map(|()| text.len() as u64)
         }
         Content::Text(text) => {
-            outgoing.send_all(out, More::Follows)?;
-            outgoing.send_all(text, More::No).map(|()| text.len() as u64)
+            sender.send_all(out, Flush::Later)?;
+            sender.send_all(text, Flush::Now).map(|()| text.len() as u64)
         }
         Content::File { file, offset, length } if *length <= ONE_WRITE_BYTES => {
             let head = out.len();
             let length = usize::try_from(*length).expect("it is at most ONE_WRITE_BYTES");
             out.resize(head + length, 0);
             file.read_exact_at(&mut out[head..], *offset)?;
-            outgoing.send_all(out, More::No).map(|()| length as u64)
+            sender.send_all(out, Flush::Now).map(|()| length as u64)
         }
         Content::File { file, offset, length } => {
-            outgoing.send_all(out, More::Follows)?;
-            outgoing.send_file(file, *offset, *length).map(|()| *length)
+            sender.send_all(out, Flush::Later)?;
+            sender.send_file(file, *offset, *length).map(|()| *length)
         }
         Content::Parts { file, parts, closing, length } => {
             for (text, range) in parts {
                 out.extend_from_slice(text.as_bytes());
-                outgoing.send_all(out, More::Follows)?;
+                sender.send_all(out, Flush::Later)?;
                 out.clear();
-                outgoing.send_file(file, range.first, range.length())?;
+                sender.send_file(file, range.first, range.length())?;
             }
-            outgoing.send_all(closing.as_bytes(), More::No).map(|()| *length)
+            sender.send_all(closing.as_bytes(), Flush::Now).map(|()| *length)
         }
         Content::Listing { listing, form } => {
-            send_pieces(Pieces::new(listing, *form), outgoing, out, version)
+            send_listing(Pieces::new(listing, *form), sender, out, options.version)
         }
     }
 }
 
 /// Sends a listing behind its head, which is in `out`, a piece at a time.
-fn send_pieces(
+fn send_listing(
     mut pieces: Pieces<'_>,
-    mut outgoing: Outgoing<'_>,
+    mut sender: Sender<'_>,
     out: &mut Vec<u8>,
     version: Version,
 ) -> io::Result<u64> {
@@ -95,7 +104,7 @@ fn send_pieces(
                 }
             }
         }
-        outgoing.send_all(out, if pieces.is_complete() { More::No } else { More::Follows })?;
+        sender.send_all(out, if pieces.is_complete() { Flush::Now } else { Flush::Later })?;
         out.clear();
         sent += piece.len() as u64;
     }

@@ -1,4 +1,4 @@
-//! Bytes and parts of files on their way onto a socket, at the connection's pace.
+//! Sending bytes and ranges of files over a socket, at the rate of the connection.
 
 use std::fs::File;
 use std::io;
@@ -9,59 +9,60 @@ use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use rustix::io::Errno;
 use rustix::net::SendFlags;
 
-use super::rate::Pace;
+use super::rate::SendRate;
 
-/// Most bytes handed to one `sendfile`, so that the pace is looked at now and then.
+/// Most bytes of one `sendfile` call, so that the rate is checked in between.
 const PIECE_BYTES: u64 = 1024 * 1024;
 
-/// Whether more follows at once, which lets the kernel fill its segments (send(2), `MSG_MORE`).
+/// Whether the kernel sends a partial segment at once.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum More {
-    No,
-    Follows,
+pub(super) enum Flush {
+    Now,
+    /// More bytes follow at once, and fill the segment (send(2), `MSG_MORE`).
+    Later,
 }
 
-/// A socket to send on, whose write timeout is that of the pace.
+/// A socket and its rate, which also sets the socket's write timeout.
 #[derive(Debug)]
-pub(super) struct Outgoing<'c> {
+pub(super) struct Sender<'c> {
     pub(super) stream: &'c TcpStream,
-    pub(super) pace: &'c mut Pace,
+    pub(super) rate: &'c mut SendRate,
 }
 
-impl Outgoing<'_> {
+impl Sender<'_> {
     /// Sends all of `bytes`.
     ///
     /// # Errors
-    /// The peer is gone, or too slow.
-    pub(crate) fn send_all(&mut self, mut bytes: &[u8], more: More) -> io::Result<()> {
-        let flags = match more {
+    /// The peer disconnected or is too slow.
+    pub(super) fn send_all(&mut self, mut bytes: &[u8], flush: Flush) -> io::Result<()> {
+        let flags = match flush {
             #[cfg(target_os = "linux")]
-            More::Follows => SendFlags::NOSIGNAL | SendFlags::MORE,
+            Flush::Later => SendFlags::NOSIGNAL | SendFlags::MORE,
             _ => SendFlags::NOSIGNAL,
         };
         while !bytes.is_empty() {
-            let allowed = usize::try_from(self.pace.allow(bytes.len() as u64))
-                .expect("it is no more than was asked for");
+            let allowed = usize::try_from(self.rate.wait_until_due(bytes.len() as u64))
+                .expect("it is at most the length of the bytes");
             let sent = rustix::net::send(self.stream, &bytes[..allowed], flags);
             bytes = &bytes[self.progress(sent)?..];
         }
         Ok(())
     }
 
-    /// Sends part of a file without taking it through the process's memory (sendfile(2)).
+    /// Sends a range of a file without copying it through the process (sendfile(2)).
     ///
-    /// It is the socket's readiness that is waited for, not `sendfile`: the kernel applies the write
-    /// timeout to each 64 KiB of a call anew, and again to each byte that a peer takes of them, so that
-    /// one who takes a few bytes a second would keep a call, and its connection, for hours.
+    /// Waits with `poll` rather than in `sendfile`: the kernel applies the write timeout anew to each
+    /// 64 KiB of a call, and to each byte of them that the peer takes. A peer that takes a few bytes a
+    /// second would keep one call, and its connection, for hours.
     ///
     /// # Errors
-    /// The peer is gone or too slow, or the file ends early ([`io::ErrorKind::UnexpectedEof`]).
+    /// The peer disconnected or is too slow, or the file ends early ([`io::ErrorKind::UnexpectedEof`]).
     #[cfg(target_os = "linux")]
-    pub(crate) fn send_file(&mut self, file: &File, offset: u64, length: u64) -> io::Result<()> {
+    pub(super) fn send_file(&mut self, file: &File, offset: u64, length: u64) -> io::Result<()> {
         self.stream.set_nonblocking(true)?;
         let (mut at, end) = (offset, offset + length);
         while at < end {
-            let allowed = self.pace.allow((end - at).min(PIECE_BYTES));
+            let allowed = self.rate.wait_until_due((end - at).min(PIECE_BYTES));
             let count = usize::try_from(allowed).expect("it is at most PIECE_BYTES");
             match rustix::fs::sendfile(self.stream, file, Some(&mut at), count) {
                 Ok(0) => return Err(io::ErrorKind::UnexpectedEof.into()),
@@ -69,25 +70,25 @@ impl Outgoing<'_> {
                 sent => self.progress(sent).map(drop)?,
             }
         }
-        // After a failure the connection is closed, and its mode is of no interest.
+        // After an error the mode does not matter: the connection is closed.
         self.stream.set_nonblocking(false)
     }
 
     #[cfg(target_os = "linux")]
     fn wait_until_writable(&mut self) -> io::Result<()> {
-        let timeout = Timespec::try_from(self.pace.write_timeout()).map_err(io::Error::other)?;
+        let timeout = Timespec::try_from(self.rate.write_timeout()).map_err(io::Error::other)?;
         let mut socket = [PollFd::new(self.stream, PollFlags::OUT)];
         match poll(&mut socket, Some(&timeout)) {
-            Ok(0) => self.pace.stalled(),
+            Ok(0) => self.rate.stalled(),
             Ok(_) | Err(Errno::INTR) => Ok(()),
             Err(error) => Err(error.into()),
         }
     }
 
-    /// Sends part of a file through a buffer, where the system has no `sendfile` of this kind.
+    /// Sends a range of a file through a buffer, on systems without Linux's `sendfile`.
     ///
     /// # Errors
-    /// The peer is gone or too slow, or the file ends early ([`io::ErrorKind::UnexpectedEof`]).
+    /// The peer disconnected or is too slow, or the file ends early ([`io::ErrorKind::UnexpectedEof`]).
     #[cfg(not(target_os = "linux"))]
     pub(super) fn send_file(&mut self, file: &File, offset: u64, length: u64) -> io::Result<()> {
         use std::os::unix::fs::FileExt as _;
@@ -95,19 +96,20 @@ impl Outgoing<'_> {
         let (mut at, end) = (offset, offset + length);
         while at < end {
             let wanted = (end - at).min(buffer.len() as u64).min(PIECE_BYTES);
-            let count = usize::try_from(wanted).expect("it is at most the buffer's length");
+            let count = usize::try_from(wanted).expect("it is at most the length of the buffer");
             file.read_exact_at(&mut buffer[..count], at)?;
-            self.send_all(&buffer[..count], More::Follows)?;
+            self.send_all(&buffer[..count], Flush::Later)?;
             at += wanted;
         }
         Ok(())
     }
 
+    /// Accounts for the result of one call; returns how many bytes were sent.
     fn progress(&mut self, sent: Result<usize, Errno>) -> io::Result<usize> {
         match sent {
-            Ok(count) => self.pace.sent(count as u64).map(|()| count),
+            Ok(count) => self.rate.sent(count as u64).map(|()| count),
             Err(Errno::INTR) => Ok(0),
-            Err(Errno::AGAIN) => self.pace.stalled().map(|()| 0),
+            Err(Errno::AGAIN) => self.rate.stalled().map(|()| 0),
             Err(error) => Err(error.into()),
         }
     }

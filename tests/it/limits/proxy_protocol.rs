@@ -199,8 +199,7 @@ fn a_proxy_that_sends_no_header_is_told_of_and_one_that_only_looks_is_not() {
     let _ = program.connect_from(PROXY).send(REQUEST).stream().read(&mut [0]);
     program.signal(Signal::TERM);
     let (_, log) = program.wait();
-    let line =
-        "127.0.0.9: the proxy does not say for whom it speaks: the connection does not begin with";
+    let line = "127.0.0.9: no valid PROXY header: the connection does not begin with";
     assert!(log.contains(line), "{log}");
     assert!(!log.contains("::ffff:"), "as every other line shows the address: {log}");
     assert!(!log.contains("127.0.0.8"), "{log}");

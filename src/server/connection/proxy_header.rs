@@ -1,0 +1,36 @@
+//! The PROXY header with which a connection from a proxy begins.
+
+use std::io;
+use std::net::{SocketAddr, TcpStream};
+use std::time::Duration;
+
+use super::deadline_stream::DeadlineStream;
+use crate::net::proxy_protocol::{self, Parse};
+use crate::net::{Deadline, Input, ReadTimeout};
+
+/// Reads the PROXY header within `timeout`; returns the client's address, or `None` if the proxy speaks
+/// for itself.
+///
+/// # Errors
+/// The header is invalid ([`io::ErrorKind::Other`]), late or cut short: the connection cannot be served.
+pub(super) fn read_proxy_header(
+    stream: &TcpStream,
+    input: &mut Input,
+    timeout: Duration,
+) -> io::Result<Option<SocketAddr>> {
+    let mut read_timeout = ReadTimeout::default();
+    let deadline = Deadline::after(timeout);
+    let mut stream = DeadlineStream { stream, read_timeout: &mut read_timeout, deadline };
+    loop {
+        if input.fill(&mut stream)? == 0 {
+            return Err(io::ErrorKind::UnexpectedEof.into());
+        }
+        match proxy_protocol::parse(input.data()).map_err(io::Error::other)? {
+            Parse::NeedMore => {}
+            Parse::Done { source, length } => {
+                input.consume(length);
+                return Ok(source);
+            }
+        }
+    }
+}

@@ -1,0 +1,186 @@
+//! Reading the requests of one connection: each head within its deadline, and content past the end.
+//!
+//! While it waits for a request a connection holds one small buffer.
+
+use std::io;
+use std::net::TcpStream;
+use std::time::Instant;
+
+use super::close_reason::CloseReason;
+use super::deadline_stream::DeadlineStream;
+use crate::http::{Framing, HeadScan, RequestError, RequestHead};
+use crate::net::{Body, BodyError, Deadline, Input, ReadTimeout, is_disconnect, is_timeout};
+use crate::server::limits::connection_entry::ConnectionEntry;
+use crate::server::limits::lingering::pending_request::HEAD_TIMEOUT;
+use crate::server::limits::phase::Phase;
+use crate::server::service::Service;
+
+/// Capacity of the input buffer: it holds a browser's head, and fits into one page of memory.
+pub(super) const INPUT_BYTES: usize = 4 * 1024;
+
+/// Most content of a request that is discarded to keep its connection.
+pub(super) const MAX_DISCARDED_BYTES: u64 = 1024 * 1024;
+
+/// Reads requests from one connection.
+pub(super) struct RequestReader<'s> {
+    service: &'s Service,
+    entry: &'s ConnectionEntry,
+    read_timeout: ReadTimeout,
+    input: Input,
+    /// The head that was read last.
+    pub(super) head: RequestHead,
+    is_first: bool,
+    /// The connection was admitted to the reserve.
+    is_reserved: bool,
+}
+
+/// Why there is no request to answer.
+pub(super) enum NoRequest {
+    /// The connection is closed without a response.
+    Close(CloseReason),
+    /// The connection is closed after a response that refuses the request.
+    Refuse(RequestError),
+}
+
+/// What happened to the content of a request.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum RequestContent {
+    Read,
+    LeftUnread,
+}
+
+impl<'s> RequestReader<'s> {
+    /// `input` holds what was received behind a PROXY header.
+    pub(super) fn new(
+        service: &'s Service,
+        entry: &'s ConnectionEntry,
+        input: Input,
+        is_reserved: bool,
+    ) -> Self {
+        Self {
+            service,
+            entry,
+            read_timeout: ReadTimeout::default(),
+            input,
+            head: RequestHead::default(),
+            is_first: true,
+            is_reserved,
+        }
+    }
+
+    fn stream(&self) -> &'s TcpStream {
+        &self.entry.stream
+    }
+
+    /// Bytes that were received and not parsed.
+    pub(super) fn unread(&self) -> &[u8] {
+        self.input.data()
+    }
+
+    /// Waits for a head and reads it into [`Self::head`]; returns when its first bytes arrived.
+    pub(super) fn read_head(&mut self) -> Result<Instant, NoRequest> {
+        self.head.clear();
+        self.input.release();
+        let mut scan = HeadScan::default();
+        let mut begun = None;
+        loop {
+            if !self.input.data().is_empty() {
+                let taken = self.input.take_request_head(&mut scan, &mut self.head);
+                if begun.is_none() && !self.entry.enter(Phase::Reading) {
+                    return Err(self.slot_taken());
+                }
+                let begun = *begun.get_or_insert_with(Instant::now);
+                if taken.map_err(NoRequest::Refuse)? {
+                    self.is_first = false;
+                    return Ok(begun);
+                }
+            }
+            match self.fill(begun) {
+                Ok(0) if begun.is_some() => {
+                    return Err(NoRequest::Close(CloseReason::PeerVanished));
+                }
+                Ok(0) if self.entry.phase() == Phase::Closing => return Err(self.slot_taken()),
+                Ok(0) => return Err(NoRequest::Close(CloseReason::PeerClosed)),
+                Ok(_) => {}
+                Err(error) => {
+                    return Err(self.read_error(&error, begun.is_some() && !scan.is_blank()));
+                }
+            }
+        }
+    }
+
+    /// Reads more of a head that began at `begun`, if it has begun. The first head's deadline counts from
+    /// when the connection was opened.
+    fn fill(&mut self, begun: Option<Instant>) -> io::Result<usize> {
+        let timeouts = self.service.timeouts;
+        let first_head =
+            if self.is_reserved { timeouts.head.min(HEAD_TIMEOUT) } else { timeouts.head };
+        let timeout = match begun {
+            _ if self.is_first => Deadline::at(self.entry.opened + first_head).remaining()?,
+            Some(begun) => Deadline::at(begun + timeouts.head).remaining()?,
+            None => timeouts.idle,
+        };
+        self.read_timeout.set(self.stream(), timeout)?;
+        self.input.fill(&mut self.stream())
+    }
+
+    fn read_error(&self, error: &io::Error, has_begun: bool) -> NoRequest {
+        if !is_timeout(error) {
+            if !is_disconnect(error) {
+                log::debug!("{}: cannot read: {error}", self.entry.client.address);
+            }
+            return NoRequest::Close(CloseReason::PeerVanished);
+        }
+        // A connection of the reserve is rejected as if it had not been admitted.
+        if self.is_reserved {
+            return NoRequest::Refuse(RequestError::Timeout);
+        }
+        if has_begun {
+            self.service.counters.head_timeouts.increment();
+            return NoRequest::Refuse(RequestError::Timeout);
+        }
+        NoRequest::Close(CloseReason::Idle)
+    }
+
+    /// The slot was given to another connection before a request began. A connection of the reserve is
+    /// rejected as if it had not been admitted.
+    fn slot_taken(&self) -> NoRequest {
+        if self.is_reserved {
+            NoRequest::Refuse(RequestError::Timeout)
+        } else {
+            NoRequest::Close(CloseReason::Reclaimed)
+        }
+    }
+
+    /// Reads and discards the content of a request, up to [`MAX_DISCARDED_BYTES`].
+    pub(super) fn discard_content(
+        &mut self,
+        framing: Framing,
+    ) -> Result<RequestContent, NoRequest> {
+        let mut body = Body::of_request(framing);
+        let mut discarded = 0;
+        let mut stream = DeadlineStream {
+            stream: &self.entry.stream,
+            read_timeout: &mut self.read_timeout,
+            deadline: Deadline::after(self.service.timeouts.head),
+        };
+        loop {
+            match body.next_piece(&mut self.input, &mut stream) {
+                Ok(None) => return Ok(RequestContent::Read),
+                Ok(Some(piece)) => discarded += piece.len() as u64,
+                Err(BodyError::Chunked(error)) => {
+                    return Err(NoRequest::Refuse(RequestError::Chunked(error)));
+                }
+                Err(BodyError::Io(error)) if is_timeout(&error) => {
+                    return Err(NoRequest::Refuse(RequestError::Timeout));
+                }
+                Err(BodyError::Io(_) | BodyError::Truncated { .. }) => {
+                    return Err(NoRequest::Close(CloseReason::PeerVanished));
+                }
+            }
+            if discarded > MAX_DISCARDED_BYTES {
+                return Ok(RequestContent::LeftUnread);
+            }
+        }
+    }
+}
