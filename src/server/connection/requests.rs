@@ -25,7 +25,6 @@ use crate::server::handler::answer::check_host;
 use crate::server::handler::response::Response;
 use crate::server::limits::client::Client;
 use crate::server::limits::connection_entry::ConnectionEntry;
-use crate::server::limits::lingering::pending_request::HEAD_TIMEOUT;
 use crate::server::limits::phase::Phase;
 use crate::server::limits::rejection::Rejection;
 use crate::server::logs::exchange::Exchange;
