@@ -22,19 +22,21 @@
 //! ```
 
 mod accept;
+mod clock;
 mod config;
 mod connection;
 mod error;
 mod handler;
 mod html;
+mod large_buffer;
 mod limits;
 mod lock;
 mod logs;
-mod mapped;
 mod service;
 mod site;
 mod status;
 mod threads;
+mod throttle;
 
 use std::net::{SocketAddr, TcpListener, TcpStream};
 use std::sync::{Arc, mpsc};
@@ -61,13 +63,14 @@ pub use status::counters::Counts;
 pub use status::form::StatusForm;
 pub use status::snapshot::{ClientRow, ConnectionRow, Snapshot};
 
-use accept::listener::{self, Warnings};
+use accept::listener;
 use connection::lifecycle;
 use handler::answer::Answerer;
 use limits::lingering::closer::LingeringCloser;
 use service::{Service, Task};
 use site::lookup::Site;
 use threads::SpawnError;
+use throttle::{Throttle, WARNING_PERIOD};
 
 /// How often what is told once a period is looked at.
 const HOUSEKEEPING: Duration = Duration::from_secs(1);
@@ -154,7 +157,7 @@ impl Server {
                 service.rejections.tell(&service.registry);
             })
             .map_err(StartError::Thread)?;
-        let mut warnings = Warnings::default();
+        let mut warnings = Throttle::new(WARNING_PERIOD);
         listener::accept_loop(
             &self.listener,
             &self.stopper,
@@ -175,7 +178,7 @@ impl Server {
         Ok(())
     }
 
-    fn accept(&self, stream: TcpStream, peer: SocketAddr, warnings: &mut Warnings) {
+    fn accept(&self, stream: TcpStream, peer: SocketAddr, warnings: &mut Throttle) {
         let service = &self.service;
         let Some(connection) = lifecycle::admit_or_reject(service, stream, peer.ip()) else {
             return;
@@ -185,7 +188,7 @@ impl Server {
         if let Err(SpawnError { unstarted, source }) = dispatched {
             lifecycle::reject_without_thread(service, unstarted.connection);
             if let Some(error) = source
-                && warnings.is_due()
+                && warnings.permits(Instant::now())
             {
                 let failures = service.counters.spawn_failures.get();
                 log::error!("cannot make threads for connections: {error} ({failures} until now)");

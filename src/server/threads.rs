@@ -15,6 +15,8 @@ use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 use std::{io, thread};
 
+use super::lock::lock;
+
 /// How long a thread without work waits for some.
 pub(super) const PARK_TIMEOUT: Duration = Duration::from_secs(5);
 
@@ -185,9 +187,8 @@ impl<T> Shared<T> {
         state.waiting.pop_front()
     }
 
-    /// No code that may panic runs under the lock.
     fn lock(&self) -> MutexGuard<'_, State<T>> {
-        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+        lock(&self.state)
     }
 }
 

@@ -15,6 +15,7 @@ use socket2::{Domain, Protocol, Socket, Type};
 use crate::net::is_timeout;
 use crate::server::error::StartError;
 use crate::server::status::counters::Counters;
+use crate::server::throttle::{Throttle, WARNING_PERIOD};
 
 /// Connections that the kernel completes and holds until they are accepted; it takes no more than
 /// `net.core.somaxconn` of them. The standard library's 128 makes a burst wait a second for its SYN.
@@ -173,40 +174,22 @@ fn concerns_one_connection(error: &io::Error) -> bool {
 struct Trouble {
     pause: Duration,
     failures: u64,
-    warnings: Warnings,
+    warnings: Throttle,
 }
 
 const FIRST_PAUSE: Duration = Duration::from_millis(100);
 const LONGEST_PAUSE: Duration = Duration::from_millis(500);
-const WARNING_PERIOD: Duration = Duration::from_secs(60);
-
-/// When to warn of something that happens again and again.
-#[derive(Debug, Default)]
-pub(crate) struct Warnings {
-    last: Option<Instant>,
-}
-
-impl Warnings {
-    /// It was not warned for a whole period, and is now.
-    pub(crate) fn is_due(&mut self) -> bool {
-        let is_due = self.last.is_none_or(|last| last.elapsed() >= WARNING_PERIOD);
-        if is_due {
-            self.last = Some(Instant::now());
-        }
-        is_due
-    }
-}
 
 impl Default for Trouble {
     fn default() -> Self {
-        Self { pause: FIRST_PAUSE, failures: 0, warnings: Warnings::default() }
+        Self { pause: FIRST_PAUSE, failures: 0, warnings: Throttle::new(WARNING_PERIOD) }
     }
 }
 
 impl Trouble {
     fn wait_out(&mut self, error: &io::Error) {
         self.failures += 1;
-        if self.warnings.is_due() {
+        if self.warnings.permits(Instant::now()) {
             log::warn!("cannot accept connections: {error} ({} times until now)", self.failures);
         }
         thread::sleep(self.pause);

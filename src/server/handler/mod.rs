@@ -1,7 +1,6 @@
 //! A request in, a response out; no sockets.
 
 pub(super) mod answer;
-mod date;
 mod file_response;
 pub(super) mod rejection_response;
 pub(super) mod response;

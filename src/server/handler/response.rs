@@ -5,11 +5,12 @@
 
 use std::borrow::Cow;
 use std::fs::File;
+use std::time::SystemTime;
 
-use super::date::with_current_date;
 use crate::http::negotiation::MediaType;
 use crate::http::range::ByteRange;
 use crate::http::{HeadWriter, Persistence, Status, Version};
+use crate::server::clock::with_second;
 use crate::server::site::listing::contents::Listing;
 
 /// The name that responses give for the program (RFC 9110 §10.2.4).
@@ -98,7 +99,8 @@ impl Response {
     /// Appends the head. `Connection` is written where it says something that the version does not.
     pub(crate) fn write_head(&self, out: &mut Vec<u8>, version: Version, persistence: Persistence) {
         let mut head = HeadWriter::response(out, self.status);
-        head = with_current_date(|date| head.field("Date", date)).field("Server", SERVER);
+        head = with_second(SystemTime::now(), |second, _| head.field("Date", second.imf_fixdate()))
+            .field("Server", SERVER);
         for (name, value) in &self.fields {
             head = head.field(name, value.as_bytes());
         }

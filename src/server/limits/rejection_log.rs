@@ -6,13 +6,14 @@
 
 use std::collections::HashMap;
 use std::net::IpAddr;
-use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::sync::Mutex;
 use std::time::{Duration, Instant};
 
 use super::admission::Enforcement;
 use super::client::Identification;
 use super::registry::Registry;
 use super::rejection::Rejection;
+use crate::server::lock::lock;
 
 /// Clients counted apart in a period; those beyond are counted together, so that an attack from very
 /// many addresses takes no memory.
@@ -53,7 +54,7 @@ impl RejectionLog {
 
     /// Counts a rejection.
     pub(crate) fn note(&self, rejection: &Rejection) {
-        let mut counts = self.lock();
+        let mut counts = lock(&self.counts);
         let known = counts.clients.contains_key(&rejection.client);
         let key = rejection.client.filter(|_| known || counts.clients.len() < MAX_CLIENTS);
         let count = counts.clients.entry(key).or_default();
@@ -69,26 +70,26 @@ impl RejectionLog {
 
     /// How many rejections of this client the current period has.
     pub(crate) fn count(&self, client: IpAddr) -> u64 {
-        self.lock().clients.get(&Some(client)).copied().unwrap_or(0)
+        lock(&self.counts).clients.get(&Some(client)).copied().unwrap_or(0)
     }
 
     /// The clients that were rejected in the current period, but for those that are counted together.
     pub(crate) fn clients(&self) -> Vec<IpAddr> {
-        self.lock().clients.keys().copied().flatten().collect()
+        lock(&self.counts).clients.keys().copied().flatten().collect()
     }
 
     /// Tells what was counted if the period is over; says whether anything is being counted.
     pub(crate) fn tell_if_due(&self, registry: &Registry) -> bool {
-        let elapsed = self.lock().began.elapsed();
+        let elapsed = lock(&self.counts).began.elapsed();
         if elapsed >= self.period {
             self.tell(registry);
         }
-        !self.lock().clients.is_empty()
+        !lock(&self.counts).clients.is_empty()
     }
 
     /// Tells what was counted, and begins a new period.
     pub(crate) fn tell(&self, registry: &Registry) {
-        let mut counts = self.lock();
+        let mut counts = lock(&self.counts);
         let elapsed = counts.began.elapsed().as_secs_f64();
         let told: Vec<_> = counts.clients.drain().filter(|(_, count)| *count > 1).collect();
         counts.began = Instant::now();
@@ -108,11 +109,6 @@ impl RejectionLog {
 
     fn name(&self, client: Option<IpAddr>) -> String {
         client.map_or_else(|| "other clients".to_owned(), |key| self.identification.name(key))
-    }
-
-    /// Nothing that may panic runs under the lock.
-    fn lock(&self) -> MutexGuard<'_, Counts> {
-        self.counts.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
@@ -150,7 +146,7 @@ mod tests {
             log.note(&rejection(Some(client)));
         }
         assert!(log.tell_if_due(&Registry::default()), "the period is not over");
-        let counts = log.lock();
+        let counts = lock(&log.counts);
         assert_eq!(counts.clients.len(), MAX_CLIENTS + 1);
         assert_eq!(counts.clients[&None], 5_000 - MAX_CLIENTS as u64);
     }

@@ -12,10 +12,10 @@ use std::time::SystemTime;
 
 use serde::Serialize;
 
-use super::clock::with_second;
 use super::exchange::Exchange;
 use crate::http::Version;
 use crate::printable::{self, Escaped, JsonLayout};
+use crate::server::clock::with_second;
 
 /// The form of a line.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]

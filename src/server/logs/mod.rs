@@ -1,7 +1,6 @@
 //! The access log and the buffered writers of log files.
 
 pub(super) mod access;
-mod clock;
 pub(super) mod exchange;
 pub(super) mod format;
 mod queue;

@@ -1,7 +1,9 @@
 //! The lines that wait for the writer of a log, and what it is asked for beside writing them.
 
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::sync::{Condvar, Mutex, MutexGuard, PoisonError};
+use std::sync::{Condvar, Mutex, MutexGuard};
+
+use crate::server::lock::lock;
 
 /// So many bytes are written without gathering more.
 pub(super) const HASTE_BYTES: usize = 256 * 1024;
@@ -26,9 +28,8 @@ pub(super) struct Queue {
 }
 
 impl Shared {
-    /// Nothing that may panic runs under the lock, so a poisoned one still guards whole lines.
     pub(super) fn lock(&self) -> MutexGuard<'_, Queue> {
-        self.queue.lock().unwrap_or_else(PoisonError::into_inner)
+        lock(&self.queue)
     }
 
     pub(super) fn count_dropped(&self, lines: &[u8]) {

@@ -22,7 +22,7 @@ use std::time::Duration;
 
 use super::queue::{HASTE_BYTES, Shared};
 use super::writer::{Destination, Writer, open_for_append};
-use crate::server::mapped;
+use crate::server::large_buffer;
 
 /// Most bytes that wait for the writer. As many again may be in its hands.
 ///
@@ -114,7 +114,7 @@ impl LogHandle {
             return;
         }
         // It outlives the connection that happens to log.
-        mapped::reserve(&mut queue.lines, lines.len());
+        large_buffer::reserve(&mut queue.lines, lines.len());
         queue.lines.extend_from_slice(lines);
         let holds = queue.lines.len();
         drop(queue);

@@ -21,6 +21,7 @@ use std::time::{Duration, Instant};
 use rustix::fs::{OFlags, fcntl_setfl};
 
 use super::queue::{HASTE_BYTES, Queue, Shared};
+use crate::server::throttle::{Throttle, WARNING_PERIOD};
 
 /// After a burst a buffer gives back what it has beyond this.
 pub(super) const KEPT_BYTES: usize = 64 * 1024;
@@ -30,9 +31,6 @@ const GATHERING: Duration = Duration::from_millis(20);
 
 /// How long a destination that failed is left alone.
 const PAUSE: Duration = Duration::from_millis(250);
-
-/// Least time between two warnings.
-const BETWEEN_WARNINGS: Duration = Duration::from_secs(60);
 
 pub(super) enum Destination {
     File { path: PathBuf, file: File },
@@ -46,9 +44,9 @@ pub(super) struct Writer {
     /// Lines taken from the queue; the first `written` bytes are out.
     taken: Vec<u8>,
     written: usize,
-    last_warning: Option<Instant>,
-    /// Lost lines that a warning told of.
-    told: u64,
+    warnings: Throttle,
+    /// Lost lines that a warning has reported.
+    reported: u64,
 }
 
 /// What the queue asks for beside writing.
@@ -65,8 +63,15 @@ struct Trouble {
 
 impl Writer {
     pub(super) fn new(shared: Arc<Shared>, name: String, destination: Destination) -> Self {
-        let (taken, written) = (Vec::new(), 0);
-        Self { shared, name, destination, taken, written, last_warning: None, told: 0 }
+        Self {
+            shared,
+            name,
+            destination,
+            taken: Vec::new(),
+            written: 0,
+            warnings: Throttle::new(WARNING_PERIOD),
+            reported: 0,
+        }
     }
 
     pub(super) fn run(mut self) {
@@ -153,15 +158,14 @@ impl Writer {
 
     /// When a loss is to be told of which no warning has told; `None` where there is none.
     fn next_warning(&self) -> Option<Instant> {
-        let is_untold = self.shared.dropped.load(Ordering::Relaxed) != self.told;
-        is_untold
-            .then(|| self.last_warning.map_or_else(Instant::now, |last| last + BETWEEN_WARNINGS))
+        let has_unreported = self.shared.dropped.load(Ordering::Relaxed) != self.reported;
+        has_unreported.then(|| self.warnings.next().unwrap_or_else(Instant::now))
     }
 
     /// Says how many lines were lost in all, unless it was said.
     fn warn_at_the_end(&self) {
         let lost = self.shared.dropped.load(Ordering::Relaxed);
-        if lost != self.told {
+        if lost != self.reported {
             log::warn!("the log {} has lost {lost} lines in all", self.name);
         }
     }
@@ -171,8 +175,8 @@ impl Writer {
     fn warn(&mut self, trouble: Option<&Trouble>) {
         let trouble = trouble.filter(|trouble| !trouble.is_transient());
         let lost = self.shared.dropped.load(Ordering::Relaxed);
-        let is_due = self.last_warning.is_none_or(|last| last.elapsed() >= BETWEEN_WARNINGS);
-        if !is_due || (trouble.is_none() && lost == self.told) {
+        let is_silent = trouble.is_none() && lost == self.reported;
+        if is_silent || !self.warnings.permits(Instant::now()) {
             return;
         }
         let name = &self.name;
@@ -182,8 +186,7 @@ impl Writer {
             }
             None => log::warn!("the log {name} takes lines too slowly: {lost} lost so far"),
         }
-        self.told = lost;
-        self.last_warning = Some(Instant::now());
+        self.reported = lost;
     }
 }
 
@@ -284,8 +287,9 @@ mod tests {
         shared.dropped.store(3, Ordering::Relaxed);
         let destination = Destination::Stream(Box::new(io::sink()));
         let mut writer = Writer::new(Arc::clone(&shared), name.to_owned(), destination);
-        writer.told = 2;
-        writer.last_warning = (Instant::now() + due_in).checked_sub(BETWEEN_WARNINGS);
+        writer.reported = 2;
+        writer.warnings = Throttle::new(due_in);
+        assert!(writer.warnings.permits(Instant::now()));
         thread::spawn(move || writer.run());
         LogSink { handle: LogHandle { shared } }
     }
@@ -303,7 +307,7 @@ mod tests {
     #[test]
     fn lost_lines_are_told_of_at_the_end_where_no_warning_was_due() {
         const NAME: &str = "ends before a warning is due";
-        drop(start_writer(NAME, BETWEEN_WARNINGS));
+        drop(start_writer(NAME, WARNING_PERIOD));
         assert_eq!(WARNINGS.about(NAME), [format!("the log {NAME} has lost 3 lines in all")]);
     }
 

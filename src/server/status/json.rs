@@ -11,7 +11,7 @@ use serde_json::{Value, json};
 use super::counters::Counts;
 use super::snapshot::{ClientRow, ConnectionRow, Snapshot};
 use crate::printable::{JsonLayout, write_json};
-use crate::server::mapped;
+use crate::server::large_buffer;
 
 #[derive(Serialize)]
 struct Document<'s> {
@@ -56,7 +56,7 @@ pub(super) fn render(snapshot: &Snapshot) -> String {
         lingering: snapshot.lingering,
     };
     let mut text = Vec::new();
-    mapped::reserve(&mut text, 1);
+    large_buffer::reserve(&mut text, 1);
     write_json(&document, JsonLayout::Indented, &mut text).expect("memory can be written to");
     text.push(b'\n');
     String::from_utf8(text).expect("JSON is UTF-8")

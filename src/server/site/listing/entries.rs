@@ -14,7 +14,7 @@ use jiff::Timestamp;
 
 use super::order::{Direction, Order, SortBy, compare_names};
 use crate::http::encode_segment;
-use crate::server::mapped;
+use crate::server::large_buffer;
 
 /// A block ends behind one name in this many, on average.
 const BLOCK_ENTRIES: u64 = 128;
@@ -129,7 +129,7 @@ impl Unsorted {
 /// Ensures room for `additional` more elements, in a mapping beyond [`SMALL_BYTES`].
 fn make_room<T>(vector: &mut Vec<T>, additional: usize) {
     if (vector.len() + additional) * size_of::<T>() > SMALL_BYTES {
-        mapped::reserve(vector, additional);
+        large_buffer::reserve(vector, additional);
     }
 }
 

@@ -1,12 +1,13 @@
 //! Warnings of entries whose metadata cannot be read: one for each, however often it is listed.
 
 use std::collections::HashMap;
-use std::sync::{Mutex, PoisonError};
+use std::sync::Mutex;
 
 use rustix::io::Errno;
 
 use super::identity::Identity;
 use crate::printable::Escaped;
+use crate::server::lock::lock;
 
 /// Failing entries of one directory that are told apart; the others are counted.
 const MAX_NAMES: usize = 64;
@@ -46,7 +47,7 @@ impl ToldFailures {
     }
 
     fn news(&self, directory: Identity, relative: &[u8], failing: Failing) -> Option<String> {
-        let mut directories = self.directories.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut directories = lock(&self.directories);
         let before = directories.remove(&directory).unwrap_or_default();
         let is_new = |name: &[u8]| before.first.iter().all(|(told, _)| **told != *name);
         let message = failing.first.iter().find(|(name, _)| is_new(name)).map(|(name, error)| {

@@ -10,7 +10,7 @@ use std::collections::hash_map::Entry;
 use std::fs::Metadata;
 use std::io;
 use std::os::unix::fs::MetadataExt as _;
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant, SystemTime};
 
 use rustix::io::Errno;
@@ -19,6 +19,7 @@ use super::entries::Entries;
 use super::failures::ToldFailures;
 use super::identity::Identity;
 use super::reading::DirectoryReader;
+use crate::server::lock::lock;
 
 /// A reading serves those that come later for at most this long: what changes within a file of the
 /// directory does not show in the directory.
@@ -141,11 +142,6 @@ impl SharedReadings {
         let directory = Arc::clone(directory);
         Share { directories: Arc::clone(&self.directories), identity, directory }
     }
-}
-
-/// What a panic has left is as good as before: all is written at once.
-fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
-    mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 impl Latest {
