@@ -93,13 +93,13 @@ fn save(fetcher: &mut Fetcher<'_, '_>) -> Result<Saved, FetchError> {
     let begun = Instant::now();
     let saved = match response_use {
         ResponseUse::Whole(content) => save_whole(fetcher, paths, response, content),
-        ResponseUse::Remainder { part, content, total } => PartFile::continued(paths, part, saving)
+        ResponseUse::Remainder { part, content, total } => PartFile::resume(paths, part, saving)
             .and_then(|part| {
                 let incoming = Incoming { response, content, total_bytes: Some(total) };
                 save_content(fetcher, part, incoming)
             }),
         ResponseUse::NothingMissing(part) => {
-            PartFile::continued(paths, part, saving).and_then(|part| {
+            PartFile::resume(paths, part, saving).and_then(|part| {
                 let bytes = part.bytes();
                 run.observer.content_started(index, Some(bytes), bytes);
                 FileMetadata::of_response(run, job, &response.head).complete(part, job, bytes)
@@ -181,7 +181,7 @@ fn save_content(
     let continued_from = part.bytes();
     run.observer.content_started(index, total_bytes, continued_from);
     let received = receive(fetcher, &mut response, content, &mut part);
-    if part.can_be_continued() && part.bytes() > continued_from {
+    if part.is_resumable() && part.bytes() > continued_from {
         fetcher.record.reached(part.bytes());
     }
     if !content.codings.is_empty() {

@@ -8,7 +8,7 @@ use crate::client::plan::job::Job;
 use crate::client::results::outcome::{Retrieval, Saved};
 use crate::client::store::final_name::Candidates;
 use crate::client::store::part::{Completed, Completion, PartFile};
-use crate::client::store::part_notes::last_modified;
+use crate::client::store::validator::last_modified;
 use crate::http::{ResponseHead, Status};
 
 /// What a response says about the file.
@@ -44,7 +44,7 @@ impl<'n> FileMetadata<'n> {
         let Completed { path, bytes, checksums } = part.complete(&mut Completion {
             modified: self.modified,
             expected: job.checksum.as_ref(),
-            next_place: &mut || self.names.next(),
+            next_candidate: &mut || self.names.next(),
         })?;
         let retrieval = Retrieval::Fetched { status: self.status, continued_from };
         Ok(Saved { path, bytes, retrieval, checksums })

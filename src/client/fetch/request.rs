@@ -124,7 +124,7 @@ impl Request<'_> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::client::store::part_notes::Validator;
+    use crate::client::store::validator::Validator;
 
     fn written(fields: &[&str], is_job_origin: bool, via: Option<&Proxy>) -> String {
         let url = Url::parse("http://a:81/b?c").unwrap();

@@ -61,7 +61,7 @@ pub(super) fn fetch_split(
     source: SplitSource,
     first: Response<'_>,
 ) -> Result<Saved, FetchError> {
-    let file = paths.begin()?;
+    let file = paths.create_part()?;
     let part = OpenPart { paths: paths.clone(), file };
     let split = SplitFile::begin(part, source).inspect_err(|_| paths.remove_all())?;
     let split = Arc::new(split);

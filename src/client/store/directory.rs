@@ -1,8 +1,8 @@
-//! The output directory: held open, so that nothing leads out of it.
+//! The output directory, held open, and the paths of the files in it.
 //!
-//! How a file is kept until it is whole, and how it then gets its name, is the business of `part_paths`.
-//! Every file is reached from the directory's descriptor, a part of its path at a time and never through
-//! a symbolic link: whoever can write there can plant one, but not have a download follow it.
+//! Every file is opened relative to the directory's descriptor, one component of its path at a time and
+//! never through a symbolic link, so that a planted link cannot make a download write elsewhere.
+//! `part_paths` has the files that are not complete.
 
 use std::fs::{self, File};
 use std::io;
@@ -17,7 +17,7 @@ use thiserror::Error;
 use crate::client::error::FetchError;
 use crate::client::redact::redacted_path;
 
-/// A directory that exists and can be written into.
+/// A directory that exists and is writable.
 #[derive(Clone, Debug)]
 pub struct OutputDirectory {
     path: PathBuf,
@@ -47,10 +47,10 @@ pub enum DirectoryError {
 }
 
 impl OutputDirectory {
-    /// Makes the directory, with its parents, where it is not there yet.
+    /// Makes the directory and its parents if they are missing.
     ///
     /// # Errors
-    /// It cannot be made, or files cannot be made in it.
+    /// If the directory cannot be made or is not writable.
     pub fn prepare(path: impl Into<PathBuf>) -> Result<Self, DirectoryError> {
         let path = path.into();
         if let Err(error) = fs::create_dir_all(&path) {
@@ -74,8 +74,7 @@ impl OutputDirectory {
         &self.path
     }
 
-    /// The place of the file `name`, a path of safe parts, whose directories are made where they are
-    /// missing.
+    /// The path of the file `name`, whose components are safe. Missing directories are made.
     pub(crate) fn target_path(&self, name: &str) -> Result<TargetPath, FetchError> {
         let path = self.path.join(name);
         let (directories, leaf) = match name.rsplit_once('/') {
@@ -97,7 +96,7 @@ fn enter(parent: &OwnedFd, part: &str) -> io::Result<OwnedFd> {
     match openat(parent, part, flags, Mode::empty()) {
         Err(Errno::NOENT) => {
             match mkdirat(parent, part, Mode::from_raw_mode(0o777)) {
-                // Another thread was quicker.
+                // Another thread may have made it first.
                 Ok(()) | Err(Errno::EXIST) => {}
                 Err(error) => return Err(error.into()),
             }
@@ -107,12 +106,12 @@ fn enter(parent: &OwnedFd, part: &str) -> io::Result<OwnedFd> {
     }
 }
 
-/// Where one file is or will be.
+/// The path of a file that exists or will be made: its open directory and its name there.
 #[derive(Clone, Debug)]
 pub(crate) struct TargetPath {
     directory: Arc<OwnedFd>,
     leaf: Box<str>,
-    /// For people.
+    /// For messages.
     path: PathBuf,
 }
 
@@ -121,14 +120,14 @@ impl TargetPath {
         &self.path
     }
 
-    /// The length of the regular file that is there.
+    /// The length of the file, if it exists and is a regular file.
     pub(crate) fn existing_bytes(&self) -> Option<u64> {
         let stat = statat(&*self.directory, &*self.leaf, AtFlags::SYMLINK_NOFOLLOW).ok()?;
         (FileType::from_raw_mode(stat.st_mode) == FileType::RegularFile)
             .then(|| u64::try_from(stat.st_size).unwrap_or_default())
     }
 
-    /// Opens what is there for reading.
+    /// Opens the existing file for reading.
     pub(crate) fn read_existing(&self) -> io::Result<File> {
         let flags = OFlags::RDONLY | OFlags::NOFOLLOW | OFlags::NONBLOCK | OFlags::CLOEXEC;
         Ok(openat(&*self.directory, &*self.leaf, flags, Mode::empty())?.into())
@@ -144,12 +143,12 @@ impl TargetPath {
         &self.leaf
     }
 
-    /// Has the directory's entries written to the disk.
+    /// Calls fsync on the directory.
     pub(super) fn sync_directory(&self) -> io::Result<()> {
         Ok(rustix::fs::fsync(&*self.directory)?)
     }
 
-    /// What went wrong with the file.
+    /// The failure to write the file.
     pub(super) fn failure(&self, error: io::Error) -> FetchError {
         FetchError::File { path: self.path.clone(), error }
     }

@@ -1,12 +1,12 @@
-//! The name that a complete file gets: the planned one, its server's, or the next that is free.
+//! The name that a complete file gets: the planned one, the server's, or the next one that is free.
 //!
-//! Planned names are settled before the run; a server's is known only with its answer, so those are
-//! claimed here, one worker at a time, and never one that another job has.
+//! A server's name is known only with its response, so it is reserved here, by one worker at a time. Names
+//! of other jobs are never taken.
 
 use std::sync::Mutex;
 
-use super::directory::{OutputDirectory, TargetPath};
-use super::part_paths::OnConflict;
+use super::directory::OutputDirectory;
+use super::part_paths::{Candidate, OnConflict};
 use crate::client::error::FetchError;
 use crate::client::plan::job::Job;
 use crate::client::plan::reserved_names::ReservedNames;
@@ -15,7 +15,7 @@ use crate::client::settings::{ExistingFile, NameSource, SaveSettings};
 use crate::http::Fields;
 use crate::http::content_disposition::suggested_name;
 
-/// The names of one run.
+/// The final names of the files of one run.
 #[derive(Debug)]
 pub(crate) struct FinalNames<'r> {
     directory: &'r OutputDirectory,
@@ -23,11 +23,11 @@ pub(crate) struct FinalNames<'r> {
     names: Mutex<ReservedNames>,
 }
 
-/// The places that one file may have, the best first.
+/// The paths that are tried for one file, in order.
 #[derive(Debug)]
 pub(crate) struct Candidates<'n> {
     names: &'n FinalNames<'n>,
-    /// The name that has not been tried yet.
+    /// The planned name, until it is tried.
     first: Option<String>,
     wanted: String,
     keeps_existing: bool,
@@ -36,7 +36,7 @@ pub(crate) struct Candidates<'n> {
 impl<'r> FinalNames<'r> {
     pub(crate) fn new(jobs: &[Job], directory: &'r OutputDirectory, saving: SaveSettings) -> Self {
         let mut names = ReservedNames::default();
-        // Only where names are claimed during the run it matters which are taken.
+        // Otherwise no names are reserved during the run.
         if saving.naming == NameSource::Server || saving.existing == ExistingFile::Number {
             for job in jobs {
                 names.reserve(&job.file_name);
@@ -45,21 +45,21 @@ impl<'r> FinalNames<'r> {
         Self { directory, saving, names: Mutex::new(names) }
     }
 
-    /// The places for a job's file, whose answer has these fields.
+    /// The paths for a job's file, whose response has these fields.
     pub(crate) fn candidates(&self, job: &Job, fields: &Fields<'_>) -> Candidates<'_> {
         if let Some(wanted) = self.suggested(job, fields).filter(|name| *name != job.file_name) {
-            // A name that the user did not choose replaces nothing.
+            // A server must not choose which file is replaced.
             return Candidates { names: self, first: None, wanted, keeps_existing: true };
         }
         self.planned_candidates(job)
     }
 
-    /// The places for a job's file, whatever its server suggests.
+    /// The paths for a job's file, whatever its server suggests.
     pub(crate) fn planned_candidates(&self, job: &Job) -> Candidates<'_> {
         let wanted = job.file_name.clone();
         let keeps_existing = match self.saving.existing {
             ExistingFile::Replace => false,
-            // What is there was not right, or would have been left alone.
+            // A file that is fetched although it exists has the wrong checksum.
             ExistingFile::Skip => job.checksum.is_none(),
             ExistingFile::Number => true,
         };
@@ -79,8 +79,8 @@ impl<'r> FinalNames<'r> {
 }
 
 impl Candidates<'_> {
-    /// The next place, and what it means if it is taken.
-    pub(crate) fn next(&mut self) -> Result<(TargetPath, OnConflict), FetchError> {
+    /// The next path to try.
+    pub(crate) fn next(&mut self) -> Result<Candidate, FetchError> {
         let FinalNames { directory, names, .. } = self.names;
         let keeps_existing = self.keeps_existing;
         let name = self.first.take().unwrap_or_else(|| {
@@ -90,7 +90,7 @@ impl Candidates<'_> {
             let mut names = names.lock().expect("nothing panics while the names are locked");
             names.claim(&self.wanted, is_there)
         });
-        let occupied = if keeps_existing { OnConflict::TryNext } else { OnConflict::Replace };
-        Ok((directory.target_path(&name)?, occupied))
+        let on_conflict = if keeps_existing { OnConflict::TryNext } else { OnConflict::Replace };
+        Ok(Candidate { target: directory.target_path(&name)?, on_conflict })
     }
 }

@@ -1,4 +1,4 @@
-//! Hashes content as it is received, by as many algorithms as are needed.
+//! Hashes content while it is received.
 
 use std::fs::File;
 use std::io::{self, Read, Seek, SeekFrom};
@@ -10,7 +10,7 @@ use crate::client::error::FetchError;
 use crate::client::plan::checksum::{Algorithm, Checksum, ExpectedChecksum};
 use crate::client::settings::Hashing;
 
-/// Hashes content as it comes, by as many algorithms as are needed; often by none.
+/// Hashes content by as many algorithms as are needed, often none.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Hasher {
     states: Vec<State>,
@@ -24,7 +24,7 @@ enum State {
 }
 
 impl Hasher {
-    /// Hashes by what the file must have, and by what is to be printed of every file.
+    /// A hasher by the algorithm of the expected checksum, and by the one that is printed for every file.
     pub(crate) fn of(expected: Option<&ExpectedChecksum>, hashing: Hashing) -> Self {
         let expected = expected.map(|expected| expected.checksum.algorithm());
         let printed = (hashing == Hashing::Sha256).then_some(Algorithm::Sha256);
@@ -32,7 +32,7 @@ impl Hasher {
         Self { states: expected.into_iter().chain(other).map(State::of).collect() }
     }
 
-    /// There is nothing to hash by.
+    /// True if there is no algorithm to hash by.
     pub(super) fn is_idle(&self) -> bool {
         self.states.is_empty()
     }
@@ -51,7 +51,7 @@ impl Hasher {
         self.states.into_iter().map(State::finish).collect()
     }
 
-    /// Hashes a whole file in place of content that comes.
+    /// Hashes a whole file.
     pub(crate) fn hash_file(mut self, file: &mut File) -> io::Result<Box<[Checksum]>> {
         let mut buffer = vec![0; 64 * 1024];
         file.seek(SeekFrom::Start(0))?;
@@ -82,7 +82,7 @@ impl State {
     }
 }
 
-/// Compares what a file must have with what was found, which has a checksum by the same algorithm.
+/// Compares the expected checksum with the one that was found by the same algorithm.
 pub(crate) fn verify(expected: &ExpectedChecksum, found: &[Checksum]) -> Result<(), FetchError> {
     let found = found
         .iter()

@@ -1,8 +1,10 @@
-//! Files on the disk: written to a part, which gets its name when it is whole.
+//! Files on the disk: content is written to a part, which is renamed when it is complete.
 
 pub(super) mod directory;
 pub(super) mod final_name;
 pub(super) mod hasher;
+mod no_replace;
 pub(super) mod part;
 pub(super) mod part_notes;
 pub(super) mod part_paths;
+pub(super) mod validator;

@@ -1,19 +1,18 @@
-//! Files on their way: content is written to a part, which gets its name when all of it is there.
+//! Incomplete files: content is written to a part, which is renamed when it is complete.
 //!
-//! Under the final name there is the whole file or none, and an older file is replaced at one stroke. A
-//! part that is given up is kept, with its notes, if it can be continued one day, and removed otherwise.
-//! The notes are written before the first byte that would need them, so that a part that outlives its
-//! process has them as well; a file that comes in one piece never has any.
+//! The final name never has an incomplete file, and an older file is replaced atomically. A part that is
+//! abandoned is kept with its notes if it can be resumed, and removed otherwise. The notes are written
+//! before the first byte of content reaches the disk, so that a part that outlives its process has them; a
+//! small file, which is written at once, has none.
 
 use std::fs::File;
 use std::io::{self, BufWriter, Seek, SeekFrom, Write};
 use std::path::PathBuf;
 use std::time::SystemTime;
 
-use super::directory::TargetPath;
 use super::hasher::Hasher;
 use super::part_notes::Notes;
-use super::part_paths::{OnConflict, PartPaths, TemporaryFile};
+use super::part_paths::{Candidate, PartPaths, TemporaryFile};
 use super::{hasher, part_notes};
 use crate::client::error::FetchError;
 use crate::client::plan::checksum::{Checksum, ExpectedChecksum};
@@ -21,32 +20,32 @@ use crate::client::plan::job::Job;
 use crate::client::redact::redacted_path;
 use crate::client::settings::{Durability, PartialFile, SaveSettings};
 
-/// Pieces up to this size are gathered before they are written, so that small chunks do not cost a
-/// system call each; larger ones go to the file straight from the buffer they were read into.
+/// The size of the write buffer, so that small chunks do not cost a system call each. Larger pieces are
+/// written without being copied.
 const GATHER_BYTES: usize = 16 * 1024;
 
 /// A file that is not complete.
 #[derive(Debug)]
 pub(crate) struct PartFile {
-    place: PartPaths,
+    paths: PartPaths,
     file: BufWriter<File>,
     bytes: u64,
     notes: Option<Notes>,
     are_notes_written: bool,
-    /// `None` where not all of the content has passed by.
+    /// `None` if not all of the content was written through this value.
     hasher: Option<Hasher>,
     saving: SaveSettings,
     is_done: bool,
 }
 
-/// A part that is open for writing.
+/// A part that is locked and open for writing.
 #[derive(Debug)]
 pub(crate) struct OpenPart {
     pub(crate) paths: PartPaths,
     pub(crate) file: File,
 }
 
-/// A file that has been given its name.
+/// A file that has its final name.
 #[derive(Debug)]
 pub(crate) struct Completed {
     pub(crate) path: PathBuf,
@@ -54,15 +53,15 @@ pub(crate) struct Completed {
     pub(crate) checksums: Box<[Checksum]>,
 }
 
-/// What a complete file is to become.
+/// How a file is completed.
 pub(crate) struct Completion<'c> {
     pub(crate) modified: Option<SystemTime>,
     pub(crate) expected: Option<&'c ExpectedChecksum>,
-    /// The place to move it to, or the next one where that is taken.
-    pub(crate) next_place: &'c mut dyn FnMut() -> Result<(TargetPath, OnConflict), FetchError>,
+    /// The path to rename it to; called again if that is taken.
+    pub(crate) next_candidate: &'c mut dyn FnMut() -> Result<Candidate, FetchError>,
 }
 
-/// A part that is there, and its notes.
+/// A part that an earlier attempt or run left, and its notes.
 #[derive(Debug)]
 pub(crate) struct ResumablePart {
     pub(crate) file: File,
@@ -70,32 +69,32 @@ pub(crate) struct ResumablePart {
     pub(crate) notes: Notes,
 }
 
-/// The part of this job's file that an earlier attempt or run left, if it can be continued.
-/// Notes without a part are removed: they must not come to stand beside another one.
-pub(crate) fn find_resumable(place: &PartPaths, job: &Job) -> Option<ResumablePart> {
-    let file_of_notes = place.open(TemporaryFile::Notes).ok()?;
-    let file = match place.claim() {
+/// The part of this job's file, if one was left that can be resumed. Notes without a part are removed, so
+/// that they are not taken for those of a later part.
+pub(crate) fn find_resumable(paths: &PartPaths, job: &Job) -> Option<ResumablePart> {
+    let notes_file = paths.open(TemporaryFile::Notes).ok()?;
+    let file = match paths.open_locked() {
         Err(error) if error.kind() == io::ErrorKind::NotFound => {
-            place.remove_notes();
+            paths.remove_notes();
             return None;
         }
-        claimed => claimed.ok()?,
+        opened => opened.ok()?,
     };
-    let (notes, bytes) = part_notes::read(file_of_notes, &file, &job.url)?;
+    let (notes, bytes) = part_notes::read(notes_file, &file, &job.url)?;
     Some(ResumablePart { file, bytes, notes })
 }
 
 impl PartFile {
-    /// Begins a file, without touching what may have its name now. `notes` are for continuing it.
+    /// Creates a part. `notes` are for resuming it.
     pub(crate) fn create(
-        place: PartPaths,
+        paths: PartPaths,
         notes: Option<Notes>,
         saving: SaveSettings,
         hasher: Hasher,
     ) -> Result<Self, FetchError> {
-        let file = place.begin()?;
+        let file = paths.create_part()?;
         Ok(Self {
-            place,
+            paths,
             file: BufWriter::with_capacity(GATHER_BYTES, file),
             bytes: 0,
             notes: notes.filter(|_| saving.partial == PartialFile::Continue),
@@ -106,19 +105,19 @@ impl PartFile {
         })
     }
 
-    /// Goes on where an earlier attempt or run left off.
-    pub(crate) fn continued(
-        place: PartPaths,
-        mut found: ResumablePart,
+    /// Resumes a part.
+    pub(crate) fn resume(
+        paths: PartPaths,
+        mut part: ResumablePart,
         saving: SaveSettings,
     ) -> Result<Self, FetchError> {
-        let end = found.file.seek(SeekFrom::End(0));
-        let bytes = end.map_err(|error| place.failure(TemporaryFile::Part, error))?;
+        let end = part.file.seek(SeekFrom::End(0));
+        let bytes = end.map_err(|error| paths.failure(TemporaryFile::Part, error))?;
         Ok(Self {
-            place,
-            file: BufWriter::with_capacity(GATHER_BYTES, found.file),
+            paths,
+            file: BufWriter::with_capacity(GATHER_BYTES, part.file),
             bytes,
-            notes: Some(found.notes),
+            notes: Some(part.notes),
             are_notes_written: true,
             hasher: None,
             saving,
@@ -126,34 +125,38 @@ impl PartFile {
         })
     }
 
-    /// A file whose content was written in place, and is all there.
-    pub(crate) fn written(part: OpenPart, notes: Notes, bytes: u64, saving: SaveSettings) -> Self {
-        let OpenPart { paths: place, file } = part;
+    /// A part whose `bytes` of content were written by others, all of them.
+    pub(crate) fn written(
+        OpenPart { paths, file }: OpenPart,
+        notes: Notes,
+        bytes: u64,
+        saving: SaveSettings,
+    ) -> Self {
         let file = BufWriter::with_capacity(0, file);
         let notes = Some(notes).filter(|_| saving.partial == PartialFile::Continue);
         let (hasher, are_notes_written, is_done) = (None, true, false);
-        Self { place, file, bytes, notes, are_notes_written, hasher, saving, is_done }
+        Self { paths, file, bytes, notes, are_notes_written, hasher, saving, is_done }
     }
 
-    /// How much of it is there.
+    /// How much content has been written.
     pub(crate) fn bytes(&self) -> u64 {
         self.bytes
     }
 
-    /// What there is of it need not come again after a failure.
-    pub(crate) fn can_be_continued(&self) -> bool {
+    /// True if the content so far need not be fetched again after a failure.
+    pub(crate) fn is_resumable(&self) -> bool {
         self.notes.is_some()
     }
 
-    /// Adds a piece; `is_last` says that nothing follows it.
+    /// Appends a piece; `is_last` is true if it is known that no other follows.
     pub(crate) fn write(&mut self, piece: &[u8], is_last: bool) -> Result<(), FetchError> {
         let reaches_disk = self.bytes + piece.len() as u64 >= GATHER_BYTES as u64;
         if reaches_disk && !is_last && !self.are_notes_written {
-            self.note()?;
+            self.write_notes()?;
         }
         self.file
             .write_all(piece)
-            .map_err(|error| self.place.failure(TemporaryFile::Part, error))?;
+            .map_err(|error| self.paths.failure(TemporaryFile::Part, error))?;
         self.bytes += piece.len() as u64;
         if let Some(hasher) = &mut self.hasher {
             hasher.update(piece);
@@ -161,44 +164,40 @@ impl PartFile {
         Ok(())
     }
 
-    fn note(&mut self) -> Result<(), FetchError> {
+    fn write_notes(&mut self) -> Result<(), FetchError> {
         if let Some(notes) = &self.notes {
-            part_notes::write(&self.place, notes, self.file.get_ref())?;
+            part_notes::write(&self.paths, notes, self.file.get_ref())?;
             self.are_notes_written = true;
         }
         Ok(())
     }
 
-    /// Gives the file its name.
+    /// Verifies the content and renames the file.
     pub(crate) fn complete(
         mut self,
         completion: &mut Completion<'_>,
     ) -> Result<Completed, FetchError> {
-        let failed = |place: &PartPaths| {
-            let place = place.clone();
-            move |error| place.failure(TemporaryFile::Part, error)
-        };
-        self.file.flush().map_err(failed(&self.place))?;
+        self.file.flush().map_err(|error| self.paths.failure(TemporaryFile::Part, error))?;
         let checksums = self.verify(completion.expected)?;
         let file = self.file.get_mut();
         if let Some(modified) = completion.modified
             && let Err(error) = file.set_modified(modified)
         {
-            let path = self.place.path_of(TemporaryFile::Part);
+            let path = self.paths.path_of(TemporaryFile::Part);
             log::debug!("{}: cannot set its time: {error}", redacted_path(&path));
         }
         if self.saving.durability == Durability::Disk {
-            file.sync_all().map_err(failed(&self.place))?;
+            file.sync_all().map_err(|error| self.paths.failure(TemporaryFile::Part, error))?;
         }
         let target = loop {
-            let (target, occupied) = (completion.next_place)()?;
-            if self.place.move_to(&target, occupied)? {
-                break target;
+            let candidate = (completion.next_candidate)()?;
+            if self.paths.move_to(&candidate)? {
+                break candidate.target;
             }
         };
         self.is_done = true;
         if self.are_notes_written {
-            self.place.remove_notes();
+            self.paths.remove_notes();
         }
         if self.saving.durability == Durability::Disk {
             target.sync_directory().map_err(|error| target.failure(error))?;
@@ -216,10 +215,10 @@ impl PartFile {
             (None, hasher) if hasher.is_idle() => Box::default(),
             (None, hasher) => hasher
                 .hash_file(self.file.get_mut())
-                .map_err(|error| self.place.failure(TemporaryFile::Part, error))?,
+                .map_err(|error| self.paths.failure(TemporaryFile::Part, error))?,
         };
         if let Some(expected) = expected {
-            // What is wrong as a whole is not worth continuing.
+            // A part of wrong content must not be resumed.
             hasher::verify(expected, &found).inspect_err(|_| self.notes = None)?;
         }
         Ok(found)
@@ -231,16 +230,16 @@ impl Drop for PartFile {
         if self.is_done {
             return;
         }
-        // On a full disk not all of it gets there, but what does is the beginning.
+        // On a full disk only the beginning may be written, which can be resumed all the same.
         let _ = self.file.flush();
-        let is_there = self.file.get_ref().metadata().is_ok_and(|metadata| metadata.len() > 0);
-        let is_worth_keeping = is_there
+        let has_content = self.file.get_ref().metadata().is_ok_and(|metadata| metadata.len() > 0);
+        let is_resumable = has_content
             && self.saving.partial == PartialFile::Continue
             && self.notes.is_some()
-            // On a full disk there may be no room for newer ones.
-            && (self.note().is_ok() || self.are_notes_written);
-        if !is_worth_keeping {
-            self.place.remove_all();
+            // On a full disk there may be no room for newer notes, but the older ones still hold.
+            && (self.write_notes().is_ok() || self.are_notes_written);
+        if !is_resumable {
+            self.paths.remove_all();
         }
     }
 }

@@ -1,9 +1,8 @@
-//! Where a file is kept until it is whole: the part and the notes beside the place that it is for.
+//! The files that a file has until it is complete: the part and its notes, beside the final name.
 //!
-//! A part is locked while it is written. Only files of the program's user, regular and with one name, are
-//! ever opened here; where there is anything else when a place is chosen, it is left alone, and the next
-//! name is taken. What others put there later is not opened either, and at most makes the fetch fail, or is
-//! replaced by the notes.
+//! A part is locked while it is written. Only regular files of the program's user with a single link are
+//! opened here. If other files have the names when they are chosen, the next names are taken; what others
+//! put there later is not opened, and at most makes the fetch fail, or is replaced by the notes.
 
 use std::fs::{File, TryLockError};
 use std::io;
@@ -12,40 +11,40 @@ use std::path::PathBuf;
 use std::sync::Arc;
 
 use rustix::fs::{
-    AtFlags, FileType, Mode, OFlags, RenameFlags, Stat, fstat, linkat, openat, renameat,
-    renameat_with, statat, unlinkat,
+    AtFlags, FileType, Mode, OFlags, Stat, fstat, openat, renameat, statat, unlinkat,
 };
 use rustix::io::Errno;
 use rustix::process::geteuid;
 
 use super::directory::TargetPath;
+use super::no_replace::{Entry, is_same_file, rename_no_replace};
 use crate::client::error::FetchError;
 use crate::client::plan::part_name::{NEW_NOTES_SUFFIX, NOTES_SUFFIX, PART_SUFFIX, stem};
 use crate::client::redact::redacted_path;
 
-/// How many names are tried until files of others have none of them.
+/// How many names are tried while other files have them.
 const MAX_NAMES: usize = 100;
 
-/// How often a file is opened that has been replaced by another one before it was locked.
-const MAX_CLAIM_ATTEMPTS: usize = 100;
+/// How often a part is opened again that was replaced before it was locked.
+const MAX_LOCK_ATTEMPTS: usize = 100;
 
-/// The names of a part and of its notes, in one directory.
+/// The names of a part and of its notes in their directory.
 #[derive(Clone, Debug)]
 pub(crate) struct PartPaths {
     directory: Arc<OwnedFd>,
     stem: Box<str>,
-    /// For people, up to the suffix.
+    /// For messages; without the suffix.
     path: PathBuf,
-    /// Whose the files are that the program makes there.
+    /// The owner of the files that the program makes there.
     owner: u32,
 }
 
-/// The files that a file has while it is not whole.
+/// The files that a file has until it is complete.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum TemporaryFile {
     Part,
     Notes,
-    /// Those that are about to replace the notes.
+    /// The notes that are about to replace the older ones.
     NewNotes,
 }
 
@@ -61,35 +60,42 @@ impl TemporaryFile {
     }
 }
 
-/// Who owns what has a name.
+/// The owner of the file that has a name.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Owner {
-    /// Nothing has the name.
+    /// No file has the name.
     None,
     User,
     Other,
-    /// A link, a directory or a device, whoever owns it.
+    /// A link, a directory or a device of any owner.
     NoPlainFile,
 }
 
-/// What a name that is taken means to a file that is to have it.
+/// What happens if another file has the final name.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum OnConflict {
     Replace,
     TryNext,
 }
 
+/// A final name that is tried, and what happens if it is taken.
+#[derive(Clone, Debug)]
+pub(crate) struct Candidate {
+    pub(crate) target: TargetPath,
+    pub(crate) on_conflict: OnConflict,
+}
+
 impl PartPaths {
-    /// The first place for the part of the file `target` that no file of others is in.
+    /// The first names for the part of `target` that are free, or have files of the user.
     ///
     /// # Errors
-    /// Files of others have all the names that are tried.
+    /// If other files have all the names that are tried.
     pub(crate) fn choose(target: &TargetPath) -> Result<Self, FetchError> {
         Self::choose_beside(target).map_err(|error| target.failure(error))
     }
 
     fn choose_beside(target: &TargetPath) -> io::Result<Self> {
-        let mut place = Self {
+        let mut paths = Self {
             directory: Arc::clone(target.directory()),
             stem: target.leaf().into(),
             path: target.path().into(),
@@ -97,21 +103,21 @@ impl PartPaths {
         };
         let mut is_owner_known = false;
         for number in 0..MAX_NAMES {
-            place.stem = stem(target.leaf(), number).into();
-            place.path.set_file_name(&*place.stem);
-            let mut owners = place.owners();
+            paths.stem = stem(target.leaf(), number).into();
+            paths.path.set_file_name(&*paths.stem);
+            let mut owners = paths.owners();
             if owners.contains(&Owner::Other) && !is_owner_known {
-                place.owner = place.owner_of_new_files()?;
+                paths.owner = paths.owner_of_new_files()?;
                 is_owner_known = true;
-                owners = place.owners();
+                owners = paths.owners();
             }
             if owners.iter().all(|owner| matches!(owner, Owner::None | Owner::User)) {
-                return Ok(place);
+                return Ok(paths);
             }
         }
         Err(io::Error::new(
             io::ErrorKind::AlreadyExists,
-            "files of others have all the names for its part",
+            "other files have all the names for its part",
         ))
     }
 
@@ -126,8 +132,8 @@ impl PartPaths {
         })
     }
 
-    /// Whose a file is that is made in the directory: some file systems have other owners than the user
-    /// who made the file (CIFS, NFS for root), or one for all files (FAT).
+    /// The owner that the file system gives to new files: not always the user who makes them (CIFS, NFS for
+    /// root, FAT).
     fn owner_of_new_files(&self) -> io::Result<u32> {
         let name = format!("{}.{}", self.stem, std::process::id());
         let flags = OFlags::WRONLY | OFlags::CREATE | OFlags::EXCL | OFlags::CLOEXEC;
@@ -137,63 +143,68 @@ impl PartPaths {
         Ok(stat?.st_uid)
     }
 
-    /// Opens one of the files, unless it is not the user's own.
+    /// Opens one of the files.
+    ///
+    /// # Errors
+    /// If it does not exist, is not a regular file with a single link, or has another owner.
     pub(super) fn open(&self, which: TemporaryFile) -> io::Result<File> {
-        Ok(self.open_or(which, OFlags::empty())?.0)
+        Ok(self.open_with(which, OFlags::empty())?.0)
     }
 
-    fn open_or(&self, which: TemporaryFile, create: OFlags) -> io::Result<(File, Stat)> {
+    fn open_with(&self, which: TemporaryFile, create: OFlags) -> io::Result<(File, Stat)> {
         let flags = OFlags::RDWR | OFlags::NOFOLLOW | OFlags::NONBLOCK | OFlags::CLOEXEC | create;
         let mode = Mode::from_raw_mode(0o666);
         let file = openat(self.handle(), self.name(which), flags, mode)?;
         let stat = fstat(&file)?;
-        // A file that was just made is the user's own, whatever owner the file system says.
+        // A file that was just made is the user's, whatever owner the file system reports.
         let is_own = is_plain(&stat) && stat.st_uid == self.owner;
         if is_own || create.contains(OFlags::EXCL) {
             Ok((file.into(), stat))
         } else {
-            let reason = "it is a link, no regular file, or of another owner";
+            let reason = "it is a link, not a regular file, or has another owner";
             Err(io::Error::new(io::ErrorKind::InvalidInput, reason))
         }
     }
 
-    /// Opens the part for as long as no other process, nor another run of this one, has claimed it: what
-    /// two of them wrote would be nobody's file.
-    pub(super) fn claim(&self) -> io::Result<File> {
-        self.claim_or(OFlags::empty())
+    /// Opens and locks the part, so that no other process or run writes it.
+    ///
+    /// # Errors
+    /// `ResourceBusy` if it is locked already; otherwise as [`Self::open`].
+    pub(super) fn open_locked(&self) -> io::Result<File> {
+        self.open_locked_with(OFlags::empty())
     }
 
-    fn claim_or(&self, create: OFlags) -> io::Result<File> {
+    fn open_locked_with(&self, create: OFlags) -> io::Result<File> {
         let is_busy =
             || io::Error::new(io::ErrorKind::ResourceBusy, "another download is writing it");
-        for _ in 0..MAX_CLAIM_ATTEMPTS {
-            let (file, opened) = self.open_or(TemporaryFile::Part, create)?;
+        for _ in 0..MAX_LOCK_ATTEMPTS {
+            let (file, opened) = self.open_with(TemporaryFile::Part, create)?;
             match file.try_lock() {
                 Err(TryLockError::WouldBlock) => return Err(is_busy()),
-                // Some file systems know no locks.
+                // Some file systems have no locks.
                 Err(TryLockError::Error(_)) | Ok(()) => {}
             }
-            // Until it was locked, it may have got its final name or have been removed.
+            // It may have been renamed or removed before it was locked.
             let name = self.name(TemporaryFile::Part);
             let named = statat(self.handle(), name, AtFlags::SYMLINK_NOFOLLOW);
-            if named.is_ok_and(|named| is_same(&named, &opened)) {
+            if named.is_ok_and(|named| is_same_file(&named, &opened)) {
                 return Ok(file);
             }
         }
         Err(is_busy())
     }
 
-    /// Makes the part anew, and claims it, unless what is there is claimed. Notes on an older one go
-    /// before that does: they must never stand beside another part.
-    pub(crate) fn begin(&self) -> Result<File, FetchError> {
-        let create = || self.claim_or(OFlags::CREATE | OFlags::EXCL);
+    /// Makes a new part and locks it. An older one is removed unless it is locked, and its notes before it,
+    /// so that they are never beside another part.
+    pub(crate) fn create_part(&self) -> Result<File, FetchError> {
+        let create = || self.open_locked_with(OFlags::CREATE | OFlags::EXCL);
         let failed = |error| self.failure(TemporaryFile::Part, error);
         match create() {
             Err(error) if error.kind() == io::ErrorKind::AlreadyExists => {}
             created => return created.map_err(failed),
         }
-        // What is there stays claimed until there is a new one; be it a file that cannot be opened.
-        let older = self.claim();
+        // The older one stays locked until there is a new one. One that cannot be opened is replaced too.
+        let older = self.open_locked();
         if let Err(error) = &older
             && matches!(error.kind(), io::ErrorKind::ResourceBusy | io::ErrorKind::InvalidInput)
         {
@@ -203,9 +214,9 @@ impl PartPaths {
         create().map_err(failed)
     }
 
-    /// Makes new notes, in the place of those that another process did not finish.
+    /// Makes the file of new notes. One that another process left is replaced.
     pub(super) fn create_new_notes(&self) -> Result<File, FetchError> {
-        let create = || self.open_or(TemporaryFile::NewNotes, OFlags::CREATE | OFlags::EXCL);
+        let create = || self.open_with(TemporaryFile::NewNotes, OFlags::CREATE | OFlags::EXCL);
         let created = match create() {
             Err(error) if error.kind() == io::ErrorKind::AlreadyExists => {
                 self.remove(TemporaryFile::NewNotes);
@@ -217,27 +228,27 @@ impl PartPaths {
         Ok(file)
     }
 
-    /// Puts the new notes in the place of older ones at one stroke.
+    /// Renames the new notes, which replaces the older ones atomically.
     pub(super) fn replace_notes(&self) -> Result<(), FetchError> {
         let (from, to) = (self.name(TemporaryFile::NewNotes), self.name(TemporaryFile::Notes));
         renameat(self.handle(), from, self.handle(), to)
             .map_err(|error| self.failure(TemporaryFile::Notes, error.into()))
     }
 
-    /// Removes the part, and before it what was noted of it.
+    /// Removes the notes and then the part.
     pub(crate) fn remove_all(&self) {
         self.remove_notes();
         self.remove(TemporaryFile::Part);
     }
 
-    /// Removes the notes, and those that were about to replace them when a process ended.
+    /// Removes the notes, and those that a process left before they replaced them.
     pub(super) fn remove_notes(&self) {
         self.remove(TemporaryFile::Notes);
         self.remove(TemporaryFile::NewNotes);
     }
 
-    /// Removes a file. That it is not there is as good, and is looked for first: to remove locks the
-    /// directory for all who write in it, even where there is nothing to remove.
+    /// Removes a file if it exists. That is looked up first: unlinkat locks the directory for all its
+    /// writers, even if there is nothing to remove.
     pub(super) fn remove(&self, which: TemporaryFile) {
         let name = self.name(which);
         match statat(self.handle(), &name, AtFlags::SYMLINK_NOFOLLOW) {
@@ -252,56 +263,24 @@ impl PartPaths {
         }
     }
 
-    /// Gives the part its final name; `false` where that must be free and is not.
-    pub(super) fn move_to(
-        &self,
-        target: &TargetPath,
-        occupied: OnConflict,
-    ) -> Result<bool, FetchError> {
+    /// Renames the part to its final name. False if another file has the name and must be kept.
+    pub(super) fn move_to(&self, candidate: &Candidate) -> Result<bool, FetchError> {
+        let Candidate { target, on_conflict } = candidate;
         let name = self.name(TemporaryFile::Part);
-        let (directory, leaf) = (target.directory().as_fd(), target.leaf());
-        let moved = match occupied {
-            OnConflict::TryNext => self.move_to_free(&name, (directory, leaf)),
-            OnConflict::Replace => renameat(self.handle(), &name, directory, leaf),
+        let from = Entry { directory: self.handle(), name: &name };
+        let to = Entry { directory: target.directory().as_fd(), name: target.leaf() };
+        let moved = match on_conflict {
+            OnConflict::TryNext => rename_no_replace(from, to, &self.path_of(TemporaryFile::Part)),
+            OnConflict::Replace => renameat(from.directory, from.name, to.directory, to.name),
         };
         match moved {
             Ok(()) => Ok(true),
-            Err(Errno::EXIST) if occupied == OnConflict::TryNext => Ok(false),
+            Err(Errno::EXIST) if *on_conflict == OnConflict::TryNext => Ok(false),
             Err(error) => Err(target.failure(error.into())),
         }
     }
 
-    /// Moves the part to a name that must be free, or else fails with `EXIST` (renameat2(2),
-    /// `RENAME_NOREPLACE`). Some file systems do not support that, such as NFS and those in user space, and
-    /// some have no hard links either: they get the next best way, which never replaces a file that was
-    /// there before.
-    fn move_to_free(&self, name: &str, target: (BorrowedFd<'_>, &str)) -> rustix::io::Result<()> {
-        let (from, (to, leaf)) = (self.handle(), target);
-        // One system call that fails, which is not worth remembering for which directory it did.
-        match renameat_with(from, name, to, leaf, RenameFlags::NOREPLACE) {
-            Err(Errno::INVAL | Errno::NOSYS | Errno::OPNOTSUPP) => {}
-            renamed => return renamed,
-        }
-        match linkat(from, name, to, leaf, AtFlags::empty()) {
-            Ok(()) => {
-                // The file is whole under its name; that it keeps the other one as well is no failure.
-                if let Err(error) = unlinkat(from, name, AtFlags::empty()) {
-                    log::warn!(
-                        "cannot remove {}: {error}",
-                        redacted_path(&self.path_of(TemporaryFile::Part))
-                    );
-                }
-                return Ok(());
-            }
-            Err(Errno::EXIST) => return Err(Errno::EXIST),
-            // There are no hard links, or not of this file, or they are forbidden (link(2)). If something
-            // else is wrong, the next way fails as well, and says so.
-            Err(_) => {}
-        }
-        reserve_and_replace((from, name), target)
-    }
-
-    /// What went wrong with one of the files.
+    /// The failure to write one of the files.
     pub(crate) fn failure(&self, which: TemporaryFile, error: io::Error) -> FetchError {
         FetchError::File { path: self.path_of(which), error }
     }
@@ -321,34 +300,9 @@ impl PartPaths {
     }
 }
 
-/// A regular file that has no other name: a link would write, or be written, elsewhere.
+/// True for a regular file with a single link. A link could make the download write elsewhere.
 fn is_plain(stat: &Stat) -> bool {
     FileType::from_raw_mode(stat.st_mode) == FileType::RegularFile && stat.st_nlink <= 1
-}
-
-fn is_same(one: &Stat, other: &Stat) -> bool {
-    (one.st_dev, one.st_ino) == (other.st_dev, other.st_ino)
-}
-
-/// Reserves the target with an empty file, which fails with `EXIST` if it is not free, and moves the
-/// other file over it. A program that replaces files could put one there in between, which would be
-/// lost; one that only makes new files cannot. A process that is killed in between leaves the empty file.
-fn reserve_and_replace(
-    (from, name): (BorrowedFd<'_>, &str),
-    (to, leaf): (BorrowedFd<'_>, &str),
-) -> rustix::io::Result<()> {
-    let flags = OFlags::WRONLY | OFlags::CREATE | OFlags::EXCL | OFlags::CLOEXEC;
-    let reservation = openat(to, leaf, flags, Mode::from_raw_mode(0o666))?;
-    let own = fstat(&reservation);
-    // File systems that upload a file when it is closed are to be done with this one.
-    drop(reservation);
-    renameat(from, name, to, leaf).inspect_err(|_| {
-        let named = statat(to, leaf, AtFlags::SYMLINK_NOFOLLOW);
-        let is_reservation = |named: &Stat| own.is_ok_and(|own| is_same(&own, named));
-        if named.is_ok_and(|named| is_reservation(&named) && named.st_size == 0) {
-            let _ = unlinkat(to, leaf, AtFlags::empty());
-        }
-    })
 }
 
 #[cfg(test)]

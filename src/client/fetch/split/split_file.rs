@@ -303,15 +303,15 @@ mod tests {
     use crate::client::plan::job::Job;
     use crate::client::store::directory::OutputDirectory;
     use crate::client::store::part;
-    use crate::client::store::part_notes::Validator;
     use crate::client::store::part_paths::PartPaths;
+    use crate::client::store::validator::Validator;
 
     const MIB: u64 = 1 << 20;
 
     fn split(root: &std::path::Path, total_bytes: u64, connections: usize) -> SplitFile {
         let target = OutputDirectory::prepare(root).unwrap().target_path("a").unwrap();
         let paths = PartPaths::choose(&target).unwrap();
-        let file = paths.begin().unwrap();
+        let file = paths.create_part().unwrap();
         let validator = Validator::Tag("\"x\"".into());
         let length = Some(total_bytes);
         let notes = Notes { url: "http://h/a".into(), validator, length, missing: None };

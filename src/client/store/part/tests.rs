@@ -1,4 +1,4 @@
-//! Parts on their way to a name, kept, continued and removed.
+//! Parts that are renamed, kept, resumed and removed.
 
 use std::fs;
 use std::path::Path;
@@ -8,8 +8,9 @@ use url::Url;
 use super::*;
 use crate::client::plan::part_name;
 use crate::client::settings::Hashing;
-use crate::client::store::directory::OutputDirectory;
-use crate::client::store::part_notes::Validator;
+use crate::client::store::directory::{OutputDirectory, TargetPath};
+use crate::client::store::part_paths::OnConflict;
+use crate::client::store::validator::Validator;
 
 /// The names in the directory, those of parts and notes without their hashes.
 fn names_in(directory: &Path) -> Vec<String> {
@@ -25,7 +26,7 @@ fn names_in(directory: &Path) -> Vec<String> {
     names
 }
 
-fn places(root: &Path) -> (PartPaths, TargetPath) {
+fn paths(root: &Path) -> (PartPaths, TargetPath) {
     let target = OutputDirectory::prepare(root).unwrap().target_path("a").unwrap();
     (PartPaths::choose(&target).unwrap(), target)
 }
@@ -40,22 +41,26 @@ fn notes(length: u64) -> Notes {
     Notes { url: "http://host/a".into(), validator, length: Some(length), missing: None }
 }
 
+fn replacing(target: &TargetPath) -> Candidate {
+    Candidate { target: target.clone(), on_conflict: OnConflict::Replace }
+}
+
 fn complete(part: PartFile, target: &TargetPath) -> Result<Completed, FetchError> {
     part.complete(&mut Completion {
         modified: None,
         expected: None,
-        next_place: &mut || Ok((target.clone(), OnConflict::Replace)),
+        next_candidate: &mut || Ok(replacing(target)),
     })
 }
 
 #[test]
 fn a_file_has_its_name_only_when_it_is_complete() {
     let root = tempfile::tempdir().unwrap();
-    let (place, target) = places(root.path());
+    let (paths, target) = paths(root.path());
     fs::write(root.path().join("a"), "an older and longer file").unwrap();
     let large = vec![b'x'; 2 * GATHER_BYTES];
     let mut part =
-        PartFile::create(place.clone(), None, SaveSettings::default(), Hasher::default()).unwrap();
+        PartFile::create(paths.clone(), None, SaveSettings::default(), Hasher::default()).unwrap();
     for piece in [&b"one"[..], b"", &large, b"two"] {
         part.write(piece, false).unwrap();
     }
@@ -70,28 +75,28 @@ fn a_file_has_its_name_only_when_it_is_complete() {
 #[test]
 fn a_part_without_notes_is_removed_and_one_with_them_is_continued() {
     let root = tempfile::tempdir().unwrap();
-    let (place, target) = places(root.path());
+    let (paths, target) = paths(root.path());
     let saving = SaveSettings::default();
     fs::write(root.path().join("a"), "older").unwrap();
     for (notes, saving) in
         [(None, saving), (Some(notes(3)), SaveSettings { partial: PartialFile::Discard, ..saving })]
     {
-        let mut part = PartFile::create(place.clone(), notes, saving, Hasher::default()).unwrap();
+        let mut part = PartFile::create(paths.clone(), notes, saving, Hasher::default()).unwrap();
         part.write(b"new", false).unwrap();
         drop(part);
         assert_eq!(names_in(root.path()), ["a"]);
     }
     let mut part =
-        PartFile::create(place.clone(), Some(notes(5)), saving, Hasher::default()).unwrap();
+        PartFile::create(paths.clone(), Some(notes(5)), saving, Hasher::default()).unwrap();
     part.write(b"He", false).unwrap();
     assert_eq!(names_in(root.path()), ["a", "a.part"], "nothing is on the disk yet");
     drop(part);
     assert_eq!(names_in(root.path()), ["a", "a.part", "a.part.json"]);
     assert_eq!(fs::read(root.path().join("a")).unwrap(), b"older");
 
-    let found = find_resumable(&place, &job()).unwrap();
+    let found = find_resumable(&paths, &job()).unwrap();
     assert_eq!((found.bytes, found.notes.clone()), (2, notes(5)));
-    let mut part = PartFile::continued(place.clone(), found, saving).unwrap();
+    let mut part = PartFile::resume(paths.clone(), found, saving).unwrap();
     part.write(b"llo", true).unwrap();
     complete(part, &target).unwrap();
     assert_eq!(fs::read(root.path().join("a")).unwrap(), b"Hello");
@@ -99,12 +104,12 @@ fn a_part_without_notes_is_removed_and_one_with_them_is_continued() {
 }
 
 #[test]
-fn notes_are_there_before_what_they_are_about() {
+fn notes_are_written_before_the_content() {
     let root = tempfile::tempdir().unwrap();
-    let (place, _) = places(root.path());
+    let (paths, _) = paths(root.path());
     let large = vec![b'x'; GATHER_BYTES];
     let mut part = PartFile::create(
-        place.clone(),
+        paths.clone(),
         Some(notes(1 << 20)),
         SaveSettings::default(),
         Hasher::default(),
@@ -112,16 +117,16 @@ fn notes_are_there_before_what_they_are_about() {
     .unwrap();
     part.write(&large, false).unwrap();
     assert_eq!(names_in(root.path()), ["a.part", "a.part.json"]);
-    assert!(find_resumable(&place, &job()).is_none(), "it is being written");
-    // As it is where a process ends without a word.
+    assert!(find_resumable(&paths, &job()).is_none(), "it is being written");
+    // As if the process had been killed.
     part.file.get_ref().unlock().unwrap();
-    assert_eq!(find_resumable(&place, &job()).unwrap().bytes, large.len() as u64);
-    // Of another URL, nothing is found.
+    assert_eq!(find_resumable(&paths, &job()).unwrap().bytes, large.len() as u64);
+    // Notes of another URL are not used.
     let other = Job { url: Url::parse("http://host/b").unwrap(), ..job() };
-    assert!(find_resumable(&place, &other).is_none());
+    assert!(find_resumable(&paths, &other).is_none());
     drop(part);
     let mut small =
-        PartFile::create(place.clone(), Some(notes(1)), SaveSettings::default(), Hasher::default())
+        PartFile::create(paths.clone(), Some(notes(1)), SaveSettings::default(), Hasher::default())
             .unwrap();
     small.write(&large, true).unwrap();
     assert_eq!(names_in(root.path()), ["a.part"], "a file in one piece needs none");
@@ -130,15 +135,15 @@ fn notes_are_there_before_what_they_are_about() {
 #[test]
 fn notes_that_cannot_be_written_leave_nothing() {
     let root = tempfile::tempdir().unwrap();
-    let (place, _) = places(root.path());
+    let (paths, _) = paths(root.path());
     let mut part = PartFile::create(
-        place.clone(),
+        paths.clone(),
         Some(notes(1 << 20)),
         SaveSettings::default(),
         Hasher::default(),
     )
     .unwrap();
-    fs::create_dir(place.path_of(TemporaryFile::Notes)).unwrap();
+    fs::create_dir(paths.path_of(TemporaryFile::Notes)).unwrap();
     let error = part.write(&vec![b'x'; GATHER_BYTES], false).unwrap_err();
     assert!(matches!(error, FetchError::File { .. }), "{error}");
     drop(part);
@@ -146,26 +151,26 @@ fn notes_that_cannot_be_written_leave_nothing() {
 }
 
 #[test]
-fn notes_that_another_process_did_not_finish_go_with_the_others() {
+fn notes_that_another_process_left_are_removed() {
     let root = tempfile::tempdir().unwrap();
-    let (place, target) = places(root.path());
+    let (paths, target) = paths(root.path());
     for left_behind in [TemporaryFile::Part, TemporaryFile::NewNotes] {
-        fs::write(place.path_of(left_behind), "{").unwrap();
+        fs::write(paths.path_of(left_behind), "{").unwrap();
     }
     let part =
-        PartFile::create(place.clone(), None, SaveSettings::default(), Hasher::default()).unwrap();
+        PartFile::create(paths.clone(), None, SaveSettings::default(), Hasher::default()).unwrap();
     complete(part, &target).unwrap();
     assert_eq!(names_in(root.path()), ["a"]);
 }
 
 #[test]
-fn notes_without_a_part_do_not_come_to_stand_beside_another() {
+fn notes_without_a_part_are_removed() {
     let root = tempfile::tempdir().unwrap();
-    let (place, _) = places(root.path());
+    let (paths, _) = paths(root.path());
     for url in ["http://host/a", "http://host/b"] {
         let part = tempfile::tempfile().unwrap();
-        part_notes::write(&place, &Notes { url: url.into(), ..notes(5) }, &part).unwrap();
-        assert!(find_resumable(&place, &job()).is_none());
+        part_notes::write(&paths, &Notes { url: url.into(), ..notes(5) }, &part).unwrap();
+        assert!(find_resumable(&paths, &job()).is_none());
         assert!(names_in(root.path()).is_empty());
     }
 }
@@ -173,18 +178,18 @@ fn notes_without_a_part_do_not_come_to_stand_beside_another() {
 #[test]
 fn a_wrong_checksum_leaves_nothing() {
     let root = tempfile::tempdir().unwrap();
-    let (place, target) = places(root.path());
+    let (paths, target) = paths(root.path());
     let checksum = Hasher::of(None, Hashing::Sha256).finish()[0].clone();
     let expected = ExpectedChecksum { checksum, is_algorithm_named: true };
     let hasher = Hasher::of(Some(&expected), Hashing::WhenNeeded);
     let mut part =
-        PartFile::create(place.clone(), Some(notes(3)), SaveSettings::default(), hasher).unwrap();
+        PartFile::create(paths.clone(), Some(notes(3)), SaveSettings::default(), hasher).unwrap();
     part.write(b"abc", true).unwrap();
     let error = part
         .complete(&mut Completion {
             modified: None,
             expected: Some(&expected),
-            next_place: &mut || Ok((target.clone(), OnConflict::Replace)),
+            next_candidate: &mut || Ok(replacing(&target)),
         })
         .unwrap_err();
     assert!(matches!(error, FetchError::Checksum { .. }), "{error}");
@@ -192,12 +197,12 @@ fn a_wrong_checksum_leaves_nothing() {
 }
 
 #[test]
-fn a_directory_in_the_place_of_a_file_is_said() {
+fn a_directory_with_the_final_name_is_an_error() {
     let root = tempfile::tempdir().unwrap();
-    let (place, target) = places(root.path());
+    let (paths, target) = paths(root.path());
     fs::create_dir(root.path().join("a")).unwrap();
     let part =
-        PartFile::create(place.clone(), None, SaveSettings::default(), Hasher::default()).unwrap();
+        PartFile::create(paths.clone(), None, SaveSettings::default(), Hasher::default()).unwrap();
     let Err(FetchError::File { path, .. }) = complete(part, &target) else { panic!() };
     assert_eq!(path, root.path().join("a"));
     assert_eq!(names_in(root.path()), ["a"]);

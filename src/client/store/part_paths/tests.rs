@@ -1,4 +1,4 @@
-//! Places of parts beside files of others, links and files that are there.
+//! Parts beside files of others, links and existing files.
 
 use std::fs;
 use std::os::unix::fs::symlink;
@@ -17,7 +17,7 @@ fn file_names(directory: &Path) -> Vec<String> {
 }
 
 #[test]
-fn what_is_not_the_users_own_is_left_alone_and_another_name_is_taken() {
+fn files_of_others_are_left_alone_and_another_name_is_taken() {
     let (root, outside) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
     let target = OutputDirectory::prepare(root.path()).unwrap().target_path("a").unwrap();
     let victim = outside.path().join("victim");
@@ -33,13 +33,13 @@ fn what_is_not_the_users_own_is_left_alone_and_another_name_is_taken() {
                     .unwrap(),
             }
             let before = file_names(root.path());
-            let place = PartPaths::choose(&target).unwrap();
-            assert_ne!(place.path_of(which), planted, "{kind}");
-            drop(place.begin().unwrap());
-            drop(place.create_new_notes().unwrap());
-            place.replace_notes().unwrap();
+            let paths = PartPaths::choose(&target).unwrap();
+            assert_ne!(paths.path_of(which), planted, "{kind}");
+            drop(paths.create_part().unwrap());
+            drop(paths.create_new_notes().unwrap());
+            paths.replace_notes().unwrap();
             assert_eq!(file_names(root.path()).len(), before.len() + 2);
-            place.remove_all();
+            paths.remove_all();
             assert_eq!(file_names(root.path()), before, "{kind}");
         }
     }
@@ -47,24 +47,24 @@ fn what_is_not_the_users_own_is_left_alone_and_another_name_is_taken() {
 }
 
 #[test]
-fn what_comes_to_stand_there_later_is_neither_opened_nor_removed() {
+fn files_planted_later_are_neither_opened_nor_removed() {
     let root = tempfile::tempdir().unwrap();
-    let place = OutputDirectory::prepare(root.path()).unwrap().target_path("a").unwrap();
-    let place = PartPaths::choose(&place).unwrap();
+    let target = OutputDirectory::prepare(root.path()).unwrap().target_path("a").unwrap();
+    let paths = PartPaths::choose(&target).unwrap();
     let victim = root.path().join("victim");
     fs::write(&victim, "untouched").unwrap();
     for which in TemporaryFile::ALL {
-        fs::hard_link(&victim, place.path_of(which)).unwrap();
-        assert_eq!(place.open(which).unwrap_err().kind(), io::ErrorKind::InvalidInput);
+        fs::hard_link(&victim, paths.path_of(which)).unwrap();
+        assert_eq!(paths.open(which).unwrap_err().kind(), io::ErrorKind::InvalidInput);
     }
-    assert!(place.begin().is_err() && place.create_new_notes().is_err());
-    place.remove_all();
+    assert!(paths.create_part().is_err() && paths.create_new_notes().is_err());
+    paths.remove_all();
     assert_eq!(file_names(root.path()).len(), 4);
     assert_eq!(fs::read(&victim).unwrap(), b"untouched");
 }
 
 #[test]
-fn where_others_have_all_names_there_is_no_place() {
+fn no_names_are_left_if_others_have_them_all() {
     let root = tempfile::tempdir().unwrap();
     let target = OutputDirectory::prepare(root.path()).unwrap().target_path("a").unwrap();
     for _ in 0..MAX_NAMES {
@@ -75,20 +75,20 @@ fn where_others_have_all_names_there_is_no_place() {
 }
 
 #[test]
-fn what_is_claimed_is_neither_claimed_nor_begun_again() {
+fn a_locked_part_is_neither_opened_nor_replaced() {
     let root = tempfile::tempdir().unwrap();
-    let place = OutputDirectory::prepare(root.path()).unwrap().target_path("a").unwrap();
-    let place = PartPaths::choose(&place).unwrap();
-    let first = place.begin().unwrap();
-    assert_eq!(place.claim().unwrap_err().kind(), io::ErrorKind::ResourceBusy);
-    let error = place.begin().unwrap_err();
+    let target = OutputDirectory::prepare(root.path()).unwrap().target_path("a").unwrap();
+    let paths = PartPaths::choose(&target).unwrap();
+    let first = paths.create_part().unwrap();
+    assert_eq!(paths.open_locked().unwrap_err().kind(), io::ErrorKind::ResourceBusy);
+    let error = paths.create_part().unwrap_err();
     let FetchError::File { error, .. } = error else { panic!("{error}") };
     assert_eq!(error.kind(), io::ErrorKind::ResourceBusy);
     drop(first);
-    let second = place.claim().unwrap();
-    assert!(place.begin().is_err());
+    let second = paths.open_locked().unwrap();
+    assert!(paths.create_part().is_err());
     drop(second);
-    place.begin().unwrap();
+    paths.create_part().unwrap();
 }
 
 #[test]
@@ -97,34 +97,13 @@ fn a_part_moves_only_where_it_may() {
     let directory = OutputDirectory::prepare(root.path()).unwrap();
     let target = directory.target_path("x/y/z").unwrap();
     let part = PartPaths::choose(&target).unwrap();
-    part.begin().unwrap();
+    part.create_part().unwrap();
     fs::write(root.path().join("taken"), "older").unwrap();
     let taken = directory.target_path("taken").unwrap();
-    assert!(!part.move_to(&taken, OnConflict::TryNext).unwrap());
+    let candidate = |on_conflict| Candidate { target: taken.clone(), on_conflict };
+    assert!(!part.move_to(&candidate(OnConflict::TryNext)).unwrap());
     assert_eq!(taken.existing_bytes(), Some(5));
-    assert!(part.move_to(&taken, OnConflict::Replace).unwrap());
+    assert!(part.move_to(&candidate(OnConflict::Replace)).unwrap());
     assert_eq!((taken.existing_bytes(), target.existing_bytes()), (Some(0), None));
     assert!(root.path().join("x/y").is_dir());
-}
-
-#[test]
-fn a_reservation_is_replaced_and_what_is_there_is_not() {
-    let root = tempfile::tempdir().unwrap();
-    let target = OutputDirectory::prepare(root.path()).unwrap().target_path("b").unwrap();
-    let (directory, leaf) = (target.directory().as_fd(), target.leaf());
-    fs::write(root.path().join("a"), "content").unwrap();
-    let failed = reserve_and_replace((directory, "gone"), (directory, leaf));
-    assert_eq!((failed, target.existing_bytes()), (Err(Errno::NOENT), None), "it is given up");
-    reserve_and_replace((directory, "a"), (directory, leaf)).unwrap();
-    assert_eq!(fs::read(root.path().join("b")).unwrap(), b"content");
-    assert!(!root.path().join("a").exists());
-
-    fs::write(root.path().join("a"), "newer").unwrap();
-    symlink("nowhere", root.path().join("dangling")).unwrap();
-    for taken in ["b", "dangling"] {
-        let moved = reserve_and_replace((directory, "a"), (directory, taken));
-        assert_eq!(moved, Err(Errno::EXIST));
-    }
-    assert_eq!(fs::read(root.path().join("b")).unwrap(), b"content");
-    assert_eq!(fs::read(root.path().join("a")).unwrap(), b"newer");
 }
