@@ -44,7 +44,7 @@ pub use error_chain::error_chain;
 pub use failure_kind::FailureKind;
 pub use observer::{Observer, Silent};
 pub use plan::checksum::{Algorithm, Checksum, ExpectedChecksum};
-pub use plan::checksum_list::{ChecksumList, ChecksumListError};
+pub use plan::checksum_list::{ChecksumList, ChecksumListError, UnknownLine};
 pub use plan::input_list::{BadLines, InputEntry, InputList, read_list};
 pub use plan::job::{Job, Layout, Plan, plan};
 pub use plan::job_error::{JobError, JobProblem};

@@ -5,7 +5,7 @@ use std::io::BufReader;
 use std::path::Path;
 
 use anyhow::{Context as _, bail};
-use http_concurrent::client::{ChecksumList, OutputDirectory, Plan, redacted_path};
+use http_concurrent::client::{ChecksumList, OutputDirectory, Plan, UnknownLine, redacted_path};
 
 /// How many bad lines are named before the rest is only counted.
 const BAD_LINES_NAMED: usize = 10;
@@ -15,16 +15,19 @@ pub(crate) fn read(path: &Path) -> anyhow::Result<ChecksumList> {
     let shown = redacted_path(path);
     let file = File::open(path).with_context(|| format!("cannot read the checksums in {shown}"))?;
     let list = ChecksumList::read(BufReader::new(file)).with_context(|| shown.clone())?;
-    for (line, beginning) in list.bad_lines.iter().take(BAD_LINES_NAMED) {
+    for UnknownLine { number, beginning } in list.bad_lines.iter().take(BAD_LINES_NAMED) {
         let beginning = beginning.escape_debug();
-        log::warn!("line {line} of {shown} is no checksum, and is left out: \"{beginning}\"");
+        log::warn!("line {number} of {shown} is no checksum, and is left out: \"{beginning}\"");
     }
     if list.bad_lines.len() > BAD_LINES_NAMED {
         log::warn!("and so are {} more lines", list.bad_lines.len() - BAD_LINES_NAMED);
     }
-    if !list.skipped.is_empty() {
-        let counts: Vec<_> =
-            list.skipped.iter().map(|(algorithm, count)| format!("{count} {algorithm}")).collect();
+    if !list.unsupported.is_empty() {
+        let counts: Vec<_> = list
+            .unsupported
+            .iter()
+            .map(|(algorithm, count)| format!("{count} {algorithm}"))
+            .collect();
         log::warn!(
             "lines of {shown} are left out, since only SHA-1, SHA-256 and SHA-512 are supported: {}",
             counts.join(", ")
@@ -43,7 +46,7 @@ pub(crate) fn apply(
     plan: &mut Plan,
     directory: &OutputDirectory,
 ) -> anyhow::Result<()> {
-    let (verified, all, path) = (plan.verify_against(list), plan.jobs.len(), redacted_path(path));
+    let (verified, all, path) = (plan.expect_checksums(list), plan.jobs.len(), redacted_path(path));
     if let Some(line) = list.nameless_line()
         && (all != 1 || list.of_only_file().is_none())
     {

@@ -1,10 +1,10 @@
-//! Checksums of files: the algorithms and their values.
+//! Checksums of files and their algorithms.
 //!
-//! `checksum_list` reads which file must have which; `hasher` computes them.
+//! `checksum_list` reads which file must have which checksum; `store::hasher` computes them.
 
 use std::fmt;
 
-/// The algorithms that files are verified by, the weakest first (FIPS 180-4).
+/// The algorithms of checksums, weakest first (FIPS 180-4).
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum Algorithm {
     Sha1,
@@ -15,7 +15,7 @@ pub enum Algorithm {
 impl Algorithm {
     pub(super) const ALL: [Self; 3] = [Self::Sha1, Self::Sha256, Self::Sha512];
 
-    /// How many hexadecimal digits its values have.
+    /// The length of a checksum in hexadecimal digits.
     #[must_use]
     pub const fn digits(self) -> usize {
         match self {
@@ -36,7 +36,7 @@ impl fmt::Display for Algorithm {
     }
 }
 
-/// A digest and its algorithm, shown as hexadecimal digits in lower case.
+/// A digest and its algorithm; `Display` writes hexadecimal digits in lower case.
 #[derive(Clone, PartialEq, Eq)]
 pub struct Checksum {
     algorithm: Algorithm,
@@ -44,7 +44,7 @@ pub struct Checksum {
 }
 
 impl Checksum {
-    /// Reads hexadecimal digits, as many as the algorithm has.
+    /// Parses hexadecimal digits; `None` if their number is not the algorithm's.
     #[must_use]
     pub fn parse(algorithm: Algorithm, digits: &str) -> Option<Self> {
         let is_whole = digits.len() == algorithm.digits();
@@ -57,7 +57,7 @@ impl Checksum {
         Some(Self { algorithm, octets })
     }
 
-    /// A digest by `algorithm`, which has as many octets as its values have.
+    /// A digest, whose length is the algorithm's.
     pub(crate) fn new(algorithm: Algorithm, octets: &[u8]) -> Self {
         Self { algorithm, octets: octets.into() }
     }
@@ -80,11 +80,11 @@ impl fmt::Debug for Checksum {
     }
 }
 
-/// What the content of a file must have.
+/// The checksum that the content of a file must have.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct ExpectedChecksum {
     pub checksum: Checksum,
-    /// Whether the list names the algorithm; otherwise it is concluded from the number of digits.
+    /// False if the algorithm was concluded from the number of digits.
     pub is_algorithm_named: bool,
 }
 

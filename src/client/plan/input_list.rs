@@ -1,34 +1,33 @@
 //! A list of URLs in a file or on standard input.
 //!
-//! A line is a URL, perhaps with a tab and the name of its file behind it, or a blank, `#` and a comment;
-//! empty lines and those that begin with `#` are passed over. Lines are read as they come: the list
-//! costs no more than what it lists. What a URL is worth is judged by `job`.
+//! A line is a URL, optionally followed by a tab and a file name, or by a blank, `#` and a comment. Empty
+//! lines and lines that begin with `#` are skipped. The URLs are checked in `job`.
 
 use std::io::BufRead;
 
 use super::job_error::{JobError, JobProblem};
-use super::text_lines::{BadLine, ListError, TextLines, excerpt};
+use super::text_lines::{BadLine, ListError, NumberedLine, TextLines, excerpt};
 use crate::client::redact::redacted_reference;
 
-/// A URL that is wanted, not yet looked at.
+/// A URL as the user gave it, not yet checked.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct InputEntry {
     pub url: String,
-    /// Where the file is to be, beneath the output directory; by default the URL decides.
+    /// The path of the file below the output directory; by default the URL decides.
     pub name: Option<String>,
-    /// The line of its list, counted from 1.
+    /// The number of its line in a list, from 1.
     pub line: Option<usize>,
 }
 
 impl InputEntry {
-    /// A URL as it stands on a command line.
+    /// A URL of the command line.
     #[must_use]
     pub fn url(url: impl Into<String>) -> Self {
         Self { url: url.into(), ..Self::default() }
     }
 }
 
-/// What a list has.
+/// The contents of a list.
 #[derive(Debug, Default)]
 pub struct InputList {
     pub entries: Vec<InputEntry>,
@@ -36,24 +35,24 @@ pub struct InputList {
     pub bad_lines: Vec<JobError>,
 }
 
-/// What becomes of a list with lines that cannot be read.
+/// What happens if a line of a list cannot be read.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum BadLines {
-    /// It is of no use, so reading ends with a line that is too long: it may have no end.
+    /// The list is refused, so reading stops at a line that is too long: it may have no end.
     #[default]
     Refuse,
-    /// The others are read.
+    /// The other lines are read.
     Skip,
 }
 
-/// Reads a list, to its end if all lines can be read.
+/// Reads a list.
 ///
 /// # Errors
-/// The reader's, or the list is no text.
+/// If the reader fails or the list is not text.
 pub fn read_list(list: impl BufRead, bad_lines: BadLines) -> Result<InputList, ListError> {
     let (mut lines, mut found) = (TextLines::new(list)?, InputList::default());
-    while let Some((number, line)) = lines.next_line().map_err(ListError::Io)? {
-        let (url, problem) = match line {
+    while let Some(NumberedLine { number, text }) = lines.next_line().map_err(ListError::Io)? {
+        let (url, problem) = match text {
             Ok(text) => {
                 found.entries.extend(parse_line(&text, number));
                 continue;
@@ -82,17 +81,17 @@ fn parse_line(line: &str, number: usize) -> Option<InputEntry> {
         None => (line, None),
     };
     let (url, name) = match comment(url) {
-        // A tab within the comment divides nothing.
+        // A tab in the comment does not begin a name.
         Some(at) => (&url[..at], None),
         None => (url, name),
     };
-    // A name may begin or end with a space, as those in a list of failures do, but not with a tab.
+    // A name may begin or end with a space, but not with a tab.
     let name = name.map(|name| name.trim_matches('\t')).filter(|name| !name.trim().is_empty());
     let (url, name) = (url.trim_end().to_owned(), name.map(str::to_owned));
     Some(InputEntry { url, name, line: Some(number) })
 }
 
-/// Where a comment begins behind a URL: `#` right behind something else is a fragment.
+/// Where the comment after a URL begins. A `#` without a blank before it begins a fragment.
 fn comment(url: &str) -> Option<usize> {
     let mut signs = url.match_indices('#').map(|(at, _)| at);
     signs.find(|at| url[..*at].ends_with(char::is_whitespace))
@@ -103,10 +102,10 @@ mod tests {
     use super::*;
     use crate::client::plan::text_lines::MAX_LINE_BYTES;
 
-    fn wanted(list: &str) -> Vec<(String, Option<String>, usize)> {
+    fn entries(list: &str) -> Vec<(String, Option<String>, usize)> {
         let found = read_list(list.as_bytes(), BadLines::Skip).unwrap();
         assert_eq!(found.bad_lines, [], "{list:?}");
-        let parts = |wanted: InputEntry| (wanted.url, wanted.name, wanted.line.unwrap());
+        let parts = |entry: InputEntry| (entry.url, entry.name, entry.line.unwrap());
         found.entries.into_iter().map(parts).collect()
     }
 
@@ -130,12 +129,12 @@ mod tests {
         ] {
             let expected = vec![(url.to_owned(), name.map(str::to_owned), 1)];
             for end in ["", "\n", "\r\n", "\r"] {
-                let found = wanted(&format!("\u{feff}{line}{end}"));
+                let found = entries(&format!("\u{feff}{line}{end}"));
                 assert_eq!(found, expected, "{line:?} {end:?}");
             }
         }
         for nothing in ["", " ", "\t", "# a", " \t# a", "#http://a/", "\u{a0}"] {
-            let found = wanted(&format!("{nothing}\n{nothing}\r\n{nothing}\nhttp://a/1"));
+            let found = entries(&format!("{nothing}\n{nothing}\r\n{nothing}\nhttp://a/1"));
             assert_eq!(found, [("http://a/1".to_owned(), None, 4)], "{nothing:?}");
         }
     }
@@ -145,7 +144,7 @@ mod tests {
         let long = "x".repeat(MAX_LINE_BYTES + 1);
         let list = [b"http://a/1\nhttp://a/\xff\n", long.as_bytes(), b"\nhttp://a/2\n"].concat();
         let found = read_list(&list[..], BadLines::Skip).unwrap();
-        let urls: Vec<_> = found.entries.iter().map(|wanted| (&*wanted.url, wanted.line)).collect();
+        let urls: Vec<_> = found.entries.iter().map(|entry| (&*entry.url, entry.line)).collect();
         assert_eq!(urls, [("http://a/1", Some(1)), ("http://a/2", Some(4))]);
         let messages: Vec<_> = found.bad_lines.iter().map(ToString::to_string).collect();
         let beginning = "x".repeat(60);

@@ -1,8 +1,8 @@
-//! A URL and the file it will become.
+//! Jobs: URLs that were checked, and the names of their files.
 //!
-//! All URLs are checked and all names settled before the first thread starts: what is wrong is said
-//! before anything is fetched, and no two threads ever want the same file. A user name and password are
-//! taken out of the URL here, so that no message, report or file beside a download repeats them.
+//! All URLs are checked and all names reserved before the first thread starts, so that errors are reported
+//! before anything is fetched and no two threads write the same file. User names and passwords are removed
+//! from the URLs here, so that no message, report or file repeats them.
 
 use std::collections::HashSet;
 use std::path::Path;
@@ -26,43 +26,42 @@ use crate::client::zone;
 pub struct Job {
     /// Without user name, password and fragment.
     pub url: Url,
-    /// Those that were in the URL.
+    /// The user name and password that were in the URL.
     pub credentials: Option<Credentials>,
-    /// The file's path within the output directory; no other job of the same plan has it.
+    /// The path of the file below the output directory, unique in its plan.
     pub file_name: String,
-    /// What the content must have.
+    /// The checksum that the content must have.
     pub checksum: Option<ExpectedChecksum>,
-    /// The user chose the name, so that no server has a say in it.
+    /// True if the user chose the name; a server cannot change it then.
     pub is_name_chosen: bool,
 }
 
-/// How files are called.
+/// How files are named.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum Layout {
-    /// All in one directory, by the last part of the URL's path.
+    /// All in one directory, by the last segment of the URL's path.
     #[default]
     Flat,
-    /// Beneath directories that mirror the host and its own.
+    /// Below directories that mirror the host and the URL's path.
     Mirrored,
 }
 
-/// What is to be done.
+/// The jobs of a run.
 #[derive(Debug, Default)]
 pub struct Plan {
-    /// In the order in which the URLs were given.
+    /// In the order of the URLs.
     pub jobs: Vec<Job>,
-    /// How many URLs were given more than once for the same file, and are fetched once.
+    /// How many URLs were left out because they were given before, for the same file.
     pub duplicates: usize,
-    /// What cannot be fetched.
+    /// The URLs that cannot be fetched.
     pub errors: Vec<JobError>,
 }
 
-/// Checks the URLs and gives each a file name of its own, in the order given: of two that ask for
-/// `a.txt` the second gets `a.1.txt`. With [`ExistingFile::Number`] the files that are in `directory` count
-/// as well.
+/// Checks the URLs and reserves a file name for each, in their order: the second `a.txt` becomes `a.1.txt`.
+/// With [`ExistingFile::Number`] the names of the files in `directory` are taken too.
 #[must_use]
 pub fn plan(
-    wanted: impl IntoIterator<Item = InputEntry>,
+    entries: impl IntoIterator<Item = InputEntry>,
     layout: Layout,
     existing: ExistingFile,
     directory: &Path,
@@ -72,45 +71,37 @@ pub fn plan(
     let is_there = |name: &str| {
         existing == ExistingFile::Number && directory.join(name).symlink_metadata().is_ok()
     };
-    for wanted in wanted {
-        let parsed = parse(&wanted);
-        let InputEntry { url: text, name, line } = wanted;
-        let (url, credentials) = match parsed {
-            Ok(parsed) => parsed,
-            Err(problem) => {
-                plan.errors.push(JobError { url: redacted_reference(&text), line, problem });
+    for entry in entries {
+        let Target { url, credentials, chosen_name } = match check(&entry) {
+            Ok(target) => target,
+            Err(error) => {
+                plan.errors.push(error);
                 continue;
             }
         };
-        // Who asks may get something else than another.
+        // The response may depend on the user.
         let user = credentials.as_ref().map_or("", Credentials::value);
-        let key = format!("{url}\t{}\t{user}", name.as_deref().unwrap_or_default());
+        let key = format!("{url}\t{}\t{user}", entry.name.as_deref().unwrap_or_default());
         if !seen.insert(key.into_boxed_str()) {
-            log::info!("{} is wanted more than once, and is fetched once", redacted_url(&url));
+            log::info!("{} was given more than once, and is fetched once", redacted_url(&url));
             plan.duplicates += 1;
             continue;
         }
-        let is_name_chosen = name.is_some();
-        let chosen = name.map(|name| url_name::from_user(&name).ok_or(JobProblem::Name(name)));
-        let wanted_name = match (chosen, layout) {
-            (Some(Ok(name)), _) => name,
-            (Some(Err(problem)), _) => {
-                plan.errors.push(JobError { url: redacted_reference(&text), line, problem });
-                continue;
-            }
-            (None, Layout::Flat) => url_name::from_url(&url),
-            (None, Layout::Mirrored) => url_name::mirrored_path(&url),
-        };
-        let file_name = names.claim(&wanted_name, is_there);
+        let is_name_chosen = chosen_name.is_some();
+        let name = chosen_name.unwrap_or_else(|| match layout {
+            Layout::Flat => url_name::from_url(&url),
+            Layout::Mirrored => url_name::mirrored_path(&url),
+        });
+        let file_name = names.claim(&name, is_there);
         plan.jobs.push(Job { url, credentials, file_name, checksum: None, is_name_chosen });
     }
     plan
 }
 
 impl Plan {
-    /// Has the files verified that the list names, and says how many those are. A list with nothing but
-    /// one file's checksum is for the only URL.
-    pub fn verify_against(&mut self, list: &ChecksumList) -> usize {
+    /// Gives the jobs the checksums that the list has for their files, and returns how many have one. A
+    /// list with a single checksum and no name is for the only URL.
+    pub fn expect_checksums(&mut self, list: &ChecksumList) -> usize {
         let only = list.of_only_file().filter(|_| self.jobs.len() == 1);
         for job in &mut self.jobs {
             job.checksum = only.or_else(|| list.of(&job.file_name)).cloned();
@@ -120,37 +111,47 @@ impl Plan {
 }
 
 impl InputEntry {
-    /// Whether it can be planned.
+    /// Checks whether the URL can be fetched into its file.
     ///
     /// # Errors
-    /// It cannot.
+    /// If the URL or the name cannot be used.
     pub fn check(&self) -> Result<(), JobError> {
-        let checked = parse(self).and_then(|_| match &self.name {
-            Some(name) if url_name::from_user(name).is_none() => {
-                Err(JobProblem::Name(name.clone()))
-            }
-            _ => Ok(()),
-        });
-        checked.map_err(|problem| JobError {
-            url: redacted_reference(&self.url),
-            line: self.line,
-            problem,
-        })
+        check(self).map(drop)
     }
 
-    /// Whether the proxy that it would go through can be used.
+    /// Checks whether the proxy for the URL can be used.
     ///
     /// # Errors
-    /// It cannot.
+    /// If the proxy cannot be used. A malformed URL has no proxy.
     pub fn check_proxy(&self, proxies: &Proxies) -> Result<(), ProxyError> {
-        // What is no URL goes through none.
         parse(self).map_or(Ok(()), |(url, _)| proxies.for_url(&url).map(drop))
     }
 }
 
-fn parse(wanted: &InputEntry) -> Result<(Url, Option<Credentials>), JobProblem> {
-    let text = wanted.url.trim();
-    // The URL standard would encode the blank, and make one URL of them.
+/// An entry that can be fetched.
+struct Target {
+    url: Url,
+    credentials: Option<Credentials>,
+    chosen_name: Option<String>,
+}
+
+fn check(entry: &InputEntry) -> Result<Target, JobError> {
+    let name_of =
+        |name: &String| url_name::from_user(name).ok_or_else(|| JobProblem::Name(name.clone()));
+    let checked = parse(entry).and_then(|(url, credentials)| {
+        let chosen_name = entry.name.as_ref().map(name_of).transpose()?;
+        Ok(Target { url, credentials, chosen_name })
+    });
+    checked.map_err(|problem| JobError {
+        url: redacted_reference(&entry.url),
+        line: entry.line,
+        problem,
+    })
+}
+
+fn parse(entry: &InputEntry) -> Result<(Url, Option<Credentials>), JobProblem> {
+    let text = entry.url.trim();
+    // The URL standard encodes blanks, which would make a single URL of several.
     if text.split_whitespace().filter(|word| begins_url(word)).count() > 1 {
         return Err(JobProblem::SeveralUrls);
     }
@@ -159,7 +160,7 @@ fn parse(wanted: &InputEntry) -> Result<(Url, Option<Credentials>), JobProblem> 
     if !is_supported(&url) {
         return Err(JobProblem::Scheme(url.scheme().to_owned()));
     }
-    if wanted.line.is_some() && text.contains(' ') {
+    if entry.line.is_some() && text.contains(' ') {
         return Err(JobProblem::Blank);
     }
     url.set_fragment(None);
@@ -173,7 +174,7 @@ fn begins_url(word: &str) -> bool {
     })
 }
 
-/// The client speaks this URL's protocol.
+/// True for the schemes that the client supports.
 pub(crate) fn is_supported(url: &Url) -> bool {
     matches!(url.scheme(), "http" | "https")
 }
@@ -189,7 +190,7 @@ mod tests {
     }
 
     #[test]
-    fn every_job_has_a_name_of_its_own_and_a_repeated_url_is_one_job() {
+    fn every_job_has_its_own_name_and_a_repeated_url_is_one_job() {
         for (urls, expected, duplicates) in [
             (&["http://a/x.txt", "http://b/x.txt"][..], &["x.txt", "x.1.txt"][..], 0),
             (&["http://a/x", "http://A:80/x#there", "http://a/x?"], &["x", "x.1"], 1),
@@ -203,7 +204,7 @@ mod tests {
     }
 
     #[test]
-    fn names_cut_short_are_still_told_apart() {
+    fn names_that_are_shortened_stay_unique() {
         let urls = ["a", "b", "c"].map(|end| format!("http://a/{}{end}", "x".repeat(300)));
         let jobs = plan_flat(&urls.each_ref().map(String::as_str)).jobs;
         let names: HashSet<_> = jobs.into_iter().map(|job| job.file_name).collect();
@@ -211,7 +212,7 @@ mod tests {
     }
 
     #[test]
-    fn files_that_are_there_count_where_they_are_to_stay() {
+    fn names_of_existing_files_are_taken_if_those_are_kept() {
         let root = tempfile::tempdir().unwrap();
         std::fs::write(root.path().join("x"), "").unwrap();
         for (existing, expected) in
@@ -223,7 +224,7 @@ mod tests {
     }
 
     #[test]
-    fn a_chosen_name_wins_and_credentials_leave_the_url() {
+    fn a_chosen_name_wins_and_credentials_are_removed_from_the_url() {
         let root = tempfile::tempdir().unwrap();
         let wanted =
             InputEntry { name: Some("d/n".into()), ..InputEntry::url("https://u:secret@a/x") };
@@ -235,7 +236,7 @@ mod tests {
     }
 
     #[test]
-    fn what_cannot_be_fetched_is_said_with_its_url_and_its_line() {
+    fn an_error_names_the_url_and_its_line() {
         for (url, message) in [
             ("", "\"\" is not a URL"),
             ("file1.txt", "\"file1.txt\" is not a URL"),
@@ -277,10 +278,10 @@ mod tests {
             let line = if line.is_some() { "line 7: " } else { "" };
             assert_eq!(error.to_string(), format!("{line}{message}"));
         }
-        // Quotes divide a command line, and the URL standard encodes the blank.
+        // An argument may contain a blank, which the URL standard encodes.
         assert_eq!(plan_flat(&["http://a/b c", "http://a/b%20c"]).duplicates, 1);
         let problem = JobProblem::Name("../x".into());
         let error = JobError { url: "http://a/".into(), line: Some(3), problem };
-        assert_eq!(error.to_string(), "line 3: \"../x\" is no file beneath the output directory");
+        assert_eq!(error.to_string(), "line 3: \"../x\" is not a path below the output directory");
     }
 }

@@ -5,13 +5,12 @@ use std::{error, fmt};
 use super::text_lines::MAX_LINE_BYTES;
 use crate::client::redact::redacted_text;
 
-/// A URL that cannot be fetched, whatever its server says.
+/// A URL that cannot be fetched, and why.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct JobError {
-    /// The URL as it was given, or the beginning of a line that cannot be read, without what could be a
-    /// secret.
+    /// The URL as it was given, or the beginning of a line that cannot be read, redacted.
     pub url: String,
-    /// The line of its list.
+    /// The number of its line in a list, from 1.
     pub line: Option<usize>,
     pub problem: JobProblem,
 }
@@ -19,21 +18,21 @@ pub struct JobError {
 /// What is wrong with a URL.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum JobProblem {
-    /// No URL by the URL standard.
+    /// Not a URL (URL standard).
     Malformed(url::ParseError),
     /// A scheme other than `http` and `https`.
     Scheme(String),
-    /// The zone of an IPv6 address, which no interface of this machine has.
+    /// The zone of an IPv6 address names no interface of this machine.
     Zone(String),
-    /// A file name that would leave the output directory.
+    /// The file name leads out of the output directory.
     Name(String),
-    /// Further URLs behind the first.
+    /// More than one URL.
     SeveralUrls,
-    /// A blank in a list's URL, where it could as well be meant to divide two things.
+    /// A blank in a URL of a list, where it could be meant as a separator.
     Blank,
-    /// A line that is not what it should be: text in its list's encoding.
+    /// The line is not text in this encoding.
     NotText(&'static str),
-    /// A line longer than [`MAX_LINE_BYTES`].
+    /// The line is longer than [`MAX_LINE_BYTES`].
     LongLine,
 }
 
@@ -45,7 +44,7 @@ impl fmt::Display for JobError {
         let url = self.url.escape_debug();
         match &self.problem {
             JobProblem::Malformed(_) => write!(f, "\"{url}\" is not a URL"),
-            // Without a scheme, what is before the first colon may be a user's name.
+            // In a URL without a scheme, the text before the colon may be a user name.
             JobProblem::Scheme(scheme) if begins_with(&self.url, scheme) => {
                 write!(f, "cannot fetch \"{url}\": the scheme {scheme} is not supported")
             }
@@ -58,7 +57,7 @@ impl fmt::Display for JobError {
             }
             JobProblem::Name(name) => {
                 let name = redacted_text(name);
-                write!(f, "\"{}\" is no file beneath the output directory", name.escape_debug())
+                write!(f, "\"{}\" is not a path below the output directory", name.escape_debug())
             }
             JobProblem::SeveralUrls => write!(f, "\"{url}\" is more than one URL"),
             JobProblem::Blank => write!(f, "\"{url}\" has a blank in it"),
@@ -70,22 +69,17 @@ impl fmt::Display for JobError {
     }
 }
 
+// Not derived: thiserror takes no source out of an enum in a field.
 impl error::Error for JobError {
     fn source(&self) -> Option<&(dyn error::Error + 'static)> {
         match &self.problem {
             JobProblem::Malformed(error) => Some(error),
-            JobProblem::Scheme(_)
-            | JobProblem::Zone(_)
-            | JobProblem::Name(_)
-            | JobProblem::SeveralUrls
-            | JobProblem::Blank
-            | JobProblem::NotText(_)
-            | JobProblem::LongLine => None,
+            _ => None,
         }
     }
 }
 
-/// Compares without regard to case.
+/// Ignores case.
 fn begins_with(text: &str, scheme: &str) -> bool {
     text.trim_start().get(..scheme.len()).is_some_and(|start| start.eq_ignore_ascii_case(scheme))
 }

@@ -1,4 +1,4 @@
-//! URLs in, jobs with settled file names out: all that is decided before the first thread starts.
+//! URLs in, jobs with file names out: what is decided before the first thread starts.
 
 pub(super) mod checksum;
 pub(super) mod checksum_list;

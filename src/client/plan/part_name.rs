@@ -1,28 +1,28 @@
-//! The names of files that are not complete: `NAME.HASH.part` and `NAME.HASH.part.json`.
+//! The names of incomplete files: `NAME.HASH.part` and `NAME.HASH.part.json`.
 //!
-//! Eight hexadecimal digits stand for the file's name, so that a later run finds the part again and no
-//! other file has its name by chance. Servers choose names as well, and one could name its file like the
-//! part of another one's: no download gets such a name.
+//! The hash of the file's name lets a later run find the part, and keeps other files from having its name
+//! by chance. A server could name its file like the part of another download, so no download gets such a
+//! name.
 
 use sha2::{Digest as _, Sha256};
 
-/// What the name of a file ends with that is not complete.
+/// The suffix of an incomplete file.
 pub const PART_SUFFIX: &str = ".part";
 
-/// What the name of the notes ends with that stand beside a part.
+/// The suffix of the notes beside a part.
 pub const NOTES_SUFFIX: &str = ".part.json";
 
-/// While the notes are replaced, so that there are always whole ones.
+/// The suffix of new notes until they replace the older ones.
 pub(crate) const NEW_NOTES_SUFFIX: &str = ".part.json~";
 
-/// How many hexadecimal digits a name has in front of its suffix.
+/// The length of the hash in hexadecimal digits.
 const HASH_DIGITS: usize = 8;
 
-/// Longest name that file systems take, in bytes (`NAME_MAX`).
+/// The longest file name, in bytes (limits.h, `NAME_MAX`).
 const NAME_MAX: usize = 255;
 
-/// What the names of a file's part and notes begin with: the file's name, cut where the whole would be
-/// too long, and the hash. `number` tells apart several for the same file.
+/// The names of a file's part and notes without their suffixes: the file's name, shortened if necessary,
+/// and the hash. `number` distinguishes several stems of one file.
 pub(crate) fn stem(name: &str, number: usize) -> String {
     let hash = Sha256::digest(format!("{name}\0{number}"));
     let longest = NAME_MAX - NEW_NOTES_SUFFIX.len() - HASH_DIGITS - 1;
@@ -34,7 +34,7 @@ pub(crate) fn stem(name: &str, number: usize) -> String {
     format!("{}.{digits:08x}", &name[..length])
 }
 
-/// Where the suffix begins if this is the name of a part or of notes, or if a file system may take it for
+/// Where the suffix begins, if this is the name of a part or of notes, or if a file system may treat it as
 /// one.
 pub(crate) fn suffix_at(name: &str) -> Option<usize> {
     name.match_indices('.').map(|(at, _)| at).find(|at| {
@@ -48,10 +48,9 @@ pub(crate) fn suffix_at(name: &str) -> Option<usize> {
     })
 }
 
-/// The name as file systems compare it that make no difference between some names: those between capital
-/// letters and others (FAT, APFS, ext4 with `casefold`), of which some ignore characters that are not seen.
-/// What is not ASCII is left out, but for what becomes ASCII when its case is folded (Unicode, `CaseFolding`).
-/// At the end of a name FAT and SMB ignore dots and blanks.
+/// The name as file systems compare it that ignore case (FAT, APFS, ext4 with `casefold`), of which some
+/// ignore invisible characters too. Characters outside ASCII are removed, except those whose case folding is
+/// ASCII (Unicode, `CaseFolding`). FAT and SMB ignore dots and blanks at the end of a name.
 fn folded(name: &str) -> String {
     let name = name.replace('\u{17f}', "s").replace('\u{fb00}', "ff");
     name.chars().filter(char::is_ascii).map(|character| character.to_ascii_lowercase()).collect()

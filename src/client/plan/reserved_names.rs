@@ -1,7 +1,7 @@
-//! Names that are spoken for: no two files of one run ever want the same one.
+//! The names that the files of a run have reserved: no two files get the same one.
 //!
-//! A name is never both a file's and a directory's. Whether a file of that name is there already is asked
-//! of the caller, since only some runs mind.
+//! A name is never reserved for both a file and a directory. The caller says which files exist, since only
+//! some runs avoid their names.
 
 use std::collections::{HashMap, HashSet};
 
@@ -12,13 +12,13 @@ use super::url_name;
 pub(crate) struct ReservedNames {
     taken: HashSet<Box<str>>,
     directories: HashSet<Box<str>>,
-    /// The number to try first, by the name that was asked for.
+    /// The number to try next, by the name that was asked for.
     next: HashMap<Box<str>, usize>,
 }
 
 impl ReservedNames {
-    /// Reserves `wanted`, a path of safe parts, or the first name like it that is free: of two that ask
-    /// for `a.txt` the second gets `a.1.txt`.
+    /// Reserves `wanted`, whose components are safe, or else the first numbered name that is free: the second
+    /// `a.txt` becomes `a.1.txt`.
     pub(crate) fn claim(&mut self, wanted: &str, is_there: impl Fn(&str) -> bool) -> String {
         let (directory, name) = match wanted.rsplit_once('/') {
             Some((directory, name)) => (self.enter(directory), name),
@@ -30,7 +30,7 @@ impl ReservedNames {
             let candidate = joined(&directory, &url_name::numbered(name, number));
             number += 1;
             if self.is_free(&candidate) && !is_there(&candidate) {
-                // Most names are asked for once: the first number need not be remembered for them.
+                // Most names are asked for once, and need no entry.
                 if number > 1 {
                     self.next.insert(wanted.into(), number);
                 }
@@ -40,7 +40,7 @@ impl ReservedNames {
         }
     }
 
-    /// Reserves a name that is known to be free.
+    /// Reserves a name that is free.
     pub(crate) fn reserve(&mut self, name: &str) {
         if let Some((directory, _)) = name.rsplit_once('/') {
             self.enter(directory);
@@ -48,7 +48,7 @@ impl ReservedNames {
         self.taken.insert(name.into());
     }
 
-    /// The directory like this one whose parts are no files.
+    /// Reserves this directory, or else a numbered one, none of whose components is a file.
     fn enter(&mut self, directory: &str) -> String {
         let mut path = String::new();
         for part in directory.split('/') {
@@ -91,7 +91,7 @@ mod tests {
             (&["x.txt", "x.txt", "x.txt"][..], &["x.txt", "x.1.txt", "x.2.txt"][..]),
             (&["x.1.txt", "x.txt", "x.txt"], &["x.1.txt", "x.txt", "x.2.txt"]),
             (&["x.txt", "x.txt", "x.1.txt"], &["x.txt", "x.1.txt", "x.1.1.txt"]),
-            // What is a file is no directory.
+            // A name is not both a file and a directory.
             (&["h/x", "h/x/y"], &["h/x", "h/x.1/y"]),
             (&["h/x/y", "h/x"], &["h/x/y", "h/x.1"]),
             (&["h/x", "g/x", "h/x"], &["h/x", "g/x", "h/x.1"]),

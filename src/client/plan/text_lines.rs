@@ -1,8 +1,7 @@
-//! The lines of a list, as people's tools write them.
+//! The lines of a list in UTF-8, or in UTF-16 with a byte order mark; lines end with LF, CRLF or CR.
 //!
-//! UTF-8 with or without a byte order mark, or UTF-16 with one; LF, CRLF or CR behind a line. A line that
-//! is no text, or too long, is reported in its place, and the lines behind it are read. What a line says
-//! is decided by `input_list` and `checksum_list`.
+//! A line that is too long or not text is reported in its place, and the lines after it are read.
+//! `input_list` and `checksum_list` parse the lines.
 
 use std::io::{self, BufRead, Chain, Cursor, Read};
 use std::mem;
@@ -11,16 +10,16 @@ use thiserror::Error;
 
 use crate::client::redact::redacted_reference;
 
-/// Longest line of a list in bytes, its end left out; no URL that a server takes is as long.
+/// The longest line of a list in bytes, without its end; longer than any URL that servers accept.
 pub const MAX_LINE_BYTES: usize = 64 * 1024;
 
-/// How much of a line that cannot be read is kept for its message, in bytes.
+/// The length of the excerpt of a line in a message, in bytes.
 const EXCERPT_BYTES: usize = 60;
 
-/// How much of a list's beginning tells what it is.
+/// How many bytes of a list tell its encoding or format.
 const START_BYTES: usize = 6;
 
-/// What compressed files begin with.
+/// The first bytes of compressed files.
 const COMPRESSED: [(&[u8], &str); 5] = [
     (b"\x1f\x8b", "gzip"),
     (b"BZh", "bzip2"),
@@ -50,7 +49,7 @@ pub enum ListError {
     NulBytes,
 }
 
-/// How the characters of a list are coded.
+/// The encoding of a list.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Encoding {
     Utf8,
@@ -66,41 +65,45 @@ enum ByteOrder {
 /// A line that cannot be read.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) enum BadLine {
-    /// What the line should be: its list's encoding, or else text, as it has NUL characters. U+FFFD stands
-    /// for what is no character.
+    /// `expected` is the encoding of the list, or "text" for a line with NUL characters. U+FFFD replaces what
+    /// cannot be decoded.
     NotText { expected: &'static str, text: String },
-    /// Longer than [`MAX_LINE_BYTES`]; this is its beginning.
+    /// Longer than [`MAX_LINE_BYTES`].
     TooLong { beginning: String },
 }
 
-/// A line with its number, counted from 1.
-pub(super) type NumberedLine = (usize, Result<String, BadLine>);
+/// A line and its number, from 1.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) struct NumberedLine {
+    pub(super) number: usize,
+    pub(super) text: Result<String, BadLine>,
+}
 
-/// Reads a list line by line, in memory of one line's length.
+/// Reads a list line by line, in memory for one line.
 #[derive(Debug)]
 pub(super) struct TextLines<R> {
     list: Chain<Cursor<Vec<u8>>, R>,
     encoding: Encoding,
     number: usize,
-    /// The last line ended with CR, to which an LF may belong.
+    /// True if the last line ended with CR, which an LF may follow.
     is_after_cr: bool,
-    /// The last line was too long, and its rest has not been read.
+    /// True if the last line was too long, and its rest has not been read.
     is_in_long_line: bool,
 }
 
-/// What comes next.
+/// The next item of a list.
 enum Step {
-    /// A byte of UTF-8, or a unit of UTF-16.
+    /// A byte of UTF-8 or a code unit of UTF-16.
     Unit(u16),
     LineEnd,
     ListEnd,
 }
 
 impl<R: BufRead> TextLines<R> {
-    /// Begins a list, whose first bytes tell its encoding.
+    /// Reads the beginning of a list, which tells its encoding.
     ///
     /// # Errors
-    /// The reader's, or the list is no text.
+    /// If the reader fails or the list is not text.
     pub(super) fn new(mut list: R) -> Result<Self, ListError> {
         let mut start = Vec::new();
         list.by_ref().take(START_BYTES as u64).read_to_end(&mut start).map_err(ListError::Io)?;
@@ -108,7 +111,7 @@ impl<R: BufRead> TextLines<R> {
             return Err(ListError::Compressed(format));
         }
         let (encoding, mark_bytes) = match &start[..] {
-            // That of UTF-32, which begins like UTF-16.
+            // The mark of UTF-32 begins like that of UTF-16.
             [0xff, 0xfe, 0, 0, ..] => return Err(ListError::NulBytes),
             [0xff, 0xfe, ..] => (Encoding::Utf16(ByteOrder::LittleEndian), 2),
             [0xfe, 0xff, ..] => (Encoding::Utf16(ByteOrder::BigEndian), 2),
@@ -129,7 +132,7 @@ impl<R: BufRead> TextLines<R> {
     /// The next line without its end; `None` at the end of the list.
     ///
     /// # Errors
-    /// The reader's.
+    /// If the reader fails.
     pub(super) fn next_line(&mut self) -> io::Result<Option<NumberedLine>> {
         if mem::take(&mut self.is_in_long_line) {
             while matches!(self.step()?, Step::Unit(_)) {}
@@ -148,9 +151,9 @@ impl<R: BufRead> TextLines<R> {
         }
         self.number += 1;
         let (text, is_text) = self.encoding.decode(&units);
-        // A list that is put together of several has the marks of those behind the first as well.
+        // Lists that were concatenated have a mark before each.
         let text = text.trim_start_matches(BYTE_ORDER_MARK).to_owned();
-        let line = if self.is_in_long_line {
+        let text = if self.is_in_long_line {
             Err(BadLine::TooLong { beginning: excerpt(&redacted_reference(&text)) })
         } else if !is_text {
             Err(BadLine::NotText { expected: self.encoding.name(), text })
@@ -159,7 +162,7 @@ impl<R: BufRead> TextLines<R> {
         } else {
             Ok(text)
         };
-        Ok(Some((self.number, line)))
+        Ok(Some(NumberedLine { number: self.number, text }))
     }
 
     fn step(&mut self) -> io::Result<Step> {
@@ -182,7 +185,7 @@ impl<R: BufRead> TextLines<R> {
         Ok(Some(match (order, second) {
             (ByteOrder::LittleEndian, Some(second)) => u16::from_le_bytes([first, second]),
             (ByteOrder::BigEndian, Some(second)) => u16::from_be_bytes([first, second]),
-            // Half a unit is no character either.
+            // Half a code unit is not a character.
             (_, None) => LONE_SURROGATE,
         }))
     }
@@ -203,7 +206,7 @@ impl Encoding {
         }
     }
 
-    /// The text, and whether all units of it are characters; those that are not become U+FFFD.
+    /// The text, and whether all of it could be decoded. U+FFFD replaces what could not.
     fn decode(self, units: &[u16]) -> (String, bool) {
         match self {
             Self::Utf8 => {
@@ -221,7 +224,7 @@ impl Encoding {
     }
 }
 
-/// The beginning of a line, for a message.
+/// The beginning of a line for a message.
 pub(super) fn excerpt(text: &str) -> String {
     if text.len() <= EXCERPT_BYTES {
         return text.to_owned();
@@ -238,11 +241,15 @@ mod tests {
         std::iter::from_fn(|| lines.next_line().unwrap()).collect()
     }
 
+    fn line(number: usize, text: Result<&str, BadLine>) -> NumberedLine {
+        NumberedLine { number, text: text.map(str::to_owned) }
+    }
+
     fn texts(list: &[u8]) -> Vec<String> {
         let numbered = lines(list).into_iter().enumerate();
-        let text = |(index, (number, line)): (usize, (usize, Result<_, _>))| {
-            assert_eq!(number, index + 1);
-            line.unwrap()
+        let text = |(index, line): (usize, NumberedLine)| {
+            assert_eq!(line.number, index + 1);
+            line.text.unwrap()
         };
         numbered.map(text).collect()
     }
@@ -287,20 +294,20 @@ mod tests {
         assert_eq!(
             lines(b"a\nb\xff\xe9\nc\nlonger\0d\0"),
             [
-                (1, Ok("a".into())),
-                (2, not_text("UTF-8", "b\u{fffd}\u{fffd}")),
-                (3, Ok("c".into())),
-                (4, not_text("text", "longer\0d\0"))
+                line(1, Ok("a")),
+                line(2, not_text("UTF-8", "b\u{fffd}\u{fffd}")),
+                line(3, Ok("c")),
+                line(4, not_text("text", "longer\0d\0"))
             ]
         );
         // A lone surrogate, and half a unit at the end.
         assert_eq!(
             lines(b"\xff\xfea\0\n\0b\0\0\xd8\n\0c\0\n\0d"),
             [
-                (1, Ok("a".into())),
-                (2, not_text("UTF-16", "b\u{fffd}")),
-                (3, Ok("c".into())),
-                (4, not_text("UTF-16", "\u{fffd}"))
+                line(1, Ok("a")),
+                line(2, not_text("UTF-16", "b\u{fffd}")),
+                line(3, Ok("c")),
+                line(4, not_text("UTF-16", "\u{fffd}"))
             ]
         );
     }
@@ -315,25 +322,25 @@ mod tests {
                     format!("{}{end}b{end}", "é".repeat(length / 2) + &"x".repeat(length % 2))
                         .as_bytes(),
                 );
-                assert_eq!(found[0].1.is_ok(), fits, "{length} {end:?}");
-                assert_eq!(found[1..], [(2, Ok("b".into()))], "{length} {end:?}");
+                assert_eq!(found[0].text.is_ok(), fits, "{length} {end:?}");
+                assert_eq!(found[1..], [line(2, Ok("b"))], "{length} {end:?}");
             }
         }
         let found = lines("é".repeat(MAX_LINE_BYTES).as_bytes());
         let beginning = "é".repeat(EXCERPT_BYTES / 2) + "…";
-        assert_eq!(found, [(1, Err(BadLine::TooLong { beginning }))]);
+        assert_eq!(found, [line(1, Err(BadLine::TooLong { beginning }))]);
         for (length, fits) in [(MAX_LINE_BYTES / 2, true), (MAX_LINE_BYTES / 2 + 1, false)] {
             let list = utf16(&format!("\u{feff}{}\nb", "x".repeat(length)), u16::to_be_bytes);
             let found = lines(&list);
-            assert_eq!((found[0].1.is_ok(), &found[1]), (fits, &(2, Ok("b".into()))));
+            assert_eq!((found[0].text.is_ok(), &found[1]), (fits, &line(2, Ok("b"))));
         }
     }
 
     #[test]
     fn a_line_without_an_end_is_reported_at_its_limit() {
         let mut lines = TextLines::new(io::BufReader::new(io::repeat(b'x'))).unwrap();
-        let (number, line) = lines.next_line().unwrap().unwrap();
-        assert!(number == 1 && matches!(line, Err(BadLine::TooLong { .. })), "{line:?}");
+        let line = lines.next_line().unwrap().unwrap();
+        assert!(line.number == 1 && matches!(line.text, Err(BadLine::TooLong { .. })), "{line:?}");
     }
 
     #[test]

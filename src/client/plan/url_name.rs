@@ -1,7 +1,7 @@
-//! The file name that a URL asks for: decoded for people, and safe whatever the URL holds.
+//! The file name of a URL: percent-decoded and made safe.
 //!
-//! A name comes from outside, so it may not leave its directory, hide what it is, or be longer than a
-//! file system takes. Which of several equal names a URL gets is settled by `names`.
+//! A name from a URL or a server must not leave its directory, disguise its extension, or be longer than
+//! file systems allow. `reserved_names` numbers equal names.
 
 use percent_encoding::{NON_ALPHANUMERIC, percent_decode_str, utf8_percent_encode};
 use url::Url;
@@ -9,16 +9,16 @@ use url::Url;
 use super::part_name;
 use crate::client::zone;
 
-/// Longest name in bytes, of the 255 that file systems take.
+/// The longest name in bytes. File systems allow 255.
 pub const MAX_NAME_BYTES: usize = 240;
 
-/// Longest extension that is kept when a name is shortened, its dot included.
+/// The longest extension that is kept when a name is shortened, with its dot.
 const MAX_EXTENSION_BYTES: usize = 17;
 
-/// The name where a URL has none: its path ends with a slash.
+/// The name for a URL whose path ends with a slash.
 const INDEX: &str = "index.html";
 
-/// The name of a URL's file: its last path segment, percent-decoded as far as that is safe.
+/// The name of a URL's file: its last path segment, percent-decoded as far as is safe.
 pub(crate) fn from_url(url: &Url) -> String {
     match url.path_segments().and_then(|mut segments| segments.next_back()) {
         None | Some("") => INDEX.to_owned(),
@@ -26,8 +26,8 @@ pub(crate) fn from_url(url: &Url) -> String {
     }
 }
 
-/// The path of a URL's file beneath the output directory that mirrors the server: the host, with its
-/// port where that is not the scheme's own, the directories and the name, with slashes between.
+/// The path of a URL's file that mirrors the server: `host/directories/name`, or `host_port/…` if the port
+/// is not the scheme's default.
 pub(super) fn mirrored_path(url: &Url) -> String {
     let mut path = match (zone::strip(url).host_str(), url.port()) {
         (Some(host), None) => host.to_owned(),
@@ -50,8 +50,8 @@ pub(super) fn mirrored_path(url: &Url) -> String {
     path
 }
 
-/// The name that a server suggests, without the directories it may suggest as well (RFC 6266 §4.3);
-/// `None` where nothing is left. A file is not hidden at a server's wish.
+/// The name that a server suggests, without directories (RFC 6266 §4.3) and without a leading dot, which
+/// would hide the file; `None` if nothing is left.
 pub(crate) fn from_server(name: &str) -> Option<String> {
     let name = name.rsplit(['/', '\\']).next()?.trim();
     let name = match name.strip_prefix('.') {
@@ -62,8 +62,8 @@ pub(crate) fn from_server(name: &str) -> Option<String> {
     (!name.is_empty()).then(|| numbered(&encode_unsafe(&name), 0))
 }
 
-/// A path that the user chose beneath the output directory, its parts made safe; `None` where it
-/// would leave the directory, or is none.
+/// The path below the output directory that the user chose, made safe; `None` if it leads out of the
+/// directory or is empty.
 pub(super) fn from_user(path: &str) -> Option<String> {
     let parts: Vec<_> = path.split('/').collect();
     let is_usable = |part: &&str| !matches!(*part, "" | "." | "..");
@@ -75,8 +75,8 @@ pub(super) fn from_user(path: &str) -> Option<String> {
     })
 }
 
-/// The `number`th name like this one: `a.txt`, `a.1.txt`, `a.2.txt`, no longer than
-/// [`MAX_NAME_BYTES`], and never one of a part or its notes.
+/// The name with a number: `a.txt`, `a.1.txt`, `a.2.txt`; at most [`MAX_NAME_BYTES`] long, and never the
+/// name of a part or its notes.
 pub(super) fn numbered(name: &str, number: usize) -> String {
     let (stem, extension) = split_extension(name);
     let suffix = if number == 0 { String::new() } else { format!(".{number}") };
@@ -91,14 +91,13 @@ pub(super) fn numbered(name: &str, number: usize) -> String {
     name
 }
 
-/// Decodes what can be read and written as it is. Separators and characters that show as something
-/// else, or not at all, stay percent-encoded, and so does all of a segment that is not UTF-8.
+/// Percent-decodes a segment, except for unsafe characters. A segment that is not UTF-8 stays as it is.
 fn decode(segment: &str) -> String {
     let Ok(decoded) = percent_decode_str(segment).decode_utf8() else { return segment.to_owned() };
     encode_unsafe(&decoded)
 }
 
-/// Percent-encodes what may not stand in a name.
+/// Percent-encodes unsafe characters.
 fn encode_unsafe(text: &str) -> String {
     if matches!(text, "." | "..") {
         return utf8_percent_encode(text, NON_ALPHANUMERIC).to_string();
@@ -114,14 +113,14 @@ fn encode_unsafe(text: &str) -> String {
     name
 }
 
-/// No separator, no control character, and none of those that turn the direction of the text, with
-/// which `exe.txt` can be made of `txt.exe`.
+/// False for separators, control characters, and the marks of text direction, with which `txt.exe` can be
+/// displayed as `exe.txt`.
 fn is_safe(character: char) -> bool {
     !matches!(character, '/' | '\\' | '\u{200e}' | '\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}')
         && !character.is_control()
 }
 
-/// The extension with its dot; empty for names without one, such as `.profile`.
+/// Divides a name before the dot of its extension; `.profile` has none.
 fn split_extension(name: &str) -> (&str, &str) {
     match name.rfind('.') {
         Some(at) if at > 0 && name.len() - at <= MAX_EXTENSION_BYTES => name.split_at(at),

@@ -215,7 +215,7 @@ fn content_that_is_not_saved_is_verified_by_it_too() {
             let wanted = [InputEntry::url(server.url("/a"))];
             let mut plan = plan(wanted, Layout::Flat, ExistingFile::Replace, directory.path());
             let list = ChecksumList::read(format!("{tag} (a) = {digits}").as_bytes()).unwrap();
-            assert_eq!(plan.verify_against(&list), 1);
+            assert_eq!(plan.expect_checksums(&list), 1);
             let run = download(&plan.jobs, &directory, &settings, &Stop::default(), &Silent);
             assert_eq!(run.unwrap().failures() == 0, is_right, "{tag}");
         }

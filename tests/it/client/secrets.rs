@@ -316,8 +316,11 @@ fn no_line_of_a_list_shows_its_password() {
         (b"http://alice:pa55word@marker/longer\0", "is not text"),
         (long.as_bytes(), "\"http://…@marker/xxx"),
         (long_password.as_bytes(), "\"http://alice:…\" is longer than"),
-        (b"http://alice:pa55word@marker/\t../x", "\"../x\" is no file"),
-        (b"http://marker/\t../http://alice:pa55word@host/", "\"../http://…@host/\" is no file"),
+        (b"http://alice:pa55word@marker/\t../x", "\"../x\" is not a path below"),
+        (
+            b"http://marker/\t../http://alice:pa55word@host/",
+            "\"../http://…@host/\" is not a path below",
+        ),
         // The options of a URL in a list of aria2's.
         (b"http-passwd=pa55word", "\"http-passwd=…\""),
         (b" header=Authorization: Bearer pa55word", "\"header=…\""),

@@ -6,24 +6,24 @@
 //! | `SUM NAME`, `SUM<tab>NAME` | `sha256 -r` of the BSDs, scripts |
 //! | `SHA256 (NAME) = SUM` | `sha256` of the BSDs, `sha256sum --tag` |
 //! | `SHA256(NAME)= SUM`, `SHA2-256(NAME)= SUM` | `openssl dgst` up to 1.1 and from 3.0 on |
-//! | `SUM` | who wrote the checksum of one file alone |
+//! | `SUM` | scripts, for a single file |
 //! | `CRC SIZE NAME`, in decimal | `cksum`, `sum` |
 //!
-//! A backslash in front says that the name is escaped: `\\`, `\n`, `\r` (GNU coreutils manual, "md5sum
-//! invocation"). `#` and `;` begin comments.
+//! After a backslash at the beginning of the line, the name is escaped with `\\`, `\n` and `\r` (GNU coreutils
+//! manual, "md5sum invocation"). `#` and `;` begin comments.
 
 use crate::client::plan::checksum::{Algorithm, Checksum, ExpectedChecksum};
 
-/// What a line says.
+/// A parsed line.
 #[derive(Debug, PartialEq, Eq)]
 pub(super) enum Line {
-    /// A comment, or nothing.
+    /// A comment or an empty line.
     Comment,
-    /// A comment that names the algorithm of the sums behind it, such as `# SHA512 HASH`.
+    /// A comment that names the algorithm of the following sums, such as `# SHA512 HASH`.
     Heading(Tag),
-    /// The checksum of this file, or of one without a name.
+    /// The checksum of this file, or of a file without a name.
     Sum { name: Option<String>, expected: ExpectedChecksum },
-    /// A checksum by this algorithm, which is not supported.
+    /// A checksum by this unsupported algorithm.
     Unsupported(String),
 }
 
@@ -34,8 +34,8 @@ pub(super) enum Tag {
     Unsupported { name: &'static str, digits: usize },
 }
 
-/// Algorithms that are not supported, and how many hexadecimal digits they have. The first of a length
-/// is the one that a sum without a name is taken for.
+/// Unsupported algorithms and their hexadecimal digits. A sum without an algorithm is taken for the first one
+/// of its length.
 const UNSUPPORTED: [(&str, usize); 15] = [
     ("CRC32", 8),
     ("MD5", 32),
@@ -54,13 +54,13 @@ const UNSUPPORTED: [(&str, usize); 15] = [
     ("WHIRLPOOL", 128),
 ];
 
-/// Blanks by which the parts of a line are divided.
+/// The blanks that separate the parts of a line.
 pub(super) const BLANKS: [char; 2] = [' ', '\t'];
 
-/// Least digits of a sum by an algorithm of which only the name is known: those of a CRC-32.
+/// The least digits of a sum by an unknown algorithm: those of a CRC-32.
 const MIN_DIGITS: usize = 8;
 
-/// Reads a line; `heading` is the last heading above it. `None` if it is of no known format.
+/// Parses a line below `heading`. `None` if its format is unknown.
 pub(super) fn parse(line: &str, heading: Option<&Tag>) -> Option<Line> {
     let line = line.trim_start();
     if let Some(comment) = line.strip_prefix(['#', ';']) {
@@ -81,9 +81,9 @@ pub(super) fn parse(line: &str, heading: Option<&Tag>) -> Option<Line> {
             let name = if is_escaped { unescape(&name)? } else { name };
             let name = name.trim_start_matches("./");
             let name = match name {
-                // No file has such a name.
+                // Not a file name.
                 name if name.is_empty() || name.contains('\0') => return None,
-                // The standard input, as coreutils and openssl name it.
+                // Standard input, as coreutils and openssl name it.
                 "-" | "stdin" => None,
                 name => Some(name.to_owned()),
             };
@@ -93,7 +93,7 @@ pub(super) fn parse(line: &str, heading: Option<&Tag>) -> Option<Line> {
     }
 }
 
-/// A heading is the name of an algorithm, and at most one word behind it.
+/// A heading is the name of an algorithm and at most one other word.
 fn parse_comment(comment: &str) -> Line {
     let mut words = comment.split_whitespace();
     let tag = words.next().and_then(Tag::parse).filter(|_| words.count() <= 1);
@@ -123,7 +123,7 @@ fn parse_untagged(line: &str, heading: Option<&Tag>) -> Option<Line> {
     }
 }
 
-/// `SHA256 (NAME) = SUM`. The name ends with the last parenthesis, and may have others.
+/// `SHA256 (NAME) = SUM`. The name may contain parentheses.
 fn parse_tagged(line: &str, heading: Option<&Tag>) -> Option<Line> {
     let (tag, rest) = line.split_once('(')?;
     let (name, sum) = rest.rsplit_once(')')?;
@@ -158,7 +158,7 @@ fn parse_cksum(line: &str) -> Option<Line> {
     is_cksum.then(|| Line::Unsupported("CRC".to_owned()))
 }
 
-/// The name that is written with these escapes; `None` if one of them is unknown.
+/// Undoes the escapes of a name; `None` if one of them is unknown.
 fn unescape(escaped: &str) -> Option<String> {
     let (mut name, mut characters) = (String::with_capacity(escaped.len()), escaped.chars());
     while let Some(character) = characters.next() {
@@ -176,7 +176,7 @@ fn unescape(escaped: &str) -> Option<String> {
 }
 
 impl Tag {
-    /// Reads the name of a known algorithm.
+    /// Parses the name of a known algorithm.
     fn parse(tag: &str) -> Option<Self> {
         Some(Self::Supported(match &*tag.to_ascii_uppercase() {
             "SHA1" | "SHA-1" => Algorithm::Sha1,
@@ -189,7 +189,7 @@ impl Tag {
         }))
     }
 
-    /// The algorithm that a sum of this length is most likely by.
+    /// The most likely algorithm of a sum of this length.
     fn of_length(length: usize) -> Option<Self> {
         let supported = Algorithm::ALL.into_iter().find(|known| known.digits() == length);
         supported.map(Self::Supported).or_else(|| {

@@ -1,8 +1,8 @@
-//! A list of checksums: which file must have which.
+//! A list of checksums of files.
 //!
-//! `line` reads one line in the formats of the programs that write such lists; here are the lines
-//! together: PGP signatures around them, headings, and what is said of one file more than once. Of a
-//! file's checksums the one by the strongest algorithm counts. A signature is not verified.
+//! `line` parses single lines; this file handles PGP signatures around them, headings, several checksums of
+//! one file, and the lookup by name. The checksum by the strongest algorithm counts. Signatures are not
+//! verified.
 
 mod line;
 
@@ -16,29 +16,38 @@ use std::iter;
 use thiserror::Error;
 
 use super::checksum::{Algorithm, ExpectedChecksum};
-use super::text_lines::{BadLine, ListError, TextLines, excerpt};
+use super::text_lines::{BadLine, ListError, NumberedLine, TextLines, excerpt};
 use crate::client::plan::url_name;
 use crate::client::redact::{redacted_reference, redacted_text};
 use line::{Line, Tag};
 
-/// What stands for a file's name where the list has a checksum and no name.
+/// The key of a checksum without a file name.
 const NO_NAME: &str = "";
 
-/// The checksums of a list, by the names of their files, and which lines are not among them.
+/// The checksums of a list by file name, and the lines that could not be used.
 #[derive(Debug, Default)]
 pub struct ChecksumList {
     by_name: HashMap<Box<str>, Vec<Listed>>,
-    /// The names that have directories in front, by their last part.
+    /// The names with directories, by their last component.
     by_last_part: HashMap<Box<str>, Vec<Box<str>>>,
-    /// Lines of no known format: the number, counted from 1, and how the line begins.
-    pub bad_lines: Vec<(usize, String)>,
-    /// How many lines there are by algorithms that are not supported.
-    pub skipped: BTreeMap<String, usize>,
-    /// Whether there is a PGP signature, which is not verified.
+    /// The lines of an unknown format.
+    pub bad_lines: Vec<UnknownLine>,
+    /// How many lines have a checksum by an unsupported algorithm, by its name.
+    pub unsupported: BTreeMap<String, usize>,
+    /// True if there is a PGP signature. It is not verified.
     pub is_signed: bool,
 }
 
-/// A checksum, and the line that it is from.
+/// A line of an unknown format.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct UnknownLine {
+    /// From 1.
+    pub number: usize,
+    /// The beginning of the line, redacted.
+    pub beginning: String,
+}
+
+/// A checksum and the number of its line.
 #[derive(Clone, Debug)]
 struct Listed {
     expected: ExpectedChecksum,
@@ -53,51 +62,57 @@ pub enum ChecksumListError {
     /// Two lines have different checksums for the file of this name.
     #[error(
         "lines {first_line} and {second_line} have different {algorithm} checksums for {}",
-        shown_name(name)
+        quoted_name(name)
     )]
     Conflict { name: Box<str>, algorithm: Algorithm, first_line: usize, second_line: usize },
 }
 
-fn shown_name(name: &str) -> String {
+fn quoted_name(name: &str) -> String {
     match name {
         NO_NAME => "a file without a name".to_owned(),
         name => format!("\"{}\"", redacted_text(name).escape_debug()),
     }
 }
 
-/// Which part of a PGP message the lines are of (RFC 9580 §6.2 and §7).
+/// The section of a PGP message that is being read (RFC 9580 §6.2 and §7).
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-enum Part {
+enum Section {
     #[default]
     None,
-    /// The headers of a signed message, up to an empty line.
+    /// The headers of a signed message, which end with an empty line.
     Headers,
-    /// The signed text, in which "- " stands before lines that begin with a dash.
+    /// The signed text. Lines that begin with a dash are prefixed with "- ".
     Text,
     /// A signature or a key.
     Armor,
 }
 
+impl UnknownLine {
+    fn new(number: usize, text: &str) -> Self {
+        Self { number, beginning: excerpt(&redacted_reference(text)) }
+    }
+}
+
 impl ChecksumList {
-    /// Reads a list to its end. Lines that cannot be used are noted in the list.
+    /// Reads a list. Lines that cannot be used are counted in it.
     ///
     /// # Errors
-    /// The reader's, the list is no text, or its lines contradict each other.
+    /// If the reader fails, the list is not text, or two lines have different checksums for one file.
     pub fn read(list: impl BufRead) -> Result<Self, ChecksumListError> {
         let mut lines = TextLines::new(list)?;
         let mut found = Self::default();
-        let (mut part, mut heading) = (Part::default(), None);
-        while let Some((number, line)) = lines.next_line().map_err(ListError::Io)? {
-            match line {
+        let (mut section, mut heading) = (Section::default(), None);
+        while let Some(NumberedLine { number, text }) = lines.next_line().map_err(ListError::Io)? {
+            match text {
                 Ok(text) => {
-                    let Some(text) = found.without_signature(&text, &mut part) else { continue };
+                    let Some(text) = found.without_signature(&text, &mut section) else { continue };
                     found.add(number, text, &mut heading)?;
                 }
-                // No file of a run has such a name.
+                // The name of a file is always text.
                 Err(BadLine::NotText { text, .. })
                     if line::parse(&text, heading.as_ref()).is_some() => {}
                 Err(BadLine::NotText { text, .. } | BadLine::TooLong { beginning: text }) => {
-                    found.bad_lines.push((number, excerpt(&redacted_reference(&text))));
+                    found.bad_lines.push(UnknownLine::new(number, &text));
                 }
             }
         }
@@ -105,30 +120,30 @@ impl ChecksumList {
         Ok(found)
     }
 
-    /// The text of a line as it was before it was signed; `None` if it belongs to the signature.
-    fn without_signature<'l>(&mut self, line: &'l str, part: &mut Part) -> Option<&'l str> {
+    /// The line without the escape of a signed message; `None` if it belongs to the signature.
+    fn without_signature<'l>(&mut self, line: &'l str, section: &mut Section) -> Option<&'l str> {
         let begins = line.trim_end().strip_prefix("-----BEGIN PGP ");
-        match (*part, begins) {
-            (Part::Armor, _) => {
+        match (*section, begins) {
+            (Section::Armor, _) => {
                 if line.starts_with("-----END PGP ") {
-                    *part = Part::None;
+                    *section = Section::None;
                 }
                 None
             }
             (_, Some(kind)) => {
                 self.is_signed = true;
                 let is_message = kind == "SIGNED MESSAGE-----";
-                *part = if is_message { Part::Headers } else { Part::Armor };
+                *section = if is_message { Section::Headers } else { Section::Armor };
                 None
             }
-            (Part::Headers, None) => {
+            (Section::Headers, None) => {
                 if line.trim().is_empty() {
-                    *part = Part::Text;
+                    *section = Section::Text;
                 }
                 None
             }
-            (Part::Text, None) => Some(line.strip_prefix("- ").unwrap_or(line)),
-            (Part::None, None) => Some(line),
+            (Section::Text, None) => Some(line.strip_prefix("- ").unwrap_or(line)),
+            (Section::None, None) => Some(line),
         }
     }
 
@@ -143,9 +158,9 @@ impl ChecksumList {
             Some(Line::Heading(tag)) => *heading = Some(tag),
             Some(Line::Sum { name, expected }) => return self.insert(number, name, expected),
             Some(Line::Unsupported(algorithm)) => {
-                *self.skipped.entry(algorithm).or_default() += 1;
+                *self.unsupported.entry(algorithm).or_default() += 1;
             }
-            None => self.bad_lines.push((number, excerpt(&redacted_reference(text)))),
+            None => self.bad_lines.push(UnknownLine::new(number, text)),
         }
         Ok(())
     }
@@ -175,9 +190,8 @@ impl ChecksumList {
         Ok(())
     }
 
-    /// Lists the names that files are given in the stead of those that no file can have, or that have
-    /// blanks around them, such as in columns. Of two names that become one it is not known which is
-    /// meant. And finds out which names end alike.
+    /// Adds the names that downloads get instead of unsafe ones or ones with blanks around them, unless two
+    /// names become the same; and indexes the names with directories by their last component.
     fn add_other_names(&mut self) {
         let mut safe_names: HashMap<Box<str>, Option<Vec<Listed>>> = HashMap::new();
         for (name, listed) in &self.by_name {
@@ -198,8 +212,8 @@ impl ChecksumList {
         self.by_name.extend(known);
     }
 
-    /// What the file of this name in the output directory must have. A list made elsewhere may have more
-    /// directories in front of the name, or fewer.
+    /// The checksum of the file with this path below the output directory. The list may have more or fewer
+    /// directories before the name.
     #[must_use]
     pub fn of(&self, file_name: &str) -> Option<&ExpectedChecksum> {
         let shorter = file_name.match_indices('/').map(|(slash, _)| &file_name[slash + 1..]);
@@ -208,7 +222,7 @@ impl ChecksumList {
         strongest(listed.or_else(|| self.by_name.get(self.only_longer(file_name)?))?)
     }
 
-    /// The only name in the list that has more directories in front of this one.
+    /// The name in the list that ends with this path, if there is exactly one.
     fn only_longer(&self, file_name: &str) -> Option<&str> {
         let last = file_name.rsplit('/').next()?;
         let mut longer = self.by_last_part.get(last)?.iter().filter(|name| {
@@ -220,14 +234,14 @@ impl ChecksumList {
         longer.next().filter(|_| longer.next().is_none()).map(|name| &**name)
     }
 
-    /// What a run's only file must have, if the list has a checksum without a name and no names.
+    /// The checksum of the only file of a run, if the list has a single checksum and no names.
     #[must_use]
     pub fn of_only_file(&self) -> Option<&ExpectedChecksum> {
         let listed = self.by_name.get(NO_NAME).filter(|_| self.by_name.len() == 1)?;
         strongest(listed)
     }
 
-    /// The first line that has a checksum without a name.
+    /// The number of the first line that has a checksum without a name.
     #[must_use]
     pub fn nameless_line(&self) -> Option<usize> {
         self.by_name.get(NO_NAME)?.first().map(|listed| listed.line)

@@ -70,7 +70,7 @@ fn a_line_is_what_one_of_many_programs_writes() {
         for text in [text, upper] {
             let list = read(&format!("\u{feff}# made elsewhere\r\n; so\r\n\r\n{text}\r\n"));
             assert_eq!(expected(&list, name), Some(wanted.clone()), "{text:?}");
-            assert!(list.bad_lines.is_empty() && list.skipped.is_empty(), "{text:?}: {list:?}");
+            assert!(list.bad_lines.is_empty() && list.unsupported.is_empty(), "{text:?}: {list:?}");
         }
     }
 }
@@ -100,7 +100,7 @@ fn lines_of_other_algorithms_are_counted_by_their_names() {
         ("30808     1 a b".to_owned(), "CRC"),
     ] {
         let list = read(&format!("{line}\n{TWO}  b\n{line}\n"));
-        assert_eq!(list.skipped, BTreeMap::from([(name.to_owned(), 2)]), "{line:?}");
+        assert_eq!(list.unsupported, BTreeMap::from([(name.to_owned(), 2)]), "{line:?}");
         assert!(list.of("a").is_none() && list.of("b").is_some(), "{line:?}");
         assert!(list.bad_lines.is_empty(), "{line:?}: {list:?}");
     }
@@ -140,7 +140,7 @@ fn a_line_that_is_none_of_these_has_its_number_and_the_others_count() {
         let text = line.replace("{1}", ONE).replace("{2}", TWO);
         let list = read(&format!("{TWO}  b\n\n{text}\n{ONE}  c"));
         assert_eq!(list.bad_lines.len(), 1, "{line:?}: {list:?}");
-        let (number, beginning) = &list.bad_lines[0];
+        let UnknownLine { number, beginning } = &list.bad_lines[0];
         assert!(*number == 3 && beginning.len() < 100, "{list:?}");
         assert!(list.of("b").is_some() && list.of("c").is_some(), "{line:?}");
     }
@@ -150,7 +150,7 @@ fn a_line_that_is_none_of_these_has_its_number_and_the_others_count() {
 fn a_name_that_is_not_utf_8_is_no_bad_line() {
     let text = [TWO.as_bytes(), b"  caf\xe9\n", ONE.as_bytes(), b"  caf\xe8\n\xff\n"].concat();
     let list = ChecksumList::read(&text[..]).unwrap();
-    assert_eq!(list.bad_lines, [(3, "\u{fffd}".to_owned())]);
+    assert_eq!(list.bad_lines, [UnknownLine { number: 3, beginning: "\u{fffd}".to_owned() }]);
     assert!(list.of("caf\u{fffd}").is_none());
 }
 
@@ -191,7 +191,7 @@ fn a_heading_names_the_algorithm_of_the_sums_behind_it() {
     let list = read(&text);
     let ExpectedChecksum { checksum, is_algorithm_named } = list.of("a").unwrap();
     assert_eq!((checksum.to_string(), *is_algorithm_named), (FIVE.to_owned(), true));
-    assert_eq!(list.skipped, BTreeMap::from([("BLAKE2B".to_owned(), 1)]));
+    assert_eq!(list.unsupported, BTreeMap::from([("BLAKE2B".to_owned(), 1)]));
     assert!(!list.of("b").unwrap().is_algorithm_named);
     // Neither a heading that does not fit nor a sentence.
     for comment in ["# MD5", "# BLAKE2b is not used here"] {
@@ -209,7 +209,7 @@ fn a_signed_list_is_read_without_its_signature() {
     );
     let list = read(&text);
     assert!(list.is_signed);
-    assert_eq!(list.bad_lines, [(7, "-----BEGIN …".to_owned())]);
+    assert_eq!(list.bad_lines, [UnknownLine { number: 7, beginning: "-----BEGIN …".to_owned() }]);
     for (name, is_listed) in [("a", true), ("dashed", true), ("forged", false), ("behind", true)] {
         assert_eq!(list.of(name).is_some(), is_listed, "{name}");
     }
