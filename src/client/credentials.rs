@@ -1,6 +1,4 @@
-//! A user name and a password, as the `Basic` scheme sends them (RFC 7617).
-//!
-//! They are never shown: what is printed of them says that they are there.
+//! A user name and a password for the `Basic` scheme (RFC 7617). `Debug` does not write them.
 
 use std::fmt;
 
@@ -12,7 +10,7 @@ use url::Url;
 pub struct Credentials(Box<str>);
 
 impl Credentials {
-    /// Takes those of a URL out of it, percent-decoded.
+    /// Removes the user name and password from a URL, and returns them percent-decoded.
     pub(super) fn take_from(url: &mut Url) -> Option<Self> {
         if url.username().is_empty() && url.password().is_none() {
             return None;
@@ -36,7 +34,7 @@ impl fmt::Debug for Credentials {
     }
 }
 
-/// RFC 4648 §4, with padding.
+/// Base64 with padding (RFC 4648 §4).
 fn base64(bytes: &[u8]) -> String {
     const ALPHABET: &[u8; 64] = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
     let mut text = String::with_capacity(bytes.len().div_ceil(3) * 4);
@@ -75,7 +73,7 @@ mod tests {
     }
 
     #[test]
-    fn those_of_a_url_are_decoded_and_taken_out_of_it() {
+    fn credentials_of_a_url_are_decoded_and_removed_from_it() {
         for (url, value) in [
             // The example of RFC 7617 §2.
             ("http://Aladdin:open%20sesame@a/", Some("Basic QWxhZGRpbjpvcGVuIHNlc2FtZQ==")),

@@ -1,30 +1,30 @@
-//! Who is told how a run goes, while it goes.
+//! The interface through which a run reports its progress.
 
 use std::time::Duration;
 
 use super::error::FetchError;
 use super::results::outcome::Outcome;
 
-/// Is told how a run goes, by all workers at once. Jobs are named by their position.
+/// Receives the events of a run from all workers concurrently. `job` is the index of the job.
 pub trait Observer: Sync {
-    /// A worker has taken the job up.
+    /// A worker has started the job.
     fn started(&self, _job: usize) {}
 
-    /// Its content begins to come, of this length in all where the server says it; so much of it is
-    /// there from before.
-    fn content_started(&self, _job: usize, _bytes: Option<u64>, _already: u64) {}
+    /// The content begins to arrive. `bytes` is the complete length, if the server sent it, and `present` of
+    /// them are there already.
+    fn content_started(&self, _job: usize, _bytes: Option<u64>, _present: u64) {}
 
-    /// So many more bytes of it have come.
+    /// More bytes of the content have arrived.
     fn received(&self, _job: usize, _bytes: usize) {}
 
-    /// An attempt failed, and the next is made after so long.
+    /// An attempt failed, and the next one follows after `wait`.
     fn retrying(&self, _job: usize, _error: &FetchError, _wait: Duration) {}
 
-    /// The job is done, one way or the other.
+    /// The job succeeded or failed.
     fn finished(&self, _job: usize, _outcome: &Outcome) {}
 }
 
-/// Tells nobody.
+/// Ignores all events.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct Silent;
 

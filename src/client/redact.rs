@@ -1,10 +1,8 @@
-//! How URLs, fields and paths are shown to people: without what could be a secret.
+//! Removes possible secrets from URLs, fields and paths for messages, logs and documents.
 //!
-//! Every message, log line and document that names one of them takes its text from here. A URL that is
-//! understood loses its user name and password. What is not understood may be a URL with a slip in it
-//! (no host, no scheme, a `/` in the password), and then the password stands anywhere: all in which it
-//! could be is left out, with a sign in its place. The path and the query of a URL are shown, whatever is
-//! in them, as other clients show them.
+//! A valid URL is shown without its user name and password. An invalid one (no host, no scheme, a `/` in the
+//! password) may have its password anywhere, so everything that could be one is replaced by a sign. The path
+//! and the query are shown, as by other clients.
 
 use std::borrow::Cow;
 use std::path::Path;
@@ -14,17 +12,17 @@ use url::{Position, Url};
 use super::zone;
 use crate::http::is_token_byte;
 
-/// In the place of what is left out.
+/// Replaces what is omitted.
 const OMITTED: &str = "…";
 
-/// Schemes whose URLs need no slashes before the host (URL standard, "special scheme").
+/// The schemes whose URLs need no slashes before the host (URL standard, "special scheme").
 const SPECIAL: [&str; 5] = ["http", "https", "ftp", "ws", "wss"];
 
-/// What ends a user name and password, as it is and percent-encoded.
+/// The end of a user name and password, literal and percent-encoded.
 const AT_SIGNS: [&str; 2] = ["@", "%40"];
 
-/// The URL as people write it: with the name of the interface that is its zone, or else its number, and
-/// without user name and password.
+/// A URL without its user name and password, and with its zone, as the name of the interface or else its
+/// number.
 #[must_use]
 pub fn redacted_url(url: &Url) -> Cow<'_, str> {
     if url.cannot_be_a_base() {
@@ -39,12 +37,11 @@ pub fn redacted_url(url: &Url) -> Cow<'_, str> {
     format!("{before}{host}{after}").into()
 }
 
-/// What was given for a URL or a reference and cannot be used. It is not escaped.
+/// An invalid URL or reference. It is not escaped.
 ///
-/// Left out is all up to the last `@`, or without one all behind a colon that no port follows; of what has
-/// no scheme (a field, a line of another program's list) all behind a name as well; and what a blank
-/// divides from it (a line of a `.netrc`, the options of a command). Several URLs that blanks divide are
-/// shown one by one.
+/// Omitted is all text before the last `@`, or else after a colon that no port follows; without a scheme (a
+/// field, a line of another program's list) also after a `=`; and all text after the first blank (a line of a
+/// `.netrc`, the options of a command). Several URLs with blanks between them are redacted one by one.
 #[must_use]
 pub fn redacted_reference(text: &str) -> String {
     let mut redacted = String::new();
@@ -57,7 +54,7 @@ pub fn redacted_reference(text: &str) -> String {
     redacted + &first_word(redacted_single(rest))
 }
 
-/// Text that is no URL but may have one in it, perhaps without its scheme. It is not escaped.
+/// Text that may contain a URL, with or without its scheme. It is not escaped.
 #[must_use]
 pub fn redacted_text(text: &str) -> String {
     let is_of_scheme =
@@ -70,7 +67,7 @@ pub fn redacted_text(text: &str) -> String {
     format!("{}{}", &text[..start], redacted_reference(&text[start..]))
 }
 
-/// Where a user name and a password begin that no scheme is in front of: `alice:secret@host`.
+/// Where a user name and password without a scheme begin: `alice:secret@host`.
 fn user_start(text: &str) -> Option<usize> {
     let is_between = |character: char| "/\\".contains(character) || character.is_whitespace();
     let mut start = 0;
@@ -82,13 +79,13 @@ fn user_start(text: &str) -> Option<usize> {
     })
 }
 
-/// A path, for which a URL may have been given.
+/// A path. The user may have given a URL instead.
 #[must_use]
 pub fn redacted_path(path: &Path) -> String {
     redacted_text(&path.to_string_lossy())
 }
 
-/// A field of a request by its name alone, or nothing of what is no field.
+/// The name of a field, without its value; nothing of text that is not a field.
 #[must_use]
 pub fn redacted_field(field: &str) -> String {
     match field.split_once(':') {
@@ -118,7 +115,7 @@ fn redacted_single(text: &str) -> String {
     }
 }
 
-/// What is in front of the first blank, with a sign for what is behind it.
+/// The text before the first blank.
 fn first_word(text: String) -> String {
     let word = text.trim_start();
     let Some(blank) = word.trim_end().find(char::is_whitespace) else { return text };
@@ -126,7 +123,7 @@ fn first_word(text: String) -> String {
     format!("{} {OMITTED}", &text[..start + blank])
 }
 
-/// Where another URL begins behind a blank.
+/// Where another URL begins after a blank.
 fn second_url(text: &str) -> Option<usize> {
     let mut blanks = text.match_indices(char::is_whitespace);
     blanks.find_map(|(at, blank)| {
@@ -140,7 +137,7 @@ fn second_url(text: &str) -> Option<usize> {
     })
 }
 
-/// Where the user name or the host begins, 0 where no scheme or slashes say so.
+/// Where the user name or the host begins; 0 without a scheme or slashes.
 fn authority_start(text: &str) -> usize {
     let scheme_end = text.find(|c: char| !(c.is_ascii_alphanumeric() || "+-.".contains(c)));
     let scheme_end = scheme_end.filter(|end| *end > 0 && text[*end..].starts_with(':'));
@@ -155,8 +152,7 @@ fn authority_start(text: &str) -> usize {
     if slashes >= needed_slashes { behind_scheme + slashes } else { 0 }
 }
 
-/// Where what stands in the place of a port is no number: without `@` it is the password of whom nobody
-/// was told the host.
+/// Where the text after the host's colon begins, if it is not a port: without an `@` it may be a password.
 fn dubious_port(authority: &str) -> Option<usize> {
     let host_end = match authority.strip_prefix('[') {
         Some(address) => address.find(']')? + 2,
@@ -177,7 +173,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_url_that_is_understood_loses_its_user_and_nothing_else() {
+    fn a_valid_url_loses_only_its_user_name_and_password() {
         for (text, expected) in [
             ("http://alice:pa55word@host/x?y", "http://host/x?y"),
             ("HTTP:\\\\alice:pa55word@host\\x", "http://host/x"),
@@ -196,7 +192,7 @@ mod tests {
     }
 
     #[test]
-    fn nothing_of_a_password_is_shown_whatever_the_slip() {
+    fn no_password_of_an_invalid_url_is_shown() {
         for (text, expected) in [
             ("http://alice:pa55word@host:99999/x", "http://…@host:99999/x"),
             ("HTTPS://alice:pa55word@host:99999/x", "HTTPS://…@host:99999/x"),
@@ -245,7 +241,7 @@ mod tests {
     }
 
     #[test]
-    fn what_has_no_secret_is_shown_whole() {
+    fn text_without_secrets_is_unchanged() {
         for text in [
             "",
             "file1.txt",
@@ -265,7 +261,7 @@ mod tests {
     }
 
     #[test]
-    fn a_url_within_a_text_is_shown_as_a_url() {
+    fn a_url_in_a_text_is_redacted() {
         for (text, expected) in [
             ("http://alice:pa55word@host/list.txt", "http://…@host/list.txt"),
             ("out/http:/alice:pa55word@host/x", "out/http:/…@host/x"),

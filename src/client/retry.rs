@@ -1,30 +1,29 @@
-//! Which failures are worth another try, and when.
+//! How often and when a failed fetch is retried.
 //!
-//! Waits are drawn from zero up to a bound that doubles (full jitter), so that clients that failed
-//! together do not come back together. What a server asks for with `Retry-After` is kept to: with 429 and
-//! 503 at the gate of its host, for all URLs there; with other statuses, for their URL.
+//! The waits are random up to a bound that doubles (full jitter), so that clients that failed together do not
+//! retry together. `Retry-After` is obeyed: with 429 and 503 by the gate of the host, for all its URLs; with
+//! other statuses for the URL.
 //!
-//! An attempt that brought its file beyond the furthest point of all attempts before it begins the count
-//! anew, and one that was refused only because the host was busy with others of this run is not counted.
-//! Both happen a limited number of times, so every URL comes to an end: a file has so many bytes, and a run
-//! so many other URLs.
+//! The count of failures starts anew when an attempt gets more of the file than all before it. An attempt that
+//! the host refused while it served other URLs of the run is not counted. Both are bounded, by the length of
+//! the file and the number of other URLs, so the retries of a URL always end.
 
 use std::time::Duration;
 
-/// How failures are met.
+/// How failed fetches are retried.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct RetryPolicy {
-    /// How many tries may follow a failed one.
+    /// The most retries of a URL. 4 by default.
     pub retries: u32,
-    /// The bound of the first wait.
+    /// The bound of the first wait, which doubles with each retry. 500 ms by default.
     pub first_wait: Duration,
-    /// The bound of every wait.
+    /// The bound of all waits. 10 s by default.
     pub longest_wait: Duration,
-    /// The longest wait that a server's `Retry-After` may ask for; beyond it, a URL fails.
+    /// The longest `Retry-After` that is obeyed (RFC 9110 §10.2.3); with a longer one the URL fails. 60 s by
+    /// default.
     pub max_wait: Duration,
 }
 
-/// Four retries, half a second doubling to ten, and up to a minute at a server's wish.
 impl Default for RetryPolicy {
     fn default() -> Self {
         Self {
@@ -40,24 +39,23 @@ impl Default for RetryPolicy {
 #[derive(Debug, Default)]
 pub(super) struct RetryState {
     failures: u32,
-    /// The most of the file that was there at any time.
+    /// The most content that was there at any time.
     furthest_bytes: u64,
-    /// Those that were not held against the URL; they make the waits longer all the same.
+    /// The failures that are not counted, but lengthen the waits.
     excused: u32,
 }
 
 /// An attempt that failed.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct FailedAttempt {
-    /// The most of the file that was there at any time, in this attempt or an earlier one. Bytes that
-    /// came again after the file was begun anew do not add to it.
+    /// The most content that was there at any time, in this attempt or earlier ones.
     pub(super) furthest_bytes: u64,
-    /// The host refused it, but other URLs of the host came to their end meanwhile.
+    /// True if the host refused the attempt while other URLs of the host were completed.
     pub(super) was_crowded_out: bool,
 }
 
 impl RetryState {
-    /// How long to wait before the next try, or `None` if there is to be none. `random` is from 0 to 1.
+    /// How long to wait before the next attempt; `None` if there is none. `random` is from 0 to 1.
     pub(super) fn after(
         &mut self,
         failed: FailedAttempt,
@@ -69,7 +67,7 @@ impl RetryState {
         }
         if failed.was_crowded_out {
             self.excused += 1;
-            // The long wait is the one at the gate.
+            // The gate of the host makes it wait longer.
             return Some(bound(policy, 1).mul_f64(random) / 4);
         }
         self.failures += 1;
@@ -90,11 +88,11 @@ mod tests {
     const FAILED: FailedAttempt = FailedAttempt { furthest_bytes: 0, was_crowded_out: false };
 
     #[test]
-    fn the_bound_of_the_waits_doubles_up_to_the_longest_and_the_tries_end() {
+    fn the_bound_of_the_waits_doubles_up_to_the_longest_and_the_retries_end() {
         let policy = RetryPolicy { retries: 7, ..RetryPolicy::default() };
-        let mut tries = RetryState::default();
+        let mut state = RetryState::default();
         let waits: Vec<_> = (0..8)
-            .map(|_| tries.after(FAILED, &policy, 1.0).map(|wait| wait.as_millis()))
+            .map(|_| state.after(FAILED, &policy, 1.0).map(|wait| wait.as_millis()))
             .collect();
         let expected = [500, 1000, 2000, 4000, 8000, 10_000, 10_000].map(Some);
         assert_eq!((&waits[..7], waits[7]), (&expected[..], None));
@@ -104,11 +102,11 @@ mod tests {
     }
 
     #[test]
-    fn only_what_lies_beyond_the_furthest_point_begins_the_count_anew() {
+    fn only_more_content_than_ever_before_resets_the_count() {
         let policy = RetryPolicy { retries: 1, ..RetryPolicy::default() };
-        let mut tries = RetryState::default();
+        let mut state = RetryState::default();
         let mut goes_on = |furthest_bytes| {
-            tries.after(FailedAttempt { furthest_bytes, ..FAILED }, &policy, 1.0).is_some()
+            state.after(FailedAttempt { furthest_bytes, ..FAILED }, &policy, 1.0).is_some()
         };
         for furthest_bytes in 1..=5 {
             assert!(goes_on(furthest_bytes), "one byte more is enough");
@@ -117,11 +115,11 @@ mod tests {
     }
 
     #[test]
-    fn a_crowd_does_not_count() {
+    fn attempts_that_were_crowded_out_do_not_count() {
         let policy = RetryPolicy { retries: 1, ..RetryPolicy::default() };
-        let mut tries = RetryState::default();
+        let mut state = RetryState::default();
         let crowded_out = FailedAttempt { was_crowded_out: true, ..FAILED };
-        let mut goes_on = |failed| tries.after(failed, &policy, 1.0).is_some();
+        let mut goes_on = |failed| state.after(failed, &policy, 1.0).is_some();
         assert!((0..5).all(|_| goes_on(crowded_out)));
         assert!(goes_on(FAILED));
         assert!((0..5).all(|_| goes_on(crowded_out)));

@@ -1,8 +1,7 @@
-//! Stopping a run from outside: a flag that those who wait wake up for.
+//! Stops runs: a flag that wakes all waiting threads.
 //!
-//! Whoever holds a [`Stop`] can end the runs that were given it; the workers then keep what they have.
-//! Reads that wait in the system are woken by shutting their sockets down, which is why every open
-//! socket is on record here.
+//! Every open socket is registered, since a blocked read can only be ended by shutting its socket down.
+//! Incomplete files are kept.
 
 use std::collections::HashMap;
 use std::fmt;
@@ -28,7 +27,7 @@ impl fmt::Display for StopReason {
     }
 }
 
-/// Ends runs; clones stand for the same flag.
+/// Stops the runs that were given it. Clones share one flag.
 #[derive(Clone, Debug, Default)]
 pub struct Stop {
     shared: Arc<Shared>,
@@ -47,7 +46,7 @@ struct State {
     next_socket: u64,
 }
 
-/// A socket's place on the record; dropped, it is struck off.
+/// The registration of a socket, which ends when this is dropped.
 #[derive(Debug)]
 pub(super) struct Registration {
     stop: Stop,
@@ -55,7 +54,7 @@ pub(super) struct Registration {
 }
 
 impl Stop {
-    /// Ends the runs that have this flag. Only the first reason counts.
+    /// Stops the runs. Only the first reason counts.
     pub fn stop(&self, reason: StopReason) {
         let mut state = self.lock();
         state.reason.get_or_insert(reason);
@@ -63,25 +62,25 @@ impl Stop {
         drop(state);
         self.shared.changed.notify_all();
         for socket in sockets {
-            // One that is closed already needs no more.
+            // Fails if the peer has closed it already.
             let _ = socket.shutdown(Shutdown::Both);
         }
     }
 
-    /// Why the runs end, once they do.
+    /// Why the runs were stopped, if they were.
     #[must_use]
     pub fn reason(&self) -> Option<StopReason> {
         self.lock().reason
     }
 
-    /// Waits until `is_done`, which is asked whenever [`Stop::wake`] is called, and says `false` if the
-    /// time came first.
+    /// Waits for a stop or until `is_done`, which is evaluated at each [`Stop::wake`]. False if `time` was
+    /// reached first.
     pub(super) fn wait_until(&self, time: Option<Instant>, is_done: impl Fn() -> bool) -> bool {
         let mut state = self.lock();
         while state.reason.is_none() && !is_done() {
             let wait = match time.map(|time| time.saturating_duration_since(Instant::now())) {
                 Some(Duration::ZERO) => return false,
-                // A day is as good as for ever, and asked about again.
+                // Without a time the loop waits again after a day.
                 wait => wait.unwrap_or(Duration::from_secs(24 * 3600)),
             };
             let (woken, _) =
@@ -91,14 +90,14 @@ impl Stop {
         true
     }
 
-    /// Has those who wait look again.
+    /// Makes the waiting threads evaluate their conditions.
     pub(super) fn wake(&self) {
-        // With the lock held, nobody is between having looked and waiting.
+        // Under the lock no thread is between its evaluation and its wait.
         let _state = self.lock();
         self.shared.changed.notify_all();
     }
 
-    /// Puts a socket on record. One that comes too late is shut down at once.
+    /// Registers a socket. After a stop it is shut down at once.
     pub(super) fn register(&self, socket: &Arc<TcpStream>) -> Registration {
         let mut state = self.lock();
         let number = state.next_socket;

@@ -1,35 +1,43 @@
 //! Zones of IPv6 addresses: `http://[fe80::1%25eth0]/` is the host `fe80::1` on the link of `eth0`
 //! (RFC 6874, RFC 4007 §11).
 //!
-//! A URL by the URL standard has no zone. A link-local address has 54 bits that are always zero
-//! (RFC 4291 §2.5.6), so the number of its interface is kept in the second group of the address, as the
-//! KAME kernels keep it, and all that compares URLs tells hosts on different links apart. It is taken out
-//! again wherever the address leaves the program: for the socket, the server and file names; and people are
-//! shown the zone as they write it.
+//! The URL standard has no zones. A link-local address has 54 bits that are always zero (RFC 4291 §2.5.6), so
+//! the number of the interface is encoded in the second group of the address, as in the KAME kernels. Equal
+//! URLs then are on the same link. The number is removed wherever the address leaves the program, for the
+//! socket, the server and file names; messages have the zone as users write it.
 
 use std::borrow::Cow;
 use std::net::{IpAddr, Ipv6Addr, SocketAddr, SocketAddrV6, ToSocketAddrs as _};
 
 use url::{Host, Url};
 
-/// A zone that no interface of this machine has.
+/// A zone that is no interface of this machine.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct UnknownZone(pub(super) String);
 
-/// The text of a URL with the zone of its address, if it has one, kept within the address. A percent sign
-/// may be encoded, as RFC 6874 wants it, or not, as people write it.
+/// The URL with its zone, if it has one, encoded in the address. The percent sign may be encoded (RFC 6874)
+/// or not.
 ///
 /// # Errors
-/// No interface has the name or the number that is the zone.
+/// If no interface has the name or number of the zone.
 pub(super) fn encode(text: &str) -> Result<Cow<'_, str>, UnknownZone> {
-    let Some((before, address, zone, after)) = split_zone(text) else { return Ok(text.into()) };
+    let Some(Zoned { before, address, zone, after }) = split_zone(text) else {
+        return Ok(text.into());
+    };
     let Ok(address) = address.parse() else { return Ok(text.into()) };
     let interface = interface(zone).ok_or_else(|| UnknownZone(zone.to_owned()))?;
     Ok(format!("{before}{}{after}", with_interface(address, interface)).into())
 }
 
-/// What is before the address, the address, the zone, and what is behind it.
-fn split_zone(text: &str) -> Option<(&str, &str, &str, &str)> {
+/// The parts of a URL whose host is an IPv6 address with a zone.
+struct Zoned<'u> {
+    before: &'u str,
+    address: &'u str,
+    zone: &'u str,
+    after: &'u str,
+}
+
+fn split_zone(text: &str) -> Option<Zoned<'_>> {
     let authority = text.find("://")? + "://".len();
     let end = text[authority..].find(['/', '?', '#']).map_or(text.len(), |at| authority + at);
     let start = text[authority..end].rfind('@').map_or(authority, |at| authority + at + 1);
@@ -37,13 +45,13 @@ fn split_zone(text: &str) -> Option<(&str, &str, &str, &str)> {
     let (host, _) = host.split_once(']')?;
     let (address, zone) = host.split_once('%')?;
     let zone = zone.strip_prefix("25").filter(|zone| !zone.is_empty()).unwrap_or(zone);
-    let after = start + 1 + host.len();
-    Some((&text[..=start], address, zone, &text[after..]))
+    let after = &text[start + 1 + host.len()..];
+    Some(Zoned { before: &text[..=start], address, zone, after })
 }
 
-/// The number of the interface that has this name or number.
+/// The number of the interface with this name or number.
 fn interface(zone: &str) -> Option<u16> {
-    // The system's resolver knows the names of interfaces, and looks up nothing else here.
+    // The resolver translates names of interfaces. A literal address needs no look-up.
     let addresses = (format!("fe80::1%{zone}"), 0).to_socket_addrs().ok()?;
     addresses.into_iter().find_map(|address| match address {
         SocketAddr::V6(address) => u16::try_from(address.scope_id()).ok().filter(|id| *id > 0),
@@ -51,7 +59,7 @@ fn interface(zone: &str) -> Option<u16> {
     })
 }
 
-/// Addresses other than link-local ones are the same on every link.
+/// Only link-local addresses have a zone.
 fn with_interface(address: Ipv6Addr, interface: u16) -> Ipv6Addr {
     let mut groups = address.segments();
     if address.is_unicast_link_local() {
@@ -60,7 +68,7 @@ fn with_interface(address: Ipv6Addr, interface: u16) -> Ipv6Addr {
     groups.into()
 }
 
-/// The address of a URL's host and the number of its interface, 0 for none.
+/// The address without the number of its interface, and that number, 0 for none.
 fn split_interface(address: Ipv6Addr) -> (Ipv6Addr, u16) {
     if address.is_unicast_link_local() {
         (with_interface(address, 0), address.segments()[1])
@@ -69,13 +77,13 @@ fn split_interface(address: Ipv6Addr) -> (Ipv6Addr, u16) {
     }
 }
 
-/// Where to connect to for an IPv6 address of a URL.
+/// The socket address of an IPv6 address of a URL.
 pub(super) fn socket_address(address: Ipv6Addr, port: u16) -> SocketAddr {
     let (address, interface) = split_interface(address);
     SocketAddrV6::new(address, port, 0, interface.into()).into()
 }
 
-/// The URL as its server knows it.
+/// The URL without its zone, as it is sent to the server.
 pub(super) fn strip(url: &Url) -> Cow<'_, Url> {
     match url.host() {
         Some(Host::Ipv6(address)) if split_interface(address).1 != 0 => {
@@ -87,8 +95,7 @@ pub(super) fn strip(url: &Url) -> Cow<'_, Url> {
     }
 }
 
-/// The host of a URL as people write it, where it has a zone: with the name of the interface, or else its
-/// number.
+/// The host of a URL with its zone, if it has one, for messages: the name of the interface or else its number.
 pub(super) fn display_host(url: &Url) -> Option<String> {
     let Some(Host::Ipv6(address)) = url.host() else { return None };
     let (address, interface) = split_interface(address);
@@ -96,7 +103,7 @@ pub(super) fn display_host(url: &Url) -> Option<String> {
     (interface != 0).then(|| format!("[{address}%25{}]", zone()))
 }
 
-/// The name of the interface that has this number (netdevice(7)).
+/// The name of the interface with this number (netdevice(7)).
 #[cfg(target_os = "linux")]
 fn name(interface: u16) -> Option<String> {
     let any_socket = std::os::unix::net::UnixDatagram::unbound().ok()?;
@@ -108,8 +115,8 @@ fn name(_interface: u16) -> Option<String> {
     None
 }
 
-/// Puts a redirect's target on the link of the URL that it comes from, where it names the same address:
-/// a server does not know the zones of its clients.
+/// Gives the target of a redirect the zone of the URL that was requested, if its address is the same: servers
+/// do not know the zones of their clients.
 pub(super) fn inherit(from: &Url, target: &mut Url) {
     if let (Some(Host::Ipv6(zoned)), Some(Host::Ipv6(address))) = (from.host(), target.host())
         && split_interface(zoned) != (address, 0)
@@ -120,9 +127,8 @@ pub(super) fn inherit(from: &Url, target: &mut Url) {
 }
 
 fn set_address(url: &mut Url, address: Ipv6Addr) {
-    // A URL with a host takes every other address.
     let replaced = url.set_ip_host(IpAddr::V6(address));
-    debug_assert!(replaced.is_ok(), "it has a host");
+    debug_assert!(replaced.is_ok(), "a URL with a host accepts any address");
 }
 
 #[cfg(test)]
@@ -130,11 +136,11 @@ mod tests {
     use super::*;
     use crate::client::redact::redacted_url;
 
-    /// The loopback interface is the first, and here the only one that every machine has.
+    /// The loopback interface, which every machine has, with the number 1.
     const LOOPBACK: &str = if cfg!(target_os = "linux") { "lo" } else { "lo0" };
 
     #[test]
-    fn a_zone_is_kept_in_a_link_local_address_alone() {
+    fn a_zone_is_encoded_in_link_local_addresses_alone() {
         for (text, expected) in [
             ("http://[fe80::2%25lo]:81/a%25b", "http://[fe80:1::2]:81/a%25b"),
             ("http://u:p@[fe80::2%lo]?q", "http://u:p@[fe80:1::2]?q"),
@@ -157,7 +163,7 @@ mod tests {
             ("http://[fe80::2%250]/", "0"),
         ] {
             let unknown = UnknownZone(zone.to_owned());
-            // Interfaces with a number of their own may be there.
+            // An interface may have the number 25.
             if zone != "25" {
                 assert_eq!(encode(text), Err(unknown), "{text}");
             }

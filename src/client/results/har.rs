@@ -1,7 +1,7 @@
-//! A run as an HTTP Archive (HAR 1.2), which the developer tools of browsers show as a waterfall.
+//! A run as an HTTP Archive (HAR 1.2), which the developer tools of browsers display.
 //!
-//! An entry stands for a URL, with all its attempts: `blocked` is the queue and the waiting. What the
-//! client does not keep, such as the fields of the answers, is left empty, as the format allows.
+//! An entry has all attempts at a URL; `blocked` is the time in the queue and between attempts. Values that
+//! the client does not keep, such as the fields of responses, are empty, as the format allows.
 
 use std::io::{self, Write};
 
@@ -17,10 +17,10 @@ use crate::client::redact::redacted_url;
 use crate::http::Status;
 use crate::printable::{self, JsonLayout};
 
-/// Writes the archive.
+/// Writes a run as an HTTP Archive.
 ///
 /// # Errors
-/// The writer's.
+/// If the writer fails.
 pub fn write_har(out: impl Write, jobs: &[Job], run: &Run) -> io::Result<()> {
     let mut out = io::BufWriter::new(out);
     let head = json!({
@@ -29,7 +29,7 @@ pub fn write_har(out: impl Write, jobs: &[Job], run: &Run) -> io::Result<()> {
         "comment": format!("{} URLs from {}", jobs.len(), started(run)),
         "pages": [],
     });
-    // The entries go out one by one, so that a long run is not in memory twice.
+    // The entries are written one by one, so that a long run is not in memory twice.
     let head = head.to_string();
     write!(out, "{{\"log\":{},\"entries\":[", &head[..head.len() - 1])?;
     for (number, (job, outcome)) in jobs.iter().zip(&run.outcomes).enumerate() {
@@ -77,7 +77,7 @@ fn entry(job: &Job, outcome: &Outcome, run: &Run) -> Value {
         "timings": {
             "blocked": millis(phases.queue + phases.waiting),
             "dns": millis(phases.dns),
-            // The format has the handshake within the connecting.
+            // In this format "connect" includes "ssl".
             "connect": millis(phases.connect + phases.tls),
             "ssl": millis(phases.tls),
             "send": 0,
@@ -147,7 +147,7 @@ mod tests {
     }
 
     #[test]
-    fn an_archive_has_what_its_readers_ask_for() {
+    fn an_archive_has_the_values_that_its_readers_need() {
         let (jobs, run) = run();
         let mut text = Vec::new();
         write_har(&mut text, &jobs, &run).unwrap();
@@ -176,7 +176,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_not_printable_is_escaped_and_stays_the_same() {
+    fn unprintable_characters_are_escaped_and_keep_their_value() {
         const RISKY: &str = "\u{7f}\u{85}\u{202e}\u{2028}\u{200b}\u{feff}\u{e0041}";
         let (mut jobs, mut run) = run();
         jobs[0].url.query_pairs_mut().clear().append_pair(RISKY, RISKY);

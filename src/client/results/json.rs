@@ -1,35 +1,35 @@
 //! A run as JSON, for programs.
 //!
-//! The document is one object. Fields are only ever added; one whose meaning had to change would raise
-//! `version`. Times are seconds, lengths are bytes, offsets count from the start of the run.
+//! The document is one object. New fields may be added; a change of a field's meaning raises `version`. Times
+//! are in seconds, lengths in bytes, and offsets from the start of the run.
 //!
-//! | field | what it is |
+//! | field | meaning |
 //! |---|---|
 //! | `version` | 1 |
-//! | `started` | when the run began (RFC 3339, UTC) |
-//! | `wall`, `connections` | how long it took, and with how many connections at most |
-//! | `interrupted` | whether it ended before its URLs were done |
+//! | `started` | start of the run (RFC 3339, UTC) |
+//! | `wall`, `connections` | how long the run took, and its most connections |
+//! | `interrupted` | whether the run was stopped before its end |
 //! | `urls`, `fetched`, `skipped`, `continued`, `failed` | how many of each |
-//! | `bytes`, `received` | the length of the files fetched, and what came over the network |
-//! | `retries` | attempts beyond the first of each URL |
+//! | `bytes`, `received` | length of the fetched files, and bytes received |
+//! | `retries` | attempts after the first of each URL |
 //! | `took` | how long the fetches took: `p50`, `p90`, `p99`, `max` |
-//! | `phases` | where their time went, added up: `queue`, `waiting`, `dns`, `connect`, `tls`, `first_byte`, `transfer` |
-//! | `failures` | how many URLs failed, by cause |
-//! | `limits` | for each host that has one: `host`, `connections`, `rejections`, `cost` |
+//! | `phases` | their total time in each phase: `queue`, `waiting`, `dns`, `connect`, `tls`, `first_byte`, `transfer` |
+//! | `failures` | failed URLs by cause |
+//! | `limits` | for each host whose limit was found: `host`, `connections`, `rejections`, `cost` |
 //! | `fetches` | one for each URL, in their order |
 //!
-//! | field of a fetch | what it is |
+//! | field of a fetch | meaning |
 //! |---|---|
-//! | `url`, `redirected_to` | as it was asked for, and where it led (or null) |
-//! | `file`, `bytes` | what was saved, each null where it was not |
-//! | `sha1`, `sha256`, `sha512` | its checksums, each null where it was neither asked for nor verified |
-//! | `status` | that of the last answer, or null |
-//! | `continued_from` | the length of the part that was there before |
-//! | `skipped` | whether the file was there and left alone |
-//! | `error`, `cause` | why it failed, in words and in kind, or null |
-//! | `connection` | which of the run's connections it was fetched with, from 0 |
-//! | `start`, `took` | when it was taken up, and how long it took |
-//! | `attempts`, `rejections`, `received` | how often it was tried and turned away, and what came |
+//! | `url`, `redirected_to` | the URL, and the one of the last request if that is another (or null) |
+//! | `file`, `bytes` | path and length of the file, or null |
+//! | `sha1`, `sha256`, `sha512` | its checksums, each null if neither requested nor verified |
+//! | `status` | status of the last response, or null |
+//! | `continued_from` | length of the part that was resumed |
+//! | `skipped` | whether the file existed and was kept |
+//! | `error`, `cause` | message and kind of the failure, or null |
+//! | `connection` | the worker that fetched it, from 0 |
+//! | `start`, `took` | when it was started, and how long it took |
+//! | `attempts`, `rejections`, `received` | attempts, those that were rejected, and bytes received |
 //! | `phases` | as above |
 
 use std::borrow::Cow;
@@ -49,10 +49,10 @@ use crate::client::plan::job::Job;
 use crate::client::redact::redacted_url;
 use crate::printable::{self, JsonLayout};
 
-/// Writes the document.
+/// Writes a run as JSON.
 ///
 /// # Errors
-/// The writer's.
+/// If the writer fails.
 pub fn write_json(out: impl Write, jobs: &[Job], run: &Run, interrupted: bool) -> io::Result<()> {
     let mut out = io::BufWriter::new(out);
     let document = Document::of(jobs, run, interrupted);
@@ -207,13 +207,13 @@ impl<'r> Fetch<'r> {
     }
 }
 
-/// When the run began, in RFC 3339.
+/// The start of a run (RFC 3339).
 pub(super) fn started(run: &Run) -> String {
-    // A clock beyond the year 9999 is as good as none.
+    // The format ends with the year 9999.
     Timestamp::try_from(run.started).unwrap_or(Timestamp::UNIX_EPOCH).to_string()
 }
 
-/// The status that a failure came with.
+/// The status of the response that failed.
 pub(super) fn status_of(error: &FetchError) -> Option<u16> {
     match error {
         FetchError::Status { status, .. }

@@ -1,4 +1,4 @@
-//! What became of each URL, and its renderings: summary, JSON, HAR.
+//! The outcomes of a run, and their renderings: summary, JSON, HAR.
 
 pub(super) mod har;
 pub(super) mod json;

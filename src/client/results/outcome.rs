@@ -1,7 +1,7 @@
-//! What became of each URL, when, and where its time went.
+//! The outcome of each URL: its file or failure, and its times.
 //!
-//! Plain values: the report, the experiment and the tests read them; nothing is measured here. A run of
-//! a hundred thousand URLs keeps one outcome for each, so they are small.
+//! Plain values, measured elsewhere. A run keeps one for each of perhaps a hundred thousand URLs, so they are
+//! small.
 
 use std::path::PathBuf;
 use std::time::{Duration, SystemTime};
@@ -12,113 +12,112 @@ use crate::client::error::FetchError;
 use crate::client::plan::checksum::{Algorithm, Checksum};
 use crate::http::Status;
 
-/// Where the time of one fetch went, redirects and all attempts included.
+/// The time that each phase of a fetch took, over all attempts and redirects.
 ///
-/// All but `queue` lie after the worker took the URL up.
+/// All but `queue` are after the worker started the job.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Phases {
-    /// From the start of the run until its host admitted it and a worker took the URL up.
+    /// From the start of the run until a worker started the job.
     pub queue: Duration,
-    /// Between attempts, and at the gates of hosts that it was redirected to.
+    /// Between attempts, and at the gates of hosts of redirects.
     pub waiting: Duration,
-    /// Looking the host's name up; nothing where the answer was known.
+    /// The look-up of the host's name; zero if it was known.
     pub dns: Duration,
-    /// Opening the connection; nothing where a kept one was used.
+    /// The opening of the connection; zero if a kept one was used.
     pub connect: Duration,
-    /// The TLS handshake; nothing for `http`.
+    /// The TLS handshake; zero for `http`.
     pub tls: Duration,
-    /// From the request until the answer's head had come.
+    /// From the request until the response's head was received.
     pub first_byte: Duration,
-    /// From the answer's head until the file had its name.
+    /// From the response's head until the file had its final name.
     pub transfer: Duration,
 }
 
-/// A file that is there whole.
+/// A complete file.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Saved {
     pub path: PathBuf,
     /// The length of the content.
     pub bytes: u64,
-    /// How it came to be there.
     pub retrieval: Retrieval,
-    /// Those that were asked for, or had to be verified.
+    /// The checksums that were requested or verified.
     pub checksums: Box<[Checksum]>,
 }
 
-/// How a file came to be there.
+/// How a file was retrieved.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Retrieval {
-    /// From its server, with 200, 203 or 206; or with 416, which says that nothing was missing.
+    /// From its server, with 200, 203 or 206, or with 416 if nothing was missing. `continued_from` is the
+    /// length of the part that was resumed.
     Fetched { status: Status, continued_from: u64 },
-    /// It was there before, and is left as it is.
+    /// Not at all: it existed and was kept.
     Skipped,
 }
 
-/// What became of one URL.
+/// The outcome of one URL.
 #[derive(Debug)]
 pub struct Outcome {
     pub result: Result<Saved, FetchError>,
-    /// The URL that the last answer came from, or was expected from, if it is not the job's own.
+    /// The URL of the last request, if it is not the job's.
     pub redirected_to: Option<Box<Url>>,
-    /// Which worker made the last attempt, counted from zero.
+    /// The worker that made the last attempt, from 0.
     pub worker: usize,
-    /// From when its worker took it up until it was done with it.
+    /// From the start of the job until its end.
     pub took: Duration,
     pub phases: Phases,
-    /// How often it was tried, the first time included; zero if the run ended before.
+    /// The number of attempts; 0 if the run was stopped before the first.
     pub attempts: u32,
-    /// How many of the attempts were turned away, with 429 or 503.
+    /// The attempts that were rejected with 429 or 503.
     pub rejections: u32,
-    /// The content that came over the network, in all attempts together.
+    /// The bytes of content that were received in all attempts.
     pub received: u64,
 }
 
-/// What was learnt of a host that refused connections or said how many it allows.
+/// The limit of a host that rejected connections or announced how many it allows.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct LearntLimit {
-    /// Scheme, host and, where it is not the scheme's own, port.
+    /// Scheme and host, and the port if it is not the scheme's default.
     pub host: String,
-    /// How many connections it accepts at a time.
+    /// The concurrent connections that it accepts.
     pub connections: usize,
-    /// How many requests it refused with 429.
+    /// The requests that it rejected with 429.
     pub rejections: u32,
-    /// The time that went into those, added up.
+    /// The total time of the rejected requests.
     pub cost: Duration,
 }
 
-/// What became of all URLs of one run.
+/// The outcome of a run.
 #[derive(Debug)]
 pub struct Run {
-    /// One for each job, in the order of the jobs.
+    /// In the order of the jobs.
     pub outcomes: Vec<Outcome>,
-    /// How many threads, each with one connection in use at most, shared the jobs.
+    /// The number of worker threads, each of which uses one connection at a time.
     pub workers: usize,
-    /// From before the first thread was started until the last was done.
+    /// From the start of the first thread until the end of the last.
     pub wall: Duration,
-    /// When it began, by the clock on the wall.
+    /// When the run started.
     pub started: SystemTime,
-    /// One for each host that was found to have a limit.
+    /// One for each host whose limit was found.
     pub limits: Vec<LearntLimit>,
-    /// What the servers called themselves (`Server`, RFC 9110 §10.2.4), each name once.
+    /// The names of the servers (`Server`, RFC 9110 §10.2.4), each once.
     pub servers: Vec<String>,
 }
 
 impl Run {
-    /// How many URLs have no file.
+    /// The number of URLs that failed.
     #[must_use]
     pub fn failures(&self) -> usize {
         self.outcomes.iter().filter(|outcome| outcome.result.is_err()).count()
     }
 
-    /// The length of all files together that were fetched, what was there before included.
+    /// The total length of the fetched files, with the parts that were resumed.
     #[must_use]
     pub fn bytes(&self) -> u64 {
         self.outcomes.iter().flat_map(|outcome| &outcome.result).map(Saved::fetched_bytes).sum()
     }
 
-    /// How long the fetches took one by one, added up, without their waiting. Of a concurrent run this
-    /// is an upper bound of what a sequential one would take: fetches that share a line and a processor
-    /// slow each other.
+    /// The total time of all fetches without their waiting. A sequential run would take at most this long:
+    /// concurrent fetches slow each other down, as they share a link and a processor.
     #[must_use]
     pub fn sum_of_fetches(&self) -> Duration {
         let busy = |outcome: &Outcome| outcome.took.saturating_sub(outcome.phases.waiting);
@@ -127,7 +126,7 @@ impl Run {
 }
 
 impl Saved {
-    /// The checksum by this algorithm, where it was asked for or had to be verified.
+    /// The checksum by this algorithm, if it was requested or verified.
     #[must_use]
     pub fn checksum(&self, algorithm: Algorithm) -> Option<&Checksum> {
         self.checksums.iter().find(|checksum| checksum.algorithm() == algorithm)

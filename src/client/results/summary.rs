@@ -1,4 +1,4 @@
-//! The figures of a run: what failed and why, how the times are spread, where they went.
+//! The figures of a run: counts, failures by kind, percentiles of the times, phases.
 
 use std::collections::BTreeMap;
 use std::time::Duration;
@@ -9,27 +9,26 @@ use crate::client::failure_kind::FailureKind;
 /// The figures of one run.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Summary {
-    /// Files that were fetched, and those that were there and left alone.
     pub fetched: usize,
+    /// The files that existed and were kept.
     pub skipped: usize,
-    /// Files of which a part was there before.
+    /// The fetched files of which a part was resumed.
     pub continued: usize,
     pub failed: usize,
-    /// How many failed for which reason.
     pub failures_by_kind: BTreeMap<FailureKind, usize>,
-    /// The length of all files that were fetched.
+    /// The total length of the fetched files.
     pub bytes: u64,
-    /// The content that came over the network for them and for those that failed.
+    /// The bytes of content that were received, for failed URLs too.
     pub received: u64,
-    /// Attempts beyond the first of each URL.
+    /// The attempts after the first of each URL.
     pub retries: u64,
-    /// How long the fetches took that brought their file.
+    /// How long the successful fetches took.
     pub took: Percentiles,
-    /// Where the time of all fetches went, added up.
+    /// The total time of each phase, over all fetches.
     pub phases: Phases,
 }
 
-/// How times are spread: of so many per cent, none was longer.
+/// The percentiles of times.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Percentiles {
     pub p50: Duration,
@@ -39,7 +38,7 @@ pub struct Percentiles {
 }
 
 impl Percentiles {
-    /// By the nearest rank: each figure is one that occurred.
+    /// By the nearest-rank method: each percentile is one of the times.
     #[must_use]
     pub fn of(mut times: Vec<Duration>) -> Self {
         times.sort_unstable();
@@ -87,7 +86,7 @@ impl Summary {
 }
 
 impl Phases {
-    /// Adds those of another fetch.
+    /// Adds the times of another fetch.
     pub fn add(&mut self, other: &Self) {
         self.queue += other.queue;
         self.waiting += other.waiting;
@@ -98,7 +97,7 @@ impl Phases {
         self.transfer += other.transfer;
     }
 
-    /// Each with its name, in the order in which they come.
+    /// The phases with their names, in their order.
     #[must_use]
     pub fn named(&self) -> [(&'static str, Duration); 7] {
         [

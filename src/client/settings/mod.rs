@@ -1,4 +1,4 @@
-//! How a run is done: plain values with the defaults of the command line.
+//! The settings of a run, with the defaults of the command line.
 
 pub(super) mod proxies;
 pub(super) mod request_fields;
@@ -11,35 +11,34 @@ use super::trust::Trust;
 use proxies::Proxies;
 use request_fields::RequestFields;
 
-/// Most redirects that are followed for one URL, as many as browsers do (RFC 9110 §15.4).
+/// The most redirects that are followed for one URL, as in browsers (RFC 9110 §15.4).
 pub const MAX_REDIRECTS: usize = 20;
 
-/// Most codings of one content that are undone.
+/// The most codings of one content that are decoded.
 pub(super) const MAX_CODINGS: usize = 3;
 
-/// How a run is done.
+/// The settings of a run.
 #[derive(Clone, Debug)]
 pub struct Settings {
-    /// Most fetches, and connections in use, at a time.
+    /// The most concurrent fetches, and connections in use.
     pub concurrency: NonZeroUsize,
-    /// Most connections to one host at a time, where that is to be fewer.
+    /// The most concurrent connections to one host, if lower.
     pub per_host: Option<NonZeroUsize>,
     pub ramp_up: RampUp,
-    /// Most connections for one file.
+    /// The most concurrent connections for one file.
     pub split: NonZeroUsize,
     pub timeouts: Timeouts,
     pub retry: RetryPolicy,
-    /// What is said to the servers.
+    /// Added to every request.
     pub fields: RequestFields,
     pub compression: Compression,
-    /// Whether a redirect may lead from `https` to `http`.
     pub downgrade: Downgrade,
     pub trust: Trust,
     pub proxies: Proxies,
     pub saving: SaveSettings,
 }
 
-/// Five connections, one for each file.
+/// Five connections, and one for each file.
 impl Default for Settings {
     fn default() -> Self {
         Self {
@@ -59,35 +58,34 @@ impl Default for Settings {
     }
 }
 
-/// How fast connections are opened to a host of which nothing is known yet.
+/// How fast connections are opened to a host whose limit is not known.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum RampUp {
-    /// A few at first, and then as fast as others were answered, so that few are refused.
+    /// A few at first, and more as they are answered, so that few are refused.
     #[default]
     Gradual,
-    /// As many as are wanted: for hosts that are known to bear them.
+    /// All at once, for hosts that are known to accept them.
     Immediate,
 }
 
-/// How long is waited for what. None of them is zero.
+/// How long a run waits. None of them may be zero.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Timeouts {
-    /// For looking up the name, for the connection and for the TLS handshake, each.
+    /// For each of the name look-up, the connection and the TLS handshake. 10 s by default.
     pub connect: Duration,
-    /// For each read and write after that: so long not a byte may come.
+    /// For each read and write after that, in which no byte is transferred. 30 s by default.
     pub silence: Duration,
-    /// For the whole run.
+    /// For the whole run. Unlimited by default.
     pub total: Option<Duration>,
 }
 
-/// Ten seconds to connect, thirty of silence.
 impl Default for Timeouts {
     fn default() -> Self {
         Self { connect: Duration::from_secs(10), silence: Duration::from_secs(30), total: None }
     }
 }
 
-/// Whether content codings are asked for. Those that come unasked are undone all the same.
+/// Whether content codings are requested (`Accept-Encoding`). They are decoded in either case.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum Compression {
     #[default]
@@ -95,7 +93,7 @@ pub enum Compression {
     Asked,
 }
 
-/// What becomes of a redirect from `https` to `http`.
+/// What happens at a redirect from `https` to `http`.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum Downgrade {
     #[default]
@@ -103,7 +101,7 @@ pub enum Downgrade {
     Allow,
 }
 
-/// How files are written.
+/// How files are saved.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct SaveSettings {
     pub destination: Destination,
@@ -114,63 +112,63 @@ pub struct SaveSettings {
     pub hashing: Hashing,
 }
 
-/// What becomes of the content.
+/// What happens to the content.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum Destination {
-    /// A file.
+    /// It is saved in a file.
     #[default]
     File,
-    /// Nothing: it is received for the sake of receiving it.
+    /// It is received and discarded, for measurements.
     Discard,
 }
 
-/// What becomes of a file that is there already.
+/// What happens if the file exists.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum ExistingFile {
-    /// It is replaced when the new one is complete.
+    /// It is replaced when the new file is complete.
     #[default]
     Replace,
-    /// It stays, and its URL is not fetched.
+    /// It is kept, and its URL is not fetched.
     Skip,
-    /// It stays, and the new one gets a name with a number.
+    /// It is kept, and the new file gets a numbered name.
     Number,
 }
 
-/// What becomes of the part of a file that came before a failure.
+/// What happens to an incomplete file after a failure.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum PartialFile {
-    /// It is kept, and continued where its server can prove that it still fits.
+    /// It is kept, and resumed if its server confirms that the content has not changed.
     #[default]
     Continue,
     /// It is removed.
     Discard,
 }
 
-/// When a file counts as written.
+/// When a file is reported as saved.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum Durability {
-    /// When the system has it.
+    /// When it is in the system's cache.
     #[default]
     System,
-    /// When the disk has it (`fsync`), so that it outlives a loss of power.
+    /// When it is on the disk (fsync(2)), so that it survives a loss of power.
     Disk,
 }
 
-/// Who names a file for which the user chose no name.
+/// The source of a file's name, if the user did not choose it.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum NameSource {
     #[default]
     Url,
-    /// `Content-Disposition`, where it is there (RFC 6266).
+    /// `Content-Disposition` (RFC 6266), or else the URL.
     Server,
 }
 
-/// Whether the content is hashed.
+/// Which files are hashed.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum Hashing {
-    /// Only where a checksum is to be verified.
+    /// Those with a checksum to verify.
     #[default]
     WhenNeeded,
-    /// SHA-256 of every file.
+    /// All, by SHA-256.
     Sha256,
 }

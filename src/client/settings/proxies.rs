@@ -1,8 +1,7 @@
-//! Which proxy a request goes through: `http_proxy`, `https_proxy`, `all_proxy`, `no_proxy`.
+//! The proxies of the variables `http_proxy`, `https_proxy`, `all_proxy` and `no_proxy`.
 //!
-//! The variables are read as curl reads them: their names in small letters, and all but `http_proxy` in
-//! capitals as well, since `HTTP_PROXY` is what a CGI program's client can set. How a request is put to
-//! a proxy is the business of `connect` and `request`.
+//! The variables are read as by curl (curl manual, "ENVIRONMENT"): in lower case, and all but `http_proxy` in
+//! upper case too. The client of a CGI program can set `HTTP_PROXY`.
 
 use std::net::IpAddr;
 
@@ -13,17 +12,17 @@ use url::Url;
 use crate::client::credentials::Credentials;
 use crate::client::zone;
 
-/// A proxy that is spoken to over HTTP/1.1.
+/// An HTTP/1.1 proxy.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Proxy {
-    /// An `http` URL of which host and port count.
+    /// An `http` URL, of which the host and the port are used.
     pub(crate) url: Url,
     pub(crate) credentials: Option<Credentials>,
 }
 
-/// The proxies of a run; by default there are none.
+/// The proxies of a run; none by default.
 ///
-/// What names no proxy that can be used is an error of the URLs that would go through it.
+/// A proxy that cannot be used is an error of the URLs that would go through it.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Proxies {
     http: Option<Result<Proxy, ProxyError>>,
@@ -65,7 +64,7 @@ struct Exceptions {
 }
 
 impl Proxies {
-    /// What the variables say, which `variable` looks up.
+    /// Reads the variables, whose values `variable` looks up.
     #[must_use]
     pub fn from_variables(variable: impl Fn(&str) -> Option<String>) -> Self {
         let value = |name: &str| variable(name).filter(|value| !value.trim().is_empty());
@@ -90,7 +89,7 @@ impl Proxies {
     /// The proxy for a URL, if there is one.
     ///
     /// # Errors
-    /// It cannot be used.
+    /// If the proxy cannot be used.
     pub(crate) fn for_url(&self, url: &Url) -> Result<Option<&Proxy>, ProxyError> {
         let proxy = if url.scheme() == "https" { &self.https } else { &self.http };
         let proxy = proxy.as_ref().filter(|_| !self.exceptions.include(url));
@@ -119,8 +118,8 @@ impl Exceptions {
         Self { all: hosts.iter().any(|host| host == "*"), hosts }
     }
 
-    /// An entry is a host, or a domain with all that is in it (a leading dot makes no difference), or
-    /// an address, or a network of them; with a port it is for that port alone.
+    /// An entry is a host, a domain with its subdomains (with or without a leading dot), an address or a
+    /// network, optionally with a port.
     fn include(&self, url: &Url) -> bool {
         let url = zone::strip(url);
         let Some(host) = url.host_str() else { return false };
@@ -142,7 +141,7 @@ impl Exceptions {
     }
 }
 
-/// The addresses that are meant: those of a network, or a single one.
+/// A network, or a single address.
 fn network(name: &str) -> Option<IpNet> {
     name.parse().ok().or_else(|| name.parse::<IpAddr>().ok().map(IpNet::from))
 }
@@ -204,7 +203,7 @@ mod tests {
             ("10.0.0.0/8", "http://10.example/", false),
             ("*", "http://anything/", true),
             ("", "http://anything/", false),
-            // The zone is kept in the second group of the address.
+            // The zone is encoded in the second group of the address.
             ("fe80::2", "http://[fe80:1::2]/", true),
             ("fe80::2", "http://[fe80:1::3]/", false),
         ] {
@@ -214,7 +213,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_no_proxy_is_an_error_of_the_urls_that_would_go_through_it() {
+    fn a_proxy_that_cannot_be_used_is_an_error_of_its_urls() {
         let url = |text| Url::parse(text).unwrap();
         for (value, reason) in [
             ("socks5://u:secret@p", "the scheme socks5 is not supported"),
@@ -235,7 +234,7 @@ mod tests {
                 let https = proxies.for_url(&url("https://a/"));
                 assert_eq!(https.is_err(), variable == "all_proxy", "{value}");
             }
-            // The variable of the scheme is asked before that of all.
+            // The variable of the scheme precedes `all_proxy`.
             let both = proxies(&[("all_proxy", value), ("http_proxy", "p")]);
             assert!(both.for_url(&url("http://a/")).unwrap().is_some(), "{value}");
         }

@@ -6,7 +6,7 @@ use thiserror::Error;
 
 use crate::http::{is_field_value, is_token_byte};
 
-/// What the client decides itself.
+/// The fields that the client sets itself.
 const OWN: [&str; 8] = [
     "Accept-Encoding",
     "Connection",
@@ -18,13 +18,13 @@ const OWN: [&str; 8] = [
     "Transfer-Encoding",
 ];
 
-/// The fields that the user adds; by default there are none.
+/// The fields that the user adds; none by default.
 #[derive(Clone, Default, PartialEq, Eq)]
 pub struct RequestFields {
     pub(crate) added: Vec<(String, String)>,
 }
 
-/// The names alone: any value may be a secret.
+/// Writes the names alone: any value may be a secret.
 impl fmt::Debug for RequestFields {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_set().entries(self.added.iter().map(|(name, _)| name)).finish()
@@ -49,19 +49,19 @@ pub enum FieldError {
 }
 
 impl RequestFields {
-    /// Adds `Name: value`, which replaces what the client says under that name.
+    /// Adds `Name: value`, which replaces the client's field of that name.
     ///
     /// # Errors
-    /// It is no field, or one of the client's own.
+    /// If it is not a field, or is one that the client sets itself.
     pub fn add(&mut self, field: &str) -> Result<(), FieldError> {
         let (name, value) = field.split_once(':').ok_or(FieldError::NoColon)?;
         self.add_pair(name, value)
     }
 
-    /// Says another name of the program.
+    /// Sets `User-Agent` (RFC 9110 §10.1.5).
     ///
     /// # Errors
-    /// A control character is in it.
+    /// If there is a control character in the value.
     pub fn set_user_agent(&mut self, value: &str) -> Result<(), FieldError> {
         self.added.retain(|(name, _)| !name.eq_ignore_ascii_case("User-Agent"));
         self.add_pair("User-Agent", value)
@@ -91,7 +91,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn what_is_no_field_or_not_the_users_is_refused() {
+    fn malformed_fields_and_those_of_the_client_are_refused() {
         for (field, error) in [
             ("Accept-Language en", FieldError::NoColon),
             (": x", FieldError::Name),

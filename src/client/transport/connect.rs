@@ -1,6 +1,6 @@
-//! From a URL to a connection with its server: directly or through a proxy, plain or within TLS.
+//! Connects to the server of a URL, directly or through a proxy, with or without TLS.
 //!
-//! What is said over a connection is left to `fetch`, and which address takes it to `dial`.
+//! `dial` chooses the address; `fetch` sends the requests.
 
 use std::io::{self, Read, Write};
 use std::net::{IpAddr, SocketAddr};
@@ -33,7 +33,7 @@ pub(crate) struct Connector {
     pub(crate) stop: Stop,
 }
 
-/// A connection to an origin, or to the proxy that speaks for it, whose reads and writes have a timeout.
+/// A connection to an origin or its proxy, whose reads and writes have a timeout.
 #[derive(Debug)]
 pub(crate) enum Connection {
     Plain(Socket),
@@ -45,12 +45,12 @@ impl Connector {
         Self { resolver: Resolver::default(), timeouts, trust, proxies, stop }
     }
 
-    /// The proxy that requests for `url` are handed to as they are; `https` goes through a tunnel.
+    /// The proxy that forwards requests for `url`. There is none for `https`, which uses a tunnel.
     pub(crate) fn forwarding_proxy(&self, url: &Url) -> Result<Option<&Proxy>, FetchError> {
         Ok(self.proxies.for_url(url)?.filter(|_| url.scheme() == "http"))
     }
 
-    /// Connects to the server of `url`, whose scheme is a supported one.
+    /// Connects to the server of `url`, whose scheme is supported, and adds the times to `phases`.
     pub(crate) fn connect(&self, url: &Url, phases: &mut Phases) -> Result<Connection, FetchError> {
         let proxy = self.proxies.for_url(url)?;
         let peer = proxy.map_or(url, |proxy| &proxy.url);
@@ -71,14 +71,14 @@ impl Connector {
         }
         let url = zone::strip(url);
         let host = url.host_str().expect("URLs of supported schemes have a host");
-        let shaken =
+        let handshaken =
             timed(&mut phases.tls, || handshake(&self.trust, host, socket, self.timeouts.connect));
-        let mut stream = shaken.map_err(|error| self.no_tls(host, error))?;
+        let mut stream = handshaken.map_err(|error| self.handshake_failure(host, error))?;
         stream.set_read_timeout(self.timeouts.silence).map_err(FetchError::Receive)?;
         Ok(Connection::Tls(Box::new(stream)))
     }
 
-    fn no_tls(&self, host: &str, error: HandshakeError) -> FetchError {
+    fn handshake_failure(&self, host: &str, error: HandshakeError) -> FetchError {
         match error {
             HandshakeError::Trust(error) => FetchError::Trust(error),
             HandshakeError::Io(error) if is_timeout(&error) => {
@@ -88,7 +88,7 @@ impl Connector {
         }
     }
 
-    /// Has a proxy make a tunnel (RFC 9110 §9.3.6).
+    /// Requests a tunnel from a proxy (RFC 9110 §9.3.6).
     fn tunnel(&self, mut socket: Socket, proxy: &Proxy, url: &Url) -> Result<Socket, FetchError> {
         let mut request = Vec::new();
         let host = &url[Position::BeforeHost..Position::AfterHost];
@@ -111,7 +111,7 @@ impl Connector {
             HeadReadError::Io(error) => FetchError::Receive(error),
             HeadReadError::Malformed(error) => FetchError::Malformed(error),
         })?;
-        // In TLS the client speaks first, so nothing may be behind the head yet.
+        // In TLS the client sends first, so no data may follow the head yet.
         if head.status().is_success() && input.data().is_empty() {
             Ok(socket)
         } else {
@@ -142,7 +142,7 @@ pub(crate) fn timed<T>(phase: &mut Duration, work: impl FnOnce() -> T) -> T {
 }
 
 impl Connection {
-    /// Lets each read wait for at most `timeout`.
+    /// Sets the timeout of each read.
     pub(crate) fn set_read_timeout(&mut self, timeout: Duration) -> io::Result<()> {
         match self {
             Self::Plain(socket) => socket.set_read_timeout(timeout),
@@ -181,7 +181,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn literal_addresses_are_looked_up_nowhere() {
+    fn literal_addresses_need_no_look_up() {
         let connector = Connector::new(
             Timeouts::default(),
             Trust::default(),

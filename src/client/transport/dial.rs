@@ -1,8 +1,7 @@
-//! Happy eyeballs (RFC 8305): a connection to whichever of a host's addresses takes it first.
+//! Happy Eyeballs (RFC 8305): connects to the first of a host's addresses that accepts.
 //!
-//! The addresses are tried in the system's order, the two families in turn. Each has a head start over
-//! the next; one that refuses gives its turn away at once. So `localhost` works whichever of its
-//! families the server listens on, and an address that swallows everything costs a quarter of a second.
+//! The addresses are tried in the system's order, alternating between IPv4 and IPv6. The next one is tried
+//! after a delay, or at once if one refuses. An address that does not answer costs a quarter of a second.
 
 use std::io;
 use std::net::{SocketAddr, TcpStream};
@@ -14,13 +13,16 @@ use socket2::{Domain, Protocol, Socket, Type};
 use crate::client::error::{FetchError, TimeoutPhase};
 use crate::client::stop::Stop;
 
-/// How long an address is tried alone before the next one joins (RFC 8305 §5).
-const HEAD_START: Duration = Duration::from_millis(250);
+/// The Connection Attempt Delay (RFC 8305 §5).
+const ATTEMPT_DELAY: Duration = Duration::from_millis(250);
 
-/// How often a stop is looked for while nothing happens.
-const STOP_INTERVAL: Duration = Duration::from_millis(50);
+/// The interval at which a waiting dial checks for a stop.
+const STOP_POLL: Duration = Duration::from_millis(50);
 
-/// Connects to the first of the addresses that takes the connection, within `timeout` for all of them.
+/// Connects to the first of the addresses that accepts, within `timeout` for all of them.
+///
+/// # Errors
+/// The last failure, a timeout, or the stop of the run.
 pub(super) fn dial(
     addresses: &[SocketAddr],
     timeout: Duration,
@@ -50,10 +52,10 @@ pub(super) fn dial(
                 None if pending.is_empty() => return Err(failure),
                 None => {}
             }
-            next_start = now + HEAD_START;
+            next_start = now + ATTEMPT_DELAY;
         }
         let until_start = next_start.saturating_duration_since(now);
-        let wait = deadline.saturating_duration_since(now).min(until_start).min(STOP_INTERVAL);
+        let wait = deadline.saturating_duration_since(now).min(until_start).min(STOP_POLL);
         for index in ready(&pending, wait).into_iter().rev() {
             let (socket, address) = pending.swap_remove(index);
             match socket.take_error().and_then(|error| error.map_or(Ok(()), Err)) {
@@ -67,7 +69,6 @@ pub(super) fn dial(
                 Err(error) => {
                     log::debug!("cannot connect to {address}: {error}");
                     failure = FetchError::Connect { address, error };
-                    // Its turn is over.
                     next_start = Instant::now();
                 }
             }
@@ -75,7 +76,7 @@ pub(super) fn dial(
     }
 }
 
-/// The addresses in their order, but the families in turn (RFC 8305 §4).
+/// Alternates between the address families (RFC 8305 §4).
 fn interleaved(addresses: &[SocketAddr]) -> Vec<SocketAddr> {
     let Some(first) = addresses.first() else { return Vec::new() };
     let (mut same, mut other): (Vec<SocketAddr>, Vec<SocketAddr>) =
@@ -101,13 +102,13 @@ fn begin(address: SocketAddr) -> io::Result<Socket> {
     }
 }
 
-/// Which of the attempts have come to an end, one way or the other, in ascending order.
+/// The indices of the attempts that have succeeded or failed, in ascending order.
 fn ready(pending: &[(Socket, SocketAddr)], wait: Duration) -> Vec<usize> {
     let mut polled: Vec<_> =
         pending.iter().map(|(socket, _)| PollFd::new(socket, PollFlags::OUT)).collect();
     let wait = Timespec { tv_sec: 0, tv_nsec: i64::from(wait.subsec_nanos().max(1)) };
     if poll(&mut polled, Some(&wait)).is_err() {
-        // Interrupted by a signal: as if nothing had happened yet.
+        // Interrupted by a signal.
         return Vec::new();
     }
     (0..polled.len()).filter(|index| !polled[*index].revents().is_empty()).collect()
@@ -120,7 +121,7 @@ mod tests {
     use super::*;
     use crate::client::stop::StopReason;
 
-    /// An address that refuses connections for as long as the socket lives, since nobody listens.
+    /// An address that refuses connections while the socket, which does not listen, is open.
     fn refusing(address: &str) -> (Socket, SocketAddr) {
         let address: SocketAddr = address.parse().unwrap();
         let socket = Socket::new(Domain::for_address(address), Type::STREAM, None).unwrap();
@@ -129,7 +130,7 @@ mod tests {
         (socket, address)
     }
 
-    /// An address that answers nothing: its queue of connections is full.
+    /// An address that does not answer, since its backlog is full.
     fn silent() -> (Socket, Vec<Socket>, SocketAddr) {
         let socket = Socket::new(Domain::IPV4, Type::STREAM, None).unwrap();
         let any: SocketAddr = "127.0.0.1:0".parse().unwrap();
@@ -154,7 +155,7 @@ mod tests {
     }
 
     #[test]
-    fn an_address_that_is_silent_is_joined_by_the_next() {
+    fn after_a_delay_the_next_address_is_tried_too() {
         let (_socket, _queued, silent) = silent();
         let listener = TcpListener::bind("127.0.0.1:0").unwrap();
         let four = listener.local_addr().unwrap();
@@ -167,7 +168,7 @@ mod tests {
     }
 
     #[test]
-    fn the_last_refusal_is_told() {
+    fn the_last_refusal_is_returned() {
         let (_six, six) = refusing("[::1]:0");
         let (_four, four) = refusing("127.0.0.1:0");
         match try_dial(&[six, four]) {
@@ -188,7 +189,7 @@ mod tests {
     }
 
     #[test]
-    fn families_take_turns() {
+    fn families_alternate() {
         let addresses = ["[::1]:1", "[::2]:1", "[::3]:1", "1.0.0.1:1"]
             .map(|a| a.parse::<SocketAddr>().unwrap());
         let [a, b, c, d] = addresses;

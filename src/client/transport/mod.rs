@@ -1,4 +1,4 @@
-//! From a URL to a connection with its server: name look-up, dialling, proxy, TLS.
+//! Connections to the servers of URLs: name look-up, dialling, proxy, TLS.
 
 pub(super) mod connect;
 mod dial;

@@ -1,21 +1,20 @@
-//! Names to addresses, asked once a run.
+//! Looks up the addresses of each host once in a run.
 //!
-//! Many connections to one host begin at once, and each look-up reads several files or asks a server.
-//! So the first to ask for a name has it looked up, those who come meanwhile wait for it, and those who
-//! come later know. A failure is shared by those who waited and then forgotten. The system's resolver
-//! can be neither interrupted nor given a time, so it is asked in a thread that may outlive its askers;
-//! where there is none to be had, the first to ask waits itself.
+//! Connections to a host are opened concurrently, so all of them wait for one look-up, whose result is kept.
+//! A failure is given to those that wait, and then forgotten. The system's resolver can neither be
+//! interrupted nor has a timeout, so it runs in a thread of its own, which may outlive the waiting. If no
+//! thread can be spawned, the caller looks the name up itself.
 
 use std::collections::HashMap;
 use std::io;
 use std::net::{SocketAddr, ToSocketAddrs};
-use std::sync::{Arc, Mutex, OnceLock};
+use std::sync::{Arc, Mutex, MutexGuard, OnceLock};
 use std::thread;
 use std::time::{Duration, Instant};
 
 use crate::client::stop::Stop;
 
-/// The addresses of a host in the order in which the system prefers them, never empty.
+/// The addresses of a host in the system's order, never empty.
 pub(super) type Addresses = Result<Arc<[SocketAddr]>, Arc<io::Error>>;
 
 type Lookup = Arc<OnceLock<Addresses>>;
@@ -27,7 +26,7 @@ pub(super) struct Resolver {
 }
 
 impl Resolver {
-    /// The addresses of `host`, which is a name; the port of each is `port`.
+    /// The addresses of the name `host`, with `port`.
     pub(super) fn resolve(
         &self,
         host: &str,
@@ -40,9 +39,7 @@ impl Resolver {
         stop.wait_until(Some(Instant::now() + timeout), || lookup.get().is_some());
         let addresses = match lookup.get() {
             Some(addresses) => addresses.clone(),
-            None => {
-                Err(Arc::new(io::Error::new(io::ErrorKind::TimedOut, "nobody answered in time")))
-            }
+            None => Err(Arc::new(io::Error::new(io::ErrorKind::TimedOut, "no answer in time"))),
         };
         if addresses.is_err() {
             let mut lookups = self.lock();
@@ -53,28 +50,28 @@ impl Resolver {
         addresses
     }
 
-    /// The look-up that is under way or done, or a new one.
+    /// The look-up of `key`, which is begun if there is none.
     fn lookup(&self, key: &str, host: &str, port: u16, stop: &Stop) -> Lookup {
         let mut lookups = self.lock();
         if let Some(lookup) = lookups.get(key) {
             return Arc::clone(lookup);
         }
         let lookup = Lookup::default();
-        let (asked, stop, host) = (Arc::clone(&lookup), stop.clone(), host.to_owned());
+        let (result, stop, host) = (Arc::clone(&lookup), stop.clone(), host.to_owned());
         let name = host.clone();
         let spawned = thread::Builder::new().name("resolve".to_owned()).spawn(move || {
-            let _ = asked.set(look_up(&name, port));
+            let _ = result.set(look_up(&name, port));
             stop.wake();
         });
         lookups.insert(key.to_owned(), Arc::clone(&lookup));
         if spawned.is_err() {
-            // Those who come meanwhile wait for the lock.
+            // Under the lock, so that others wait for the result.
             let _ = lookup.set(look_up(&host, port));
         }
         lookup
     }
 
-    fn lock(&self) -> std::sync::MutexGuard<'_, HashMap<String, Lookup>> {
+    fn lock(&self) -> MutexGuard<'_, HashMap<String, Lookup>> {
         self.lookups.lock().expect("nothing panics while the look-ups are locked")
     }
 }
@@ -82,7 +79,7 @@ impl Resolver {
 fn look_up(host: &str, port: u16) -> Addresses {
     let addresses: Arc<[SocketAddr]> = (host, port).to_socket_addrs().map_err(Arc::new)?.collect();
     if addresses.is_empty() {
-        return Err(Arc::new(io::Error::new(io::ErrorKind::NotFound, "it has none")));
+        return Err(Arc::new(io::Error::new(io::ErrorKind::NotFound, "the name has no addresses")));
     }
     Ok(addresses)
 }
@@ -101,7 +98,7 @@ mod tests {
         let second = resolve("localhost", 80).unwrap();
         assert!(Arc::ptr_eq(&first, &second));
         assert_eq!(resolve("localhost", 81).unwrap()[0].port(), 81);
-        // A label is at most 63 bytes long, so nobody is asked.
+        // A label has at most 63 bytes, so the resolver fails without asking a server.
         let impossible = format!("{}.invalid", "x".repeat(64));
         resolve(&impossible, 80).unwrap_err();
         assert_eq!(resolver.lock().len(), 2);

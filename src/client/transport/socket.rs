@@ -1,4 +1,4 @@
-//! A connected socket that a stop can shut down while somebody reads from it.
+//! A connected socket that a stop of the run shuts down, even while a thread reads from it.
 
 use std::io::{self, Read, Write};
 use std::net::TcpStream;
@@ -8,7 +8,7 @@ use std::time::Duration;
 use crate::client::stop::{Registration, Stop};
 use crate::net::{Deadline, ReadTimeout};
 
-/// A TCP connection with timeouts, on the record of the run's [`Stop`].
+/// A TCP connection with timeouts that is registered with the run's [`Stop`].
 #[derive(Debug)]
 pub(crate) struct Socket {
     stream: Arc<TcpStream>,
@@ -17,7 +17,7 @@ pub(crate) struct Socket {
 }
 
 impl Socket {
-    /// Takes a fresh connection; each read and write may wait for `timeout`.
+    /// Takes a new connection, and sets the timeout of each read and write.
     pub(super) fn new(stream: TcpStream, timeout: Duration, stop: &Stop) -> io::Result<Self> {
         stream.set_nodelay(true)?;
         stream.set_write_timeout(Some(timeout))?;
@@ -29,32 +29,32 @@ impl Socket {
         Ok(socket)
     }
 
-    /// Lets each read wait for at most `timeout`.
+    /// Sets the timeout of each read.
     pub(super) fn set_read_timeout(&mut self, timeout: Duration) -> io::Result<()> {
         self.read_timeout.set(&self.stream, timeout)
     }
 
-    /// The socket for something that must be done by then, however much or little comes at a time.
-    pub(super) fn until(&mut self, deadline: Deadline) -> Until<'_> {
-        Until { socket: self, deadline }
+    /// The socket with a deadline for all reads together.
+    pub(super) fn until(&mut self, deadline: Deadline) -> DeadlineSocket<'_> {
+        DeadlineSocket { socket: self, deadline }
     }
 }
 
-/// A socket whose reads end at a deadline.
+/// A socket whose reads time out at a deadline.
 #[derive(Debug)]
-pub(super) struct Until<'s> {
+pub(super) struct DeadlineSocket<'s> {
     socket: &'s mut Socket,
     deadline: Deadline,
 }
 
-impl Read for Until<'_> {
+impl Read for DeadlineSocket<'_> {
     fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
         self.socket.set_read_timeout(self.deadline.remaining()?)?;
         self.socket.read(buffer)
     }
 }
 
-impl Write for Until<'_> {
+impl Write for DeadlineSocket<'_> {
     fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
         self.socket.write(bytes)
     }

@@ -1,4 +1,4 @@
-//! TLS over a connected socket: the handshake, and reading and writing within it (RFC 8446, RFC 5246).
+//! TLS over a connected socket: the handshake, reads and writes (RFC 8446, RFC 5246).
 
 use std::error;
 use std::io::{self, Read, Write};
@@ -13,22 +13,22 @@ use super::tls_error;
 use crate::client::trust::{Trust, TrustError};
 use crate::net::Deadline;
 
-/// A connection within which TLS is spoken.
+/// A TLS connection.
 #[derive(Debug)]
 pub(crate) struct TlsStream {
     stream: StreamOwned<ClientConnection, Socket>,
-    /// Why there is nothing behind what has been decrypted and not yet read.
+    /// The failure to return once all decrypted data has been read.
     failure: Option<io::Error>,
 }
 
 impl TlsStream {
-    /// Lets each read of the socket wait for at most `timeout`.
+    /// Sets the timeout of each read of the socket.
     pub(super) fn set_read_timeout(&mut self, timeout: Duration) -> io::Result<()> {
         self.stream.sock.set_read_timeout(timeout)
     }
 }
 
-/// What came before a record that is refused is read first, whether both came at once or not.
+/// Data that was received before a refused record is read first, even if both were received together.
 impl Read for TlsStream {
     fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
         if self.failure.is_none() {
@@ -50,7 +50,7 @@ impl Read for TlsStream {
 
 impl Write for TlsStream {
     fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
-        // Nothing could be read of what is answered.
+        // The response could not be read.
         if self.failure.is_some() {
             return Err(io::ErrorKind::BrokenPipe.into());
         }
@@ -62,15 +62,15 @@ impl Write for TlsStream {
     }
 }
 
-/// Why there is no TLS with a server.
+/// Why a handshake failed.
 #[derive(Debug)]
 pub(super) enum HandshakeError {
     Trust(Arc<TrustError>),
-    /// The connection failed, or the server or its certificate is refused.
+    /// The connection failed, or the server or its certificate was refused.
     Io(io::Error),
 }
 
-/// Shakes hands with the server called `host`, within `timeout` in all.
+/// Performs the handshake with the server `host`, within `timeout` in all.
 pub(super) fn handshake(
     trust: &Trust,
     host: &str,
@@ -78,7 +78,7 @@ pub(super) fn handshake(
     timeout: Duration,
 ) -> Result<TlsStream, HandshakeError> {
     let config = trust.config().map_err(HandshakeError::Trust)?;
-    // An IPv6 address has brackets in a URL alone.
+    // Only in a URL does an IPv6 address have brackets.
     let host = host.trim_start_matches('[').trim_end_matches(']').to_owned();
     let refused = |error: Box<dyn error::Error + Send + Sync>| {
         HandshakeError::Io(io::Error::new(io::ErrorKind::InvalidData, error))

@@ -1,7 +1,7 @@
-//! Whose certificates are accepted on an `https` connection.
+//! The certificates that are trusted on `https` connections.
 //!
-//! The system's certificates are read when the first handshake needs them, since that takes longer than
-//! many a download over `http`.
+//! The system's certificates are read at the first handshake: that can take longer than a download over
+//! `http`, which does not need them.
 
 mod verifier;
 
@@ -17,7 +17,7 @@ use thiserror::Error;
 use super::redact::redacted_path;
 use verifier::ServerVerifier;
 
-/// Whose certificates are accepted; clones share what was read.
+/// The certificates that are trusted. Clones share those that were read.
 #[derive(Clone, Debug)]
 pub struct Trust {
     anchors: Anchors,
@@ -27,8 +27,8 @@ pub struct Trust {
 #[derive(Clone, Debug)]
 enum Anchors {
     System,
-    These(Arc<[CertificateDer<'static>]>),
-    Anybody,
+    Only(Arc<[CertificateDer<'static>]>),
+    Any,
 }
 
 /// Why there are no certificates to verify servers with.
@@ -50,16 +50,16 @@ pub enum TrustError {
 }
 
 impl Trust {
-    /// The certificates that the system trusts, or those that `SSL_CERT_FILE` and `SSL_CERT_DIR` name.
+    /// The system's certificates, or those of `SSL_CERT_FILE` and `SSL_CERT_DIR`.
     #[must_use]
     pub fn system() -> Self {
         Self::new(Anchors::System)
     }
 
-    /// The certificates in this PEM file, and no others: authorities, and servers themselves.
+    /// Only the certificates in this PEM file, of authorities or of servers.
     ///
     /// # Errors
-    /// It cannot be read, or has none in it.
+    /// If the file cannot be read or has no usable certificate.
     pub fn from_file(path: &Path) -> Result<Self, TrustError> {
         let failure = |error| TrustError::File { path: path.to_owned(), error };
         let certificates = CertificateDer::pem_file_iter(path).map_err(failure)?;
@@ -69,13 +69,13 @@ impl Trust {
         if usable == 0 {
             return Err(TrustError::Empty { path: path.to_owned() });
         }
-        Ok(Self::new(Anchors::These(certificates.into())))
+        Ok(Self::new(Anchors::Only(certificates.into())))
     }
 
-    /// Whoever answers: the connection is kept from listeners, but nobody vouches for its other end.
+    /// Any certificate: the connection is encrypted, but the server is not authenticated.
     #[must_use]
     pub fn any_certificate() -> Self {
-        Self::new(Anchors::Anybody)
+        Self::new(Anchors::Any)
     }
 
     fn new(anchors: Anchors) -> Self {
@@ -91,8 +91,10 @@ impl Trust {
         let algorithms = provider.signature_verification_algorithms;
         let verifier = match &self.anchors {
             Anchors::System => ServerVerifier::trusting(system_certificates()?, algorithms),
-            Anchors::These(these) => ServerVerifier::trusting(these.to_vec(), algorithms),
-            Anchors::Anybody => ServerVerifier::accepting_all(algorithms),
+            Anchors::Only(certificates) => {
+                ServerVerifier::trusting(certificates.to_vec(), algorithms)
+            }
+            Anchors::Any => ServerVerifier::accepting_all(algorithms),
         };
         let builder = ClientConfig::builder_with_provider(provider)
             .with_safe_default_protocol_versions()
@@ -106,7 +108,6 @@ impl Trust {
     }
 }
 
-/// That of the system.
 impl Default for Trust {
     fn default() -> Self {
         Self::system()
@@ -116,7 +117,7 @@ impl Default for Trust {
 fn system_certificates() -> Result<Vec<CertificateDer<'static>>, TrustError> {
     let found = rustls_native_certs::load_native_certs();
     for error in found.errors {
-        log::warn!("a certificate of the system cannot be read: {error}");
+        log::warn!("cannot read a certificate of the system: {error}");
     }
     if found.certs.is_empty() { Err(TrustError::System) } else { Ok(found.certs) }
 }

@@ -1,10 +1,10 @@
-//! Whether a server's certificate is accepted: a trusted authority issued it, or it is itself trusted.
+//! Verifies a server's certificate: a trusted authority issued it, or it is itself trusted.
 //!
-//! Users trust a self-signed certificate by its file, as curl and OpenSSL take it. To `rustls-webpki` what is
-//! trusted is an authority and nothing else: it refuses a server that presents a certificate which may sign
-//! others (as `openssl req -x509` makes them), or one whose own issuer is not trusted, and it lets a
-//! server's certificate vouch for other servers. Here a trusted certificate is accepted for its own names,
-//! and vouches for others only if it may sign them (RFC 5280 §4.2.1.9).
+//! As with curl and OpenSSL, users can trust a self-signed certificate. `rustls-webpki` treats every trusted
+//! certificate as an authority: it refuses servers that present a certificate which may sign others (as
+//! `openssl req -x509` makes them) or whose issuer is not trusted, and accepts other certificates signed by a
+//! trusted server's. Here a trusted certificate is accepted for its own names, and certifies others only if
+//! it is an authority (RFC 5280 §4.2.1.9).
 
 use rustls::client::danger::{HandshakeSignatureValid, ServerCertVerified, ServerCertVerifier};
 use rustls::client::{verify_server_cert_signed_by_trust_anchor, verify_server_name};
@@ -13,24 +13,23 @@ use rustls::pki_types::{CertificateDer, ServerName, UnixTime};
 use rustls::server::ParsedCertificate;
 use rustls::{CertificateError, DigitallySignedStruct, Error, RootCertStore, SignatureScheme};
 
-/// Accepts what is trusted, or everybody; that the server has the key of its certificate is asked for in
-/// either case.
+/// Accepts trusted certificates, or all. The server must prove in either case that it has the private key.
 #[derive(Debug)]
 pub(super) struct ServerVerifier {
     algorithms: WebPkiSupportedAlgorithms,
-    /// `None` for everybody.
+    /// `None` if all certificates are accepted.
     trusted: Option<Trusted>,
 }
 
 #[derive(Debug)]
 struct Trusted {
     certificates: Vec<CertificateDer<'static>>,
-    /// Those of the certificates that may sign others.
+    /// The certificates that may sign others.
     authorities: RootCertStore,
 }
 
 impl ServerVerifier {
-    /// Accepts these certificates, and what the authorities among them issued.
+    /// Accepts these certificates, and those issued by the authorities among them.
     pub(super) fn trusting(
         certificates: Vec<CertificateDer<'static>>,
         algorithms: WebPkiSupportedAlgorithms,
@@ -101,11 +100,11 @@ impl ServerCertVerifier for ServerVerifier {
     }
 }
 
-/// What is wrong with a certificate that no authority issued.
+/// Why `rustls-webpki` refuses a certificate.
 enum Kind {
-    /// That no trusted authority issued it, and nothing else.
+    /// Its issuer is not trusted, and nothing else is wrong.
     UnknownIssuer,
-    /// That it may sign others. What is checked after that (its purpose, its issuer) is not known.
+    /// It may sign others. Its purpose and its issuer were not checked.
     IsAuthority,
     Other,
 }
@@ -122,28 +121,28 @@ fn kind(error: &Error) -> Kind {
     }
 }
 
-/// Verifies all of a certificate but who issued it: `rustls-webpki` checks the period of validity first, and
-/// the issuer last.
+/// Verifies a certificate except for its issuer. `rustls-webpki` checks the validity period first and the
+/// issuer last.
 fn verify_alone(
     certificate: &ParsedCertificate<'_>,
     now: UnixTime,
     algorithms: WebPkiSupportedAlgorithms,
 ) -> Result<(), Error> {
-    let nobody = RootCertStore::empty();
+    let none = RootCertStore::empty();
     let verified =
-        verify_server_cert_signed_by_trust_anchor(certificate, &nobody, &[], now, algorithms.all);
+        verify_server_cert_signed_by_trust_anchor(certificate, &none, &[], now, algorithms.all);
     verified.or_else(|error| match kind(&error) {
         Kind::UnknownIssuer | Kind::IsAuthority => Ok(()),
         Kind::Other => Err(error),
     })
 }
 
-/// Whether a certificate may sign others, and is valid now. Those of version 1, which do not say so, may:
-/// `rustls-webpki` takes them for nothing but authorities.
+/// True if a certificate is valid now and may sign others. Those of version 1 may, since `rustls-webpki`
+/// accepts them only as authorities.
 fn may_sign(certificate: &CertificateDer<'_>, algorithms: WebPkiSupportedAlgorithms) -> bool {
     let Ok(certificate) = ParsedCertificate::try_from(certificate) else { return true };
-    let nobody = RootCertStore::empty();
+    let none = RootCertStore::empty();
     let now = UnixTime::now();
-    verify_server_cert_signed_by_trust_anchor(&certificate, &nobody, &[], now, algorithms.all)
+    verify_server_cert_signed_by_trust_anchor(&certificate, &none, &[], now, algorithms.all)
         .is_err_and(|error| matches!(kind(&error), Kind::IsAuthority))
 }

@@ -52,33 +52,41 @@ fn a_handshake_that_fails_ends_at_once_and_says_why() {
     let hello = server_hello(TLS12, ECDHE);
     let half = hello[..hello.len() / 2].to_vec();
     for (what, bytes, reason) in [
-        ("nothing", vec![], "the connection was closed within the handshake"),
-        ("half a ServerHello", half, "the connection was closed within the handshake"),
-        ("a ServerHello", hello.clone(), "the connection was closed within the handshake"),
+        ("nothing", vec![], "the connection was closed during the handshake"),
+        ("half a ServerHello", half, "the connection was closed during the handshake"),
+        ("a ServerHello", hello.clone(), "the connection was closed during the handshake"),
         (
             "HTTP",
             b"HTTP/1.1 400 Bad Request\r\nContent-Length: 0\r\n\r\n".into(),
-            "what answers does not speak TLS",
+            "the server does not speak TLS",
         ),
         (
             "HTML",
             b"<html>You spoke TLS to an HTTP port</html>".into(),
-            "what answers does not speak TLS",
+            "the server does not speak TLS",
         ),
-        ("mail", b"220 mail ESMTP\r\n".into(), "what answers does not speak TLS"),
-        ("SSH", b"SSH-2.0-OpenSSH_9.2\r\n".into(), "what answers does not speak TLS"),
-        ("zeros", vec![0; 100], "what answers does not speak TLS"),
-        ("TLS 1.0", server_hello([3, 1], [0xc0, 0x13]), "it speaks neither TLS 1.2 nor 1.3"),
-        ("TLS 1.1", server_hello([3, 2], [0xc0, 0x13]), "it speaks neither TLS 1.2 nor 1.3"),
-        ("SSL 3.0", server_hello([3, 0], [0, 0x35]), "it speaks neither TLS 1.2 nor 1.3"),
-        ("protocol_version", alert(70), "it speaks neither TLS 1.2 nor 1.3"),
+        ("mail", b"220 mail ESMTP\r\n".into(), "the server does not speak TLS"),
+        ("SSH", b"SSH-2.0-OpenSSH_9.2\r\n".into(), "the server does not speak TLS"),
+        ("zeros", vec![0; 100], "the server does not speak TLS"),
+        (
+            "TLS 1.0",
+            server_hello([3, 1], [0xc0, 0x13]),
+            "the server speaks neither TLS 1.2 nor 1.3",
+        ),
+        (
+            "TLS 1.1",
+            server_hello([3, 2], [0xc0, 0x13]),
+            "the server speaks neither TLS 1.2 nor 1.3",
+        ),
+        ("SSL 3.0", server_hello([3, 0], [0, 0x35]), "the server speaks neither TLS 1.2 nor 1.3"),
+        ("protocol_version", alert(70), "the server speaks neither TLS 1.2 nor 1.3"),
         ("handshake_failure", alert(40), "fatal alert: HandshakeFailure"),
         ("unrecognized_name", alert(112), "fatal alert: UnrecognisedName"),
         ("internal_error", alert(80), "fatal alert: InternalError"),
         (
             "close_notify",
             record(21, TLS12, &[1, 0]),
-            "the connection was closed within the handshake",
+            "the connection was closed during the handshake",
         ),
         ("an unknown alert", alert(200), "fatal alert"),
         // RC4, which nobody offers any more, and a number that means nothing.
@@ -174,7 +182,7 @@ fn a_server_that_wants_a_certificate_of_its_client_is_told_at_once() {
     });
     let url = format!("https://localhost:{}/file", server.address().port());
     let fetched = fetch(&url, &[&identity], &["--retries", "2"]);
-    fetched.assert_refused("the server wants a certificate of its client", "no certificate");
+    fetched.assert_refused("the server requires a client certificate", "no certificate");
     assert_eq!(server.connections(), 1, "{}", fetched.printed());
 }
 
@@ -237,6 +245,9 @@ fn a_server_of_openssl_that_is_too_old_is_told() {
         let output = command.arg("--cacert").arg(authority).current_dir(directory.path()).output();
         let output = output.unwrap();
         assert_eq!(output.status.code(), Some(1), "{output:?}");
-        assert!(stdout(&output).contains("it speaks neither TLS 1.2 nor 1.3"), "{output:?}");
+        assert!(
+            stdout(&output).contains("the server speaks neither TLS 1.2 nor 1.3"),
+            "{output:?}"
+        );
     }
 }
