@@ -6,7 +6,7 @@
 //!
 //! | | modules |
 //! |---|---|
-//! | heads | `head_scan`, `request_head`, `response_head`, `fields`, `head_writer`, `method`, `status`, `version` |
+//! | heads | `head_scan`, `request_head`, `response_head`, `fields`, `head_writer`, `field_line` (a field given by a user), `method`, `status`, `version` |
 //! | bodies | `framing`, `chunked`, `coding` (names of content codings) |
 //! | connections | `persistence`, `request_scan` |
 //! | targets | `target`, `host`, `percent` |
@@ -23,6 +23,7 @@ mod content_range;
 pub mod date;
 mod entity_tag;
 mod error;
+mod field_line;
 mod fields;
 mod framing;
 mod head_scan;
@@ -52,6 +53,7 @@ pub use coding::{Coding, ContentCoding};
 pub use content_range::ContentRange;
 pub use entity_tag::{EntityTag, FileTag, FileVersion, Strength};
 pub use error::RequestError;
+pub use field_line::{FieldLine, FieldLineError};
 pub use fields::Fields;
 pub use framing::{Framing, FramingError, expects_continue, request_framing, response_framing};
 pub use head_scan::HeadScan;

@@ -3,15 +3,15 @@
 use super::fields::Fields;
 use super::version::Version;
 
-/// What becomes of a connection after a response.
+/// Whether a connection is kept open after a response.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Persistence {
     Keep,
     Close,
 }
 
-/// What a message's sender asks for: the last word is `close`, and silence means keep-alive since
-/// HTTP/1.1.
+/// Whether the sender of a message wants to keep the connection: not with `Connection: close`, and in
+/// HTTP/1.0 only with `Connection: keep-alive`.
 #[must_use]
 pub fn asks_to_persist(version: Version, fields: &Fields<'_>) -> bool {
     if fields.has_token("Connection", "close") {
@@ -20,15 +20,14 @@ pub fn asks_to_persist(version: Version, fields: &Fields<'_>) -> bool {
     version >= Version::Http11 || fields.has_token("Connection", "keep-alive")
 }
 
-/// Whether a connection may be used again after a response. Not after one that has a transfer coding
-/// beside a length, or in HTTP/1.0: its sender is in doubt about where its messages end (RFC 9112 §6.1,
-/// §6.3).
+/// Whether a connection may be reused after a response. Not after one with a transfer coding beside a
+/// length or in HTTP/1.0, because the end of such a message is ambiguous (RFC 9112 §6.1, §6.3).
 #[must_use]
 pub fn response_persists(version: Version, fields: &Fields<'_>) -> bool {
     let has = |name| fields.first(name).is_some();
-    let is_dubious =
+    let is_ambiguous =
         has("Transfer-Encoding") && (version == Version::Http10 || has("Content-Length"));
-    !is_dubious && asks_to_persist(version, fields)
+    !is_ambiguous && asks_to_persist(version, fields)
 }
 
 #[cfg(test)]
@@ -57,8 +56,9 @@ mod tests {
             assert_eq!(found, persists, "HTTP/{version} {field:?}");
         }
     }
+
     #[test]
-    fn a_response_of_doubtful_length_is_the_last_of_its_connection() {
+    fn a_response_of_ambiguous_length_is_the_last_of_its_connection() {
         const CHUNKED: &str = "Transfer-Encoding: chunked";
         for (version, lines, persists) in [
             (Version::Http11, &[CHUNKED][..], true),

@@ -1,10 +1,11 @@
 //! What the server is told: settings that are valid, with their defaults.
 
-use std::fmt;
 use std::net::IpAddr;
 use std::path::PathBuf;
 use std::str::FromStr;
 use std::time::Duration;
+
+use thiserror::Error;
 
 use super::limits::admission::{Enforcement, Limits};
 use super::limits::client::Identification;
@@ -12,7 +13,7 @@ use super::logs::access::AccessLog;
 use super::logs::sink::LogHandle;
 use super::site::settings::SiteSettings;
 use super::status::access::StatusAccess;
-use crate::http::{is_field_value, is_token_byte};
+use crate::http::{FieldLine, FieldLineError};
 
 /// Everything the server needs to start.
 #[derive(Clone, Debug)]
@@ -56,16 +57,14 @@ pub struct ExtraField {
     pub(super) value: String,
 }
 
-/// Why a field may not be added.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+/// Why a field cannot be added to all responses.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Error)]
 pub enum ExtraFieldError {
-    /// There is no colon between a name and a value.
-    Colon,
-    /// The name is no token (RFC 9110 §5.1).
-    Name,
-    /// The value has a control byte (RFC 9110 §5.5).
-    Value,
-    /// The server says this itself, and must be the only one who does.
+    /// It is not a valid field line.
+    #[error(transparent)]
+    Line(#[from] FieldLineError),
+    /// The server sets this field itself.
+    #[error("the server sets this field itself")]
     Reserved,
 }
 
@@ -98,33 +97,13 @@ impl FromStr for ExtraField {
 
     /// Reads `Name: value`.
     fn from_str(text: &str) -> Result<Self, ExtraFieldError> {
-        let (name, value) = text.split_once(':').ok_or(ExtraFieldError::Colon)?;
-        let value = value.trim_matches([' ', '\t']);
-        if name.is_empty() || !name.bytes().all(is_token_byte) {
-            return Err(ExtraFieldError::Name);
-        }
-        if !is_field_value(value.as_bytes()) {
-            return Err(ExtraFieldError::Value);
-        }
-        if RESERVED.iter().any(|reserved| name.eq_ignore_ascii_case(reserved)) {
+        let line = FieldLine::parse(text)?;
+        if line.is_one_of(&RESERVED) {
             return Err(ExtraFieldError::Reserved);
         }
-        Ok(Self { name: name.to_owned(), value: value.to_owned() })
+        Ok(Self { name: line.name.to_owned(), value: line.value.to_owned() })
     }
 }
-
-impl fmt::Display for ExtraFieldError {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(match self {
-            Self::Colon => "write it as 'Name: value'",
-            Self::Name => "the name before the colon is not that of a field",
-            Self::Value => "the value has a control character",
-            Self::Reserved => "the server sets this field itself",
-        })
-    }
-}
-
-impl std::error::Error for ExtraFieldError {}
 
 /// What becomes of connections, beyond the two limits.
 #[derive(Clone, Copy, Debug)]
@@ -227,10 +206,10 @@ mod tests {
             ("a:b", Ok(("a", "b"))),
             ("Empty:", Ok(("Empty", ""))),
             ("Link: </a:b>; rel=\"x\"", Ok(("Link", "</a:b>; rel=\"x\""))),
-            ("no colon", Err(ExtraFieldError::Colon)),
-            (": b", Err(ExtraFieldError::Name)),
-            ("a b: c", Err(ExtraFieldError::Name)),
-            ("a: b\r\nc: d", Err(ExtraFieldError::Value)),
+            ("no colon", Err(FieldLineError::NoColon.into())),
+            (": b", Err(FieldLineError::Name.into())),
+            ("a b: c", Err(FieldLineError::Name.into())),
+            ("a: b\r\nc: d", Err(FieldLineError::Value.into())),
             ("content-LENGTH: 5", Err(ExtraFieldError::Reserved)),
             ("Transfer-Encoding: chunked", Err(ExtraFieldError::Reserved)),
         ] {

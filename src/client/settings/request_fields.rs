@@ -4,7 +4,7 @@ use std::fmt;
 
 use thiserror::Error;
 
-use crate::http::{is_field_value, is_token_byte};
+use crate::http::{FieldLine, FieldLineError};
 
 /// The fields that the client sets itself.
 const OWN: [&str; 8] = [
@@ -34,16 +34,10 @@ impl fmt::Debug for RequestFields {
 /// Why a field cannot be added.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Error)]
 pub enum FieldError {
-    /// No colon between a name and a value.
-    #[error("there is no colon in it, as in \"Accept-Language: en\"")]
-    NoColon,
-    /// The name is not a token (RFC 9110 §5.1).
-    #[error("what is before the colon is no field name")]
-    Name,
-    /// A control character in the value (RFC 9110 §5.5).
-    #[error("there is a control character in its value")]
-    Value,
-    /// A field that the client sets itself.
+    /// It is not a valid field line.
+    #[error(transparent)]
+    Line(#[from] FieldLineError),
+    /// The client sets this field itself.
     #[error("the client sets this field itself")]
     Own,
 }
@@ -54,8 +48,7 @@ impl RequestFields {
     /// # Errors
     /// If it is not a field, or is one that the client sets itself.
     pub fn add(&mut self, field: &str) -> Result<(), FieldError> {
-        let (name, value) = field.split_once(':').ok_or(FieldError::NoColon)?;
-        self.add_pair(name, value)
+        self.add_line(FieldLine::parse(field)?)
     }
 
     /// Sets `User-Agent` (RFC 9110 §10.1.5).
@@ -64,20 +57,14 @@ impl RequestFields {
     /// If there is a control character in the value.
     pub fn set_user_agent(&mut self, value: &str) -> Result<(), FieldError> {
         self.added.retain(|(name, _)| !name.eq_ignore_ascii_case("User-Agent"));
-        self.add_pair("User-Agent", value)
+        self.add_line(FieldLine::new("User-Agent", value)?)
     }
 
-    fn add_pair(&mut self, name: &str, value: &str) -> Result<(), FieldError> {
-        if name.is_empty() || !name.bytes().all(is_token_byte) {
-            return Err(FieldError::Name);
-        }
-        if !is_field_value(value.as_bytes()) {
-            return Err(FieldError::Value);
-        }
-        if OWN.iter().any(|own| own.eq_ignore_ascii_case(name)) {
+    fn add_line(&mut self, line: FieldLine<'_>) -> Result<(), FieldError> {
+        if line.is_one_of(&OWN) {
             return Err(FieldError::Own);
         }
-        self.added.push((name.to_owned(), value.trim().to_owned()));
+        self.added.push((line.name.to_owned(), line.value.to_owned()));
         Ok(())
     }
 
@@ -93,10 +80,10 @@ mod tests {
     #[test]
     fn malformed_fields_and_those_of_the_client_are_refused() {
         for (field, error) in [
-            ("Accept-Language en", FieldError::NoColon),
-            (": x", FieldError::Name),
-            ("A B: x", FieldError::Name),
-            ("A: x\r\nB: y", FieldError::Value),
+            ("Accept-Language en", FieldLineError::NoColon.into()),
+            (": x", FieldLineError::Name.into()),
+            ("A B: x", FieldLineError::Name.into()),
+            ("A: x\r\nB: y", FieldLineError::Value.into()),
             ("range: bytes=0-", FieldError::Own),
             ("Accept-Encoding: gzip", FieldError::Own),
         ] {

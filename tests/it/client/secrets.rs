@@ -343,8 +343,8 @@ fn no_argument_that_is_refused_shows_a_password() {
     for (arguments, shows) in [
         (&["-urls", "http://a/", "-H", "Authorization Bearer pa55word"][..], "there is no colon"),
         (&["-urls", "http://a/", "-H", "pa55word"], "there is no colon"),
-        (&["-urls", "http://a/", "-H", "Bearer pa55word: x"], "is no field name"),
-        (&["-urls", "http://a/", "-H", ": pa55word"], "is no field name"),
+        (&["-urls", "http://a/", "-H", "Bearer pa55word: x"], "is not a field name"),
+        (&["-urls", "http://a/", "-H", ": pa55word"], "is not a field name"),
         (&["-urls", "http://a/", "-H", "Cookie: a=pa55word\n"], "\"Cookie: …\""),
         (&["-urls", "http://a/", "-H", "Authorization: \u{1}pa55word"], "\"Authorization: …\""),
         (&["-urls", "http://a/", "-H", "Proxy-Authorization: pa55word"], "sets this field itself"),
