@@ -65,7 +65,7 @@ pub use status::snapshot::{ClientRow, ConnectionRow, Snapshot};
 
 use accept::listener;
 use connection::lifecycle;
-use handler::answer::Answerer;
+use handler::answer::Handler;
 use limits::lingering::closer::LingeringCloser;
 use service::{Service, Task};
 use site::lookup::Site;
@@ -111,7 +111,7 @@ impl Server {
     /// The root cannot be served, or the address not be listened on.
     pub fn start(config: &ServerConfig) -> Result<Self, StartError> {
         let site = Site::open(&config.root, config.site.clone()).map_err(StartError::Site)?;
-        let answerer = Answerer::new(site, config.extra_fields.clone());
+        let handler = Handler::new(site, config.extra_fields.clone());
         let listener = listener::listen(config.address, config.port)?;
         let address = listener.local_addr().map_err(|source| StartError::Listen {
             address: SocketAddr::new(config.address.unwrap_or([0; 16].into()), config.port),
@@ -119,7 +119,7 @@ impl Server {
         })?;
         let lingering = Arc::new(LingeringCloser::new(config.lingering).map_err(StartError::Pipe)?);
         let admission = Admission::new(config.limits);
-        let service = Arc::new(Service::new(answerer, admission, lingering, config));
+        let service = Arc::new(Service::new(handler, admission, lingering, config));
         Ok(Self { listener, address, service, stopper: Stopper::new(address) })
     }
 

@@ -9,10 +9,10 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant, SystemTime};
 
 use super::config::{Policy, Rates, ServerConfig, Timeouts};
-use super::handler::answer::Answerer;
-use super::handler::rejection_response::{policy, respond};
+use super::handler::answer::Handler;
+use super::handler::rejection_response::{rate_limit_policy, rejection_response};
 use super::handler::response::Response;
-use super::handler::status_response;
+use super::handler::status_response::status_response;
 use super::limits::admission::{Admission, Enforcement, Permit};
 use super::limits::client::{Client, Identification};
 use super::limits::lingering::closer::LingeringCloser;
@@ -32,7 +32,7 @@ use crate::http::RequestHead;
 /// What all connections share.
 #[derive(Debug)]
 pub(super) struct Service {
-    pub(super) answerer: Answerer,
+    pub(super) handler: Handler,
     pub(super) admission: Arc<Admission>,
     pub(super) identification: Identification,
     pub(super) policy: Policy,
@@ -82,14 +82,14 @@ const REJECTION_PERIOD: Duration = Duration::from_secs(60);
 
 impl Service {
     pub(super) fn new(
-        answerer: Answerer,
+        handler: Handler,
         admission: Arc<Admission>,
         lingering: Arc<LingeringCloser>,
         config: &ServerConfig,
     ) -> Self {
-        let advertised = policy(Scope::Client, admission.limits().per_client);
+        let advertised = rate_limit_policy(Scope::Client, admission.limits().per_client);
         Self {
-            answerer,
+            handler,
             identification: config.identification.clone(),
             policy: config.policy,
             timeouts: config.timeouts,
@@ -129,7 +129,7 @@ impl Service {
 
     /// The status page, if that is what the request asks for and its sender may see it.
     pub(super) fn answer_status(&self, head: &RequestHead, client: &Client) -> Option<Response> {
-        status_response::answer(self.status.as_ref()?, head, client, || self.snapshot())
+        status_response(self.status.as_ref()?, head, client, || self.snapshot())
     }
 
     /// The server at this moment.
@@ -165,6 +165,6 @@ impl Service {
             Some(client) => self.registry.activity(Some(client)).active,
             None => self.registry.active(),
         };
-        self.answerer.with_further_fields(respond(rejection, active, &self.identification))
+        self.handler.with_extra_fields(rejection_response(rejection, active, &self.identification))
     }
 }

@@ -13,7 +13,7 @@ use super::proxy_header::read_proxy_header;
 use super::request_reader::INPUT_BYTES;
 use super::requests::Connection;
 use crate::net::Input;
-use crate::server::handler::rejection_response::{final_answer, without_thread};
+use crate::server::handler::rejection_response::{encode, no_thread_response};
 use crate::server::limits::admission::Permit;
 use crate::server::limits::client::Client;
 use crate::server::limits::connection_entry::ConnectionEntry;
@@ -107,8 +107,8 @@ fn reject(
     progress: RequestProgress,
     rejection: &Rejection,
 ) {
-    let answer = final_answer(&service.answer_rejected(rejection));
-    service.lingering.answer(stream, progress, answer);
+    let response = encode(&service.answer_rejected(rejection));
+    service.lingering.answer(stream, progress, response);
 }
 
 /// Rejects a connection for which the system has no thread.
@@ -116,8 +116,8 @@ pub(crate) fn reject_without_thread(service: &Service, connection: AdmittedConne
     service.counters.spawn_failures.increment();
     let AdmittedConnection { stream, permit, client, .. } = connection;
     drop(permit);
-    let response = service.answerer.with_further_fields(without_thread());
-    service.lingering.answer(stream, nothing_received(client), final_answer(&response));
+    let response = service.handler.with_extra_fields(no_thread_response());
+    service.lingering.answer(stream, nothing_received(client), encode(&response));
 }
 
 /// Serves a connection until it is closed, in its own thread.

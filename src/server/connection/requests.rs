@@ -122,7 +122,7 @@ impl<'s> Connection<'s> {
             let response = status_page.unwrap_or_else(|| self.service.answer_rejected(rejection));
             return self.send(&response, Some(CloseReason::Crowded), begun);
         }
-        let mut response = status_page.unwrap_or_else(|| self.service.answerer.answer(head));
+        let mut response = status_page.unwrap_or_else(|| self.service.handler.answer(head));
         let connections = self.service.admission.held_by(self.client.key);
         if !self.client.exempt && self.service.enforces() {
             let limit = self.service.admission.limits().per_client;
@@ -167,7 +167,7 @@ impl<'s> Connection<'s> {
         log::debug!("{}: refused: {error}", self.client.address);
         let response = match &self.reserved {
             Some(rejection) => self.service.answer_rejected(rejection),
-            None => self.service.answerer.refuse(&self.reader.head, error),
+            None => self.service.handler.refuse(&self.reader.head, error),
         };
         self.send(&response, Some(CloseReason::Refused), Instant::now())
     }

@@ -8,8 +8,8 @@ use std::os::unix::fs::FileExt;
 
 use super::send::{Flush, Sender};
 use crate::http::{LAST_CHUNK, Persistence, Version, write_chunk};
-use crate::server::handler::response::{Content, Response};
-use crate::server::site::listing::pieces::Pieces;
+use crate::server::handler::response::{Response, ResponseContent};
+use crate::server::site::listing::writer::ListingWriter;
 
 /// Content up to this size is copied behind its head and sent in one write: one segment instead of two,
 /// and two system calls less than `sendfile` needs.
@@ -49,27 +49,27 @@ pub(super) fn send(
     response.write_head(out, options.version, options.persistence);
     match &response.content {
         _ if options.part == ResponsePart::Head => sender.send_all(out, Flush::Now).map(|()| 0),
-        Content::None => sender.send_all(out, Flush::Now).map(|()| 0),
-        Content::Text(text) if text.len() as u64 <= ONE_WRITE_BYTES => {
+        ResponseContent::None => sender.send_all(out, Flush::Now).map(|()| 0),
+        ResponseContent::Text(text) if text.len() as u64 <= ONE_WRITE_BYTES => {
             out.extend_from_slice(text);
             sender.send_all(out, Flush::Now).map(|()| text.len() as u64)
         }
-        Content::Text(text) => {
+        ResponseContent::Text(text) => {
             sender.send_all(out, Flush::Later)?;
             sender.send_all(text, Flush::Now).map(|()| text.len() as u64)
         }
-        Content::File { file, offset, length } if *length <= ONE_WRITE_BYTES => {
+        ResponseContent::File { file, offset, length } if *length <= ONE_WRITE_BYTES => {
             let head = out.len();
             let length = usize::try_from(*length).expect("it is at most ONE_WRITE_BYTES");
             out.resize(head + length, 0);
             file.read_exact_at(&mut out[head..], *offset)?;
             sender.send_all(out, Flush::Now).map(|()| length as u64)
         }
-        Content::File { file, offset, length } => {
+        ResponseContent::File { file, offset, length } => {
             sender.send_all(out, Flush::Later)?;
             sender.send_file(file, *offset, *length).map(|()| *length)
         }
-        Content::Parts { file, parts, closing, length } => {
+        ResponseContent::Parts { file, parts, closing, length } => {
             for (text, range) in parts {
                 out.extend_from_slice(text.as_bytes());
                 sender.send_all(out, Flush::Later)?;
@@ -78,33 +78,33 @@ pub(super) fn send(
             }
             sender.send_all(closing.as_bytes(), Flush::Now).map(|()| *length)
         }
-        Content::Listing { listing, form } => {
-            send_listing(Pieces::new(listing, *form), sender, out, options.version)
+        ResponseContent::Listing { listing, form } => {
+            send_listing(ListingWriter::new(listing, *form), sender, out, options.version)
         }
     }
 }
 
 /// Sends a listing behind its head, which is in `out`, a piece at a time.
 fn send_listing(
-    mut pieces: Pieces<'_>,
+    mut writer: ListingWriter<'_>,
     mut sender: Sender<'_>,
     out: &mut Vec<u8>,
     version: Version,
 ) -> io::Result<u64> {
     let (mut piece, mut sent) = (String::new(), 0);
-    while !pieces.is_complete() {
+    while !writer.is_complete() {
         piece.clear();
-        pieces.write_next(&mut piece);
+        writer.write_next(&mut piece);
         match version {
             Version::Http10 => out.extend_from_slice(piece.as_bytes()),
             Version::Http11 => {
                 write_chunk(out, piece.as_bytes());
-                if pieces.is_complete() {
+                if writer.is_complete() {
                     out.extend_from_slice(LAST_CHUNK);
                 }
             }
         }
-        sender.send_all(out, if pieces.is_complete() { Flush::Now } else { Flush::Later })?;
+        sender.send_all(out, if writer.is_complete() { Flush::Now } else { Flush::Later })?;
         out.clear();
         sent += piece.len() as u64;
     }

@@ -1,51 +1,51 @@
-//! What a request is answered with: its method and target, the file they name, or the refusal.
+//! Answers a request by its method and its target: with a file, a listing, a redirect or an error.
 //!
-//! No sockets here: a head goes in and a response comes out.
+//! No sockets: a head goes in, a response comes out.
 
 use std::sync::Arc;
 
-use super::file_response::{Represented, represent};
-use super::response::{Content, Response};
+use super::file_response::{FileRefusal, file_response};
+use super::response::{Response, ResponseContent};
 use crate::http::conditional::{self, Evaluation, Validators};
 use crate::http::negotiation::{MediaType, choose_coding, choose_media_type};
 use crate::http::{
-    ALLOW, Coding, ContentRange, Fields, Method, RequestError, RequestHead, Status, Target,
-    TargetPath, Version, is_host,
+    ALLOW, Coding, ContentRange, Method, RequestError, RequestHead, Status, Target, TargetPath,
+    Version, is_host,
 };
 use crate::printable::Escaped;
 use crate::server::config::ExtraFields;
 use crate::server::html::error_page::{ERROR_FORMS, error_page};
-use crate::server::site::error::Absence;
+use crate::server::site::error::LookupError;
 use crate::server::site::file::StaticFile;
 use crate::server::site::listing::contents::Listing;
-use crate::server::site::lookup::{Found, Site};
-use crate::server::site::precompressed::Twins;
+use crate::server::site::lookup::{Resource, Site};
+use crate::server::site::precompressed::PrecompressedFiles;
 
-/// What is served, and with which fields beyond those that describe it.
+/// Answers requests from a site, with the operator's extra fields.
 #[derive(Debug)]
-pub(crate) struct Answerer {
+pub(crate) struct Handler {
     site: Site,
     extra: Arc<ExtraFields>,
 }
 
-impl Answerer {
+impl Handler {
     pub(crate) fn new(site: Site, extra: ExtraFields) -> Self {
         Self { site, extra: Arc::new(extra) }
     }
 
     /// Answers a request whose head is well-formed.
     pub(crate) fn answer(&self, head: &RequestHead) -> Response {
-        self.with_further_fields(self.answer_method(head))
+        self.with_extra_fields(self.answer_method(head))
     }
 
-    /// Answers a request that is refused for its form, whatever it asks for.
+    /// Answers a malformed request; `head` is what was parsed of it.
     pub(crate) fn refuse(&self, head: &RequestHead, error: RequestError) -> Response {
-        self.with_further_fields(refusal(head, error))
+        self.with_extra_fields(refusal(head, error))
     }
 
-    /// Adds the operator's fields, also to what is answered before there is a request: without them a
-    /// script from another origin could not even read that it was rejected (CORS).
-    pub(crate) fn with_further_fields(&self, response: Response) -> Response {
+    /// Adds the operator's fields. Rejections before a request get them as well: without them a script of
+    /// another origin could not read that it was rejected (CORS).
+    pub(crate) fn with_extra_fields(&self, response: Response) -> Response {
         self.extra.further.iter().fold(response, |response, field| {
             response.field(field.name.clone(), field.value.clone())
         })
@@ -56,15 +56,18 @@ impl Answerer {
         match method {
             Method::Get | Method::Head | Method::Options => {}
             Method::Unsupported => {
-                return refuse(head, Status::METHOD_NOT_ALLOWED, "only files are read here")
+                let detail = "only GET, HEAD and OPTIONS are allowed";
+                return error_response(head, Status::METHOD_NOT_ALLOWED, detail)
                     .field("Allow", ALLOW);
             }
-            Method::Unknown => return refuse(head, Status::NOT_IMPLEMENTED, "unknown method"),
+            Method::Unknown => {
+                return error_response(head, Status::NOT_IMPLEMENTED, "unknown method");
+            }
         }
         match Target::parse(method, head.target()) {
             Ok(Target::Path(path)) if method != Method::Options => self.answer_path(head, &path),
             Ok(Target::Server | Target::Path(_)) => {
-                Response::new(Status::NO_CONTENT, Content::None).field("Allow", ALLOW)
+                Response::new(Status::NO_CONTENT, ResponseContent::None).field("Allow", ALLOW)
             }
             Err(error) => refusal(head, error),
         }
@@ -72,40 +75,30 @@ impl Answerer {
 
     fn answer_path(&self, head: &RequestHead, path: &TargetPath) -> Response {
         match self.site.find(path) {
-            Ok(Found::File(file)) => self.answer_file(head, path, file),
-            Ok(Found::Listing(listing)) => list(head, listing),
-            Ok(Found::Redirect(location)) => redirect(head, location),
-            Err(Absence::NotFound) => refuse(head, Status::NOT_FOUND, "there is no such file"),
-            Err(Absence::Forbidden) => refuse(head, Status::FORBIDDEN, "this may not be read"),
-            Err(Absence::NoRoot) => {
-                let reason = "the directory that is served is not there at present";
-                refuse(head, Status::SERVICE_UNAVAILABLE, reason).field("Retry-After", "1")
-            }
-            Err(Absence::Failed(error)) => {
-                log::warn!("cannot open {}: {error}", Escaped(&path.relative));
-                let reason = "the file cannot be opened at present";
-                refuse(head, Status::SERVICE_UNAVAILABLE, reason).field("Retry-After", "1")
-            }
+            Ok(Resource::File(file)) => self.answer_file(head, path, file),
+            Ok(Resource::Listing(listing)) => listing_response(head, listing),
+            Ok(Resource::Redirect(location)) => redirect(head, location),
+            Err(error) => lookup_error_response(head, path, &error),
         }
     }
 
-    /// Answers with a file, or with a coded twin of it that the client prefers (RFC 9110 §12.5.3).
+    /// Answers with a file, or with a precompressed file that the client prefers (RFC 9110 §12.5.3).
     fn answer_file(&self, head: &RequestHead, path: &TargetPath, file: StaticFile) -> Response {
-        let varies = self.site.may_have_twins(&file);
+        let varies = self.site.may_have_precompressed(&file);
         let mut chosen = file;
         let fields = head.fields();
-        // A client that refuses everything there is gets the file as it is: §12.5.3 allows it.
+        // A client that accepts no available coding gets the plain file, as §12.5.3 allows.
         let choose = |available| choose_coding(&fields, available).unwrap_or(Coding::Identity);
-        // Nobody looks for what would not be taken.
-        if varies && choose(&Twins::CODINGS) != Coding::Identity {
-            let twins = self.site.find_twins(path, &chosen);
-            let coding = choose(twins.codings());
-            if let Some(twin) = twins.take(coding) {
-                chosen = twin;
+        // Precompressed files are looked up only for clients that accept one of their codings.
+        if varies && choose(&PrecompressedFiles::CODINGS) != Coding::Identity {
+            let precompressed = self.site.find_precompressed(path, &chosen);
+            let coding = choose(precompressed.codings());
+            if let Some(file) = precompressed.take(coding) {
+                chosen = file;
             }
         }
-        match represent(chosen, head) {
-            Represented::Response(mut response) => {
+        match file_response(chosen, head) {
+            Ok(mut response) => {
                 if varies {
                     response = response.field("Vary", "Accept-Encoding");
                 }
@@ -114,22 +107,39 @@ impl Answerer {
                     None => response,
                 }
             }
-            Represented::PreconditionFailed => precondition_failed(head),
-            Represented::Unsatisfiable(complete_length) => {
+            Err(FileRefusal::PreconditionFailed) => precondition_failed(head),
+            Err(FileRefusal::RangeNotSatisfiable { complete_length }) => {
                 let content_range = ContentRange::Unsatisfied { complete_length };
-                refuse(head, Status::RANGE_NOT_SATISFIABLE, "the file has no such part")
+                let detail = "the file does not have the requested range";
+                error_response(head, Status::RANGE_NOT_SATISFIABLE, detail)
                     .field("Content-Range", content_range.to_string())
             }
         }
     }
 }
 
-fn refusal(head: &RequestHead, error: RequestError) -> Response {
-    refuse(head, error.status(), &error.to_string())
+fn lookup_error_response(head: &RequestHead, path: &TargetPath, error: &LookupError) -> Response {
+    match error {
+        LookupError::NotFound => error_response(head, Status::NOT_FOUND, "there is no such file"),
+        LookupError::Forbidden => error_response(head, Status::FORBIDDEN, "this may not be read"),
+        LookupError::NoRoot => {
+            let detail = "the served directory does not exist at present";
+            error_response(head, Status::SERVICE_UNAVAILABLE, detail).field("Retry-After", "1")
+        }
+        LookupError::Failed(error) => {
+            log::warn!("cannot open {}: {error}", Escaped(&path.relative));
+            let detail = "the file cannot be opened at present";
+            error_response(head, Status::SERVICE_UNAVAILABLE, detail).field("Retry-After", "1")
+        }
+    }
 }
 
-/// Checks what every request must have, beyond its grammar: one valid `Host` in HTTP/1.1, and at most
-/// one in HTTP/1.0 (RFC 9112 §3.2).
+fn refusal(head: &RequestHead, error: RequestError) -> Response {
+    error_response(head, error.status(), &error.to_string())
+}
+
+/// Checks that an HTTP/1.1 request has exactly one valid `Host`, and an HTTP/1.0 request at most one
+/// (RFC 9112 §3.2).
 ///
 /// # Errors
 /// [`RequestError::Host`].
@@ -143,38 +153,34 @@ pub(crate) fn check_host(head: &RequestHead) -> Result<(), RequestError> {
     }
 }
 
-/// Answers with a listing, which has no validators: of the preconditions, those hold or fail that ask
-/// whether there is anything at all (RFC 9110 §13.1.1, §13.1.2).
-fn list(head: &RequestHead, listing: Listing) -> Response {
+/// Answers with a listing. It has no validators, so only preconditions of the form `*` can decide
+/// (RFC 9110 §13.1.1, §13.1.2).
+fn listing_response(head: &RequestHead, listing: Listing) -> Response {
     let fields = head.fields();
     let response = match conditional::evaluate(&fields, &Validators::default(), head.method()) {
         Evaluation::Proceed => {
             let form = choose_media_type(&fields, &Listing::FORMS).unwrap_or(MediaType::Html);
-            Response::of_type(Status::OK, form, Content::Listing { listing, form })
+            Response::generated(Status::OK, form, ResponseContent::Listing { listing, form })
         }
-        Evaluation::NotModified => Response::new(Status::NOT_MODIFIED, Content::None),
+        Evaluation::NotModified => Response::new(Status::NOT_MODIFIED, ResponseContent::None),
         Evaluation::PreconditionFailed => return precondition_failed(head),
     };
     response.field("Vary", "Accept")
 }
 
 fn precondition_failed(head: &RequestHead) -> Response {
-    refuse(head, Status::PRECONDITION_FAILED, "it is not in the state that is asked for")
+    error_response(head, Status::PRECONDITION_FAILED, "a precondition of the request is false")
 }
 
-/// 301 rather than 308: for GET and HEAD they mean the same (RFC 9110 §15.4.2), and the text browsers
-/// w3m and lynx follow the older one alone.
+/// Redirects with 301 rather than 308: for GET and HEAD they mean the same (RFC 9110 §15.4.2), and the
+/// text browsers w3m and lynx do not follow 308.
 fn redirect(head: &RequestHead, location: String) -> Response {
     let detail = format!("the directory is {location}");
-    refuse(head, Status::MOVED_PERMANENTLY, &detail).field("Location", location)
+    error_response(head, Status::MOVED_PERMANENTLY, &detail).field("Location", location)
 }
 
-/// A status and a sentence, as the client reads them best: a page for a browser, else plain text.
-pub(super) fn refuse(head: &RequestHead, status: Status, detail: &str) -> Response {
-    let form = error_form(&head.fields());
-    Response::typed(status, form, error_page(status, detail, form)).field("Vary", "Accept")
-}
-
-fn error_form(fields: &Fields<'_>) -> MediaType {
-    choose_media_type(fields, &ERROR_FORMS).unwrap_or(MediaType::Plain)
+/// A status and a sentence, in the form that the client prefers; plain text by default.
+pub(super) fn error_response(head: &RequestHead, status: Status, detail: &str) -> Response {
+    let form = choose_media_type(&head.fields(), &ERROR_FORMS).unwrap_or(MediaType::Plain);
+    Response::text(status, form, error_page(status, detail, form)).field("Vary", "Accept")
 }

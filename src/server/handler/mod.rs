@@ -1,4 +1,4 @@
-//! A request in, a response out; no sockets.
+//! Answers requests: a head in, a response out; no sockets.
 
 pub(super) mod answer;
 mod file_response;

@@ -1,6 +1,6 @@
-//! The answer to a connection that is one too many: whole, and readable by people and programs.
+//! The response to a rejected connection, readable by people and programs.
 //!
-//! When it is sent, and how the connection is then closed, is left to `lingering`.
+//! `lingering` decides when it is sent and closes the connection.
 
 use std::time::Duration;
 
@@ -12,12 +12,12 @@ use crate::server::limits::client::Identification;
 use crate::server::limits::lingering::encoded_response::EncodedResponse;
 use crate::server::limits::rejection::{Rejection, Scope};
 
-/// The longest wait that a rejection recommends.
-const MAX_RETRY_AFTER: u64 = 60;
+/// The longest expected wait, in seconds.
+const MAX_EXPECTED_WAIT: u64 = 60;
 
-/// The answer to a rejected connection. `active` is how many connections are in the middle of a request:
-/// the client's or all, by the limit that was met; `identification` knows how a client is called.
-pub(crate) fn respond(
+/// The response to a rejected connection. `active` is how many connections are within a request: the
+/// client's or all, by the limit that was met.
+pub(crate) fn rejection_response(
     rejection: &Rejection,
     active: usize,
     identification: &Identification,
@@ -29,18 +29,18 @@ pub(crate) fn respond(
         reset: Some(Duration::from_secs(retry_after)),
     };
     let text = explanation(rejection, active, identification);
-    Response::typed(rejection.status(), MediaType::Plain, text)
+    Response::text(rejection.status(), MediaType::Plain, text)
         .field("Retry-After", retry_after.to_string())
-        .field("RateLimit-Policy", policy(rejection.scope, rejection.limit))
+        .field("RateLimit-Policy", rate_limit_policy(rejection.scope, rejection.limit))
         .field("RateLimit", limit.to_string())
 }
 
-/// When to try again, in whole seconds: when a slot can be expected, at least one, and longer by
-/// up to half, so that those who were rejected together do not come back together.
+/// The value of `Retry-After` in seconds: the expected wait, at least 1, plus a random part of up to half
+/// of it, so that clients rejected together do not return together.
 fn retry_after(rejection: &Rejection) -> u64 {
     let expected = rejection.expected_wait.as_secs_f64().ceil();
     #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "it saturates")]
-    let expected = (expected as u64).clamp(1, MAX_RETRY_AFTER);
+    let expected = (expected as u64).clamp(1, MAX_EXPECTED_WAIT);
     expected + fastrand::u64(0..=expected.div_ceil(2))
 }
 
@@ -48,7 +48,7 @@ fn explanation(rejection: &Rejection, active: usize, identification: &Identifica
     let Rejection { client, scope, limit, .. } = rejection;
     let status = rejection.status();
     let connections = if *limit == 1 { "connection" } else { "connections" };
-    // Whoever is not active is idle, also those that are counted and whose threads have yet to begin.
+    // Includes admitted connections whose threads have not begun.
     let idle = limit.saturating_sub(active);
     match (scope, client) {
         (Scope::Client, Some(client)) => {
@@ -68,7 +68,7 @@ fn explanation(rejection: &Rejection, active: usize, identification: &Identifica
 }
 
 /// The value of `RateLimit-Policy` for a limit (draft-ietf-httpapi-ratelimit-headers).
-pub(crate) fn policy(scope: Scope, limit: usize) -> String {
+pub(crate) fn rate_limit_policy(scope: Scope, limit: usize) -> String {
     QuotaPolicy {
         name: scope.name().into(),
         quota: limit as u64,
@@ -78,19 +78,19 @@ pub(crate) fn policy(scope: Scope, limit: usize) -> String {
     .to_string()
 }
 
-/// Answers a connection for which the system gives no thread.
-pub(crate) fn without_thread() -> Response {
+/// The response to a connection for which the system has no thread.
+pub(crate) fn no_thread_response() -> Response {
     let status = Status::SERVICE_UNAVAILABLE;
     let explanation =
         format!("{status}: the server is short of resources. Try again in a moment.\n");
-    Response::typed(status, MediaType::Plain, explanation).field("Retry-After", "1")
+    Response::text(status, MediaType::Plain, explanation).field("Retry-After", "1")
 }
 
-/// A response as the last answer to a connection.
-pub(crate) fn final_answer(response: &Response) -> EncodedResponse {
+/// The bytes of a response that is the last of its connection.
+pub(crate) fn encode(response: &Response) -> EncodedResponse {
     let mut head = Vec::with_capacity(768);
     response.write_head(&mut head, Version::Http11, Persistence::Close);
-    EncodedResponse::new(head, response.text())
+    EncodedResponse::new(head, response.text_content())
 }
 
 #[cfg(test)]
@@ -141,14 +141,15 @@ mod tests {
 
     #[test]
     fn the_answer_has_the_fields_that_programs_read() {
-        let response = respond(&rejection(Scope::Client, 12), 0, &Identification::default());
-        let answer = final_answer(&response);
-        let (head, content) = answer.whole().split_at(answer.head().len());
+        let response =
+            rejection_response(&rejection(Scope::Client, 12), 0, &Identification::default());
+        let encoded = encode(&response);
+        let (head, content) = encoded.whole().split_at(encoded.head().len());
         assert!(head.ends_with(b"\r\n\r\n") && content.starts_with(b"429 "));
-        let answer = String::from_utf8(head.to_vec()).unwrap();
+        let head = String::from_utf8(head.to_vec()).unwrap();
         let policy = "\r\nRateLimit-Policy: \"per-client\";q=12;qu=\"concurrent-requests\"\r\n";
         for part in [policy, "\r\nRateLimit: \"per-client\";r=0;t=", "\r\nRetry-After: "] {
-            assert!(answer.contains(part), "{part}: {answer}");
+            assert!(head.contains(part), "{part}: {head}");
         }
     }
 

@@ -1,6 +1,4 @@
-//! A response: its status, its fields, and what follows its head.
-//!
-//! What to answer is decided in `answer`; here the head is written, with the fields that every response
+//! A response: its status, its fields and its content; writes the head, with the fields that every response
 //! has.
 
 use std::borrow::Cow;
@@ -13,56 +11,56 @@ use crate::http::{HeadWriter, Persistence, Status, Version};
 use crate::server::clock::with_second;
 use crate::server::site::listing::contents::Listing;
 
-/// The name that responses give for the program (RFC 9110 §10.2.4).
+/// The value of `Server` (RFC 9110 §10.2.4).
 const SERVER: &str = concat!("http_server_conc/", env!("CARGO_PKG_VERSION"));
 
-/// What follows the head.
+/// The content of a response.
 #[derive(Debug)]
-pub(crate) enum Content {
-    /// Nothing, and no `Content-Length` either: 304 and the like.
+pub(crate) enum ResponseContent {
+    /// No content and no `Content-Length`: 204 and 304.
     None,
     Text(Vec<u8>),
-    /// So many bytes of a file, from an offset.
+    /// `length` bytes of a file from `offset` on.
     File {
         file: File,
         offset: u64,
         length: u64,
     },
-    /// Several ranges of a file, each behind its own text, and a text at the end; `length` is that of
-    /// it all.
+    /// Ranges of a file, each with the text before it (`multipart/byteranges`), and the text at the end.
     Parts {
         file: File,
         parts: Vec<(String, ByteRange)>,
         closing: String,
+        /// Of the whole content.
         length: u64,
     },
-    /// A listing, written while it is sent: chunked, or in HTTP/1.0 until the connection closes.
+    /// A listing, written while it is sent: chunked, or in HTTP/1.0 until the connection is closed.
     Listing {
         listing: Listing,
         form: MediaType,
     },
 }
 
-/// One response, complete but for the fields of the connection.
+/// A response without the fields that depend on the connection.
 #[derive(Debug)]
 pub(crate) struct Response {
     pub(crate) status: Status,
     fields: Vec<(Cow<'static, str>, Cow<'static, str>)>,
-    pub(crate) content: Content,
+    pub(crate) content: ResponseContent,
 }
 
 impl Response {
-    pub(super) fn new(status: Status, content: Content) -> Self {
+    pub(super) fn new(status: Status, content: ResponseContent) -> Self {
         Self { status, fields: Vec::new(), content }
     }
 
-    /// A page or a text that the server made itself.
-    pub(super) fn typed(status: Status, form: MediaType, text: String) -> Self {
-        Self::of_type(status, form, Content::Text(text.into_bytes()))
+    /// A response with a page or text that the server generated.
+    pub(super) fn text(status: Status, form: MediaType, text: String) -> Self {
+        Self::generated(status, form, ResponseContent::Text(text.into_bytes()))
     }
 
-    /// What the server made itself, and no browser is to take for another type.
-    pub(super) fn of_type(status: Status, form: MediaType, content: Content) -> Self {
+    /// A response with generated content, whose type browsers must not guess.
+    pub(super) fn generated(status: Status, form: MediaType, content: ResponseContent) -> Self {
         Self::new(status, content)
             .field("Content-Type", form.content_type())
             .field("X-Content-Type-Options", "nosniff")
@@ -79,24 +77,25 @@ impl Response {
 
     fn content_length(&self) -> Option<u64> {
         match &self.content {
-            Content::None | Content::Listing { .. } => None,
-            Content::Text(text) => Some(text.len() as u64),
-            Content::File { length, .. } | Content::Parts { length, .. } => Some(*length),
+            ResponseContent::None | ResponseContent::Listing { .. } => None,
+            ResponseContent::Text(text) => Some(text.len() as u64),
+            ResponseContent::File { length, .. } | ResponseContent::Parts { length, .. } => {
+                Some(*length)
+            }
         }
     }
 
-    /// Whether the end of the content shows to a client of this version while the connection goes on
-    /// (RFC 9112 §6.3).
+    /// Whether a client of this version finds the end of the content without a close (RFC 9112 §6.3).
     pub(crate) fn is_delimited(&self, version: Version) -> bool {
-        version == Version::Http11 || !matches!(self.content, Content::Listing { .. })
+        version == Version::Http11 || !matches!(self.content, ResponseContent::Listing { .. })
     }
 
-    /// The content where that is text.
-    pub(super) fn text(&self) -> &[u8] {
-        if let Content::Text(text) = &self.content { text } else { &[] }
+    /// The content if it is text, else nothing.
+    pub(super) fn text_content(&self) -> &[u8] {
+        if let ResponseContent::Text(text) = &self.content { text } else { &[] }
     }
 
-    /// Appends the head. `Connection` is written where it says something that the version does not.
+    /// Appends the head. `Connection` is written where it differs from the version's default.
     pub(crate) fn write_head(&self, out: &mut Vec<u8>, version: Version, persistence: Persistence) {
         let mut head = HeadWriter::response(out, self.status);
         head = with_second(SystemTime::now(), |second, _| head.field("Date", second.imf_fixdate()))
@@ -107,7 +106,7 @@ impl Response {
         if let Some(length) = self.content_length() {
             head = head.number("Content-Length", length);
         }
-        if matches!(self.content, Content::Listing { .. }) && version == Version::Http11 {
+        if matches!(self.content, ResponseContent::Listing { .. }) && version == Version::Http11 {
             head = head.field("Transfer-Encoding", "chunked");
         }
         match (persistence, version) {

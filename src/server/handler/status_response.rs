@@ -1,16 +1,16 @@
-//! The status page as the answer to a request.
+//! Answers a request with the status page.
 
-use super::answer::refuse;
-use super::response::{Content, Response};
+use super::answer::error_response;
+use super::response::{Response, ResponseContent};
 use crate::http::{Method, RequestHead, Status};
 use crate::server::limits::client::Client;
 use crate::server::status::access::StatusAccess;
 use crate::server::status::form::StatusForm;
 use crate::server::status::snapshot::Snapshot;
 
-/// The status page, if that is what the request asks for and its sender may see it. None of its
-/// answers has the operator's fields, which may lend them to scripts of other origins.
-pub(crate) fn answer(
+/// The status page, if the request asks for it and its client may see it. Without the operator's fields,
+/// which might make it readable by scripts of other origins.
+pub(crate) fn status_response(
     access: &StatusAccess,
     head: &RequestHead,
     client: &Client,
@@ -21,18 +21,18 @@ pub(crate) fn answer(
         return None;
     }
     if !access.is_shown_under_host_of(head) {
-        let reason = "the status is not shown under this name of the host: ask for it by \
+        let detail = "the status is not shown under this name of the host: ask for it by \
             localhost or an IP address, or start the server with --status-host NAME";
-        return Some(refuse(head, Status::NOT_FOUND, reason));
+        return Some(error_response(head, Status::NOT_FOUND, detail));
     }
     let Some(form) = StatusForm::choose(Some(query), &head.fields()) else {
         let text = b"400 Bad Request: the format is html, json or prometheus\n".to_vec();
-        let response = Response::new(Status::BAD_REQUEST, Content::Text(text));
+        let response = Response::new(Status::BAD_REQUEST, ResponseContent::Text(text));
         return Some(response.field("Content-Type", "text/plain; charset=utf-8"));
     };
     let text = form.render(&snapshot());
     Some(
-        Response::new(Status::OK, Content::Text(text.into_bytes()))
+        Response::new(Status::OK, ResponseContent::Text(text.into_bytes()))
             .field("Content-Type", form.content_type())
             .field("Cache-Control", "no-store")
             .field("Vary", "Accept")

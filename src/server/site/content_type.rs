@@ -1,16 +1,15 @@
-//! The media type of a file, and whether it is coded, from the ending of its name (RFC 9110 §8.3, §8.4).
+//! The media type and the content coding of a file, by the extension of its name (RFC 9110 §8.3, §8.4).
 //!
-//! The large table is `mime_guess`'s; here stand its few corrections, and which types can say that
-//! they are UTF-8.
+//! Corrects the table of `mime_guess`, and knows which types have a charset parameter.
 
 use std::borrow::Cow;
 
 use crate::http::Coding;
 
-/// What is said of a file that nothing is known about (RFC 2046 §4.5.1).
+/// The type of unknown binary content (RFC 2046 §4.5.1).
 pub(super) const OCTET_STREAM: &str = "application/octet-stream";
 
-/// The commonest types, ready with their charset, so that they cost no allocation.
+/// Common types with their charset, so that they need no allocation.
 const WITH_CHARSET: [(&str, &str); 6] = [
     ("text/html", "text/html; charset=utf-8"),
     ("text/plain", "text/plain; charset=utf-8"),
@@ -20,44 +19,43 @@ const WITH_CHARSET: [(&str, &str); 6] = [
     ("text/csv", "text/csv; charset=utf-8"),
 ];
 
-/// The media type of a file of this name, without parameters; `None` where its ending is unknown.
+/// The media type of a file of this name, without parameters; `None` if the extension is unknown.
 #[must_use]
 pub(super) fn media_type(name: &[u8]) -> Option<&'static str> {
     essence(extension(name)?)
 }
 
-/// Whether `Content-Type` names the charset of this type where it is known: that of text, but for XML,
-/// whose own declaration a charset here would overrule (RFC 7303 §3.2). JSON has no charset
-/// (RFC 8259 §11).
+/// Whether `Content-Type` gives the charset of this type. Text has one, except XML, whose own declaration
+/// it would override (RFC 7303 §3.2). JSON has none (RFC 8259 §11).
 pub(super) fn has_charset(media_type: &str) -> bool {
     media_type.starts_with("text/") && media_type != "text/xml"
 }
 
-/// The value of `Content-Type` for UTF-8 of this type.
-pub(super) fn in_utf8(media_type: &'static str) -> Cow<'static, str> {
+/// The value of `Content-Type` for UTF-8 text of this type.
+pub(super) fn with_utf8(media_type: &'static str) -> Cow<'static, str> {
     match WITH_CHARSET.iter().find(|(known, _)| *known == media_type) {
         Some((_, value)) => Cow::Borrowed(value),
         None => Cow::Owned(format!("{media_type}; charset=utf-8")),
     }
 }
 
-/// How a file of this name is coded already: `drawing.svgz` is a drawing in SVG, compressed by gzip.
+/// The content coding of a file of this name: `drawing.svgz` is an SVG drawing, coded with gzip.
 ///
-/// Only endings that have the type of what is inside count. The type of `archive.tgz` is that of the
-/// compressed file itself, which is saved as it is.
+/// Only for extensions whose type is that of the decoded content. `archive.tgz` has the type of the
+/// compressed file, which clients save as it is.
 #[must_use]
-pub(super) fn own_coding(name: &[u8]) -> Coding {
+pub(super) fn coding(name: &[u8]) -> Coding {
     const GZIPPED: [&str; 5] = ["emz", "svgz", "wrz", "x3dvz", "x3dz"];
     match extension(name) {
-        Some(ending) if GZIPPED.iter().any(|known| known.eq_ignore_ascii_case(ending)) => {
+        Some(extension) if GZIPPED.iter().any(|known| known.eq_ignore_ascii_case(extension)) => {
             Coding::Gzip
         }
         _ => Coding::Identity,
     }
 }
 
-/// Whether a file of this type becomes shorter by being compressed: pictures, sound, films and
-/// archives are so already. In doubt it does.
+/// Whether compression can shorten a file of this type; true for unknown types. Most images, audio, video
+/// and archives are compressed already.
 #[must_use]
 pub(super) fn is_compressible(content_type: &str) -> bool {
     const COMPRESSED: [&str; 12] = [
@@ -74,23 +72,23 @@ pub(super) fn is_compressible(content_type: &str) -> bool {
         "font/woff",
         "font/woff2",
     ];
-    const RAW_PICTURES: [&str; 3] = ["image/bmp", "image/svg+xml", "image/x-icon"];
+    const UNCOMPRESSED_IMAGES: [&str; 3] = ["image/bmp", "image/svg+xml", "image/x-icon"];
     match content_type.split_once('/') {
         Some(("audio" | "video", _)) => false,
-        Some(("image", _)) => RAW_PICTURES.contains(&content_type),
+        Some(("image", _)) => UNCOMPRESSED_IMAGES.contains(&content_type),
         _ => !COMPRESSED.contains(&content_type),
     }
 }
 
-/// What follows the last dot of a name.
+/// The part of a name behind its last dot.
 fn extension(name: &[u8]) -> Option<&str> {
     let dot = name.iter().rposition(|byte| *byte == b'.')?;
     std::str::from_utf8(&name[dot + 1..]).ok()
 }
 
-/// The type and subtype that belong to an extension.
+/// The type and subtype for an extension.
 fn essence(extension: &str) -> Option<&'static str> {
-    /// Where `mime_guess` has an obsolete or a wrong type, or none.
+    /// Types that are obsolete, wrong or missing in `mime_guess`.
     const CORRECTIONS: [(&str, &str); 13] = [
         ("cjs", "text/javascript"),
         ("mjs", "text/javascript"),
@@ -118,7 +116,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_ending_of_a_name_tells_the_type() {
+    fn the_extension_of_a_name_gives_the_type() {
         for (name, expected) in [
             ("index.html", Some("text/html")),
             ("INDEX.HTM", Some("text/html")),
@@ -167,7 +165,7 @@ mod tests {
     }
 
     #[test]
-    fn a_name_says_whether_its_file_is_coded() {
+    fn the_extension_of_a_name_gives_the_coding() {
         for (name, expected) in [
             ("drawing.svgz", Coding::Gzip),
             ("DRAWING.SVGZ", Coding::Gzip),
@@ -180,12 +178,12 @@ mod tests {
             ("svgz", Coding::Identity),
             ("", Coding::Identity),
         ] {
-            assert_eq!(own_coding(name.as_bytes()), expected, "{name:?}");
+            assert_eq!(coding(name.as_bytes()), expected, "{name:?}");
         }
     }
 
     #[test]
-    fn what_is_compressed_already_is_known_by_its_type() {
+    fn the_type_tells_whether_a_file_is_compressed_already() {
         for (name, expected) in [
             ("index.html", true),
             ("app.js", true),
@@ -219,11 +217,11 @@ mod tests {
             let media_type = media_type(name.as_bytes()).unwrap();
             assert_eq!(is_compressible(media_type), expected, "{name}: {media_type}");
         }
-        assert!(is_compressible(OCTET_STREAM), "of which nothing is known");
+        assert!(is_compressible(OCTET_STREAM), "an unknown type");
     }
 
     #[test]
-    fn text_can_say_that_it_is_utf8() {
+    fn text_has_a_charset_and_other_types_have_none() {
         for (name, expected) in [
             ("a.html", true),
             ("a.txt", true),
@@ -236,10 +234,13 @@ mod tests {
         ] {
             let media_type = media_type(name.as_bytes()).unwrap();
             assert_eq!(has_charset(media_type), expected, "{name}");
-            assert_eq!(in_utf8(media_type), format!("{media_type}; charset=utf-8"));
+            assert_eq!(with_utf8(media_type), format!("{media_type}; charset=utf-8"));
         }
         for (media_type, _) in WITH_CHARSET {
-            assert!(matches!(in_utf8(media_type), Cow::Borrowed(_)), "the commonest cost nothing");
+            assert!(
+                matches!(with_utf8(media_type), Cow::Borrowed(_)),
+                "common types need no allocation"
+            );
         }
     }
 }

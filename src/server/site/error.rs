@@ -1,65 +1,46 @@
 //! Why a site cannot be opened, and why a path of it is not served.
 
-use std::fmt;
 use std::io;
 use std::path::PathBuf;
 
 use rustix::io::Errno;
+use thiserror::Error;
 
-/// A site cannot be opened.
-#[derive(Debug)]
+/// Why a site cannot be opened.
+#[derive(Debug, Error)]
 pub enum SiteError {
-    /// The root is no directory, or cannot be opened.
+    /// The root is not a directory, or cannot be opened.
+    #[error("cannot serve the directory {}", path.display())]
     Root { path: PathBuf, source: io::Error },
-    /// The root can be opened, but `openat2`, which keeps paths beneath it, is denied to this process.
+    /// The root can be opened, but the process may not call `openat2`, which confines paths to it.
+    #[error("cannot serve the directory {}: the system call openat2 is denied", path.display())]
     Denied { path: PathBuf, source: io::Error },
-    /// The name of an index file is no plain file name.
+    /// The name of an index file is not a plain file name.
+    #[error("{0:?} cannot be an index file: a name without a path is needed")]
     IndexName(String),
 }
 
-impl fmt::Display for SiteError {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Self::Root { path, .. } => write!(f, "cannot serve the directory {}", path.display()),
-            Self::Denied { path, .. } => write!(
-                f,
-                "cannot serve the directory {}: the system call openat2 is denied",
-                path.display()
-            ),
-            Self::IndexName(name) => {
-                write!(f, "{name:?} cannot be an index file: a name without a path is needed")
-            }
-        }
-    }
-}
-
-impl std::error::Error for SiteError {
-    fn source(&self) -> Option<&(dyn std::error::Error + 'static)> {
-        match self {
-            Self::Root { source, .. } | Self::Denied { source, .. } => Some(source),
-            Self::IndexName(_) => None,
-        }
-    }
-}
-
-/// Why there is no answer from the site: `404`, `403`, or, for a failure that may pass, `503`.
-#[derive(Debug)]
-pub(in crate::server) enum Absence {
-    /// There is nothing of that name, or nothing that is served.
+/// Why a path is not served.
+#[derive(Debug, Error)]
+pub(crate) enum LookupError {
+    /// Nothing has this name, or nothing that is served. Answered with 404.
+    #[error("not found")]
     NotFound,
-    /// It is there, but may not be read.
+    /// It exists, but may not be read. Answered with 403.
+    #[error("not readable")]
     Forbidden,
-    /// The path of the root names no directory at present.
+    /// The path of the root names no directory at present. Answered with 503.
+    #[error("the root is not a directory")]
     NoRoot,
-    /// It may be there, but the system fails just now: no descriptors or no memory left, a disk error.
-    Failed(io::Error),
+    /// The system fails for now: no descriptors or no memory left, a disk error. Answered with 503.
+    #[error("cannot open")]
+    Failed(#[source] io::Error),
 }
 
-impl From<io::Error> for Absence {
+impl From<io::Error> for LookupError {
     fn from(error: io::Error) -> Self {
         match Errno::from_io_error(&error) {
-            // What cannot be opened without waiting for someone (a socket, a device that is not
-            // there) is not served, and neither is what a link leads out of the root to.
+            // Includes sockets, missing devices, and links that lead out of the root.
             Some(
                 Errno::NOENT
                 | Errno::NOTDIR
@@ -82,7 +63,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn what_the_system_says_becomes_absent_forbidden_or_failed() {
+    fn errors_of_the_system_become_not_found_forbidden_or_failed() {
         for (errno, expected) in [
             (Errno::NOENT, "NotFound"),
             (Errno::NOTDIR, "NotFound"),
@@ -98,10 +79,10 @@ mod tests {
             (Errno::IO, "Failed"),
             (Errno::AGAIN, "Failed"),
         ] {
-            let absence = format!("{:?}", Absence::from(io::Error::from(errno)));
-            assert!(absence.starts_with(expected), "{errno:?} became {absence}");
+            let error = format!("{:?}", LookupError::from(io::Error::from(errno)));
+            assert!(error.starts_with(expected), "{errno:?} became {error}");
         }
-        let other = Absence::from(io::Error::other("no error of the system"));
-        assert!(matches!(other, Absence::Failed(_)));
+        let other = LookupError::from(io::Error::other("no error of the system"));
+        assert!(matches!(other, LookupError::Failed(_)));
     }
 }

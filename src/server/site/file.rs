@@ -1,4 +1,4 @@
-//! A regular file that was found and opened, with all that a response's head says of it.
+//! A regular file that was found and opened, with what the head of a response needs.
 
 use std::borrow::Cow;
 use std::fs::{File, Metadata};
@@ -6,44 +6,45 @@ use std::io;
 use std::os::unix::fs::MetadataExt;
 use std::time::{Duration, SystemTime};
 
-use super::content_type::{OCTET_STREAM, has_charset, in_utf8, media_type, own_coding};
-use super::sniff::Beginning;
+use super::content_type;
+use super::content_type::{OCTET_STREAM, has_charset, media_type, with_utf8};
+use super::sniff::Sample;
 use crate::http::Coding;
 
-/// A file to be served. Its length and its validators are those of the moment it was opened.
+/// A file to be served. Length and validators are those at the time of opening.
 #[derive(Debug)]
-pub(in crate::server) struct StaticFile {
+pub(crate) struct StaticFile {
     /// Opened for reading, at its beginning.
     pub file: File,
     /// In bytes.
     pub length: u64,
     /// When the content was last modified.
     pub modified: SystemTime,
-    /// When the content or the metadata was last changed, which no program can set.
+    /// When content or metadata last changed (`st_ctim`), which programs cannot set.
     pub changed: SystemTime,
-    /// Which file of its file system it is, whatever its name.
+    /// Identifies the file within its file system.
     pub inode: u64,
-    /// The value of `Content-Type`; a twin has that of its plain file.
+    /// The value of `Content-Type`; a precompressed file has that of its plain file.
     pub content_type: Cow<'static, str>,
-    /// How the content is coded: by its name (`drawing.svgz`), or because it stands for its plain file.
+    /// The content coding: by the name (`drawing.svgz`), or that of a precompressed file.
     pub coding: Coding,
-    /// Which of the site's index files it is.
+    /// Its index in [`SiteSettings::index`](super::settings::SiteSettings::index), if it is an index file.
     pub(super) index: Option<usize>,
 }
 
 impl StaticFile {
-    /// The type comes from `name`, or, where that does not tell, from a look at the content, which also
-    /// tells whether text is UTF-8: if not, a page's own `<meta charset>` counts. A file that is said to
-    /// be empty is not looked into: those of `/proc` have content, and reading some changes it.
+    /// Takes the type from `name`, or, if the extension is unknown, from the content. The content also
+    /// decides whether text is declared as UTF-8; else a page's own `<meta charset>` applies. A file of
+    /// length 0 is not read: files in `/proc` have content, and reading some of them changes it.
     pub(super) fn new(file: File, metadata: &Metadata, name: &[u8]) -> io::Result<Self> {
-        let look = || match metadata.len() {
-            0 => Ok(Beginning::default()),
-            _ => Beginning::of(&file),
+        let sample = || match metadata.len() {
+            0 => Ok(Sample::default()),
+            _ => Sample::read(&file),
         };
         let content_type = match media_type(name) {
-            Some(text) if has_charset(text) && look()?.is_utf8() => in_utf8(text),
+            Some(text) if has_charset(text) && sample()?.is_utf8() => with_utf8(text),
             Some(media_type) => Cow::Borrowed(media_type),
-            None if look()?.is_text() => in_utf8("text/plain"),
+            None if sample()?.is_text() => with_utf8("text/plain"),
             None => Cow::Borrowed(OCTET_STREAM),
         };
         Ok(Self {
@@ -52,7 +53,7 @@ impl StaticFile {
             changed: changed(metadata),
             inode: metadata.ino(),
             content_type,
-            coding: own_coding(name),
+            coding: content_type::coding(name),
             index: None,
             file,
         })

@@ -1,4 +1,4 @@
-//! What a path of a request leads to: a file, a listing, or the path to be asked for instead.
+//! Finds the resource that a path of a request names: a file, a listing, or a redirect.
 
 use std::borrow::Cow;
 use std::os::unix::fs::MetadataExt as _;
@@ -8,150 +8,153 @@ use std::time::Instant;
 use percent_encoding::{AsciiSet, CONTROLS, percent_encode};
 
 use super::content_type::is_compressible;
-use super::error::{Absence, SiteError};
+use super::error::{LookupError, SiteError};
 use super::file::StaticFile;
+use super::listing::cache::ListingCache;
 use super::listing::contents::Listing;
-use super::listing::reading::DirectoryReader;
-use super::listing::shared::SharedReadings;
+use super::listing::reader::DirectoryReader;
 use super::opened::{Opened, join, open_beneath};
-use super::precompressed::Twins;
+use super::precompressed::PrecompressedFiles;
 use super::root::Root;
 use super::root_path::RootPath;
 use super::settings::{Listings, Precompressed, SiteSettings, is_index_name};
 use crate::http::{Coding, TargetPath};
 
-/// Bytes of a query that may not stand in a field (RFC 9110 §5.5); all others stay as they were sent.
+/// Bytes of a query that a field value must not contain (RFC 9110 §5.5); others are kept as sent.
 const QUERY: &AsciiSet = &CONTROLS.add(b' ');
 
 /// A directory that is served.
 #[derive(Debug)]
-pub(in crate::server) struct Site {
+pub(crate) struct Site {
     root: RootPath,
     settings: SiteSettings,
-    pub(super) readings: SharedReadings,
+    pub(super) listings: ListingCache,
 }
 
-/// What a path leads to.
+/// What a path names.
 #[derive(Debug)]
-pub(in crate::server) enum Found {
+pub(crate) enum Resource {
     File(StaticFile),
     /// A directory without an index file.
     Listing(Listing),
-    /// A directory was named without its slash: the reference to be asked for instead, an absolute
-    /// path with the query, for `Location`.
+    /// A directory that was named without its slash: the value of `Location`, an absolute path with the
+    /// query.
     Redirect(String),
 }
 
 impl Site {
-    /// Opens the directory at `path`. When the path names another one later, that is served instead.
+    /// Opens the directory at `path`. If the path names another directory later, that one is served.
     ///
     /// # Errors
-    /// It is no directory or cannot be opened, `openat2` is denied, or an index file's name is none.
-    pub(in crate::server) fn open(path: &Path, settings: SiteSettings) -> Result<Self, SiteError> {
+    /// The path is not a directory or cannot be opened, `openat2` is denied, or the name of an index file
+    /// is invalid.
+    pub(crate) fn open(path: &Path, settings: SiteSettings) -> Result<Self, SiteError> {
         if let Some(name) = settings.index.iter().find(|name| !is_index_name(name)) {
             return Err(SiteError::IndexName(name.clone()));
         }
         let root = RootPath::open(path, settings.symbolic_links)?;
-        Ok(Self { root, settings, readings: SharedReadings::default() })
+        Ok(Self { root, settings, listings: ListingCache::default() })
     }
 
-    /// Finds what is served under a path: a file by its name, a directory by its index file
-    /// or its listing.
+    /// Finds the resource at a path: a file, or for a directory its index file or its listing.
     ///
-    /// A plain file costs one open and one look at its metadata. Nothing waits for another program,
-    /// whatever lies there: FIFOs, sockets and devices are not found.
+    /// A file needs one open and one `fstat`. Never blocks on another process: FIFOs, sockets and devices
+    /// are not found.
     ///
     /// # Errors
-    /// There is nothing to serve, or it cannot be said just now.
-    pub(in crate::server) fn find(&self, path: &TargetPath) -> Result<Found, Absence> {
+    /// There is nothing to serve, or the system fails for now.
+    pub(crate) fn find(&self, path: &TargetPath) -> Result<Resource, LookupError> {
         if path.segments().any(|segment| self.settings.dot_files.hide(segment)) {
-            return Err(Absence::NotFound);
+            return Err(LookupError::NotFound);
         }
         let root = self.root.current(Instant::now())?;
         match self.find_beneath(&root, path) {
-            // The path of the root may name another directory by now, which has it.
-            Err(Absence::NotFound) => match self.root.changed_from(&root)? {
+            // The path of the root may name another directory by now, which has the file.
+            Err(LookupError::NotFound) => match self.root.changed_from(&root)? {
                 Some(root) => self.find_beneath(&root, path),
-                None => Err(Absence::NotFound),
+                None => Err(LookupError::NotFound),
             },
-            found => found,
+            result => result,
         }
     }
 
-    /// Whether a twin may stand for this file, be there one at present or not: then the answer depends
-    /// on `Accept-Encoding`, also if it is the plain file and to a request without the field, and `Vary`
-    /// has to say so (RFC 9110 §12.5.5).
+    /// Whether a file may have precompressed files, now or later. Then the response depends on
+    /// `Accept-Encoding` even if it is the plain file, and needs `Vary` (RFC 9110 §12.5.5).
     ///
-    /// What the name says decides: the type, and that the file is not coded itself. To look whether
-    /// there is a twin takes an attempt to open for each coding, an eighth of what a whole request
-    /// costs, and it may be put there a moment later.
+    /// Decided by name and type alone: looking for the files takes one open for each coding, an eighth of
+    /// the cost of a request, and one may be added a moment later.
     #[must_use]
-    pub(in crate::server) fn may_have_twins(&self, plain: &StaticFile) -> bool {
+    pub(crate) fn may_have_precompressed(&self, plain: &StaticFile) -> bool {
         self.settings.precompressed == Precompressed::Served
             && plain.coding == Coding::Identity
             && is_compressible(&plain.content_type)
     }
 
-    /// Finds the twins of `plain`, which was found under `path`.
+    /// Finds the precompressed files of `plain`, which was found at `path`.
     #[must_use]
-    pub(in crate::server) fn find_twins(&self, path: &TargetPath, plain: &StaticFile) -> Twins {
-        if !self.may_have_twins(plain) {
-            return Twins::default();
+    pub(crate) fn find_precompressed(
+        &self,
+        path: &TargetPath,
+        plain: &StaticFile,
+    ) -> PrecompressedFiles {
+        if !self.may_have_precompressed(plain) {
+            return PrecompressedFiles::default();
         }
-        let Ok(root) = self.root.current(Instant::now()) else { return Twins::default() };
+        let Ok(root) = self.root.current(Instant::now()) else {
+            return PrecompressedFiles::default();
+        };
         let name = match plain.index {
             Some(index) => join(&path.relative, self.settings.index[index].as_bytes()),
             None => Cow::Borrowed(&*path.relative),
         };
-        Twins::find(&root, name.into_owned(), plain)
+        PrecompressedFiles::find(&root, name.into_owned(), plain)
     }
 
-    fn find_beneath(&self, root: &Root, path: &TargetPath) -> Result<Found, Absence> {
+    fn find_beneath(&self, root: &Root, path: &TargetPath) -> Result<Resource, LookupError> {
         if path.names_directory {
             return self.find_index(root, path);
         }
         match open_beneath(root, &path.relative) {
-            Ok(Opened::File(file)) => Ok(Found::File(file)),
-            Ok(Opened::Directory(_)) => Ok(Found::Redirect(with_slash(path))),
-            // One that may be passed through, though not read, may have an index file.
-            Err(Absence::Forbidden) if root.has_directory(&path.relative) => {
-                Ok(Found::Redirect(with_slash(path)))
+            Ok(Opened::File(file)) => Ok(Resource::File(file)),
+            Ok(Opened::Directory(_)) => Ok(Resource::Redirect(with_slash(path))),
+            // A directory that may be traversed but not read may have an index file.
+            Err(LookupError::Forbidden) if root.has_directory(&path.relative) => {
+                Ok(Resource::Redirect(with_slash(path)))
             }
-            Err(absence) => Err(absence),
+            Err(error) => Err(error),
         }
     }
 
-    /// The first index file of a directory. Its directory is opened only if there is none.
-    fn find_index(&self, root: &Root, path: &TargetPath) -> Result<Found, Absence> {
+    /// Finds the first index file of a directory, or lists the directory if it has none.
+    fn find_index(&self, root: &Root, path: &TargetPath) -> Result<Resource, LookupError> {
         for (index, name) in self.settings.index.iter().enumerate() {
             match open_beneath(root, &join(&path.relative, name.as_bytes())) {
                 Ok(Opened::File(file)) => {
-                    return Ok(Found::File(StaticFile { index: Some(index), ..file }));
+                    return Ok(Resource::File(StaticFile { index: Some(index), ..file }));
                 }
-                Ok(Opened::Directory(_)) | Err(Absence::NotFound) => {}
-                Err(absence) => return Err(absence),
+                Ok(Opened::Directory(_)) | Err(LookupError::NotFound) => {}
+                Err(error) => return Err(error),
             }
         }
         match open_beneath(root, &path.relative)? {
-            Opened::File(_) => Err(Absence::NotFound),
-            // One that was removed while it was open is empty, whatever it held (stat(2), `st_nlink`).
+            Opened::File(_) => Err(LookupError::NotFound),
+            // A directory that was removed while open reads as empty (stat(2), `st_nlink`).
             Opened::Directory(directory) if directory.metadata()?.nlink() == 0 => {
-                Err(Absence::NotFound)
+                Err(LookupError::NotFound)
             }
             Opened::Directory(directory) => match self.settings.listings {
                 Listings::Offered => {
                     let dot_files = self.settings.dot_files;
                     let reader = DirectoryReader { root, dot_files, directory: &directory, path };
-                    let reading = self.readings.read(&reader)?;
-                    Ok(Found::Listing(Listing::new(path, reading)))
+                    Ok(Resource::Listing(Listing::new(path, self.listings.read(&reader)?)))
                 }
-                Listings::Refused => Err(Absence::Forbidden),
+                Listings::Refused => Err(LookupError::Forbidden),
             },
         }
     }
 }
 
-/// The path as a directory's, its query kept.
+/// The path with a slash at its end, and its query.
 fn with_slash(path: &TargetPath) -> String {
     let mut location = path.to_absolute();
     if !location.ends_with('/') {

@@ -1,8 +1,7 @@
-//! What is served: a path of a request in, an opened file out.
+//! The served directory: finds a path of a request and opens its file, or lists its directory.
 //!
-//! Owns the way from a decoded path to a representation: confinement to the root, index files,
-//! listings, media types. What a path is, the request target has decided; what is sent of a file, and under which
-//! conditions, is the business of whoever asked.
+//! Confines paths to the root and decides on index files, listings, media types and precompressed files.
+//! `http` parses paths, and `handler` decides what is sent of a file.
 
 mod content_type;
 pub(super) mod error;

@@ -1,19 +1,20 @@
-//! What lies under a path beneath the root, opened.
+//! Opens a path beneath the root as a file or a directory.
 
 use std::borrow::Cow;
 use std::fs::File;
 
-use super::error::Absence;
+use super::error::LookupError;
 use super::file::StaticFile;
 use super::root::Root;
 
-/// What one open finds.
+/// What a path names.
 pub(super) enum Opened {
     File(StaticFile),
     Directory(File),
 }
 
-pub(super) fn open_beneath(root: &Root, relative: &[u8]) -> Result<Opened, Absence> {
+/// Opens `relative` beneath the root. FIFOs, sockets and devices are not found.
+pub(super) fn open_beneath(root: &Root, relative: &[u8]) -> Result<Opened, LookupError> {
     let file = File::from(root.open_beneath(relative)?);
     let metadata = file.metadata()?;
     if metadata.is_file() {
@@ -22,7 +23,7 @@ pub(super) fn open_beneath(root: &Root, relative: &[u8]) -> Result<Opened, Absen
     } else if metadata.is_dir() {
         Ok(Opened::Directory(file))
     } else {
-        Err(Absence::NotFound)
+        Err(LookupError::NotFound)
     }
 }
 

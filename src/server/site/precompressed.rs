@@ -1,7 +1,7 @@
-//! Precompressed twins: `app.js.br`, `app.js.zst` or `app.js.gz`, made beforehand, beside `app.js`.
+//! Precompressed files: `app.js.br`, `app.js.zst` or `app.js.gz` beside `app.js`.
 //!
-//! Owns which twins there are and whether they are fit to stand for their file. Which one a request
-//! gets, its `Accept-Encoding` decides; nothing is compressed here.
+//! Decides which precompressed files may replace a plain file. `handler` selects one by `Accept-Encoding`.
+//! Nothing is compressed by the server.
 
 use std::time::SystemTime;
 
@@ -10,55 +10,54 @@ use super::opened::{Opened, open_beneath};
 use super::root::Root;
 use crate::http::Coding;
 
-/// The twins of one file, the shortest first.
+/// The precompressed files of one plain file, the shortest first.
 #[derive(Debug, Default)]
-pub(in crate::server) struct Twins {
+pub(crate) struct PrecompressedFiles {
     codings: Vec<Coding>,
     files: Vec<StaticFile>,
 }
 
-impl Twins {
+impl PrecompressedFiles {
     /// The codings that are looked for.
-    pub(in crate::server) const CODINGS: [Coding; 3] = [Coding::Brotli, Coding::Zstd, Coding::Gzip];
+    pub(crate) const CODINGS: [Coding; 3] = [Coding::Brotli, Coding::Zstd, Coding::Gzip];
 
-    /// The codings that the file is to be had in, besides identity.
+    /// The codings in which the file is available, besides identity.
     #[must_use]
-    pub(in crate::server) fn codings(&self) -> &[Coding] {
+    pub(crate) fn codings(&self) -> &[Coding] {
         &self.codings
     }
 
-    /// Hands out the twin of this coding.
+    /// Takes the file with this coding.
     #[must_use]
-    pub(in crate::server) fn take(mut self, coding: Coding) -> Option<StaticFile> {
+    pub(crate) fn take(mut self, coding: Coding) -> Option<StaticFile> {
         let at = self.codings.iter().position(|candidate| *candidate == coding)?;
         Some(self.files.swap_remove(at))
     }
 
-    /// Finds the twins of `plain`, which has this name beneath the root: regular files that are served
-    /// themselves, neither older than the plain file, which may have been edited since, nor empty,
-    /// which no coded content is. One that cannot be opened is none.
+    /// Finds the precompressed files of `plain`, which has this name beneath the root. Each must be a file
+    /// that would be served itself, not older than `plain` (which was edited since), and not empty (which
+    /// coded content never is).
     pub(super) fn find(root: &Root, mut name: Vec<u8>, plain: &StaticFile) -> Self {
-        let mut twins = Self::default();
+        let mut found = Self::default();
         let plain_length = name.len();
         for coding in Self::CODINGS {
             name.truncate(plain_length);
             name.extend_from_slice(coding.suffix().as_bytes());
-            let Ok(Opened::File(twin)) = open_beneath(root, &name) else { continue };
-            if twin.length == 0 || whole_seconds(&twin) < whole_seconds(plain) {
+            let Ok(Opened::File(file)) = open_beneath(root, &name) else { continue };
+            if file.length == 0 || modified_seconds(&file) < modified_seconds(plain) {
                 continue;
             }
-            let at = twins.files.partition_point(|other| other.length <= twin.length);
-            twins.codings.insert(at, coding);
+            let at = found.files.partition_point(|other| other.length <= file.length);
+            found.codings.insert(at, coding);
             let content_type = plain.content_type.clone();
-            twins.files.insert(at, StaticFile { content_type, coding, index: plain.index, ..twin });
+            found.files.insert(at, StaticFile { content_type, coding, index: plain.index, ..file });
         }
-        twins
+        found
     }
 }
 
-/// When a file was modified, as exactly as copies can be relied on to keep it: archives and some
-/// compressors drop the rest.
-fn whole_seconds(file: &StaticFile) -> u64 {
+/// When a file was modified, in whole seconds: archives and some compressors drop the fraction.
+fn modified_seconds(file: &StaticFile) -> u64 {
     file.modified.duration_since(SystemTime::UNIX_EPOCH).map_or(0, |since| since.as_secs())
 }
 
@@ -72,10 +71,10 @@ mod tests {
 
     use super::*;
     use crate::http::{Method, Target};
-    use crate::server::site::lookup::{Found, Site};
+    use crate::server::site::lookup::{Resource, Site};
     use crate::server::site::settings::{Precompressed, SiteSettings};
 
-    /// Writes a file that was modified so many milliseconds before some moment.
+    /// Writes a file that was modified so many milliseconds before a fixed time.
     fn write_aged(tree: &TempDir, name: &str, content: &str, milliseconds: u64) {
         let path = tree.path().join(name);
         write(&path, content).unwrap();
@@ -85,13 +84,13 @@ mod tests {
         file.set_times(FileTimes::new().set_modified(modified)).unwrap();
     }
 
-    fn find(site: &Site, target: &str) -> (StaticFile, Twins) {
+    fn find(site: &Site, target: &str) -> (StaticFile, PrecompressedFiles) {
         let Ok(Target::Path(path)) = Target::parse(Method::Get, target.as_bytes()) else {
             panic!("{target} is refused")
         };
-        let Ok(Found::File(plain)) = site.find(&path) else { panic!("{target} is not found") };
-        let twins = site.find_twins(&path, &plain);
-        (plain, twins)
+        let Ok(Resource::File(plain)) = site.find(&path) else { panic!("{target} is not found") };
+        let precompressed = site.find_precompressed(&path, &plain);
+        (plain, precompressed)
     }
 
     fn open(tree: &TempDir, precompressed: Precompressed) -> Site {
@@ -100,36 +99,36 @@ mod tests {
     }
 
     #[test]
-    fn twins_stand_for_their_file_the_shortest_first() {
+    fn precompressed_files_are_found_the_shortest_first() {
         let tree = tempfile::tempdir().unwrap();
         write_aged(&tree, "app.js", "the plain script", 5100);
         write_aged(&tree, "app.js.gz", "gzip....", 4000);
         write_aged(&tree, "app.js.br", "brotli", 6000);
         write_aged(&tree, "app.js.zst", "zst", 0);
-        let (plain, twins) = find(&open(&tree, Precompressed::Served), "/app.js");
+        let (plain, precompressed) = find(&open(&tree, Precompressed::Served), "/app.js");
         assert_eq!(plain.coding, Coding::Identity);
-        assert_eq!(twins.codings(), [Coding::Zstd, Coding::Brotli, Coding::Gzip]);
-        let twin = twins.take(Coding::Brotli).unwrap();
-        assert_eq!(twin.content_type, "text/javascript; charset=utf-8");
-        assert_eq!((twin.coding, twin.length), (Coding::Brotli, 6));
-        assert_ne!(twin.inode, plain.inode);
-        assert_eq!(std::io::read_to_string(twin.file).unwrap(), "brotli");
+        assert_eq!(precompressed.codings(), [Coding::Zstd, Coding::Brotli, Coding::Gzip]);
+        let file = precompressed.take(Coding::Brotli).unwrap();
+        assert_eq!(file.content_type, "text/javascript; charset=utf-8");
+        assert_eq!((file.coding, file.length), (Coding::Brotli, 6));
+        assert_ne!(file.inode, plain.inode);
+        assert_eq!(std::io::read_to_string(file.file).unwrap(), "brotli");
     }
 
     #[test]
-    fn a_twin_that_is_not_there_is_not_handed_out() {
+    fn a_missing_precompressed_file_is_not_taken() {
         let tree = tempfile::tempdir().unwrap();
         write_aged(&tree, "a.txt", "plain", 0);
         write_aged(&tree, "a.txt.gz", "gz", 0);
         let site = open(&tree, Precompressed::Served);
         for coding in [Coding::Identity, Coding::Brotli] {
-            let (_, twins) = find(&site, "/a.txt");
-            assert!(twins.take(coding).is_none(), "{coding:?}");
+            let (_, precompressed) = find(&site, "/a.txt");
+            assert!(precompressed.take(coding).is_none(), "{coding:?}");
         }
     }
 
     #[test]
-    fn an_index_file_has_twins_as_well() {
+    fn an_index_file_has_precompressed_files() {
         let tree = tempfile::tempdir().unwrap();
         create_dir(tree.path().join("docs")).unwrap();
         for directory in ["", "docs/"] {
@@ -138,20 +137,20 @@ mod tests {
         }
         write_aged(&tree, "docs.gz", "beside", 0);
         let site = open(&tree, Precompressed::Served);
-        let (_, twins) = find(&site, "/docs/");
-        let twin = twins.take(Coding::Gzip).unwrap();
-        assert_eq!(twin.content_type, "text/html; charset=utf-8");
-        assert_eq!(std::io::read_to_string(twin.file).unwrap(), "docs/");
+        let (_, precompressed) = find(&site, "/docs/");
+        let file = precompressed.take(Coding::Gzip).unwrap();
+        assert_eq!(file.content_type, "text/html; charset=utf-8");
+        assert_eq!(std::io::read_to_string(file.file).unwrap(), "docs/");
         write_aged(&tree, "index.html.gz", "root", 0);
-        let (_, twins) = find(&site, "/");
+        let (_, precompressed) = find(&site, "/");
         assert_eq!(
-            std::io::read_to_string(twins.take(Coding::Gzip).unwrap().file).unwrap(),
+            std::io::read_to_string(precompressed.take(Coding::Gzip).unwrap().file).unwrap(),
             "root"
         );
     }
 
     #[test]
-    fn what_is_not_fit_to_stand_for_a_file_is_no_twin() {
+    fn unfit_files_are_no_precompressed_files() {
         let tree = tempfile::tempdir().unwrap();
         for name in ["older", "empty", "directory", "out", "lone"] {
             write_aged(&tree, name, "plain", 60_000);
@@ -167,17 +166,17 @@ mod tests {
     }
 
     #[test]
-    fn twins_are_files_of_their_own_where_they_are_ignored() {
+    fn precompressed_files_are_served_by_their_own_names() {
         let tree = tempfile::tempdir().unwrap();
         write_aged(&tree, "a.txt", "plain", 0);
         write_aged(&tree, "a.txt.gz", "gz", 0);
-        let (_, twins) = find(&open(&tree, Precompressed::Ignored), "/a.txt");
-        assert_eq!(twins.codings(), []);
-        let (twin, _) = find(&open(&tree, Precompressed::Served), "/a.txt.gz");
+        let (_, precompressed) = find(&open(&tree, Precompressed::Ignored), "/a.txt");
+        assert_eq!(precompressed.codings(), []);
+        let (file, _) = find(&open(&tree, Precompressed::Served), "/a.txt.gz");
         assert_eq!(
-            (twin.content_type.as_ref(), twin.coding),
+            (file.content_type.as_ref(), file.coding),
             ("application/gzip", Coding::Identity)
         );
-        assert_eq!(read_to_string(tree.path().join("a.txt.gz")).unwrap().len() as u64, twin.length);
+        assert_eq!(read_to_string(tree.path().join("a.txt.gz")).unwrap().len() as u64, file.length);
     }
 }

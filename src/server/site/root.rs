@@ -1,10 +1,8 @@
-//! The served directory, and opening what lies beneath it.
+//! The root directory, and opening files beneath it.
 //!
-//! Owns the confinement: whatever path comes, and whatever symbolic links change meanwhile, what is
-//! opened lies beneath the root, because the resolution itself cannot leave it. Linux does that in
-//! `openat2`; elsewhere, or where that call fails whatever it is asked for (an older kernel, a sandbox),
-//! [`walk`](super::walk) does the same in many steps. Whether a server starts without the call, what was opened, and whether
-//! that is served, is left to the rest of the site.
+//! Confines every path to the root, even while symbolic links change: the resolution itself cannot leave
+//! it. Linux does this in `openat2`. On other systems, or where that call always fails (an older kernel, a
+//! sandbox), [`walk`](super::walk) does the same in several calls.
 
 use std::ffi::OsStr;
 use std::io;
@@ -16,94 +14,104 @@ use rustix::fs::{self, Mode, OFlags, Stat};
 use rustix::io::Errno;
 
 use super::settings::SymbolicLinks;
-use super::walk::{PASSING, walk};
+use super::walk::{TRAVERSE_FLAGS, walk};
 
-/// For reading; never waiting for the other end of a FIFO, never making a terminal ours.
-pub(super) const READING: OFlags =
+/// Opens for reading; does not wait for the writer of a FIFO, and acquires no controlling terminal.
+pub(super) const READ_FLAGS: OFlags =
     OFlags::RDONLY.union(OFlags::CLOEXEC).union(OFlags::NONBLOCK).union(OFlags::NOCTTY);
 
-/// How often a resolution that raced with a rename is begun again before the error is passed on.
+/// How often a resolution that raced with a rename is retried.
 #[cfg(target_os = "linux")]
-const RACES: usize = 4;
+const MAX_RETRIES: usize = 4;
 
-/// The directory beneath which everything that is served lies.
+/// The directory beneath which all served files are.
 #[derive(Debug)]
 pub(super) struct Root {
     directory: OwnedFd,
-    /// Device and inode. On local file systems no other directory has them while this one is open.
-    identity: (u64, u64),
+    id: FileId,
     resolution: Resolution,
 }
 
-/// Who keeps a path beneath the root.
+/// Device and inode. On local file systems no other file has them while this one is open.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+struct FileId {
+    device: u64,
+    inode: u64,
+}
+
+impl FileId {
+    fn of(stat: &Stat) -> Self {
+        Self { device: stat.st_dev, inode: stat.st_ino }
+    }
+}
+
+/// How paths are kept beneath the root.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Resolution {
-    /// The kernel, in one call: `openat2` with `RESOLVE_BENEATH`.
+    /// In one call: `openat2` with `RESOLVE_BENEATH`.
     #[cfg(target_os = "linux")]
     Kernel,
-    /// The portable walk, a component at a time, and why the kernel does not do it.
-    Walk { because: Option<Errno> },
-    /// Nobody: symbolic links lead where they lead.
+    /// A component at a time, because `openat2` is missing or failed with this error.
+    Walk { openat2_error: Option<Errno> },
+    /// Not at all: symbolic links are followed anywhere.
     Unconfined,
 }
 
 impl Root {
-    /// Opens the directory that is to be served.
+    /// Opens the directory at `path`.
     ///
     /// # Errors
-    /// The path is no directory, or cannot be opened, or nothing beneath it can.
+    /// The path is not a directory, or it cannot be opened, or nothing beneath it can.
     pub(super) fn open(path: &Path, links: SymbolicLinks) -> io::Result<Self> {
-        let directory = fs::open(path, READING | OFlags::DIRECTORY, Mode::empty())?;
-        let identity = identity(&fs::fstat(&directory)?);
+        let directory = fs::open(path, READ_FLAGS | OFlags::DIRECTORY, Mode::empty())?;
+        let id = FileId::of(&fs::fstat(&directory)?);
         let resolution = match links {
             SymbolicLinks::Confined => confined(directory.as_fd())?,
             SymbolicLinks::Followed => Resolution::Unconfined,
         };
-        Ok(Self { directory, identity, resolution })
+        Ok(Self { directory, id, resolution })
     }
 
-    /// Why the kernel does not resolve paths, though it could in another version or outside of a sandbox.
-    pub(super) fn kernels_refusal(&self) -> Option<Errno> {
+    /// The error with which `openat2` failed, on a system that has it.
+    pub(super) fn openat2_error(&self) -> Option<Errno> {
         match self.resolution {
-            Resolution::Walk { because } => because,
+            Resolution::Walk { openat2_error } => openat2_error,
             _ => None,
         }
     }
 
-    /// Whether this is the metadata of the same directory, as far as device and inode tell.
+    /// Whether device and inode are those of `stat`.
     pub(super) fn is(&self, stat: &Stat) -> bool {
-        self.identity == identity(stat)
+        self.id == FileId::of(stat)
     }
 
     pub(super) fn is_same(&self, other: &Self) -> bool {
-        self.identity == other.identity
+        self.id == other.id
     }
 
-    /// Opens for reading what `relative` names; empty for the root itself.
+    /// Opens `relative` for reading; an empty path is the root itself.
     ///
-    /// A symbolic link is followed while it stays beneath the root. One that is absolute is refused
-    /// even if it points back inside, as `RESOLVE_BENEATH` does. A device's or a FIFO's `open` does
-    /// not wait.
+    /// Follows symbolic links that stay beneath the root. Absolute links are refused even if they lead back
+    /// inside, as `RESOLVE_BENEATH` does. Opening a device or a FIFO does not block.
     ///
     /// # Errors
-    /// `EXDEV` for what would leave the root, `ELOOP` beyond 40 links, else what `open` says.
+    /// `EXDEV` if the path leaves the root, `ELOOP` beyond 40 links, else the error of `open`.
     pub(super) fn open_beneath(&self, relative: &[u8]) -> io::Result<OwnedFd> {
-        Ok(self.open_with(relative, READING)?)
+        Ok(self.open_with(relative, READ_FLAGS)?)
     }
 
-    /// The metadata of what `relative` names, which need not be readable. Nothing is opened to be used: a
-    /// device or a FIFO does not notice.
+    /// The metadata of `relative`, which need not be readable. Has no effect on a device or a FIFO.
     ///
     /// # Errors
     /// As [`Root::open_beneath`].
     pub(super) fn metadata_beneath(&self, relative: &[u8]) -> Result<Stat, Errno> {
-        fs::fstat(self.open_with(relative, PASSING | OFlags::CLOEXEC)?)
+        fs::fstat(self.open_with(relative, TRAVERSE_FLAGS | OFlags::CLOEXEC)?)
     }
 
-    /// Whether `relative` is a directory, be it one that may not be read; as far as that can be known.
+    /// Whether `relative` is a directory, readable or not; false if that cannot be determined.
     #[must_use]
     pub(super) fn has_directory(&self, relative: &[u8]) -> bool {
-        self.open_with(relative, PASSING | OFlags::DIRECTORY | OFlags::CLOEXEC).is_ok()
+        self.open_with(relative, TRAVERSE_FLAGS | OFlags::DIRECTORY | OFlags::CLOEXEC).is_ok()
     }
 
     fn open_with(&self, relative: &[u8], flags: OFlags) -> Result<OwnedFd, Errno> {
@@ -111,7 +119,7 @@ impl Root {
         let directory = self.directory.as_fd();
         match self.resolution {
             #[cfg(target_os = "linux")]
-            Resolution::Kernel => open_in_kernel(directory, relative, flags),
+            Resolution::Kernel => openat2(directory, relative, flags),
             Resolution::Walk { .. } => walk(directory, relative, flags),
             Resolution::Unconfined => {
                 fs::openat(directory, OsStr::from_bytes(relative), flags, Mode::empty())
@@ -120,39 +128,30 @@ impl Root {
     }
 }
 
-fn identity(stat: &Stat) -> (u64, u64) {
-    (stat.st_dev, stat.st_ino)
-}
-
-/// What this system can do, tried out: older kernels lack `openat2`, and sandboxes answer it with `EPERM`,
-/// `ENOSYS`, `EACCES` or whatever else they are told to. If the walk fails as well, it is the directory
-/// beneath which nothing can be opened, and nothing could be served.
+/// Tries `openat2`, which older kernels lack and sandboxes deny with `EPERM`, `ENOSYS`, `EACCES` or another
+/// error, and else the walk. If both fail, nothing beneath the directory can be opened.
 fn confined(directory: BorrowedFd<'_>) -> Result<Resolution, Errno> {
     #[cfg(target_os = "linux")]
-    let because = match open_in_kernel(directory, b".", READING) {
+    let openat2_error = match openat2(directory, b".", READ_FLAGS) {
         Ok(_) => return Ok(Resolution::Kernel),
         Err(error) => Some(error),
     };
     #[cfg(not(target_os = "linux"))]
-    let because = None;
-    walk(directory, b".", READING)?;
-    Ok(Resolution::Walk { because })
+    let openat2_error = None;
+    walk(directory, b".", READ_FLAGS)?;
+    Ok(Resolution::Walk { openat2_error })
 }
 
 #[cfg(target_os = "linux")]
-fn open_in_kernel(
-    directory: BorrowedFd<'_>,
-    relative: &[u8],
-    flags: OFlags,
-) -> Result<OwnedFd, Errno> {
+fn openat2(directory: BorrowedFd<'_>, relative: &[u8], flags: OFlags) -> Result<OwnedFd, Errno> {
     use rustix::fs::ResolveFlags;
 
     let resolve = ResolveFlags::BENEATH | ResolveFlags::NO_MAGICLINKS;
-    let mut races = 0;
+    let mut retries = 0;
     loop {
         match fs::openat2(directory, relative, flags, Mode::empty(), resolve) {
-            // The kernel cannot rule out that `..` in a link climbed out during a rename.
-            Err(Errno::AGAIN) if races < RACES => races += 1,
+            // `..` in a link raced with a rename, and the kernel cannot rule out an escape.
+            Err(Errno::AGAIN) if retries < MAX_RETRIES => retries += 1,
             Err(Errno::INTR) => {}
             opened => return opened,
         }
@@ -169,7 +168,7 @@ mod tests {
 
     use super::*;
 
-    /// A tree with links of all kinds, beside a secret that is not to be reached.
+    /// A tree with links of all kinds, and a secret beside the root.
     fn tree() -> TempDir {
         let tree = tempfile::tempdir().unwrap();
         let root = tree.path().join("root");
@@ -210,11 +209,11 @@ mod tests {
         tree
     }
 
-    /// Both ways of staying beneath the root.
+    /// Roots with both ways of confinement.
     fn roots(path: &Path) -> Vec<Root> {
         let kernel = Root::open(path, SymbolicLinks::Confined).unwrap();
         let walk = Root {
-            resolution: Resolution::Walk { because: None },
+            resolution: Resolution::Walk { openat2_error: None },
             ..Root::open(path, SymbolicLinks::Confined).unwrap()
         };
         vec![kernel, walk]
@@ -267,7 +266,7 @@ mod tests {
                 ("top/", Err(Errno::NOTDIR)),
                 ("top/deeper", Err(Errno::NOTDIR)),
                 ("to-file-slash", Err(Errno::NOTDIR)),
-                // No request's path has these, and none of them would lead out.
+                // Paths of requests never have these; they are confined as well.
                 ("..", Err(Errno::XDEV)),
                 ("../secret", Err(Errno::XDEV)),
                 ("a/../../secret", Err(Errno::XDEV)),
@@ -294,7 +293,7 @@ mod tests {
 
     #[cfg(target_os = "linux")]
     #[test]
-    fn a_directory_that_may_only_be_passed_through_is_passed_through() {
+    fn a_directory_that_may_only_be_traversed_is_traversed() {
         use std::fs::{Permissions, set_permissions};
         use std::os::unix::fs::PermissionsExt;
 
@@ -308,7 +307,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_no_directory_is_no_root() {
+    fn a_root_must_be_a_directory() {
         let tree = tree();
         for (path, errno) in [("secret", Errno::NOTDIR), ("nothing", Errno::NOENT)] {
             let error = Root::open(&tree.path().join(path), SymbolicLinks::Confined).unwrap_err();

@@ -1,17 +1,17 @@
-//! What is to be served of a directory, and how.
+//! Settings of a site: what of the directory is served, and how.
 
 /// Settings of a site.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct SiteSettings {
-    /// Names that are tried, in order, where a directory is asked for; by default `index.html`.
+    /// Names of index files, tried in order when a directory is requested; by default `index.html`.
     pub index: Vec<String>,
-    /// What becomes of directories without an index file; listed by default.
+    /// Whether directories without an index file are listed; by default they are.
     pub listings: Listings,
-    /// What becomes of links that leave the root; refused by default.
+    /// Whether links may leave the root; by default they may not.
     pub symbolic_links: SymbolicLinks,
-    /// Whether names that begin with a dot exist; not by default.
+    /// Whether names that begin with a dot are served; by default they are not.
     pub dot_files: DotFiles,
-    /// Whether a compressed file stands for the plain one beside it; by default it does.
+    /// Whether precompressed files are sent in place of plain files; by default they are.
     pub precompressed: Precompressed,
 }
 
@@ -27,7 +27,7 @@ impl Default for SiteSettings {
     }
 }
 
-/// Whether a file in a directory may have this name: it is no path.
+/// Whether this is the name of a file rather than a path.
 #[must_use]
 pub fn is_index_name(name: &str) -> bool {
     !matches!(name, "" | "." | "..") && !name.contains(['/', '\0'])
@@ -37,40 +37,39 @@ pub fn is_index_name(name: &str) -> bool {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Listings {
     Offered,
-    /// Such a directory is forbidden; what lies in it is served to whoever knows its name.
+    /// Such a directory is answered with 403; the files in it are served.
     Refused,
 }
 
-/// How far symbolic links lead.
+/// Which symbolic links are followed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum SymbolicLinks {
-    /// As far as they stay beneath the root without being absolute; others are not found.
+    /// Relative links that stay beneath the root; others are not found.
     Confined,
-    /// Anywhere. Whoever may create a link beneath the root decides then which files of the machine
-    /// are served, as far as the server's user may read them.
+    /// All. Users who can create links beneath the root can then publish every file that the server's user
+    /// can read.
     Followed,
 }
 
 /// Whether names that begin with a dot are listed and served.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum DotFiles {
-    /// They are not found, and neither is what lies in such a directory. `.well-known` is the
-    /// exception: it is there to be asked for (RFC 8615).
+    /// They are not found, nor are files in directories of such names; `.well-known` is (RFC 8615).
     Hidden,
     Shown,
 }
 
 impl DotFiles {
-    /// Whether one segment of a path is treated as if it did not exist.
+    /// Whether a segment of a path is treated as missing.
     pub(super) fn hide(self, segment: &[u8]) -> bool {
         self == Self::Hidden && segment.starts_with(b".") && segment != b".well-known"
     }
 }
 
-/// Whether `app.js.gz` is sent, as gzip-coded, to whoever accepts that and asks for `app.js`.
+/// Whether `app.js.gz` is sent with the coding gzip for `app.js` to clients that accept it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Precompressed {
     Served,
-    /// It is a file like any other.
+    /// It is only a file of its own.
     Ignored,
 }

@@ -1,52 +1,51 @@
-//! A look at the beginning of a file, for what its name does not tell: whether it is text, and whether
-//! text is UTF-8.
+//! Detects from the beginning of a file whether it is text, and whether text is UTF-8.
 
 use std::fs::File;
 use std::io;
 use std::os::unix::fs::FileExt;
 
-/// How much of a file is looked at.
+/// How many bytes of a file are examined.
 const SAMPLE_BYTES: usize = 4 * 1024;
 
-/// The first bytes of a file; by default those of an empty one.
+/// The first bytes of a file; by default none.
 #[derive(Debug)]
-pub(super) struct Beginning {
+pub(super) struct Sample {
     buffer: [u8; SAMPLE_BYTES],
     length: usize,
 }
 
-impl Default for Beginning {
+impl Default for Sample {
     fn default() -> Self {
         Self { buffer: [0; SAMPLE_BYTES], length: 0 }
     }
 }
 
-impl Beginning {
-    /// Reads them. The file's own position stays where it is.
-    pub(super) fn of(file: &File) -> io::Result<Self> {
-        let mut beginning = Self::default();
-        while beginning.length < SAMPLE_BYTES {
-            let room = &mut beginning.buffer[beginning.length..];
-            match file.read_at(room, beginning.length as u64) {
+impl Sample {
+    /// Reads the first [`SAMPLE_BYTES`] bytes without moving the file's position.
+    pub(super) fn read(file: &File) -> io::Result<Self> {
+        let mut sample = Self::default();
+        while sample.length < SAMPLE_BYTES {
+            let room = &mut sample.buffer[sample.length..];
+            match file.read_at(room, sample.length as u64) {
                 Ok(0) => break,
-                Ok(count) => beginning.length += count,
+                Ok(count) => sample.length += count,
                 Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
                 Err(error) => return Err(error),
             }
         }
-        Ok(beginning)
+        Ok(sample)
     }
 
     fn bytes(&self) -> &[u8] {
         &self.buffer[..self.length]
     }
 
-    /// It is UTF-8 that a program would take for such: NUL bytes are those of UTF-16 or UTF-32, and `ESC $`
-    /// begins the characters of ISO-2022-JP (RFC 1468) and its kin, which are ASCII bytes.
+    /// Whether it is valid UTF-8 and not an encoding that looks like it: NUL bytes occur in UTF-16 and UTF-32,
+    /// and `ESC $` in ISO-2022-JP (RFC 1468) and its relatives, which consist of ASCII bytes.
     pub(super) fn is_utf8(&self) -> bool {
         let is_valid = match std::str::from_utf8(self.bytes()) {
             Ok(_) => true,
-            // A character that the end of the sample cuts in two.
+            // The end of the sample may split a character.
             Err(error) => self.length == SAMPLE_BYTES && error.error_len().is_none(),
         };
         let has_escape = self.bytes().contains(&b'\x1b');
@@ -55,7 +54,7 @@ impl Beginning {
             && !(has_escape && self.bytes().windows(2).any(|pair| pair == b"\x1b$"))
     }
 
-    /// It is UTF-8 without the control bytes that no text has.
+    /// Whether it is UTF-8 without control bytes that text does not have.
     pub(super) fn is_text(&self) -> bool {
         self.is_utf8() && !self.bytes().iter().copied().any(is_binary)
     }
@@ -73,16 +72,16 @@ mod tests {
 
     use super::*;
 
-    /// What is found out of a file with this content, whose position stays where it was.
-    fn look_at(content: &[u8]) -> Beginning {
+    /// The sample of a file with this content; checks that the position is not moved.
+    fn sample_of(content: &[u8]) -> Sample {
         let mut file = tempfile::tempfile().unwrap();
         file.write_all(content).unwrap();
         std::io::Seek::rewind(&mut file).unwrap();
-        let beginning = Beginning::of(&file).unwrap();
+        let sample = Sample::read(&file).unwrap();
         let mut rest = Vec::new();
         file.read_to_end(&mut rest).unwrap();
         assert_eq!(rest, content, "the position has moved");
-        beginning
+        sample
     }
 
     #[test]
@@ -107,8 +106,8 @@ mod tests {
             (cut(b"\0"), false, false),
             (cut(b"b\0\xff"), true, true),
         ] {
-            let beginning = look_at(&content);
-            let found = (beginning.is_text(), beginning.is_utf8());
+            let sample = sample_of(&content);
+            let found = (sample.is_text(), sample.is_utf8());
             assert_eq!(found, (is_text, is_utf8), "{}", content.escape_ascii());
         }
     }

@@ -1,44 +1,43 @@
-//! Resolution beneath a directory without the kernel's help, for systems that lack `openat2`.
+//! Resolves a path beneath a directory without `openat2`, a component at a time.
 //!
-//! Each component is opened on its own and never through a symbolic link; the links are read and
-//! resolved here, so that a path climbs by giving back a directory that was opened on the way down and
-//! cannot climb beyond the first. A link that is swapped in between two steps ends in an error.
+//! Each component is opened without following links; links are read and resolved here. `..` returns to a
+//! directory that was opened on the way down, so it cannot leave the first one. A link that is swapped in
+//! between two steps results in an error.
 
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 
 use rustix::fs::{self, Mode, OFlags};
 use rustix::io::Errno;
 
-/// As many symbolic links as Linux follows in one path (`path_resolution(7)`).
+/// Most symbolic links in one path, as on Linux (`path_resolution(7)`).
 const MAX_LINKS: usize = 40;
 
-/// A directory on the way: where the system allows it, to be passed through but not read, so that
-/// search permission alone is asked for.
+/// Opens a directory to traverse it: on Linux with search permission alone.
 #[cfg(target_os = "linux")]
-pub(super) const PASSING: OFlags = OFlags::PATH;
+pub(super) const TRAVERSE_FLAGS: OFlags = OFlags::PATH;
 #[cfg(not(target_os = "linux"))]
-pub(super) const PASSING: OFlags = OFlags::RDONLY.union(OFlags::NONBLOCK);
+pub(super) const TRAVERSE_FLAGS: OFlags = OFlags::RDONLY.union(OFlags::NONBLOCK);
 
-/// Opens what `relative` names beneath `root`, with `flags`.
+/// Opens `relative` beneath `root` with `flags`.
 ///
 /// # Errors
-/// `EXDEV` for what would leave the root, also by an absolute link; `ELOOP` beyond 40 links; else
-/// what the steps say.
+/// `EXDEV` if the path leaves the root or a link is absolute, `ELOOP` beyond 40 links, else the error of
+/// the step that failed.
 pub(super) fn walk(root: BorrowedFd<'_>, relative: &[u8], flags: OFlags) -> Result<OwnedFd, Errno> {
-    let mut way_down: Vec<OwnedFd> = Vec::new();
-    let mut ahead: Vec<Vec<u8>> = Vec::new();
+    let mut opened: Vec<OwnedFd> = Vec::new();
+    let mut remaining: Vec<Vec<u8>> = Vec::new();
     let mut links = 0;
-    push_components(&mut ahead, relative);
-    while let Some(component) = ahead.pop() {
+    push_components(&mut remaining, relative);
+    while let Some(component) = remaining.pop() {
         match component.as_slice() {
             b"" | b"." => continue,
             b".." => {
-                way_down.pop().ok_or(Errno::XDEV)?;
+                opened.pop().ok_or(Errno::XDEV)?;
                 continue;
             }
             _ => {}
         }
-        let here = way_down.last().map_or(root, AsFd::as_fd);
+        let here = opened.last().map_or(root, AsFd::as_fd);
         match fs::readlinkat(here, component.as_slice(), Vec::new()) {
             Ok(link) => {
                 let link = link.into_bytes();
@@ -49,23 +48,23 @@ pub(super) fn walk(root: BorrowedFd<'_>, relative: &[u8], flags: OFlags) -> Resu
                 if link.starts_with(b"/") {
                     return Err(Errno::XDEV);
                 }
-                push_components(&mut ahead, &link);
+                push_components(&mut remaining, &link);
             }
-            // No link.
-            Err(Errno::INVAL) if ahead.is_empty() => return open(here, &component, flags),
+            // Not a link.
+            Err(Errno::INVAL) if remaining.is_empty() => return open(here, &component, flags),
             Err(Errno::INVAL) => {
-                let directory = open(here, &component, PASSING | OFlags::DIRECTORY)?;
-                way_down.push(directory);
+                let directory = open(here, &component, TRAVERSE_FLAGS | OFlags::DIRECTORY)?;
+                opened.push(directory);
             }
             Err(error) => return Err(error),
         }
     }
-    open(way_down.last().map_or(root, AsFd::as_fd), b".", flags)
+    open(opened.last().map_or(root, AsFd::as_fd), b".", flags)
 }
 
-/// Puts the components of `path` before what is still ahead, the first one on top.
-fn push_components(ahead: &mut Vec<Vec<u8>>, path: &[u8]) {
-    ahead.extend(path.split(|byte| *byte == b'/').rev().map(<[u8]>::to_vec));
+/// Pushes the components of `path`, the first one on top.
+fn push_components(remaining: &mut Vec<Vec<u8>>, path: &[u8]) {
+    remaining.extend(path.split(|byte| *byte == b'/').rev().map(<[u8]>::to_vec));
 }
 
 fn open(directory: BorrowedFd<'_>, name: &[u8], flags: OFlags) -> Result<OwnedFd, Errno> {
@@ -73,7 +72,7 @@ fn open(directory: BorrowedFd<'_>, name: &[u8], flags: OFlags) -> Result<OwnedFd
     loop {
         match fs::openat(directory, name, flags, Mode::empty()) {
             Err(Errno::INTR) => {}
-            opened => return opened,
+            result => return result,
         }
     }
 }

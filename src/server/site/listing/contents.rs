@@ -1,41 +1,40 @@
-//! What a directory holds, in the order that was asked for.
+//! A listing: the entries of a directory, in the requested order.
 
-use super::entries::Entry;
+use super::cache::SharedEntries;
+use super::entry::Entry;
 use super::order::Order;
-use super::shared::Reading;
 use crate::http::TargetPath;
 use crate::http::negotiation::MediaType;
 
-/// What a directory holds, as far as it is served.
+/// The entries of a directory that are served.
 #[derive(Debug)]
-pub(in crate::server) struct Listing {
-    /// The directory's decoded segments, from the root downwards.
+pub(crate) struct Listing {
+    /// The decoded segments of the directory's path.
     pub(super) segments: Vec<Vec<u8>>,
     pub(super) order: Order,
-    pub(super) reading: Reading,
+    pub(super) shared: SharedEntries,
 }
 
 impl Listing {
-    /// The forms of a listing, the first for whoever does not say what it accepts.
-    pub(in crate::server) const FORMS: [MediaType; 3] =
-        [MediaType::Html, MediaType::Json, MediaType::Plain];
+    /// The forms of a listing; the first is the default.
+    pub(crate) const FORMS: [MediaType; 3] = [MediaType::Html, MediaType::Json, MediaType::Plain];
 
-    /// The directory that `path` names, with what was read of it, in the order of the path's query.
-    pub(in crate::server::site) fn new(path: &TargetPath, reading: Reading) -> Self {
+    /// Lists the directory at `path` in the order that its query asks for.
+    pub(in crate::server::site) fn new(path: &TargetPath, shared: SharedEntries) -> Self {
         let order = Order::from_query(path.query.as_deref().unwrap_or_default());
-        Self { segments: path.segments().map(<[u8]>::to_vec).collect(), order, reading }
+        Self { segments: path.segments().map(<[u8]>::to_vec).collect(), order, shared }
     }
 
-    /// The entries, directories first, in the order that the query asked for.
+    /// The entries in the requested order, directories first.
     #[cfg(test)]
-    pub(in crate::server) fn entries(&self) -> impl ExactSizeIterator<Item = Entry<'_>> {
-        (0..self.reading.entries.len()).map(|at| self.reading.entries.in_order(self.order, at))
+    pub(in crate::server::site) fn entries(&self) -> impl ExactSizeIterator<Item = Entry<'_>> {
+        (0..self.shared.entries.len()).map(|at| self.shared.entries.in_order(self.order, at))
     }
 }
 
-/// What a listing is written of.
+/// A part of a written listing.
 #[derive(Clone, Copy)]
-pub(super) enum Part<'e> {
+pub(super) enum ListingPart<'e> {
     Beginning,
     Entry { entry: Entry<'e>, position: usize },
     End,

@@ -1,30 +1,30 @@
-//! A listing for programs.
+//! A listing as JSON, for programs.
 //!
 //! ```json
 //! {"path": "/docs/", "entries": [
 //!   {"name": "a.txt", "href": "a.txt", "type": "file", "size": 14, "modified": "2026-11-25T13:17:05Z"}
 //! ]}
 //! ```
-//! `path` is percent-encoded. What is not known of an entry is left out.
+//! `path` is percent-encoded. Unknown members of an entry are left out.
 
 use std::borrow::Cow;
 
 use serde::Serialize;
 
-use super::contents::{Listing, Part};
-use super::entries::{Entry, EntryKind};
+use super::contents::{Listing, ListingPart};
+use super::entry::{Entry, EntryKind};
 use crate::http::encode_segment;
 use crate::printable::{JsonLayout, json};
 
 #[derive(Serialize)]
 struct JsonEntry<'e> {
-    /// For people: what is not UTF-8 is replaced.
+    /// For display: bytes that are not UTF-8 are replaced.
     name: Cow<'e, str>,
-    /// The exact name: relative to the directory and percent-encoded.
+    /// The exact name: a reference relative to the directory, percent-encoded.
     href: String,
     #[serde(rename = "type")]
     kind: &'static str,
-    /// In bytes; files alone have it.
+    /// In bytes; for files only.
     #[serde(skip_serializing_if = "Option::is_none")]
     size: Option<u64>,
     /// UTC, in whole seconds (RFC 3339).
@@ -47,9 +47,9 @@ impl<'e> JsonEntry<'e> {
     }
 }
 
-pub(super) fn write(listing: &Listing, part: Part<'_>, out: &mut String) {
+pub(super) fn write(listing: &Listing, part: ListingPart<'_>, out: &mut String) {
     match part {
-        Part::Beginning => {
+        ListingPart::Beginning => {
             let mut path = String::from("/");
             for segment in &listing.segments {
                 path.push_str(&encode_segment(segment));
@@ -59,13 +59,13 @@ pub(super) fn write(listing: &Listing, part: Part<'_>, out: &mut String) {
             push_value(&path, out);
             out.push_str(",\"entries\":[");
         }
-        Part::Entry { entry, position } => {
+        ListingPart::Entry { entry, position } => {
             if position > 0 {
                 out.push(',');
             }
             push_value(&JsonEntry::new(entry), out);
         }
-        Part::End => out.push_str("]}\n"),
+        ListingPart::End => out.push_str("]}\n"),
     }
 }
 

@@ -1,16 +1,19 @@
-//! The listing of a directory: its entries, in the order that was asked for, written piece by piece.
+//! The listing of a directory: its entries in the requested order, written a piece at a time.
 //!
-//! How a directory is read, which of its entries are shown, and how one reading is shared is up to
-//! `reading`, `entries` and `shared`. How the listing looks as a page or as JSON is written in the modules
-//! of those names.
+//! ```text
+//! cache ─▶ reader ─▶ builder ─▶ entries ─▶ contents ─▶ writer ─▶ page, json
+//! ```
 
+mod block;
+mod builder;
+pub(super) mod cache;
 pub(crate) mod contents;
+mod directory_id;
 mod entries;
+mod entry;
 mod failures;
-mod identity;
 mod json;
 mod order;
 mod page;
-pub(crate) mod pieces;
-pub(super) mod reading;
-pub(super) mod shared;
+pub(super) mod reader;
+pub(crate) mod writer;

@@ -1,18 +1,17 @@
-//! The order of a listing: what the query of its address asks for.
+//! The order of a listing, which the query of its URL selects.
 
 use std::cmp::Ordering;
 
 use url::form_urlencoded;
 
-/// By what a listing is sorted, and which way; by name from the first on unless asked otherwise.
-/// Directories always come before files.
+/// The key and the direction of sorting; by default by name, ascending. Directories come before files.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(super) struct Order {
-    pub by: SortBy,
-    pub direction: Direction,
+    pub(super) by: SortBy,
+    pub(super) direction: Direction,
 }
 
-/// By what a listing is sorted. Among equals the names decide, from the first on.
+/// The key of sorting. Entries with equal keys are sorted by name, ascending.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(super) enum SortBy {
     #[default]
@@ -21,7 +20,7 @@ pub(super) enum SortBy {
     Date,
 }
 
-/// Which way a listing is sorted.
+/// The direction of sorting.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(super) enum Direction {
     #[default]
@@ -30,7 +29,7 @@ pub(super) enum Direction {
 }
 
 impl Order {
-    /// Reads `sort=name|size|date` and `order=asc|desc`; anything else is not minded.
+    /// Reads `sort=name|size|date` and `order=asc|desc`; ignores everything else.
     #[must_use]
     pub(super) fn from_query(query: &[u8]) -> Self {
         let mut order = Self::default();
@@ -47,8 +46,8 @@ impl Order {
         order
     }
 
-    /// What a column's heading asks for: the other way if it is sorted by that already,
-    /// else names from the first on, the largest and the latest on top.
+    /// The order that a column's heading selects: reversed if it is the current key, else by name
+    /// ascending, by size or date descending.
     pub(super) fn after_choosing(self, column: SortBy) -> Self {
         let direction = match (self.direction, column) {
             (Direction::Ascending, _) if self.by == column => Direction::Descending,
@@ -81,8 +80,8 @@ impl Direction {
     }
 }
 
-/// As a person sorts names: `file2` before `file10`, `a` beside `A`. Names that differ never compare
-/// as equal.
+/// Compares names in natural order: `file2` before `file10`, `a` beside `A`. Names that differ never
+/// compare as equal.
 pub(super) fn compare_names(a: &[u8], b: &[u8]) -> Ordering {
     let (mut rest_a, mut rest_b) = (a, b);
     loop {
@@ -122,7 +121,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_query_names_the_order() {
+    fn the_query_selects_the_order() {
         use Direction::{Ascending, Descending};
         use SortBy::{Date, Name, Size};
         for (query, by, direction) in [
@@ -141,7 +140,7 @@ mod tests {
     }
 
     #[test]
-    fn what_a_heading_asks_for_is_read_back() {
+    fn the_order_of_a_heading_is_parsed_back() {
         let order = Order::default();
         let reversed = order.after_choosing(SortBy::Name);
         assert_eq!(reversed.direction, Direction::Descending);
@@ -155,7 +154,7 @@ mod tests {
     }
 
     #[test]
-    fn names_are_compared_as_a_person_does() {
+    fn names_are_compared_in_natural_order() {
         let sorted = [
             "", "1", "1a", "01b", "2", "10", "A", "a", "a b", "a1b", "a01c", "a2", "B", "c",
             "\u{e4}",
@@ -169,7 +168,7 @@ mod tests {
     }
 
     proptest! {
-        /// A comparison that is none makes a sort panic.
+        /// A sort may panic if its comparison is not a total order.
         #[test]
         fn the_order_of_names_is_total(a in "[aAb019]{0,5}", b in "[aAb019]{0,5}", c in "[aAb019]{0,5}") {
             let compare = |x: &str, y: &str| compare_names(x.as_bytes(), y.as_bytes());

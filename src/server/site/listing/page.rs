@@ -1,16 +1,17 @@
-//! A listing for people: one table, readable on a phone, in the dark, and in a text browser.
+//! A listing as a page: one table, readable on a phone, with a dark colour scheme, and in a text browser.
 //!
-//! All links are relative, so that the page also works behind a proxy that serves it under another
-//! path. The link of an entry is its encoded name and nothing else, the link's text the name itself:
-//! Kodi and httpdirfs take only those for entries. Sorting is a form without an action, which leads to
-//! the page itself: it needs no script, and no crawler follows it, as it would a link.
+//! All links are relative, so that the page works behind a proxy that serves it under another path. An
+//! entry's link is its encoded name alone, with the name as its text: Kodi and httpdirfs recognize only
+//! those as entries. Sorting is a form without an action, which submits to the page itself: it needs no
+//! script, and crawlers do not follow it as they would a link.
 
 use std::borrow::Cow;
 
 use maud::{Markup, PreEscaped, html};
 
-use super::contents::{Listing, Part};
-use super::entries::{Entry, EntryKind, Totals};
+use super::contents::{Listing, ListingPart};
+use super::entries::Totals;
+use super::entry::{Entry, EntryKind};
 use super::order::{Direction, SortBy};
 use crate::server::html::page::page;
 use crate::server::html::quantity::size;
@@ -28,31 +29,33 @@ th button{font:inherit;color:LinkText;background:none;border:0;padding:0;cursor:
 th button:hover,th button:focus{text-decoration:underline}\
 @media(max-width:30rem){th,td{padding:.4rem .3rem}h1,p,footer{padding:0 .3rem}th span,td span{display:none}}";
 
-/// Stands for the rows of the entries in a page without them: no page has this character.
+/// Marks the place of the rows in a page without them: no page contains this character.
 const ROWS: &str = "\0";
 
-pub(super) fn write(listing: &Listing, part: Part<'_>, out: &mut String) {
+pub(super) fn write(listing: &Listing, part: ListingPart<'_>, out: &mut String) {
     let frame = || {
         let page = frame(listing);
-        let (before, after) = page.split_once(ROWS).expect("the rows have their place");
+        let (before, after) = page.split_once(ROWS).expect("the frame contains ROWS");
         (before.to_owned(), after.to_owned())
     };
     match part {
-        Part::Beginning => out.push_str(&frame().0),
-        Part::Entry { entry, .. } => {
+        ListingPart::Beginning => out.push_str(&frame().0),
+        ListingPart::Entry { entry, .. } => {
             out.push_str(&row(entry).0);
             out.push('\n');
         }
-        Part::End => out.push_str(&frame().1),
+        ListingPart::End => out.push_str(&frame().1),
     }
 }
 
-/// The page, with [`ROWS`] in the place of its entries.
+/// The page, with [`ROWS`] in place of the rows of its entries.
 fn frame(listing: &Listing) -> String {
     let mut title = String::from("Index of /");
     for segment in &listing.segments {
-        // A window's title isolates nothing, and reads up to a line's end.
-        title.extend(legible(segment).chars().map(|c| if turns_text(c) { '\u{fffd}' } else { c }));
+        // A title cannot isolate writing direction, and must be one line.
+        title.extend(
+            printable(segment).chars().map(|c| if changes_direction(c) { '\u{fffd}' } else { c }),
+        );
         title.push('/');
     }
     let body = html! {
@@ -69,13 +72,13 @@ fn frame(listing: &Listing) -> String {
                 }
             }
         }
-        footer { (summary(listing.reading.entries.totals())) }
+        footer { (summary(listing.shared.entries.totals())) }
     };
     let head = html! { style { (PreEscaped(STYLE)) } };
     page(&title, &head, &body).into_string()
 }
 
-/// `Index of / docs/ deep/`, each but the last a link to that directory.
+/// `Index of / docs/ deep/`, each part but the last a link to its directory.
 fn breadcrumb(segments: &[Vec<u8>]) -> Markup {
     let crumb = |depth: usize, name: &str| {
         let steps = segments.len() - depth;
@@ -89,7 +92,7 @@ fn breadcrumb(segments: &[Vec<u8>]) -> Markup {
     html! {
         "Index of" (crumb(0, ""))
         @for (index, segment) in segments.iter().enumerate() {
-            (crumb(index + 1, &legible(segment)))
+            (crumb(index + 1, &printable(segment)))
         }
     }
 }
@@ -118,9 +121,9 @@ fn row(entry: Entry<'_>) -> Markup {
     html! {
         tr {
             td {
-                // Isolated by the style sheet: a direction mark in a name turns around nothing else.
+                // The style sheet isolates the name, so that its direction marks change nothing else.
                 a href=(entry.reference()) {
-                    (legible(entry.name))
+                    (printable(entry.name))
                     @if entry.kind == EntryKind::Directory { "/" }
                 }
             }
@@ -131,7 +134,7 @@ fn row(entry: Entry<'_>) -> Markup {
             td {
                 @if let Some(modified) = entry.modified {
                     time datetime=(modified.strftime("%Y-%m-%dT%H:%M:%SZ")) {
-                        // A narrow screen shows the day alone.
+                        // Narrow screens show only the date.
                         (modified.strftime("%Y-%m-%d"))
                         span { (modified.strftime("\u{a0}%H:%M")) }
                     }
@@ -154,8 +157,8 @@ fn summary(totals: Totals) -> String {
     )
 }
 
-/// A name as it can be shown: bytes that are not UTF-8 replaced, control characters as pictures.
-fn legible(name: &[u8]) -> Cow<'_, str> {
+/// A name for display: invalid UTF-8 is replaced, and control characters become control pictures.
+fn printable(name: &[u8]) -> Cow<'_, str> {
     let text = String::from_utf8_lossy(name);
     if !text.contains(char::is_control) {
         return text;
@@ -171,13 +174,13 @@ fn legible(name: &[u8]) -> Cow<'_, str> {
     text.chars().map(picture).collect::<String>().into()
 }
 
-/// Explicit embeddings, overrides and isolates of writing direction (UAX #9), which also the rest of a line
-/// may obey, and the separators that end a line.
-fn turns_text(character: char) -> bool {
+/// Whether a character embeds, overrides or isolates writing direction (UAX #9), which could affect the rest
+/// of the line, or separates lines.
+fn changes_direction(character: char) -> bool {
     matches!(character, '\u{2028}'..='\u{202e}' | '\u{2066}'..='\u{2069}')
 }
 
-/// Kept on one line, also by a text browser, which knows no style sheet.
+/// Keeps a text on one line, also in text browsers, which ignore style sheets.
 fn unbroken(text: &str) -> String {
     text.replace(' ', "\u{a0}")
 }
@@ -187,7 +190,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn names_are_made_legible() {
+    fn names_are_made_printable() {
         for (name, expected) in [
             (&b"plain"[..], "plain"),
             (b"a\nb\x7f\x1b", "a\u{240a}b\u{2421}\u{241b}"),
@@ -195,7 +198,7 @@ mod tests {
             (b"\xc2\x85", "\u{fffd}"),
             ("\u{1f600}".as_bytes(), "\u{1f600}"),
         ] {
-            assert_eq!(legible(name), expected);
+            assert_eq!(printable(name), expected);
         }
     }
 }

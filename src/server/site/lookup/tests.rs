@@ -25,18 +25,18 @@ fn path(target: &str) -> TargetPath {
 /// What a request target leads to, in words.
 fn find(site: &Site, target: &str) -> String {
     match site.find(&path(target)) {
-        Ok(Found::File(StaticFile { mut file, length, .. })) => {
+        Ok(Resource::File(StaticFile { mut file, length, .. })) => {
             let mut content = String::new();
             file.read_to_string(&mut content).unwrap();
             assert_eq!(length, content.len() as u64);
             content
         }
-        Ok(Found::Listing(listing)) => {
+        Ok(Resource::Listing(listing)) => {
             let names = listing.entries().map(|entry| entry.reference());
             format!("listing {}", names.collect::<Vec<_>>().join(" "))
         }
-        Ok(Found::Redirect(location)) => format!("to {location}"),
-        Err(absence) => format!("{absence:?}"),
+        Ok(Resource::Redirect(location)) => format!("to {location}"),
+        Err(error) => format!("{error:?}"),
     }
 }
 
@@ -168,7 +168,7 @@ fn a_file_whose_name_does_not_tell_is_looked_into() {
     ] {
         write(tree.path().join(name), content).unwrap();
         let site = Site::open(tree.path(), settings()).unwrap();
-        let Ok(Found::File(mut found)) = site.find(&path(&format!("/{name}"))) else {
+        let Ok(Resource::File(mut found)) = site.find(&path(&format!("/{name}"))) else {
             panic!("{name} is not found")
         };
         assert_eq!(found.content_type, content_type, "{name}");
@@ -203,12 +203,12 @@ fn a_found_file_tells_what_a_head_needs() {
     let tree = tree();
     let site = Site::open(tree.path(), settings()).unwrap();
     let metadata = std::fs::metadata(tree.path().join("docs/index.html")).unwrap();
-    let Ok(Found::File(found)) = site.find(&path("/docs/")) else { panic!("no index") };
+    let Ok(Resource::File(found)) = site.find(&path("/docs/")) else { panic!("no index") };
     assert_eq!(found.length, 10);
     assert_eq!(found.content_type, "text/html; charset=utf-8");
     assert_eq!(found.modified, metadata.modified().unwrap());
     let other = site.find(&path("/file.txt"));
-    let Ok(Found::File(other)) = other else { panic!("{other:?}") };
+    let Ok(Resource::File(other)) = other else { panic!("{other:?}") };
     assert_ne!(found.inode, other.inode);
 }
 
@@ -255,6 +255,6 @@ fn a_site_needs_a_directory_and_names_of_index_files() {
 fn a_file_that_is_said_to_be_empty_is_not_looked_into() {
     let site = Site::open(Path::new("/proc/self"), SiteSettings::default()).unwrap();
     // To read this one from its beginning is an error.
-    let Ok(Found::File(file)) = site.find(&path("/mem")) else { panic!("it is not found") };
+    let Ok(Resource::File(file)) = site.find(&path("/mem")) else { panic!("it is not found") };
     assert_eq!((file.length, &*file.content_type), (0, "text/plain; charset=utf-8"));
 }

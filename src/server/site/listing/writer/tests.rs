@@ -1,4 +1,4 @@
-//! Listings of real directories, in each form, and whether their links lead where they say.
+//! Listings of real directories in each form, and where their links lead.
 
 use std::ffi::OsStr;
 use std::fs::{File, FileTimes, create_dir, create_dir_all, hard_link, write};
@@ -11,7 +11,7 @@ use tempfile::TempDir;
 
 use super::*;
 use crate::http::{Method, Target, encode_segment};
-use crate::server::site::lookup::{Found, Site};
+use crate::server::site::lookup::{Resource, Site};
 use crate::server::site::settings::{DotFiles, SiteSettings, SymbolicLinks};
 
 const AWKWARD: [&[u8]; 18] = [
@@ -35,16 +35,16 @@ const AWKWARD: [&[u8]; 18] = [
     "\u{202e}txt.exe".as_bytes(),
 ];
 
-fn find(site: &Site, target: &str) -> Found {
+fn find(site: &Site, target: &str) -> Resource {
     let Ok(Target::Path(path)) = Target::parse(Method::Get, target.as_bytes()) else {
         panic!("{target} is refused")
     };
-    site.find(&path).unwrap_or_else(|absence| panic!("{target}: {absence:?}"))
+    site.find(&path).unwrap_or_else(|error| panic!("{target}: {error:?}"))
 }
 
 fn list(site: &Site, target: &str) -> Listing {
     match find(site, target) {
-        Found::Listing(listing) => listing,
+        Resource::Listing(listing) => listing,
         other => panic!("{target} is {other:?}"),
     }
 }
@@ -62,12 +62,12 @@ fn references(page: &str) -> Vec<&str> {
 
 /// The whole of a listing in one of its forms.
 fn written(listing: &Listing, form: MediaType) -> String {
-    let (mut whole, mut piece, mut pieces) =
-        (String::new(), String::new(), Pieces::new(listing, form));
-    while !pieces.is_complete() {
+    let (mut whole, mut piece, mut writer) =
+        (String::new(), String::new(), ListingWriter::new(listing, form));
+    while !writer.is_complete() {
         piece.clear();
-        pieces.write_next(&mut piece);
-        assert!(pieces.is_complete() || piece.len() >= PIECE_BYTES, "{} bytes", piece.len());
+        writer.write_next(&mut piece);
+        assert!(writer.is_complete() || piece.len() >= PIECE_BYTES, "{} bytes", piece.len());
         assert!(piece.len() < 2 * PIECE_BYTES, "{} bytes", piece.len());
         whole.push_str(&piece);
     }
@@ -86,11 +86,11 @@ fn open(tree: &TempDir) -> Site {
 }
 
 #[test]
-fn nothing_is_kept_of_a_directory_that_is_sent_to_nobody() {
+fn a_directory_is_dropped_from_the_cache_with_its_last_listing() {
     let root = TempDir::new().unwrap();
     create_dir(root.path().join("other")).unwrap();
     let site = Site::open(root.path(), SiteSettings::default()).unwrap();
-    let kept = || site.readings.kept();
+    let kept = || site.listings.len();
     let (first, second) = (list(&site, "/"), list(&site, "/"));
     let other = list(&site, "/other/");
     assert_eq!(kept(), 2);
@@ -124,7 +124,7 @@ fn every_name_is_listed_linked_and_served() {
         let entry = entries.iter().find(|entry| entry["href"] == reference.as_str()).unwrap();
         assert_eq!(entry["name"], String::from_utf8_lossy(name).as_ref());
         let target = format!("/sub/{reference}");
-        let Found::File(found) = find(&site, &target) else { panic!("{target} is no file") };
+        let Resource::File(found) = find(&site, &target) else { panic!("{target} is no file") };
         let content = std::io::read_to_string(found.file).unwrap();
         assert_eq!(content, name.escape_ascii().to_string());
     }
@@ -135,7 +135,7 @@ fn every_name_is_listed_linked_and_served() {
 }
 
 #[test]
-fn what_would_not_be_served_is_not_listed() {
+fn only_what_would_be_served_is_listed() {
     let tree = tree();
     let root = tree.path().join("root");
     write(root.join("file"), "file").unwrap();
@@ -231,7 +231,7 @@ fn the_query_sorts_every_form() {
 }
 
 #[test]
-fn json_tells_paths_types_sizes_and_times() {
+fn json_has_paths_types_sizes_and_times() {
     let tree = tree();
     let path = tree.path().join("root/sub/a b");
     write(&path, "fourteen bytes").unwrap();

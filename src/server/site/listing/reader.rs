@@ -1,7 +1,6 @@
-//! Reading a directory: which of its entries are shown, and what is known of them.
+//! Reads the entries of a directory that would be served, with their metadata.
 //!
-//! Shown is what would be served. An entry whose metadata cannot be read, as on a dead mount, is shown
-//! without them and hides no other.
+//! An entry whose metadata cannot be read, as on a dead mount, is listed without them.
 
 use std::fs::File;
 
@@ -9,33 +8,41 @@ use jiff::Timestamp;
 use rustix::fs::{AtFlags, Dir, DirEntry, FileType, Stat, statat};
 use rustix::io::Errno;
 
-use super::entries::{Entry, EntryKind, Unsorted};
-use super::failures::Failing;
+use super::builder::UnsortedEntries;
+use super::entry::{Entry, EntryKind};
+use super::failures::FailedEntries;
 use crate::http::TargetPath;
 use crate::server::site::opened::join;
 use crate::server::site::root::Root;
 use crate::server::site::settings::DotFiles;
 
-/// A directory that is to be read.
+/// The result of reading a directory.
+#[derive(Debug, Default)]
+pub(super) struct Reading {
+    pub(super) entries: UnsortedEntries,
+    /// The entries whose metadata could not be read.
+    pub(super) failed: FailedEntries,
+}
+
+/// Reads one directory.
 #[derive(Clone, Copy, Debug)]
 pub(in crate::server::site) struct DirectoryReader<'d> {
-    /// Beneath which links are followed.
+    /// Links are followed beneath it.
     pub(in crate::server::site) root: &'d Root,
     pub(in crate::server::site) dot_files: DotFiles,
     pub(in crate::server::site) directory: &'d File,
-    /// Names the directory.
+    /// The path of the directory.
     pub(in crate::server::site) path: &'d TargetPath,
 }
 
 impl DirectoryReader<'_> {
-    /// Reads all entries but those that would not be served: hidden ones, devices and the like, links
-    /// that leave the root or lead nowhere, and those that disappear meanwhile. Says as well whose
-    /// metadata could not be read.
+    /// Reads all entries except hidden ones, devices and the like, links that leave the root or are broken,
+    /// and entries that are removed meanwhile.
     ///
     /// # Errors
-    /// The directory cannot be read, or the process is short of descriptors or memory.
-    pub(super) fn read(&self) -> Result<(Unsorted, Failing), Errno> {
-        let (mut entries, mut failing) = (Unsorted::default(), Failing::default());
+    /// The directory cannot be read, or the process lacks descriptors or memory.
+    pub(super) fn read(&self) -> Result<Reading, Errno> {
+        let mut reading = Reading::default();
         for entry in Dir::read_from(self.directory)? {
             let entry = entry?;
             let name = entry.file_name().to_bytes();
@@ -45,7 +52,7 @@ impl DirectoryReader<'_> {
             match self.metadata(name) {
                 Ok(stat) => {
                     if let Some(entry) = from_metadata(name, &stat) {
-                        entries.push(entry);
+                        reading.entries.push(entry);
                     }
                 }
                 Err(
@@ -53,17 +60,17 @@ impl DirectoryReader<'_> {
                 ) => {}
                 Err(error @ (Errno::MFILE | Errno::NFILE | Errno::NOMEM)) => return Err(error),
                 Err(error) => {
-                    if let Some(shown) = without_metadata(&entry) {
-                        failing.note(name, error);
-                        entries.push(shown);
+                    if let Some(listed) = without_metadata(&entry) {
+                        reading.failed.add(name, error);
+                        reading.entries.push(listed);
                     }
                 }
             }
         }
-        Ok((entries, failing))
+        Ok(reading)
     }
 
-    /// The metadata of an entry, or of what it links to.
+    /// The metadata of an entry, or of the target of a link.
     fn metadata(&self, name: &[u8]) -> Result<Stat, Errno> {
         let stat = statat(self.directory, name, AtFlags::SYMLINK_NOFOLLOW)?;
         if FileType::from_raw_mode(stat.st_mode) != FileType::Symlink {
@@ -73,7 +80,7 @@ impl DirectoryReader<'_> {
     }
 }
 
-/// `None` for what is neither file nor directory.
+/// `None` if the entry is neither a file nor a directory.
 fn from_metadata<'n>(name: &'n [u8], stat: &Stat) -> Option<Entry<'n>> {
     let (kind, length) = match FileType::from_raw_mode(stat.st_mode) {
         FileType::Directory => (EntryKind::Directory, None),
@@ -81,12 +88,12 @@ fn from_metadata<'n>(name: &'n [u8], stat: &Stat) -> Option<Entry<'n>> {
         _ => return None,
     };
     let nanoseconds = i32::try_from(stat.st_mtime_nsec).unwrap_or(0);
-    // A file system may hold dates that no calendar has.
+    // A file system may hold times beyond the calendar's range.
     let modified = Timestamp::new(stat.st_mtime, nanoseconds).ok();
     Some(Entry { name, kind, length, modified })
 }
 
-/// What the directory itself says of an entry; it counts as a file where that is not enough.
+/// The entry by what the directory itself tells; a file if the type is unknown.
 fn without_metadata(entry: &DirEntry) -> Option<Entry<'_>> {
     let kind = match entry.file_type() {
         FileType::Directory => EntryKind::Directory,

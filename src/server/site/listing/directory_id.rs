@@ -1,16 +1,16 @@
-//! What tells one directory from another.
+//! The identity of a directory.
 
 use std::fs::Metadata;
 use std::os::unix::fs::MetadataExt as _;
 
-/// Which directory it is, whatever its name.
+/// Identifies a directory by device and inode.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub(super) struct Identity {
+pub(super) struct DirectoryId {
     device: u64,
     inode: u64,
 }
 
-impl Identity {
+impl DirectoryId {
     pub(super) fn of(metadata: &Metadata) -> Self {
         Self { device: metadata.dev(), inode: metadata.ino() }
     }

@@ -1,0 +1,177 @@
+//! Shares one reading of a directory among concurrent listings of it.
+//!
+//! A directory that takes long to read is read by one thread while others wait, and its reading is reused
+//! for a short time. Each reading takes unchanged entries from the one before, so that all responses that
+//! are still being sent share them. A directory is dropped with its last listing.
+
+use std::collections::HashMap;
+use std::collections::hash_map::Entry;
+use std::fs::Metadata;
+use std::io;
+use std::os::unix::fs::MetadataExt as _;
+use std::sync::{Arc, Mutex};
+use std::time::{Duration, Instant, SystemTime};
+
+use rustix::io::Errno;
+
+use super::directory_id::DirectoryId;
+use super::entries::Entries;
+use super::failures::FailureLog;
+use super::reader::DirectoryReader;
+use crate::server::lock::lock;
+
+/// Longest time for which a reading is reused: a change within a file does not change the directory.
+const MAX_AGE: Duration = Duration::from_secs(1);
+
+/// A reading is reused for at most this many times the time it took: a directory that is read quickly is
+/// read for each request, and one that is read slowly takes a tenth of a processor at most.
+const AGE_FACTOR: u32 = 10;
+
+/// A directory that changed less than this before it was read may change again without a new time of
+/// change: the clocks of file systems tick every 10 ms or faster.
+const CLOCK_TICKS: Duration = Duration::from_millis(50);
+
+/// The latest readings of the directories that are being listed.
+#[derive(Debug, Default)]
+pub(in crate::server::site) struct ListingCache {
+    directories: Arc<Directories>,
+    failures: FailureLog,
+}
+
+type Directories = Mutex<HashMap<DirectoryId, CacheEntry>>;
+
+#[derive(Debug, Default)]
+struct CacheEntry {
+    /// How many listings share the directory; not zero.
+    shares: usize,
+    directory: Arc<CachedDirectory>,
+}
+
+#[derive(Debug, Default)]
+struct CachedDirectory {
+    /// Locked while the directory is read.
+    latest: Mutex<Option<LatestReading>>,
+}
+
+/// The result of the latest reading of a directory.
+#[derive(Debug)]
+struct LatestReading {
+    result: Result<Arc<Entries>, Errno>,
+    began: Instant,
+    ended: Instant,
+    times: ChangeTimes,
+    /// A later change of the directory changes [`Self::times`].
+    is_settled: bool,
+}
+
+/// When a directory was last changed, by the clock of its file system; each in seconds and nanoseconds.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+struct ChangeTimes {
+    content: (i64, i64),
+    status: (i64, i64),
+}
+
+/// The entries of a directory, which stays in the cache meanwhile.
+#[derive(Debug)]
+pub(in crate::server::site) struct SharedEntries {
+    pub(super) entries: Arc<Entries>,
+    _share: Share,
+}
+
+/// Keeps a directory in the cache until the last share is dropped.
+#[derive(Debug)]
+struct Share {
+    directories: Arc<Directories>,
+    id: DirectoryId,
+    directory: Arc<CachedDirectory>,
+}
+
+impl Drop for Share {
+    fn drop(&mut self) {
+        let mut directories = lock(&self.directories);
+        if let Entry::Occupied(mut entry) = directories.entry(self.id) {
+            entry.get_mut().shares -= 1;
+            if entry.get().shares == 0 {
+                entry.remove();
+            }
+        }
+    }
+}
+
+impl ListingCache {
+    /// The current entries of a directory, read now or reused.
+    ///
+    /// # Errors
+    /// [`DirectoryReader::read`] fails.
+    pub(in crate::server::site) fn read(
+        &self,
+        reader: &DirectoryReader<'_>,
+    ) -> io::Result<SharedEntries> {
+        let requested = Instant::now();
+        let id = DirectoryId::of(&reader.directory.metadata()?);
+        let share = self.share(id);
+        let mut latest = lock(&share.directory.latest);
+        let times = ChangeTimes::of(&reader.directory.metadata()?);
+        let result = match latest.as_ref() {
+            Some(latest) if latest.is_current(requested, times) => latest.result.clone(),
+            previous => {
+                let previous = previous.and_then(|latest| latest.result.as_ref().ok());
+                let (began, is_settled) = (Instant::now(), times.are_settled(SystemTime::now()));
+                let result = reader.read().map(|reading| {
+                    self.failures.report(id, &reader.path.relative, reading.failed);
+                    reading.entries.into_entries(previous)
+                });
+                let ended = Instant::now();
+                *latest =
+                    Some(LatestReading { result: result.clone(), began, ended, times, is_settled });
+                result
+            }
+        };
+        drop(latest);
+        Ok(SharedEntries { entries: result?, _share: share })
+    }
+
+    /// How many directories are being listed.
+    #[cfg(test)]
+    pub(in crate::server::site) fn len(&self) -> usize {
+        lock(&self.directories).len()
+    }
+
+    /// Shares a directory with the other listings of it. Reads nothing while the cache is locked, so that a
+    /// directory that does not respond delays no listing of another.
+    fn share(&self, id: DirectoryId) -> Share {
+        let mut directories = lock(&self.directories);
+        let entry = directories.entry(id).or_default();
+        entry.shares += 1;
+        let directory = Arc::clone(&entry.directory);
+        Share { directories: Arc::clone(&self.directories), id, directory }
+    }
+}
+
+impl LatestReading {
+    /// Whether it answers a request of `requested` for a directory that has these times of change.
+    fn is_current(&self, requested: Instant, times: ChangeTimes) -> bool {
+        let max_age = MAX_AGE.min((self.ended - self.began) * AGE_FACTOR);
+        self.began >= requested
+            || self.is_settled
+                && self.times == times
+                && requested.saturating_duration_since(self.ended) <= max_age
+    }
+}
+
+impl ChangeTimes {
+    fn of(metadata: &Metadata) -> Self {
+        Self {
+            content: (metadata.mtime(), metadata.mtime_nsec()),
+            status: (metadata.ctime(), metadata.ctime_nsec()),
+        }
+    }
+
+    /// Whether another change would result in another time.
+    fn are_settled(self, now: SystemTime) -> bool {
+        let (seconds, nanoseconds) = self.content.max(self.status);
+        let now = now.duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default();
+        let settled = now.saturating_sub(CLOCK_TICKS).as_nanos();
+        i128::from(seconds) * 1_000_000_000 + i128::from(nanoseconds) < settled.cast_signed()
+    }
+}
