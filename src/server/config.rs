@@ -1,4 +1,4 @@
-//! What the server is told: settings that are valid, with their defaults.
+//! The settings of the server, validated, and their defaults.
 
 use std::net::IpAddr;
 use std::path::PathBuf;
@@ -15,17 +15,17 @@ use super::site::settings::SiteSettings;
 use super::status::access::StatusAccess;
 use crate::http::{FieldLine, FieldLineError};
 
-/// Everything the server needs to start.
+/// All settings of a server.
 #[derive(Clone, Debug)]
 pub struct ServerConfig {
-    /// The address to listen on; `None` for all of the machine's, IPv4 and IPv6.
+    /// The address to listen on. Default `None`: all addresses of the machine, IPv6 and IPv4.
     pub address: Option<IpAddr>,
-    /// The port to listen on; 0 lets the system choose.
+    /// The port to listen on; 0 lets the system choose. Default 20001.
     pub port: u16,
-    /// The directory that is served.
+    /// The directory that is served. Default `.`.
     pub root: PathBuf,
     pub limits: Limits,
-    /// Most sockets that linger after their last answer.
+    /// Most sockets that linger after their last response. Default 128.
     pub lingering: usize,
     pub timeouts: Timeouts,
     pub rates: Rates,
@@ -34,23 +34,23 @@ pub struct ServerConfig {
     pub site: SiteSettings,
     pub extra_fields: ExtraFields,
     pub access_log: AccessLog,
-    /// Where the status is found; nowhere by default.
+    /// Where the status page is, and who may see it. Default `None`: there is none.
     pub status: Option<StatusAccess>,
-    /// Logs whose lost lines the status tells.
+    /// Logs whose lost lines the status page counts.
     pub logs: Vec<LogHandle>,
 }
 
-/// Fields that responses have because the operator wants them.
+/// Fields that the operator adds to responses.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct ExtraFields {
     /// The value of `Cache-Control` for files (RFC 9111 §5.2).
     pub cache_control: Option<String>,
-    /// Fields of every answer but the status, in this order: rejections have them too. The status is for
-    /// the operator's own eyes, which a field such as `Access-Control-Allow-Origin` would lend to others.
+    /// Fields of every response but the status page, in this order; rejections have them too. The status
+    /// page is private, and a field such as `Access-Control-Allow-Origin` would let other sites read it.
     pub further: Vec<ExtraField>,
 }
 
-/// A field that may be added to responses without contradicting what the server says itself.
+/// A field that the server does not set itself.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct ExtraField {
     pub(super) name: String,
@@ -68,7 +68,7 @@ pub enum ExtraFieldError {
     Reserved,
 }
 
-/// Fields that frame a message, describe a connection or a file, or are computed.
+/// Fields that the server sets itself: they frame a message, or describe a connection or a file.
 const RESERVED: [&str; 20] = [
     "accept-ranges",
     "allow",
@@ -95,7 +95,7 @@ const RESERVED: [&str; 20] = [
 impl FromStr for ExtraField {
     type Err = ExtraFieldError;
 
-    /// Reads `Name: value`.
+    /// Parses `Name: value`.
     fn from_str(text: &str) -> Result<Self, ExtraFieldError> {
         let line = FieldLine::parse(text)?;
         if line.is_one_of(&RESERVED) {
@@ -105,17 +105,19 @@ impl FromStr for ExtraField {
     }
 }
 
-/// What becomes of connections, beyond the two limits.
+/// How connections are treated, beyond the two limits.
 #[derive(Clone, Copy, Debug)]
 pub struct Policy {
+    /// Default [`Enforcement::Enforced`].
     pub enforcement: Enforcement,
-    /// Connections that may be open where limits are only tried out: what the descriptors bear.
+    /// Most open connections with [`Enforcement::DryRun`]: as many as the descriptors suffice for. Default
+    /// unlimited.
     pub capacity: usize,
-    /// Before a connection is rejected, one that is idle between two requests is closed for it.
+    /// Close an idle connection rather than reject a new one. Default false.
     pub reclaim_idle: bool,
-    /// Requests that are served on one connection before it is closed.
+    /// Requests served on one connection before it is closed. Default 10,000.
     pub keep_alive_requests: u64,
-    /// A pause before each response, which makes a distant server of a near one.
+    /// A pause before each response, to imitate a distant server. Default none.
     pub delay: Duration,
 }
 
@@ -131,17 +133,17 @@ impl Default for Policy {
     }
 }
 
-/// How long peers may take.
+/// Timeouts of connections.
 #[derive(Clone, Copy, Debug)]
 pub struct Timeouts {
-    /// For a head, from its first byte to its last; for the first of a connection, from when it was
-    /// opened.
+    /// For the head of a request, from its first byte to its last. For the first head of a connection it
+    /// starts when the connection is opened. Default 10 s.
     pub head: Duration,
-    /// For the next request to begin on a connection that was kept.
+    /// For the next request on a kept connection to begin. Default 5 s.
     pub idle: Duration,
-    /// For a peer to take anything at all of what is sent.
+    /// For a peer to take any part of a response. Default 30 s.
     pub stall: Duration,
-    /// For transfers to finish when the server is stopped.
+    /// For transfers to finish when the server is stopped. Default 8 s.
     pub drain: Duration,
 }
 
@@ -151,20 +153,21 @@ impl Default for Timeouts {
             head: Duration::from_secs(10),
             idle: Duration::from_secs(5),
             stall: Duration::from_secs(30),
-            // Docker kills ten seconds after SIGTERM.
+            // Docker sends SIGKILL ten seconds after SIGTERM.
             drain: Duration::from_secs(8),
         }
     }
 }
 
-/// Bounds on the speed of outgoing content, for each connection.
+/// Bounds on the rate at which content is sent, for each connection.
 #[derive(Clone, Copy, Debug)]
 pub struct Rates {
-    /// Bytes a second that a peer must take on average over each [`Rates::window`]; 0 for none.
+    /// Bytes per second that a peer must take on average over each [`Rates::window`]; 0 for no minimum.
+    /// Default 1024.
     pub minimum: u64,
-    /// Over how long the minimum is averaged, which is also the grace at the beginning.
+    /// The time over which the minimum is averaged; a response is exempt until it has passed. Default 20 s.
     pub window: Duration,
-    /// Bytes a second that are sent at most; `None` for as fast as it goes.
+    /// Most bytes per second. Default `None`: no maximum.
     pub maximum: Option<u64>,
 }
 

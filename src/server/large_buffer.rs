@@ -1,17 +1,15 @@
-//! Vectors that are mappings of their own, outside the heaps of the threads.
+//! Vectors in memory mappings of their own, outside the heaps of the threads.
 //!
-//! glibc gives each connection's thread a heap, shared with a few others, and gives back only what is free
-//! at its end. A large piece in a heap makes it grow; one that outlives its connection keeps it from
-//! shrinking. A mapping goes back to the system as soon as it is freed, and takes no more memory than is
-//! written to.
+//! glibc gives each connection's thread a heap, shared with a few others, and returns only the free end of
+//! it to the system. A large allocation makes a heap grow; one that outlives its connection keeps it from
+//! shrinking. A mapping is returned as soon as it is freed, and takes no more memory than is written to.
 
-/// More than glibc ever takes from a heap (mallopt(3), `M_MMAP_THRESHOLD`: 32 MiB at most). To free it leaves
-/// glibc's thresholds as they are, which follow the largest smaller piece that was mapped and freed, and with
-/// them what each heap keeps.
+/// Above the largest size that glibc ever takes from a heap (mallopt(3), `M_MMAP_THRESHOLD`: 32 MiB). glibc
+/// raises its threshold to the largest mapping freed below that size; freeing this one leaves it alone.
 const BYTES: usize = 33 * 1024 * 1024;
 
-/// Makes room for `additional` elements, where there is none, in a mapping. Where the address space has no
-/// room for one (`ulimit -v`), the vector is left to grow as it must.
+/// Reserves room for `additional` elements in a mapping, unless the vector has that room. If the address
+/// space has no room for a mapping (`ulimit -v`), the vector is left to grow by itself.
 pub(super) fn reserve<T>(vector: &mut Vec<T>, additional: usize) {
     if additional > vector.capacity() - vector.len() {
         let _ = vector.try_reserve_exact(additional.max(BYTES / size_of::<T>()));
@@ -23,7 +21,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn there_is_room_for_what_is_asked_and_for_more_than_a_heap_holds() {
+    fn a_reserved_vector_is_larger_than_a_heap_allocation_can_be() {
         let mut vector = vec![7_u64; 3];
         reserve(&mut vector, 1);
         assert!(vector.capacity() * 8 > 32 * 1024 * 1024);

@@ -1,24 +1,26 @@
-//! The server: one accept loop, one thread for each live connection, and two limits.
+//! The server: one accept loop, one thread for each open connection, and two limits.
 //!
 //! ```text
 //! listener ─▶ lifecycle ─▶ threads ─▶ requests ─▶ answer ─▶ response ─▶ send
 //!                 │ admission                       └─▶ site
-//!                 └─▶ rejection ─▶ lingering
+//!                 └─▶ rejection ─▶ lingering close
 //! ```
 //!
-//! The modules, each of which uses only what stands below it:
+//! The modules, each of which uses only those below it:
 //!
 //! ```text
-//! accept      from the port to a thread: listener, descriptors
+//! accept      the listening socket, the accept loop, the budget of descriptors
 //! connection  one connection, from its first byte to its close
 //! service     what all connections share
 //! handler     a request in, a response out; no sockets
-//! config      what the server is told
-//! status      what the operator sees: counters, snapshot, HTML, JSON, Prometheus
-//! limits      who may hold a connection: admission, rejection, lingering close
-//! logs        the access log, and buffered writers of log files
+//! config      the settings
+//! status      counters, and the status page as HTML, JSON and Prometheus text
+//! limits      who may hold a connection: admission, registry, rejection, lingering close
+//! logs        the access log, and writers of log files that never block
 //! site        a path in, an opened file or a listing out
 //! html        the frame of pages, quantities, error pages
+//!
+//! error, threads, clock, lock, throttle, large_buffer   tools of all of these
 //! ```
 
 mod accept;
@@ -35,6 +37,8 @@ mod logs;
 mod service;
 mod site;
 mod status;
+#[cfg(test)]
+mod test_wait;
 mod threads;
 mod throttle;
 
@@ -72,16 +76,16 @@ use site::lookup::Site;
 use threads::SpawnError;
 use throttle::{Throttle, WARNING_PERIOD};
 
-/// How often what is told once a period is looked at.
-const HOUSEKEEPING: Duration = Duration::from_secs(1);
+/// How often the rejection log is checked for a period that has ended.
+const HOUSEKEEPING_INTERVAL: Duration = Duration::from_secs(1);
 
-/// How often, while transfers finish, it is looked whether they still may.
-const HURRY: Duration = Duration::from_millis(50);
+/// Poll interval while draining.
+const DRAIN_POLL: Duration = Duration::from_millis(50);
 
-/// How long the last connections, cut off, may take to end.
-const CUT_OFF: Duration = Duration::from_secs(1);
+/// How long threads may take to end once their connections are closed.
+const CLOSE_TIMEOUT: Duration = Duration::from_secs(1);
 
-/// A server that listens; [`Server::run`] has it serve.
+/// A server that listens, and serves once [`Server::run`] is called.
 #[derive(Debug)]
 pub struct Server {
     listener: TcpListener,
@@ -90,14 +94,14 @@ pub struct Server {
     stopper: Stopper,
 }
 
-/// Looks at a server from outside, also while it runs.
+/// Reads the state of a server, also while it runs.
 #[derive(Clone, Debug)]
 pub struct Monitor {
     service: Arc<Service>,
 }
 
 impl Monitor {
-    /// All that can be said of the server at this moment.
+    /// The server's counters, limits and connections at this moment.
     #[must_use]
     pub fn snapshot(&self) -> Snapshot {
         self.service.snapshot()
@@ -105,10 +109,10 @@ impl Monitor {
 }
 
 impl Server {
-    /// Opens the root and listens.
+    /// Opens the root directory and listens.
     ///
     /// # Errors
-    /// The root cannot be served, or the address not be listened on.
+    /// The root cannot be served, the address cannot be listened on, or a pipe cannot be made.
     pub fn start(config: &ServerConfig) -> Result<Self, StartError> {
         let site = Site::open(&config.root, config.site.clone()).map_err(StartError::Site)?;
         let handler = Handler::new(site, config.extra_fields.clone());
@@ -123,38 +127,43 @@ impl Server {
         Ok(Self { listener, address, service, stopper: Stopper::new(address) })
     }
 
-    /// The address it listens on, with the port that the system chose where none was given.
+    /// The address that the server listens on, with the port that the system has chosen if it was 0.
     #[must_use]
     pub fn address(&self) -> SocketAddr {
         self.address
     }
 
+    /// A reader of the server's state.
     #[must_use]
     pub fn monitor(&self) -> Monitor {
         Monitor { service: Arc::clone(&self.service) }
     }
 
+    /// A handle to stop the server from another thread.
     #[must_use]
     pub fn stopper(&self) -> Stopper {
         self.stopper.clone()
     }
 
-    /// Serves until it is stopped: then nobody is accepted any more, idle connections are closed at
-    /// once, and transfers may finish for [`Timeouts::drain`] before they are cut off.
+    /// Serves until it is stopped. Then it accepts no more connections, closes idle ones at once, and lets
+    /// transfers finish for [`Timeouts::drain`] before it closes theirs.
     ///
     /// # Errors
-    /// The system makes no thread for the housekeeping; nothing was served.
+    /// The system cannot start the housekeeping thread; nothing was served.
     pub fn run(self) -> Result<(), StartError> {
+        // Dropping the sender ends the housekeeping thread.
         let (ending, ended) = mpsc::channel::<()>();
         let service = Arc::clone(&self.service);
         let housekeeping = thread::Builder::new()
             .name("housekeeping".to_owned())
             .stack_size(64 * 1024)
             .spawn(move || {
-                while ended.recv_timeout(HOUSEKEEPING) == Err(mpsc::RecvTimeoutError::Timeout) {
-                    service.rejections.tell_if_due(&service.registry);
+                while ended.recv_timeout(HOUSEKEEPING_INTERVAL)
+                    == Err(mpsc::RecvTimeoutError::Timeout)
+                {
+                    service.rejections.report_if_due(&service.registry);
                 }
-                service.rejections.tell(&service.registry);
+                service.rejections.report(&service.registry);
             })
             .map_err(StartError::Thread)?;
         let mut warnings = Throttle::new(WARNING_PERIOD);
@@ -166,13 +175,13 @@ impl Server {
                 self.accept(stream, peer, &mut warnings);
             },
         );
-        // From here on no response offers to keep its connection.
+        // From here on, every response closes its connection.
         self.service.stop();
         drop(self.listener);
         let left = drain(&self.service, &self.stopper);
         self.service.lingering.shut_down();
         drop(ending);
-        // It has nothing to wait for any more.
+        // An error means that it panicked, which the panic hook has reported.
         let _ = housekeeping.join();
         log::debug!("stopped, with {left} threads left");
         Ok(())
@@ -191,27 +200,32 @@ impl Server {
                 && warnings.permits(Instant::now())
             {
                 let failures = service.counters.spawn_failures.get();
-                log::error!("cannot make threads for connections: {error} ({failures} until now)");
+                log::error!(
+                    "cannot start threads for connections: {error} ({failures} times so far)"
+                );
             }
         }
     }
 }
 
-/// Closes idle connections, waits for the others as long as they may take, and then closes them; says
-/// how many threads are left even so.
+/// Closes idle connections, waits up to [`Timeouts::drain`] for the others, and then closes those too.
+/// Returns how many threads are left nevertheless.
 fn drain(service: &Service, stopper: &Stopper) -> usize {
     service.registry.close_idle();
     let timeout = service.timeouts.drain;
-    log::info!("stopping: {} connections have {timeout:?} to finish", service.registry.count());
+    log::info!(
+        "stopping: {} open connections have {timeout:?} to finish",
+        service.registry.count()
+    );
     let begun = Instant::now();
     let mut left = service.threads.finish(Duration::ZERO);
     while left > 0 && begun.elapsed() < timeout && !stopper.is_stopping_at_once() {
-        left = service.threads.finish(HURRY.min(timeout.saturating_sub(begun.elapsed())));
+        left = service.threads.finish(DRAIN_POLL.min(timeout.saturating_sub(begun.elapsed())));
     }
     if left > 0 {
-        log::warn!("{left} connections did not finish in time and are cut off");
+        log::warn!("{left} connections did not finish in time and are closed");
         service.registry.close_all();
-        left = service.threads.finish(CUT_OFF);
+        left = service.threads.finish(CLOSE_TIMEOUT);
     }
     left
 }

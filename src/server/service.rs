@@ -1,7 +1,7 @@
-//! What all connections share: the limits and who holds what, the answers and the logs, and whether
-//! the server is stopping.
+//! What all connections share: limits, registry, responses, logs, threads, and whether the server is
+//! stopping.
 //!
-//! The way of a connection through it is `reception`'s; what it says to its peer is `connection`'s.
+//! What happens to a connection, and in which order, is left to `connection`.
 
 use std::net::{IpAddr, TcpStream};
 use std::sync::Arc;
@@ -44,12 +44,12 @@ pub(super) struct Service {
     pub(super) lingering: Arc<LingeringCloser>,
     pub(super) counters: Counters,
     /// The value of `RateLimit-Policy` in responses to clients that have a limit.
-    pub(super) advertised: String,
+    pub(super) rate_limit_policy: String,
     pub(super) status: Option<StatusAccess>,
     pub(super) logs: Vec<LogHandle>,
     pub(super) started: SystemTime,
     pub(super) since: Instant,
-    /// Those that serve connections.
+    /// The threads that serve connections.
     pub(super) threads: Threads<Task>,
     stopping: AtomicBool,
 }
@@ -60,24 +60,23 @@ pub(super) struct AdmittedConnection {
     pub(super) stream: TcpStream,
     pub(super) peer: IpAddr,
     pub(super) permit: Permit,
-    /// `None` where the peer is a proxy that has yet to say for whom it speaks.
+    /// `None` if the peer is a proxy whose PROXY header has not come.
     pub(super) client: Option<Client>,
-    /// It is here in spite of this rejection, to see the status and nothing else.
+    /// The rejection despite which it holds a slot of the reserve, for the status page only.
     pub(super) reserved: Option<Rejection>,
 }
 
-/// The work of one connection's thread. What waits for a thread holds the service, threads that wait for
-/// work do not.
+/// The work of one connection's thread. It holds the service itself, so that parked threads do not.
 #[derive(Debug)]
 pub(super) struct Task {
     pub(super) service: Arc<Service>,
     pub(super) connection: AdmittedConnection,
 }
 
-/// Address space for the stack of a connection's thread.
+/// Stack size of a connection's thread.
 const STACK_BYTES: usize = 256 * 1024;
 
-/// How often each client's rejections are told.
+/// How often each client's rejections are reported.
 const REJECTION_PERIOD: Duration = Duration::from_secs(60);
 
 impl Service {
@@ -87,7 +86,7 @@ impl Service {
         lingering: Arc<LingeringCloser>,
         config: &ServerConfig,
     ) -> Self {
-        let advertised = rate_limit_policy(Scope::Client, admission.limits().per_client);
+        let rate_limit_policy = rate_limit_policy(Scope::Client, admission.limits().per_client);
         Self {
             handler,
             identification: config.identification.clone(),
@@ -104,7 +103,7 @@ impl Service {
             ),
             lingering,
             counters: Counters::default(),
-            advertised,
+            rate_limit_policy,
             status: config.status.clone(),
             logs: config.logs.clone(),
             started: SystemTime::now(),
@@ -114,25 +113,25 @@ impl Service {
         }
     }
 
-    /// From so many connections on, none is kept for another request: above three quarters of the
-    /// total, or, where that is only tried out, of what the descriptors bear.
+    /// The number of connections from which on none is kept for another request: above three quarters of
+    /// the total, or, if that is not enforced, of the capacity.
     pub(super) fn crowded_from(&self) -> usize {
         let total =
             if self.enforces() { self.admission.limits().total } else { self.policy.capacity };
         total.saturating_mul(3) / 4 + 1
     }
 
-    /// The limits are more than tried out.
+    /// True unless the limits are only tried out.
     pub(super) fn enforces(&self) -> bool {
         self.policy.enforcement == Enforcement::Enforced
     }
 
-    /// The status page, if that is what the request asks for and its sender may see it.
+    /// The status page, if the request asks for it and the client may see it.
     pub(super) fn answer_status(&self, head: &RequestHead, client: &Client) -> Option<Response> {
         status_response(self.status.as_ref()?, head, client, || self.snapshot())
     }
 
-    /// The server at this moment.
+    /// The state of the server at this moment.
     pub(super) fn snapshot(&self) -> Snapshot {
         collect::snapshot(&Sources {
             admission: &self.admission,
@@ -157,7 +156,7 @@ impl Service {
         self.stopping.load(Ordering::Acquire)
     }
 
-    /// Counts a rejection and says what its client is told.
+    /// Counts and logs a rejection, and makes its response.
     pub(super) fn answer_rejected(&self, rejection: &Rejection) -> Response {
         self.counters.add_rejection(rejection.scope);
         self.rejections.note(rejection);

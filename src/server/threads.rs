@@ -1,12 +1,12 @@
-//! A thread for each connection: a new one, or one that has finished its last and waits for a next.
+//! A thread for each connection: a new one, or a parked one that has finished its last.
 //!
-//! Making a thread costs more than twice what waking one does, so a thread that is done waits some
-//! seconds before it ends (the way of MySQL's `thread_cache_size`). There are never more threads than
-//! connections at the busiest moment of those seconds; the limits bound them, not this file.
+//! Starting a thread costs more than twice as much CPU as waking one, so a finished thread parks for some
+//! seconds before it ends (like MySQL's `thread_cache_size`). There are never more threads than
+//! connections at the busiest moment of those seconds: the limits bound them, not this file.
 //!
-//! Before it sleeps, a thread lets others run once and looks again: where connections come one upon the
-//! other its next has arrived by then, and nobody has to be put to sleep and woken for it. That was worth
-//! 7 % of the processor time of a connection with one small request.
+//! Before a parked thread sleeps, it yields once and looks for work again. If connections follow each other
+//! closely, the next one has come by then, and nobody needs to be put to sleep and woken. This saved 7 % of
+//! the CPU time of a connection with one small request.
 
 use std::collections::VecDeque;
 use std::fmt;
@@ -17,38 +17,39 @@ use std::{io, thread};
 
 use super::lock::lock;
 
-/// How long a thread without work waits for some.
+/// How long a parked thread waits for work before it ends.
 pub(super) const PARK_TIMEOUT: Duration = Duration::from_secs(5);
 
-/// After a failure to make a thread, for how long none is attempted: the system is short of something,
-/// and each attempt costs it more of that.
+/// After a failure to start a thread, none is started for so long: the system is short of a resource, and
+/// each attempt takes more of it.
 const SPAWN_BACKOFF: Duration = Duration::from_millis(100);
 
-/// Threads that each do one piece of work, on a `T`, at a time.
+/// Threads that each handle one `T` at a time.
 pub(super) struct Threads<T> {
     shared: Arc<Shared<T>>,
 }
 
 struct Shared<T> {
     name: &'static str,
-    /// Address space for each thread's stack; only the pages that are touched take memory.
+    /// Address space for each thread's stack; only touched pages take memory.
     stack_bytes: usize,
-    park: Duration,
+    park_timeout: Duration,
     state: Mutex<State<T>>,
-    arrived: Condvar,
+    /// Work has been queued, or the threads are to end.
+    queued: Condvar,
+    /// A thread has ended.
     ended: Condvar,
 }
 
 struct State<T> {
-    /// Work that a thread, parked or just begun, is about to take.
-    waiting: VecDeque<Work<T>>,
-    parked: usize,
-    /// Those of the parked threads that have yet to look once more before they sleep.
-    looking: usize,
-    alive: usize,
+    /// Work that a parked or starting thread is about to take.
+    queue: VecDeque<Work<T>>,
+    count: ThreadCount,
+    /// Parked threads that look for work once more before they sleep.
+    yielding: usize,
     /// No thread is started until then.
     retry_after: Option<Instant>,
-    stopping: bool,
+    is_stopping: bool,
 }
 
 struct Work<T> {
@@ -56,68 +57,73 @@ struct Work<T> {
     handler: fn(T),
 }
 
+/// How many threads there are.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(super) struct ThreadCount {
+    /// All, parked or not.
+    pub(super) alive: usize,
+    /// Those that wait for work.
+    pub(super) parked: usize,
+}
+
 impl<T> fmt::Debug for Threads<T> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let state = self.shared.lock();
-        f.debug_struct("Threads")
-            .field("alive", &state.alive)
-            .field("parked", &state.parked)
-            .finish_non_exhaustive()
+        f.debug_struct("Threads").field("count", &self.shared.lock().count).finish_non_exhaustive()
     }
 }
 
-/// Work for which no thread could be made, handed back.
+/// Work for which no thread could be started, handed back.
 #[derive(Debug)]
 pub(super) struct SpawnError<T> {
     pub(super) unstarted: T,
-    /// `None` where no thread was attempted, so soon after a failure.
+    /// `None` if no thread was attempted, because an attempt has failed a moment ago.
     pub(super) source: Option<io::Error>,
 }
 
 impl<T: Send + 'static> Threads<T> {
-    /// No threads yet; each will have this name and a stack so large, and wait for `park` between two
-    /// pieces of work.
-    pub(super) fn new(name: &'static str, stack_bytes: usize, park: Duration) -> Self {
+    /// Starts no thread yet. Each will have this name and a stack of `stack_bytes`, and wait up to
+    /// `park_timeout` for its next work.
+    pub(super) fn new(name: &'static str, stack_bytes: usize, park_timeout: Duration) -> Self {
         let state = State {
-            waiting: VecDeque::new(),
-            parked: 0,
-            looking: 0,
-            alive: 0,
+            queue: VecDeque::new(),
+            count: ThreadCount::default(),
+            yielding: 0,
             retry_after: None,
-            stopping: false,
+            is_stopping: false,
         };
         Self {
             shared: Arc::new(Shared {
                 name,
                 stack_bytes,
-                park,
+                park_timeout,
                 state: Mutex::new(state),
-                arrived: Condvar::new(),
+                queued: Condvar::new(),
                 ended: Condvar::new(),
             }),
         }
     }
 
-    /// Has a parked thread, or a new one, call `handler` with `subject` at once.
+    /// Has a parked thread, or else a new one, call `handler` with `subject` at once.
     ///
     /// # Errors
-    /// The system makes no more threads, or made none a moment ago; the subject is handed back.
+    /// The system starts no more threads, or started none within the last 100 ms. The subject is handed
+    /// back.
     pub(super) fn dispatch(&self, subject: T, handler: fn(T)) -> Result<(), SpawnError<T>> {
         let mut state = self.shared.lock();
-        if state.parked > state.waiting.len() {
-            let is_looked_for = state.looking > state.waiting.len();
-            state.waiting.push_back(Work { subject, handler });
+        if state.count.parked > state.queue.len() {
+            let is_awake = state.yielding > state.queue.len();
+            state.queue.push_back(Work { subject, handler });
             drop(state);
-            if !is_looked_for {
-                self.shared.arrived.notify_one();
+            if !is_awake {
+                self.shared.queued.notify_one();
             }
             return Ok(());
         }
         if state.retry_after.is_some_and(|end| Instant::now() < end) {
             return Err(SpawnError { unstarted: subject, source: None });
         }
-        state.waiting.push_back(Work { subject, handler });
-        state.alive += 1;
+        state.queue.push_back(Work { subject, handler });
+        state.count.alive += 1;
         drop(state);
         let shared = Arc::clone(&self.shared);
         let spawned = thread::Builder::new()
@@ -126,65 +132,64 @@ impl<T: Send + 'static> Threads<T> {
             .spawn(move || shared.run());
         let Err(source) = spawned else { return Ok(()) };
         let mut state = self.shared.lock();
-        state.alive -= 1;
+        state.count.alive -= 1;
         state.retry_after = Some(Instant::now() + SPAWN_BACKOFF);
-        // A thread that finished meanwhile may have taken it: then all is well.
-        match state.waiting.pop_back() {
+        // None if a thread that has finished meanwhile has taken it: then it is being handled.
+        match state.queue.pop_back() {
             Some(work) => Err(SpawnError { unstarted: work.subject, source: Some(source) }),
             None => Ok(()),
         }
     }
 
-    /// Lets parked threads end, and waits until no thread is left or the time is up; says how many
-    /// are left.
+    /// Ends parked threads, and waits up to `timeout` until no thread is left. Returns how many are left.
     #[must_use]
     pub(super) fn finish(&self, timeout: Duration) -> usize {
         let mut state = self.shared.lock();
-        state.stopping = true;
-        self.shared.arrived.notify_all();
-        let waited = self.shared.ended.wait_timeout_while(state, timeout, |state| state.alive > 0);
-        waited.map_or_else(|poisoned| poisoned.into_inner().0.alive, |(state, _)| state.alive)
+        state.is_stopping = true;
+        self.shared.queued.notify_all();
+        let waited =
+            self.shared.ended.wait_timeout_while(state, timeout, |state| state.count.alive > 0);
+        waited.unwrap_or_else(PoisonError::into_inner).0.count.alive
     }
 
-    /// How many threads there are, and how many of them wait for work.
+    /// How many threads there are at present.
     #[must_use]
-    pub(super) fn count(&self) -> (usize, usize) {
-        let state = self.shared.lock();
-        (state.alive, state.parked)
+    pub(super) fn count(&self) -> ThreadCount {
+        self.shared.lock().count
     }
 }
 
 impl<T> Shared<T> {
     fn run(&self) {
         while let Some(Work { subject, handler }) = self.next() {
-            // The panic hook has printed the message; what the work held is dropped by the unwinding.
+            // The panic hook has printed the message, and unwinding has dropped what the work held.
             if catch_unwind(AssertUnwindSafe(|| handler(subject))).is_err() {
                 log::error!("a {} thread panicked; its connection is closed", self.name);
             }
         }
         let mut state = self.lock();
-        state.alive -= 1;
+        state.count.alive -= 1;
         drop(state);
         self.ended.notify_all();
     }
 
-    /// Waits for work; `None` when none came in time.
+    /// Waits for work; `None` if none came in time.
     fn next(&self) -> Option<Work<T>> {
         let mut state = self.lock();
-        if let Some(work) = state.waiting.pop_front() {
+        if let Some(work) = state.queue.pop_front() {
             return Some(work);
         }
-        state.parked += 1;
-        state.looking += 1;
+        state.count.parked += 1;
+        state.yielding += 1;
         drop(state);
         thread::yield_now();
         let mut state = self.lock();
-        state.looking -= 1;
-        let idle = |state: &mut State<T>| state.waiting.is_empty() && !state.stopping;
-        let waited = self.arrived.wait_timeout_while(state, self.park, idle);
+        state.yielding -= 1;
+        let is_idle = |state: &mut State<T>| state.queue.is_empty() && !state.is_stopping;
+        let waited = self.queued.wait_timeout_while(state, self.park_timeout, is_idle);
         let (mut state, _) = waited.unwrap_or_else(PoisonError::into_inner);
-        state.parked -= 1;
-        state.waiting.pop_front()
+        state.count.parked -= 1;
+        state.queue.pop_front()
     }
 
     fn lock(&self) -> MutexGuard<'_, State<T>> {
@@ -200,6 +205,7 @@ mod tests {
     use std::thread::ThreadId;
 
     use super::*;
+    use crate::server::test_wait::wait_until;
 
     const STACK_BYTES: usize = 256 * 1024;
     const LONG: Duration = Duration::from_secs(60);
@@ -213,9 +219,7 @@ mod tests {
             let tell = |sender: mpsc::Sender<_>| sender.send(thread::current().id()).unwrap();
             threads.dispatch(sender.clone(), tell).unwrap();
             seen.insert(receiver.recv_timeout(LONG).unwrap());
-            while threads.count().1 == 0 {
-                thread::yield_now();
-            }
+            wait_until("the thread is parked", || threads.count().parked == 1);
         }
         assert_eq!(seen.len(), 1);
         assert_eq!(threads.finish(LONG), 0);
@@ -240,7 +244,7 @@ mod tests {
     }
 
     #[test]
-    fn no_work_is_lost_between_a_look_and_sleep() {
+    fn no_work_is_lost_between_yielding_and_sleeping() {
         const WORK: usize = 20_000;
         let done = Arc::new(AtomicUsize::new(0));
         let count = |done: Arc<AtomicUsize>| {
@@ -250,7 +254,7 @@ mod tests {
         for dispatched in 0..WORK {
             let begun = Instant::now();
             threads.dispatch(Arc::clone(&done), count).unwrap();
-            // Now one piece of work comes upon the other, now the next meets only sleepers.
+            // Work follows closely at times, and at others finds only sleeping threads.
             let most_outstanding = dispatched % 8;
             while dispatched + 1 - done.load(Ordering::SeqCst) > most_outstanding {
                 assert!(begun.elapsed() < LONG, "work was lost: {done:?} of {dispatched}");
@@ -300,7 +304,7 @@ mod tests {
             }
             thread::yield_now();
         }
-        assert_eq!(threads.count(), (0, 0));
+        assert_eq!(threads.count(), ThreadCount::default());
         assert_eq!(threads.finish(LONG), 0);
     }
 
@@ -308,10 +312,6 @@ mod tests {
     fn a_thread_without_work_ends_after_its_time() {
         let threads = Threads::new("test", STACK_BYTES, Duration::from_millis(1));
         threads.dispatch((), drop).unwrap();
-        let begun = Instant::now();
-        while threads.count().0 > 0 {
-            assert!(begun.elapsed() < LONG, "the thread never ends");
-            thread::yield_now();
-        }
+        wait_until("the thread has ended", || threads.count().alive == 0);
     }
 }

@@ -1,61 +1,61 @@
-//! File descriptors: how many the process may have, and how many connections they bear.
+//! File descriptors: how many the process may have, and for how many connections they suffice.
 //!
-//! A connection that sends a file holds two. A process that runs out can accept nobody and open no
-//! file, so the total limit is fitted to the descriptors before the first connection, not after.
+//! A connection that sends a file holds two. A process without free descriptors can neither accept a
+//! connection nor open a file, so the total limit is fitted to the descriptors before the first connection.
 
 use crate::net::raise_descriptor_limit;
 
-/// Descriptors beside those of connections: standard streams, listener, root, logs, signals, and the
-/// reserve for those who look at the server.
+/// Descriptors for the rest of the process: standard streams, listener, root, logs, signals, and the
+/// connections of the status page's reserve.
 const PROCESS: u64 = 24;
 
-/// Most descriptors for sockets that wait for their rejection or linger after their last answer. In a burst
-/// of clients many have yet to send the request that their rejection answers.
-const LINGERING: u64 = 16 * 1024;
+/// Most descriptors for sockets that wait for a rejected request or linger after a last response. In a burst
+/// of clients, many have not sent the request that is rejected.
+const MAX_LINGERING: u64 = 16 * 1024;
 
-/// So many of them, or a quarter of all, are not given to connections.
-const LEAST_LINGERING: u64 = 1024;
+/// Least descriptors for such sockets, unless a quarter of all is less.
+const MIN_LINGERING: u64 = 1024;
 
-/// What the descriptors are used for.
+/// How the descriptors are divided.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Budget {
-    /// Connections that may be open at once: those that are wanted, or fewer.
+    /// Connections that may be open at once: as many as wanted, or fewer.
     pub total: usize,
-    /// Connections that the descriptors bear.
+    /// Connections for which the descriptors suffice.
     pub capacity: usize,
-    /// Sockets that may linger after their last answer.
+    /// Sockets that may linger after their last response.
     pub lingering: usize,
-    /// The soft limit that this was fitted to.
+    /// The soft limit on descriptors (`RLIMIT_NOFILE`).
     pub limit: u64,
 }
 
 impl Budget {
-    /// Fits `wanted` connections into `limit` descriptors. At least one connection and one lingering
-    /// socket remain, even where that is too many.
+    /// Fits `wanted` connections into `limit` descriptors. Grants at least one connection and one
+    /// lingering socket, even if these are too many.
     #[must_use]
     pub fn fit(wanted: usize, limit: u64) -> Self {
         let free = limit.saturating_sub(PROCESS);
         let spare = free.saturating_sub((wanted as u64).saturating_mul(2));
-        let least = LEAST_LINGERING.min(free / 4).max(1);
-        let lingering = spare.min(free / 2).min(LINGERING).max(least);
-        let bearable = ((free.saturating_sub(lingering)) / 2).max(1);
-        let bearable = usize::try_from(bearable).unwrap_or(usize::MAX);
-        let lingering = usize::try_from(lingering).expect("it is at most LINGERING");
-        Self { total: wanted.min(bearable), capacity: bearable, lingering, limit }
+        let least = MIN_LINGERING.min(free / 4).max(1);
+        let lingering = spare.min(free / 2).min(MAX_LINGERING).max(least);
+        let capacity = ((free.saturating_sub(lingering)) / 2).max(1);
+        let capacity = usize::try_from(capacity).unwrap_or(usize::MAX);
+        let lingering = usize::try_from(lingering).expect("it is at most MAX_LINGERING");
+        Self { total: wanted.min(capacity), capacity, lingering, limit }
     }
 
-    /// Raises the process's soft limit as far as `wanted` connections need and the hard limit allows,
-    /// and fits them into what it is then.
+    /// Raises the process's soft limit as far as `wanted` connections need and the hard limit allows, and
+    /// fits them into it.
     #[must_use]
     pub fn claim(wanted: usize) -> Self {
         Self::fit(wanted, raise_descriptor_limit(needed(wanted)))
     }
 }
 
-/// The least limit into which `wanted` connections fit with all of [`LINGERING`] beside them.
+/// The least limit into which `wanted` connections fit, with all of [`MAX_LINGERING`] beside them.
 fn needed(wanted: usize) -> u64 {
     let connections = (wanted as u64).saturating_mul(2);
-    connections.max(LINGERING).saturating_add(LINGERING + PROCESS)
+    connections.max(MAX_LINGERING).saturating_add(MAX_LINGERING + PROCESS)
 }
 
 #[cfg(test)]
@@ -80,12 +80,12 @@ mod tests {
     }
 
     #[test]
-    fn what_is_claimed_bears_all_that_is_wanted() {
+    fn the_claimed_limit_suffices_for_the_wanted_connections() {
         for wanted in [1, 60, 1_000, 8_192, 8_193, 100_000] {
             let budget = Budget::fit(wanted, needed(wanted));
-            assert_eq!((budget.total, budget.lingering as u64), (wanted, LINGERING));
+            assert_eq!((budget.total, budget.lingering as u64), (wanted, MAX_LINGERING));
             let less = Budget::fit(wanted, needed(wanted) - 1);
-            assert!(less.total < wanted || (less.lingering as u64) < LINGERING, "{wanted}");
+            assert!(less.total < wanted || (less.lingering as u64) < MAX_LINGERING, "{wanted}");
         }
     }
 

@@ -1,7 +1,7 @@
 //! The listening socket and the accept loop.
 //!
-//! The loop never waits for a client, and no error ends it: what is wrong with one connection is
-//! skipped, and what is wrong with the system is waited out.
+//! The loop never waits for a client, and no error ends it: an error of one connection is skipped, and
+//! after an error of the system, such as a lack of descriptors, the loop backs off.
 
 use std::io;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr, TcpListener, TcpStream, UdpSocket};
@@ -17,18 +17,18 @@ use crate::server::error::StartError;
 use crate::server::status::counters::Counters;
 use crate::server::throttle::{Throttle, WARNING_PERIOD};
 
-/// Connections that the kernel completes and holds until they are accepted; it takes no more than
-/// `net.core.somaxconn` of them. The standard library's 128 makes a burst wait a second for its SYN.
+/// Connections that the kernel completes before they are accepted; capped by `net.core.somaxconn`. With
+/// the standard library's 128, a burst of clients waits a second to send its SYNs again.
 const BACKLOG: i32 = 4096;
 
-/// How often the accept loop looks whether it is to stop, should nobody manage to wake it: that takes
-/// a connection, and the descriptors may be used up.
-const LOOK: Duration = Duration::from_secs(1);
+/// How often the accept loop checks whether to stop, in case it cannot be woken: that takes a connection,
+/// for which there may be no descriptor.
+const STOP_POLL: Duration = Duration::from_secs(1);
 
-/// Listens on one address, or, where none is given, on all of both families through one socket.
+/// Listens on one address, or, for `None`, on all IPv6 and IPv4 addresses through one socket.
 ///
 /// # Errors
-/// [`StartError::Listen`] with the address.
+/// [`StartError::Listen`], with the address.
 pub(crate) fn listen(address: Option<IpAddr>, port: u16) -> Result<TcpListener, StartError> {
     let bind = |ip: IpAddr| {
         let address = SocketAddr::new(ip, port);
@@ -37,7 +37,7 @@ pub(crate) fn listen(address: Option<IpAddr>, port: u16) -> Result<TcpListener, 
     match address {
         Some(ip) => bind(ip),
         None => match bind(Ipv6Addr::UNSPECIFIED.into()) {
-            // A machine without IPv6.
+            // The machine has no IPv6.
             Err(StartError::Listen { source, .. })
                 if matches!(
                     rustix::io::Errno::from_io_error(&source),
@@ -53,19 +53,19 @@ pub(crate) fn listen(address: Option<IpAddr>, port: u16) -> Result<TcpListener, 
 
 fn bind(address: SocketAddr) -> io::Result<TcpListener> {
     let socket = Socket::new(Domain::for_address(address), Type::STREAM, Some(Protocol::TCP))?;
-    // A restarted server must not wait for the last one's connections to leave TIME_WAIT.
+    // Allows a restart while connections of the last run are in TIME_WAIT.
     socket.set_reuse_address(true)?;
     if address.is_ipv6() {
         socket.set_only_v6(!address.ip().is_unspecified())?;
     }
     socket.bind(&address.into())?;
     socket.listen(BACKLOG)?;
-    socket.set_read_timeout(Some(LOOK))?;
+    socket.set_read_timeout(Some(STOP_POLL))?;
     Ok(socket.into())
 }
 
 /// The addresses at which this machine reaches a server that listens on `ip`. A socket for all IPv6
-/// addresses takes IPv4 as well; `::1` is missing where IPv6 is switched off.
+/// addresses accepts IPv4 as well. Without `::1` if IPv6 is switched off.
 #[must_use]
 pub fn reachable_at(ip: IpAddr) -> Vec<IpAddr> {
     let loopback: [IpAddr; 2] = [Ipv4Addr::LOCALHOST.into(), Ipv6Addr::LOCALHOST.into()];
@@ -77,7 +77,7 @@ pub fn reachable_at(ip: IpAddr) -> Vec<IpAddr> {
     }
 }
 
-/// Ends an accept loop from another thread.
+/// Stops the server from another thread.
 #[derive(Clone, Debug)]
 pub struct Stopper {
     stopping: Arc<AtomicBool>,
@@ -90,20 +90,20 @@ impl Stopper {
         Self { stopping: Arc::default(), at_once: Arc::default(), address }
     }
 
-    /// Has the accept loop end; does not wait for it.
+    /// Ends the accept loop, so that the server drains and stops. Does not wait for it.
     pub fn stop(&self) {
         self.stopping.store(true, Ordering::Release);
-        // The loop looks at the flag after each accept: a connection of our own wakes it.
+        // The loop checks the flag after each accept: a connection wakes it.
         let connects = reachable_at(self.address.ip()).into_iter().any(|ip| {
             let address = SocketAddr::new(ip, self.address.port());
             TcpStream::connect_timeout(&address, Duration::from_secs(1)).is_ok()
         });
         if !connects {
-            log::debug!("cannot wake the accept loop by a connection");
+            log::debug!("cannot wake the accept loop with a connection");
         }
     }
 
-    /// Has the server end without waiting for transfers; does not wait for it.
+    /// Stops the server without letting transfers finish. Does not wait for it.
     pub fn stop_at_once(&self) {
         self.at_once.store(true, Ordering::Release);
         self.stop();
@@ -118,14 +118,14 @@ impl Stopper {
     }
 }
 
-/// Accepts connections until `stopper` says stop, and hands each to `serve`, which must not wait.
+/// Accepts connections until `stopper` stops it, and passes each to `serve`, which must not block.
 pub(crate) fn accept_loop(
     listener: &TcpListener,
     stopper: &Stopper,
     counters: &Counters,
     mut serve: impl FnMut(TcpStream, SocketAddr),
 ) {
-    let mut trouble = Trouble::default();
+    let mut backoff = Backoff::new();
     loop {
         let accepted = listener.accept();
         if stopper.is_stopping() {
@@ -133,24 +133,24 @@ pub(crate) fn accept_loop(
         }
         match accepted {
             Ok((stream, peer)) => {
-                trouble.is_over();
+                backoff.reset();
                 serve(stream, peer);
             }
-            // Nobody came; it was only time to look whether to stop.
+            // No connection came within `STOP_POLL`.
             Err(error) if is_timeout(&error) => {}
             Err(error) if concerns_one_connection(&error) => {
                 log::debug!("a connection was gone before it was accepted: {error}");
             }
             Err(error) => {
                 counters.accept_errors.increment();
-                trouble.wait_out(&error);
+                backoff.wait(&error);
             }
         }
     }
 }
 
-/// The next accept may well succeed at once (accept(2): already-pending network errors, and a peer
-/// that has gone).
+/// True for an error of the connection that was to be accepted, after which the next accept may succeed at
+/// once (accept(2): pending network errors, and a peer that has gone).
 fn concerns_one_connection(error: &io::Error) -> bool {
     use rustix::io::Errno;
     matches!(
@@ -169,34 +169,34 @@ fn concerns_one_connection(error: &io::Error) -> bool {
     )
 }
 
-/// A shortage of descriptors or memory: to try again at once would only burn the processor.
+/// Waits after errors of the system, such as a lack of descriptors or memory: retrying at once would only
+/// use the CPU.
 #[derive(Debug)]
-struct Trouble {
+struct Backoff {
     pause: Duration,
-    failures: u64,
+    errors: u64,
     warnings: Throttle,
 }
 
-const FIRST_PAUSE: Duration = Duration::from_millis(100);
-const LONGEST_PAUSE: Duration = Duration::from_millis(500);
+const MIN_PAUSE: Duration = Duration::from_millis(100);
+const MAX_PAUSE: Duration = Duration::from_millis(500);
 
-impl Default for Trouble {
-    fn default() -> Self {
-        Self { pause: FIRST_PAUSE, failures: 0, warnings: Throttle::new(WARNING_PERIOD) }
+impl Backoff {
+    fn new() -> Self {
+        Self { pause: MIN_PAUSE, errors: 0, warnings: Throttle::new(WARNING_PERIOD) }
     }
-}
 
-impl Trouble {
-    fn wait_out(&mut self, error: &io::Error) {
-        self.failures += 1;
+    /// Logs the error, at most once a minute, and sleeps, twice as long each time.
+    fn wait(&mut self, error: &io::Error) {
+        self.errors += 1;
         if self.warnings.permits(Instant::now()) {
-            log::warn!("cannot accept connections: {error} ({} times until now)", self.failures);
+            log::warn!("cannot accept connections: {error} ({} times so far)", self.errors);
         }
         thread::sleep(self.pause);
-        self.pause = (self.pause * 2).min(LONGEST_PAUSE);
+        self.pause = (self.pause * 2).min(MAX_PAUSE);
     }
 
-    fn is_over(&mut self) {
-        self.pause = FIRST_PAUSE;
+    fn reset(&mut self) {
+        self.pause = MIN_PAUSE;
     }
 }

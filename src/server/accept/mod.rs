@@ -1,4 +1,4 @@
-//! From the port to a thread: the listening socket, the accept loop, and the budget of descriptors.
+//! Accepting connections: the listening socket, the accept loop, and the budget of file descriptors.
 
 pub(super) mod descriptors;
 pub(super) mod listener;

@@ -128,7 +128,7 @@ impl<'s> Connection<'s> {
             let limit = self.service.admission.limits().per_client;
             let remaining = limit.saturating_sub(connections.client);
             response = response
-                .field("RateLimit-Policy", self.service.advertised.clone())
+                .field("RateLimit-Policy", self.service.rate_limit_policy.clone())
                 .field("RateLimit", format!("\"per-client\";r={remaining}"));
         }
         let conditions = CloseConditions {

@@ -79,16 +79,16 @@ impl RejectionLog {
     }
 
     /// Tells what was counted if the period is over; says whether anything is being counted.
-    pub(crate) fn tell_if_due(&self, registry: &Registry) -> bool {
+    pub(crate) fn report_if_due(&self, registry: &Registry) -> bool {
         let elapsed = lock(&self.counts).began.elapsed();
         if elapsed >= self.period {
-            self.tell(registry);
+            self.report(registry);
         }
         !lock(&self.counts).clients.is_empty()
     }
 
     /// Tells what was counted, and begins a new period.
-    pub(crate) fn tell(&self, registry: &Registry) {
+    pub(crate) fn report(&self, registry: &Registry) {
         let mut counts = lock(&self.counts);
         let elapsed = counts.began.elapsed().as_secs_f64();
         let told: Vec<_> = counts.clients.drain().filter(|(_, count)| *count > 1).collect();
@@ -130,7 +130,7 @@ mod tests {
             log.note(&rejection(Some(client)));
         }
         assert_eq!(log.count(client), 412);
-        assert!(!log.tell_if_due(&Registry::default()), "told and forgotten");
+        assert!(!log.report_if_due(&Registry::default()), "told and forgotten");
         assert_eq!(log.count(client), 0);
     }
 
@@ -145,7 +145,7 @@ mod tests {
             let client = IpAddr::from((0x7f00_0000 + number).to_be_bytes());
             log.note(&rejection(Some(client)));
         }
-        assert!(log.tell_if_due(&Registry::default()), "the period is not over");
+        assert!(log.report_if_due(&Registry::default()), "the period is not over");
         let counts = lock(&log.counts);
         assert_eq!(counts.clients.len(), MAX_CLIENTS + 1);
         assert_eq!(counts.clients[&None], 5_000 - MAX_CLIENTS as u64);

@@ -16,6 +16,7 @@ use crate::server::limits::phase::Phase;
 use crate::server::limits::registry::Registry;
 use crate::server::limits::rejection_log::RejectionLog;
 use crate::server::logs::sink::LogHandle;
+use crate::server::threads::ThreadCount;
 
 /// Where it is known what the server is doing.
 #[derive(Clone, Copy, Debug)]
@@ -28,7 +29,7 @@ pub(crate) struct Sources<'s> {
     pub(crate) counters: &'s Counters,
     pub(crate) logs: &'s [LogHandle],
     /// How many threads serve connections, and how many of them wait for their next.
-    pub(crate) threads: (usize, usize),
+    pub(crate) threads: ThreadCount,
     pub(crate) crowded_from: usize,
     pub(crate) started: SystemTime,
     pub(crate) since: Instant,
@@ -40,7 +41,6 @@ pub(crate) fn snapshot(sources: &Sources<'_>) -> Snapshot {
     let occupancy = sources.admission.occupancy();
     let mut entries = sources.registry.entries();
     entries.sort_by_key(|entry| entry.opened);
-    let (threads, parked) = sources.threads;
     Snapshot {
         started: sources.started,
         uptime: sources.since.elapsed(),
@@ -51,8 +51,8 @@ pub(crate) fn snapshot(sources: &Sources<'_>) -> Snapshot {
         clients: client_rows(sources, &entries),
         connections: entries.iter().filter_map(|entry| connection_row(entry)).collect(),
         counters: counts(sources),
-        threads,
-        parked,
+        threads: sources.threads.alive,
+        parked: sources.threads.parked,
         lingering: sources.lingering.count(),
     }
 }

@@ -126,7 +126,7 @@ fn a_connection_without_a_thread_is_told_503_and_the_others_are_served() {
     server.signal(Signal::TERM);
     let (status, log) = server.wait();
     assert_eq!(status.code(), Some(0));
-    assert_eq!(log.matches("cannot make threads").count(), 1, "told once: {log}");
+    assert_eq!(log.matches("cannot start threads").count(), 1, "told once: {log}");
 }
 
 #[test]

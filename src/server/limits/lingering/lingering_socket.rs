@@ -63,6 +63,7 @@ mod tests {
 
     use super::*;
     use crate::server::limits::lingering::test_connection::connection;
+    use crate::server::test_wait::wait_until;
 
     #[test]
     fn an_evicted_socket_is_read_from_only_briefly() {
@@ -71,9 +72,7 @@ mod tests {
         let stream = Arc::new(stream);
         peer.write_all(&vec![b'x'; SENT]).unwrap();
         let mut buffer = vec![0; SENT];
-        while stream.peek(&mut buffer).unwrap() < SENT {
-            std::thread::yield_now();
-        }
+        wait_until("all has come", || stream.peek(&mut buffer).unwrap() == SENT);
         LingeringSocket::new(Arc::clone(&stream), Instant::now()).evict();
         assert_eq!(stream.peek(&mut buffer).unwrap(), SENT - MAX_EVICTION_READ_BYTES);
     }

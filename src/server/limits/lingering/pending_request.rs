@@ -141,6 +141,7 @@ mod tests {
 
     use super::*;
     use crate::server::limits::lingering::test_connection::connection;
+    use crate::server::test_wait::wait_until;
 
     const GET: &[u8] = b"GET / HTTP/1.1\r\nHost: a\r\n\r\n";
     const HEAD: &[u8] = b"HEAD / HTTP/1.1\r\nHost: a\r\n\r\n";
@@ -152,9 +153,7 @@ mod tests {
         let stream = Arc::new(stream);
         peer.write_all(&vec![b'x'; SENT]).unwrap();
         let mut buffer = vec![0; SENT];
-        while stream.peek(&mut buffer).unwrap() < SENT {
-            std::thread::yield_now();
-        }
+        wait_until("all has come", || stream.peek(&mut buffer).unwrap() == SENT);
         let response = EncodedResponse::new(b"HTTP/1.1 429 \r\n\r\n".to_vec(), b"");
         let progress = RequestProgress::default();
         let mut pending =

@@ -6,6 +6,7 @@ use std::net::TcpListener;
 use super::*;
 use crate::server::limits::admission::{Admission, Limits, Occupancy};
 use crate::server::limits::client::Location;
+use crate::server::test_wait::wait_until;
 
 struct Setting {
     admission: Arc<Admission>,
@@ -73,9 +74,7 @@ fn the_oldest_idle_connection_is_reclaimed_and_no_other() {
     let (_fresh, _peer) = setting.enter(1, Phase::Fresh);
     let (_busy, _peer) = setting.enter(1, Phase::Sending);
     let (oldest, mut peer) = setting.enter(1, Phase::Idle);
-    while oldest.entry.opened.elapsed() < Duration::from_millis(5) {
-        std::thread::yield_now();
-    }
+    wait_until("one is older", || oldest.entry.opened.elapsed() >= Duration::from_millis(5));
     let (newer, _peer) = setting.enter(1, Phase::Idle);
     let client = Some(oldest.entry.client.key);
     assert!(setting.registry.reclaim(Some(IpAddr::from([127, 0, 0, 2]))).is_none());

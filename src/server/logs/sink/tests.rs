@@ -7,23 +7,14 @@ use rustix::fs::{CWD, Mode, mkfifoat};
 
 use super::*;
 use crate::server::logs::writer::KEPT_BYTES;
-
-const PATIENCE: Duration = Duration::from_secs(60);
-
-fn wait_until(what: &str, is_so: impl Fn() -> bool) {
-    let begun = Instant::now();
-    while !is_so() {
-        assert!(begun.elapsed() < PATIENCE, "{what} does not come about");
-        thread::sleep(Duration::from_millis(2));
-    }
-}
+use crate::server::test_wait::{PATIENCE, wait_until};
 
 /// Ends the sink, and waits until its last lines are written or lost, for which a busy machine may need
 /// longer than the sink itself waits.
 fn end(sink: LogSink) {
     let handle = sink.handle();
     drop(sink);
-    wait_until("the end of the writer", || handle.shared.lock().has_ended);
+    wait_until("the writer has ended", || handle.shared.lock().has_ended);
 }
 
 /// A destination with limited room, like a disk.
@@ -124,10 +115,10 @@ fn a_buffer_gives_back_what_a_burst_took() {
     let handle = sink.handle();
     for _ in 0..2 {
         handle.append(&b"a line\n".repeat(50_000));
-        wait_until("the burst's end", || handle.shared.lock().lines.is_empty());
+        wait_until("the burst is taken", || handle.shared.lock().lines.is_empty());
     }
     // The other buffer, which had the first burst, is in the queue's hands by now.
-    wait_until("a small buffer", || {
+    wait_until("the buffer is small", || {
         let capacity = handle.shared.lock().lines.capacity();
         capacity > 0 && capacity <= KEPT_BYTES
     });
@@ -153,7 +144,7 @@ fn a_pipe_that_nobody_reads_costs_lines_but_neither_memory_nor_time() {
     let mut text = Vec::new();
     reader.read_to_end(&mut text).unwrap();
     assert!(text.chunks(line.len()).all(|chunk| chunk == line));
-    wait_until("an account of every line", || {
+    wait_until("every line is counted", || {
         handle.dropped() + (text.len() / line.len()) as u64 == appended as u64
     });
 }
@@ -199,7 +190,7 @@ fn a_full_disk_is_counted_and_lines_beyond_the_buffer_are_lost() {
     let sink = LogSink::append_to("/dev/full").unwrap();
     let handle = sink.handle();
     handle.append(b"the first\n");
-    wait_until("a failure", || handle.failures() > 0);
+    wait_until("a failure is counted", || handle.failures() > 0);
     let line = [&[b'x'; 1023][..], b"\n"].concat();
     for _ in 0..CAPACITY_BYTES / line.len() {
         handle.append(&line);
@@ -223,12 +214,12 @@ fn when_the_disk_has_room_again_every_line_is_there_in_order_and_whole() {
     for (number, line) in iter::zip(1.., &lines) {
         handle.append(line.as_bytes());
         if number == 10 {
-            wait_until("a failure", || handle.failures() > 0);
+            wait_until("a failure is counted", || handle.failures() > 0);
             assert_eq!(disk.text(), lines.concat()[..25]);
         }
     }
     *disk.room.lock().unwrap() = usize::MAX;
-    wait_until("the last line", || disk.text().ends_with("line 99\n"));
+    wait_until("the last line is written", || disk.text().ends_with("line 99\n"));
     assert_eq!(disk.text(), lines.concat());
     assert_eq!(handle.dropped(), 0);
 }
@@ -243,7 +234,7 @@ fn rotation_continues_in_a_new_file_and_loses_nothing() {
     fs::rename(&path, &rotated).unwrap();
     handle.append(b"while renamed\n");
     handle.reopen();
-    wait_until("the new file", || path.exists());
+    wait_until("the new file exists", || path.exists());
     handle.append(b"after\n");
     end(sink);
     assert_eq!(fs::read_to_string(rotated).unwrap(), "before\nwhile renamed\n");
@@ -260,7 +251,7 @@ fn where_the_file_cannot_be_reopened_the_old_one_stays() {
     let handle = sink.handle();
     fs::rename(&folder, &moved).unwrap();
     handle.reopen();
-    wait_until("a failure", || handle.failures() > 0);
+    wait_until("a failure is counted", || handle.failures() > 0);
     handle.append(b"a line\n");
     end(sink);
     assert_eq!(fs::read_to_string(moved.join("log")).unwrap(), "a line\n");
@@ -275,14 +266,12 @@ fn a_fifo_is_written_to_while_somebody_reads_it_and_never_waited_for() {
     assert!(LogSink::append_to(&path).is_err(), "nobody reads it");
     let opening = path.clone();
     let reader = thread::spawn(move || fs::read_to_string(opening).unwrap());
-    let begun = Instant::now();
-    let sink = loop {
-        match LogSink::append_to(&path) {
-            Ok(sink) => break sink,
-            Err(error) => assert!(begun.elapsed() < PATIENCE, "{error}"),
-        }
-        thread::yield_now();
-    };
+    let mut sink = None;
+    wait_until("the reader has opened it", || {
+        sink = LogSink::append_to(&path).ok();
+        sink.is_some()
+    });
+    let sink = sink.unwrap();
     // More than the FIFO holds: the writer waits for its reader.
     let lines = "a line\n".repeat(30_000);
     sink.handle().append(lines.as_bytes());

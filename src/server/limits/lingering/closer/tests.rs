@@ -1,11 +1,11 @@
 //! Last responses arrive whole, over real sockets.
 
 use std::io::{Read as _, Write as _};
-use std::thread;
 
 use super::*;
 use crate::server::limits::lingering::pending_request::HEAD_TIMEOUT;
 use crate::server::limits::lingering::test_connection::connection;
+use crate::server::test_wait::wait_until;
 
 const GET: &[u8] = b"GET / HTTP/1.1\r\nHost: a\r\n\r\n";
 const HEAD: &[u8] = b"HEAD / HTTP/1.1\r\nHost: a\r\n\r\n";
@@ -31,14 +31,6 @@ fn assert_whole(answer: &str, content: &str) {
     assert_eq!(body, content);
 }
 
-fn wait_for(condition: impl Fn() -> bool) {
-    let begun = Instant::now();
-    while !condition() {
-        assert!(begun.elapsed() < Duration::from_secs(60), "it never comes");
-        thread::sleep(Duration::from_millis(1));
-    }
-}
-
 #[test]
 fn an_answer_outlives_a_request_that_nobody_read() {
     let closer = LingeringCloser::new(8).unwrap();
@@ -52,7 +44,7 @@ fn an_answer_outlives_a_request_that_nobody_read() {
     assert_eq!(answer, "answer");
     assert_eq!(closer.count(), 1);
     drop(peer);
-    wait_for(|| closer.count() == 0);
+    wait_until("no socket is left", || closer.count() == 0);
 }
 
 #[test]
@@ -63,10 +55,10 @@ fn the_thread_ends_when_there_is_nothing_left_and_comes_back() {
         let (peer, mut stream) = connection();
         stream.write_all(b"answer").unwrap();
         closer.close(stream);
-        assert_eq!(closer.thread.count().0, 1);
+        assert_eq!(closer.thread.count().alive, 1);
         assert_eq!(read_all(&peer), "answer");
         drop(peer);
-        wait_for(|| closer.thread.count().0 == 0);
+        wait_until("the thread has ended", || closer.thread.count().alive == 0);
         let state = closer.worker.lock();
         assert_eq!((state.sockets.count(), state.stage), (0, Stage::Idle));
     }
@@ -111,7 +103,7 @@ fn a_peer_that_never_closes_is_given_up() {
     let closer = LingeringCloser::new(8).unwrap();
     let (_peer, stream) = connection();
     closer.close(stream);
-    wait_for(|| closer.count() == 0);
+    wait_until("no socket is left", || closer.count() == 0);
 }
 
 #[test]
