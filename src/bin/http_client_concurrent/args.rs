@@ -1,7 +1,5 @@
-//! The command line: what can be said.
-//!
-//! Parsing does nothing: what the words mean for a run, and whether they go together with the world
-//! outside, is for `config`.
+//! The command line, parsed. Parsing does nothing else: `config` checks the arguments against files and the
+//! environment, and turns them into settings.
 
 use std::ffi::OsString;
 use std::num::NonZeroUsize;
@@ -24,13 +22,13 @@ use crate::usage;
         http_client_concurrent [OPTIONS] -i FILE\n       \
         http_client_concurrent [OPTIONS] --demo",
     group(ArgGroup::new("sources").args(["urls", "input_file", "demo"]).multiple(true).required(true)),
-    after_help = "Long options may be written with one dash as well: -urls. A TIME is a number with ms, s, m \
+    after_help = "Long options take one dash or two: -urls. A TIME is a number with ms, s, m \
         or h, such as 1.5s.\n\
-        http_proxy, https_proxy, all_proxy and no_proxy are heeded. RUST_LOG, when it is set, decides \
-        what is logged.\n\
-        The exit status is 0 when every URL is there whole, 1 when any is not, 2 when the command line \
-        (or a list it names) cannot be used, and 130 when the run was interrupted \
-        (SIGINT, SIGTERM, or SIGHUP unless it was ignored, as nohup does).\n\n\
+        http_proxy, https_proxy, all_proxy and no_proxy are used as in curl. RUST_LOG overrides -q and \
+        -v.\n\
+        The exit status is 0 if every URL was saved completely, 1 if any was not, 2 if the command line \
+        (or a list it names) cannot be used, and 130 if the run was interrupted \
+        (SIGINT, SIGTERM, or SIGHUP unless it was ignored, as under nohup).\n\n\
         Examples:\n  \
         http_client_concurrent -urls http://host/a.txt http://host/b.txt -c 10\n  \
         http_client_concurrent -i list.txt -o downloads --failed-list failed.txt\n  \
@@ -38,62 +36,61 @@ use crate::usage;
 )]
 #[expect(clippy::struct_excessive_bools, reason = "each is a switch of the command line")]
 pub(crate) struct Args {
-    /// What to download; each becomes a file named after the end of its path
+    /// URLs to download; each file is named after the last part of its path
     #[arg(long, num_args = 1.., value_name = "URL")]
     pub(crate) urls: Vec<String>,
 
-    /// Read URLs from a file, one a line, perhaps with a tab and a file name, or a blank, # and a comment;
-    /// - is standard input
+    /// Read URLs from a file, one per line, optionally with a tab and a file name, or a blank, # and a
+    /// comment; - is standard input
     #[arg(short, long, value_name = "FILE")]
     pub(crate) input_file: Option<PathBuf>,
 
-    /// Leave out what is no URL, and lines that cannot be read, rather than fetch nothing
+    /// Skip invalid URLs and unreadable lines instead of fetching nothing
     #[arg(long)]
     pub(crate) skip_bad_urls: bool,
 
-    /// Where to put the files; made, with its parents, where it is not there
+    /// Directory for the files; created, with its parents, if it does not exist
     #[arg(short, long, default_value = "downloads", value_name = "DIR")]
     pub(crate) output: PathBuf,
 
-    /// How many connections to use at a time [default: 5, or as many as --split]
+    /// Connections at a time [default: 5, or the value of --split]
     #[arg(short, long, value_name = "N", value_parser = cli::parse_count, help_heading = "Connections")]
     pub(crate) concurrency: Option<NonZeroUsize>,
 
-    /// How many of them to one host, at most
+    /// Connections to one host, at most
     #[arg(long, value_name = "N", value_parser = cli::parse_count, help_heading = "Connections")]
     pub(crate) max_per_host: Option<NonZeroUsize>,
 
-    /// How many of them for one file, where it is large
+    /// Connections for one file of at least 2 MiB
     #[arg(long, default_value = "1", value_name = "N", help_heading = "Connections")]
     #[arg(value_parser = cli::parse_count)]
     pub(crate) split: NonZeroUsize,
 
-    /// How long to wait for a connection
+    /// Time limit for the name lookup, the connection and the TLS handshake, each
     #[arg(long, default_value = "10s", value_name = "TIME", help_heading = "Connections")]
     #[arg(value_parser = cli::parse_positive_duration)]
     pub(crate) connect_timeout: Duration,
 
-    /// How long to wait while not a byte comes
+    /// Time limit for a wait during which no byte arrives
     #[arg(long, default_value = "30s", value_name = "TIME", help_heading = "Connections")]
     #[arg(value_parser = cli::parse_positive_duration)]
     pub(crate) timeout: Duration,
 
-    /// How long the whole run may take
+    /// Time limit for the whole run
     #[arg(long, value_name = "TIME", help_heading = "Connections")]
     #[arg(value_parser = cli::parse_positive_duration)]
     pub(crate) max_time: Option<Duration>,
 
-    /// How often to try again after a failure that may pass
+    /// Attempts after the first, for failures that may pass
     #[arg(long, default_value = "4", value_name = "N", help_heading = "Connections")]
     pub(crate) retries: u32,
 
-    /// How long to wait at most when a server says Retry-After; a URL that would have to wait for longer
-    /// fails
+    /// Longest Retry-After to wait for; a URL told to wait longer fails at once
     #[arg(long, default_value = "60s", value_name = "TIME", help_heading = "Connections")]
     #[arg(value_parser = cli::parse_duration)]
     pub(crate) max_wait: Duration,
 
-    /// Trust the certificates in this PEM file, instead of the system's: authorities, or a server's own
+    /// Trust only the certificates in this PEM file: authorities, or a server's own
     #[arg(long, value_name = "FILE", help_heading = "Security")]
     pub(crate) cacert: Option<PathBuf>,
 
@@ -109,11 +106,11 @@ pub(crate) struct Args {
     #[arg(short = 'H', long, value_name = "FIELD", help_heading = "Requests")]
     pub(crate) header: Vec<String>,
 
-    /// Send this name as the User-Agent
+    /// User-Agent to send
     #[arg(short = 'A', long, value_name = "NAME", help_heading = "Requests")]
     pub(crate) user_agent: Option<String>,
 
-    /// Ask servers for compressed content (gzip, deflate, br, zstd), which is decoded on the way
+    /// Ask for compressed content (gzip, deflate, br, zstd), which is decoded before it is saved
     #[arg(long, help_heading = "Requests")]
     pub(crate) compressed: bool,
 
@@ -121,32 +118,32 @@ pub(crate) struct Args {
     #[arg(long, help_heading = "Files")]
     pub(crate) keep_paths: bool,
 
-    /// Take the name that the server suggests; where a file has it, the new one is numbered
+    /// Use the file name that the server suggests; if it is taken, the new file is numbered
     #[arg(long, help_heading = "Files")]
     pub(crate) content_disposition: bool,
 
-    /// Do not fetch URLs whose files are there already
+    /// Skip URLs whose files exist already
     #[arg(long, conflicts_with = "no_clobber", help_heading = "Files")]
     pub(crate) skip_existing: bool,
 
-    /// Leave files that are there as they are, and number the new ones
+    /// Keep existing files, and number the new ones
     #[arg(long, help_heading = "Files")]
     pub(crate) no_clobber: bool,
 
-    /// Go on where an earlier run left off (the default)
+    /// Continue partial files of earlier runs (the default)
     #[arg(long = "continue", overrides_with = "no_continue", help_heading = "Files")]
     pub(crate) go_on: bool,
 
-    /// Neither continue nor keep parts of files
+    /// Neither continue nor keep partial files
     #[arg(long, overrides_with = "go_on", help_heading = "Files")]
     pub(crate) no_continue: bool,
 
-    /// Have each file on the disk before it counts
+    /// Call fsync on each file before it is reported as saved
     #[arg(long, help_heading = "Files")]
     pub(crate) fsync: bool,
 
-    /// Verify the files against a list of SHA-1, SHA-256 or SHA-512 checksums, as sha256sum, openssl dgst
-    /// and the programs of the BSDs write it; the strongest of a file's checksums counts
+    /// Verify the files against a list of SHA-1, SHA-256 or SHA-512 checksums, as written by sha256sum,
+    /// openssl dgst and the BSDs; the strongest checksum of a file counts
     #[arg(long, value_name = "FILE", help_heading = "Files")]
     pub(crate) checksum_file: Option<PathBuf>,
 
@@ -158,24 +155,24 @@ pub(crate) struct Args {
     #[arg(long, help_heading = "Output")]
     pub(crate) timings: bool,
 
-    /// Write all about the run or the experiment as JSON; - is the standard output, in the place of the
+    /// Write everything about the run or the experiment as JSON; - is standard output, instead of the
     /// report
     #[arg(long, value_name = "FILE", help_heading = "Output")]
     pub(crate) json: Option<PathBuf>,
 
-    /// Write an HTTP Archive, which the developer tools of browsers open; - as for --json
+    /// Write an HTTP Archive for the developer tools of browsers; - as for --json
     #[arg(long, value_name = "FILE", help_heading = "Output")]
     pub(crate) har: Option<PathBuf>,
 
-    /// Write what failed as a list that --input-file takes; - as for --json
+    /// Write the failures as a list for --input-file; - as for --json
     #[arg(long, value_name = "FILE", help_heading = "Output")]
     pub(crate) failed_list: Option<PathBuf>,
 
-    /// Print nothing but failures
+    /// Print only failures
     #[arg(short, long, help_heading = "Output")]
     pub(crate) quiet: bool,
 
-    /// Log what is done; twice for more
+    /// Log more; twice for still more
     #[arg(short, long, action = ArgAction::Count, conflicts_with = "quiet", help_heading = "Output")]
     pub(crate) verbose: u8,
 
@@ -184,14 +181,13 @@ pub(crate) struct Args {
 }
 
 impl Args {
-    /// Reads the program's arguments; prints what was asked for or what is wrong, and exits, where
-    /// they are not those of a download.
+    /// Parses the program's arguments. For --help, --version and errors it prints the text and exits.
     pub(crate) fn from_command_line() -> Self {
         let arguments: Vec<_> = std::env::args_os().collect();
         Self::read(&arguments).unwrap_or_else(|error| error.exit())
     }
 
-    /// Reads these arguments, of which the first is the program's name.
+    /// Parses these arguments; the first is the program's name.
     pub(crate) fn read(arguments: &[OsString]) -> Result<Self, clap::Error> {
         let mut command = Self::command();
         let with_dashes = cli::long_options_with_one_dash(&command, arguments.iter().cloned());
@@ -205,7 +201,7 @@ impl Args {
         cli::log_level(self.quiet, self.verbose, log::LevelFilter::Warn)
     }
 
-    /// Reads a command line as a test has it, its words divided by spaces.
+    /// Parses a command line for a test; words are separated by spaces.
     #[cfg(test)]
     pub(crate) fn parse_line(line: &str) -> Self {
         let words: Vec<_> = line.split(' ').map(Into::into).collect();
@@ -218,7 +214,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_command_line_is_one_that_clap_accepts() {
+    fn clap_accepts_the_definition_of_the_command_line() {
         Args::command().debug_assert();
     }
 
@@ -239,7 +235,7 @@ mod tests {
     }
 
     #[test]
-    fn the_log_tells_as_much_as_it_is_asked_to() {
+    fn quiet_and_verbose_set_the_log_level() {
         for (options, level) in [
             ("", log::LevelFilter::Warn),
             (" -vv", log::LevelFilter::Debug),

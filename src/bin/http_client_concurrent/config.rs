@@ -1,5 +1,5 @@
-//! From what was said to what is done: lists and files are read, and what does not go together is
-//! refused, before anything is fetched.
+//! Resolves the command line into a validated configuration: reads lists and files, and refuses what is
+//! wrong or contradictory before anything is fetched.
 
 use std::fs::File;
 use std::io::{self, BufReader};
@@ -17,10 +17,10 @@ use http_concurrent::client::{
 use crate::args::Args;
 use crate::checksums;
 
-/// How many bad URLs are named before the rest is only counted.
+/// Bad URLs reported one by one; the rest is counted.
 const BAD_URLS_NAMED: usize = 10;
 
-/// All that a run needs.
+/// Everything that a run needs, validated.
 pub(crate) struct Config {
     pub(crate) plan: Plan,
     pub(crate) directory: OutputDirectory,
@@ -28,24 +28,27 @@ pub(crate) struct Config {
 }
 
 impl Config {
-    /// Checks all that can be checked before anything is fetched.
+    /// Checks everything that can be checked before the first request.
+    ///
+    /// # Errors
+    /// A list or file cannot be read, a URL or option is invalid, or the directory cannot be made.
     pub(crate) fn resolve(args: &Args) -> anyhow::Result<Self> {
         let settings = settings(args)?;
         let list = wanted(args)?;
-        // Checked before the directory is made, so that a slip leaves no trace.
+        // Before the directory is made, so that an error leaves none behind.
         let checksums = args.checksum_file.as_deref().map(checksums::read).transpose()?;
         let layout = if args.keep_paths { Layout::Mirrored } else { Layout::Flat };
         refuse_bad(&list, args)?;
         list.entries.iter().try_for_each(|wanted| wanted.check_proxy(&settings.proxies))?;
-        // Where nothing is written, no directory is made either.
+        // With --discard nothing is written, so no directory is made.
         let output = if args.lab.discard { env::temp_dir() } else { args.output.clone() };
         let directory = OutputDirectory::prepare(output)
-            .map_err(|error| with_advice(error, "choose another one with -o"))?;
+            .map_err(|error| with_advice(error, "choose another directory with -o"))?;
         let mut plan = plan(list.entries, layout, settings.saving.existing, directory.path());
         plan.errors.extend(list.bad_lines);
         plan.errors.sort_by_key(|error| error.line);
         for error in &plan.errors {
-            log::warn!("{:#}: left out", describe(error));
+            log::warn!("skipping {:#}", describe(error));
         }
         if let (Some(list), Some(path)) = (&checksums, &args.checksum_file) {
             checksums::apply(list, path, &mut plan, &directory)?;
@@ -71,9 +74,9 @@ fn settings(args: &Args) -> anyhow::Result<Settings> {
     }
     let trust = match &args.cacert {
         Some(path) => Trust::from_file(path)
-            .map_err(|error| with_advice(error, "choose one with --cacert"))?,
+            .map_err(|error| with_advice(error, "choose another file with --cacert"))?,
         None if args.insecure => {
-            log::warn!("--insecure: nobody vouches for the servers");
+            log::warn!("--insecure: certificates are not verified");
             Trust::any_certificate()
         }
         None => Trust::system(),
@@ -119,7 +122,7 @@ fn saving(args: &Args) -> SaveSettings {
     }
 }
 
-/// The URLs of the command line, and those of the list behind them.
+/// The URLs of the command line, followed by those of the list.
 fn wanted(args: &Args) -> anyhow::Result<InputList> {
     let mut list = match &args.input_file {
         Some(path) => read(path, args).with_context(|| redacted_path(path))?,
@@ -127,7 +130,7 @@ fn wanted(args: &Args) -> anyhow::Result<InputList> {
     };
     list.entries.splice(..0, args.urls.iter().map(InputEntry::url));
     if list.entries.is_empty() && list.bad_lines.is_empty() {
-        bail!("there is no URL in the list");
+        bail!("the list has no URL: write one per line");
     }
     Ok(list)
 }
@@ -141,7 +144,7 @@ fn read(path: &Path, args: &Args) -> anyhow::Result<InputList> {
     Ok(read_list(BufReader::new(file), bad_lines)?)
 }
 
-/// Names what cannot be fetched, all of it, unless it is to be left out.
+/// Reports all invalid URLs and lines together, unless they are to be skipped.
 fn refuse_bad(list: &InputList, args: &Args) -> anyhow::Result<()> {
     if args.skip_bad_urls {
         return Ok(());
@@ -158,24 +161,25 @@ fn refuse_bad(list: &InputList, args: &Args) -> anyhow::Result<()> {
     match errors.iter().any(|error| error.line.is_some()) {
         _ if errors.is_empty() => Ok(()),
         true => bail!(
-            "{}\nnothing is fetched (--skip-bad-urls fetches the others)",
+            "{}\nnothing was fetched (use --skip-bad-urls to fetch the other URLs)",
             messages.join("\n")
         ),
         false => bail!("{}", messages.join("\n")),
     }
 }
 
+/// The error with advice in terms of the command line.
 fn describe(error: &JobError) -> anyhow::Error {
     let advice = match &error.problem {
         JobProblem::Malformed(_) => "write it in full, such as http://localhost:20001/file1.txt",
         JobProblem::Scheme(_) => "write a URL that begins with http:// or https://",
-        JobProblem::Zone(_) => "write one behind %25 that `ip link` lists",
+        JobProblem::Zone(_) => "write %25 and the name of an interface that `ip link` lists",
         JobProblem::Name(_) => "write a name without .. and without a slash at either end",
-        JobProblem::SeveralUrls if error.line.is_some() => "write each on a line of its own",
-        JobProblem::SeveralUrls => "write each as an argument of its own",
-        JobProblem::Blank => "write %20 for a blank within a URL, and a tab before a file name",
-        JobProblem::NotText(_) => "write the list in one encoding, or %XX for such bytes",
-        JobProblem::LongLine => "write each URL on a line of its own",
+        JobProblem::SeveralUrls if error.line.is_some() => "write one URL per line",
+        JobProblem::SeveralUrls => "write each URL as a separate argument",
+        JobProblem::Blank => "write %20 for a blank in a URL, and a tab before a file name",
+        JobProblem::NotText(_) => "write the list in one encoding, or such bytes as %XX",
+        JobProblem::LongLine => "write one URL per line",
     };
     with_advice(error.clone(), advice)
 }
@@ -201,7 +205,7 @@ mod tests {
     }
 
     #[test]
-    fn the_last_of_two_that_contradict_wins() {
+    fn the_last_of_two_contradicting_options_wins() {
         for (options, partial) in [
             ("--no-continue", PartialFile::Discard),
             ("--continue", PartialFile::Continue),

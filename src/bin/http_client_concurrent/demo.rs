@@ -1,8 +1,8 @@
-//! The whole experiment in one command: a server within this process, near and as if it were far, and the
-//! two testcases fetched from both.
+//! `--demo`: the whole experiment in one command, with two servers inside this process, one near and one as
+//! if far away, and both testcases fetched from each.
 //!
-//! The files are copied into a temporary directory and served from there, on loopback, so that nothing
-//! else of the user's is ever served. Client and server share the processors.
+//! The files are copied into a temporary directory and served on loopback, so that no other file of the user
+//! is served. Client and server share the processors.
 
 use std::fmt::Write as _;
 use std::fs;
@@ -29,23 +29,21 @@ use crate::interrupt::Interrupts;
 use crate::lab::{Announced, Rendered, conditions, is_whole, limited};
 use crate::{FAILURE, INTERRUPTED};
 
-/// The files of each testcase.
+/// Number of files in each testcase.
 const FILES: usize = 10;
 
-/// The connections that are compared with one, and those that the curve has between them.
+/// The number of connections compared with one, and the points of the curve.
 const CONCURRENCY: usize = 10;
 const LEVELS: [usize; 4] = [1, 2, 5, 10];
 
-/// What makes a distant server of a near one: a pause before each answer, and bytes a second for each
-/// connection.
+/// The far server pauses before each response and limits the bytes per second of each connection.
 const DELAY: Duration = Duration::from_millis(20);
 const RATE: u64 = 8 << 20;
 
-/// No experiment begins a round that would probably go beyond this, so that all four are over within
-/// half a minute on a slow machine as well.
-const LONGEST: Duration = Duration::from_secs(6);
+/// Time limit of each experiment, so that all four end within half a minute on a slow machine too.
+const MAX_TIME: Duration = Duration::from_secs(6);
 
-/// A workload: its directory, what it is called, and how long each of its files is.
+/// A workload: its directory, its title, and the length of each file.
 struct Testcase {
     directory: &'static str,
     title: &'static str,
@@ -57,34 +55,38 @@ const TESTCASES: [Testcase; 2] = [
     Testcase { directory: "testfiles2", title: "Testcase 2", file_bytes: 256 * 1024 },
 ];
 
-/// Runs it, and delivers the table and the page.
+/// Runs the experiments, and writes the table and the page.
 pub(crate) fn run(args: &Args, interrupts: &Interrupts) -> anyhow::Result<ExitCode> {
     let stop = Stop::default();
     interrupts.stop(&stop);
     let root = TempDir::new().context("cannot make a temporary directory")?;
     let downloads = TempDir::new().context("cannot make a temporary directory")?;
     let origin = provide_files(root.path(), Path::new("."))?;
-    let near = Serving::start(root.path(), |_| {}).context("cannot start the server")?;
-    let far = Serving::start(root.path(), |config| {
+    let near = RunningServer::start(root.path(), |_| {}).context("cannot start the server")?;
+    let far = RunningServer::start(root.path(), |config| {
         config.policy.delay = DELAY;
         config.rates.maximum = Some(RATE);
     })
     .context("cannot start the server")?;
     let mut experiments = Vec::new();
-    for (serving, place) in [(&near, "near"), (&far, "far")] {
+    for (server, distance) in [(&near, "near"), (&far, "far")] {
         for testcase in &TESTCASES {
             if stop.reason().is_some() {
                 break;
             }
-            let title = format!("{}, {place}", testcase.title);
             let directory = OutputDirectory::prepare(downloads.path())?;
-            let jobs = jobs(testcase, serving, &directory);
-            let findings = measure(args, &title, (&jobs, &directory), place, &stop);
-            experiments.push(Chapter { title, findings });
+            let experiment = Experiment {
+                title: format!("{}, {distance}", testcase.title),
+                distance,
+                jobs: jobs(testcase, server, &directory),
+                directory,
+            };
+            let findings = experiment.measure(args, &stop);
+            experiments.push(Chapter { title: experiment.title, findings });
         }
     }
     let is_whole = experiments.iter().all(|chapter| is_whole(&chapter.findings));
-    let title = "What concurrency buys".to_owned();
+    let title = "What concurrency gains".to_owned();
     let series = Series { title, introduction: introduction(origin), experiments };
     Rendered { text: series.text(), json: series.json(), html: series.html() }.deliver(args)?;
     Ok(match stop.reason() {
@@ -97,58 +99,63 @@ pub(crate) fn run(args: &Args, interrupts: &Interrupts) -> anyhow::Result<ExitCo
 fn introduction(origin: Origin) -> String {
     let origin = match origin {
         Origin::Copied => "copies of the files in testfiles1 and testfiles2",
-        Origin::Made => "files made for the purpose",
+        Origin::Generated => "generated files",
     };
     format!(
         "Testcase 1 is {FILES} files of 14 bytes, testcase 2 is {FILES} of 256 KiB ({origin}). They are \
-         fetched from a server within this program, with one connection and with up to {CONCURRENCY}: near \
-         is as it is, far is with {} ms before each answer and {} MiB a second for each connection.",
+         fetched from a server inside this program, with one connection and with up to {CONCURRENCY}. The \
+         far server waits {} ms before each response and sends {} MiB per second on each connection.",
         DELAY.as_millis(),
         RATE >> 20
     )
 }
 
-/// One experiment; what goes wrong in it is among its findings.
-fn measure(
-    args: &Args,
-    title: &str,
-    (jobs, directory): (&[Job], &OutputDirectory),
-    place: &str,
-    stop: &Stop,
-) -> Findings {
-    let begun = SystemTime::now();
-    let clock = Instant::now();
-    let mut settings = Settings::default();
-    settings.timeouts.total = args.max_time;
-    let mut conditions = conditions(begun, &settings);
-    conditions.servers = vec![format!(
-        "http_server_conc {}, within the same process, {place}",
-        env!("CARGO_PKG_VERSION")
-    )];
-    let schedule = limited(Schedule::sweep(&LEVELS, CONCURRENCY).with_max_time(LONGEST), args);
-    let prefix = format!("{title}: ");
-    let downloads = DownloadExecutor::new(jobs, directory, settings, stop);
-    let mut executor = Announced::new(downloads, &schedule, &prefix, args.quiet);
-    Findings::new(&conduct(schedule, &mut executor, &clock), conditions, args.lab.seed)
+/// One testcase on one server.
+struct Experiment {
+    title: String,
+    distance: &'static str,
+    jobs: Vec<Job>,
+    directory: OutputDirectory,
 }
 
-fn jobs(testcase: &Testcase, serving: &Serving, directory: &OutputDirectory) -> Vec<Job> {
+impl Experiment {
+    /// Runs it; failures are part of the findings.
+    fn measure(&self, args: &Args, stop: &Stop) -> Findings {
+        let begun = SystemTime::now();
+        let clock = Instant::now();
+        let mut settings = Settings::default();
+        settings.timeouts.total = args.max_time;
+        let mut conditions = conditions(begun, &settings);
+        conditions.servers = vec![format!(
+            "http_server_conc {}, within the same process, {}",
+            env!("CARGO_PKG_VERSION"),
+            self.distance
+        )];
+        let schedule = limited(Schedule::sweep(&LEVELS, CONCURRENCY).with_max_time(MAX_TIME), args);
+        let prefix = format!("{}: ", self.title);
+        let downloads = DownloadExecutor::new(&self.jobs, &self.directory, settings, stop);
+        let mut executor = Announced::new(downloads, &schedule, &prefix, args.quiet);
+        Findings::new(&conduct(schedule, &mut executor, &clock), conditions, args.lab.seed)
+    }
+}
+
+fn jobs(testcase: &Testcase, server: &RunningServer, directory: &OutputDirectory) -> Vec<Job> {
     let urls = (1..=FILES).map(|number| {
-        let (port, testcase) = (serving.port, testcase.directory);
+        let (port, testcase) = (server.port, testcase.directory);
         InputEntry::url(format!("http://127.0.0.1:{port}/{testcase}/file{number}.txt"))
     });
     plan(urls, Layout::Flat, ExistingFile::Replace, directory.path()).jobs
 }
 
-/// Where the files come from.
+/// The origin of the files.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Origin {
     Copied,
-    Made,
+    Generated,
 }
 
-/// Puts the files of both testcases beneath `root`: copies of those beneath `source` where all are
-/// there, else made ones of the same lengths.
+/// Puts the files of both testcases beneath `root`: copies of those beneath `source` if all exist, else
+/// generated ones of the same lengths.
 fn provide_files(root: &Path, source: &Path) -> anyhow::Result<Origin> {
     let names: Vec<String> = TESTCASES
         .iter()
@@ -156,13 +163,13 @@ fn provide_files(root: &Path, source: &Path) -> anyhow::Result<Origin> {
             (1..=FILES).map(|number| format!("{}/file{number}.txt", testcase.directory))
         })
         .collect();
-    let are_there = names.iter().all(|name| source.join(name).is_file());
+    let all_exist = names.iter().all(|name| source.join(name).is_file());
     for testcase in &TESTCASES {
         fs::create_dir(root.join(testcase.directory))?;
         for number in 1..=FILES {
             let name = format!("{}/file{number}.txt", testcase.directory);
             let target = root.join(&name);
-            let provided = if are_there {
+            let provided = if all_exist {
                 fs::copy(source.join(&name), &target).map(drop)
             } else {
                 fs::write(&target, content(number, testcase.file_bytes))
@@ -170,10 +177,10 @@ fn provide_files(root: &Path, source: &Path) -> anyhow::Result<Origin> {
             provided.with_context(|| format!("cannot provide {}", target.display()))?;
         }
     }
-    Ok(if are_there { Origin::Copied } else { Origin::Made })
+    Ok(if all_exist { Origin::Copied } else { Origin::Generated })
 }
 
-/// Text of so many bytes, another one for each file.
+/// Text of this length, different for each file.
 fn content(number: usize, bytes: usize) -> String {
     let mut text = String::with_capacity(bytes + 64);
     let mut line = 0;
@@ -186,13 +193,13 @@ fn content(number: usize, bytes: usize) -> String {
 }
 
 /// A running server; it is stopped when dropped.
-struct Serving {
+struct RunningServer {
     port: u16,
     stopper: Stopper,
     thread: Option<JoinHandle<()>>,
 }
 
-impl Serving {
+impl RunningServer {
     fn start(root: &Path, configure: impl FnOnce(&mut ServerConfig)) -> anyhow::Result<Self> {
         let mut config = ServerConfig {
             address: Some(Ipv4Addr::LOCALHOST.into()),
@@ -213,11 +220,11 @@ impl Serving {
     }
 }
 
-impl Drop for Serving {
+impl Drop for RunningServer {
     fn drop(&mut self) {
         self.stopper.stop();
         if let Some(thread) = self.thread.take() {
-            // A panic of the server's was told by itself.
+            // A panic has been reported by its own hook.
             let _ = thread.join();
         }
     }
@@ -228,9 +235,9 @@ mod tests {
     use super::*;
 
     #[test]
-    fn files_are_copied_where_all_are_there_and_made_where_one_is_missing() {
+    fn files_are_copied_if_all_exist_and_generated_if_one_is_missing() {
         let (source, copied) = (TempDir::new().unwrap(), TempDir::new().unwrap());
-        assert_eq!(provide_files(source.path(), Path::new("/nowhere")).unwrap(), Origin::Made);
+        assert_eq!(provide_files(source.path(), Path::new("/nowhere")).unwrap(), Origin::Generated);
         let file = |root: &TempDir, name: &str| fs::read(root.path().join(name)).unwrap();
         assert_eq!(file(&source, "testfiles1/file10.txt").len(), 14);
         assert_eq!(file(&source, "testfiles2/file1.txt").len(), 256 * 1024);
@@ -240,6 +247,6 @@ mod tests {
         assert_eq!(file(&copied, "testfiles1/file3.txt"), b"mine");
         fs::remove_file(source.path().join("testfiles2/file9.txt")).unwrap();
         let made = TempDir::new().unwrap();
-        assert_eq!(provide_files(made.path(), source.path()).unwrap(), Origin::Made);
+        assert_eq!(provide_files(made.path(), source.path()).unwrap(), Origin::Generated);
     }
 }

@@ -1,5 +1,5 @@
-//! The files that a run leaves beside its downloads: JSON, an HTTP Archive, the list of what failed. One
-//! of them may have the standard output instead, in the place of the report.
+//! The documents of a run: JSON, an HTTP Archive, and the list of failures. One of them may go to standard
+//! output, where it replaces the report.
 
 use std::fs::{File, OpenOptions};
 use std::io::{self, BufWriter, Write};
@@ -14,42 +14,45 @@ use rustix::io::Errno;
 
 use crate::args::Args;
 
-/// Those that were asked for, each with its option.
-fn wanted(args: &Args) -> impl Iterator<Item = (&'static str, &Path)> {
+/// The requested documents, each with its option.
+fn requested(args: &Args) -> impl Iterator<Item = (&'static str, &Path)> {
     [("--json", &args.json), ("--har", &args.har), ("--failed-list", &args.failed_list)]
         .into_iter()
         .filter_map(|(option, path)| Some((option, path.as_deref()?)))
 }
 
-/// Makes sure that they can be written, rather than fetch for hours first, and that none of them is to be
-/// in the place of a URL's file or of another one, which it would replace.
+/// Checks before the first request that the documents can be written, and that none of them has the path of
+/// another one or of a URL's file.
 pub(crate) fn check(args: &Args, jobs: &[Job], directory: &OutputDirectory) -> anyhow::Result<()> {
     let on_stdout: Vec<_> =
-        wanted(args).filter(|(_, path)| is_stdout(path)).map(|(option, _)| option).collect();
+        requested(args).filter(|(_, path)| is_stdout(path)).map(|(option, _)| option).collect();
     if on_stdout.len() > 1 {
-        bail!("only one of {} can have the standard output: name a file", on_stdout.join(" and "));
+        bail!(
+            "only one of {} can write to standard output: name a file for the others",
+            on_stdout.join(" and ")
+        );
     }
     let mut others: Vec<(&str, PathBuf)> = Vec::new();
-    for (option, path) in wanted(args) {
-        let Some(place) = place_of(path) else { continue };
+    for (option, path) in requested(args) {
+        let Some(place) = path_of(path) else { continue };
         if let Some((other, _)) = others.iter().find(|(_, taken)| *taken == place) {
             bail!("{other} and {option} name the same file: choose another one");
         }
-        let is_there = |job: &&Job| {
+        let is_at_path = |job: &&Job| {
             let file = directory.path().join(&job.file_name);
             file.file_name() == place.file_name() && parent_of(&file) == parent_of(&place)
         };
-        if let Some(job) = jobs.iter().find(is_there) {
+        if let Some(job) = jobs.iter().find(is_at_path) {
             let (path, url) = (redacted_path(path), redacted_url(&job.url));
-            bail!("{path} is where {url} is to be saved (choose another file with {option})");
+            bail!("{path} is the file of {url} (choose another file with {option})");
         }
         others.push((option, place));
     }
-    wanted(args).try_for_each(|(option, path)| check_file(path, option))
+    requested(args).try_for_each(|(option, path)| check_file(path, option))
 }
 
-/// Where a regular file is or will be; `None` of anything else.
-fn place_of(path: &Path) -> Option<PathBuf> {
+/// The canonical path of a regular file, existing or not; `None` for anything else.
+fn path_of(path: &Path) -> Option<PathBuf> {
     match path.canonicalize() {
         _ if is_stdout(path) => None,
         Ok(there) => there.is_file().then_some(there),
@@ -57,14 +60,14 @@ fn place_of(path: &Path) -> Option<PathBuf> {
     }
 }
 
-/// The directory that a file is in, without links.
+/// The canonical path of the directory of a file.
 fn parent_of(path: &Path) -> Option<PathBuf> {
     let parent = path.parent()?;
     if parent == Path::new("") { Path::new(".") } else { parent }.canonicalize().ok()
 }
 
-/// Makes sure that a file can be written. What is there stays until there is something to replace it; a
-/// FIFO or a device is not tried, as whoever reads it would take that for all there is.
+/// Checks that a file can be written, without changing it. A FIFO or a device is not opened, as its reader
+/// would then see an end of file.
 pub(crate) fn check_file(path: &Path, option: &str) -> anyhow::Result<()> {
     let is_special = path.metadata().is_ok_and(|there| !there.is_file() && !there.is_dir());
     if !is_stdout(path) && !is_special {
@@ -75,9 +78,9 @@ pub(crate) fn check_file(path: &Path, option: &str) -> anyhow::Result<()> {
     Ok(())
 }
 
-/// Writes those that were asked for.
+/// Writes the requested documents.
 pub(crate) fn write(args: &Args, jobs: &[Job], run: &Run, interrupted: bool) -> anyhow::Result<()> {
-    for (option, path) in wanted(args) {
+    for (option, path) in requested(args) {
         let document = |out: &mut dyn Write| match option {
             "--json" => write_json(out, jobs, run, interrupted),
             "--har" => write_har(out, jobs, run),
@@ -93,8 +96,8 @@ pub(crate) fn write(args: &Args, jobs: &[Job], run: &Run, interrupted: bool) -> 
     Ok(())
 }
 
-/// Writes to the standard output. That nobody reads on, as the pipe's other end was closed or the terminal
-/// hung up, is no failure: the files are there.
+/// Writes to standard output. A closed pipe or a terminal that hung up is not an error: the downloads are
+/// saved.
 pub(crate) fn write_to_stdout(
     write: impl FnOnce(&mut dyn Write) -> io::Result<()>,
 ) -> io::Result<()> {
@@ -106,23 +109,23 @@ pub(crate) fn write_to_stdout(
     };
     match written {
         Err(error) if error.kind() == io::ErrorKind::BrokenPipe => Ok(()),
-        // How a terminal that hung up answers; of a file it is a failure of the disk.
+        // A terminal that hung up returns EIO; for a file EIO is a disk error.
         Err(error) if Errno::from_io_error(&error) == Some(Errno::IO) && is_device() => Ok(()),
         written => written,
     }
 }
 
-/// One of them has the standard output to itself.
+/// True if a document goes to standard output.
 pub(crate) fn have_stdout(args: &Args) -> bool {
-    wanted(args).any(|(_, path)| is_stdout(path))
+    requested(args).any(|(_, path)| is_stdout(path))
 }
 
 pub(crate) fn is_stdout(path: &Path) -> bool {
     path == Path::new("-")
 }
 
-/// A list that `--input-file` takes, so that a run can be repeated for what it lacks under the names
-/// that it had. A user name and password are not in it.
+/// Writes the failed URLs as a list for `--input-file`, under the same names, without user names and
+/// passwords.
 fn write_failed(out: impl Write, jobs: &[Job], run: &Run) -> io::Result<()> {
     let mut out = BufWriter::new(out);
     for (job, outcome) in jobs.iter().zip(&run.outcomes) {

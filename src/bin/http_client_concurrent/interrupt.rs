@@ -1,7 +1,6 @@
-//! SIGINT, SIGTERM and SIGHUP: the first ends the run in order, a second one the program at once. Before a
-//! run has begun, the first ends the program at once, whatever it waits for. SIGXFSZ: a file that becomes
-//! larger than the shell allows (`ulimit -f`) is a failure of its URL, and of nothing else. SIGQUIT keeps
-//! its default action, and ends the program at once.
+//! Signals. The first SIGINT, SIGTERM or SIGHUP stops the run in order, a second one ends the program at
+//! once, as does the first one before a run has begun. SIGXFSZ (a file exceeds `ulimit -f`) is caught so that
+//! only its URL fails. SIGQUIT keeps its default action.
 
 use std::io;
 use std::process;
@@ -12,7 +11,7 @@ use http_concurrent::cli::catch_signals;
 use http_concurrent::client::{Stop, StopReason};
 use signal_hook::consts::{SIGHUP, SIGINT, SIGTERM, SIGXFSZ};
 
-/// Tells the thread that attends to signals which run they end.
+/// Connects the signal thread with the run that signals stop.
 #[derive(Debug)]
 pub(crate) struct Interrupts {
     /// `None` before a run has begun.
@@ -20,19 +19,19 @@ pub(crate) struct Interrupts {
 }
 
 impl Interrupts {
-    /// Catches the signals, and attends to them in a thread that lives as long as the program.
+    /// Catches the signals, and handles them in a thread that lives as long as the program.
     ///
-    /// Under nohup(1) SIGHUP stays ignored. SIGINT does not: a shell without job control has its background
-    /// jobs ignore it, and scripts send it to them on purpose.
+    /// Under nohup(1) SIGHUP stays ignored. SIGINT is always caught: a shell without job control starts
+    /// background jobs with SIGINT ignored, and scripts send it to them on purpose.
     ///
     /// # Errors
-    /// The system makes no thread, or no pipe to wake it.
+    /// The thread, or the pipe that wakes it, cannot be created.
     pub(crate) fn start() -> io::Result<Self> {
         let mut signals = catch_signals(&[SIGINT, SIGTERM, SIGXFSZ])?;
         let run = Arc::new(Mutex::default());
         let begun = Arc::clone(&run);
         thread::Builder::new().name("signals".to_owned()).spawn(move || {
-            // A write beyond the limit fails as well, which is enough.
+            // The write beyond the limit also fails, which reports it.
             for signal in signals.forever().filter(|signal| *signal != SIGXFSZ) {
                 match &*begun.lock().unwrap_or_else(PoisonError::into_inner) {
                     Some(stop) => interrupt(stop, signal),
@@ -43,7 +42,7 @@ impl Interrupts {
         Ok(Self { run })
     }
 
-    /// From now on signals end this run, which is about to begin, in order.
+    /// From now on signals stop this run.
     pub(crate) fn stop(&self, run: &Stop) {
         *self.run.lock().unwrap_or_else(PoisonError::into_inner) = Some(run.clone());
     }
@@ -55,7 +54,7 @@ fn interrupt(stop: &Stop, signal: i32) {
         Some(_) if signal == SIGHUP => {}
         Some(_) => process::exit(super::INTERRUPTED.into()),
         None => {
-            log::warn!("interrupted: what is there is kept (once more ends the program at once)");
+            log::warn!("interrupted: partial files are kept (interrupt again to quit at once)");
             stop.stop(StopReason::Interrupted);
         }
     }

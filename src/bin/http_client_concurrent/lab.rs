@@ -1,6 +1,5 @@
-//! The laboratory as a program: the user's URLs, the progress, the conditions, and where the result goes.
-//!
-//! What is measured and how it reads is the library's.
+//! Runs an experiment with the user's URLs: arguments, progress, conditions, and where the result goes. The
+//! library measures and renders.
 
 use std::fmt::Write as _;
 use std::fs;
@@ -25,7 +24,7 @@ use crate::interrupt::Interrupts;
 use crate::lab_args::{LabArgs, Sweep};
 use crate::{FAILURE, INTERRUPTED, documents};
 
-/// Refuses what does not go together with an experiment, before anything is fetched.
+/// Refuses options that cannot be combined with an experiment, before anything is fetched.
 pub(crate) fn check(args: &Args) -> anyhow::Result<()> {
     if !args.lab.is_comparison() && !args.lab.demo {
         return Ok(());
@@ -37,7 +36,7 @@ pub(crate) fn check(args: &Args) -> anyhow::Result<()> {
     ] {
         if is_given {
             bail!(
-                "{option} does not go with an experiment, where every run fetches every file anew: \
+                "{option} cannot be used in an experiment, which fetches every file in every run: \
                  leave it out"
             );
         }
@@ -50,14 +49,13 @@ pub(crate) fn check(args: &Args) -> anyhow::Result<()> {
     ] {
         if is_given {
             bail!(
-                "{option} is about one run, and an experiment makes many: --report and --json tell \
-                 about those"
+                "{option} describes one run, and an experiment makes many: use --report or --json"
             );
         }
     }
     if args.split.get() > 1 {
         bail!(
-            "--split does not go with an experiment, where each file has one connection: leave it out"
+            "--split cannot be used in an experiment, which uses one connection per file: leave it out"
         );
     }
     if args.concurrency.is_some_and(|most| most.get() == 1) {
@@ -68,14 +66,16 @@ pub(crate) fn check(args: &Args) -> anyhow::Result<()> {
     check_results(args)
 }
 
-/// Whether the result can be written where it is wanted.
+/// Checks that the result can be written.
 fn check_results(args: &Args) -> anyhow::Result<()> {
     let (report, json) = (report_path(&args.lab), json_path(args));
     if report.is_some_and(documents::is_stdout) {
-        bail!("--report needs a file for its page: standard output is for --json alone");
+        bail!("--report needs a file: only --json can write to standard output");
     }
     if report.is_some() && report == json {
-        bail!("--report and --json cannot both write one file: choose another for one of them");
+        bail!(
+            "--report and --json cannot both write one file: choose another file for one of them"
+        );
     }
     for (path, option) in [(report, "--report"), (json, "--json")] {
         if let Some(path) = path {
@@ -85,7 +85,7 @@ fn check_results(args: &Args) -> anyhow::Result<()> {
     Ok(())
 }
 
-/// Runs the experiment with the user's URLs, and delivers its result.
+/// Runs the experiment with the user's URLs, and writes its result.
 pub(crate) fn run(
     args: &Args,
     config: &Config,
@@ -123,7 +123,7 @@ pub(crate) fn run(
     })
 }
 
-/// Whether the data bear a statement, be it that nothing is gained.
+/// True if the data support a statement, even that nothing was gained.
 pub(crate) fn is_whole(findings: &Findings) -> bool {
     !matches!(findings.claim, Claim::Refused { .. })
 }
@@ -148,7 +148,7 @@ fn wanted_concurrency(args: &Args) -> usize {
     args.concurrency.unwrap_or(Settings::default().concurrency).get()
 }
 
-/// The schedule with as many rounds and as much time as the user wants.
+/// The schedule with the number of rounds and the time limit of the arguments.
 pub(crate) fn limited(schedule: Schedule, args: &Args) -> Schedule {
     let schedule =
         schedule.with_rounds(args.lab.runs.map_or(DEFAULT_ROUNDS, std::num::NonZeroUsize::get));
@@ -158,7 +158,7 @@ pub(crate) fn limited(schedule: Schedule, args: &Args) -> Schedule {
     }
 }
 
-/// Under what conditions the runs are made that begin at `begun`.
+/// The conditions of an experiment that begins at `begun`.
 pub(crate) fn conditions(begun: SystemTime, settings: &Settings) -> Conditions {
     let started = jiff::Timestamp::try_from(begun)
         .map_or_else(|_| String::new(), |time| time.strftime("%Y-%m-%d %H:%M:%S UTC").to_string());
@@ -187,7 +187,7 @@ pub(crate) fn conditions(begun: SystemTime, settings: &Settings) -> Conditions {
     }
 }
 
-/// An executor whose runs are counted on the terminal, where there is one.
+/// An executor that shows the number of the current run on a terminal.
 pub(crate) struct Announced<'a, E> {
     executor: E,
     prefix: &'a str,
@@ -236,7 +236,7 @@ pub(crate) struct Rendered {
 }
 
 impl Rendered {
-    /// Prints and writes what the user wants of it.
+    /// Prints the result and writes the files that the arguments ask for.
     pub(crate) fn deliver(&self, args: &Args) -> anyhow::Result<()> {
         let mut printed = self.text.clone();
         if let Some(path) = report_path(&args.lab) {
@@ -258,13 +258,13 @@ impl Rendered {
     }
 }
 
-/// The page's file, where there is to be one.
+/// The file for the page, if one is wanted.
 fn report_path(lab: &LabArgs) -> Option<&Path> {
     let default = lab.demo.then_some(Path::new("speedup-report.html"));
     lab.report.as_deref().or(default)
 }
 
-/// The file for the JSON, unless it is for standard output.
+/// The file for the JSON, unless it goes to standard output.
 fn json_path(args: &Args) -> Option<&Path> {
     args.json.as_deref().filter(|path| !documents::is_stdout(path))
 }

@@ -1,4 +1,4 @@
-//! The command line of the laboratory: what is compared, how often, and where the result goes.
+//! The command line of an experiment: what is compared, how often, and where the result goes.
 
 use std::num::NonZeroUsize;
 use std::path::PathBuf;
@@ -20,24 +20,24 @@ pub(crate) struct LabArgs {
     #[arg(long, value_name = "N,N…", value_parser = parse_levels)]
     pub(crate) sweep: Option<Sweep>,
 
-    /// Run the whole experiment against a server within this program, which needs nothing else
+    /// Run the whole experiment against a server inside this program; needs nothing else
     #[arg(long, conflicts_with_all = ["urls", "input_file", "compare", "sweep", "discard"])]
     #[arg(conflicts_with_all = ["output", "concurrency"])]
     pub(crate) demo: bool,
 
-    /// How many times each is run, after one run that does not count [default: 5]
+    /// Runs of each, after one that does not count [default: 5]
     #[arg(long, value_name = "N", value_parser = cli::parse_count, requires = "experiment")]
     pub(crate) runs: Option<NonZeroUsize>,
 
-    /// Where the resampling begins that makes the intervals
+    /// Seed for the bootstrap intervals
     #[arg(long, value_name = "N", default_value = "1", requires = "experiment")]
     pub(crate) seed: u64,
 
-    /// Do not write files, but read and hash what comes
+    /// Write no files: read and hash the content
     #[arg(long, requires = "experiment")]
     pub(crate) discard: bool,
 
-    /// Write the result as one page [default with --demo: speedup-report.html]
+    /// Write the result as one self-contained page [default with --demo: speedup-report.html]
     #[arg(long, value_name = "FILE.html", requires = "experiment")]
     pub(crate) report: Option<PathBuf>,
 }
@@ -45,13 +45,13 @@ pub(crate) struct LabArgs {
 /// The numbers of connections to try.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) enum Sweep {
-    /// Doubling, as far as there are URLs.
+    /// Doubling up to the number of URLs.
     Automatic,
     Levels(Vec<usize>),
 }
 
 impl LabArgs {
-    /// Whether an experiment with the user's URLs is wanted.
+    /// True for an experiment with the user's URLs.
     pub(crate) fn is_comparison(&self) -> bool {
         self.compare || self.sweep.is_some()
     }

@@ -1,5 +1,7 @@
-//! `http_client_concurrent`: the arguments, the log, the report and the exit status. Fetching is the
-//! library's.
+//! `http_client_concurrent`: arguments, log, report and exit status. The library does the fetching.
+//!
+//! `args` is the parsed command line, `config` the validated settings of a run. Nothing is fetched before
+//! both have succeeded.
 
 #![forbid(unsafe_code)]
 
@@ -29,18 +31,18 @@ use interrupt::Interrupts;
 use progress::{Progress, Screen};
 use rustix::process::{Resource, getrlimit};
 
-/// Some URL has no file.
+/// Exit status: some URL was not saved.
 const FAILURE: u8 = 1;
 
-/// The command line cannot be used; clap exits with the same for what it refuses.
+/// Exit status: the command line cannot be used; clap exits with the same status.
 const USAGE: u8 = 2;
 
-/// The run was interrupted: 128 and the number of SIGINT, as shells have it.
+/// Exit status: interrupted; 128 plus the number of SIGINT, as shells report it.
 const INTERRUPTED: u8 = 130;
 
 fn main() -> ExitCode {
-    // What may start the program anew comes first, since that would lose a signal which has been caught.
-    save_address_space();
+    // Before signals are caught: exec would lose one that had been.
+    restart_with_one_arena();
     let interrupts = match Interrupts::start() {
         Ok(interrupts) => interrupts,
         Err(error) => {
@@ -50,28 +52,44 @@ fn main() -> ExitCode {
     let args = Args::from_command_line();
     let screen = Screen::new(args.quiet);
     start_logging(&args, &screen);
-    let done = match lab::check(&args) {
-        Ok(()) if args.lab.demo => demo::run(&args, &interrupts),
-        Ok(()) => match Config::resolve(&args) {
-            Ok(config) if args.lab.is_comparison() => lab::run(&args, &config, &interrupts),
-            Ok(config) => match documents::check(&args, &config.plan.jobs, &config.directory) {
-                Ok(()) => run(&args, &config, &screen, &interrupts),
-                Err(error) => return fail(&error, USAGE),
-            },
-            Err(error) => return fail(&error, USAGE),
-        },
+    let task = match Task::resolve(&args) {
+        Ok(task) => task,
         Err(error) => return fail(&error, USAGE),
     };
-    match done {
-        Ok(status) => status,
-        Err(error) => fail(&error, FAILURE),
+    let done = match &task {
+        Task::Demo => demo::run(&args, &interrupts),
+        Task::Experiment(config) => lab::run(&args, config, &interrupts),
+        Task::Download(config) => run(&args, config, &screen, &interrupts),
+    };
+    done.unwrap_or_else(|error| fail(&error, FAILURE))
+}
+
+/// What the command line asks for, validated.
+enum Task {
+    Demo,
+    Experiment(Config),
+    Download(Config),
+}
+
+impl Task {
+    fn resolve(args: &Args) -> anyhow::Result<Self> {
+        lab::check(args)?;
+        if args.lab.demo {
+            return Ok(Self::Demo);
+        }
+        let config = Config::resolve(args)?;
+        if args.lab.is_comparison() {
+            return Ok(Self::Experiment(config));
+        }
+        documents::check(args, &config.plan.jobs, &config.directory)?;
+        Ok(Self::Download(config))
     }
 }
 
-/// Starts the program anew with a single allocation arena where the address space is limited (`ulimit -v`):
-/// each further one would take 64 MiB of it (mallopt(3)), and threads then fail to allocate. Where that does
-/// not work, there are fewer threads.
-fn save_address_space() {
+/// Restarts the program with a single malloc arena if the address space is limited (`ulimit -v`): each
+/// further arena reserves 64 MiB (mallopt(3)), and threads then fail to allocate. If the restart fails, the
+/// run uses fewer threads.
+fn restart_with_one_arena() {
     const ARENAS: &str = "MALLOC_ARENA_MAX";
     if getrlimit(Resource::As).current.is_none() || env::var_os(ARENAS).is_some() {
         return;
@@ -87,7 +105,7 @@ fn start_logging(args: &Args, screen: &Screen) {
     env_logger::Builder::new()
         .target(env_logger::Target::Pipe(Box::new(screen.clone())))
         .filter_level(args.log_level())
-        // What it says belongs to the connection that it fails, and is said there.
+        // Its errors are reported with the URL whose connection failed.
         .filter_module("rustls", log::LevelFilter::Off)
         .format_timestamp(None)
         .format_target(false)
@@ -123,7 +141,7 @@ fn run(
     })
 }
 
-/// Unlike `eprintln!`, does not mind that nobody reads it.
+/// Prints the error. Unlike `eprintln!` it does not panic if standard error is closed.
 fn fail(error: &anyhow::Error, status: u8) -> ExitCode {
     let _ = writeln!(io::stderr(), "http_client_concurrent: {error:#}");
     status.into()

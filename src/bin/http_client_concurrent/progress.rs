@@ -1,7 +1,5 @@
-//! What a person sees while a run goes on: a bar for all of it, one for each transfer, messages above.
-//!
-//! Bars are drawn on a terminal alone and vanish when they are done; anywhere else there are only the
-//! messages, as plain lines.
+//! The display of a run: a bar for the whole run, one per transfer, and messages above them. Bars are drawn
+//! only on a terminal; elsewhere messages are plain lines.
 
 use std::collections::HashMap;
 use std::io::{self, IsTerminal as _, Write};
@@ -15,17 +13,17 @@ use indicatif::{MultiProgress, ProgressBar, ProgressStyle};
 use crate::quantity::{Bytes, Rate};
 use crate::report;
 
-/// How often the figures beside the bar of all change, and all is drawn where nothing happens.
+/// Interval at which the overall figures change, and at which an idle display is redrawn.
 const REFRESH: Duration = Duration::from_millis(100);
 
-/// Where messages and bars go.
+/// The destination of messages and bars.
 #[derive(Clone, Debug)]
 pub(crate) struct Screen {
     bars: Option<MultiProgress>,
 }
 
 impl Screen {
-    /// Bars on a terminal, unless nothing is to be seen.
+    /// With bars if standard error is a terminal, unless quiet.
     pub(crate) fn new(is_quiet: bool) -> Self {
         let has_bars = !is_quiet && io::stderr().is_terminal();
         Self { bars: has_bars.then(MultiProgress::new) }
@@ -36,7 +34,7 @@ impl Screen {
 impl Write for Screen {
     fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
         match &self.bars {
-            // `suspend` would panic on a terminal that has hung up.
+            // `suspend` would panic if the terminal has hung up.
             Some(bars) => {
                 bars.println(String::from_utf8_lossy(bytes).trim_end_matches('\n'))?;
                 Ok(bytes.len())
@@ -50,7 +48,7 @@ impl Write for Screen {
     }
 }
 
-/// Shows a run.
+/// Shows the progress of a run.
 pub(crate) struct Progress<'j> {
     jobs: &'j [Job],
     bars: Option<Bars>,
@@ -70,7 +68,7 @@ impl<'j> Progress<'j> {
         let bars = screen.bars.clone().map(|multi| {
             let all = multi.add(ProgressBar::new(jobs.len() as u64));
             all.set_style(style("{wide_bar} {pos}/{len} files{msg}, {eta} left"));
-            // What changed last may not have been drawn yet, since that is not done each time.
+            // Updates are not drawn each time, so that the last one may still be pending.
             all.enable_steady_tick(REFRESH);
             Bars {
                 multi,
@@ -84,7 +82,7 @@ impl<'j> Progress<'j> {
         Self { jobs, bars }
     }
 
-    /// Takes the bars away.
+    /// Removes the bars.
     pub(crate) fn end(&self) {
         if let Some(bars) = &self.bars {
             bars.all.finish_and_clear();
@@ -117,10 +115,10 @@ impl Bars {
             bar.inc(bytes as u64);
         }
         let received = self.received.fetch_add(bytes as u64, Ordering::Relaxed) + bytes as u64;
-        let mut refreshed = self.refreshed.lock().expect("nothing panics meanwhile");
+        let mut refreshed = self.refreshed.lock().expect("no code panics under this lock");
         if refreshed.elapsed() >= REFRESH {
             *refreshed = Instant::now();
-            let rate = Rate(received, self.begun.elapsed());
+            let rate = Rate { bytes: received, time: self.begun.elapsed() };
             self.all.set_message(format!(", {}, {rate}", Bytes(received)));
         }
     }
@@ -133,7 +131,7 @@ impl Bars {
     }
 
     fn lock(&self) -> std::sync::MutexGuard<'_, HashMap<usize, ProgressBar>> {
-        self.active.lock().expect("nothing panics while the bars are locked")
+        self.active.lock().expect("no code panics under this lock")
     }
 }
 
@@ -155,7 +153,7 @@ impl Observer for Progress<'_> {
             bars.end(job);
         }
         let error = error_chain(error);
-        log::info!("{}: {error}; tried again in {wait:.1?}", redacted_url(&self.jobs[job].url));
+        log::info!("{}: {error}; retrying in {wait:.1?}", redacted_url(&self.jobs[job].url));
     }
 
     fn finished(&self, job: usize, outcome: &Outcome) {
@@ -165,7 +163,7 @@ impl Observer for Progress<'_> {
         }
         let url = redacted_url(&self.jobs[job].url);
         match report::describe_failure(outcome) {
-            // Nothing is wrong with those, and there may be thousands.
+            // Stopped URLs are not errors, and there may be thousands.
             Some(_) if matches!(outcome.result, Err(FetchError::Stopped(_))) => {}
             Some(failure) => log::error!("{url}: {failure}"),
             None => log::info!("{url}: done"),

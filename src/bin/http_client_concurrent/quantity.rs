@@ -1,4 +1,4 @@
-//! Lengths and times as a person reads them: three digits and a unit that suits.
+//! Formats lengths, rates and times for people: three digits and a fitting unit.
 
 use std::fmt;
 use std::time::Duration;
@@ -7,11 +7,14 @@ use std::time::Duration;
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Bytes(pub(crate) u64);
 
-/// Bytes in a time, as a rate.
+/// A rate: bytes transferred, in a time.
 #[derive(Clone, Copy, Debug)]
-pub(crate) struct Rate(pub(crate) u64, pub(crate) Duration);
+pub(crate) struct Rate {
+    pub(crate) bytes: u64,
+    pub(crate) time: Duration,
+}
 
-/// How long something took.
+/// A duration.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Time(pub(crate) Duration);
 
@@ -26,7 +29,7 @@ impl fmt::Display for Bytes {
 
 impl fmt::Display for Rate {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.pad(&format!("{}/s", with_prefix(approximate(self.0) / self.1.as_secs_f64())))
+        f.pad(&format!("{}/s", with_prefix(approximate(self.bytes) / self.time.as_secs_f64())))
     }
 }
 
@@ -46,7 +49,7 @@ impl fmt::Display for Time {
     }
 }
 
-#[expect(clippy::cast_precision_loss, reason = "three of the digits are shown")]
+#[expect(clippy::cast_precision_loss, reason = "only three digits are shown")]
 fn approximate(bytes: u64) -> f64 {
     bytes as f64
 }
@@ -55,7 +58,7 @@ fn with_prefix(bytes: f64) -> String {
     let mut value = bytes;
     let mut units = ["B", "KiB", "MiB", "GiB", "TiB", "PiB", "EiB"].into_iter();
     let mut unit = units.next().expect("there are units");
-    // What rounds to 1024 is one of the next unit.
+    // A value that rounds to 1024 is 1 of the next unit.
     while value >= 1023.5
         && let Some(next) = units.next()
     {
@@ -65,7 +68,7 @@ fn with_prefix(bytes: f64) -> String {
     format!("{} {unit}", three_digits(value))
 }
 
-/// At least the digits before the point, and three in all.
+/// All digits before the point, and at least three in total.
 fn three_digits(value: f64) -> String {
     let decimals = match value {
         _ if value < 0.9995 => 3,
@@ -96,11 +99,14 @@ mod tests {
             assert_eq!(Bytes(bytes).to_string(), expected);
         }
         assert_eq!(format!("{:>8}|", Bytes(14)), "    14 B|");
-        assert_eq!(Rate(1024, Duration::from_millis(500)).to_string(), "2.00 KiB/s");
+        assert_eq!(
+            Rate { bytes: 1024, time: Duration::from_millis(500) }.to_string(),
+            "2.00 KiB/s"
+        );
     }
 
     #[test]
-    fn times_have_three_digits_and_a_unit_that_suits() {
+    fn times_have_three_digits_and_a_fitting_unit() {
         for (micros, expected) in [
             (0, "0.000 ms"),
             (123, "0.123 ms"),

@@ -1,7 +1,7 @@
-//! What a person reads when all is done: a line for each URL, then the figures.
+//! The report of a run: a line for each URL, then the figures.
 //!
-//! The sum of the fetches stands for the sequential time, and is called what it is. Where a file is
-//! missing no speedup is claimed: the two times would not be for the same work.
+//! The sum of the fetches is an upper bound of the sequential time, and is labelled so. If a URL failed, no
+//! speedup is claimed: the two times would not be for the same work.
 
 use std::fmt::{self, Write as _};
 
@@ -13,11 +13,11 @@ use http_concurrent::client::{
 use crate::args::Args;
 use crate::quantity::{Bytes, Rate, Time};
 
-/// How much is told of each URL.
+/// How much is reported of each URL.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Detail {
     Line,
-    /// Where its time went as well.
+    /// Also where its time went.
     Timings,
 }
 
@@ -27,14 +27,14 @@ impl Detail {
     }
 }
 
-/// The whole report, with its line endings.
+/// The whole report, including line endings.
 pub(crate) fn report(jobs: &[Job], run: &Run, detail: Detail) -> String {
     let mut text = String::new();
     write_report(&mut text, jobs, run, detail).expect("writing into memory does not fail");
     text
 }
 
-/// Why a URL has no file, with the causes, and the URL it was redirected to.
+/// Why a URL failed, with the causes, and the URL it was redirected to.
 pub(crate) fn describe_failure(outcome: &Outcome) -> Option<String> {
     let mut text = error_chain(outcome.result.as_ref().err()?);
     if let Some(url) = &outcome.redirected_to {
@@ -53,7 +53,7 @@ fn write_report(out: &mut String, jobs: &[Job], run: &Run, detail: Detail) -> fm
     let summary = run.summary();
     let (urls, failures) = (run.outcomes.len(), run.failures());
     let (wall, sum) = (run.wall, run.sum_of_fetches());
-    let rate = Rate(summary.bytes, wall);
+    let rate = Rate { bytes: summary.bytes, time: wall };
     writeln!(out)?;
     writeln!(
         out,
@@ -87,7 +87,11 @@ fn write_line(out: &mut String, job: &Job, outcome: &Outcome) -> fmt::Result {
         (Ok(saved), _) => {
             let (url, path) = (redacted_url(&job.url), redacted_path(&saved.path));
             if saved.retrieval == Retrieval::Skipped {
-                return writeln!(out, "{:>9} {:>9}  {url} -> {path} (was there)", "skipped", "");
+                return writeln!(
+                    out,
+                    "{:>9} {:>9}  {url} -> {path} (already there)",
+                    "skipped", ""
+                );
             }
             write!(out, "{:>9} {time:>9}  {url} -> {path}", Bytes(saved.bytes))?;
             for checksum in &saved.checksums {
@@ -120,7 +124,7 @@ fn write_timings(out: &mut String, outcome: &Outcome) -> fmt::Result {
     writeln!(out, "{:>21}{}{attempts}", "", phases.join(", "))
 }
 
-/// What not every run has something to say of.
+/// Figures that only some runs have.
 fn write_figures(out: &mut String, summary: &Summary) -> fmt::Result {
     if summary.fetched > 1 {
         let Percentiles { p50, p90, p99, max } = summary.took;
@@ -128,8 +132,8 @@ fn write_figures(out: &mut String, summary: &Summary) -> fmt::Result {
         writeln!(out, "Times            half within {p50}, 90 % {p90}, 99 % {p99}, all {max}")?;
     }
     for (name, count, what) in [
-        ("Continued", summary.continued, "files, of which a part was there"),
-        ("Skipped", summary.skipped, "files that were there"),
+        ("Continued", summary.continued, "files from partial ones"),
+        ("Skipped", summary.skipped, "files that were already there"),
     ] {
         if count > 0 {
             writeln!(out, "{name:<16} {count} {what}")?;
@@ -137,7 +141,7 @@ fn write_figures(out: &mut String, summary: &Summary) -> fmt::Result {
     }
     if summary.retries > 0 {
         let waited = Time(summary.phases.waiting);
-        writeln!(out, "Retries          {} ({waited} of waiting, added up)", summary.retries)?;
+        writeln!(out, "Retries          {} ({waited} of waiting in total)", summary.retries)?;
     }
     if summary.failed > 0 {
         let causes: Vec<_> = summary
@@ -159,7 +163,7 @@ fn write_limit(out: &mut String, limit: &LearntLimit) -> fmt::Result {
         plural(*connections)
     )?;
     if *rejections == 0 {
-        return writeln!(out, "(as it says)");
+        return writeln!(out, "(as advertised)");
     }
     let (s, cost) = (plural(*rejections as usize), Time(*cost));
     writeln!(out, "(learnt from {rejections} rejection{s}, which cost {cost})")
@@ -245,7 +249,7 @@ mod tests {
     }
 
     #[test]
-    fn a_failure_is_told_and_no_speedup_claimed() {
+    fn a_failure_is_reported_and_no_speedup_claimed() {
         let mut failed = outcome(Err(404), 1);
         failed.redirected_to = Some(Box::new("http://host/gone".parse().unwrap()));
         let text = report_of(2, vec![outcome(Ok(14), 4), failed]);
@@ -263,7 +267,7 @@ mod tests {
     }
 
     #[test]
-    fn what_a_host_bears_is_told_with_what_it_cost_to_learn() {
+    fn the_limit_of_a_host_is_reported_with_the_cost_of_learning_it() {
         let text = report_of(64, vec![outcome(Ok(14), 4)]);
         let ending = "Limit            http://host accepts 12 connections at a time \
                       (learnt from 3 rejections, which cost 100 ms)\n";

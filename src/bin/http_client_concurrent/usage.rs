@@ -1,7 +1,7 @@
-//! What clap says of a command line that it refuses, without what could be a secret in it.
+//! Removes possible secrets from clap's error messages.
 //!
-//! clap repeats the word that it cannot use. That may be a URL in the place of a number, with a password in
-//! it, or a part of a field whose quotes were forgotten.
+//! clap repeats the argument that it refuses, which may be a URL with a password, or a part of a field whose
+//! quotes were forgotten.
 
 use std::ffi::OsString;
 
@@ -9,13 +9,12 @@ use clap::Error;
 use clap::error::{ContextKind, ContextValue, ErrorKind};
 use http_concurrent::client::redacted_reference;
 
-/// In the place of a word that is not shown.
-const LEFT_OUT: &str = "…";
+/// Replaces text that is not shown.
+const REDACTED: &str = "…";
 
-const ADVICE: &str =
-    "URLs stand behind -urls, and a field needs quotes around it: -H 'Name: value'";
+const ADVICE: &str = "write URLs after -urls, and a field in quotes: -H 'Name: value'";
 
-/// The same error about the same arguments, as it may be shown.
+/// The same error with values redacted, for printing.
 pub(crate) fn without_secrets(mut error: Error, arguments: &[OsString]) -> Error {
     let text = |error: &Error, kind| match error.get(kind) {
         Some(ContextValue::String(text)) => Some(text.clone()),
@@ -23,7 +22,7 @@ pub(crate) fn without_secrets(mut error: Error, arguments: &[OsString]) -> Error
     };
     if let Some(value) = text(&error, ContextKind::InvalidValue) {
         let is_expected = error.kind() != ErrorKind::TooManyValues;
-        let shown = if is_expected { redacted_reference(&value) } else { LEFT_OUT.to_owned() };
+        let shown = if is_expected { redacted_reference(&value) } else { REDACTED.to_owned() };
         error.insert(ContextKind::InvalidValue, ContextValue::String(shown));
     }
     if error.kind() == ErrorKind::UnknownArgument
@@ -36,7 +35,7 @@ pub(crate) fn without_secrets(mut error: Error, arguments: &[OsString]) -> Error
             ContextKind::InvalidArg,
             ContextValue::String(shown_argument(&argument, is_name)),
         );
-        // It repeats the argument.
+        // The suggestion repeats the argument.
         error.remove(ContextKind::Suggested);
         if !argument.starts_with('-') {
             error.insert(ContextKind::Suggested, ContextValue::StyledStrs(vec![ADVICE.into()]));
@@ -45,21 +44,21 @@ pub(crate) fn without_secrets(mut error: Error, arguments: &[OsString]) -> Error
     error
 }
 
-/// Of an option its name, where it `is_name`: behind a single dash a letter may have a value right behind
-/// it, as for other programs (`-ualice:secret`). Of any other word nothing, unless it is a URL.
+/// An option's name if `is_name`, else its first letter, as a value may follow directly
+/// (`-ualice:secret`). Of any other word nothing is shown, unless it is a URL.
 fn shown_argument(argument: &str, is_name: bool) -> String {
     let Some(name) = argument.strip_prefix('-').map(|name| name.trim_start_matches('-')) else {
         return if argument.contains("://") {
             redacted_reference(argument)
         } else {
-            LEFT_OUT.to_owned()
+            REDACTED.to_owned()
         };
     };
     let of_name = |character: char| character.is_ascii_alphanumeric() || character == '-';
     let end = name.find(|character| !of_name(character)).unwrap_or(name.len());
     let end = if is_name { end } else { name.chars().next().map_or(0, char::len_utf8) };
     let dashes = if is_name { &argument[..argument.len() - name.len()] } else { "-" };
-    let rest = if end < name.len() { LEFT_OUT } else { "" };
+    let rest = if end < name.len() { REDACTED } else { "" };
     format!("{dashes}{}{rest}", &name[..end])
 }
 
@@ -68,7 +67,7 @@ mod tests {
     use crate::args::Args;
 
     #[test]
-    fn what_clap_says_has_no_secret_in_it() {
+    fn errors_of_clap_contain_no_secret() {
         for (line, shown) in [
             (
                 &["-c", "http://alice:pa55word@host/"][..],

@@ -1,5 +1,4 @@
-//! `http_server_conc`: the arguments, the log, the signals and the exit status. Serving is the
-//! library's.
+//! `http_server_conc`: arguments, logs, signals and exit status. The library does the serving.
 
 #![forbid(unsafe_code)]
 
@@ -18,18 +17,18 @@ use http_concurrent::server::{
     AccessLog, Budget, LogSink, Server, ServerConfig, SiteError, StartError, reachable_at,
 };
 use rustix::io::Errno;
-use signals::Attendant;
+use signals::SignalHandler;
 
 fn main() -> ExitCode {
-    // Before anything that takes time: until then a signal has its default action.
-    let signals = Attendant::start();
-    let args::Parsed { mut config, access_log, log_level } = args::parse();
+    // First of all: until then a signal has its default action.
+    let signals = SignalHandler::start();
+    let args::Config { server: mut config, access_log, log_level } = args::parse();
     let log = diagnostics::start(log_level);
     config.logs.extend(log.as_ref().map(LogSink::handle));
     let result = signals
         .context("cannot handle signals")
         .and_then(|signals| run(config, access_log, &signals));
-    // What was logged comes before the last word.
+    // Pending log lines are written before the error.
     log.into_iter().for_each(diagnostics::end);
     match result {
         Ok(()) => ExitCode::SUCCESS,
@@ -44,7 +43,7 @@ fn main() -> ExitCode {
 fn run(
     mut config: ServerConfig,
     access_log: Option<AccessLogTarget>,
-    signals: &Attendant,
+    signals: &SignalHandler,
 ) -> anyhow::Result<()> {
     if access_log.is_some() {
         signals.expect_access_log().context("cannot handle signals")?;
@@ -57,12 +56,12 @@ fn run(
         .is_some_and(|log| matches!(log.destination, Destination::StandardOutput));
     let access_log = access_log.map(|target| open(target, &mut config)).transpose()?;
     if let Some(log) = &access_log {
-        signals.reopen(log.handle());
+        signals.set_access_log(log.handle());
     }
     let server = Server::start(&config)?;
-    signals.stop(server.stopper());
+    signals.set_stopper(server.stopper());
     let announcement = announcement(&config, server.address());
-    // Nobody may be listening: that is no error.
+    // A closed standard output is not an error.
     let _ = if log_has_standard_output {
         writeln!(io::stderr(), "{announcement}")
     } else {
@@ -72,7 +71,7 @@ fn run(
     Ok(())
 }
 
-/// Opens the access log and has the server write to it, as long as the sink lives.
+/// Opens the access log and adds it to the configuration. The server writes to it while the sink lives.
 fn open(target: AccessLogTarget, config: &mut ServerConfig) -> anyhow::Result<LogSink> {
     let sink = match target.destination {
         Destination::StandardOutput => LogSink::to_descriptor("standard output", io::stdout())
@@ -86,13 +85,14 @@ fn open(target: AccessLogTarget, config: &mut ServerConfig) -> anyhow::Result<Lo
     Ok(sink)
 }
 
+/// Raises the descriptor limit, and lowers the total if the limit does not allow it.
 fn fit_to_descriptors(config: &mut ServerConfig) {
     let wanted = config.limits.total;
     let budget = Budget::claim(wanted);
     if budget.total < wanted {
         log::warn!(
-            "-maxtotal {wanted} needs more descriptors than the {} this process may have: serving \
-             at most {} connections (ulimit -n raises the limit)",
+            "-maxtotal {wanted} needs more file descriptors than the limit of {}: serving at most {} \
+             connections (raise the limit with ulimit -n)",
             budget.limit,
             budget.total,
         );
@@ -102,7 +102,7 @@ fn fit_to_descriptors(config: &mut ServerConfig) {
     config.lingering = budget.lingering;
 }
 
-/// What is served, where, and within which limits.
+/// The line that says what is served, at which URLs, and within which limits.
 fn announcement(config: &ServerConfig, address: SocketAddr) -> String {
     let root = config.root.canonicalize().unwrap_or_else(|_| config.root.clone());
     let urls: Vec<String> = reachable_at(address.ip())
@@ -118,28 +118,28 @@ fn announcement(config: &ServerConfig, address: SocketAddr) -> String {
     )
 }
 
-/// What to do about an error, in terms of the command line.
+/// Advice about an error, in terms of the command line.
 fn hint(error: &StartError) -> &'static str {
     let source = error.source().and_then(<dyn Error>::downcast_ref);
     if source.and_then(Errno::from_io_error) == Some(Errno::MFILE) {
-        return " (ulimit -n may be too low)";
+        return " (raise the limit of descriptors with ulimit -n)";
     }
     match error {
         StartError::Site(SiteError::Denied { .. }) => {
-            " (a sandbox? allow openat2 in its system-call filter)"
+            " (in a sandbox, allow openat2 in its system-call filter)"
         }
-        StartError::Site(_) => " (choose the directory with --root)",
+        StartError::Site(_) => " (choose another directory with --root)",
         StartError::Listen { source, .. } => match source.kind() {
             io::ErrorKind::AddrInUse => " (another server? choose another port with -p)",
             io::ErrorKind::PermissionDenied => {
-                " (ports below 1024 need privileges: choose a higher one with -p)"
+                " (ports below 1024 need privileges: choose a higher port with -p)"
             }
             io::ErrorKind::AddrNotAvailable => {
-                " (no interface has this address: choose another with --bind)"
+                " (no interface has this address: choose another address with --bind)"
             }
             _ => "",
         },
         StartError::Pipe(_) => "",
-        StartError::Thread(_) => " (ulimit -u may be too low)",
+        StartError::Thread(_) => " (raise the limit of threads with ulimit -u)",
     }
 }

@@ -1,11 +1,9 @@
-//! The signals of the server: caught by the first thing that `main` does, so that none of them takes its
-//! default action later on.
+//! The signals of the server. They are caught first in `main`, so that none takes its default action later.
 //!
-//! SIGINT and SIGTERM end the server. The first lets transfers finish, the second does not, and the third
-//! waits for nothing, not even for the last lines of the logs. Before the server serves, the first ends the
-//! program at once, whatever it waits for: there is nothing to finish. SIGUSR1 and SIGHUP open the access
-//! log anew. Without an access log SIGHUP has its default action: the end of the terminal is then the end
-//! of the server.
+//! SIGINT and SIGTERM stop the server: the first lets transfers finish, the second does not, and the third
+//! exits without waiting for the last lines of the logs. Before the server serves, the first one exits at
+//! once. SIGUSR1 and SIGHUP reopen the access log. Without an access log SIGHUP keeps its default action, so
+//! that closing the terminal ends the server.
 
 use std::io;
 use std::process;
@@ -18,126 +16,126 @@ use signal_hook::consts::{SIGHUP, SIGINT, SIGTERM, SIGUSR1};
 use signal_hook::iterator::Handle;
 use signal_hook::low_level::emulate_default_handler;
 
-/// Tells the thread that attends to signals what they are to do.
+/// Connects the signal thread with the server and its access log.
 #[derive(Debug)]
-pub(crate) struct Attendant {
+pub(crate) struct SignalHandler {
     state: Arc<Mutex<State>>,
     signals: Handle,
 }
 
-/// What decides what a signal does.
+/// Decides what a signal does.
 #[derive(Debug)]
 struct State {
-    hangup: Hangup,
+    on_hangup: OnHangup,
     access_log: Option<LogHandle>,
-    /// The log was to be opened anew before it was known.
-    is_reopening_due: bool,
-    /// `None` while the server does not serve yet.
+    /// A signal to reopen the log came before the log was open.
+    must_reopen: bool,
+    /// `None` until the server serves.
     stopper: Option<Stopper>,
-    signals_to_end: u32,
+    stop_signals: u32,
 }
 
-/// What SIGHUP does.
+/// The effect of SIGHUP.
 #[derive(Clone, Copy, Debug)]
-enum Hangup {
-    /// The command line, which decides that, has not been read yet.
+enum OnHangup {
+    /// The command line, which decides, has not been read yet.
     Undecided {
-        has_come: bool,
+        received: bool,
     },
-    HasDefaultAction,
-    ReopensLog,
+    DefaultAction,
+    ReopenLog,
 }
 
-impl Attendant {
-    /// Catches the signals, and attends to them in a thread that lives as long as the program. Where
-    /// SIGHUP is ignored, as under nohup(1), it stays so until there is a log to open anew.
+impl SignalHandler {
+    /// Catches the signals, and handles them in a thread that lives as long as the program. If SIGHUP is
+    /// ignored, as under nohup(1), it stays ignored unless there is an access log.
     ///
     /// # Errors
-    /// The system makes no thread, or no pipe to wake it.
+    /// The thread, or the pipe that wakes it, cannot be created.
     pub(crate) fn start() -> io::Result<Self> {
         let mut signals = catch_signals(&[SIGINT, SIGTERM, SIGUSR1])?;
         let handle = signals.handle();
-        let hangup = Hangup::Undecided { has_come: false };
+        let on_hangup = OnHangup::Undecided { received: false };
         let state = State {
-            hangup,
+            on_hangup,
             access_log: None,
-            is_reopening_due: false,
+            must_reopen: false,
             stopper: None,
-            signals_to_end: 0,
+            stop_signals: 0,
         };
         let state = Arc::new(Mutex::new(state));
-        let attended = Arc::clone(&state);
+        let shared = Arc::clone(&state);
         thread::Builder::new().name("signals".to_owned()).spawn(move || {
             for signal in signals.forever() {
-                lock(&attended).attend(signal);
+                lock(&shared).handle(signal);
             }
         })?;
         Ok(Self { state, signals: handle })
     }
 
-    /// The command line asks for an access log: SIGHUP opens it anew, once it is open.
+    /// SIGHUP reopens the access log, as soon as it is open.
     ///
     /// # Errors
-    /// The system lets SIGHUP not be caught.
+    /// SIGHUP cannot be caught.
     pub(crate) fn expect_access_log(&self) -> io::Result<()> {
         let mut state = lock(&self.state);
-        if matches!(state.hangup, Hangup::Undecided { has_come: true }) {
-            state.is_reopening_due = true;
+        if matches!(state.on_hangup, OnHangup::Undecided { received: true }) {
+            state.must_reopen = true;
         }
-        state.hangup = Hangup::ReopensLog;
+        state.on_hangup = OnHangup::ReopenLog;
         drop(state);
         self.signals.add_signal(SIGHUP)
     }
 
-    /// The command line asks for no access log: SIGHUP ends the program, also if it came before.
+    /// There is no access log: SIGHUP ends the program, also if it came earlier.
     pub(crate) fn expect_no_access_log(&self) {
         let mut state = lock(&self.state);
-        let before = std::mem::replace(&mut state.hangup, Hangup::HasDefaultAction);
-        if matches!(before, Hangup::Undecided { has_come: true }) {
-            state.attend(SIGHUP);
+        let before = std::mem::replace(&mut state.on_hangup, OnHangup::DefaultAction);
+        if matches!(before, OnHangup::Undecided { received: true }) {
+            state.handle(SIGHUP);
         }
     }
 
-    /// This is the log that is opened anew, also if the signal for that came before.
-    pub(crate) fn reopen(&self, access_log: LogHandle) {
+    /// Sets the log that signals reopen, and reopens it if a signal came earlier.
+    pub(crate) fn set_access_log(&self, access_log: LogHandle) {
         let mut state = lock(&self.state);
-        if state.is_reopening_due {
+        if state.must_reopen {
             access_log.reopen();
         }
         state.access_log = Some(access_log);
     }
 
-    /// From now on signals end the server, which is about to serve, in order.
-    pub(crate) fn stop(&self, stopper: Stopper) {
+    /// From now on the first SIGINT or SIGTERM lets transfers finish.
+    pub(crate) fn set_stopper(&self, stopper: Stopper) {
         lock(&self.state).stopper = Some(stopper);
     }
 }
 
 impl State {
-    fn attend(&mut self, signal: i32) {
-        match (signal, self.hangup) {
-            (SIGHUP, Hangup::Undecided { .. }) => {
-                self.hangup = Hangup::Undecided { has_come: true };
+    fn handle(&mut self, signal: i32) {
+        match (signal, self.on_hangup) {
+            (SIGHUP, OnHangup::Undecided { .. }) => {
+                self.on_hangup = OnHangup::Undecided { received: true };
             }
-            (SIGHUP, Hangup::HasDefaultAction) => {
+            (SIGHUP, OnHangup::DefaultAction) => {
                 if let Err(error) = emulate_default_handler(SIGHUP) {
-                    log::error!("cannot end by SIGHUP: {error}");
+                    log::error!("cannot apply the default action of SIGHUP: {error}");
                 }
             }
             (SIGHUP | SIGUSR1, _) => match &self.access_log {
                 Some(access_log) => access_log.reopen(),
-                None => self.is_reopening_due = true,
+                None => self.must_reopen = true,
             },
-            _ => self.end(),
+            _ => self.stop(),
         }
     }
 
-    fn end(&mut self) {
-        self.signals_to_end += 1;
-        match (&self.stopper, self.signals_to_end) {
+    fn stop(&mut self) {
+        self.stop_signals += 1;
+        match (&self.stopper, self.stop_signals) {
             (Some(stopper), 1) => stopper.stop(),
             (Some(stopper), 2) => {
-                log::warn!("stopped at once by a second signal");
+                log::warn!("second signal: stopping at once");
                 stopper.stop_at_once();
             }
             _ => process::exit(0),
@@ -145,7 +143,7 @@ impl State {
     }
 }
 
-/// No code that panics runs under the lock.
+/// No code panics under the lock, so it is never poisoned.
 fn lock(state: &Mutex<State>) -> MutexGuard<'_, State> {
     state.lock().unwrap_or_else(PoisonError::into_inner)
 }

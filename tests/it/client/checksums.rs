@@ -117,8 +117,8 @@ fn lines_that_cannot_be_used_are_warned_of_and_the_others_count() {
     let list = format!("MD5 (a) = {md5}\nwhat\x07? is this\n{md5}  b\n{good}  a\n");
     let (output, _) = verify(&list, &["-urls", &url], 0);
     for text in [
-        "line 2 of sums is no checksum, and is left out: \"what\\u{7}? …\"",
-        "lines of sums are left out, since only SHA-1, SHA-256 and SHA-512 are supported: 2 MD5",
+        "skipping line 2 of sums, which is not a checksum: \"what\\u{7}? …\"",
+        "skipping lines of sums by other algorithms than SHA-1, SHA-256 and SHA-512: 2 MD5",
     ] {
         assert_eq!(stderr(&output).matches(text).count(), 1, "{output:?}");
     }
@@ -129,7 +129,10 @@ fn lines_that_cannot_be_used_are_warned_of_and_the_others_count() {
     // Where nothing can be verified nothing is fetched.
     let before = server.connections();
     let (output, _) = verify(format!("{md5}  a\n"), &["-urls", &url], 2);
-    assert!(stderr(&output).contains("no file of this run is named in sums"), "{output:?}");
+    assert!(
+        stderr(&output).contains("sums has no usable checksum for any file of this run"),
+        "{output:?}"
+    );
     assert!(stderr(&output).contains("1 MD5"), "{output:?}");
     let list = format!("{good}  a\n\nSHA256 (./a) = {}\n", sums(b"hello")[1].1);
     let (output, _) = verify(list, &["-urls", &url], 2);
@@ -140,7 +143,7 @@ fn lines_that_cannot_be_used_are_warned_of_and_the_others_count() {
     // A checksum without a name is for a single URL.
     let (one, two) = (server.url("/a"), server.url("/b"));
     let (output, _) = verify(&good, &["-urls", &one, &two], 2);
-    assert!(stderr(&output).contains("line 1 of sums names no file"), "{output:?}");
+    assert!(stderr(&output).contains("skipping line 1 of sums, which names no file"), "{output:?}");
 }
 
 #[test]
@@ -337,7 +340,7 @@ fn a_list_that_gpg_signed_is_read_and_it_is_said_that_the_signature_is_not_verif
     let output = verify_in(directory, &["-urls", &server.url("/a"), &server.url("/b")], 0);
     let messages = stderr(&output);
     assert!(
-        messages.contains("line 5 of sums is no checksum, and is left out: \"-----\""),
+        messages.contains("skipping line 5 of sums, which is not a checksum: \"-----\""),
         "{messages}"
     );
     assert!(messages.contains("the PGP signature of sums is not verified"), "{messages}");

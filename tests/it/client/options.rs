@@ -120,7 +120,10 @@ fn what_does_not_go_together_is_said_and_nothing_is_fetched() {
         (&["-A", "a\nb"], "control character"),
         (&["--cacert", "missing.pem"], "missing.pem"),
         (&["--cacert", "file"], "no certificate"),
-        (&["--checksum-file", "other.sha256"], "no file of this run is named in other.sha256"),
+        (
+            &["--checksum-file", "other.sha256"],
+            "other.sha256 has no usable checksum for any file of this run",
+        ),
         (&["--checksum-file", "bad.sha256"], "line 1 of bad.sha256"),
         (&["-i", "missing"], "missing"),
         (&["-i", "file"], ""),
@@ -130,9 +133,9 @@ fn what_does_not_go_together_is_said_and_nothing_is_fetched() {
         (&["--har", "."], "choose another file with --har"),
         (&["--failed-list", "missing/x"], "choose another file with --failed-list"),
         (&["--json", "x", "--har", "./x"], "--json and --har name the same file"),
-        (&["-o", "out", "--har", "out/a"], "out/a is where http://127.0.0.1"),
+        (&["-o", "out", "--har", "out/a"], "out/a is the file of http://127.0.0.1"),
         (&["-o", "out", "--failed-list", "out/../out/a"], "another file with --failed-list"),
-        (&["--json", "-", "--har", "-"], "--json and --har can have the standard output"),
+        (&["--json", "-", "--har", "-"], "--json and --har can write to standard output"),
     ] {
         let arguments = [&["-urls", &url][..], arguments].concat();
         if expected.is_empty() {
@@ -158,7 +161,7 @@ fn files_that_are_there_are_replaced_skipped_or_left_beside_numbered_ones() {
     fs::create_dir(&out).unwrap();
     fs::write(out.join("a.txt"), "older").unwrap();
     let output = run(&directory, &["-urls", &url, "--skip-existing"], 0);
-    assert!(stdout(&output).contains("(was there)"), "{output:?}");
+    assert!(stdout(&output).contains("(already there)"), "{output:?}");
     assert_eq!(
         (fs::read(out.join("a.txt")).unwrap(), server.connections()),
         (b"older".to_vec(), 0)
@@ -173,7 +176,7 @@ fn files_that_are_there_are_replaced_skipped_or_left_beside_numbered_ones() {
         (b"Hello".to_vec(), 1)
     );
     let output = run(&directory, &verified, 0);
-    assert!(stdout(&output).contains("(was there)") && server.connections() == 1, "{output:?}");
+    assert!(stdout(&output).contains("(already there)") && server.connections() == 1, "{output:?}");
     fs::write(out.join("a.txt"), "older").unwrap();
     run(&directory, &["-urls", &url, "--no-clobber"], 0);
     run(&directory, &["-urls", &url, "--no-clobber"], 0);
@@ -235,7 +238,7 @@ fn checksums_are_verified_and_printed() {
     assert_eq!(files(&directory.path().join("downloads")), ["one"]);
     let other = server.url("/other");
     let output = run(&directory, &["-urls", &one, &other, "--checksum-file", "sums"], 0);
-    let warning = "1 of 2 files are not named in sums, and not verified";
+    let warning = "1 of 2 files have no checksum in sums, and are not verified";
     assert!(stderr(&output).contains(warning), "{output:?}");
     let output = run(&directory, &["-urls", &one, "--sha256", "--fsync"], 0);
     assert!(stdout(&output).lines().next().unwrap().ends_with(HELLO), "{output:?}");

@@ -378,9 +378,9 @@ fn no_checksum_and_no_file_that_cannot_be_written_shows_a_password() {
     let sum = "0".repeat(64);
     for (list, status, shows) in [
         (format!("{sum}  ok\n"), 1, "the SHA-256 is "),
-        (format!("{sum}  ok\n{url}\n{sum} {url} {url}\n"), 1, "is no checksum, and is left out"),
-        (format!("{url}\n"), 2, "no file of this run is named in"),
-        ("password pa55word\n".to_owned(), 2, "is no checksum, and is left out: \"password …\""),
+        (format!("{sum}  ok\n{url}\n{sum} {url} {url}\n"), 1, "which is not a checksum"),
+        (format!("{url}\n"), 2, "has no usable checksum for any file of this run"),
+        ("password pa55word\n".to_owned(), 2, "which is not a checksum: \"password …\""),
         (format!("{sum}  {url}\n{}  {url}\n", "1".repeat(64)), 2, "checksums for \"http://…@"),
     ] {
         let file = tempfile::NamedTempFile::new().unwrap();

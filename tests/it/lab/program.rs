@@ -258,8 +258,8 @@ fn what_does_not_go_together_is_wrong_usage() {
         (urls, &["--sweep", "auto", "--no-clobber"], "leave it out"),
         (urls, &["--compare", "--continue"], "leave it out"),
         (urls, &["--compare", "--split", "2"], "leave it out"),
-        (urls, &["--compare", "--sha256"], "--report and --json"),
-        (urls, &["--compare", "--har", "x.har"], "--report and --json"),
+        (urls, &["--compare", "--sha256"], "use --report or --json"),
+        (urls, &["--compare", "--har", "x.har"], "use --report or --json"),
         (
             urls,
             &["--compare", "--report", "no/such/page.html"],
@@ -273,7 +273,7 @@ fn what_does_not_go_together_is_wrong_usage() {
         (urls, &["--runs", "3"], "--compare|--sweep"),
         (urls, &["--discard"], "--compare|--sweep"),
         (urls, &["--demo"], "cannot be used with"),
-        (nothing, &["--demo", "--har", "x.har"], "--report and --json"),
+        (nothing, &["--demo", "--har", "x.har"], "use --report or --json"),
         (nothing, &["--demo", "--skip-existing"], "leave it out"),
         (nothing, &["--demo", "--split", "4"], "leave it out"),
     ] {

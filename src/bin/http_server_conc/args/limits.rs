@@ -1,4 +1,4 @@
-//! Who may hold how many connections, for how long, and at what speed.
+//! Options for the number, duration and rate of connections.
 
 use std::net::{AddrParseError, IpAddr};
 use std::time::Duration;
@@ -12,25 +12,25 @@ use ipnet::{IpNet, Ipv4Net};
 #[derive(Debug, clap::Args)]
 #[command(next_help_heading = "Limits")]
 pub(super) struct LimitArgs {
-    /// Connections that one client (an IP address) may hold at once
+    /// Connections that one client (an IP address) may hold at a time
     #[arg(long, value_name = "N", default_value = "12", value_parser = cli::parse_positive)]
     maxclient: usize,
 
-    /// Connections that all clients together may hold at once
+    /// Connections that all clients together may hold at a time
     #[arg(long, value_name = "N", default_value = "60", value_parser = cli::parse_positive)]
     maxtotal: usize,
 
-    /// Leading bits of an IPv6 address that tell clients apart; 128 for single addresses
+    /// Leading bits of an IPv6 address that identify a client; 128 for single addresses
     #[arg(long, value_name = "BITS", default_value = "64",
           value_parser = clap::value_parser!(u8).range(1..=128))]
     ipv6_prefix: u8,
 
-    /// Addresses that are free of the per-client limit, though not of the total; may be repeated
+    /// Addresses without a per-client limit (the total still applies); may be repeated
     #[arg(long, value_name = "CIDR", value_parser = parse_network)]
     exempt: Vec<IpNet>,
 
-    /// Proxies: connections from these addresses must begin with a PROXY header (v1 or v2), whose
-    /// source is then the client; may be repeated
+    /// Proxies: connections from these addresses must begin with a PROXY header (v1 or v2), whose source
+    /// is the client; may be repeated
     #[arg(long, value_name = "CIDR", value_parser = parse_network)]
     proxy_protocol: Vec<IpNet>,
 
@@ -42,12 +42,12 @@ pub(super) struct LimitArgs {
     #[arg(long)]
     reclaim_idle: bool,
 
-    /// How long a request's head may take in all
+    /// Time limit for the whole head of a request
     #[arg(long, value_name = "TIME", default_value = "10s",
           value_parser = cli::parse_positive_duration)]
     header_timeout: Duration,
 
-    /// How long a connection is kept for its next request
+    /// Time limit for the next request on a kept connection
     #[arg(long, value_name = "TIME", default_value = "5s",
           value_parser = cli::parse_positive_duration)]
     keep_alive_timeout: Duration,
@@ -57,15 +57,15 @@ pub(super) struct LimitArgs {
           value_parser = clap::value_parser!(u64).range(1..))]
     keep_alive_requests: u64,
 
-    /// Bytes a second that a client must take of a response, on average over 20 s; 0 for none
+    /// Bytes per second that a client must read of a response, on average over 20 s; 0 for none
     #[arg(long, value_name = "RATE", default_value = "1K", value_parser = cli::parse_size)]
     min_rate: u64,
 
-    /// How long transfers may take to finish when the server is stopped
+    /// Time limit for transfers to finish when the server is stopped
     #[arg(long, value_name = "TIME", default_value = "8s", value_parser = cli::parse_duration)]
     drain_timeout: Duration,
 
-    /// Bytes a second that each connection gets at most: a slow link, for experiments
+    /// Most bytes per second to each connection: a slow link, for experiments
     #[arg(long, value_name = "RATE", value_parser = cli::parse_positive_size)]
     limit_rate: Option<u64>,
 

@@ -10,10 +10,10 @@ use ipnet::IpNet;
 use super::limits::parse_network;
 
 #[derive(Debug, clap::Args)]
-#[command(next_help_heading = "What the operator sees")]
+#[command(next_help_heading = "Logs and status")]
 pub(super) struct LogArgs {
-    /// Write a line for each request to this file, or to standard output for "-". SIGUSR1 and SIGHUP
-    /// open it anew
+    /// Write a line per request to this file, or to standard output for "-". SIGUSR1 and SIGHUP reopen
+    /// the file
     #[arg(long, value_name = "FILE")]
     access_log: Option<OsString>,
 
@@ -21,8 +21,8 @@ pub(super) struct LogArgs {
     #[arg(long, value_name = "FORM", default_value = "combined", requires = "access_log")]
     log_format: Format,
 
-    /// Show who holds what at this path, such as /server-status, to this machine alone: a page, JSON
-    /// or Prometheus metrics
+    /// Serve the status at this path, such as /server-status, to this machine only: a page, JSON or
+    /// Prometheus metrics
     #[arg(long, value_name = "PATH", value_parser = parse_status_path)]
     status_path: Option<String>,
 
@@ -30,8 +30,8 @@ pub(super) struct LogArgs {
     #[arg(long, value_name = "CIDR", requires = "status_path", value_parser = parse_network)]
     status_allow: Vec<IpNet>,
 
-    /// Another name of the host, beside localhost and IP addresses, under which the status is shown;
-    /// may be repeated
+    /// Another host name, beside localhost and IP addresses, under which the status is served; may be
+    /// repeated
     #[arg(long, value_name = "NAME", requires = "status_path")]
     status_host: Vec<StatusHost>,
 }
@@ -43,7 +43,7 @@ enum Format {
     Json,
 }
 
-/// A log of requests, apart from the diagnostic one.
+/// The requested access log.
 #[derive(Debug)]
 pub(crate) struct AccessLogTarget {
     pub(crate) destination: Destination,

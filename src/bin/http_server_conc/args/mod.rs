@@ -1,4 +1,4 @@
-//! The command line of `http_server_conc`, and the settings it stands for.
+//! The command line of `http_server_conc`, parsed and resolved into a [`ServerConfig`].
 
 mod limits;
 mod logs;
@@ -14,15 +14,15 @@ use http_concurrent::server::ServerConfig;
 
 pub(crate) use logs::{AccessLogTarget, Destination};
 
-/// Serves the files of a directory over HTTP/1.1: a thread for each connection, a limit for each
-/// client and one for all.
+/// Serves the files of a directory over HTTP/1.1: one thread per connection, a limit per client and one for
+/// all.
 #[derive(Debug, Parser)]
 #[command(
     name = "http_server_conc",
     version,
     max_term_width = 100,
-    after_help = "A client that holds -maxclient connections gets \"429 Too Many Requests\" for the next; \
-        when -maxtotal are open, everyone gets \"503 Service Unavailable\".\n\
+    after_help = "A client that holds -maxclient connections receives \"429 Too Many Requests\" for the \
+        next one; when -maxtotal are open, every client receives \"503 Service Unavailable\".\n\
         Long options take one dash or two. A TIME is a number with ms, s, m or h, a RATE one with K, M \
         or G.\n\
         The exit status is 0 after SIGINT or SIGTERM, 2 for wrong usage, 1 for anything else.\n\n\
@@ -43,11 +43,11 @@ struct Args {
     #[arg(long, value_name = "DIR", default_value = ".")]
     root: PathBuf,
 
-    /// Log errors alone, and no line for each request
+    /// Log errors only, and no line per request
     #[arg(short, long, conflicts_with = "verbose")]
     quiet: bool,
 
-    /// Log more: -v the life of each connection, -vv everything. RUST_LOG wins over both
+    /// Log more: -v the life of each connection, -vv everything. RUST_LOG overrides both
     #[arg(short, long, action = clap::ArgAction::Count)]
     verbose: u8,
 
@@ -61,35 +61,35 @@ struct Args {
     logs: logs::LogArgs,
 }
 
-/// What the command line says, once it is known to be valid.
-pub(crate) struct Parsed {
-    pub(crate) config: ServerConfig,
+/// The validated command line.
+pub(crate) struct Config {
+    pub(crate) server: ServerConfig,
     pub(crate) access_log: Option<AccessLogTarget>,
     pub(crate) log_level: log::LevelFilter,
 }
 
-/// Reads the process's arguments; prints help, or what is wrong with them, and exits where that is
-/// called for (status 0 and 2).
-pub(crate) fn parse() -> Parsed {
+/// Parses the process's arguments. For --help, --version and errors it prints the text and exits (status 0
+/// and 2).
+pub(crate) fn parse() -> Config {
     parse_from(std::env::args_os()).unwrap_or_else(|error| error.exit())
 }
 
-fn parse_from(arguments: impl IntoIterator<Item = OsString>) -> Result<Parsed, clap::Error> {
+fn parse_from(arguments: impl IntoIterator<Item = OsString>) -> Result<Config, clap::Error> {
     let mut command = Args::command();
     let arguments = cli::long_options_with_one_dash(&command, arguments);
     let matches = command.try_get_matches_from_mut(arguments)?;
     let mut args = Args::from_arg_matches(&matches)?;
-    let mut config = ServerConfig {
+    let mut server = ServerConfig {
         address: args.bind,
         port: args.port,
         root: args.root,
         ..ServerConfig::default()
     };
-    args.limits.apply(&mut config);
-    args.site.apply(&mut config);
-    args.logs.apply(&mut config);
+    args.limits.apply(&mut server);
+    args.site.apply(&mut server);
+    args.logs.apply(&mut server);
     let log_level = cli::log_level(args.quiet, args.verbose, log::LevelFilter::Info);
-    Ok(Parsed { config, access_log: args.logs.access_log(), log_level })
+    Ok(Config { server, access_log: args.logs.access_log(), log_level })
 }
 
 fn parse_port(text: &str) -> Result<u16, String> {
@@ -107,13 +107,13 @@ mod tests {
     fn parse(line: &str) -> Result<ServerConfig, String> {
         let words = std::iter::once("http_server_conc").chain(line.split_whitespace());
         match parse_from(words.map(OsString::from)) {
-            Ok(parsed) => Ok(parsed.config),
+            Ok(config) => Ok(config.server),
             Err(error) => Err(error.to_string()),
         }
     }
 
     #[test]
-    fn the_options_are_taken_with_one_dash_or_two_with_a_space_or_an_equals_sign() {
+    fn options_take_one_dash_or_two_and_a_space_or_an_equals_sign() {
         for line in [
             "-p 8000 -maxclient 3 -maxtotal 9",
             "--port 8000 --maxclient 3 --maxtotal 9",
@@ -186,7 +186,7 @@ mod tests {
     }
 
     #[test]
-    fn networks_are_taken_in_all_spellings() {
+    fn networks_are_accepted_in_all_spellings() {
         for (text, expected) in [
             ("10.1.2.3/8", "10.0.0.0/8"),
             ("192.0.2.1", "192.0.2.1/32"),
@@ -204,7 +204,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_wrong_is_named_with_its_value() {
+    fn an_error_names_the_option_the_value_and_the_remedy() {
         for (line, parts) in [
             ("-maxclient 0", &["'0'", "--maxclient", "at least 1"][..]),
             ("-maxtotal 0", &["'0'", "--maxtotal", "at least 1"]),

@@ -1,4 +1,4 @@
-//! What is served of the directory, and with which fields.
+//! Options for the files that are served, and their fields.
 
 use http_concurrent::http::is_field_value;
 use http_concurrent::server::{
@@ -7,14 +7,14 @@ use http_concurrent::server::{
 };
 
 #[derive(Debug, clap::Args)]
-#[command(next_help_heading = "What is served")]
+#[command(next_help_heading = "Files")]
 #[expect(clippy::struct_excessive_bools, reason = "each is a switch of the command line")]
 pub(super) struct SiteArgs {
-    /// A file that stands for its directory, tried in the order given [default: index.html]
+    /// File served for its directory; repeatable, tried in the given order [default: index.html]
     #[arg(long, value_name = "NAME", value_parser = parse_index)]
     index: Vec<String>,
 
-    /// Answer 403 for a directory without an index file, instead of listing it
+    /// Respond 403 for a directory without an index file, instead of listing it
     #[arg(long)]
     no_listing: bool,
 
@@ -22,11 +22,12 @@ pub(super) struct SiteArgs {
     #[arg(long)]
     hidden: bool,
 
-    /// Follow symbolic links that leave the directory: whoever may make a link decides what is served
+    /// Follow symbolic links that leave the directory: users who can create links then decide what is
+    /// served
     #[arg(long)]
     follow_symlinks: bool,
 
-    /// Serve files as they are, also where a compressed twin (.br, .zst, .gz) lies beside one
+    /// Do not send precompressed files (.br, .zst, .gz) in place of the originals
     #[arg(long)]
     no_precompressed: bool,
 
@@ -34,8 +35,8 @@ pub(super) struct SiteArgs {
     #[arg(long, value_name = "VALUE", value_parser = parse_field_value)]
     cache_control: Option<String>,
 
-    /// Add a field to every answer, rejections included, such as "Access-Control-Allow-Origin: *"; may
-    /// be repeated
+    /// Add a field to every response, including rejections, such as "Access-Control-Allow-Origin: *";
+    /// may be repeated
     #[arg(long = "header", value_name = "NAME: VALUE")]
     headers: Vec<ExtraField>,
 }
@@ -66,16 +67,16 @@ fn parse_index(text: &str) -> Result<String, String> {
     if is_index_name(text) {
         Ok(text.to_owned())
     } else {
-        Err("it must be a plain name".to_owned())
+        Err("write a plain name, such as index.html".to_owned())
     }
 }
 
 fn parse_field_value(text: &str) -> Result<String, String> {
     if text.is_empty() {
-        Err("it is empty".to_owned())
+        Err("the value is empty".to_owned())
     } else if is_field_value(text.as_bytes()) {
         Ok(text.to_owned())
     } else {
-        Err("it has a control character".to_owned())
+        Err("the value contains a control character".to_owned())
     }
 }
