@@ -151,7 +151,7 @@ impl Peer {
                 .split_whitespace()
                 .map(|field| field.parse().unwrap_or(0))
                 .collect();
-            // The fields behind the name begin with the third; utime is the 14th, stime the 15th.
+            // The fields after the name begin with the third; utime is the 14th, stime the 15th.
             ticks += fields.get(11).unwrap_or(&0) + fields.get(12).unwrap_or(&0);
             let children = format!("/proc/{process}/task/{process}/children");
             let children = fs::read_to_string(children).unwrap_or_default();

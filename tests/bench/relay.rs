@@ -59,7 +59,7 @@ impl Relay {
 impl Drop for Relay {
     fn drop(&mut self) {
         self.is_stopped.store(true, Ordering::SeqCst);
-        // Wakes the acceptor, which then sees that it is to stop.
+        // Wakes the acceptor, which then checks `stopped`.
         let _ = TcpStream::connect(self.address);
         if let Some(acceptor) = self.acceptor.take() {
             let _ = acceptor.join();

@@ -148,7 +148,7 @@ impl Target {
 
 impl Drop for Target {
     fn drop(&mut self) {
-        // Already ended is as good.
+        // It may have exited already.
         let _ = self.child.kill();
         let _ = self.child.wait();
     }

@@ -1,4 +1,4 @@
-//! Which certificates `--cacert` makes acceptable: those of authorities, and those of servers themselves.
+//! `--cacert` with certificates of authorities and of servers.
 
 use std::fs;
 
@@ -12,12 +12,12 @@ use crate::support::openssl::OpensslServer;
 use crate::support::scripted::ok;
 use crate::support::tls::TlsServer;
 
-/// A certificate that an authority signed, and the authority's own.
+/// A certificate signed by an authority, and the authority's own.
 fn issued(parameters: &CertificateParams) -> (Identity, Certificate) {
     issued_by(&authority(&["authority.example"]), parameters)
 }
 
-/// A certificate that another one's key signed, whether it may or not, and that other one.
+/// A certificate signed by the key of another one, even if that may not sign, and the other one.
 fn issued_by(
     signer: &CertificateParams,
     parameters: &CertificateParams,
@@ -26,7 +26,7 @@ fn issued_by(
     (signed(parameters, signer, &key_of_signer), of_signer)
 }
 
-/// Fetches from a server under this certificate and key, with nothing trusted but `trusted`.
+/// Fetches from a server with this certificate and key, trusting only `trusted`.
 fn fetched((certificate, key): &Identity, trusted: &[&Certificate]) -> Fetched {
     let server = TlsServer::presenting(certificate, key, |_| ok("Hello"));
     let file = tempfile::NamedTempFile::new().unwrap();
@@ -36,7 +36,7 @@ fn fetched((certificate, key): &Identity, trusted: &[&Certificate]) -> Fetched {
     fetch_with(&settings, &[server.url("localhost", "/file")])
 }
 
-/// It was refused, with this in the reason.
+/// Asserts that it was refused, with this reason.
 #[track_caller]
 fn assert_refused(fetched: Fetched, reason: &str) {
     match fetched.into_failure() {
@@ -51,7 +51,7 @@ fn a_trusted_certificate_is_accepted_for_its_own_names() {
         let presented = self_signed(&parameters);
         fetched(&presented, &[&presented.0]).assert_success();
     }
-    // One whose issuer is unknown is as good.
+    // An unknown issuer is equally a refusal.
     let (presented, _) = issued(&leaf(&["localhost"]));
     fetched(&presented, &[&presented.0]).assert_success();
 }
@@ -91,13 +91,13 @@ fn a_certificate_like_a_trusted_one_is_refused() {
     for parameters in [authority(&["localhost"]), leaf(&["localhost"])] {
         let (trusted, presented) = (self_signed(&parameters), self_signed(&parameters));
         assert_refused(fetched(&presented, &[&trusted.0]), "");
-        // The trusted one without its key proves nothing.
+        // The trusted certificate without its key proves nothing.
         assert_refused(fetched(&(trusted.0.clone(), presented.1), &[&trusted.0]), "");
     }
 }
 
 #[test]
-fn an_authority_vouches_for_what_it_signed_and_another_does_not() {
+fn an_authority_makes_only_its_own_certificates_trusted() {
     let (presented, of_authority) = issued(&leaf(&["localhost"]));
     fetched(&presented, &[&of_authority]).assert_success();
     let (other, _) = self_signed(&authority(&["localhost"]));
@@ -106,7 +106,7 @@ fn an_authority_vouches_for_what_it_signed_and_another_does_not() {
 }
 
 #[test]
-fn a_certificate_that_may_not_sign_others_vouches_for_none() {
+fn a_certificate_that_may_not_sign_others_makes_none_trusted() {
     let mut outdated = authority(&["authority.example"]);
     (outdated.not_before, outdated.not_after) =
         (date_time_ymd(1990, 1, 1), date_time_ymd(2000, 1, 1));

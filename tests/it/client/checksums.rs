@@ -25,7 +25,7 @@ fn hex(octets: impl AsRef<[u8]>) -> String {
     digits.map(|digit| char::from_digit(digit.into(), 16).unwrap()).collect()
 }
 
-/// The SHA-1, SHA-256 and SHA-512 of content, by their tags.
+/// The SHA-1, SHA-256 and SHA-512 of the content, by name.
 fn sums(content: &[u8]) -> [(&'static str, String); 3] {
     [
         ("SHA1", hex(Sha1::digest(content))),
@@ -42,7 +42,7 @@ fn server() -> Scripted {
     Scripted::answering(|_| ok("Hello"))
 }
 
-/// Fetches with a list, into a directory of its own, and expects this status.
+/// Fetches with a list of checksums into a temporary directory, and expects this status.
 #[track_caller]
 fn verify(list: impl AsRef<[u8]>, arguments: &[&str], status: i32) -> (Output, TempDir) {
     let directory = tempfile::tempdir().unwrap();
@@ -73,7 +73,7 @@ fn a_file_is_verified_by_the_algorithm_of_its_list() {
                 assert_eq!(json["fetches"][0][&*other.to_lowercase()], expected, "{list}");
             }
         }
-        // What is printed of every file is SHA-256 all the same.
+        // `--sha256` prints SHA-256 for every file all the same.
         let list = format!("{tag} (a) = {digits}\n");
         let (output, _) = verify(&list, &["--sha256", "-urls", &url], 0);
         for sum in [&digits, &hello()[1].1] {
@@ -101,7 +101,7 @@ fn a_wrong_file_is_named_with_both_sums_and_their_algorithm() {
             assert!(!directory.path().join("downloads/a").exists());
         }
     }
-    // The strongest counts.
+    // The strongest algorithm counts.
     let list = format!("{}  a\n{}  a\n", hello()[1].1, wrong[2].1);
     verify(list, &["-urls", &url], 1);
     let list = format!("{}  a\n{}  a\n", hello()[2].1, wrong[1].1);
@@ -109,7 +109,7 @@ fn a_wrong_file_is_named_with_both_sums_and_their_algorithm() {
 }
 
 #[test]
-fn lines_that_cannot_be_used_are_warned_of_and_the_others_count() {
+fn unusable_lines_cause_warnings_and_the_others_count() {
     let server = server();
     let url = server.url("/a");
     let [_, (_, good), _] = hello();
@@ -126,7 +126,7 @@ fn lines_that_cannot_be_used_are_warned_of_and_the_others_count() {
     let (output, _) = verify(format!("{many}{good}  a\n"), &["-urls", &url], 0);
     assert!(stderr(&output).contains("90 more"), "{output:?}");
     assert_eq!(stderr(&output).lines().count(), 11, "{output:?}");
-    // Where nothing can be verified nothing is fetched.
+    // If nothing can be verified, nothing is fetched.
     let before = server.connections();
     let (output, _) = verify(format!("{md5}  a\n"), &["-urls", &url], 2);
     assert!(
@@ -140,14 +140,14 @@ fn lines_that_cannot_be_used_are_warned_of_and_the_others_count() {
     let (output, _) = verify(b"\x1f\x8b\x08\0", &["-urls", &url], 2);
     assert!(stderr(&output).contains("sums: the list is compressed (gzip)"), "{output:?}");
     assert_eq!(server.connections(), before);
-    // A checksum without a name is for a single URL.
+    // A checksum without a name applies to a single URL.
     let (one, two) = (server.url("/a"), server.url("/b"));
     let (output, _) = verify(&good, &["-urls", &one, &two], 2);
     assert!(stderr(&output).contains("skipping line 1 of sums, which names no file"), "{output:?}");
 }
 
 #[test]
-fn a_file_that_is_there_counts_only_if_the_algorithm_of_the_list_says_so() {
+fn an_existing_file_is_skipped_only_if_its_checksum_matches() {
     let server = server();
     let url = server.url("/a");
     for (index, (tag, digits)) in hello().into_iter().enumerate() {
@@ -156,7 +156,7 @@ fn a_file_that_is_there_counts_only_if_the_algorithm_of_the_list_says_so() {
         fs::write(sums, format!("{tag} (a) = {digits}\n")).unwrap();
         fs::create_dir(&out).unwrap();
         fs::write(out.join("a"), "hello").unwrap();
-        // It is fetched by the first run, and left alone by the second.
+        // The first run fetches it, and the second skips it.
         for _ in 0..2 {
             verify_in(directory.path(), &["--skip-existing", "-urls", &url], 0);
             assert_eq!(fs::read(out.join("a")).unwrap(), b"Hello", "{tag}");
@@ -166,7 +166,7 @@ fn a_file_that_is_there_counts_only_if_the_algorithm_of_the_list_says_so() {
 }
 
 #[test]
-fn files_in_pieces_and_files_that_are_continued_are_verified_by_it_too() {
+fn split_and_continued_files_are_verified_too() {
     let content = pattern(3 << 20);
     let copy = content.clone();
     let is_helped = AtomicBool::new(false);
@@ -176,7 +176,8 @@ fn files_in_pieces_and_files_that_are_continued_are_verified_by_it_too() {
             if head.contains("/split ") && range(&head).is_some() {
                 is_helped.store(true, Ordering::SeqCst);
             } else if head.contains("/split ") {
-                // The rest comes when a piece of it was asked for, however late a busy machine has that done.
+                // The rest is sent once a piece of it was requested, however late on a busy
+                // machine.
                 let (beginning, rest) = bytes.split_at(1 << 19);
                 peer.send(beginning);
                 wait_until("somebody helps", || is_helped.load(Ordering::SeqCst));
@@ -207,7 +208,7 @@ fn files_in_pieces_and_files_that_are_continued_are_verified_by_it_too() {
 }
 
 #[test]
-fn content_that_is_not_saved_is_verified_by_it_too() {
+fn discarded_content_is_verified_too() {
     let server = server();
     let root = tempfile::tempdir().unwrap();
     let directory = OutputDirectory::prepare(root.path()).unwrap();
@@ -225,7 +226,7 @@ fn content_that_is_not_saved_is_verified_by_it_too() {
     }
 }
 
-/// Runs a program of another's in a directory: what it writes to its standard output.
+/// Runs another program in a directory, and returns its standard output.
 fn output_of(directory: &Path, program: &str, arguments: &[&str]) -> Vec<u8> {
     let output = Command::new(program)
         .args(arguments)
@@ -238,7 +239,7 @@ fn output_of(directory: &Path, program: &str, arguments: &[&str]) -> Vec<u8> {
     output.stdout
 }
 
-/// Names that lists write in their own ways, and the paths they are fetched by.
+/// Names that lists write in different ways, and their URL paths.
 const NAMES: [(&str, &str); 4] = [
     ("plain.txt", "/plain.txt"),
     ("a (1) = b", "/a%20(1)%20=%20b"),
@@ -246,8 +247,8 @@ const NAMES: [(&str, &str); 4] = [
     ("back\\slash\nline", "/back%5Cslash%0Aline"),
 ];
 
-/// Has a program of another's make a list of files with awkward names, fetches those, and sees that
-/// each is verified: nothing is left out, and a changed file is noticed.
+/// Another program lists files with awkward names; each is fetched and verified, none is skipped, and a
+/// changed file is noticed.
 fn check_list_of(program: &str, arguments: &[&str], names: &[(&str, &str)]) {
     let directory = tempfile::tempdir().unwrap();
     let files = directory.path().join("files");
@@ -308,7 +309,7 @@ fn lists_of_openssl_are_read() {
     }
 }
 
-/// A home of its own for gpg; its agent ends when it is dropped.
+/// A temporary home for gpg; its agent ends when dropped.
 struct Gnupg(TempDir);
 
 impl Drop for Gnupg {
@@ -320,7 +321,7 @@ impl Drop for Gnupg {
 
 #[test]
 #[ignore = "needs gnupg"]
-fn a_list_that_gpg_signed_is_read_and_it_is_said_that_the_signature_is_not_verified() {
+fn a_list_signed_by_gpg_is_read_with_a_warning_that_the_signature_is_not_verified() {
     use std::os::unix::fs::PermissionsExt as _;
     let gnupg = Gnupg(tempfile::tempdir().unwrap());
     let directory = gnupg.0.path();
@@ -331,7 +332,7 @@ fn a_list_that_gpg_signed_is_read_and_it_is_said_that_the_signature_is_not_verif
     let gpg = |arguments: &[&str]| output_of(directory, "gpg", &[&quiet[..], arguments].concat());
     gpg(&["--quick-generate-key", "tests@localhost", "ed25519", "sign", "1d"]);
     let [_, (_, digits), _] = hello();
-    // The second line begins with a dash, for which PGP has an escape.
+    // The second line begins with a dash, which PGP escapes.
     fs::write(directory.join("plain"), format!("{digits}  a\n-----\nSHA256 (b) = {digits}\n"))
         .unwrap();
     let signed = gpg(&["--clearsign", "--output", "-", "plain"]);

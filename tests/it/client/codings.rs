@@ -1,5 +1,5 @@
-//! Content codings: what belongs to the file is saved byte for byte, what else comes is decoded on the
-//! way, and what cannot be decoded whole is a failure.
+//! Content codings: the file's own format is saved byte for byte, other codings are decoded, and content that
+//! cannot be decoded completely is a failure.
 
 use std::fs;
 use std::io::Write as _;
@@ -46,7 +46,7 @@ fn text() -> Vec<u8> {
     [&b"Hello, world! ".repeat(3000)[..], b"The end.\n"].concat()
 }
 
-/// A 200 with this `Content-Encoding`, and a validator that would let it be continued or split.
+/// A 200 with this `Content-Encoding`, and a validator that would allow continuing and splitting.
 fn coded(coding: &str, content: impl AsRef<[u8]>) -> Vec<u8> {
     answer("200 OK", &format!("Content-Encoding: {coding}\r\nETag: \"v\"\r\n"), content)
 }
@@ -56,7 +56,7 @@ fn asking() -> Settings {
 }
 
 #[test]
-fn what_comes_coded_is_saved_decoded() {
+fn coded_content_is_saved_decoded() {
     let text = text();
     let large = pattern(3 << 20);
     for (coding, content, expected) in [
@@ -116,7 +116,7 @@ fn every_framing_carries_coded_content_and_its_connection_is_kept() {
 }
 
 #[test]
-fn a_coding_that_is_the_files_own_format_is_saved_byte_for_byte() {
+fn a_coding_that_is_the_format_of_the_file_is_saved_byte_for_byte() {
     let inner = gzip(&text());
     for (path, fields, content, expected) in [
         ("/x.tar.gz", "Content-Encoding: x-gzip\r\n", inner.clone(), &inner),
@@ -150,7 +150,7 @@ fn a_coding_that_is_the_files_own_format_is_saved_byte_for_byte() {
 }
 
 #[test]
-fn what_cannot_be_decoded_whole_is_a_failure_and_no_file() {
+fn content_that_cannot_be_decoded_completely_is_a_failure() {
     let text = text();
     let (good, mut damaged) = (gzip(&text), gzip(&text));
     let crc = damaged.len() - 8;
@@ -203,7 +203,7 @@ fn what_cannot_be_decoded_whole_is_a_failure_and_no_file() {
         let error = fetch_once(coded(coding, &content)).into_failure();
         assert_eq!((error.to_string().as_str(), error.kind()), (message, cause), "{coding}");
     }
-    // The body itself is short: that is what is said.
+    // The body itself is short, which is the reported error.
     let head = format!(
         "HTTP/1.1 200 OK\r\nContent-Encoding: gzip\r\nContent-Length: {}\r\n\r\n",
         good.len()
@@ -214,7 +214,7 @@ fn what_cannot_be_decoded_whole_is_a_failure_and_no_file() {
 
 #[test]
 fn content_expands_within_a_bound() {
-    // Gzip of zeros: 1,030 times as long at most. Twice: far more.
+    // Gzip expands at most 1,030 times; applied twice, far more.
     let zeros = gzip(&vec![0; 70 << 20]);
     let fetched = fetch_once(coded("gzip", &zeros));
     fetched.assert_success();
@@ -259,7 +259,7 @@ fn a_part_is_never_continued_by_coded_content_and_decoded_content_leaves_none() 
 }
 
 #[test]
-fn a_file_in_its_own_format_is_continued_whatever_the_server_calls_its_coding() {
+fn a_compressed_file_is_continued_whatever_coding_the_server_names() {
     let content = gzip(&pattern(300_000));
     let copy = content.clone();
     let server = Scripted::answering_heads(move |head| {
@@ -279,7 +279,7 @@ fn a_file_in_its_own_format_is_continued_whatever_the_server_calls_its_coding() 
 }
 
 #[test]
-fn codings_are_asked_for_only_where_they_are_wanted_and_of_use() {
+fn codings_are_requested_only_with_the_option_and_for_suitable_files() {
     let accepted = |head: &str| field(head, "Accept-Encoding").unwrap().to_owned();
     let text = text();
     let copy = text.clone();
@@ -287,7 +287,7 @@ fn codings_are_asked_for_only_where_they_are_wanted_and_of_use() {
         if accepted(head) == "identity" {
             answer("200 OK", "Content-Type: application/gzip\r\n", gzip(&copy))
         } else if head.contains("/get ") {
-            // Coded once more, as it was asked to.
+            // Coded once more, as requested.
             let fields = "Content-Type: application/gzip\r\nContent-Encoding: gzip\r\n";
             answer("200 OK", fields, gzip(&gzip(&copy)))
         } else {

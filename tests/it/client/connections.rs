@@ -1,4 +1,4 @@
-//! The connections of the client's library: opened, kept, replaced, refused.
+//! Connections: opened, kept, replaced, refused.
 
 use http_concurrent::client::FetchError;
 
@@ -21,7 +21,7 @@ fn a_connection_is_kept_and_used_again() {
 }
 
 #[test]
-fn a_connection_that_is_not_to_be_kept_is_not() {
+fn a_connection_that_cannot_be_kept_is_closed() {
     for bytes in [
         answer("200 OK", "Connection: close\r\n", "a"),
         b"HTTP/1.0 200 OK\r\nContent-Length: 1\r\n\r\na".to_vec(),
@@ -48,7 +48,7 @@ fn a_kept_connection_that_the_server_closed_is_replaced() {
         let server = Scripted::start(move |peer| {
             peer.read_request();
             peer.send(ok("a"));
-            // The next request arrives, and is not answered.
+            // The next request arrives, and gets no response.
             if resets && peer.connection == 0 {
                 peer.read_request();
                 peer.reset();
@@ -77,7 +77,7 @@ fn a_kept_connection_that_breaks_within_an_answer_is_a_failure() {
 }
 
 #[test]
-fn a_new_connection_that_is_closed_without_an_answer_is_not_tried_again() {
+fn a_new_connection_closed_without_a_response_is_not_retried() {
     let server = Scripted::start(|peer| {
         peer.read_request();
     });
@@ -87,7 +87,7 @@ fn a_new_connection_that_is_closed_without_an_answer_is_not_tried_again() {
 }
 
 #[test]
-fn an_answer_sent_before_the_request_was_read_is_heard() {
+fn a_response_sent_before_the_request_was_read_is_received() {
     let server = Scripted::start(|peer| {
         peer.send(answer("503 Service Unavailable", "Connection: close\r\n", "full"));
         peer.wait_for_close();
@@ -118,8 +118,8 @@ fn servers_are_reached_by_ipv6_literals_and_by_name() {
 }
 
 #[test]
-fn a_server_that_is_not_there_is_a_failure_with_its_address() {
-    // Bound, but nobody listens: connections are refused for as long as the socket lives.
+fn a_refused_connection_is_a_failure_with_its_address() {
+    // Bound but not listening: connections are refused while the socket exists.
     let socket = socket2::Socket::new(socket2::Domain::IPV4, socket2::Type::STREAM, None).unwrap();
     socket.bind(&"127.0.0.1:0".parse::<std::net::SocketAddr>().unwrap().into()).unwrap();
     let nobody = socket.local_addr().unwrap().as_socket().unwrap();
@@ -127,7 +127,7 @@ fn a_server_that_is_not_there_is_a_failure_with_its_address() {
         FetchError::Connect { address, .. } => assert_eq!(address, nobody),
         other => panic!("{other:?}"),
     }
-    // A label is at most 63 bytes long, so that nobody is asked for this name.
+    // A label is at most 63 bytes long, so that no name server is asked.
     let error = fetch(1, &[format!("http://{}.invalid/file", "x".repeat(64))]).into_failure();
     assert!(matches!(error, FetchError::Resolve { .. }), "{error:?}");
 }

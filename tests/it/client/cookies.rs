@@ -1,4 +1,4 @@
-//! Cookies that redirects set: they go with the chain, where they are meant for, and no further.
+//! Cookies that redirects set are sent within the chain to matching hosts, and nowhere else.
 
 use std::num::NonZeroUsize;
 
@@ -107,7 +107,7 @@ fn the_users_cookies_and_those_of_a_redirect_are_one_field() {
 }
 
 #[test]
-fn what_tls_protected_is_not_sent_without() {
+fn secure_cookies_are_not_sent_without_tls() {
     let plain = Scripted::answering(|_| ok("content"));
     let there = plain.url("/plain").replace("127.0.0.1", "localhost");
     let secure = TlsServer::answering(&["localhost"], move |target| match target {
@@ -126,7 +126,7 @@ fn what_tls_protected_is_not_sent_without() {
 }
 
 #[test]
-fn a_server_that_sets_cookies_without_end_is_borne() {
+fn a_server_may_set_any_number_of_cookies() {
     let server = Scripted::answering(|target| {
         let step: usize = target[1..].parse().unwrap();
         let set: Vec<_> = (0..500).map(|number| format!("c{step}-{number}=x; Path=/")).collect();

@@ -1,4 +1,4 @@
-//! Servers that cut every answer: a run ends once nothing new comes, and goes on for as long as it does.
+//! Servers that cut every response: a run continues while it makes progress, and then ends.
 
 use std::io::Write as _;
 use std::num::NonZeroUsize;
@@ -20,7 +20,7 @@ const LENGTH: usize = 307_200;
 const CUT: usize = 65_536;
 const RETRIES: u32 = 2;
 
-/// Two retries; a run that does not end by itself is ended.
+/// Two retries, and a time limit for runs that would not end.
 fn patient(concurrency: usize) -> Settings {
     let retry = RetryPolicy {
         retries: RETRIES,
@@ -36,14 +36,14 @@ fn splitting(connections: usize) -> Settings {
     Settings { split: NonZeroUsize::new(connections).unwrap(), ..patient(connections) }
 }
 
-/// All of the head, and so much of the body.
+/// The head, and the first bytes of the body.
 fn cut(answer: &[u8], body_bytes: usize) -> &[u8] {
     let head = answer.windows(4).position(|window| window == b"\r\n\r\n").unwrap() + 4;
     &answer[..answer.len().min(head + body_bytes)]
 }
 
-/// A server that sends `CUT` bytes of the body of whatever `answer` has for the head and how many heads
-/// there were before it, and closes.
+/// A server that calls `answer` with the head and the number of earlier heads, sends the result up to `CUT`
+/// bytes of the body, and closes.
 fn cutting(answer: impl Fn(&str, usize) -> Vec<u8> + Send + Sync + 'static) -> Scripted {
     let count = AtomicUsize::new(0);
     Scripted::start(move |peer| {
@@ -67,7 +67,7 @@ fn assert_incomplete(fetched: &Fetched, attempts: u32) {
 }
 
 #[test]
-fn bytes_that_come_again_are_no_progress() {
+fn repeated_bytes_are_no_progress() {
     type Answer = fn(&str, usize) -> Vec<u8>;
     const DATES: &str = "Last-Modified: Sun, 06 Nov 1994 08:49:37 GMT\r\n\
         Date: Sun, 06 Nov 1994 09:49:37 GMT\r\n";
@@ -103,7 +103,7 @@ fn each_url_has_retries_of_its_own() {
 
 #[test]
 fn ranges_that_are_honoured_once_are_one_step_forward() {
-    // The second request is continued; from the third on all begins anew.
+    // The second request continues; from the third on everything restarts.
     let server =
         cutting(
             |head, number| {
@@ -116,7 +116,7 @@ fn ranges_that_are_honoured_once_are_one_step_forward() {
 }
 
 #[test]
-fn a_part_of_an_earlier_run_is_where_progress_begins() {
+fn progress_counts_from_the_part_of_an_earlier_run() {
     let server = cutting(|_, number| if number % 2 == 0 { whole(TAG) } else { whole("\"new\"") });
     let directory = tempfile::tempdir().unwrap();
     let notes = format!(r#""validator":{{"tag":"\"v1\""}},"length":{LENGTH}"#);
@@ -127,10 +127,10 @@ fn a_part_of_an_earlier_run_is_where_progress_begins() {
 }
 
 #[test]
-fn a_longer_part_of_an_older_version_is_not_in_the_way() {
+fn a_longer_part_of_an_older_version_is_replaced() {
     const OLDER: usize = 4 << 20;
     let content = pattern(3 << 20);
-    // In one piece, and of a file that was split.
+    // For a plain part, and for one of a split file.
     for missing in ["", r#","missing":[[4194300,4194303]]"#] {
         let copy = content.clone();
         let server = Scripted::start(move |peer| {
@@ -166,7 +166,7 @@ fn a_server_that_honours_ranges_and_cuts_each_answer_completes_a_file_of_any_len
     }
 }
 
-/// A whole answer with the first `CUT` bytes of the range that is asked for, every other time chunked.
+/// A complete response with the first `CUT` bytes of the requested range, every other time chunked.
 fn beginning_of_range(head: &str, number: usize, content: &[u8]) -> Vec<u8> {
     let length = content.len();
     let Some((first, last)) = range(head) else {
@@ -204,7 +204,7 @@ fn a_server_that_sends_less_than_the_range_that_was_asked_for_completes_a_file()
 }
 
 #[test]
-fn what_goes_beyond_the_range_that_it_is_said_to_be_is_not_kept() {
+fn bytes_beyond_the_announced_range_are_not_kept() {
     let server = cutting(|head, _| {
         if range(head).is_none() {
             return whole(TAG);
@@ -222,7 +222,7 @@ fn what_goes_beyond_the_range_that_it_is_said_to_be_is_not_kept() {
 }
 
 #[test]
-fn a_split_file_that_is_begun_anew_again_and_again_comes_to_an_end() {
+fn a_split_file_that_restarts_again_and_again_ends() {
     type Answer = fn(&str, usize, &[u8]) -> Vec<u8>;
     let content: Arc<[u8]> = pattern(8 << 20).into();
     let cases: [(&str, Answer); 3] = [
@@ -244,7 +244,7 @@ fn a_split_file_that_is_begun_anew_again_and_again_comes_to_an_end() {
         let fetched = fetch_with(&splitting(4), &[server.url("/file")]);
         let error = fetched.run.outcomes[0].result.as_ref().unwrap_err();
         assert!(matches!(error, FetchError::Body(_) | FetchError::Changed), "{name}: {error:?}");
-        // Each helper ends with its first failure.
+        // Each helper stops at its first failure.
         let most = 3 * (RETRIES as usize + 1) + 3;
         assert!(server.heads().len() <= most, "{name}: {} requests", server.heads().len());
     }
@@ -261,9 +261,9 @@ fn a_split_file_whose_pieces_are_all_cut_is_completed() {
 }
 
 #[test]
-fn a_refusal_is_excused_only_by_other_urls_that_came_to_their_end() {
+fn a_rejection_is_not_counted_only_if_other_urls_complete() {
     type Answer = fn(&str) -> Vec<u8>;
-    // What the server says before it refuses is no sign that it serves others.
+    // A response of this URL before the rejection does not show that others are served.
     let cases: [(&str, Answer); 2] = [
         ("redirected", |head| {
             if head.contains(" /busy ") {
@@ -294,14 +294,14 @@ fn a_refusal_is_excused_only_by_other_urls_that_came_to_their_end() {
                 matches!(outcome.result, Err(FetchError::Status { .. })),
                 "{name}: {outcome:?}"
             );
-            // The one may be excused once, by the other's end.
+            // One rejection may be uncounted, because the other URL completed.
             assert!(outcome.attempts <= RETRIES + 2, "{name}: {outcome:?}");
         }
     }
 }
 
 #[test]
-fn a_refusal_in_between_changes_nothing() {
+fn a_rejection_between_attempts_changes_nothing() {
     let server = cutting(|head, number| match number % 2 {
         0 if head.contains(" /file ") => whole(TAG),
         _ => answer("503 Service Unavailable", "", ""),
@@ -312,7 +312,7 @@ fn a_refusal_in_between_changes_nothing() {
 }
 
 #[test]
-fn coded_content_that_is_cut_is_asked_for_plain_which_can_be_continued() {
+fn after_a_cut_coded_content_is_requested_plain_and_can_be_continued() {
     let server = cutting(|head, _| {
         if field(head, "Accept-Encoding") == Some("identity") {
             return ranged(head, TAG, &pattern(LENGTH));

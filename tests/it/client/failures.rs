@@ -1,4 +1,4 @@
-//! What befalls a download from outside: a server that drips, a directory that goes, an impatient user.
+//! Outside failures: a server that drips, a directory that vanishes, an impatient user.
 
 use std::fs;
 use std::process::{Command, Stdio};
@@ -18,7 +18,7 @@ use crate::support::scripted::{Scripted, ok};
 use crate::support::{wait_for_exit, wait_until};
 
 #[test]
-fn content_that_comes_a_byte_at_a_time_is_waited_for() {
+fn content_that_arrives_a_byte_at_a_time_is_accepted() {
     let server = Scripted::start(|peer| {
         while peer.read_request().is_some() {
             for byte in ok("dripping") {
@@ -37,7 +37,7 @@ fn content_that_comes_a_byte_at_a_time_is_waited_for() {
 }
 
 #[test]
-fn a_directory_that_vanishes_fails_what_was_to_go_there_and_nothing_else() {
+fn a_directory_that_vanishes_fails_only_the_urls_saved_there() {
     let directory = tempfile::tempdir().unwrap();
     let nested = directory.path().join("downloads");
     let vanishing = nested.clone();
@@ -65,7 +65,7 @@ fn a_directory_that_vanishes_fails_what_was_to_go_there_and_nothing_else() {
 }
 
 #[test]
-fn a_second_interrupt_ends_the_program_before_it_has_wound_up() {
+fn a_second_interrupt_ends_the_program_at_once() {
     let server = Scripted::start(|peer| {
         while peer.read_request().is_some() {
             peer.send("HTTP/1.1 200 OK\r\nContent-Length: 10\r\n\r\nhalf");
@@ -73,7 +73,7 @@ fn a_second_interrupt_ends_the_program_before_it_has_wound_up() {
         }
     });
     let directory = tempfile::tempdir().unwrap();
-    // Longer than what a pipe takes.
+    // More than a pipe holds.
     let list: String =
         (0..1000).map(|number| server.url(&format!("/{}{number}\n", "x".repeat(100)))).collect();
     fs::write(directory.path().join("list"), list).unwrap();
@@ -91,7 +91,7 @@ fn a_second_interrupt_ends_the_program_before_it_has_wound_up() {
     let pid = Pid::from_child(&child);
     let interrupt = || kill_process(pid, Signal::INT).unwrap();
     interrupt();
-    // Nobody reads the report, so that it is never finished.
+    // The report is not read, so that writing it never ends.
     let report = child.stdout.take().unwrap();
     wait_until("the report is under way", || ioctl_fionread(&report).unwrap() > 0);
     interrupt();
@@ -99,7 +99,7 @@ fn a_second_interrupt_ends_the_program_before_it_has_wound_up() {
 }
 
 #[test]
-fn a_second_run_for_the_same_file_does_not_spoil_the_first() {
+fn a_second_run_for_the_same_file_does_not_damage_the_first() {
     let may_end = Arc::new(AtomicBool::new(false));
     let released = Arc::clone(&may_end);
     let server = Scripted::start(move |peer| {
@@ -130,7 +130,7 @@ fn a_second_run_for_the_same_file_does_not_spoil_the_first() {
     assert_eq!(names_in(&out), ["a"]);
 }
 
-/// Answers with this content: its range, or the whole, in one piece or in chunks by the target.
+/// Responds with this content: its range or the whole, in one piece or in chunks, depending on the target.
 fn spool(content: Vec<u8>) -> Scripted {
     Scripted::start(move |peer| {
         while let Some(head) = peer.read_head() {
@@ -152,7 +152,7 @@ fn spool(content: Vec<u8>) -> Scripted {
 }
 
 #[test]
-fn where_no_more_can_be_written_that_file_fails_and_what_is_there_of_it_is_continued() {
+fn a_file_that_cannot_be_written_further_fails_and_is_continued_later() {
     let content = pattern(400_000);
     let server = spool(content.clone());
     let directory = tempfile::tempdir().unwrap();
@@ -181,7 +181,7 @@ fn where_no_more_can_be_written_that_file_fails_and_what_is_there_of_it_is_conti
 }
 
 #[test]
-fn a_split_file_for_which_there_is_no_room_leaves_nothing() {
+fn a_split_file_beyond_the_file_size_limit_leaves_nothing() {
     let server = spool(pattern(4 << 20));
     let directory = tempfile::tempdir().unwrap();
     let client = env!("CARGO_BIN_EXE_http_client_concurrent");
@@ -195,7 +195,7 @@ fn a_split_file_for_which_there_is_no_room_leaves_nothing() {
     assert_eq!(names_in(&directory.path().join("downloads")), [""; 0]);
 }
 
-/// A program under a limit, with the environment that the client has in tests.
+/// A program under a limit of prlimit(1), with the client's environment.
 fn limited(arguments: &[&str]) -> Command {
     let mut command = Command::new("prlimit");
     command.args(arguments);
@@ -206,10 +206,10 @@ fn limited(arguments: &[&str]) -> Command {
 }
 
 #[test]
-fn where_few_files_may_be_open_there_are_fewer_connections_and_nothing_is_lost() {
+fn with_few_descriptors_fewer_connections_fetch_everything() {
     let server = Scripted::start(|peer| {
         while peer.read_request().is_some() {
-            // Long enough for many to be under way.
+            // Long enough for many requests to overlap.
             thread::sleep(Duration::from_millis(20));
             peer.send(ok("content"));
         }

@@ -1,4 +1,4 @@
-//! One fetch of the client's library, against servers that follow a script: requests and bodies.
+//! Single fetches from scripted servers: requests and bodies.
 
 use std::time::Duration;
 
@@ -67,7 +67,7 @@ fn a_body_that_ends_early_is_a_failure() {
 }
 
 #[test]
-fn a_reset_within_a_body_is_a_failure_also_where_the_body_ends_with_the_connection() {
+fn a_reset_within_a_body_that_ends_with_the_connection_is_a_failure() {
     for head in ["HTTP/1.1 200 OK\r\n\r\n", "HTTP/1.1 200 OK\r\nContent-Length: 9\r\n\r\n"] {
         let server = Scripted::start(move |peer| {
             peer.read_request();
@@ -76,7 +76,7 @@ fn a_reset_within_a_body_is_a_failure_also_where_the_body_ends_with_the_connecti
             peer.reset();
         });
         let error = fetch(1, &[server.url("/file")]).into_failure();
-        // Where the reset overtakes the head, that is what breaks.
+        // If the reset overtakes the head, the head fails.
         assert!(
             matches!(error, FetchError::Body(BodyError::Io(_)) | FetchError::Receive(_)),
             "{error:?}"
@@ -85,7 +85,7 @@ fn a_reset_within_a_body_is_a_failure_also_where_the_body_ends_with_the_connecti
 }
 
 #[test]
-fn what_is_not_the_whole_plain_content_is_refused() {
+fn responses_without_the_complete_plain_content_are_refused() {
     type Check = fn(&FetchError) -> bool;
     let cases: [(Vec<u8>, Check); 11] = [
         (
@@ -126,7 +126,7 @@ fn what_is_not_the_whole_plain_content_is_refused() {
 }
 
 #[test]
-fn requests_say_what_is_wanted_and_nothing_is_sent_of_the_fragment() {
+fn requests_have_the_expected_fields_and_no_fragment() {
     let server = Scripted::answering(|_| ok("a"));
     fetch(1, &[server.url("/a%20b?c=d&e=%20#fragment")]).assert_success();
     let version = env!("CARGO_PKG_VERSION");
@@ -139,7 +139,7 @@ fn requests_say_what_is_wanted_and_nothing_is_sent_of_the_fragment() {
 }
 
 #[test]
-fn a_server_that_falls_silent_is_given_up() {
+fn a_server_that_falls_silent_times_out() {
     let silence = Duration::from_millis(100);
     let mut settings = settings(1);
     settings.timeouts.silence = silence;
@@ -155,7 +155,8 @@ fn a_server_that_falls_silent_is_given_up() {
             peer.send(bytes);
             peer.wait_for_close();
         });
-        // On a busy machine the answer may begin when the client has given up: then it is fetched again.
+        // On a busy machine the response may begin after the client has given up: then it is fetched
+        // again.
         wait_until("the answer begins in time", || {
             match fetch_with(&settings, &[server.url("/file")]).into_failure() {
                 FetchError::TimedOut { phase, timeout } => {

@@ -1,4 +1,4 @@
-//! The client against servers that refuse: it loses nothing, and learns what they bear.
+//! The client against servers with limits: it fetches everything, and learns the limit.
 
 use std::sync::Mutex;
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -44,7 +44,7 @@ fn sixty_four_connections_settle_at_the_twelve_that_a_server_allows() {
 }
 
 #[test]
-fn one_connection_is_enough_where_no_more_is_allowed() {
+fn one_connection_is_used_if_the_server_allows_one() {
     let server = with_files(1, 20);
     let fetched = fetch_files(&server, 20, &patient(10));
     fetched.assert_success();
@@ -52,7 +52,7 @@ fn one_connection_is_enough_where_no_more_is_allowed() {
 }
 
 #[test]
-fn two_clients_that_share_a_limit_both_come_to_their_end() {
+fn two_clients_that_share_a_limit_both_complete() {
     let server = with_files(6, 100);
     thread::scope(|scope| {
         for _ in 0..2 {
@@ -62,7 +62,7 @@ fn two_clients_that_share_a_limit_both_come_to_their_end() {
 }
 
 #[test]
-fn an_advertised_limit_is_kept_to_before_anything_is_refused() {
+fn an_advertised_limit_is_respected_before_the_first_rejection() {
     let open = AtomicUsize::new(0);
     let most = std::sync::Arc::new(AtomicUsize::new(0));
     let seen = std::sync::Arc::clone(&most);
@@ -70,7 +70,7 @@ fn an_advertised_limit_is_kept_to_before_anything_is_refused() {
     let server = Scripted::start(move |peer| {
         while peer.read_request().is_some() {
             let now = open.fetch_add(1, Ordering::SeqCst) + 1;
-            // The first answers are under way before anything is known.
+            // The first requests are sent before the limit is known.
             if peer.connection >= 10 {
                 seen.fetch_max(now, Ordering::SeqCst);
             }
@@ -111,7 +111,7 @@ fn retry_after_holds_all_urls_of_the_host() {
 }
 
 #[test]
-fn what_may_pass_is_tried_again_and_what_will_not_is_not() {
+fn temporary_failures_are_retried_and_permanent_ones_are_not() {
     for (status, attempts) in [
         ("500 Oops", 3),
         ("502 Bad", 3),
@@ -135,7 +135,7 @@ fn what_may_pass_is_tried_again_and_what_will_not_is_not() {
 }
 
 #[test]
-fn a_reset_a_silence_and_a_short_body_are_tried_again() {
+fn a_reset_a_silence_and_a_short_body_are_retried() {
     let server = Scripted::start(|peer| {
         peer.read_request();
         match peer.connection {
@@ -154,7 +154,7 @@ fn a_reset_a_silence_and_a_short_body_are_tried_again() {
 }
 
 #[test]
-fn a_run_ends_when_its_time_is_over() {
+fn a_run_ends_at_its_time_limit() {
     let server = Scripted::start(|peer| {
         peer.read_request();
         peer.wait_for_close();
@@ -168,10 +168,10 @@ fn a_run_ends_when_its_time_is_over() {
     }
 }
 
-/// Fetches ten URLs of a host that admits nobody any more, and then twenty of another one, over four
-/// connections, until the twenty are there.
+/// Fetches ten URLs of a host that admits no connection, then twenty of another one, over four connections,
+/// until the twenty are done.
 #[track_caller]
-fn a_host_that_admits_nobody_holds_up_no_other(
+fn a_host_that_admits_no_connection_delays_no_other(
     settings: &Settings,
     script: impl Fn(&mut Peer) + Send + Sync + 'static,
 ) {
@@ -196,10 +196,10 @@ fn a_host_that_admits_nobody_holds_up_no_other(
 }
 
 #[test]
-fn a_host_that_wants_to_be_left_alone_holds_up_no_other() {
+fn a_host_with_a_long_retry_after_delays_no_other_host() {
     let mut settings = patient(4);
     settings.retry.max_wait = Duration::from_secs(3600);
-    a_host_that_admits_nobody_holds_up_no_other(&settings, |peer| {
+    a_host_that_admits_no_connection_delays_no_other(&settings, |peer| {
         while peer.read_request().is_some() {
             peer.send(answer("503 Service Unavailable", "Retry-After: 3600\r\n", ""));
         }
@@ -207,21 +207,21 @@ fn a_host_that_wants_to_be_left_alone_holds_up_no_other() {
 }
 
 #[test]
-fn a_host_all_of_whose_connections_are_busy_holds_up_no_other() {
+fn a_host_at_its_limit_delays_no_other_host() {
     let settings = Settings { per_host: std::num::NonZeroUsize::new(1), ..patient(4) };
-    a_host_that_admits_nobody_holds_up_no_other(&settings, |peer| {
+    a_host_that_admits_no_connection_delays_no_other(&settings, |peer| {
         peer.read_request();
         peer.wait_for_close();
     });
 }
 
 #[test]
-fn urls_that_wait_for_their_next_attempt_hold_up_no_other_host() {
+fn urls_that_wait_for_their_next_attempt_delay_no_other_host() {
     let hour = Duration::from_secs(3600);
     let mut settings = patient(4);
     settings.retry =
         RetryPolicy { retries: 9, first_wait: hour, longest_wait: hour, ..settings.retry };
-    a_host_that_admits_nobody_holds_up_no_other(&settings, |peer| {
+    a_host_that_admits_no_connection_delays_no_other(&settings, |peer| {
         while peer.read_request().is_some() {
             peer.send(answer("500 Internal Server Error", "", ""));
         }

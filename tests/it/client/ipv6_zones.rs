@@ -8,7 +8,7 @@ use crate::support::scripted::{Scripted, ok};
 use crate::support::with_patience;
 
 #[test]
-fn an_unknown_zone_is_named_and_nothing_is_fetched() {
+fn an_unknown_zone_is_reported_and_nothing_is_fetched() {
     let directory = tempfile::tempdir().unwrap();
     for url in ["http://[fe80::1%25no-such-link]/", "http://[fe80::1%no-such-link]/"] {
         let output = run(&["-urls", url], directory.path());
@@ -20,8 +20,8 @@ fn an_unknown_zone_is_named_and_nothing_is_fetched() {
 
 #[test]
 #[cfg(target_os = "linux")]
-fn a_zone_leads_to_the_host_and_is_not_told_to_it() {
-    // Where IPv6 is switched off there is nothing to connect to.
+fn a_zone_selects_the_link_and_is_not_sent_to_the_host() {
+    // Without IPv6 there is nothing to connect to.
     if TcpListener::bind("[::1]:0").is_err() {
         return;
     }

@@ -1,5 +1,5 @@
-//! Answers that are not to the letter of RFC 9112: taken where nothing depends on it, refused where it
-//! decides about the content.
+//! Responses that violate RFC 9112: accepted if nothing depends on it, refused if it decides about the
+//! content.
 
 use http_concurrent::client::FetchError;
 use http_concurrent::http::{FramingError, ResponseHeadError};
@@ -8,7 +8,7 @@ use crate::support::fetching::{fetch, fetch_once};
 use crate::support::scripted::{Scripted, answer, ok};
 
 #[test]
-fn what_no_content_depends_on_is_taken() {
+fn deviations_that_do_not_affect_the_content_are_accepted() {
     let chunked = |head: &str| format!("{head}\r\n\r\n5\r\nHello\r\n0\r\n\r\n").into_bytes();
     for bytes in [
         answer("200 OK", "X: a\u{1}b\r\n", "Hello"),
@@ -45,7 +45,7 @@ fn what_no_content_depends_on_is_taken() {
 }
 
 #[test]
-fn what_decides_about_the_content_is_refused_where_it_is_not_to_the_letter() {
+fn a_malformed_field_that_decides_about_the_content_is_refused() {
     type Check = fn(&FetchError) -> bool;
     const FRAMING: Check =
         |error| matches!(error, FetchError::Framing(FramingError::ContentLength));
@@ -90,7 +90,7 @@ fn what_decides_about_the_content_is_refused_where_it_is_not_to_the_letter() {
 }
 
 #[test]
-fn heads_are_taken_up_to_limits_that_are_larger_than_those_of_requests() {
+fn the_limits_of_response_heads_are_larger_than_those_of_requests() {
     for (fields, is_taken) in [
         ("A: b\r\n".repeat(101), true),
         ("A: b\r\n".repeat(1000), true),
@@ -115,7 +115,7 @@ fn heads_are_taken_up_to_limits_that_are_larger_than_those_of_requests() {
 }
 
 #[test]
-fn the_connection_is_kept_only_where_it_is_certain_where_the_answer_ends() {
+fn the_connection_is_kept_only_if_the_end_of_the_response_is_certain() {
     for (head, connections) in [
         ("HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked", 1),
         ("HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\nContent-Length: 5", 3),
@@ -129,7 +129,7 @@ fn the_connection_is_kept_only_where_it_is_certain_where_the_answer_ends() {
         fetched.assert_success();
         assert_eq!((fetched.content("c"), server.connections()), (b"Hello".to_vec(), connections));
     }
-    // A large head is followed by others on the same connection.
+    // Other responses follow a large head on the same connection.
     let fields = format!("A: {}\r\n", "a".repeat(200_000));
     let server = Scripted::answering(move |target| match target {
         "/a" => answer("200 OK", &fields, "Hello"),

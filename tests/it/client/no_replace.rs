@@ -1,5 +1,5 @@
-//! `--no-clobber` and `--skip-existing` where the file system cannot rename without replacing: nothing
-//! that is there is ever overwritten, and every file is saved all the same.
+//! `--no-clobber` and `--skip-existing` on file systems that cannot rename without replacing: no existing
+//! file is overwritten, and every file is saved.
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -13,7 +13,7 @@ use crate::support::scripted::Scripted;
 
 const LARGE: usize = 4 << 20;
 
-/// Serves `/a` and `/b`, large, and `/late`, beside which a file of that name comes to be meanwhile.
+/// Serves `/a` and `/b`, large, and `/late`, and makes a file of that name meanwhile.
 fn server(output: PathBuf) -> Scripted {
     Scripted::start(move |peer| {
         while let Some(head) = peer.read_head() {
@@ -26,8 +26,7 @@ fn server(output: PathBuf) -> Scripted {
     })
 }
 
-/// Fetches into `downloads` of the directory with the command that runs the client, and checks what is
-/// there afterwards.
+/// Fetches with the command into `downloads`, and checks the files.
 #[track_caller]
 fn saves_all_and_replaces_nothing(directory: &Path, command: impl Fn() -> Command) {
     let output = directory.join("downloads");
@@ -62,12 +61,12 @@ fn saves_all_and_replaces_nothing(directory: &Path, command: impl Fn() -> Comman
 }
 
 #[test]
-fn where_the_system_can_do_it_nothing_is_replaced() {
+fn with_renameat2_nothing_is_replaced() {
     let directory = tempfile::tempdir().unwrap();
     saves_all_and_replaces_nothing(directory.path(), program);
 }
 
-/// The client, under strace, with these system calls failing.
+/// The client under strace, which makes these system calls fail.
 fn failing(injections: &[&str]) -> Command {
     let mut command = Command::new("strace");
     command.args(["-f", "-qq", "-o", "/dev/null", "-e", "trace=renameat2,linkat,renameat"]);
@@ -83,7 +82,7 @@ fn failing(injections: &[&str]) -> Command {
 
 #[test]
 #[ignore = "needs strace"]
-fn where_the_call_is_not_supported_a_link_takes_its_place() {
+fn without_renameat2_a_hard_link_is_used() {
     for error in ["EINVAL", "ENOSYS", "EOPNOTSUPP"] {
         let directory = tempfile::tempdir().unwrap();
         let injection = format!("renameat2:error={error}");
@@ -93,7 +92,7 @@ fn where_the_call_is_not_supported_a_link_takes_its_place() {
 
 #[test]
 #[ignore = "needs strace"]
-fn where_there_are_no_hard_links_either_the_name_is_reserved() {
+fn without_hard_links_the_name_is_reserved() {
     for error in ["EPERM", "EACCES", "EXDEV", "EOPNOTSUPP", "ENOSYS", "EMLINK"] {
         let directory = tempfile::tempdir().unwrap();
         let injections = ["renameat2:error=EINVAL", &format!("linkat:error={error}")];

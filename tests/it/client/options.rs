@@ -1,4 +1,4 @@
-//! The client's options, as its users type them.
+//! The client's options.
 
 use std::ffi::OsStr;
 use std::fs;
@@ -37,7 +37,7 @@ fn server() -> Scripted {
     })
 }
 
-/// Runs the client in a directory and expects this status.
+/// Runs the client in a directory, and expects this status.
 #[track_caller]
 fn run(directory: &TempDir, arguments: &[&str], status: i32) -> Output {
     let output = program().args(arguments).current_dir(directory.path()).output().unwrap();
@@ -63,7 +63,7 @@ fn files(directory: &Path) -> Vec<String> {
 }
 
 #[test]
-fn a_list_has_urls_names_and_comments_and_what_is_there_twice_is_fetched_once() {
+fn a_list_has_urls_names_and_comments_and_a_repeated_url_is_fetched_once() {
     let (server, directory) = (server(), tempfile::tempdir().unwrap());
     let list = format!(
         "# a comment\n\n{}\n{}\tsub/renamed.txt\n{}\n",
@@ -77,7 +77,7 @@ fn a_list_has_urls_names_and_comments_and_what_is_there_twice_is_fetched_once() 
     assert_eq!(files(&directory.path().join("out")), ["a", "sub/renamed.txt"]);
     assert_eq!(server.heads().len(), 2);
 
-    // The same from standard input, behind what the command line has.
+    // The same from standard input, after the URLs of the command line.
     let mut child = program()
         .args(["-urls", &server.url("/c"), "-input-file", "-", "-o", "in"])
         .current_dir(directory.path())
@@ -92,7 +92,7 @@ fn a_list_has_urls_names_and_comments_and_what_is_there_twice_is_fetched_once() 
 }
 
 #[test]
-fn a_bad_line_is_named_and_nothing_is_fetched_unless_it_is_to_be_left_out() {
+fn a_bad_line_is_reported_and_nothing_is_fetched_unless_it_is_to_be_skipped() {
     let (server, directory) = (server(), tempfile::tempdir().unwrap());
     let list = format!("{}\nnot a url\n{}\t../x\n", server.url("/a"), server.url("/b"));
     fs::write(directory.path().join("list"), list).unwrap();
@@ -106,7 +106,7 @@ fn a_bad_line_is_named_and_nothing_is_fetched_unless_it_is_to_be_left_out() {
 }
 
 #[test]
-fn what_does_not_go_together_is_said_and_nothing_is_fetched() {
+fn contradicting_options_are_reported_and_nothing_is_fetched() {
     let (server, directory) = (server(), tempfile::tempdir().unwrap());
     let url = server.url("/a");
     fs::write(directory.path().join("file"), "").unwrap();
@@ -139,7 +139,7 @@ fn what_does_not_go_together_is_said_and_nothing_is_fetched() {
     ] {
         let arguments = [&["-urls", &url][..], arguments].concat();
         if expected.is_empty() {
-            // An empty list beside URLs is no error.
+            // An empty list in addition to URLs is no error.
             run(&directory, &arguments, 0);
             continue;
         }
@@ -155,7 +155,7 @@ fn what_does_not_go_together_is_said_and_nothing_is_fetched() {
 }
 
 #[test]
-fn files_that_are_there_are_replaced_skipped_or_left_beside_numbered_ones() {
+fn existing_files_are_replaced_skipped_or_kept_beside_numbered_ones() {
     let (server, directory) = (server(), tempfile::tempdir().unwrap());
     let (url, out) = (server.url("/a.txt"), directory.path().join("downloads"));
     fs::create_dir(&out).unwrap();
@@ -166,7 +166,7 @@ fn files_that_are_there_are_replaced_skipped_or_left_beside_numbered_ones() {
         (fs::read(out.join("a.txt")).unwrap(), server.connections()),
         (b"older".to_vec(), 0)
     );
-    // What is there counts only as what it is to be.
+    // An existing file counts only if its checksum matches.
     fs::write(directory.path().join("sums"), format!("{HELLO}  a.txt\n")).unwrap();
     let verified = ["-urls", &url, "--skip-existing", "--checksum-file", "sums"];
     let output = run(&directory, &verified, 0);
@@ -245,7 +245,7 @@ fn checksums_are_verified_and_printed() {
 }
 
 #[test]
-fn what_happened_is_left_as_json_as_an_archive_and_as_a_list_to_run_again() {
+fn a_run_writes_json_an_archive_and_a_list_of_failures() {
     let (server, directory) = (server(), tempfile::tempdir().unwrap());
     let urls = [server.url("/a"), server.url("/gone"), server.url("/b?x=1")];
     let arguments = [
@@ -272,7 +272,7 @@ fn what_happened_is_left_as_json_as_an_archive_and_as_a_list_to_run_again() {
 }
 
 #[test]
-fn an_interrupt_keeps_what_is_there_prints_the_report_and_has_its_own_status() {
+fn an_interrupt_keeps_the_parts_prints_the_report_and_has_status_130() {
     let content = pattern(400_000);
     let copy = content.clone();
     let server = Scripted::start(move |peer| {
@@ -310,14 +310,14 @@ fn an_interrupt_keeps_what_is_there_prints_the_report_and_has_its_own_status() {
 }
 
 #[test]
-fn who_reads_a_document_from_a_fifo_gets_all_of_it() {
+fn a_document_written_to_a_fifo_is_complete() {
     let directory = tempfile::tempdir().unwrap();
     let fifo = directory.path().join("fifo");
     mkfifoat(CWD, &fifo, Mode::RUSR | Mode::WUSR).unwrap();
     let reader = thread::spawn(move || {
         let text = fs::read_to_string(&fifo).unwrap();
         if text.is_empty() {
-            // Whoever still wants to write it must not wait for ever.
+            // Unblocks a writer that still waits.
             fs::read(&fifo).unwrap();
         }
         text
@@ -328,7 +328,7 @@ fn who_reads_a_document_from_a_fifo_gets_all_of_it() {
 }
 
 #[test]
-fn after_a_kill_in_the_middle_of_a_hundred_downloads_nothing_that_was_there_comes_again() {
+fn after_a_kill_during_a_hundred_downloads_no_saved_byte_is_fetched_again() {
     const COUNT: usize = 100;
     const LENGTH: usize = 600_000;
     let content = pattern(LENGTH + COUNT);
@@ -339,7 +339,7 @@ fn after_a_kill_in_the_middle_of_a_hundred_downloads_nothing_that_was_there_come
         while let Some(head) = peer.read_head() {
             let number: usize = head.split(['/', ' ']).nth(2).unwrap().parse().unwrap();
             let bytes = ranged(&head, "\"v1\"", &copy[number..number + LENGTH]);
-            // Before the kill, files from the sixtieth on come half and no further.
+            // Before the kill, files from the sixtieth on are sent by half only.
             if number >= 60 && !after_kill.load(Ordering::SeqCst) {
                 peer.send(&bytes[..LENGTH / 2]);
                 peer.wait_for_close();
@@ -364,7 +364,7 @@ fn after_a_kill_in_the_middle_of_a_hundred_downloads_nothing_that_was_there_come
             .map(|entry| entry.metadata().map_or(0, |metadata| metadata.size()));
         sizes.sum::<u64>()
     };
-    // All ten connections hang in the middle of a file, and what is before those is there.
+    // All ten connections hang in the middle of a file, and all earlier files are saved.
     wait_until("ten files hang", || {
         let complete = (0..60).all(|number| out.join(number.to_string()).exists());
         complete && bytes_in(".part") > 10 * 250_000

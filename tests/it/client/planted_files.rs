@@ -1,5 +1,5 @@
-//! Hostile servers and other users: nobody can have a file of theirs taken for a part, replace a file
-//! that is there, or have one removed that is not the client's own.
+//! Hostile servers and other users: they can neither plant a part, nor replace an existing file, nor cause
+//! the removal of a file that is not the client's.
 
 use std::fs;
 use std::os::unix::fs::chown;
@@ -17,7 +17,7 @@ use crate::support::scripted::{Scripted, answer, ok};
 
 const TAG: &str = "\"v1\"";
 
-/// Answers every target with the content and, where there is one, the suggested name that belong to it.
+/// Answers every target with its content and its suggested name, if any.
 fn naming(answers: impl Fn(&str) -> Option<(String, Vec<u8>)> + Send + Sync + 'static) -> Scripted {
     Scripted::answering_heads(move |head| {
         let target = head.split(' ').nth(1).unwrap();
@@ -37,7 +37,8 @@ fn run_to(status: i32, arguments: &[&str], directory: &TempDir) {
     assert_eq!(output.status.code(), Some(status), "{}", stderr(&output));
 }
 
-/// What an attacker would have as the part and the notes of another server's file: whole, by the notes.
+/// The part and notes that an attacker would plant for another server's file; complete, according to the
+/// notes.
 fn forged(url: &str, missing: &str) -> [Vec<u8>; 2] {
     let content = b"#!/bin/sh\necho forged\n".to_vec();
     let (length, inode) = (content.len(), 1);
@@ -91,7 +92,7 @@ fn no_server_can_plant_a_part_of_another_ones_file() {
 }
 
 #[test]
-fn no_part_is_taken_for_whole_because_its_notes_say_so() {
+fn notes_alone_do_not_make_a_part_complete() {
     let content = pattern(3000);
     for (version, received) in [(TAG, 1), ("\"v2\"", 3000)] {
         let copy = content.clone();
@@ -147,7 +148,7 @@ fn notes_about_another_file_are_not_used() {
     let notes = r#""validator":{"tag":"\"v1\""},"length":3000"#;
     leave_part(directory.path(), ("file", &url), "some of another file", notes);
     let part = part_path(directory.path(), "file");
-    // The old one keeps its inode while the new one is made.
+    // The old file keeps its inode while the new one is made.
     let aside = directory.path().join("aside");
     fs::rename(&part, &aside).unwrap();
     fs::write(&part, "another file").unwrap();
@@ -160,7 +161,7 @@ fn notes_about_another_file_are_not_used() {
 
 #[test]
 #[ignore = "needs root"]
-fn what_another_user_left_is_neither_continued_nor_removed() {
+fn files_of_another_user_are_neither_continued_nor_removed() {
     let content = pattern(3000);
     for (owner_of_part, owner_of_notes) in [(Some(1), None), (None, Some(1)), (Some(1), Some(1))] {
         let copy = content.clone();
@@ -183,7 +184,7 @@ fn what_another_user_left_is_neither_continued_nor_removed() {
 
 #[test]
 #[ignore = "needs bindfs and root"]
-fn where_all_files_have_another_owner_parts_are_continued() {
+fn parts_are_continued_on_file_systems_that_change_the_owner() {
     let bound = Bound::mount(&["--force-user=nobody", "-o", "allow_other"]);
     let content = pattern(300_000);
     let copy = content.clone();
@@ -230,7 +231,7 @@ fn a_name_that_a_server_chose_replaces_nothing() {
     };
     fetch(&[], &["Makefile", "Makefile.1", "Makefile.2", "_profile"]);
     assert_eq!(fs::read(directory.path().join("Makefile.2")).unwrap(), b"/b");
-    // Nor does it replace what an earlier run saved.
+    // It does not replace a file of an earlier run either.
     let expected = [
         "Makefile",
         "Makefile.1",
@@ -250,7 +251,7 @@ fn a_name_that_a_server_chose_replaces_nothing() {
 }
 
 #[test]
-fn files_that_look_like_parts_are_files_like_all_others() {
+fn files_whose_names_look_like_parts_are_ordinary_files() {
     let server = Scripted::start(|peer| {
         while let Some(head) = peer.read_head() {
             if head.contains("/cut ") {
@@ -272,7 +273,7 @@ fn files_that_look_like_parts_are_files_like_all_others() {
         let content = fs::read_to_string(directory.path().join(name)).unwrap();
         assert_eq!(content, format!("/{name}"));
     }
-    // Neither a failure nor its continuation takes them for its own.
+    // Neither a failure nor its continuation uses them.
     for _ in 0..2 {
         run_to(1, &["-o", ".", "--retries", "0", "-urls", &server.url("/cut")], &directory);
     }

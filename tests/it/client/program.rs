@@ -1,4 +1,4 @@
-//! The client as a program: its command line, its report, its exit status.
+//! The client as a program: command line, report, exit status.
 
 use std::fs;
 use std::io::Read;
@@ -55,7 +55,7 @@ fn one_connection_gives_the_sequential_time_itself() {
 }
 
 #[test]
-fn a_failure_names_its_url_and_its_reason_and_the_others_are_there() {
+fn a_failure_names_its_url_and_reason_and_the_others_are_saved() {
     let (server, directory) = (server(), tempfile::tempdir().unwrap());
     let (gone, one) = (server.url("/gone"), server.url("/dir/file1.txt"));
     let output = run(&["-urls", &gone, &one], directory.path());
@@ -69,7 +69,7 @@ fn a_failure_names_its_url_and_its_reason_and_the_others_are_there() {
 }
 
 #[test]
-fn quiet_prints_failures_alone() {
+fn quiet_prints_only_failures() {
     let (server, directory) = (server(), tempfile::tempdir().unwrap());
     let (gone, one) = (server.url("/gone"), server.url("/dir/file1.txt"));
     let output = run(&["-q", "-urls", &one], directory.path());
@@ -83,7 +83,7 @@ fn quiet_prints_failures_alone() {
 }
 
 #[test]
-fn what_a_server_sends_is_escaped_before_it_is_printed() {
+fn text_from_a_server_is_escaped_before_it_is_printed() {
     let server = Scripted::answering(|_| redirect(302, "http://[\u{9b}31m"));
     let directory = tempfile::tempdir().unwrap();
     let output = run(&["-urls", &server.url("/file")], directory.path());
@@ -92,7 +92,7 @@ fn what_a_server_sends_is_escaped_before_it_is_printed() {
 }
 
 #[test]
-fn what_cannot_be_used_is_named_with_what_to_do_and_nothing_is_fetched() {
+fn unusable_arguments_are_reported_with_a_remedy_and_nothing_is_fetched() {
     let (server, directory) = (server(), tempfile::tempdir().unwrap());
     let good = server.url("/dir/file1.txt");
     fs::write(directory.path().join("file"), "").unwrap();
@@ -141,7 +141,7 @@ fn help_and_version_are_asked_for_with_one_dash_or_two() {
 }
 
 #[test]
-fn a_reader_that_goes_away_is_no_failure() {
+fn a_reader_that_closes_the_pipe_is_no_failure() {
     let (server, directory) = (server(), tempfile::tempdir().unwrap());
     let mut child = program()
         .args(["-urls", &server.url("/dir/file1.txt")])
@@ -157,7 +157,7 @@ fn a_reader_that_goes_away_is_no_failure() {
 }
 
 #[test]
-fn the_log_tells_more_when_it_is_asked_to() {
+fn verbose_logs_more() {
     let (server, directory) = (server(), tempfile::tempdir().unwrap());
     let url = server.url("/dir/file1.txt");
     let line = format!("{url}: done");

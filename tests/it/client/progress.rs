@@ -1,4 +1,4 @@
-//! What the client draws on a terminal while it runs.
+//! The progress bars on a terminal.
 
 use std::process::Stdio;
 use std::sync::Arc;
@@ -40,7 +40,7 @@ fn a_terminal_shows_a_bar_for_all_and_for_each_transfer_which_leave_only_the_mes
         .stdout(Stdio::null())
         .stderr(terminal.stdio());
     let mut child = command.spawn().unwrap();
-    // The command has the terminal's other side as well.
+    // The command holds the terminal's other side as well.
     drop(command);
     wait_until("two transfers are shown below a message and above all", || {
         let lines = terminal.lines();

@@ -21,7 +21,7 @@ const UNUSABLE: [(&str, &str); 4] = [
 ];
 
 #[test]
-fn a_proxy_that_cannot_be_used_is_an_error_where_a_url_would_go_through_it() {
+fn an_unusable_proxy_is_an_error_if_a_url_would_use_it() {
     let (server, directory) = (Scripted::answering(|_| ok("Hello")), tempfile::tempdir().unwrap());
     for (proxy, reason) in UNUSABLE {
         for variable in ["http_proxy", "all_proxy", "ALL_PROXY"] {
@@ -37,7 +37,7 @@ fn a_proxy_that_cannot_be_used_is_an_error_where_a_url_would_go_through_it() {
 }
 
 #[test]
-fn a_proxy_that_cannot_be_used_does_not_concern_other_urls() {
+fn an_unusable_proxy_does_not_affect_other_urls() {
     let server = Scripted::answering(|_| ok("Hello"));
     for (proxy, _) in UNUSABLE {
         for variables in [
@@ -54,7 +54,7 @@ fn a_proxy_that_cannot_be_used_does_not_concern_other_urls() {
 }
 
 #[test]
-fn a_redirect_to_where_only_such_a_proxy_leads_fails_its_url_alone() {
+fn a_redirect_through_an_unusable_proxy_fails_only_its_url() {
     let server = Scripted::answering(|target| match target {
         "/away" => redirect(302, "http://localhost:9/file"),
         _ => ok("Hello"),

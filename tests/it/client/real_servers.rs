@@ -1,4 +1,4 @@
-//! The client against servers that others wrote.
+//! The client against other HTTP servers.
 
 use std::fs;
 use std::io::{Read, Write};
@@ -29,7 +29,7 @@ const LARGE: usize = 8 << 20;
 fn root() -> tempfile::TempDir {
     use std::os::unix::fs::PermissionsExt as _;
     let root = tempfile::tempdir().unwrap();
-    // Some servers read it as somebody else.
+    // Some servers run as another user.
     fs::set_permissions(root.path(), fs::Permissions::from_mode(0o755)).unwrap();
     fs::write(root.path().join("empty"), "").unwrap();
     fs::write(root.path().join("small"), "Hello, world!\n").unwrap();
@@ -48,7 +48,7 @@ fn root() -> tempfile::TempDir {
     root
 }
 
-/// Whether the server honours `Range`.
+/// True if the server honours `Range`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Ranges {
     Honoured,
@@ -90,7 +90,7 @@ fn check(root: &Path, url: impl Fn(&str) -> String, ranges: Ranges) {
     assert!(gone.to_string().contains("404"), "{gone}");
 }
 
-/// What a run leaves that was killed after the first 100,000 bytes.
+/// The part and notes of a run killed after 100,000 bytes.
 fn leave_part(directory: &Path, url: &str) {
     let parsed = Url::parse(url).unwrap();
     let mut stream = TcpStream::connect(parsed.socket_addrs(|| None).unwrap()[0]).unwrap();
@@ -107,13 +107,13 @@ fn leave_part(directory: &Path, url: &str) {
     parts::leave_part(directory, ("medium", url), &pattern(300_000)[..100_000], &notes);
 }
 
-/// A server whose port another program may have taken meanwhile has another try.
+/// Retries if another program has taken the port.
 fn started(start: impl Fn() -> Result<Peer, String>) -> Peer {
     start().or_else(|_| start()).unwrap()
 }
 
 #[test]
-fn our_own_server_is_fetched_from() {
+fn the_server_of_this_package_works() {
     let root = root();
     let server = TestServer::with_config(|config| config.root = root.path().to_owned());
     let url = |name: &str| format!("http://{}/{name}", server.address());
@@ -122,7 +122,7 @@ fn our_own_server_is_fetched_from() {
 
 #[test]
 #[ignore = "needs nginx"]
-fn nginx_is_fetched_from() {
+fn nginx_works() {
     let root = root();
     let peer = started(|| Peer::nginx(root.path()));
     check(root.path(), |name| peer.url(name), Ranges::Honoured);
@@ -130,16 +130,16 @@ fn nginx_is_fetched_from() {
 
 #[test]
 #[ignore = "needs apache2"]
-fn apache_is_fetched_from() {
+fn apache_works() {
     let root = root();
     let peer = started(|| Peer::apache(root.path()));
     check(root.path(), |name| peer.url(name), Ranges::Honoured);
 }
 
-/// With the `AddEncoding` that its documentation shows, an archive is said to be coded.
+/// With the `AddEncoding` of its documentation, Apache calls an archive coded.
 #[test]
 #[ignore = "needs apache2"]
-fn apaches_archives_are_saved_as_they_are_and_what_it_codes_is_decoded() {
+fn archives_from_apache_are_saved_unchanged_and_coded_content_is_decoded() {
     const CONFIGURATION: &str = "
         AddEncoding x-gzip .gz .tgz
         <Files coded.txt>
@@ -163,7 +163,7 @@ fn apaches_archives_are_saved_as_they_are_and_what_it_codes_is_decoded() {
     for name in ["archive.tar.gz", "archive.tgz", "archive.tgz.bak", "coded.txt"] {
         fs::write(root.path().join(name), &gzip.stdout).unwrap();
     }
-    // Apache calls that coded as well.
+    // Apache calls this coded as well.
     fs::write(root.path().join("archive.tar.gz.asc"), "a signature").unwrap();
     let peer = started(|| Peer::apache_with(root.path(), CONFIGURATION));
     let names = [
@@ -198,7 +198,7 @@ fn apaches_archives_are_saved_as_they_are_and_what_it_codes_is_decoded() {
     }
 }
 
-/// Python's server; it is killed when dropped.
+/// A running server of Python; killed when dropped.
 struct Python(Child);
 
 impl Drop for Python {
@@ -208,7 +208,7 @@ impl Drop for Python {
     }
 }
 
-/// Starts Python's server for a directory, on a port of its own choice.
+/// Starts Python's server for a directory, on a port that it chooses.
 fn start_python(root: &Path) -> (Python, u16) {
     let mut child = Command::new("python3")
         .args(["-u", "-m", "http.server", "--bind", "127.0.0.1", "0"])
@@ -227,7 +227,7 @@ fn start_python(root: &Path) -> (Python, u16) {
 
 #[test]
 #[ignore = "needs python3"]
-fn pythons_server_is_fetched_from() {
+fn the_server_of_python_works() {
     let root = root();
     let (_python, port) = start_python(root.path());
     check(root.path(), |name| format!("http://127.0.0.1:{port}/{name}"), Ranges::Ignored);
@@ -235,7 +235,7 @@ fn pythons_server_is_fetched_from() {
 
 #[test]
 #[ignore = "needs python3"]
-fn pythons_server_behind_a_relay_that_cuts_every_answer_is_given_up() {
+fn the_server_of_python_behind_a_relay_that_cuts_every_response_fails() {
     let root = root();
     let (_python, port) = start_python(root.path());
     let relay = Scripted::start(move |peer| {
@@ -256,7 +256,7 @@ fn pythons_server_behind_a_relay_that_cuts_every_answer_is_given_up() {
         let fetched = fetch_with(&settings, &[relay.url("/large")]);
         let error = fetched.run.outcomes[0].result.as_ref().unwrap_err();
         assert!(matches!(error, FetchError::Body(_)), "{error:?}");
-        // A split file is begun anew, and those who help ask once each.
+        // A split file restarts, and each helper sends one request.
         let most = if connections == 1 { 3 } else { 12 };
         let requests = relay.heads().len() - before;
         assert!(requests <= most, "{requests} requests over {connections} connections");

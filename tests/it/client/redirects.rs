@@ -1,4 +1,4 @@
-//! Redirects, as the client's library follows them.
+//! Redirects.
 
 use http_concurrent::client::{FetchError, MAX_REDIRECTS};
 
@@ -86,7 +86,7 @@ fn no_message_shows_the_password_of_a_location() {
 }
 
 #[test]
-fn the_same_place_named_twice_is_one() {
+fn a_repeated_equal_location_is_one() {
     let server = Scripted::start(|peer| {
         while let Some(head) = peer.read_head() {
             let host = field(&head, "Host").unwrap();
@@ -161,7 +161,7 @@ fn the_user_name_of_a_location_is_used_at_the_origin_named_there() {
             ]
         );
     }
-    // What the user says counts at the first origin, and only there.
+    // The user's own fields are sent to the first origin only.
     let mut settings = settings(1);
     settings.fields.add("Authorization: Basic mine").unwrap();
     fetch_with(&settings, &[server.url("/one"), server.url("/away")]).assert_success();

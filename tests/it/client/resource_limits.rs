@@ -1,4 +1,4 @@
-//! A client that may have little memory or few threads: it uses fewer connections, and loses nothing.
+//! With limited memory or threads the client uses fewer connections, and fetches everything.
 
 use std::fs;
 use std::os::unix::fs::PermissionsExt as _;
@@ -23,7 +23,7 @@ fn server() -> TestServer {
     server
 }
 
-/// Has the command fetch all files of the server by way of this name of its.
+/// Fetches all files of the server with the command, by this name of the server.
 fn fetch(mut command: Command, server: &TestServer, host: &str, directory: &Path) -> Output {
     let port = server.address().port();
     let urls: Vec<_> =
@@ -57,13 +57,13 @@ fn with_little_address_space_fewer_connections_fetch_everything() {
         assert_eq!(output.status.code(), Some(0), "{kib} {arguments:?} {output:?}");
         let warnings = stderr(&output);
         let told = warnings.matches("connections at a time: the memory is limited").count();
-        // Of 300 workers 100 have something to do, which 300,000 KiB bear.
+        // 100 of 300 workers have work, for which 300,000 KiB suffice.
         assert_eq!(told, usize::from(kib < 300_000), "{kib} {arguments:?} {warnings}");
         assert_whole(directory.path());
     }
 }
 
-/// 9 MiB of zeros in a zstd frame with a window of 8 MiB, the largest that is taken (RFC 8878 §3.1.1).
+/// 9 MiB of zeros in a zstd frame with a window of 8 MiB, the largest that is accepted (RFC 8878 §3.1.1).
 fn zstd() -> Vec<u8> {
     const BLOCKS: u32 = 72;
     const RUN_OF_128_KIB: u32 = (128 << 10 << 3) | 1 << 1;
@@ -77,12 +77,12 @@ fn zstd() -> Vec<u8> {
 }
 
 #[test]
-fn with_little_address_space_only_so_many_large_windows_are_decoded_at_a_time() {
+fn with_little_address_space_few_large_windows_are_decoded_at_a_time() {
     let coded = answer("200 OK", "Content-Encoding: zstd\r\n", zstd());
     let server = Scripted::answering(move |_| coded.clone());
     let urls: Vec<_> = (0..40).map(|number| server.url(&format!("/{number}"))).collect();
     let directory = tempfile::tempdir().unwrap();
-    // Where an allocation fails in a panic, the program does not even end.
+    // If an allocation fails during a panic, the program hangs.
     let patience = PATIENCE.as_secs().to_string();
     let mut command =
         program_under("timeout", &["--signal=KILL", &patience, "prlimit", "--as=150000000"]);
@@ -106,8 +106,8 @@ fn an_experiment_with_little_address_space_is_warned_of_it_once() {
 }
 
 #[test]
-fn with_few_threads_those_that_there_are_fetch_everything() {
-    // Root has no limit on its threads, and another user's tasks are not this test's to count.
+fn with_few_threads_the_existing_ones_fetch_everything() {
+    // Root has no thread limit, and tasks of another user would count.
     if !geteuid().is_root() {
         return;
     }

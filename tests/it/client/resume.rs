@@ -1,4 +1,4 @@
-//! Continuing what was begun: in one run and from run to run, and never from what does not fit.
+//! Continuing partial files, within a run and from run to run, and never from one that does not match.
 
 use std::fs;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
@@ -20,7 +20,7 @@ fn patient(retries: u32) -> Settings {
     Settings { retry, ..settings(1) }
 }
 
-/// Serves `content`; the first connection is cut off after so many bytes of the body.
+/// Serves `content`; the first connection is cut off after this number of bytes.
 fn cut_once(content: Vec<u8>, after: usize) -> Scripted {
     Scripted::start(move |peer| {
         while let Some(head) = peer.read_head() {
@@ -60,7 +60,7 @@ fn a_retry_fetches_only_what_is_missing() {
 }
 
 #[test]
-fn a_run_goes_on_where_the_last_one_left_off() {
+fn a_run_continues_where_the_last_one_stopped() {
     let content = pattern(300_000);
     let server = cut_once(content.clone(), 200_000);
     let first = fetch_with(&settings(1), &[server.url("/file")]);
@@ -101,7 +101,7 @@ fn a_part_of_another_version_or_another_url_is_not_used() {
 }
 
 #[test]
-fn an_answer_that_does_not_fit_the_part_has_it_fetched_anew() {
+fn a_response_that_does_not_fit_the_part_restarts_the_fetch() {
     type Spoil = fn(&[u8]) -> Vec<u8>;
     let spoilt: [(&str, Spoil); 8] = [
         ("elsewhere", |content| {
@@ -159,7 +159,7 @@ fn an_answer_that_does_not_fit_the_part_has_it_fetched_anew() {
 }
 
 #[test]
-fn a_part_that_lacks_nothing_is_complete_when_the_server_says_so() {
+fn a_full_part_is_complete_when_the_server_says_so() {
     let content = pattern(50_000);
     let copy = content.clone();
     let server = Scripted::start(move |peer| {
@@ -203,7 +203,7 @@ fn a_date_is_a_condition_where_there_is_no_strong_tag() {
 }
 
 #[test]
-fn parts_are_neither_kept_nor_used_where_they_are_not_wanted() {
+fn parts_are_neither_kept_nor_used_with_no_continue() {
     let server = cut_once(pattern(300_000), 200_000);
     let saving = SaveSettings { partial: PartialFile::Discard, ..SaveSettings::default() };
     let error =

@@ -1,4 +1,4 @@
-//! A server that says when to come back, sooner or later than is waited.
+//! `Retry-After` shorter and longer than `--max-wait`.
 
 use std::time::{Duration, Instant, SystemTime};
 
@@ -9,7 +9,7 @@ use crate::support::client::{run, stdout};
 use crate::support::fetching::{fetch_with, settings};
 use crate::support::scripted::{Scripted, answer, ok, redirect};
 
-/// Tries again soon, and waits for a server for a minute at most.
+/// Retries soon, and waits at most a minute for a server.
 fn trying(concurrency: usize) -> Settings {
     let first_wait = Duration::from_millis(1);
     Settings {
@@ -23,7 +23,7 @@ fn in_an_hour() -> String {
 }
 
 #[test]
-fn a_url_that_is_to_wait_for_longer_fails_at_once_and_says_when_to_come_back() {
+fn a_url_told_to_wait_longer_fails_at_once_and_says_when_to_come_back() {
     for status in [
         "429 Too Many Requests",
         "503 Busy",
@@ -60,13 +60,13 @@ fn the_message_has_the_seconds_and_the_date() {
     let report = stdout(&output);
     let start = "the server answered 503 Service Unavailable and asks to come back in 3";
     assert!(report.contains(start) && report.contains(&date[..22]), "{report}");
-    // With more patience it would have been waited for.
+    // It would have been waited for with a longer limit.
     let output = run(&["-urls", &server.url("/file"), "--max-wait", "1m"], directory.path());
     assert_eq!((output.status.code(), server.heads().len()), (Some(1), 2), "{output:?}");
 }
 
 #[test]
-fn after_a_429_the_other_urls_of_the_host_are_not_asked_for_and_those_of_others_are() {
+fn after_a_429_other_urls_of_the_host_are_not_requested_and_those_of_other_hosts_are() {
     let busy = Scripted::answering(|_| {
         answer("429 Too Many Requests", "Retry-After: 3600\r\n", "come back")
     });
@@ -94,7 +94,7 @@ fn after_a_429_the_other_urls_of_the_host_are_not_asked_for_and_those_of_others_
 }
 
 #[test]
-fn any_other_failure_concerns_its_url_alone() {
+fn any_other_failure_affects_only_its_url() {
     for status in ["502 Bad Gateway", "503 Service Unavailable"] {
         for concurrency in [1, 4] {
             let server = Scripted::answering(move |path| match path {
@@ -126,7 +126,7 @@ fn connections_that_are_accepted_go_on_while_another_is_refused() {
 }
 
 #[test]
-fn a_wait_that_is_short_enough_is_kept_to_for_other_statuses_as_well() {
+fn a_short_retry_after_is_honoured_for_other_statuses_as_well() {
     let server = Scripted::start(|peer| {
         while let Some(path) = peer.read_request() {
             if peer.first_time(&path) {
@@ -143,7 +143,7 @@ fn a_wait_that_is_short_enough_is_kept_to_for_other_statuses_as_well() {
 }
 
 #[test]
-fn with_a_redirect_or_without_a_meaning_it_is_ignored() {
+fn retry_after_is_ignored_with_a_redirect_or_if_malformed() {
     let server = Scripted::start(|peer| {
         while let Some(path) = peer.read_request() {
             let wait = |value: &str| format!("Retry-After: {value}\r\n");

@@ -1,4 +1,4 @@
-//! A run of the client's library over several URLs: its workers, its results and its files.
+//! Runs over several URLs: workers, results and files.
 
 use std::fs;
 use std::sync::Mutex;
@@ -39,7 +39,7 @@ fn results_come_in_the_order_of_the_urls_and_a_failure_costs_only_its_own() {
 }
 
 #[test]
-fn as_many_urls_are_under_way_as_there_are_workers_and_no_more() {
+fn as_many_urls_are_in_progress_as_there_are_workers() {
     static REQUESTS: AtomicUsize = AtomicUsize::new(0);
     let server = Scripted::answering(|_| {
         REQUESTS.fetch_add(1, Ordering::SeqCst);
@@ -50,12 +50,12 @@ fn as_many_urls_are_under_way_as_there_are_workers_and_no_more() {
     let fetched = fetch(4, &urls);
     fetched.assert_success();
     assert_eq!((fetched.run.workers, server.connections()), (4, 4));
-    // No more threads than URLs.
+    // There are no more threads than URLs.
     assert_eq!(fetch(4, &urls[..2]).run.workers, 2);
 }
 
 #[test]
-fn an_older_file_is_replaced_whole_or_stays_as_it_was() {
+fn an_older_file_is_replaced_completely_or_not_at_all() {
     let server = Scripted::answering(|target| match target {
         "/new" => ok("new"),
         _ => answer("404 Not Found", "", ""),
@@ -73,7 +73,7 @@ fn an_older_file_is_replaced_whole_or_stays_as_it_was() {
 }
 
 #[test]
-fn content_that_is_not_wanted_is_received_and_hashed_and_no_file_is_made() {
+fn discarded_content_is_received_and_hashed_and_no_file_is_made() {
     let server = Scripted::answering(|target| match target {
         "/file" => ok("Hello"),
         _ => answer("404 Not Found", "", ""),
@@ -92,7 +92,7 @@ fn content_that_is_not_wanted_is_received_and_hashed_and_no_file_is_made() {
 }
 
 #[test]
-fn an_observer_is_told_of_every_step() {
+fn an_observer_is_notified_of_every_step() {
     #[derive(Default)]
     struct Notes(Mutex<Vec<String>>);
     impl Notes {

@@ -1,8 +1,8 @@
 //! No password reaches a message, the log, a report or a file, however a run fails.
 //!
-//! Each case plants the same password (in a URL, a field, a proxy, a redirect), runs the program with
-//! everything logged and every document written, and looks for it in all that is there afterwards. What a
-//! case `shows` proves that the message in question was printed at all.
+//! Each case plants the same password (in a URL, a field, a proxy, a redirect), runs the program with all
+//! logs and documents, and searches all output and files for it. The text that a case `shows` proves that the
+//! message in question was printed.
 
 use std::fs;
 use std::net::SocketAddr;
@@ -17,7 +17,7 @@ use crate::support::scripted::{Scripted, answer, ok, redirect};
 use crate::support::terminal::Terminal;
 use crate::support::tls::TlsServer;
 
-/// As it is, and as the scheme `Basic` sends it behind `alice` and `bob`.
+/// Plain, and as `Basic` credentials of `alice` and `bob`.
 const SECRETS: [&str; 4] = ["pa55word", "55word", "YWxpY2U6cGE1NXdvcmQ", "Ym9iOnBhNTV3b3Jk"];
 
 /// One run of the program.
@@ -27,15 +27,15 @@ struct Case<'c> {
     variables: &'c [(&'c str, &'c str)],
     /// The standard input.
     list: &'c [u8],
-    /// A directory that is there before.
+    /// A directory made before the run.
     there: &'c str,
     status: i32,
-    /// What is printed.
+    /// The expected output.
     shows: &'c str,
 }
 
 impl Case<'_> {
-    /// Runs it in an empty directory, which it returns with what was printed.
+    /// Runs it in an empty directory; returns the directory and the output.
     fn run(&self) -> (tempfile::TempDir, Output) {
         let directory = tempfile::tempdir().unwrap();
         let input = tempfile::NamedTempFile::new().unwrap();
@@ -90,12 +90,12 @@ fn collect(directory: &Path, texts: &mut Vec<(String, Vec<u8>)>) {
     }
 }
 
-/// The URL with a user name and the password in it.
+/// The URL with a user name and the password.
 fn with_user(user: &str, url: &str) -> String {
     url.replacen("://", &format!("://{user}:pa55word@"), 1)
 }
 
-/// Answers in all the ways in which a URL can fail.
+/// Responses for every way in which a URL can fail.
 fn failing_server() -> Scripted {
     Scripted::start(|peer| {
         while let Some(target) = peer.read_request() {
@@ -177,7 +177,7 @@ fn no_failure_of_a_fetch_shows_a_password() {
         let arguments = [&["-urls", &url][..], &documents].concat();
         Case { arguments: &arguments, status: 1, shows, ..Case::default() }.check();
     }
-    // The password was there to be shown.
+    // The password was there to be leaked.
     let heads = server.heads().concat();
     for sent in
         ["Basic YWxpY2U6cGE1NXdvcmQ=", "Basic Ym9iOnBhNTV3b3Jk", "Bearer pa55word", "a=pa55word"]
@@ -187,13 +187,13 @@ fn no_failure_of_a_fetch_shows_a_password() {
 }
 
 #[test]
-fn what_arrives_is_reported_without_a_password() {
+fn reports_of_saved_files_have_no_password() {
     let server = failing_server();
     let urls = ["/ok", "/to-ok"].map(|path| with_user("alice", &server.url(path)));
     let shows = server.url("/ok");
     let arguments = ["-urls", &urls[0], &urls[1], "--har", "run.har", "--keep-paths", "--sha256"];
     Case { arguments: &arguments, shows: &shows, ..Case::default() }.check();
-    // A file that is cut leaves its part and notes, which the next run reads.
+    // A cut file leaves its part and notes, which the next run reads.
     let url = with_user("alice", &server.url("/cut"));
     let arguments = ["-urls", &url, "--har", "run.har"];
     let (directory, _) = Case { arguments: &arguments, ..Case::default() }.run();
@@ -321,7 +321,7 @@ fn no_line_of_a_list_shows_its_password() {
             b"http://marker/\t../http://alice:pa55word@host/",
             "\"../http://…@host/\" is not a path below",
         ),
-        // The options of a URL in a list of aria2's.
+        // Options of a URL in a list of aria2.
         (b"http-passwd=pa55word", "\"http-passwd=…\""),
         (b" header=Authorization: Bearer pa55word", "\"header=…\""),
         (b"Cookie: a=pa55word", "\"Cookie:…\""),
@@ -412,7 +412,7 @@ fn no_progress_bar_shows_a_password() {
         .stdout(Stdio::null())
         .stderr(terminal.stdio());
     let status = command.status().unwrap();
-    // The command has the terminal's other side as well.
+    // The command holds the terminal's other side as well.
     drop(command);
     let lines = terminal.last_lines().join("\n");
     assert_eq!(status.code(), Some(1), "{lines}");

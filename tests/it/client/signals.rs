@@ -1,4 +1,4 @@
-//! The signals that end a run of the client: SIGINT, SIGTERM, and SIGHUP as a terminal that closes sends it.
+//! The signals that end a run of the client: SIGINT, SIGTERM, and SIGHUP when a terminal closes.
 
 use std::fs;
 use std::os::fd::OwnedFd;
@@ -19,10 +19,10 @@ use crate::support::{holds_in_time, wait_for_exit, wait_until};
 
 const LENGTH: usize = 300_000;
 
-/// Has env(1) give the signal its default action: whoever runs the tests may ignore it, as nohup(1) does.
+/// Makes env(1) reset the signal to its default action: the tests may run under nohup(1).
 const HEEDED: &str = "--default-signal=HUP";
 
-/// `/done` is there at once, of `/slow` two thirds until `may_end`.
+/// Sends `/done` at once, and the last third of `/slow` after `may_end`.
 fn server(may_end: &Arc<AtomicBool>) -> Scripted {
     let may_end = Arc::clone(may_end);
     Scripted::start(move |peer| {
@@ -40,7 +40,7 @@ fn server(may_end: &Arc<AtomicBool>) -> Scripted {
     })
 }
 
-/// Has the command fetch both, and waits until it holds what there is of them.
+/// Fetches both with the command, and waits until everything sent so far is saved.
 fn started(mut command: Command, server: &Scripted, directory: &Path) -> Child {
     let child = command
         .args(["-urls", &server.url("/done"), &server.url("/slow"), "-c", "2"])
@@ -67,7 +67,7 @@ fn assert_parts_are_kept(directory: &Path) {
 }
 
 #[test]
-fn the_first_signal_ends_the_run_in_order_whichever_it_is() {
+fn each_signal_ends_the_run_in_order() {
     for first in [Signal::INT, Signal::TERM, Signal::HUP] {
         let may_end = Arc::new(AtomicBool::new(false));
         let (server, directory) = (server(&may_end), tempfile::tempdir().unwrap());
@@ -84,7 +84,7 @@ fn the_first_signal_ends_the_run_in_order_whichever_it_is() {
 }
 
 #[test]
-fn under_nohup_a_hangup_changes_nothing() {
+fn under_nohup_sighup_is_ignored() {
     let may_end = Arc::new(AtomicBool::new(false));
     let (server, directory) = (server(&may_end), tempfile::tempdir().unwrap());
     let mut command = program_under("nohup", &[]);
@@ -101,7 +101,7 @@ fn under_nohup_a_hangup_changes_nothing() {
     assert!(fs::read(directory.path().join("downloads/slow")).unwrap() == pattern(LENGTH));
 }
 
-/// A terminal that controls the process which has `other_side` for its standard input and output.
+/// A controlling terminal; the process has `other_side` as standard input and output.
 fn terminal() -> (OwnedFd, OwnedFd) {
     let flags = OpenptFlags::RDWR | OpenptFlags::NOCTTY | OpenptFlags::CLOEXEC;
     let side = openpt(flags).unwrap();
@@ -120,7 +120,7 @@ fn a_terminal_that_closes_ends_the_run_as_a_signal_does() {
     command.stdin(other_side.try_clone().unwrap());
     command.stdout(other_side.try_clone().unwrap()).stderr(other_side);
     let mut child = started(command, &server, directory.path());
-    // The command, which has the other side too, is gone.
+    // The command, which held the other side too, has been dropped.
     drop(side);
     let status = wait_for_exit(&mut child);
     may_end.store(true, Ordering::SeqCst);

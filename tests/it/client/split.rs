@@ -1,4 +1,4 @@
-//! One large file over several connections, from servers that bear it and from those that do not.
+//! One large file over several connections, from servers that allow it and servers that do not.
 
 use std::num::NonZeroUsize;
 use std::sync::Arc;
@@ -22,7 +22,7 @@ fn splitting(connections: usize) -> Settings {
     Settings { split: NonZeroUsize::new(connections).unwrap(), retry, ..settings(connections) }
 }
 
-/// Sends the first answer slowly, so that there is time for others to help.
+/// Sends the first response slowly, so that other workers can help.
 fn send(peer: &mut Peer, bytes: &[u8]) {
     for piece in bytes.chunks(64 * 1024) {
         peer.send(piece);
@@ -103,7 +103,7 @@ fn a_version_that_changes_in_the_middle_is_fetched_anew() {
 }
 
 #[test]
-fn pieces_that_fail_are_fetched_by_others_and_a_later_run_goes_on() {
+fn pieces_that_fail_are_fetched_by_others_and_a_later_run_continues() {
     let content = pattern(LENGTH);
     let sent = Arc::new(AtomicUsize::new(0));
     let server = |limit: usize| {
@@ -128,7 +128,7 @@ fn pieces_that_fail_are_fetched_by_others_and_a_later_run_goes_on() {
 }
 
 #[test]
-fn what_is_there_of_a_split_file_is_not_fetched_again() {
+fn saved_pieces_of_a_split_file_are_not_fetched_again() {
     let content = pattern(LENGTH);
     let copy = content.clone();
     let server = Scripted::start(move |peer| {
@@ -157,7 +157,7 @@ fn what_is_there_of_a_split_file_is_not_fetched_again() {
 }
 
 #[test]
-fn pieces_that_lie_side_by_side_are_each_asked_for() {
+fn adjacent_pieces_are_requested_separately() {
     let content = pattern(LENGTH);
     let copy = content.clone();
     let server = Scripted::start(move |peer| {
@@ -166,7 +166,7 @@ fn pieces_that_lie_side_by_side_are_each_asked_for() {
         }
     });
     let directory = tempfile::tempdir().unwrap();
-    // What a run notes whose helper has not brought a byte yet.
+    // The notes of a run whose helper has not received a byte yet.
     let notes = format!(
         r#""validator":{{"tag":"\"v1\""}},"length":{LENGTH},"missing":[[1,{}],[{},{}]]"#,
         LENGTH / 2 - 1,

@@ -1,4 +1,4 @@
-//! Which statuses bring a file. All others are failures that say so, and leave what is there.
+//! The statuses that make a file. All others are reported failures, and leave existing files unchanged.
 
 use std::fs;
 use std::num::NonZeroUsize;
@@ -14,7 +14,7 @@ use crate::support::parts::leave_part;
 use crate::support::ranged::{pattern, range};
 use crate::support::scripted::{Scripted, answer, ok};
 
-/// Successes that do not bring the representation, unassigned ones among them, and what is no success.
+/// Successes without the representation, including unassigned ones, and statuses that are no success.
 const EMPTY: [&str; 12] = [
     "201 Created",
     "202 Accepted",
@@ -30,13 +30,13 @@ const EMPTY: [&str; 12] = [
     "999 Request denied",
 ];
 
-/// The answers with this status: without length or content, with a length of nothing, with content.
+/// Responses with this status: without length or content, with a length of zero, with content.
 fn answers(status: &str) -> Vec<Vec<u8>> {
     let bare = format!("HTTP/1.1 {status}\r\nConnection: close\r\n\r\n");
     vec![bare.into(), answer(status, "", ""), answer(status, "ETag: \"v1\"\r\n", "not the file")]
 }
 
-/// Every file of a directory, with what is in it.
+/// Every file of a directory, with its content.
 fn contents(directory: &Path) -> Vec<(String, Vec<u8>)> {
     let mut contents: Vec<_> = fs::read_dir(directory)
         .unwrap()
@@ -48,7 +48,7 @@ fn contents(directory: &Path) -> Vec<(String, Vec<u8>)> {
 }
 
 #[test]
-fn an_answer_that_does_not_bring_the_representation_is_a_failure_that_names_its_status() {
+fn a_response_without_the_representation_is_a_failure_that_names_its_status() {
     for status in EMPTY {
         for bytes in answers(status) {
             let error = fetch_once(bytes.clone()).into_failure();
@@ -72,7 +72,7 @@ fn a_status_of_less_or_more_than_three_digits_is_malformed() {
 }
 
 #[test]
-fn a_file_comes_with_200_and_203() {
+fn status_200_and_203_make_a_file() {
     for status in ["200 OK", "203 Non-Authoritative Information", "200"] {
         let fetched = fetch_once(answer(status, "", "content"));
         fetched.assert_success();
@@ -80,7 +80,7 @@ fn a_file_comes_with_200_and_203() {
     }
 }
 
-/// Has each of the statuses answered where there is an older file, and a part with notes.
+/// Fetches with each of the statuses, with an older file, a part and notes in place.
 fn leaves_all_as_it_was(settings: &Settings, missing: Option<&str>) {
     for status in EMPTY {
         for bytes in answers(status) {
@@ -113,7 +113,7 @@ fn the_older_file_the_part_and_its_notes_stay() {
     let retry = RetryPolicy { retries: 3, ..RetryPolicy::default() };
     let one = Settings { retry, ..settings(1) };
     leaves_all_as_it_was(&one, None);
-    // A part of several pieces, continued over one connection and over four.
+    // A part with several missing pieces, continued over one connection and over four.
     let four = Settings { split: NonZeroUsize::new(4).unwrap(), retry, ..settings(4) };
     leaves_all_as_it_was(&one, Some("[[3,4],[9,19]]"));
     leaves_all_as_it_was(&four, Some("[[3,4],[9,19]]"));
@@ -129,7 +129,7 @@ fn the_older_file_the_part_and_its_notes_stay() {
 }
 
 #[test]
-fn a_split_file_whose_server_stops_bringing_it_keeps_what_is_there() {
+fn a_split_file_whose_server_stops_keeps_its_part() {
     const LENGTH: usize = 8 << 20;
     let server = Scripted::start(|peer| {
         while let Some(head) = peer.read_head() {
@@ -151,14 +151,14 @@ fn a_split_file_whose_server_stops_bringing_it_keeps_what_is_there() {
 }
 
 #[test]
-fn the_206_that_was_not_asked_for_brings_no_file() {
+fn an_unrequested_206_makes_no_file() {
     let bytes = answer("206 Partial Content", "Content-Range: bytes 0-4/10\r\n", "01234");
     let error = fetch_once(bytes).into_failure();
     assert!(error.to_string().contains("206"), "{error}");
 }
 
 #[test]
-fn other_urls_of_the_connection_are_not_concerned() {
+fn other_urls_of_the_connection_are_not_affected() {
     let server = Scripted::answering(|target| match target {
         "/ok" => ok("content"),
         _ => "HTTP/1.1 204 No Content\r\n\r\n".into(),
@@ -169,7 +169,7 @@ fn other_urls_of_the_connection_are_not_concerned() {
 }
 
 #[test]
-fn the_program_fails_and_a_comparison_is_none_where_no_file_comes() {
+fn without_a_file_the_program_fails_and_a_comparison_claims_nothing() {
     let server = Scripted::answering(|_| answer("202 Accepted", "", ""));
     let directory = tempfile::tempdir().unwrap();
     let url = server.url("/file");

@@ -16,7 +16,7 @@ fn trusting(server: &TlsServer) -> Settings {
 }
 
 #[test]
-fn a_trusted_server_is_fetched_from_over_one_kept_connection() {
+fn a_trusted_server_is_used_over_one_kept_connection() {
     let server =
         TlsServer::answering(&["localhost", "127.0.0.1"], |target| ok(target.repeat(9999)));
     let urls = [server.url("localhost", "/1"), server.url("localhost", "/2")];
@@ -30,7 +30,7 @@ fn a_trusted_server_is_fetched_from_over_one_kept_connection() {
 }
 
 #[test]
-fn a_certificate_that_nobody_vouches_for_or_for_another_name_is_refused_once() {
+fn an_untrusted_certificate_or_one_for_another_name_is_refused_without_a_retry() {
     let server = TlsServer::answering(&["example.org"], |_| ok("secret"));
     let url = [server.url("localhost", "/file")];
     for settings in [settings(1), trusting(&server)] {
@@ -46,7 +46,7 @@ fn a_certificate_that_nobody_vouches_for_or_for_another_name_is_refused_once() {
 }
 
 #[test]
-fn what_speaks_no_tls_is_a_failure() {
+fn a_server_without_tls_is_a_failure() {
     let server = Scripted::start(|peer| {
         peer.send("220 mail ESMTP\r\n");
         peer.wait_for_close();
@@ -57,7 +57,7 @@ fn what_speaks_no_tls_is_a_failure() {
 }
 
 #[test]
-fn a_body_cut_off_within_tls_is_not_taken_for_whole() {
+fn a_body_cut_off_within_tls_is_not_complete() {
     let server = TlsServer::answering(&["localhost"], |_| {
         b"HTTP/1.1 200 OK\r\nConnection: close\r\n\r\nHalf".to_vec()
     });
@@ -99,7 +99,7 @@ fn a_redirect_from_https_to_http_needs_permission() {
     assert_eq!(plain.connections(), 0);
     let allowing = Settings { downgrade: Downgrade::Allow, ..trusting(&server) };
     fetch_with(&allowing, &url).assert_success();
-    // The other way needs none.
+    // The other direction needs no permission.
     let secure = TlsServer::answering(&["localhost"], |_| ok("secure"));
     let target = secure.url("localhost", "/file");
     let plain = Scripted::answering(move |_| redirect(301, &target));
@@ -126,7 +126,7 @@ fn a_proxy_is_told_the_whole_url_and_who_asks() {
 }
 
 #[test]
-fn https_goes_through_a_tunnel_and_a_proxy_that_refuses_is_told() {
+fn https_uses_a_tunnel_and_a_refusal_of_the_proxy_is_reported() {
     let server = TlsServer::answering(&["nowhere.invalid"], |_| ok("through"));
     let address = server.address();
     let proxy = Scripted::start(move |peer| {
@@ -152,7 +152,7 @@ fn https_goes_through_a_tunnel_and_a_proxy_that_refuses_is_told() {
     assert!(matches!(error, FetchError::Tunnel(status) if status.code() == 407), "{error:?}");
 }
 
-/// Passes bytes on until either side ends.
+/// Copies bytes both ways until one side ends.
 fn copy(from: &mut TcpStream, to: &mut TcpStream) {
     let mut buffer = [0; 4096];
     while let Ok(length @ 1..) = from.read(&mut buffer) {

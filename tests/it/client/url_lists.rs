@@ -1,4 +1,4 @@
-//! Lists of URLs as people's tools write them.
+//! Lists of URLs, as various tools write them.
 
 use std::fs;
 use std::io::Write as _;
@@ -14,7 +14,7 @@ fn server() -> Scripted {
     Scripted::answering(|_| ok("Hello"))
 }
 
-/// Runs the client with this list as its standard input, and expects this status.
+/// Runs the client with this list on standard input, and expects this status.
 #[track_caller]
 fn run(directory: &Path, list: &[u8], options: &[&str], status: i32) -> Output {
     let mut child = program()
@@ -27,7 +27,7 @@ fn run(directory: &Path, list: &[u8], options: &[&str], status: i32) -> Output {
         .spawn()
         .unwrap();
     let mut stdin = child.stdin.take().unwrap();
-    // A client that refuses the list need not have read all of it.
+    // A client that refuses the list may not have read all of it.
     let _ = stdin.write_all(list);
     drop(stdin);
     let output = child.wait_with_output().unwrap();
@@ -40,7 +40,7 @@ fn utf16(text: &str, order: fn(u16) -> [u8; 2]) -> Vec<u8> {
 }
 
 #[test]
-fn lines_that_cannot_be_read_or_fetched_are_named_and_left_out_only_if_that_is_wanted() {
+fn bad_lines_are_reported_and_skipped_only_with_the_option() {
     let (server, directory) = (server(), tempfile::tempdir().unwrap());
     let url = |path: &str| server.url(path).into_bytes();
     let list = |long: usize| {
@@ -103,7 +103,7 @@ fn a_list_may_be_utf_16_and_have_any_line_ends() {
 }
 
 #[test]
-fn what_is_no_list_of_text_is_named_for_what_it_is() {
+fn a_list_that_is_not_text_is_reported_by_its_format() {
     let directory = tempfile::tempdir().unwrap();
     let list = format!("{}\n", server().url("/a"));
     let unmarked = utf16(&list, u16::to_le_bytes).split_off(2);
@@ -120,7 +120,7 @@ fn what_is_no_list_of_text_is_named_for_what_it_is() {
 }
 
 #[test]
-fn a_line_without_an_end_is_refused_before_it_ends() {
+fn an_endless_line_is_refused_without_waiting_for_its_end() {
     let directory = tempfile::tempdir().unwrap();
     let mut child = program()
         .args(["-i", "-"])
@@ -131,7 +131,7 @@ fn a_line_without_an_end_is_refused_before_it_ends() {
         .unwrap();
     let mut stdin = child.stdin.take().unwrap();
     let _ = stdin.write_all(&vec![b'x'; 70_000]);
-    // The list's end has not come.
+    // The end of the list has not been sent.
     wait_for_exit(&mut child);
     drop(stdin);
     let output = child.wait_with_output().unwrap();

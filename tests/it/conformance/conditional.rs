@@ -14,7 +14,7 @@ fn date_file(server: &TestServer, name: &str, modified: SystemTime) {
     File::open(server.root().join(name)).unwrap().set_modified(modified).unwrap();
 }
 
-/// `/a.txt` was modified within the second `EXACT`; it has a twin.
+/// `/a.txt` was modified within the second `EXACT`, and has a precompressed file.
 fn site() -> TestServer {
     let server = TestServer::with_config(|config| {
         config.extra_fields.cache_control = Some("max-age=60".to_owned());
@@ -27,7 +27,7 @@ fn site() -> TestServer {
     server
 }
 
-/// The fields that `text` stands for: `|` between them, the names of dates and of tags replaced.
+/// The fields in `text`, separated by `|`, with names of dates and tags replaced.
 fn fields(text: &str, tag: &str, coded_tag: &str) -> String {
     let text = text.replace("BEFORE", BEFORE).replace("EXACT", EXACT).replace("AFTER", AFTER);
     let text = text.replace("CODED", coded_tag).replace("TAG", tag);
@@ -66,8 +66,7 @@ fn every_file_has_validators_that_follow_its_content() {
     touched("replaced by another of the same length and date");
 }
 
-/// §8.8.2.1: never later than the answer itself.
-/// As `rsync --inplace --times` does it, and tools that date what they write by its source.
+/// §8.8.2.1: never later than the response. `rsync --inplace --times` and tools that copy times do this.
 #[test]
 fn a_file_rewritten_with_its_old_size_and_date_has_another_tag() {
     let server = site();
@@ -170,7 +169,7 @@ fn preconditions() {
     }
 }
 
-/// §15.4.5: what a 200 would have said of caching and of itself, and no content.
+/// §15.4.5: the fields of a 200 for caching and validation, and no content.
 #[test]
 fn not_modified() {
     let server = site();
@@ -194,9 +193,9 @@ fn not_modified() {
     }
 }
 
-/// §13.2.1: preconditions do not matter where the answer would be no 2xx, nor to OPTIONS.
+/// §13.2.1: preconditions are ignored if the response would not be 2xx, and with OPTIONS.
 #[test]
-fn preconditions_of_what_is_not_there_are_ignored() {
+fn preconditions_of_a_missing_file_are_ignored() {
     let server = site();
     for (request, status) in [
         ("GET /none", 404),
@@ -213,7 +212,7 @@ fn preconditions_of_what_is_not_there_are_ignored() {
     }
 }
 
-/// A listing has no validators, but it is there.
+/// A listing exists, but has no validators.
 #[test]
 fn preconditions_of_a_listing() {
     let server = site();

@@ -1,5 +1,4 @@
-//! What a file is said to be: its type, its compressed twins, and what the operator adds; and how
-//! errors are told.
+//! Fields about a file: type, precompressed files, and the operator's own; and the forms of errors.
 
 use std::fs::File;
 use std::os::unix::ffi::OsStrExt as _;
@@ -10,7 +9,7 @@ use http_concurrent::server::{Precompressed, ServerConfig};
 
 use crate::support::server::TestServer;
 
-/// RFC 9110 §8.3: by the name, else by a look at the content.
+/// RFC 9110 §8.3: by the name, else by the content.
 #[test]
 fn media_types() {
     let server = TestServer::start();
@@ -79,7 +78,7 @@ fn with_twins(configure: impl FnOnce(&mut ServerConfig)) -> TestServer {
 
 /// RFC 9110 §8.4, §12.5.3, §12.5.5.
 #[test]
-fn precompressed_twins() {
+fn precompressed_files() {
     let server = with_twins(|_| {});
     for (target, accepted, coding, varies) in [
         ("/app.js", Some("gzip"), "gzip", true),
@@ -127,12 +126,12 @@ fn precompressed_twins() {
         };
         let content = std::fs::read(server.root().join(format!("{name}{suffix}"))).unwrap();
         assert_eq!(reply.body, content, "{target} for {accepted:?}");
-        // The type is that of the file itself, coded or not.
+        // The type is that of the original file, coded or not.
         let plain = server.connect().get(target);
         assert_eq!(reply.field("Content-Type"), plain.field("Content-Type"), "{target}");
         assert_eq!(reply.field("ETag") == plain.field("ETag"), coding == "identity", "{target}");
     }
-    // A range is one of the coded bytes (§14.2), and its tag decides whether it still applies.
+    // A range refers to the coded bytes (§14.2), and their tag decides whether it applies.
     let tag = |fields: &str| server.get_with("/app.js", fields).field("ETag").unwrap().to_owned();
     let coded = tag("Accept-Encoding: gzip\r\n");
     for (tag, status, body) in [(coded, 206, "gz"), (tag(""), 200, "gzipped.....")] {
@@ -143,10 +142,10 @@ fn precompressed_twins() {
     }
 }
 
-/// RFC 9110 §12.5.5, §15.4.5: whatever is answered with a file that may have twins depends on the
-/// field, also where the request has none.
+/// RFC 9110 §12.5.5, §15.4.5: every response with a file that may have a precompressed one depends on the
+/// field, even if the request lacks it.
 #[test]
-fn what_depends_on_the_coding_says_so() {
+fn responses_that_depend_on_the_coding_have_vary() {
     let server = with_twins(|_| {});
     for coding in ["", "Accept-Encoding: gzip\r\n"] {
         for (fields, status) in
@@ -163,7 +162,7 @@ fn what_depends_on_the_coding_says_so() {
 }
 
 #[test]
-fn twins_may_be_ignored() {
+fn precompressed_files_may_be_ignored() {
     let server = with_twins(|config| config.site.precompressed = Precompressed::Ignored);
     for fields in ["", "Accept-Encoding: br\r\n"] {
         let reply = server.get_with("/app.js", fields);
@@ -202,9 +201,9 @@ fn fields_that_the_operator_adds() {
     }
 }
 
-/// RFC 9110 §12.5.1: a page for a browser, else plain text, and nothing of the machine.
+/// RFC 9110 §12.5.1: a page for a browser, else plain text, without details of the machine.
 #[test]
-fn errors_are_told_in_the_form_that_is_liked_best() {
+fn errors_have_the_form_that_the_client_prefers() {
     const BROWSER: &str = "text/html,application/xhtml+xml,application/xml;q=0.9,*/*;q=0.8";
     let server = TestServer::start();
     server.file("a.txt", "Hello");
@@ -248,10 +247,10 @@ fn errors_are_told_in_the_form_that_is_liked_best() {
     }
 }
 
-/// A charset in `Content-Type` overrules what a page says of itself (HTML §13.2.3.2), so that a wrong one
-/// makes it unreadable.
+/// A charset in `Content-Type` overrides that of the page itself (HTML §13.2.3.2), so that a wrong one makes
+/// it unreadable.
 #[test]
-fn only_what_begins_as_utf8_is_said_to_be_utf8() {
+fn only_text_that_begins_as_utf8_is_announced_as_utf8() {
     let server = TestServer::start();
     let cut = [&vec![b'a'; 4095][..], "\u{fc}ber".as_bytes()].concat();
     for (name, content, expected) in [

@@ -1,5 +1,4 @@
-//! What is served of a tree and what is not: hidden names, links, what is no file; and files that
-//! change while they are sent.
+//! Served and unserved files: hidden names, links, special files; and files that change while they are sent.
 
 use std::fs::{File, rename, write};
 use std::os::unix::fs::symlink;
@@ -48,14 +47,14 @@ fn tree(configure: impl FnOnce(&mut ServerConfig)) -> Tree {
     Tree { server, _outside: outside, _socket: socket }
 }
 
-/// What is listed in the directory at `target`, a line each.
+/// The listing of the directory at `target`, a line per entry.
 fn listed(server: &TestServer, target: &str) -> String {
     let reply = server.get_with(target, "Accept: text/plain\r\n");
     reply.text().replace('\n', " ").trim_end().to_owned()
 }
 
 fn expect(server: &TestServer, cases: &[(&str, u16)]) {
-    // One connection for all: nothing blocks the thread that serves it.
+    // One connection for all cases: none blocks its thread.
     let mut conversation = server.connect();
     for (target, status) in cases {
         assert_eq!(conversation.get(target).status, *status, "{target}");
@@ -63,14 +62,14 @@ fn expect(server: &TestServer, cases: &[(&str, u16)]) {
 }
 
 #[test]
-fn what_is_served_by_default() {
+fn the_defaults_of_what_is_served() {
     let Tree { server, .. } = &tree(|_| {});
     expect(
         server,
         &[
             ("/a.txt", 200),
             ("/sub/b.txt", 200),
-            // hidden names, by every spelling, and what lies behind them
+            // hidden names, by every spelling, and files beneath them
             ("/.env", 404),
             ("/%2eenv", 404),
             ("/sub/../.env", 404),
@@ -109,14 +108,14 @@ fn what_is_served_by_default() {
 }
 
 #[test]
-fn hidden_names_are_served_where_that_is_asked_for() {
+fn hidden_names_are_served_with_the_option() {
     let Tree { server, .. } = &tree(|config| config.site.dot_files = DotFiles::Shown);
     expect(server, &[("/.env", 200), ("/.git", 301), ("/.git/config", 200), ("/sub/.hidden", 200)]);
     assert_eq!(listed(server, "/"), ".git/ .well-known/ sub/ sub-link/ .env a.txt inside");
 }
 
 #[test]
-fn links_lead_out_where_that_is_asked_for() {
+fn links_may_leave_the_root_with_the_option() {
     let Tree { server, .. } = &tree(|config| config.site.symbolic_links = SymbolicLinks::Followed);
     expect(
         server,
@@ -137,7 +136,7 @@ fn links_lead_out_where_that_is_asked_for() {
 /// More than the sockets' buffers hold.
 const LARGE_BYTES: u64 = 32 << 20;
 
-/// A large file that never fits the sockets' buffers, and the answer to it, begun.
+/// A file larger than the sockets' buffers, and the beginning of its response.
 fn begin_large(server: &TestServer, fields: &str) -> (File, Conversation) {
     let file = File::create(server.root().join("large.bin")).unwrap();
     file.set_len(LARGE_BYTES).unwrap();
@@ -166,7 +165,7 @@ fn a_file_that_shrinks_while_it_is_sent_ends_the_connection() {
 }
 
 #[test]
-fn a_file_that_is_replaced_or_grows_while_it_is_sent_stays_what_it_was() {
+fn a_file_that_is_replaced_or_grows_while_it_is_sent_is_sent_as_it_was() {
     let server = TestServer::start();
     let (_file, mut conversation) = begin_large(&server, "");
     server.file("new.bin", "new");

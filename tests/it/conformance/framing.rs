@@ -1,10 +1,8 @@
-//! Where a request's content ends (RFC 9112 §6, §7), and what asks before it sends any (RFC 9110
-//! §10.1.1).
+//! The framing of a request's content (RFC 9112 §6, §7), and `Expect` (RFC 9110 §10.1.1).
 //!
-//! Each case is sent with a second request behind it. Two programs on one path that read a message
-//! differently are what request smuggling needs: so a message that anyone might read differently is
-//! refused and its connection closed, and the `smuggled` file that some cases ask for within their
-//! content never comes.
+//! Each case is followed by a second request. Request smuggling needs two programs that read a message
+//! differently: so an ambiguous message is refused and its connection closed, and the `smuggled` file that
+//! some cases request within their content is never sent.
 
 use std::time::Duration;
 
@@ -30,7 +28,7 @@ fn in_words(replies: &[Reply]) -> String {
     replies.iter().map(word).collect::<Vec<_>>().join(" ")
 }
 
-/// What is answered to a request with these fields and this content, and to [`NEXT`] behind it.
+/// The responses to a request with these fields and this content, and to [`NEXT`] after it.
 fn answers(server: &TestServer, fields: &str, content: &str) -> String {
     let request = format!("POST /a.txt HTTP/1.1\r\nHost: a\r\n{fields}\r\n\r\n{content}{NEXT}");
     let replies = server.ask(request);
@@ -171,7 +169,7 @@ fn chunks() {
     }
 }
 
-/// What a front end that frames by the other field, or not at all, would let through.
+/// Requests that a front end with another framing would let through.
 #[test]
 fn smuggling() {
     let server = site();
@@ -220,9 +218,9 @@ fn smuggling() {
     }
 }
 
-/// RFC 9110 §9.3.1: content of GET has no meaning, but it has an end.
+/// RFC 9110 §9.3.1: content of GET has no meaning, but is framed.
 #[test]
-fn content_of_any_method_is_read_past() {
+fn content_of_any_method_is_discarded() {
     let server = site();
     for (method, expected) in
         [("GET", "200 next"), ("OPTIONS", "204 next"), ("DELETE", "405 next"), ("BREW", "501 next")]
@@ -237,9 +235,9 @@ fn content_of_any_method_is_read_past() {
     }
 }
 
-/// Content beyond a mebibyte costs the connection, not the answer.
+/// Content above a mebibyte closes the connection after the response.
 #[test]
-fn much_content_is_answered_and_the_connection_closed() {
+fn too_much_content_is_answered_and_the_connection_closed() {
     let server = site();
     let mebibyte = 1024 * 1024;
     for (length, expected) in [(mebibyte, "405 next"), (mebibyte + 1, "405"), (3 * mebibyte, "405")]
@@ -255,7 +253,7 @@ fn much_content_is_answered_and_the_connection_closed() {
     );
 }
 
-/// RFC 9112 §8: nobody can say what was asked for.
+/// RFC 9112 §8: an incomplete request is not interpreted.
 #[test]
 fn content_that_ends_early_is_not_answered() {
     let server = site();
@@ -271,7 +269,7 @@ fn content_that_ends_early_is_not_answered() {
 
 /// RFC 9112 §9.5; RFC 9110 §15.5.9.
 #[test]
-fn content_that_does_not_come_is_a_timeout() {
+fn content_that_does_not_arrive_times_out() {
     let server = TestServer::with_config(|config| {
         config.timeouts.head = Duration::from_millis(100);
     });
@@ -279,12 +277,12 @@ fn content_that_does_not_come_is_a_timeout() {
         let beginning = format!("GET /a.txt HTTP/1.1\r\nHost: a\r\n{framed}");
         assert_eq!(server.answer_in_time(beginning).status, 408, "{framed:?}");
     }
-    // An empty line behind a request is no request that was begun.
+    // An empty line after a request does not begin another one.
     let reply = server.answer_in_time("GET /none HTTP/1.1\r\nHost: a\r\n\r\n\r\n");
     assert_eq!(reply.status, 404);
 }
 
-/// RFC 9110 §10.1.1. The head alone decides the answer here, so nobody is told to go on.
+/// RFC 9110 §10.1.1. The head alone decides the response, so 100 is never sent.
 #[test]
 fn expectations() {
     let server = site();
@@ -307,7 +305,7 @@ fn expectations() {
         ),
         ("1.0", "Connection: keep-alive\r\nExpect: more", "", "405 next"),
     ] {
-        // Nothing follows before the answer has come, as from a client that waits for it.
+        // Nothing follows before the response, as from a client that waits for it.
         let mut conversation = server.connect();
         conversation.send(format!("POST / HTTP/{version}\r\nHost: a\r\n{fields}\r\n\r\n{content}"));
         let first = conversation.reply();

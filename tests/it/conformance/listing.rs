@@ -30,9 +30,9 @@ fn names(server: &TestServer, query: &str) -> String {
     reply.text().replace('\n', " ").trim_end().to_owned()
 }
 
-/// Folders first; names as a person sorts them.
+/// Folders first; names in natural order.
 #[test]
-fn the_order_is_the_query_s() {
+fn the_query_sets_the_order() {
     let server = site();
     for (query, expected) in [
         ("", "a/ b/ file2.txt file10.txt Readme.md"),
@@ -49,7 +49,7 @@ fn the_order_is_the_query_s() {
 
 /// RFC 9110 §12.5.1.
 #[test]
-fn the_form_is_the_one_that_is_liked_best() {
+fn a_listing_has_the_form_that_the_client_prefers() {
     let server = site();
     for (accept, expected) in [
         ("", "text/html; charset=utf-8"),
@@ -90,7 +90,7 @@ fn json_tells_names_types_sizes_and_dates() {
 }
 
 #[test]
-fn the_page_is_whole_by_itself() {
+fn the_page_is_self_contained() {
     let server = site();
     let reply = server.get_with("/top/", "Accept: text/html\r\n");
     let page = reply.text();

@@ -1,8 +1,8 @@
-//! RFC 9112 as a specification: what is a request, and what is none.
+//! RFC 9112: valid and invalid requests.
 //!
-//! Each case is sent with a second request behind it. Where the first is refused for its form (every
-//! 400, 414, 417, 431, 505), what follows cannot be trusted and must never be answered; where it is answered, the second one proves
-//! that both sides agree on where the first one ended.
+//! Each case is followed by a second request. If the first is refused for its form (every 400, 414, 417, 431,
+//! 505), the rest cannot be trusted and must not be answered; otherwise the second response proves that both
+//! sides agree on the end of the first request.
 
 use std::cell::Cell;
 use std::net::Ipv4Addr;
@@ -25,7 +25,7 @@ fn site() -> TestServer {
     server
 }
 
-/// The statuses of all answers, `next` for that to [`NEXT`]; each is whole and self-consistent.
+/// The statuses of all responses, `next` for that to [`NEXT`]; each response is complete and consistent.
 fn in_words(replies: &[Reply]) -> String {
     let (last, others) = replies.split_last().expect("an answer");
     assert!(others.iter().all(|reply| reply.field("Connection") != Some("close")));
@@ -107,10 +107,10 @@ fn request_lines() {
         ("GET http://a:port/a.txt HTTP/1.1", "400"),
         ("GET ftp://a/a.txt HTTP/1.1", "400"),
         ("GET file:///etc/passwd HTTP/1.1", "400"),
-        // authority-form, for CONNECT alone
+        // authority-form, for CONNECT only
         ("GET a:80 HTTP/1.1", "400"),
         ("CONNECT a:80 HTTP/1.1", "405"), // and what follows may be for the tunnel
-        // asterisk-form, for OPTIONS alone
+        // asterisk-form, for OPTIONS only
         ("OPTIONS * HTTP/1.1", "204 next"),
         ("GET * HTTP/1.1", "400"),
         ("OPTIONS ** HTTP/1.1", "400"),
@@ -190,11 +190,11 @@ fn host() {
         let request = format!("GET /a.txt HTTP/{version}\r\n{lines}\r\n");
         assert_eq!(answers(&server, request), expected, "HTTP/{version} {lines:?}");
     }
-    // An absolute target does not stand in for the field.
+    // An absolute target does not replace the field.
     assert_eq!(answers(&server, "GET http://a/a.txt HTTP/1.1\r\n\r\n"), "400");
 }
 
-/// RFC 9112 §2.2: empty lines before a request are skipped, so many of them.
+/// RFC 9112 §2.2: a limited number of empty lines before a request is skipped.
 #[test]
 fn empty_lines_before_a_request() {
     let server = site();
@@ -245,13 +245,13 @@ fn limits_of_a_head() {
     }
 }
 
-/// A few requests of different framing, and what they are answered with.
+/// Requests of different framing, and their responses.
 const STREAM: &str = "\r\nGET /a.txt HTTP/1.1\r\nHost: a\r\n\r\n\
     POST /a.txt HTTP/1.1\r\nHost: a\r\nContent-Length: 5\r\n\r\nHello\
     GET /none HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\n5;x=\"y\"\r\nHello\r\n0\r\nT: u\r\n\r\n\
     GET /next.txt HTTP/1.1\r\nHost: a\r\n\r\n";
 
-/// RFC 9112 §9.3.2, and TCP, which knows no messages.
+/// RFC 9112 §9.3.2: TCP may split the stream anywhere.
 #[test]
 fn requests_may_come_all_at_once_or_a_byte_at_a_time() {
     let server = site();
@@ -281,14 +281,14 @@ fn many_pipelined_requests_are_answered_in_order() {
     }
 }
 
-/// RFC 9112 §9.6: half-closed is not gone.
+/// RFC 9112 §9.6: a half-closed client still receives responses.
 #[test]
-fn who_sends_no_more_still_gets_the_answer() {
+fn a_half_closed_client_receives_the_response() {
     let server = site();
     server.file("large.bin", vec![7; 5_000_000]);
     let replies = server.ask("GET /large.bin HTTP/1.1\r\nHost: a\r\n\r\n");
     assert_eq!(replies[0].body.len(), 5_000_000);
-    // A request that is not whole gets none.
+    // An incomplete request gets no response.
     assert!(server.ask("GET /a.txt HTTP/1.1\r\nHost: a\r\n").is_empty());
     assert!(server.ask("").is_empty());
     assert!(server.ask("\r\n").is_empty());
@@ -308,7 +308,7 @@ fn http_1_0_gets_what_it_understands() {
             "405 next",
             Some("keep-alive"),
         ),
-        // The length of a listing is not known, and the close alone ends it.
+        // The length of a listing is unknown, and the close ends it.
         ("GET /directory/ HTTP/1.0\r\nConnection: keep-alive\r\n\r\n", "200", Some("close")),
         ("GET /a.txt HTTP/1.0\r\nConnection: keep-alive, close\r\n\r\n", "200", Some("close")),
         (
@@ -346,7 +346,7 @@ fn persistence() {
     }
 }
 
-/// Pieces of requests, to be put together in any order.
+/// Pieces of requests, combined in any order.
 fn soup() -> impl Strategy<Value = Vec<u8>> {
     let pieces: &[&[u8]] = &[
         b"GET /a.txt HTTP/1.1\r\nHost: a\r\n",
@@ -383,16 +383,16 @@ fn soup() -> impl Strategy<Value = Vec<u8>> {
 }
 
 #[test]
-fn whatever_comes_is_answered_the_same_however_it_is_split_and_the_server_lives_on() {
+fn any_input_has_the_same_responses_however_it_is_split() {
     let server = site();
     let statuses = |replies: Vec<Reply>| replies.iter().map(|r| r.status).collect::<Vec<_>>();
-    // Ports of closed connections stay taken for a minute (TIME_WAIT), so each case has an address.
+    // Ports of closed connections stay in use for a minute (TIME_WAIT), so each case has its own address.
     let cases = Cell::new(0);
     let next_client = || {
         cases.set((cases.get() + 1) % 0xff_0000);
         Ipv4Addr::from_bits(0x7f00_0001 + cases.get())
     };
-    // `PROPTEST_CASES` in the environment comes before this number.
+    // `PROPTEST_CASES` in the environment overrides this number.
     let config = contextualize_config(ProptestConfig::with_cases(100));
     proptest!(config, |(bytes in soup(), split: prop::sample::Index)| {
         let client = next_client();
@@ -401,7 +401,7 @@ fn whatever_comes_is_answered_the_same_however_it_is_split_and_the_server_lives_
         let mut conversation = server.connect_as(client);
         conversation.stream().set_nodelay(true).unwrap();
         let _ = conversation.try_send(one);
-        // As a rule the server reads the first piece meanwhile, and by itself.
+        // Usually the server reads the first piece separately.
         thread::sleep(Duration::from_millis(1));
         let _ = conversation.try_send(two);
         let _ = conversation.stream().shutdown(std::net::Shutdown::Write);

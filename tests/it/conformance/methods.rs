@@ -1,4 +1,4 @@
-//! Methods (RFC 9110 §9) and the head of every answer (§6.6, §7.1, §10.2).
+//! Methods (RFC 9110 §9) and the head of every response (§6.6, §7.1, §10.2).
 
 use crate::support::server::TestServer;
 
@@ -42,7 +42,7 @@ fn methods() {
         let reply =
             if method == "HEAD" { conversation.reply_to_head() } else { conversation.reply() };
         assert_eq!(reply.status, status, "{method} {target}");
-        // §10.2.1: what is allowed, where the answer is that this is not, or is asked for it.
+        // §10.2.1: `Allow` with 405 and OPTIONS.
         let allow = matches!(status, 204 | 405).then_some("GET, HEAD, OPTIONS");
         assert_eq!(reply.field("Allow"), allow, "{method} {target}");
         assert_eq!(reply.field("Content-Length").is_none(), status == 204, "{method} {target}");
@@ -51,7 +51,7 @@ fn methods() {
     assert_eq!(server.connect().get("/a.txt").text(), "Hello", "nobody has changed it");
 }
 
-/// §9.3.2: what GET would send, but for the content.
+/// §9.3.2: the response of GET without content.
 #[test]
 fn head_is_exactly_the_head_of_get() {
     let server = site();
@@ -77,7 +77,7 @@ fn head_is_exactly_the_head_of_get() {
         ("/a.txt", "Expect: more\r\n"),
         ("/a.txt", "Content-Length: x\r\n"),
         ("/a.txt", "Malformed\r\n"),
-        // Refused before the head is whole.
+        // Refused before the head is complete.
         ("a.txt", ""),
         (&long, ""),
         ("/a.txt", &large),
@@ -95,7 +95,7 @@ fn head_is_exactly_the_head_of_get() {
 }
 
 #[test]
-fn every_answer_says_who_made_it_and_when_and_no_field_twice() {
+fn every_response_has_server_and_date_and_no_field_twice() {
     let server = site();
     for (request, status) in [
         ("GET /a.txt HTTP/1.1\r\nHost: a\r\n\r\n", 200),
@@ -124,8 +124,8 @@ fn every_answer_says_who_made_it_and_when_and_no_field_twice() {
         let count = names.len();
         names.dedup();
         assert_eq!(names.len(), count, "{names:?}");
-        // RFC 9110 §8.6, §15.3.5, §15.4.5: a length wherever there may be content, and only there; a
-        // listing is chunked instead.
+        // RFC 9110 §8.6, §15.3.5, §15.4.5: a length only where content is possible; a listing is
+        // chunked.
         let has_content = !matches!(status, 204 | 304);
         let is_chunked = reply.field("Transfer-Encoding").is_some();
         assert_eq!(is_chunked, request.starts_with("GET /directory/ "), "{request:?}");

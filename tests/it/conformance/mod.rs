@@ -1,4 +1,4 @@
-//! The server against the specifications of HTTP, as tables of cases, and the opinion of other programs.
+//! The server against the specifications of HTTP, as tables of cases, and against other programs.
 
 mod conditional;
 mod content;

@@ -12,7 +12,7 @@ use rustix::process::geteuid;
 use crate::support::program::ServerProgram;
 use crate::support::server::TestServer;
 
-/// Whatever a file system takes: everything but NUL and the slash.
+/// All bytes that a file name may have: everything but NUL and the slash.
 const NAMES: [&[u8]; 37] = [
     b"plain.txt",
     b"two words.txt",
@@ -139,7 +139,7 @@ fn directories_of_every_name_are_entered_and_left() {
     assert_eq!(references.len(), NAMES.len() + 1);
     for reference in &references[1..] {
         let path = resolve("/directories/", reference);
-        // Without its slash it leads to itself, and to nowhere else.
+        // Without its slash it is redirected to itself only.
         let redirect = conversation.get(&format!("{}?q=%zz&r", path.trim_end_matches('/')));
         assert_eq!(redirect.field("Location"), Some(&*format!("{path}?q=%zz&r")), "{path}");
         let inside = conversation.get(&resolve(&path, "./inside.txt"));
@@ -179,9 +179,9 @@ fn redirects_keep_the_query_and_never_lead_to_another_host() {
     }
 }
 
-/// Whatever stands in a name or a query, no field is added to the answer, and no element to its page.
+/// No name or query can add a field to the response or an element to its page.
 #[test]
-fn redirects_have_no_field_or_element_that_a_client_makes_up() {
+fn a_request_cannot_add_a_field_or_an_element_to_a_redirect() {
     let server = site();
     std::fs::create_dir(server.root().join("a\r\nX-Made-Up: 1")).unwrap();
     server.file("dir/a.txt", "a");
@@ -200,7 +200,7 @@ fn redirects_have_no_field_or_element_that_a_client_makes_up() {
     }
 }
 
-/// The index file stands for its directory; the first of several.
+/// The index file is served for its directory; the first of several.
 #[test]
 fn index_files() {
     let server = TestServer::with_config(|config| {
@@ -228,9 +228,9 @@ fn index_files() {
     );
 }
 
-/// RFC 9110 §15.5.4. A directory that may be passed through, though not read, is there all the same.
+/// RFC 9110 §15.5.4. A directory that may be traversed but not read exists all the same.
 #[test]
-fn what_may_not_be_read_is_forbidden() {
+fn unreadable_files_are_forbidden() {
     let directory = tempfile::tempdir().unwrap();
     let root = directory.path();
     create_dir(root.join("passable")).unwrap();
@@ -243,7 +243,7 @@ fn what_may_not_be_read_is_forbidden() {
         }
     };
     set_modes([0o755, 0o111, 0, 0]);
-    // Root may read everything: then the server is somebody else.
+    // Root may read everything, so the server runs as another user.
     let user = geteuid().is_root().then_some(65_534);
     let server = ServerProgram::start_under("--nofile=1024", user, root, &["-q", "-p", "0"]);
     for (target, status) in [

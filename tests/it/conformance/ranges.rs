@@ -147,7 +147,7 @@ fn ranges() {
     }
 }
 
-/// §14.2: ignored, since players, and proxies that fetch in slices, take 416 for a failure.
+/// §14.2: ignored, since players and proxies that fetch in slices treat 416 as a failure.
 #[test]
 fn every_range_of_an_empty_file_is_ignored() {
     let server = site();
@@ -165,7 +165,7 @@ fn every_range_of_an_empty_file_is_ignored() {
     assert_eq!(server.get_with("/empty", &fields).status, 304);
 }
 
-/// §13.1.5: by a strong tag or an exact date, else the whole.
+/// §13.1.5: with a strong tag or an exact date, else the whole file.
 #[test]
 fn if_range() {
     let server = site();
@@ -189,7 +189,7 @@ fn if_range() {
         let fields = format!("Range: bytes=2-4\r\nIf-Range: {value}");
         assert_eq!(range(&server, "/ten", &fields), expected, "{value:?}");
     }
-    // Without a range it says nothing; with an unsatisfiable one it still decides first.
+    // Without a range it is ignored; it is evaluated before an unsatisfiable range.
     assert_eq!(range(&server, "/ten", "If-Range: \"other\""), "whole");
     assert_eq!(range(&server, "/ten", "Range: bytes=10-\r\nIf-Range: \"other\""), "whole");
     assert_eq!(
@@ -198,7 +198,7 @@ fn if_range() {
     );
 }
 
-/// §14.3, §15.3.7, §15.5.17: what the answers say besides.
+/// §14.3, §15.3.7, §15.5.17: the other fields of the responses.
 #[test]
 fn answers_about_ranges_describe_the_file() {
     let server = site();
@@ -215,7 +215,7 @@ fn answers_about_ranges_describe_the_file() {
     assert_eq!(single.field("Content-Type"), whole.field("Content-Type"));
 }
 
-/// §14.2: GET alone has ranges; HEAD tells that there are some.
+/// §14.2: ranges apply to GET only; HEAD announces support.
 #[test]
 fn other_methods_and_other_targets_have_no_ranges() {
     let server = site();
@@ -230,7 +230,7 @@ fn other_methods_and_other_targets_have_no_ranges() {
     }
 }
 
-/// Parts go from the file to the socket as they are, and the connection goes on behind them.
+/// Parts are sent byte for byte, and the connection is kept afterwards.
 #[test]
 fn large_and_distant_parts_arrive_byte_for_byte() {
     let server = site();

@@ -1,5 +1,5 @@
-//! What other programs make of the server: curl, a browser, a text browser. They know HTTP from
-//! elsewhere, and would notice where this package's two sides only agree with each other.
+//! Other clients of the server: curl, a browser, a text browser. They would notice errors on which both sides
+//! of this package agree.
 
 use std::fs::write;
 use std::os::unix::ffi::OsStrExt as _;
@@ -9,7 +9,7 @@ use std::process::Command;
 use crate::support::server::TestServer;
 use crate::support::with_patience;
 
-/// What a program wrote to its standard output, having ended well.
+/// Runs a program, expects success, and returns its standard output.
 fn output(command: &mut Command) -> String {
     let output = command.output().unwrap_or_else(|error| panic!("{command:?}: {error}"));
     let stderr = String::from_utf8_lossy(&output.stderr);
@@ -17,7 +17,7 @@ fn output(command: &mut Command) -> String {
     String::from_utf8(output.stdout).unwrap()
 }
 
-/// Runs curl; `{url}` in an argument is the server's address without a slash at its end.
+/// Runs curl; `{url}` in an argument is replaced by the server's URL without a final slash.
 fn curl(server: &TestServer, arguments: &[&str]) -> String {
     let url = format!("http://{}", server.address());
     let arguments = arguments.iter().map(|argument| argument.replace("{url}", &url));
@@ -30,7 +30,7 @@ fn path(directory: &Path, name: &str) -> String {
 
 #[test]
 #[ignore = "needs curl"]
-fn curl_takes_parts_and_resumes() {
+fn curl_fetches_ranges_and_resumes() {
     let server = TestServer::start();
     server.file("ten", "0123456789");
     let large: Vec<u8> = (0..3_000_000_u32).flat_map(u32::to_le_bytes).collect();
@@ -77,7 +77,7 @@ fn curl_asks_only_for_what_is_new() {
 
 #[test]
 #[ignore = "needs curl"]
-fn curl_decodes_a_compressed_twin() {
+fn curl_decodes_a_precompressed_file() {
     let server = TestServer::start();
     let text = "the same again and ".repeat(1000);
     server.file("a.txt", &text);
@@ -138,7 +138,7 @@ fn curl_understands_every_other_answer() {
     ] {
         assert_eq!(curl(&server, &[arguments, &status].concat()), expected, "{arguments:?}");
     }
-    // A refused tunnel.
+    // A tunnel that is refused.
     let mut command = Command::new("curl");
     let proxy = format!("http://{}", server.address());
     let refused = command.args(["-sS", "--max-time", "20", "-p", "-x", &proxy, &proxy]).output();
@@ -146,8 +146,8 @@ fn curl_understands_every_other_answer() {
     assert!(refused.contains("405"), "{refused}");
 }
 
-/// Drives the listing in a frame of its own: sorts it by its headings, follows every link in it and comes
-/// back, and writes down what it saw. What the frame shows is the server's alone, and needs no script.
+/// Drives the listing in a frame: sorts it by its headings, follows every link and returns, and records what
+/// it saw. The listing itself has no script.
 const DRIVER: &str = r#"<!DOCTYPE html><meta charset="utf-8">
 <iframe id="frame" style="width:390px;height:800px"></iframe><pre id="seen"></pre>
 <script>

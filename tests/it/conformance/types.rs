@@ -1,15 +1,15 @@
-//! What the head says of a file's content: its coding (RFC 9110 §8.4), where the name tells.
+//! `Content-Encoding` of files whose names imply it (RFC 9110 §8.4).
 
 use std::fs::read;
 
 use crate::support::server::TestServer;
 
-/// The first bytes of what gzip makes (RFC 1952 §2.3), and some more.
+/// The first bytes of a gzip file (RFC 1952 §2.3), and some more.
 const GZIPPED: &[u8] = b"\x1f\x8b\x08\0\0\0\0\0\0\x03and more of it";
 
-/// RFC 9110 §8.4.1.3. There is no other representation to choose, so none depends on the request.
+/// RFC 9110 §8.4.1.3. There is no other representation, so the response does not depend on the request.
 #[test]
-fn a_name_of_compressed_svg_has_its_coding_whatever_is_accepted() {
+fn a_compressed_svg_has_its_coding_whatever_the_client_accepts() {
     let server = TestServer::start();
     for name in ["a.svgz", "A.SVGZ", "dir/index.svgz", "scene.x3dz", "scene.wrz", "a.emz"] {
         server.file(name, GZIPPED);
@@ -33,7 +33,7 @@ fn a_name_of_compressed_svg_has_its_coding_whatever_is_accepted() {
     assert_eq!(conversation.reply_to_head().head(), whole.head());
 }
 
-/// What is compressed, but has the type of the compressed file itself, is saved as it is.
+/// Compressed files with the type of the compressed format are saved unchanged.
 #[test]
 fn archives_and_plain_drawings_have_no_coding() {
     let server = TestServer::start();

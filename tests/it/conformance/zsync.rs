@@ -1,5 +1,4 @@
-//! zsync, which asks for many ranges in one request and reads the multipart answer with a parser of its
-//! own.
+//! zsync, which requests many ranges at once and has its own parser for multipart responses.
 
 use std::fs;
 use std::path::Path;
@@ -10,7 +9,7 @@ use crate::support::with_patience;
 
 const BLOCK: usize = 2048;
 
-/// Runs a program in `directory`, and expects that it succeeds.
+/// Runs a program in `directory`, and expects success.
 fn run(directory: &Path, words: &[&str]) -> String {
     let output = with_patience()
         .args(words)
@@ -18,13 +17,13 @@ fn run(directory: &Path, words: &[&str]) -> String {
         .output()
         .unwrap_or_else(|error| panic!("{words:?}: {error}"));
     let said = [output.stdout, output.stderr].concat();
-    // Before it is ended, a program that loops says the same thing very often.
+    // A program that loops prints the same text very often.
     let said = String::from_utf8_lossy(&said).chars().take(2_000).collect();
     assert!(output.status.success(), "{words:?}: {} {said}", output.status);
     said
 }
 
-/// The file anew, with a byte changed in the middle of every fifth block.
+/// The new version of the file: a byte changed in the middle of every fifth block.
 fn older_version(content: &[u8]) -> Vec<u8> {
     let mut older = content.to_vec();
     older.iter_mut().skip(BLOCK / 2).step_by(5 * BLOCK).for_each(|byte| *byte ^= 1);
@@ -35,7 +34,7 @@ fn older_version(content: &[u8]) -> Vec<u8> {
 #[ignore = "needs zsync"]
 fn zsync_completes_an_older_version_by_ranges_alone() {
     let server = TestServer::start();
-    // The last block is a short one; 80 ranges are four requests.
+    // The last block is short; 80 ranges make four requests.
     let content = pattern(400 * BLOCK + 7);
     server.file("image.iso", &content);
     let block = BLOCK.to_string();

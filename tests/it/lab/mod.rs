@@ -1,5 +1,5 @@
-//! The laboratory: over a simulated network, with its findings and their renderings, and as a program over
-//! real sockets.
+//! Experiments over a simulated network, with their findings and renderings, and as a program over real
+//! sockets.
 
 mod program;
 mod report;

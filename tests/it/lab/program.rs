@@ -1,5 +1,4 @@
-//! The laboratory as a program: against real servers, down to its files and exit status. Nothing here
-//! depends on how fast anything is.
+//! Experiments as a program against real servers: files and exit status. No test depends on speed.
 
 use std::fs;
 use std::net::TcpListener;
@@ -17,7 +16,7 @@ use crate::support::scripted::{Peer, Scripted};
 use crate::support::server::TestServer;
 use crate::support::wait_until;
 
-/// What an experiment left behind.
+/// The output of an experiment.
 struct Result {
     output: Output,
     text: String,
@@ -27,7 +26,7 @@ struct Result {
 }
 
 impl Result {
-    /// Runs the client in a directory of its own, and reads what it wrote.
+    /// Runs the client in a temporary directory, and reads its output.
     fn of(arguments: &[&str]) -> Self {
         let directory = TempDir::new().unwrap();
         let output = program()
@@ -52,7 +51,7 @@ impl Result {
         self.json["verdict"]["kind"].as_str().unwrap()
     }
 
-    /// The headline, which all three forms have.
+    /// The headline, which is equal in all three forms.
     fn headline(&self) -> &str {
         let headline = self.json["headline"].as_str().unwrap();
         for form in [&self.text, &self.page] {
@@ -64,7 +63,7 @@ impl Result {
     }
 }
 
-/// A server with so many files, whose answers take a while.
+/// A server with this number of files and slow responses.
 fn server(files: usize) -> TestServer {
     let server = TestServer::with_config(|config| config.policy.delay = Duration::from_millis(5));
     for number in 1..=files {
@@ -141,7 +140,7 @@ fn every_run_is_cold_and_sequential_runs_have_one_connection() {
 }
 
 #[test]
-fn a_sweep_has_a_point_for_each_level_and_discards_what_it_is_told_to() {
+fn a_sweep_has_a_point_for_each_level_and_can_discard_content() {
     let server = server(5);
     let urls = urls(&server, 5);
     let options = ["--sweep", "1,2,4", "--runs", "2", "--discard", "-o", "files"];
@@ -194,7 +193,7 @@ fn a_single_url_is_called_what_it_is() {
 
 #[test]
 fn an_unreachable_host_is_tried_in_one_run() {
-    // Bound, but not listening any more: nobody answers there.
+    // Bound but not listening, so connections are refused.
     let address = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
     let urls = [format!("http://{address}/a"), format!("http://{address}/b")];
     let result = Result::of(&with_urls(&urls, &["--compare", "--retries", "0"]));
@@ -205,13 +204,13 @@ fn an_unreachable_host_is_tried_in_one_run() {
 }
 
 #[test]
-fn a_server_that_bears_twelve_is_named_as_what_limits() {
+fn a_server_that_allows_twelve_is_named_as_the_limit() {
     let server = server(60);
     let urls = urls(&server, 60);
     let result = Result::of(&with_urls(&urls, &["--compare", "-c", "50", "--runs", "2"]));
     assert_eq!(result.status(), Some(0), "{:?}", result.output);
     let json = &result.json;
-    // A busy machine's processors may be full before the host's limit is felt.
+    // On a busy machine the processors may be the limit before the host's is reached.
     let cause = &json["limit"]["cause"];
     assert!(cause == "host_limit" || cause == "processor", "{}", json["limit"]);
     let limit = json["concurrent"]["host_limit"].as_u64().unwrap();
@@ -221,7 +220,7 @@ fn a_server_that_bears_twelve_is_named_as_what_limits() {
 }
 
 #[test]
-fn time_that_is_over_ends_the_experiment_in_order() {
+fn the_time_limit_ends_the_experiment_in_order() {
     let server = Scripted::start(Peer::wait_for_close);
     let urls = [server.url("/never")];
     let result = Result::of(&with_urls(&urls, &["--compare", "--max-time", "100ms"]));
@@ -247,7 +246,7 @@ fn an_interrupt_ends_the_experiment_in_order() {
 }
 
 #[test]
-fn what_does_not_go_together_is_wrong_usage() {
+fn contradicting_options_are_wrong_usage() {
     let directory = TempDir::new().unwrap();
     let urls = &["-urls", "http://127.0.0.1:9/"][..];
     let nothing = &[][..];
@@ -289,7 +288,7 @@ fn what_does_not_go_together_is_wrong_usage() {
 }
 
 #[test]
-fn the_demonstration_needs_nothing_and_leaves_one_page() {
+fn the_demo_needs_nothing_and_writes_one_page() {
     let directory = TempDir::new().unwrap();
     let output = program()
         .args(["--demo", "--runs", "1", "--json", "-"])

@@ -1,4 +1,4 @@
-//! What each kind of experiment comes to: its verdict, and the same numbers in all three renderings.
+//! The verdict of each kind of experiment, and equal numbers in all three renderings.
 
 use std::path::Path;
 use std::time::Duration;
@@ -17,7 +17,7 @@ fn trial(network: Network, schedule: Schedule) -> Trial {
     conduct(schedule, &mut simulation, &watch)
 }
 
-/// The findings, and their renderings written where a person can look at them.
+/// The findings; their renderings are written to files for inspection.
 fn findings(name: &str, network: Network, schedule: Schedule) -> Findings {
     let conditions = Conditions {
         started: "2026-03-01 12:00:00 UTC".to_owned(),
@@ -37,7 +37,7 @@ fn findings(name: &str, network: Network, schedule: Schedule) -> Findings {
     findings
 }
 
-/// So many files of 20 to 400 KB.
+/// This number of files of 20 to 400 KB.
 fn mixed(files: usize) -> Vec<u64> {
     (0..files).map(|index| 20_000 + (index as u64 * 7919 % 20) * 20_000).collect()
 }
@@ -58,7 +58,7 @@ fn twenty_files_gain() {
 }
 
 #[test]
-fn what_is_not_printable_is_escaped_in_the_json_and_not_in_the_text() {
+fn unprintable_characters_are_escaped_in_json_and_not_in_text() {
     const RISKY: &str = "\u{7f}\u{85}\u{202e}\u{2028}\u{200b}\u{feff}";
     let is_risky = |c: &char| *c != '\n' && !is_printable(*c);
     let mut findings = findings("risky", Network::new(mixed(2)), Schedule::compare(2));
@@ -77,7 +77,7 @@ fn what_is_not_printable_is_escaped_in_the_json_and_not_in_the_text() {
     }
 }
 
-/// Whatever number the JSON has for a figure is what the text and the page show for it.
+/// Text and page show the numbers of the JSON.
 #[test]
 fn the_three_renderings_show_the_same_numbers() {
     let schedule = Schedule::sweep(&[1, 2, 4, 8, 16], 10);
@@ -113,7 +113,7 @@ fn the_three_renderings_show_the_same_numbers() {
 }
 
 #[test]
-fn what_more_connections_gained_is_told() {
+fn the_gain_of_more_connections_is_reported() {
     for (levels, expected) in
         [(&[4][..], "More may be faster."), (&[4, 10], "With 10 the speedup was 8.3")]
     {
@@ -125,7 +125,7 @@ fn what_more_connections_gained_is_told() {
 }
 
 #[test]
-fn a_link_that_one_connection_fills_is_named_as_what_limits() {
+fn a_link_that_one_connection_fills_is_named_as_the_limit() {
     let network = Network { lane_rate: 12.5e6, ..Network::new(vec![4_000_000; 8]) };
     let findings = findings("full", network, Schedule::compare(8));
     assert_eq!(cause(&findings), Some(BottleneckKind::Link));
@@ -166,7 +166,7 @@ fn a_single_file_gains_nothing_that_can_be_measured() {
 }
 
 #[test]
-fn a_host_with_a_limit_is_named_as_what_limits() {
+fn a_host_with_a_limit_is_named_as_the_limit() {
     let network = Network { host_limit: 12, ..Network::new(mixed(60)) };
     let findings = findings("limited", network, Schedule::compare(20));
     assert_eq!(findings.claim, Claim::Faster);
@@ -256,7 +256,7 @@ fn small_files_nearby_are_called_too_small_to_matter() {
 }
 
 #[test]
-fn what_a_url_or_server_brings_is_escaped() {
+fn text_from_a_url_or_server_is_escaped() {
     let failure = "<script>alert(1)</script>\u{1b}[31m";
     let network = Network { failing: Some((|_| true, failure)), ..Network::new(mixed(2)) };
     let findings = findings("hostile", network, Schedule::compare(10));

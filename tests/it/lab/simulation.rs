@@ -12,7 +12,7 @@ use http_concurrent::lab::experiment::{Clock, Executor};
 use http_concurrent::lab::measurement::{Ending, FetchRecord, RunRecord};
 use http_concurrent::lab::random::SplitMix64;
 
-/// The files and the network between them and the lanes; times in seconds, rates in bytes a second.
+/// The files and the network; times in seconds, rates in bytes per second.
 #[derive(Clone, Debug)]
 pub(crate) struct Network {
     pub(crate) sizes: Vec<u64>,
@@ -21,7 +21,7 @@ pub(crate) struct Network {
     pub(crate) first_byte: f64,
     pub(crate) lane_rate: f64,
     pub(crate) link_rate: f64,
-    /// How many connections the host accepts at once.
+    /// Connections that the host accepts at a time.
     pub(crate) host_limit: usize,
     /// The relative disturbance of each phase.
     pub(crate) noise: f64,
@@ -32,7 +32,7 @@ pub(crate) struct Network {
 pub(crate) type Failing = (fn(usize) -> bool, &'static str);
 
 impl Network {
-    /// Files of these sizes, 20 ms away, over a link of 100 Mbit/s that one connection fills to a tenth.
+    /// Files of these sizes, 20 ms away, over a link of 100 Mbit/s of which one connection gets a tenth.
     pub(crate) fn new(sizes: Vec<u64>) -> Self {
         Self {
             sizes,
@@ -140,7 +140,7 @@ impl<'a> Run<'a> {
         }
     }
 
-    /// About `mean`, a little more or less each time.
+    /// About `mean`, with a small random deviation.
     fn disturbed(&mut self, mean: f64) -> f64 {
         let uniform = self.random.below(2001) as f64 / 1000.0 - 1.0;
         mean * (1.0 + self.network.noise * uniform)
@@ -199,7 +199,7 @@ impl<'a> Run<'a> {
         self.network.lane_rate.min(self.network.link_rate / receiving.max(1) as f64)
     }
 
-    /// To the next moment at which a lane changes its stage.
+    /// Advances to the next moment at which a lane changes its stage.
     fn advance(&mut self) {
         let rate = self.rate();
         let next = self.lanes.iter().flatten().map(|busy| match busy.stage {

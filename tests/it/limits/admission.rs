@@ -9,7 +9,7 @@ use crate::support::wait_until;
 
 const REQUEST: &str = "GET /a.txt HTTP/1.1\r\nHost: localhost\r\n\r\n";
 
-/// Opens so many connections and waits until they are counted.
+/// Opens this number of connections and waits until they are counted.
 fn hold(server: &TestServer, host: u8, count: usize) -> Vec<Conversation> {
     let before = server.snapshot().held;
     let held = (0..count).map(|_| server.connect_from(host)).collect();
@@ -39,7 +39,7 @@ fn assert_rejected(conversation: &mut Conversation, status: u16, words: &[&str])
 }
 
 #[test]
-fn the_thirteenth_connection_of_a_client_is_told_429_and_another_client_is_served() {
+fn the_thirteenth_connection_of_a_client_receives_429_and_another_client_is_served() {
     let server = TestServer::start();
     server.file("a.txt", "a");
     let mut held = hold(&server, 1, 12);
@@ -50,7 +50,7 @@ fn the_thirteenth_connection_of_a_client_is_told_429_and_another_client_is_serve
 }
 
 #[test]
-fn the_sixty_first_connection_of_all_is_told_503() {
+fn the_sixty_first_connection_of_all_receives_503() {
     let server = TestServer::start();
     let _held: Vec<_> = (1..=5).map(|host| hold(&server, host, 12)).collect();
     assert_eq!((server.snapshot().held, server.snapshot().holders), (60, 5));
@@ -83,7 +83,7 @@ fn a_rejected_connection_takes_no_slot() {
 }
 
 #[test]
-fn a_peer_that_does_not_close_after_its_rejection_is_given_up() {
+fn a_peer_that_does_not_close_after_its_rejection_is_dropped() {
     let server = TestServer::with_limits(1, 2);
     let _held = hold(&server, 1, 1);
     let _rejected = server.connect_from(1);
@@ -92,7 +92,7 @@ fn a_peer_that_does_not_close_after_its_rejection_is_given_up() {
 }
 
 #[test]
-fn slots_come_back_after_a_close_a_reset_and_a_half_close() {
+fn slots_are_freed_by_a_close_a_reset_and_a_half_close() {
     let server = TestServer::with_limits(2, 2);
     server.file("a.txt", "a");
     for round in 0..30 {
@@ -119,7 +119,7 @@ fn slots_come_back_after_a_close_a_reset_and_a_half_close() {
 }
 
 #[test]
-fn a_slot_comes_back_when_its_transfer_is_broken_off() {
+fn a_slot_is_freed_when_its_transfer_breaks_off() {
     let server = TestServer::with_limits(1, 1);
     server.file("large.bin", vec![7; 20_000_000]);
     for _ in 0..5 {
@@ -133,7 +133,7 @@ fn a_slot_comes_back_when_its_transfer_is_broken_off() {
 }
 
 #[test]
-fn a_client_that_is_told_close_may_come_back_at_once() {
+fn a_client_told_to_close_may_reconnect_at_once() {
     let server = TestServer::with_limits(1, 1);
     server.file("a.txt", "a");
     for _ in 0..200 {
@@ -162,7 +162,7 @@ fn addresses_of_both_families_are_told_apart_and_mapped_ones_are_not() {
 }
 
 #[test]
-fn threads_are_used_again_and_never_more_than_the_busiest_moment_needed() {
+fn threads_are_reused_and_never_exceed_the_peak_of_connections() {
     let server = TestServer::with_limits(4, 4);
     server.file("a.txt", "a");
     for _ in 0..50 {
@@ -177,12 +177,12 @@ fn threads_are_used_again_and_never_more_than_the_busiest_moment_needed() {
         let snapshot = server.snapshot();
         snapshot.threads == snapshot.parked
     });
-    // A thread whose permit is back but which is not parked yet may be joined by a new one.
+    // A thread that returned its permit but is not parked yet may cause a new one.
     assert!(server.snapshot().threads <= 8, "{:?}", server.snapshot());
 }
 
 #[test]
-fn a_connection_that_is_cut_off_in_the_middle_is_no_shorter_answer() {
+fn a_connection_cut_off_in_a_response_is_not_a_shorter_response() {
     let server = TestServer::start();
     server.file("large.bin", vec![7; 30_000_000]);
     let mut conversation = server.connect();
@@ -199,7 +199,7 @@ fn a_connection_that_is_cut_off_in_the_middle_is_no_shorter_answer() {
     server.wait_for_connections(0);
 }
 
-/// A script of another origin reads no answer without them (CORS).
+/// Without them scripts of another origin cannot read the response (CORS).
 #[test]
 fn a_rejection_has_the_fields_that_the_operator_adds() {
     let server = TestServer::with_config(|config| {

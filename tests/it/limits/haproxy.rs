@@ -1,4 +1,4 @@
-//! The server behind a real HAProxy that says in a PROXY header whose connections it relays.
+//! The server behind a real HAProxy that sends PROXY headers.
 
 use std::fs;
 use std::net::{IpAddr, SocketAddr, TcpListener, TcpStream};
@@ -11,7 +11,7 @@ use crate::support::conversation::Conversation;
 use crate::support::server::TestServer;
 use crate::support::wait_until;
 
-/// A running `HAProxy`, ended when dropped.
+/// A running `HAProxy`; stopped when dropped.
 struct HaProxy {
     child: Child,
     address: SocketAddr,
@@ -19,10 +19,10 @@ struct HaProxy {
 }
 
 impl HaProxy {
-    /// Relays connections to `server`, whose line in the configuration ends in `how`.
+    /// Relays connections to `server`; `how` ends its line in the configuration.
     fn start(server: SocketAddr, how: &str) -> Self {
         let directory = tempfile::tempdir().unwrap();
-        // HAProxy cannot be asked which port it chose, so one is taken that was free a moment ago.
+        // HAProxy does not report a port that it chose, so the test picks a free one.
         let address = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
         let configuration = format!(
             "defaults\n  mode tcp\n  timeout connect 20s\n  timeout client 20s\n  timeout server 20s\n\
@@ -48,7 +48,7 @@ impl HaProxy {
 
 impl Drop for HaProxy {
     fn drop(&mut self) {
-        // Already ended is as good.
+        // It may have exited already.
         let _ = self.child.kill();
         let _ = self.child.wait();
     }

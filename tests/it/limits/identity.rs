@@ -1,5 +1,4 @@
-//! Who is a client: exempt addresses, what a client is told of its limit, and limits that are only
-//! tried out.
+//! Identity of clients: exempt addresses, the fields that state a limit, and dry runs of limits.
 
 use http_concurrent::server::{Enforcement, Limits};
 
@@ -18,7 +17,7 @@ fn server(per_client: usize, total: usize, enforcement: Enforcement) -> TestServ
     server
 }
 
-/// So many connections of one address, each of which was served.
+/// This number of connections of one address, each served once.
 fn served(server: &TestServer, host: u8, count: usize) -> Vec<Conversation> {
     let held = (0..count).map(|_| {
         let mut conversation = server.connect_from(host);
@@ -29,7 +28,7 @@ fn served(server: &TestServer, host: u8, count: usize) -> Vec<Conversation> {
 }
 
 #[test]
-fn an_exempt_address_is_free_of_its_own_limit_and_bound_by_the_total() {
+fn an_exempt_address_has_no_limit_of_its_own_but_the_total_applies() {
     let server = server(1, 6, Enforcement::Enforced);
     let _exempt: Vec<_> = (64..68).map(|host| server.connect_from(host)).collect();
     let _again = server.connect_from(64);
@@ -64,7 +63,7 @@ fn a_served_client_is_told_its_limit_and_what_remains_and_an_exempt_one_is_not()
 }
 
 #[test]
-fn limits_that_are_tried_out_reject_nobody_close_nothing_and_are_counted() {
+fn a_dry_run_of_limits_rejects_and_closes_nothing_and_counts() {
     let server = server(2, 3, Enforcement::DryRun);
     let mut held = served(&server, 1, 4);
     held.extend(served(&server, 2, 2));

@@ -1,4 +1,4 @@
-//! Slots that are not wasted: on clients that are idle between two requests, or that ask for ever.
+//! Idle and endless connections do not waste slots.
 
 use http_concurrent::server::{Limits, ServerConfig};
 
@@ -15,7 +15,7 @@ fn server(per_client: usize, total: usize, configure: fn(&mut ServerConfig)) -> 
     server
 }
 
-/// A connection that was served and now waits for its next request.
+/// A connection that was served and is idle between two requests.
 fn idle(server: &TestServer, host: u8) -> Conversation {
     let before = server.idle();
     let mut conversation = server.connect_from(host);
@@ -49,10 +49,9 @@ fn a_connection_ends_with_its_last_request() {
     }
 }
 
-/// RFC 9112 §9.6: input that nobody read would have the kernel reset the connection, and the peer lose
-/// what it has not read yet.
+/// RFC 9112 §9.6: closing with unread input resets the connection, and the peer loses what it has not read.
 #[test]
-fn a_request_that_comes_behind_the_last_one_does_not_cut_the_answer_short() {
+fn a_request_after_the_last_one_does_not_cut_the_response_short() {
     let request_limit: fn(&mut ServerConfig) = |config| config.policy.keep_alive_requests = 1;
     for (total, configure, stops) in [
         (1, (|_| {}) as fn(&mut ServerConfig), false), // crowded
@@ -83,7 +82,7 @@ fn an_idle_connection_keeps_its_slot_unless_reclaiming_is_asked_for() {
 }
 
 #[test]
-fn the_slot_of_the_clients_oldest_idle_connection_is_handed_on() {
+fn the_slot_of_the_clients_oldest_idle_connection_is_reused() {
     let server = server(3, 60, |config| config.policy.reclaim_idle = true);
     let mut others = idle(&server, 2);
     let mut oldest = idle(&server, 1);
@@ -103,7 +102,7 @@ fn when_all_is_full_the_oldest_idle_connection_of_anyone_is_closed() {
     let server = server(60, 4, |config| config.policy.reclaim_idle = true);
     let mut oldest = idle(&server, 1);
     let mut newer = idle(&server, 2);
-    // Two that never sent a byte.
+    // Two connections that never sent a byte.
     let _fresh = [server.connect_from(3), server.connect_from(3)];
     server.wait_for_connections(4);
     let _first = server.connect_from(4);

@@ -1,7 +1,7 @@
-//! The server behind nginx's stream module, which says in a PROXY header whose connections it relays.
+//! The server behind nginx's stream module, which sends PROXY headers.
 //!
-//! Its destination is the address on which it was itself reached, whatever the family of the source that
-//! the proxy before it named.
+//! Their destination is the address at which nginx was reached, whatever the family of the source that the
+//! proxy in front of it named.
 
 use std::fs;
 use std::net::{SocketAddr, TcpListener, TcpStream};
@@ -16,7 +16,7 @@ use crate::support::wait_until;
 
 const MODULE: &str = "/usr/lib/nginx/modules/ngx_stream_module.so";
 
-/// A running nginx that relays connections; it is killed when dropped.
+/// A running nginx that relays connections; killed when dropped.
 struct NginxStream {
     child: Child,
     address: SocketAddr,
@@ -24,11 +24,11 @@ struct NginxStream {
 }
 
 impl NginxStream {
-    /// Listens on a port of `host`, which it says in a PROXY header to `server`. With `realip` its own
-    /// clients are proxies, which say the same to it.
+    /// Listens on a port of `host` and sends PROXY headers to `server`. With `realip` its own clients are
+    /// proxies that send PROXY headers to it.
     fn start(host: &str, realip: &str, server: SocketAddr) -> Self {
         let directory = tempfile::tempdir().unwrap();
-        // nginx cannot be asked which port it chose, so one is taken that was free a moment ago.
+        // nginx does not report a port that it chose, so the test picks a free one.
         let address = TcpListener::bind((host, 0)).unwrap().local_addr().unwrap();
         let (listen, trusted) = match realip {
             "" => (address.to_string(), String::new()),
@@ -90,7 +90,7 @@ fn clients_behind_nginx_are_told_apart_whatever_the_families_of_the_two_addresse
             conversation
         };
         if realip.is_empty() {
-            // The connection that found nginx listening is relayed as well.
+            // The connection that tested whether nginx listens is relayed as well.
             wait_until("it has come", || server.counters().connections == 1);
             server.wait_for_connections(0);
         }

@@ -1,4 +1,4 @@
-//! Clients behind a proxy that says in a PROXY header for whom it connects.
+//! Clients behind a proxy that sends PROXY headers.
 
 use std::io::Read as _;
 use std::time::Duration;
@@ -40,7 +40,7 @@ fn v2_from(source: [u8; 4]) -> Vec<u8> {
     v2(0x21, 0x11, &[&source[..], &[127, 0, 0, 1], &[0x12, 0x67, 0, 80]].concat())
 }
 
-/// A connection over the proxy, on which the header was sent.
+/// A connection through the proxy, after its header.
 fn proxied(server: &TestServer, header: &[u8]) -> Conversation {
     let mut conversation = server.connect_from(PROXY);
     conversation.send(header);
@@ -53,7 +53,7 @@ fn the_source_in_the_header_is_the_client_in_both_versions_and_families() {
         (v1("203.0.113.7"), "203.0.113.7"),
         (v1("::ffff:203.0.113.7"), "203.0.113.7"),
         (v1("2001:db8:1:2:3:4:5:6"), "2001:db8:1:2::"),
-        // What the destination is does not matter.
+        // The destination does not matter.
         (b"PROXY TCP6 2001:db8::77 127.0.0.1 51512 21007\r\n".to_vec(), "2001:db8::"),
         (b"PROXY TCP4 203.0.113.7 unix:/run/files 51512 0\r\n".to_vec(), "203.0.113.7"),
         (v2_from([203, 0, 113, 8]), "203.0.113.8"),
@@ -61,7 +61,7 @@ fn the_source_in_the_header_is_the_client_in_both_versions_and_families() {
             v2(0x21, 0x21, &[&[0x20, 1, 0xd, 0xb8][..], &[0; 28], &[1, 1, 0, 80]].concat()),
             "2001:db8::",
         ),
-        // These name nobody: the proxy speaks for itself, or cannot say for whom.
+        // These name no client: they count for the proxy.
         (b"PROXY UNKNOWN\r\n".to_vec(), "127.0.0.9"),
         (v2(0x20, 0, b""), "127.0.0.9"),
     ] {
@@ -71,7 +71,7 @@ fn the_source_in_the_header_is_the_client_in_both_versions_and_families() {
         let reply = proxied(&server, &header).reply();
         assert_eq!(reply.status, 429, "{client}");
         assert!(reply.text().contains(client), "{client}: {}", reply.text());
-        // Another client over the same proxy.
+        // Another client behind the same proxy.
         let reply = proxied(&server, &v1("198.51.100.1")).send(REQUEST).reply();
         assert_eq!(reply.status, 200, "{client}");
     }
@@ -94,7 +94,7 @@ fn a_header_may_come_in_pieces_and_with_its_request() {
 }
 
 #[test]
-fn from_others_a_header_is_refused() {
+fn a_proxy_header_from_another_address_is_refused() {
     let server = server(|_| {});
     for header in [v1("127.0.0.2"), v2_from([127, 0, 0, 2])] {
         let mut conversation = server.connect_from(1);
@@ -122,7 +122,7 @@ fn a_proxy_without_a_header_or_with_a_malformed_one_gets_no_answer() {
         let mut conversation = server.connect_from(PROXY);
         let _ = conversation.try_send(&bytes);
         let _ = conversation.stream().shutdown(std::net::Shutdown::Write);
-        // An end or a reset: what was sent may be left unread.
+        // An end or a reset, as input may be unread.
         let mut answer = Vec::new();
         let _ = std::io::Read::read_to_end(&mut conversation.stream(), &mut answer);
         assert_eq!(answer, b"", "{}", bytes.escape_ascii());
@@ -132,7 +132,7 @@ fn a_proxy_without_a_header_or_with_a_malformed_one_gets_no_answer() {
 }
 
 #[test]
-fn a_slot_of_the_total_is_taken_at_once_the_clients_with_the_header() {
+fn a_slot_of_the_total_is_taken_on_accept_and_the_clients_with_the_header() {
     let server = server(|config| config.limits = Limits { per_client: 1, total: 2 });
     let mut silent = server.connect_from(PROXY);
     let _second = server.connect_from(PROXY);
@@ -145,7 +145,7 @@ fn a_slot_of_the_total_is_taken_at_once_the_clients_with_the_header() {
 }
 
 #[test]
-fn a_header_that_does_not_come_in_time_ends_its_connection() {
+fn a_late_proxy_header_closes_the_connection() {
     let server = server(|config| config.timeouts.head = Duration::from_millis(300));
     for beginning in [&b""[..], b"PROXY TC"] {
         let mut conversation = proxied(&server, beginning);
@@ -155,7 +155,7 @@ fn a_header_that_does_not_come_in_time_ends_its_connection() {
 }
 
 #[test]
-fn limits_that_are_tried_out_count_a_client_behind_a_proxy_once() {
+fn a_dry_run_of_limits_counts_a_client_behind_a_proxy_once() {
     let server = server(|config| {
         config.limits = Limits { per_client: 1, total: 1 };
         config.policy.enforcement = Enforcement::DryRun;
@@ -175,7 +175,7 @@ fn limits_that_are_tried_out_count_a_client_behind_a_proxy_once() {
 }
 
 #[test]
-fn a_connection_whose_client_is_unknown_does_not_hold_up_the_end() {
+fn a_connection_without_its_proxy_header_does_not_delay_the_shutdown() {
     let server = server(|config| {
         config.timeouts.head = Duration::from_secs(600);
         config.timeouts.drain = Duration::from_secs(600);
@@ -190,12 +190,12 @@ fn a_connection_whose_client_is_unknown_does_not_hold_up_the_end() {
 }
 
 #[test]
-fn a_proxy_that_sends_no_header_is_told_of_and_one_that_only_looks_is_not() {
+fn a_proxy_without_a_header_is_logged_unless_it_only_connects() {
     let directory = tempfile::tempdir().unwrap();
     let arguments = ["-p", "0", "--proxy-protocol", "127.0.0.9", "--proxy-protocol", "127.0.0.8"];
     let program = ServerProgram::start(directory.path(), &arguments);
     program.connect_from(8).finish_sending().expect_end();
-    // The close finds the request unread, and may be a reset.
+    // The request is unread at the close, which may therefore be a reset.
     let _ = program.connect_from(PROXY).send(REQUEST).stream().read(&mut [0]);
     program.signal(Signal::TERM);
     let (_, log) = program.wait();

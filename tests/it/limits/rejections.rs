@@ -1,4 +1,4 @@
-//! Rejections as answers: they follow a request, and have content unless that is HEAD.
+//! Rejections are responses: they follow a request, and have content unless it is HEAD.
 
 use std::process::Output;
 use std::time::{Duration, Instant};
@@ -12,7 +12,7 @@ use crate::support::with_patience;
 const GET: &str = "GET /a.txt HTTP/1.1\r\nHost: localhost\r\n\r\n";
 const HEAD: &str = "HEAD /a.txt HTTP/1.1\r\nHost: localhost\r\n\r\n";
 
-/// A server whose limit for 127.0.0.1 is used up, by the connection.
+/// A server whose limit for 127.0.0.1 is used up by the returned connection.
 fn full() -> (TestServer, Conversation) {
     let server = TestServer::with_limits(1, 60);
     server.file("a.txt", "Hello");
@@ -21,8 +21,8 @@ fn full() -> (TestServer, Conversation) {
     (server, held)
 }
 
-/// A connection on which these pieces of a request were sent before the server has waited for long enough,
-/// so that the answer is the one to that request.
+/// A connection on which these pieces of a request were sent before the server stopped waiting for one, so
+/// that the response answers this request.
 fn asking_in_time(server: &TestServer, pieces: &[impl AsRef<[u8]>]) -> Conversation {
     loop {
         let begun = Instant::now();
@@ -53,7 +53,7 @@ fn a_rejected_head_has_the_fields_of_a_rejected_get_and_no_content() {
 }
 
 #[test]
-fn a_client_without_a_request_is_told_all_the_same() {
+fn a_rejected_client_without_a_request_receives_the_response_too() {
     let (server, _held) = full();
     for beginning in ["", "GET /a.txt HTTP/1.1\r\nHo"] {
         let mut conversation = server.connect();
@@ -70,7 +70,7 @@ fn behind_a_proxy_the_request_is_the_one_behind_the_header() {
         b"\r\n\r\n\0\r\nQUIT\n\x21\x11\0\x0c\x01\x02\x03\x04\x7f\0\0\x01\x12\x67\0\x50";
     for (limits, status) in [
         (Limits { per_client: 1, total: 60 }, 429),
-        // The connection is rejected before its client is known.
+        // Rejected before the client is known.
         (Limits { per_client: 1, total: 1 }, 503),
     ] {
         let server = TestServer::with_config(|config| {
@@ -103,13 +103,13 @@ fn behind_a_proxy_the_request_is_the_one_behind_the_header() {
 }
 
 #[test]
-fn two_thousand_at_a_time_are_answered_whole() {
+fn two_thousand_simultaneous_rejections_are_complete() {
     let (server, _held) = full();
     for request in [GET, GET, HEAD, "", GET] {
         let mut rejected: Vec<Conversation> = (0..400)
             .map(|_| {
                 let mut conversation = server.connect();
-                // On a machine that is too busy an answer may come before its request.
+                // On a busy machine a response may come before its request.
                 let _ = conversation.try_send(request);
                 conversation
             })
@@ -141,12 +141,12 @@ fn curl_is_told_why_it_is_rejected() {
     assert!(String::from_utf8(output.stdout).unwrap().contains("try again"));
 }
 
-/// Its Go HTTP client drops an answer that comes before the request, and says that it was unsolicited.
+/// Its Go HTTP client drops a response that comes before the request as unsolicited.
 #[test]
 #[ignore = "needs rclone"]
 fn rclone_sees_the_status_of_a_rejection() {
     let (server, _held) = full();
-    // Which comes first is a matter of chance where the server does not wait.
+    // If the server did not wait, the order would be random.
     for arguments in [&["lsf", ":http:"][..], &["cat", ":http:a.txt"]].into_iter().cycle().take(10)
     {
         let common = ["-vv", "--config", "/dev/null", "--retries", "1", "--low-level-retries", "1"];

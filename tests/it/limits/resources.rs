@@ -1,4 +1,4 @@
-//! A system that runs out: of descriptors, threads, disk, and of the directory that is served.
+//! Exhausted resources: descriptors, threads, disk, and a root that vanishes.
 
 use std::fs;
 use std::time::Duration;
@@ -9,7 +9,7 @@ use crate::support::conversation::Conversation;
 use crate::support::program::ServerProgram;
 use crate::support::wait_until;
 
-/// A directory with a small file and one that no buffer holds.
+/// A directory with a small file and one that exceeds every buffer.
 fn site() -> tempfile::TempDir {
     let directory = tempfile::tempdir().unwrap();
     fs::write(directory.path().join("a.txt"), "Hello").unwrap();
@@ -18,15 +18,15 @@ fn site() -> tempfile::TempDir {
 }
 
 #[test]
-fn sixty_four_descriptors_bear_as_many_connections_as_it_admits_and_all_rejections() {
+fn sixty_four_descriptors_suffice_for_all_admitted_and_rejected_connections() {
     let directory = site();
-    // The transfers wait for as long as a busy machine needs for the rejections.
+    // The transfers last as long as a busy machine needs for the rejections.
     let arguments = ["-p", "0", "-maxtotal", "60", "--min-rate", "0"];
     let server = ServerProgram::start_under("--nofile=64", None, directory.path(), &arguments);
     let (_, total) = server.announcement.split_once("a client, ").unwrap();
     let total: u8 = total.split_once(" in all").unwrap().0.parse().unwrap();
     assert!((12..60).contains(&total), "{}", server.announcement);
-    // Each holds its socket and a file.
+    // Each holds a socket and a file.
     let transfers: Vec<Conversation> = (0..total)
         .map(|number| {
             let mut conversation = server.connect_from(number % 4 + 1);
@@ -57,14 +57,14 @@ fn sixty_four_descriptors_bear_as_many_connections_as_it_admits_and_all_rejectio
 }
 
 #[test]
-fn without_descriptors_it_waits_instead_of_spinning_and_goes_on_afterwards() {
+fn without_descriptors_the_server_waits_without_spinning_and_then_continues() {
     let directory = site();
     let arguments = ["-p", "0", "--keep-alive-timeout", "60s"];
     let server = ServerProgram::start(directory.path(), &arguments);
     let mut held = server.connect_from(1);
     assert_eq!(held.get("/a.txt").status, 200);
     let limit = server.limit_descriptors(0);
-    // An accept(2) that waits already may have its descriptor.
+    // An accept(2) that already waits may have its descriptor.
     let waiting: Vec<Conversation> = (2..=4).map(|host| server.connect_from(host)).collect();
     let before = server.cpu_time();
     std::thread::sleep(Duration::from_secs(2));
@@ -83,7 +83,7 @@ fn without_descriptors_it_waits_instead_of_spinning_and_goes_on_afterwards() {
 }
 
 #[test]
-fn without_descriptors_it_still_ends_when_it_is_told_to() {
+fn without_descriptors_the_server_still_stops_on_a_signal() {
     let directory = site();
     let server = ServerProgram::start(directory.path(), &["-p", "0"]);
     server.limit_descriptors(0);
@@ -92,8 +92,8 @@ fn without_descriptors_it_still_ends_when_it_is_told_to() {
 }
 
 #[test]
-fn a_connection_without_a_thread_is_told_503_and_the_others_are_served() {
-    // Root has no limit on its threads, and another user's tasks are not this test's to count.
+fn a_connection_without_a_thread_receives_503_and_the_others_are_served() {
+    // Root has no thread limit, and tasks of another user would count.
     if !geteuid().is_root() {
         return;
     }
@@ -143,7 +143,7 @@ fn a_full_disk_under_the_access_log_stops_neither_serving_nor_the_end() {
 }
 
 #[test]
-fn without_its_root_it_answers_503_and_what_was_begun_arrives_whole() {
+fn without_its_root_the_server_responds_503_and_running_transfers_complete() {
     let directory = site();
     let root = directory.path().join("root");
     fs::create_dir(&root).unwrap();

@@ -1,4 +1,4 @@
-//! The end of the server: in good order, and also with clients that do not play along.
+//! Shutdown of the server: in order, and with clients that do not cooperate.
 
 use std::fs;
 use std::io::Read as _;
@@ -16,7 +16,7 @@ use crate::support::wait_until;
 const LARGE: usize = 20_000_000;
 const LARGE_REQUEST: &str = "GET /large.bin HTTP/1.1\r\nHost: a\r\n\r\n";
 
-/// Connections in the middle of a transfer that no buffer holds.
+/// Connections in the middle of a transfer that exceeds every buffer.
 fn begin_transfers(connect: impl Fn(u8) -> Conversation, count: u8) -> Vec<Conversation> {
     let begun = (0..count).map(|number| {
         let mut conversation = connect(number / 10 + 1);
@@ -38,7 +38,7 @@ fn transfers_finish_idle_ones_are_closed_and_new_ones_are_refused() {
     let mut idle = server.connect_from(9);
     assert_eq!(idle.get("/a.txt").field("Connection"), None);
     let mut transfers = begin_transfers(|host| server.connect_from(host), 50);
-    // A next request that nobody reads takes nothing of the last answer back.
+    // An unread next request must not destroy the last response.
     for transfer in transfers.iter_mut().step_by(2) {
         transfer.send(LARGE_REQUEST);
     }
@@ -59,7 +59,7 @@ fn transfers_finish_idle_ones_are_closed_and_new_ones_are_refused() {
 }
 
 #[test]
-fn a_response_during_the_end_says_that_it_is_the_last() {
+fn a_response_during_shutdown_closes_the_connection() {
     let server = TestServer::with_config(|config| {
         config.timeouts.drain = Duration::from_secs(600);
         config.policy.delay = Duration::from_millis(500);
@@ -79,7 +79,7 @@ fn a_response_during_the_end_says_that_it_is_the_last() {
 }
 
 #[test]
-fn what_does_not_finish_in_time_is_cut_off() {
+fn transfers_that_exceed_the_drain_timeout_are_cut_off() {
     let directory = tempfile::tempdir().unwrap();
     fs::write(directory.path().join("large.bin"), vec![7; LARGE]).unwrap();
     let server = ServerProgram::start(directory.path(), &["-p", "0", "--drain-timeout", "200ms"]);
@@ -112,7 +112,7 @@ fn a_second_signal_ends_at_once() {
 }
 
 #[test]
-fn connections_that_come_while_it_stops_do_not_hold_up_the_end() {
+fn connections_opened_during_shutdown_do_not_delay_it() {
     for _ in 0..10 {
         let server = TestServer::with_config(|config| {
             config.timeouts.head = Duration::from_secs(600);

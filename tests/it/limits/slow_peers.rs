@@ -1,4 +1,4 @@
-//! Peers that take their time: to ask, to read, and to ask again. And a server that is made slow.
+//! Peers that are slow to send a request, to read, or to send the next request; and a server made slow.
 
 use std::io::{ErrorKind, Read as _};
 use std::thread;
@@ -21,7 +21,7 @@ fn with_short_heads() -> TestServer {
 }
 
 #[test]
-fn a_head_that_was_begun_and_not_completed_is_told_408() {
+fn an_incomplete_head_is_answered_with_408() {
     let server = with_short_heads();
     let reply = server.answer_in_time("GET /a.txt HTTP/1.1\r\n");
     assert_eq!((reply.status, reply.field("Connection")), (408, Some("close")));
@@ -30,7 +30,7 @@ fn a_head_that_was_begun_and_not_completed_is_told_408() {
 }
 
 #[test]
-fn a_connection_that_says_nothing_ends_without_a_word() {
+fn a_silent_connection_is_closed_without_a_response() {
     let server = with_short_heads();
     let begun = Instant::now();
     server.connect().expect_end();
@@ -40,12 +40,12 @@ fn a_connection_that_says_nothing_ends_without_a_word() {
 }
 
 #[test]
-fn a_byte_now_and_then_buys_no_time() {
+fn sending_a_byte_now_and_then_does_not_extend_the_deadline() {
     let server = with_short_heads();
     let begun = Instant::now();
     let mut conversation = server.connect();
     let mut sent = 0;
-    // Some 20 bytes before the deadline, if it holds; the server says 408 and closes.
+    // Some 20 bytes before the deadline; then the server responds 408 and closes.
     while conversation.try_send("G").is_ok() {
         sent += 1;
         thread::sleep(HEAD / 20);
@@ -57,16 +57,16 @@ fn a_byte_now_and_then_buys_no_time() {
         }
         assert!(begun.elapsed() < PATIENCE, "the deadline is put off by {sent} bytes");
     }
-    // Where the machine is so busy that the first byte comes too late, the server says nothing.
+    // On a busy machine the first byte may come too late, and the server closes without a response.
     assert!(conversation.replies().iter().all(|reply| reply.status == 408));
     server.wait_for_connections(0);
 }
 
 #[test]
-fn the_first_heads_time_runs_from_the_start_of_the_connection() {
+fn the_deadline_of_the_first_head_counts_from_the_start_of_the_connection() {
     let server = TestServer::with_config(|config| config.timeouts.head = Duration::from_secs(2));
-    // With a whole time from its first byte it would always be 3.5 s or more. On a busy machine it may be,
-    // and the first byte may come too late: then it is tried again.
+    // If the deadline counted from the first byte, this would take at least 3.5 s. A busy machine may
+    // take as long, or send the first byte too late: then it is tried again.
     wait_until("it ends in the first head's time", || {
         let begun = Instant::now();
         let mut conversation = server.connect();
@@ -79,15 +79,15 @@ fn the_first_heads_time_runs_from_the_start_of_the_connection() {
 }
 
 #[test]
-fn a_kept_connection_without_a_next_request_ends_without_a_word() {
+fn an_idle_kept_connection_is_closed_without_a_response() {
     let server = with_short_heads();
-    // Also of this request the head must come in time, which is short.
+    // The head of this request has a short deadline too.
     let reply = server.answer_in_time("GET /a.txt HTTP/1.1\r\nHost: a\r\n\r\n");
     assert_eq!((reply.status, reply.field("Connection")), (200, None));
     server.wait_for_connections(0);
 }
 
-/// A server that wants 1 MB/s over each second and a half, and a file that no buffer holds.
+/// A server with a minimum rate of 1 MB/s over 1.5 s, and a file that exceeds every buffer.
 fn with_a_minimum() -> TestServer {
     let server = TestServer::with_config(|config| {
         config.rates.minimum = 1_000_000;
@@ -99,7 +99,7 @@ fn with_a_minimum() -> TestServer {
 }
 
 #[test]
-fn peers_that_do_not_read_are_dropped_and_their_slots_come_back() {
+fn peers_that_do_not_read_are_dropped_and_their_slots_freed() {
     let server = with_a_minimum();
     let mut readers: Vec<Conversation> = (0..10).map(|_| server.connect()).collect();
     for reader in &mut readers {
@@ -114,13 +114,13 @@ fn peers_that_do_not_read_are_dropped_and_their_slots_come_back() {
 }
 
 #[test]
-fn a_peer_that_reads_a_little_all_the_time_is_dropped_as_well() {
+fn a_peer_that_reads_too_slowly_is_dropped_as_well() {
     let server = with_a_minimum();
     let mut reader = Conversation::with_a_small_window(server.address());
     reader.send("GET /large.bin HTTP/1.1\r\nHost: a\r\n\r\n");
     let begun = Instant::now();
     let mut piece = [0; 2_000];
-    // At 40 kB/s it would take minutes, and each of the server's writes waits only now and then.
+    // At 40 kB/s the transfer would take minutes, although few of the server's writes wait.
     while reader.stream().read(&mut piece).is_ok_and(|count| count > 0) {
         assert!(begun.elapsed() < PATIENCE, "it is never dropped");
         thread::sleep(Duration::from_millis(50));
@@ -132,7 +132,7 @@ fn a_peer_that_reads_a_little_all_the_time_is_dropped_as_well() {
 #[test]
 fn a_peer_that_reads_fast_enough_is_left_alone() {
     let server = with_a_minimum();
-    // A machine that is too busy makes any peer slow: then it is tried again.
+    // On a busy machine any peer may be too slow: then it is tried again.
     wait_until("three files are taken whole", || {
         let mut reader = server.connect();
         (0..3).all(|_| {
@@ -156,22 +156,22 @@ fn a_delay_comes_before_each_response() {
 }
 
 #[test]
-fn a_limited_rate_is_not_exceeded_and_not_held_against_the_peer() {
+fn a_limited_rate_is_not_exceeded_and_does_not_count_as_a_slow_peer() {
     let server = TestServer::with_config(|config| {
         config.rates.maximum = Some(100_000);
-        // A peer that takes what it gets cannot do better than half of this.
+        // A peer that reads everything at once gets at most half of this.
         config.rates.minimum = 200_000;
         config.rates.window = Duration::from_millis(300);
     });
     server.file("a.bin", vec![7; 100_000]);
-    // On a machine that is too busy the server itself may not keep to its rate: then it is tried again.
+    // On a busy machine the server may miss its rate: then it is tried again.
     wait_until("the file is sent whole", || {
         let begun = Instant::now();
         let mut conversation = server.connect();
         conversation.send("GET /a.bin HTTP/1.1\r\nHost: a\r\n\r\n");
         let Ok(reply) = conversation.try_reply() else { return false };
         assert_eq!(reply.body.len(), 100_000);
-        // The last piece may go out as soon as it is due; the head counts as well.
+        // The last piece may be sent as soon as it is due; the head counts as well.
         assert!(begun.elapsed() >= Duration::from_millis(970), "{:?}", begun.elapsed());
         true
     });

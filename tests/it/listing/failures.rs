@@ -1,4 +1,4 @@
-//! A listing some of whose entries fail: the rest of it is whole.
+//! A listing with entries that cannot be read: the rest is complete.
 
 use rustix::process::Signal;
 

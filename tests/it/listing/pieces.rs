@@ -1,4 +1,4 @@
-//! Listings go out in pieces, and everyone who is sent the same directory shares what was read of it.
+//! Listings are sent in pieces, and all clients that receive the same directory share one reading of it.
 
 use std::fs::{self, File};
 use std::io::Read as _;
@@ -9,14 +9,14 @@ use crate::support::conversation::Conversation;
 use crate::support::program::ServerProgram;
 use crate::support::server::TestServer;
 
-/// Fewer than any file system allows a file.
+/// Fewer than the links that any file system allows.
 const NAMES_PER_FILE: usize = 10_000;
 
 fn entry(directory: &Path, index: usize) -> PathBuf {
     directory.join(format!("number {index:06} of the files whose names are of middling length.txt"))
 }
 
-/// Makes so many entries in a new directory: a file under many names, which is quicker than many files.
+/// Makes a directory with this number of entries: links to one file, which is faster than many files.
 fn fill(directory: &Path, count: usize) {
     fs::create_dir(directory).unwrap();
     let mut original = directory.to_owned();
@@ -83,7 +83,7 @@ fn no_listing_is_older_than_its_request() {
     let server = TestServer::start();
     let mut conversation = server.connect();
     let list = "GET / HTTP/1.1\r\nHost: a\r\nAccept: text/plain\r\n\r\n";
-    // Somebody is being sent the directory all the time.
+    // Some client is always being sent the directory.
     fill(&server.root().join("large"), 20_000);
     let mut slow = Conversation::with_a_small_window(server.address());
     slow.send("GET /large/ HTTP/1.1\r\nHost: a\r\n\r\n");
@@ -101,8 +101,8 @@ fn no_listing_is_older_than_its_request() {
     assert_eq!(reply.text().lines().count(), 20_000);
 }
 
-/// Each of the readers gets a state of the directory of its own: between them an entry is added, and the
-/// times of all others change.
+/// Each reader gets another state of the directory: between them an entry is added, and the times of all
+/// others change.
 #[test]
 fn slow_readers_of_a_large_directory_share_their_memory() {
     const ENTRIES: usize = 100_000;

@@ -1,4 +1,4 @@
-//! What programs that read listings make of them: wget and rclone, httpdirfs, and Kodi's rules.
+//! Programs that read listings: wget, rclone, httpdirfs, and the rules of Kodi.
 
 use std::collections::BTreeMap;
 use std::fs;
@@ -14,7 +14,7 @@ use crate::support::program::ServerProgram;
 use crate::support::server::TestServer;
 use crate::support::wait_until;
 
-/// Names that these programs can show, each of them in need of care.
+/// Awkward names that these programs can show.
 const NAMES: [&str; 24] = [
     "plain.txt",
     "two words.txt",
@@ -42,7 +42,7 @@ const NAMES: [&str; 24] = [
     "\u{202e}txt.exe",
 ];
 
-/// A file of each name, whose content is its name, and the same in the directory `two films`.
+/// Makes a file of each name with its name as content, and the same in the directory `two films`.
 fn fill(root: &Path) {
     let directory = root.join("two films");
     fs::create_dir_all(&directory).unwrap();
@@ -64,8 +64,7 @@ fn output(command: &mut Command) -> String {
     String::from_utf8(output.stdout).unwrap()
 }
 
-/// What the saved files contain, which is what they were called; how they are called now is up to who
-/// saved them. Pages are left out.
+/// The contents of the saved files, which are their original names. Pages are skipped.
 fn saved(directory: &Path) -> Vec<String> {
     let mut contents = Vec::new();
     for entry in fs::read_dir(directory).unwrap() {
@@ -130,7 +129,7 @@ fn rclone_lists_and_copies_every_name() {
     assert_eq!(saved(copy.path()), twice(&NAMES));
 }
 
-/// A directory on which httpdirfs has mounted a server; unmounted when dropped.
+/// A directory where httpdirfs has mounted a server; unmounted when dropped.
 struct Mount {
     child: Child,
     at: PathBuf,
@@ -168,7 +167,7 @@ impl Mount {
 
 impl Drop for Mount {
     fn drop(&mut self) {
-        // Its process ends with the mount; already gone is as good.
+        // Its process ends with the mount, and may have ended already.
         let _ = Command::new("fusermount3").arg("-uz").arg(&self.at).status();
         holds_in_time(|| !matches!(self.child.try_wait(), Ok(None)));
         let _ = self.child.kill();
@@ -182,7 +181,7 @@ fn httpdirfs_mounts_a_listing_as_a_directory() {
     let server = TestServer::start();
     fill(server.root());
     let mount = Mount::of(&server);
-    // It drops names that begin with a mark that is not encoded.
+    // It drops names that begin with an unencoded punctuation mark.
     let expected = NAMES.iter().filter(|name| !name.starts_with(['-', '_', '~']));
     let expected: Vec<String> = expected.map(|name| (*name).to_owned()).collect();
     let with_directory = [expected.clone(), vec!["two films".to_owned()]].concat();
@@ -195,8 +194,8 @@ fn httpdirfs_mounts_a_listing_as_a_directory() {
     }
 }
 
-/// What Kodi takes for an entry (`HTTPDirectory.cpp`): a link whose reference, decoded with `+` as a blank,
-/// is its text, or begins with it where that ends in `..>`.
+/// The entries that Kodi recognizes (`HTTPDirectory.cpp`): links whose reference, decoded with `+` as a
+/// blank, equals the text, or begins with it if the text ends in `..>`.
 const KODI: &str = r#"
 import html, re, sys, urllib.parse
 link = re.compile(r'<a href="([^"]*)"[^>]*>\s*(.*?)\s*</a>(.+?)(?=<a|</tr|$)', re.IGNORECASE)
@@ -209,7 +208,7 @@ for href, text, _ in link.findall(sys.stdin.buffer.read().decode()):
 
 #[test]
 #[ignore = "needs python3"]
-fn kodi_takes_each_link_for_an_entry_and_nothing_else() {
+fn kodi_reads_exactly_the_links_as_entries() {
     let server = TestServer::start();
     fill(server.root());
     for target in ["/", "/two%20films/", "/?sort=size&order=desc"] {
@@ -224,7 +223,7 @@ fn kodi_takes_each_link_for_an_entry_and_nothing_else() {
         python.stdin.take().unwrap().write_all(&page.body).unwrap();
         let output = python.wait_with_output().unwrap();
         assert!(output.status.success());
-        // Kodi itself drops blanks around a name.
+        // Kodi drops blanks around a name.
         let shown = NAMES.iter().filter(|name| !name.starts_with(' ')).copied();
         let directory = (!target.starts_with("/two")).then_some("two films/");
         let expected = sorted(shown.chain(directory).collect());

@@ -1,4 +1,4 @@
-//! Signals that come before a program does what it was started for.
+//! Signals during the start of both programs.
 
 use std::fs;
 use std::io::Read as _;
@@ -13,11 +13,12 @@ use crate::support::client::program_under;
 use crate::support::program::SERVER;
 use crate::support::{wait_for_exit, wait_until};
 
-/// A program that is killed when dropped.
+/// A running program; killed when dropped.
 struct Started(Child);
 
 impl Started {
-    /// Starts it with this signal as `setting` of env(1) says, whatever the tests were started with.
+    /// Starts it with the signal disposition that `setting` of env(1) asks for, whatever the tests
+    /// inherited.
     fn new(setting: &str, program: &Path, arguments: &[&str], directory: &Path) -> Self {
         let mut command = Command::new("env");
         command.arg(setting).arg(program).args(arguments).current_dir(directory);
@@ -45,7 +46,7 @@ impl Started {
         wait_until(&format!("{signal:?} is caught"), || self.catches(signal));
     }
 
-    /// Its exit status, or the signal that ended it as a negative number, and what it wrote.
+    /// Its exit status, or the number of the signal that ended it, negated; and its output.
     fn end(mut self) -> (i32, String) {
         let status = wait_for_exit(&mut self.0);
         let mut text = String::new();
@@ -57,19 +58,19 @@ impl Started {
 
 impl Drop for Started {
     fn drop(&mut self) {
-        // Already ended is as good.
+        // It may have exited already.
         let _ = self.0.kill();
         let _ = self.0.wait();
     }
 }
 
-/// Has env(1) give SIGHUP its default action: whoever runs the tests may ignore it, as nohup(1) does.
+/// Makes env(1) reset SIGHUP to its default action: the tests may run under nohup(1).
 const HEEDED: &str = "--default-signal=HUP";
 
-/// strace(1) has the server wait before it makes a socket.
+/// strace(1) delays the server before it makes a socket.
 #[test]
 #[ignore = "needs strace"]
-fn a_server_that_does_not_serve_yet_is_ended_with_the_status_of_a_stop() {
+fn a_signal_before_the_server_serves_ends_it_with_status_0() {
     let directory = tempfile::tempdir().unwrap();
     for signal in [Signal::TERM, Signal::INT] {
         let mut command = Command::new("strace");
@@ -90,7 +91,7 @@ fn a_server_that_does_not_serve_yet_is_ended_with_the_status_of_a_stop() {
 }
 
 #[test]
-fn a_log_that_is_to_be_opened_anew_before_it_is_open_ends_nothing() {
+fn a_signal_to_reopen_a_log_that_is_not_open_yet_ends_nothing() {
     let directory = tempfile::tempdir().unwrap();
     let arguments = ["-p", "0", "--access-log", "log"];
     let mut server = Started::new(HEEDED, SERVER.as_ref(), &arguments, directory.path());
@@ -106,7 +107,7 @@ fn a_log_that_is_to_be_opened_anew_before_it_is_open_ends_nothing() {
 }
 
 #[test]
-fn without_a_log_to_open_anew_a_hangup_ends_the_server_unless_it_is_ignored() {
+fn without_an_access_log_sighup_ends_the_server_unless_it_is_ignored() {
     let directory = tempfile::tempdir().unwrap();
     for early in [true, false] {
         let mut server = Started::new(HEEDED, SERVER.as_ref(), &["-p", "0"], directory.path());
@@ -126,7 +127,7 @@ fn without_a_log_to_open_anew_a_hangup_ends_the_server_unless_it_is_ignored() {
     assert_eq!(server.end().0, 0);
 }
 
-/// From the moment the handler is there, whatever the program is doing then.
+/// At any moment after the handler is installed.
 #[test]
 fn a_server_is_ended_in_order_at_every_moment_of_its_start() {
     let directory = tempfile::tempdir().unwrap();
@@ -141,16 +142,16 @@ fn a_server_is_ended_in_order_at_every_moment_of_its_start() {
     }
 }
 
-/// strace(1) has each program wait as soon as it has a handler for a signal.
+/// strace(1) delays each program as soon as it has installed a handler.
 #[test]
 #[ignore = "needs strace"]
-fn a_signal_that_comes_while_it_begins_to_be_caught_is_not_lost() {
+fn a_signal_during_the_installation_of_its_handler_is_not_lost() {
     let directory = tempfile::tempdir().unwrap();
     mkfifoat(CWD, directory.path().join("fifo"), Mode::RUSR | Mode::WUSR).unwrap();
     let client = program_under("env", &[]).get_args().next().unwrap().to_owned();
     for (program, arguments, expected) in [
         (SERVER.as_ref(), &["-q", "-p", "0"][..], 0),
-        // It waits until somebody opens the other end.
+        // It blocks until the other end is opened.
         (&*client, &["-i", "fifo"], 130),
     ] {
         for (signal, name) in [(Signal::INT, "SIGINT"), (Signal::TERM, "SIGTERM")] {
@@ -174,9 +175,9 @@ fn a_signal_that_comes_while_it_begins_to_be_caught_is_not_lost() {
 }
 
 #[test]
-fn a_client_that_fetches_nothing_yet_is_ended_with_the_status_of_an_interruption() {
+fn a_signal_before_the_first_fetch_ends_the_client_with_status_130() {
     let directory = tempfile::tempdir().unwrap();
-    // Nobody opens its other end: so long the client waits.
+    // The other end is never opened, so the client blocks.
     mkfifoat(CWD, directory.path().join("fifo"), Mode::RUSR | Mode::WUSR).unwrap();
     for signal in [Signal::INT, Signal::TERM, Signal::HUP] {
         let mut command = program_under("env", &[HEEDED]);
@@ -188,7 +189,7 @@ fn a_client_that_fetches_nothing_yet_is_ended_with_the_status_of_an_interruption
     }
 }
 
-/// Nothing but the loader and the runtime of the language come before.
+/// Only the loader and the language runtime come before.
 #[test]
 #[ignore = "needs strace"]
 fn catching_the_signals_is_the_first_thing_that_each_program_does() {

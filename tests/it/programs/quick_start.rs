@@ -1,4 +1,4 @@
-//! The two programs together, typed as the documentation has them.
+//! Both programs together, with the command lines of the documentation.
 
 use std::fs;
 use std::path::Path;
@@ -50,7 +50,7 @@ fn ten_files_arrive_byte_for_byte_with_a_report() {
 }
 
 #[test]
-fn files_of_one_name_from_two_folders_lie_side_by_side() {
+fn files_of_one_name_from_two_folders_are_numbered() {
     let server = ServerProgram::start(Path::new(env!("CARGO_MANIFEST_DIR")), &["-p", "0", "-q"]);
     let directory = tempfile::tempdir().unwrap();
     let result = fetch(server.port(), &["testfiles1", "testfiles2"], directory.path(), "10");
@@ -65,7 +65,7 @@ fn files_of_one_name_from_two_folders_lie_side_by_side() {
 }
 
 #[test]
-fn files_that_the_server_calls_coded_by_their_names_arrive_as_they_lie_there() {
+fn files_called_coded_because_of_their_names_arrive_unchanged() {
     let root = tempfile::tempdir().unwrap();
     let names = ["a.svgz", "a.emz", "a.wrz", "a.x3dz", "a.X3DVZ"];
     for name in names {

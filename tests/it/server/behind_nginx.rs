@@ -1,4 +1,4 @@
-//! The server behind a real nginx that fetches each file in slices, by a range request for each.
+//! The server behind a real nginx that fetches each file in slices, with a range request for each.
 
 use std::fs;
 use std::net::{SocketAddr, TcpListener, TcpStream};
@@ -11,7 +11,7 @@ use crate::support::ranged::pattern;
 use crate::support::server::TestServer;
 use crate::support::wait_until;
 
-/// A running nginx, killed when dropped.
+/// A running nginx; killed when dropped.
 struct Nginx {
     child: Child,
     address: SocketAddr,
@@ -22,9 +22,9 @@ impl Nginx {
     /// Fetches everything from `server` in slices of 64 KiB (`ngx_http_slice_module`).
     fn slicing(server: SocketAddr) -> Self {
         let directory = tempfile::tempdir().unwrap();
-        // nginx cannot be asked which port it chose, so one is taken that was free a moment ago.
+        // nginx does not report a port that it chose, so the test picks a free one.
         let address = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
-        // One process, so that nothing is left when it is killed.
+        // One process, so that no worker remains when it is killed.
         let configuration = format!(
             "daemon off; master_process off; error_log stderr crit; pid {dir}/pid;\n\
              events {{ }}\n\
@@ -55,7 +55,7 @@ impl Nginx {
 
 impl Drop for Nginx {
     fn drop(&mut self) {
-        // Already ended is as good.
+        // It may have exited already.
         let _ = self.child.kill();
         let _ = self.child.wait();
     }

@@ -1,4 +1,4 @@
-//! The logs of the server: whoever reads them, or does not, serving goes on.
+//! The logs of the server: a reader that stops does not stop serving.
 
 use std::fs;
 use std::net::TcpStream;
@@ -67,9 +67,9 @@ fn each_request_that_was_answered_is_a_line_of_the_access_log() {
     }
 }
 
-/// The log of the program itself has the same lines, and none that a peer made up.
+/// The diagnostic log has the same lines, and none that a peer forged.
 #[test]
-fn what_a_peer_sends_is_shown_escaped_and_bounded_by_the_program_too() {
+fn text_from_peers_is_escaped_and_bounded_in_the_log() {
     let directory = tempfile::tempdir().unwrap();
     let server = ServerProgram::start(directory.path(), &["-p", "0", "-v"]);
     for request in [
@@ -114,7 +114,7 @@ fn a_full_disk_under_the_access_log_stops_nothing() {
 }
 
 #[test]
-fn lines_that_were_lost_are_told_at_the_end_even_after_a_warning() {
+fn lost_lines_are_reported_at_the_end_even_after_a_warning() {
     let directory = tempfile::tempdir().unwrap();
     fs::write(directory.path().join("a"), "Hello").unwrap();
     let arguments = ["-p", "0", "--access-log", "/dev/full"];
@@ -131,7 +131,7 @@ fn lines_that_were_lost_are_told_at_the_end_even_after_a_warning() {
 }
 
 #[test]
-fn an_access_log_on_the_standard_output_has_it_to_itself() {
+fn an_access_log_on_standard_output_is_alone_there() {
     let directory = tempfile::tempdir().unwrap();
     let arguments = ["-p", "0", "--log-format", "json"];
     let (server, stdout) = ServerProgram::start_with_log_on_stdout(directory.path(), &arguments);
@@ -162,13 +162,13 @@ fn a_standard_error_that_nobody_reads_stops_neither_serving_nor_the_end() {
 }
 
 #[test]
-fn the_last_word_of_the_diagnostic_log_is_how_many_of_its_lines_were_lost() {
+fn the_diagnostic_log_ends_with_the_number_of_its_lost_lines() {
     let directory = tempfile::tempdir().unwrap();
     fs::write(directory.path().join("a"), "Hello").unwrap();
     let arguments = ["-p", "0", "-v", "--status-path", "/status"];
     let server = ServerProgram::start(directory.path(), &arguments);
     let mut client = server.connect_from(1);
-    // Lines of 8 KB, which nobody reads: more than the sink and its thread hold.
+    // Unread lines of 8 KB: more than the sink and its thread hold.
     let target = format!("/a?{}", "x".repeat(8_000));
     let mut lost = 0;
     while lost == 0 {

@@ -98,7 +98,7 @@ fn a_head_may_come_a_byte_at_a_time() {
 }
 
 #[test]
-fn what_cannot_be_answered_is_refused_with_the_right_status() {
+fn unsupported_requests_are_refused_with_the_right_status() {
     let server = site();
     let long = "a".repeat(9_000);
     let many = "A: b\r\n".repeat(200);
@@ -127,11 +127,11 @@ fn what_cannot_be_answered_is_refused_with_the_right_status() {
 }
 
 #[test]
-fn a_refusal_is_readable_although_much_more_was_sent() {
+fn a_rejection_is_readable_although_much_more_was_sent() {
     let server = site();
     for _ in 0..20 {
         let mut conversation = server.connect();
-        // The server may close while the rest is still being sent; what it said must come through.
+        // The server may close while the rest is being sent; its response must still arrive.
         let sent = conversation.try_send(format!("GET /{} HTTP/1.1\r\n\r\n", "a".repeat(200_000)));
         sent.expect("what comes after the refusal is read and discarded");
         assert_eq!(conversation.reply().status, 414);
@@ -140,7 +140,7 @@ fn a_refusal_is_readable_although_much_more_was_sent() {
 }
 
 #[test]
-fn content_of_a_request_is_read_past() {
+fn content_of_a_request_is_discarded() {
     let server = site();
     let mut conversation = server.connect();
     conversation.send("POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 5\r\n\r\nHello");
@@ -162,7 +162,7 @@ fn with_timeouts(head: u64, idle: u64) -> TestServer {
 }
 
 #[test]
-fn a_connection_without_a_request_is_closed_in_silence() {
+fn a_connection_without_a_request_is_closed_without_a_response() {
     let server = with_timeouts(50, 50);
     server.connect().expect_end();
     let kept = server.answer_in_time("GET /a.txt HTTP/1.1\r\nHost: a\r\n\r\n");
@@ -171,19 +171,19 @@ fn a_connection_without_a_request_is_closed_in_silence() {
 }
 
 #[test]
-fn a_head_that_is_dripped_is_cut_off_by_one_deadline_for_all_of_it() {
+fn a_slow_head_has_one_deadline_in_total() {
     let server = with_timeouts(200, 60_000);
     let mut conversation: Conversation = server.connect();
     wait_until("the server has had enough", || {
         std::io::Write::write(&mut conversation.stream(), b"G").is_err()
             || server.snapshot().held == 0
     });
-    // Where the machine is so busy that the first byte comes too late, the server says nothing.
+    // On a busy machine the first byte may come too late, and the server closes without a response.
     assert!(conversation.replies().iter().all(|reply| reply.status == 408));
 }
 
 #[test]
-fn a_peer_that_takes_nothing_is_dropped() {
+fn a_peer_that_reads_nothing_is_dropped() {
     let server = TestServer::with_config(|config| {
         config.timeouts.stall = Duration::from_millis(100);
     });

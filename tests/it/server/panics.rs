@@ -1,5 +1,5 @@
-//! A panic in the thread of a connection. No request is known to cause one, so a logger does, that of
-//! this process: the server logs each request from the thread that answered it.
+//! A panic in a connection's thread. No request is known to cause one, so the logger of this process does:
+//! the server logs each request in its connection's thread.
 
 use std::sync::{Mutex, PoisonError};
 
@@ -8,12 +8,12 @@ use log::{Level, LevelFilter, Log, Metadata, Record};
 use crate::support::server::TestServer;
 use crate::support::wait_until;
 
-/// What a request's line must contain for the logger to panic; no other test asks for it.
+/// The logger panics if a request's line contains this; no other test requests it.
 const MARK: &str = "/panic-in-the-logger";
 
 static LOGGER: PanickingLogger = PanickingLogger { lines: Mutex::new(Vec::new()) };
 
-/// Panics when a marked request is logged, and keeps what is said of it otherwise.
+/// Panics when a marked request is logged, and stores the other records about it.
 struct PanickingLogger {
     lines: Mutex<Vec<String>>,
 }
@@ -50,7 +50,7 @@ fn a_panic_in_a_connection_is_logged_with_its_request_and_harms_no_other() {
         assert_eq!(unlucky.get(MARK).status, 404);
         unlucky.expect_end();
         assert_eq!(other.get("/a.txt").text(), "Hello", "it is served on");
-        // A slot that was kept would have the next round rejected.
+        // A leaked slot would cause a rejection in the next round.
         server.wait_for_connections(1);
         wait_until("it is counted", || server.counters().panics == round);
     }

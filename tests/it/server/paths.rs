@@ -1,4 +1,4 @@
-//! Nothing outside the root, by any spelling; and everything within it, by its name.
+//! No spelling of a path leads outside the root, and every file within it is found by its name.
 
 use std::fs;
 use std::os::unix::fs::symlink;
@@ -70,7 +70,7 @@ fn nothing_outside_the_root_is_served_by_any_spelling() {
 }
 
 #[test]
-fn what_lies_within_the_root_is_found_by_every_spelling_of_its_name() {
+fn a_file_within_the_root_is_found_by_every_spelling_of_its_name() {
     let (server, _outside) = site();
     server.file("with space & 'quote' #1?.txt", "awkward");
     for (target, body) in [
@@ -110,7 +110,7 @@ fn a_directory_without_its_slash_is_redirected_to_itself() {
     assert_eq!(server.connect().get("/a.txt/").status, 404);
 }
 
-/// npm asks for packages that have a scope with an encoded slash.
+/// npm requests packages with a scope by an encoded slash.
 #[test]
 #[ignore = "needs npm"]
 fn npm_finds_a_package_with_a_scope() {

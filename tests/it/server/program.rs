@@ -1,4 +1,4 @@
-//! `http_server_conc` as its user meets it: the command line, the messages, the signals, curl.
+//! `http_server_conc` as a program: command line, messages, signals, curl.
 
 use std::io::{Read as _, Write as _};
 use std::net::{IpAddr, Ipv6Addr, TcpListener, TcpStream};
@@ -29,7 +29,7 @@ fn wrong_usage_is_status_2_and_names_the_value() {
 }
 
 #[test]
-fn what_cannot_be_served_is_status_1_with_the_value_and_what_to_do() {
+fn an_unusable_setting_is_status_1_with_value_and_remedy() {
     let taken = TcpListener::bind("127.0.0.1:0").unwrap();
     let port = taken.local_addr().unwrap().port().to_string();
     for (arguments, parts) in [
@@ -47,7 +47,7 @@ fn what_cannot_be_served_is_status_1_with_the_value_and_what_to_do() {
 }
 
 #[test]
-fn too_few_descriptors_to_start_are_told_as_such() {
+fn too_few_descriptors_to_start_are_reported_as_such() {
     for limit in 6..=9 {
         let script = format!("ulimit -n {limit} && exec {SERVER} -p 0");
         let output = Command::new("timeout").args(["20", "sh", "-c", &script]).output().unwrap();
@@ -67,7 +67,7 @@ fn help_and_version_go_to_standard_output_with_status_0() {
 }
 
 #[test]
-fn it_says_what_it_serves_where_and_within_which_limits_and_ends_on_a_signal() {
+fn it_announces_root_urls_and_limits_and_ends_on_a_signal() {
     let directory = tempfile::tempdir().unwrap();
     for signal in [Signal::INT, Signal::TERM] {
         let arguments = ["-p", "0", "-maxclient", "3", "-maxtotal", "7"];
@@ -84,7 +84,7 @@ fn it_says_what_it_serves_where_and_within_which_limits_and_ends_on_a_signal() {
 }
 
 #[test]
-fn a_total_beyond_the_descriptors_is_clamped_with_a_warning() {
+fn a_total_beyond_the_descriptor_limit_is_lowered_with_a_warning() {
     let directory = tempfile::tempdir().unwrap();
     let server = ServerProgram::start(directory.path(), &["-p", "0", "-maxtotal", "10000000000"]);
     server.signal(Signal::TERM);
@@ -113,7 +113,7 @@ fn a_request_is_a_line_of_the_log_unless_it_is_quiet() {
 }
 
 #[test]
-fn limits_that_are_only_tried_out_are_told_as_such_and_reject_nobody() {
+fn a_dry_run_of_limits_announces_itself_and_rejects_no_client() {
     let directory = tempfile::tempdir().unwrap();
     std::fs::write(directory.path().join("a.txt"), "Hello").unwrap();
     let arguments = ["-p", "0", "-maxclient", "1", "-maxtotal", "2", "--dry-run-limits"];
@@ -185,7 +185,7 @@ fn curl_shows_the_429_and_the_503() {
     wait_until("another client is served", || curl(&of_another) == "200");
 }
 
-/// In a network namespace, where IPv6 can be switched off without anybody else losing it.
+/// In a network namespace, where IPv6 can be switched off for this test alone.
 #[test]
 #[ignore = "needs iproute2 and root"]
 fn without_ipv6_no_ipv6_url_is_announced() {

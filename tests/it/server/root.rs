@@ -1,4 +1,4 @@
-//! The root is a path: what it names is served, also when that becomes another directory.
+//! The root is a path: the directory that it names at the moment is served.
 
 use std::fs;
 use std::os::unix::fs::{PermissionsExt as _, symlink};
@@ -13,7 +13,7 @@ use crate::support::conversation::{Conversation, Reply};
 use crate::support::program::{SERVER, ServerProgram};
 use crate::support::{wait_until, with_patience};
 
-/// A directory with one file, `a.txt`, of this content.
+/// A directory with a file `a.txt` of this content.
 fn make(directory: &Path, content: &str) {
     fs::create_dir(directory).unwrap();
     fs::write(directory.join("a.txt"), content).unwrap();
@@ -32,7 +32,7 @@ fn wait_for(server: &ServerProgram, target: &str, expected: &str) {
 }
 
 #[test]
-fn a_directory_that_is_removed_and_remade_is_served_anew() {
+fn a_root_removed_and_recreated_is_served() {
     let tree = tempfile::tempdir().unwrap();
     let public = tree.path().join("public");
     for (root, current) in [("public", tree.path()), (".", &*public)] {
@@ -61,7 +61,7 @@ fn a_directory_that_is_removed_and_remade_is_served_anew() {
 }
 
 #[test]
-fn a_directory_that_comes_in_the_place_of_another_is_served() {
+fn a_directory_that_replaces_the_root_is_served() {
     let tree = tempfile::tempdir().unwrap();
     let [public, next, old] = ["public", "next", "old"].map(|name| tree.path().join(name));
     make(&public, "first");
@@ -97,14 +97,14 @@ fn a_switched_link_is_followed_and_transfers_go_on() {
     wait_for(&server, "/a.txt", "2");
     fs::remove_dir_all(tree.path().join("1")).unwrap();
     assert!(transfer.reply().body == "1".repeat(LARGE).as_bytes());
-    // Links within it lead no further out than before.
+    // Links within it still cannot leave it.
     fs::write(tree.path().join("secret"), "").unwrap();
     symlink("../secret", tree.path().join("2/out")).unwrap();
     assert_eq!(get(&server, "/out").status, 404);
 }
 
 #[test]
-fn what_is_no_directory_any_more_is_not_served() {
+fn a_root_that_is_no_longer_a_directory_is_not_served() {
     let tree = tempfile::tempdir().unwrap();
     let public = tree.path().join("public");
     make(&public, "first");
@@ -123,11 +123,10 @@ fn what_is_no_directory_any_more_is_not_served() {
     assert_eq!(conversation.get("/a.txt").text(), "first");
 }
 
-/// bindfs gives the inode number of a directory to the next one although the first is open, where the file
-/// system behind it does.
+/// bindfs may reuse the inode number of a directory that is still open, if the file system behind it does.
 #[test]
 #[ignore = "needs bindfs"]
-fn a_directory_that_is_remade_with_its_old_inode_number_is_served_anew() {
+fn a_root_recreated_with_its_old_inode_number_is_served() {
     let bound = Bound::mount(&[]);
     let public = bound.shown().join("public");
     make(&public, "0");
@@ -135,15 +134,15 @@ fn a_directory_that_is_remade_with_its_old_inode_number_is_served_anew() {
     for round in 0..3 {
         let content = round.to_string();
         wait_for(&server, "/a.txt", &content);
-        // As long as the server has the file open, FUSE leaves a hidden one in its place.
+        // While the server has the file open, FUSE keeps a hidden one in its place.
         wait_until("it is removed", || fs::remove_dir_all(&public).is_ok());
         make(&public, &(round + 1).to_string());
     }
     wait_for(&server, "/a.txt", "3");
 }
 
-/// The server, under strace, with `openat2` failing with this error, as sandboxes let it. The process that
-/// is started is the server's own, and strace the one beside it.
+/// Starts the server under strace, which lets `openat2` fail with this error, as sandboxes do. The child is
+/// the server itself, with strace beside it.
 fn in_a_sandbox(error: &str) -> Vec<String> {
     let injection = format!("inject=openat2:error={error}");
     let strace = ["strace", "-D", "-f", "-qq", "-o", "/dev/null", "-e", "trace=openat2", "-e"];
@@ -154,7 +153,7 @@ fn in_a_sandbox(error: &str) -> Vec<String> {
         .collect()
 }
 
-/// What a server says that does not start, with the status of a failure.
+/// The output of a server that fails to start.
 fn refusal(command: &mut Command) -> String {
     let output = command.env_remove("RUST_LOG").output().unwrap();
     let text = String::from_utf8([output.stdout, output.stderr].concat()).unwrap();
@@ -189,7 +188,7 @@ fn without_openat2_files_are_served_and_nothing_else() {
 
 #[test]
 #[ignore = "needs strace"]
-fn where_openat2_is_denied_the_server_says_so_and_does_not_start() {
+fn with_openat2_denied_the_server_reports_it_and_does_not_start() {
     let root = tempfile::tempdir().unwrap();
     let path = root.path().to_str().unwrap();
     for (error, reason) in [("EACCES", "Permission denied"), ("EPERM", "Operation not permitted")] {
@@ -207,7 +206,7 @@ fn where_openat2_is_denied_the_server_says_so_and_does_not_start() {
             assert!(text.contains(part), "{error}, {part}: {text}");
         }
         assert!(!text.contains("--root"), "the directory is not what is wrong: {text}");
-        // It cannot be passed through, so that it is what is wrong.
+        // It cannot be traversed, which is the error.
         fs::set_permissions(path, fs::Permissions::from_mode(0o444)).unwrap();
         let text = refused();
         assert!(text.contains("--root") && !text.contains("openat2"), "{error}: {text}");
@@ -218,7 +217,7 @@ fn where_openat2_is_denied_the_server_says_so_and_does_not_start() {
 fn a_directory_beneath_which_nothing_can_be_opened_is_not_served() {
     let root = tempfile::tempdir().unwrap();
     fs::write(root.path().join("a.txt"), "Hello").unwrap();
-    // It can be opened and read, but not passed through.
+    // It can be opened and read, but not traversed.
     fs::set_permissions(root.path(), fs::Permissions::from_mode(0o444)).unwrap();
     let mut command = with_patience();
     command.args([SERVER, "-p", "0", "--root"]).arg(root.path());

@@ -1,4 +1,4 @@
-//! What the operator sees: who may look, in which forms, and also when the server is full.
+//! The status page: access, forms, and a full server.
 
 use std::time::Duration;
 
@@ -60,8 +60,8 @@ fn the_status_comes_as_a_page_as_json_and_as_metrics() {
     assert_eq!(conversation.reply().status, 405);
 }
 
-/// A field that opens the files to scripts of other origins must not open the status to them, through the
-/// browser of someone who may see it.
+/// Fields that let scripts of other origins read the files must not let them read the status through the
+/// browser of a client with access.
 #[test]
 fn the_status_has_none_of_the_fields_that_the_operator_adds() {
     let server = TestServer::with_config(|config| {
@@ -75,7 +75,7 @@ fn the_status_has_none_of_the_fields_that_the_operator_adds() {
     }
 }
 
-/// Nor has it such a field of its own, whoever asks and however.
+/// The status has no such field of its own either.
 #[test]
 fn no_script_of_another_origin_may_read_the_status() {
     let server = server(12, 60, &[]);
@@ -95,8 +95,7 @@ fn no_script_of_another_origin_may_read_the_status() {
     }
 }
 
-/// The page of another site whose name was made to lead here (DNS rebinding) has the browser send that
-/// name.
+/// After DNS rebinding the browser sends the name of the other site.
 #[test]
 fn the_status_is_not_shown_under_a_name_that_another_site_may_have() {
     let server = TestServer::with_config(|config| {
@@ -129,7 +128,7 @@ fn the_status_is_not_shown_under_a_name_that_another_site_may_have() {
 }
 
 #[test]
-fn it_tells_who_holds_what_and_what_each_connection_does() {
+fn it_shows_what_each_client_holds_and_each_connection_does() {
     let server = server(2, 60, &[]);
     let mut other = server.connect_from(7);
     assert_eq!(other.get("/a.txt").status, 200);
@@ -181,7 +180,7 @@ fn after_an_attack_it_comes_whole_with_a_row_for_each_client() {
 }
 
 #[test]
-fn what_a_client_sends_is_text_on_the_status_and_not_much_of_it() {
+fn text_from_clients_is_escaped_and_bounded_on_the_status() {
     let server = server(12, 60, &[]);
     let mark = "MARK\"}<script>'&\\{\u{202e}\u{2028}\u{9b}";
     let mut hostile = server.connect_from(7);
@@ -209,12 +208,12 @@ fn what_a_client_sends_is_text_on_the_status_and_not_much_of_it() {
     let shown = r#"GET /MARK\"}<script>'&\\{\xe2\x80\xae\xe2\x80\xa8\xc2\x9b"#;
     assert_eq!(doing("MARK"), shown);
     assert!(doing(r"GET /\xe2\x80\xae").len() <= 4 * 1024, "{status}");
-    // Labels are the server's own.
+    // Labels come from the server.
     assert!(!metrics.text().contains("MARK") && !metrics.text().contains("127.0.0.7"));
 }
 
 #[test]
-fn it_answers_when_the_total_is_used_up_and_then_nothing_else() {
+fn it_is_the_only_thing_served_when_the_total_is_used_up() {
     let server = server(12, 2, &[]);
     let _held: Vec<_> = (0..2).map(|_| server.connect_from(9)).collect();
     server.wait_for_connections(2);
@@ -231,14 +230,14 @@ fn it_answers_when_the_total_is_used_up_and_then_nothing_else() {
 }
 
 #[test]
-fn silent_connections_do_not_keep_it_from_who_asks() {
+fn silent_connections_do_not_block_the_status() {
     let server = server(12, 1, &[]);
     let _held = server.connect_from(9);
     server.wait_for_connections(1);
     for _ in 0..3 {
         let mut silent: Vec<_> = (0..2).map(|_| server.connect()).collect();
         wait_until("both have what is kept", || server.idle() == 3);
-        // The first comes in place of one of them.
+        // The first takes the place of one of them.
         assert_eq!(status_in(&mut server.connect(), "*/*").status, 200);
         for conversation in &mut silent {
             let reply = conversation.reply();
@@ -251,7 +250,7 @@ fn silent_connections_do_not_keep_it_from_who_asks() {
 }
 
 #[test]
-fn those_who_might_see_it_are_rejected_no_later_than_others() {
+fn clients_that_may_see_it_are_rejected_as_soon_as_others() {
     let server = TestServer::with_config(|config| {
         config.limits.total = 1;
         config.timeouts.head = Duration::from_secs(3600);
@@ -274,8 +273,8 @@ fn those_who_might_see_it_are_rejected_no_later_than_others() {
 }
 
 #[test]
-fn who_may_not_see_it_finds_nothing_there() {
-    // Connections to ::1 and 127.0.0.0/8 are this machine's own; only a proxy can be from elsewhere.
+fn clients_without_access_receive_404() {
+    // Connections to ::1 and 127.0.0.0/8 come from this machine; only a proxy can relay others.
     let server = TestServer::with_config(|config| {
         let allow = vec!["198.51.100.0/24".parse().unwrap()];
         config.status = Some(StatusAccess { allow, ..status() });
@@ -288,7 +287,8 @@ fn who_may_not_see_it_finds_nothing_there() {
     }
 }
 
-/// A connection that a proxy on this machine makes for somebody is not this machine's, unless it says so.
+/// A connection that a proxy on this machine relays does not count as this machine's, unless its header says
+/// so.
 #[test]
 fn a_proxied_client_without_an_address_is_not_this_machine() {
     let server = TestServer::with_config(|config| {
@@ -318,7 +318,7 @@ fn a_proxied_client_without_an_address_is_not_this_machine() {
         let mut conversation = server.connect();
         let reply = conversation.send(&header).get("/server-status");
         assert_eq!(reply.status, if is_unknown { 404 } else { 200 }, "{}", header.escape_ascii());
-        // Nor is it free of the limit, as this machine is here: the first connection is held.
+        // It has no exemption either, as this machine has here: the first connection is held.
         let is_limited = header.ends_with(b"::1 9 80\r\n") || is_unknown;
         let second = server.connect().send(&header).get("/");
         let expected = if is_limited { 429 } else { 200 };
@@ -329,7 +329,7 @@ fn a_proxied_client_without_an_address_is_not_this_machine() {
 }
 
 #[test]
-fn a_proxied_client_has_none_of_what_is_kept_for_this_machine() {
+fn a_proxied_client_has_no_privilege_of_this_machine() {
     let server = TestServer::with_config(|config| {
         config.limits.total = 1;
         config.status = Some(status());

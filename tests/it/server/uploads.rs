@@ -1,4 +1,4 @@
-//! Clients that send much content: each reads its answer, though nothing is done with the content.
+//! Clients that send much content: each receives its response, although the content is discarded.
 
 use std::time::{Duration, Instant};
 
@@ -9,7 +9,7 @@ const MUCH: usize = 50_000_000;
 
 /// A client that sends all of its request before it reads.
 #[test]
-fn all_of_the_content_may_be_sent_before_the_answer_is_read() {
+fn all_of_the_content_may_be_sent_before_the_response_is_read() {
     let server = TestServer::with_limits(1, 9);
     server.file("a.txt", "Hello");
     let content = vec![b'x'; MUCH];
@@ -41,9 +41,9 @@ fn all_of_the_content_may_be_sent_before_the_answer_is_read() {
     drop(holder);
 }
 
-/// Longer than a peer may be silent, and longer than what is read before the answer takes.
+/// Takes longer than a peer may be silent, and longer than the reading before the response.
 #[test]
-fn content_may_come_slowly() {
+fn content_may_arrive_slowly() {
     let server = TestServer::with_limits(1, 9);
     let mut conversation = server.connect();
     conversation.send(format!("POST / HTTP/1.1\r\nHost: a\r\nContent-Length: {MUCH}\r\n\r\n"));
@@ -60,7 +60,7 @@ fn content_may_come_slowly() {
 }
 
 #[test]
-fn content_that_is_too_much_by_its_length_is_not_waited_for() {
+fn content_declared_too_long_is_not_waited_for() {
     let server = TestServer::with_config(|config| {
         config.limits.per_client = 1;
         config.timeouts.head = Duration::from_secs(3600);
@@ -74,9 +74,9 @@ fn content_that_is_too_much_by_its_length_is_not_waited_for() {
     }
 }
 
-/// Its slot is free as soon as the answer is sent.
+/// Its slot is free as soon as the response is sent.
 #[test]
-fn content_without_end_holds_no_slot() {
+fn endless_content_holds_no_slot() {
     let server = TestServer::with_limits(1, 9);
     server.file("a.txt", "Hello");
     let mut endless = server.connect();

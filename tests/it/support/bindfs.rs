@@ -1,4 +1,4 @@
-//! A file system in user space, which can be made to fail.
+//! A file system in user space that can be made to fail.
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -8,7 +8,7 @@ use tempfile::TempDir;
 
 use super::wait_until;
 
-/// A directory `original` that bindfs(1) shows beside it as `shown`; unmounted when dropped.
+/// A directory `original`, which bindfs(1) mounts beside it as `shown`; unmounted when dropped.
 pub(crate) struct Bound {
     root: TempDir,
     daemon: Child,
@@ -27,13 +27,13 @@ impl Bound {
             .spawn()
             .unwrap();
         let bound = Self { root, daemon };
-        // A file made behind it is seen through it.
+        // A file made in the original is visible through the mount.
         fs::write(bound.root().join("original/probe"), "").unwrap();
         wait_until("it is mounted", || bound.shown().join("probe").exists());
         bound
     }
 
-    /// What holds both directories.
+    /// The parent of both directories.
     pub(crate) fn root(&self) -> &Path {
         self.root.path()
     }
@@ -42,18 +42,18 @@ impl Bound {
         self.root().join("shown")
     }
 
-    /// From now on every access to what is shown fails with `ENOTCONN`.
+    /// From now on every access to the mount fails with `ENOTCONN`.
     pub(crate) fn kill(&mut self) {
         self.daemon.kill().unwrap();
         self.daemon.wait().unwrap();
-        // The kernel remembers metadata for a second.
+        // The kernel caches metadata for a second.
         wait_until("the mount is dead", || self.shown().metadata().is_err());
     }
 }
 
 impl Drop for Bound {
     fn drop(&mut self) {
-        // Lazily, so that the directory can be removed whatever a test has left open.
+        // Lazily, as a test may have left files open.
         let _ = Command::new("fusermount").arg("-uz").arg(self.shown()).status();
         let _ = self.daemon.kill();
         let _ = self.daemon.wait();

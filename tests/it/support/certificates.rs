@@ -1,4 +1,4 @@
-//! Certificates of tests, and what signs them.
+//! Certificates for tests, and their signers.
 
 use rcgen::{BasicConstraints, Certificate, CertificateParams, DnType, IsCa, Issuer, KeyPair};
 
@@ -25,7 +25,7 @@ pub(crate) fn self_signed(parameters: &CertificateParams) -> Identity {
     (parameters.self_signed(&key).unwrap(), key)
 }
 
-/// A certificate that the key of another one signs, whether it may or not.
+/// A certificate signed by the key of another one, even if that one may not sign.
 pub(crate) fn signed(
     parameters: &CertificateParams,
     signer: &CertificateParams,

@@ -9,14 +9,14 @@ pub(crate) fn program() -> Command {
     without_settings(Command::new(CLIENT))
 }
 
-/// The client, started by another program with these arguments before its own, such as nohup(1).
+/// The client, started by another program such as nohup(1), whose arguments come first.
 pub(crate) fn program_under(launcher: &str, arguments: &[&str]) -> Command {
     let mut command = Command::new(launcher);
     command.args(arguments).arg(CLIENT);
     without_settings(command)
 }
 
-/// Leaves out what the environment of the tests could change.
+/// Removes variables of the environment that would change the client.
 fn without_settings(mut command: Command) -> Command {
     for name in [
         "RUST_LOG",

@@ -1,4 +1,4 @@
-//! One connection to a server, spoken over by hand.
+//! A raw connection to a server.
 
 use std::io::{self, Read, Write};
 use std::net::{IpAddr, Shutdown, SocketAddr, TcpStream};
@@ -10,7 +10,7 @@ use socket2::{Domain, Socket, Type};
 
 use super::PATIENCE;
 
-/// A response as it came.
+/// A received response.
 #[derive(Clone, Debug)]
 pub(crate) struct Reply {
     pub(crate) status: u16,
@@ -40,7 +40,7 @@ impl Reply {
         std::str::from_utf8(&self.body).unwrap()
     }
 
-    /// The head without what changes from one moment to the next.
+    /// The head without the fields that change over time.
     pub(crate) fn head(&self) -> (u16, Vec<(String, String)>) {
         let fields = self
             .fields
@@ -65,14 +65,13 @@ impl Conversation {
     /// A connection from one address to another.
     pub(crate) fn between(source: IpAddr, address: SocketAddr) -> Self {
         let socket = Socket::new(Domain::for_address(address), Type::STREAM, None).unwrap();
-        // A closed connection keeps its port for a minute: servers must be able to listen there.
+        // A closed connection keeps its port for a minute, and servers must be able to listen on it.
         socket.set_reuse_address(true).unwrap();
         socket.bind(&SocketAddr::new(source, 0).into()).unwrap();
         Self::over(socket, address)
     }
 
-    /// A connection whose receive buffer is as small as the kernel makes one: its server soon meets
-    /// the speed at which it is read.
+    /// A connection with the smallest receive buffer, so that slow reading soon blocks the server.
     pub(crate) fn with_a_small_window(address: SocketAddr) -> Self {
         let socket = Socket::new(Domain::for_address(address), Type::STREAM, None).unwrap();
         socket.set_recv_buffer_size(1).unwrap();
@@ -100,7 +99,7 @@ impl Conversation {
         self
     }
 
-    /// Sends what may find the server gone.
+    /// Sends bytes to a server that may have closed.
     pub(crate) fn try_send(&mut self, bytes: impl AsRef<[u8]>) -> io::Result<()> {
         self.stream.write_all(bytes.as_ref())
     }
@@ -139,7 +138,7 @@ impl Conversation {
         Ok(Reply { status: head.status().code(), fields, body: content })
     }
 
-    /// All answers until the server closes, which it does in good order. None of them is to `HEAD`.
+    /// All responses until the server closes, without a reset. None of them answers `HEAD`.
     pub(crate) fn replies(&mut self) -> Vec<Reply> {
         let mut replies = Vec::new();
         while !self.input.data().is_empty()
@@ -150,7 +149,7 @@ impl Conversation {
         replies
     }
 
-    /// Nothing more comes: the server has closed, without a reset.
+    /// Expects the end of the stream, without a reset or further bytes.
     pub(crate) fn expect_end(&mut self) {
         let mut rest = self.input.data().to_vec();
         self.stream.read_to_end(&mut rest).expect("an orderly end");

@@ -1,4 +1,4 @@
-//! The client's library, run on a few URLs into a directory of the test's own.
+//! Fetches URLs with the client's library into a temporary directory.
 
 use std::fs;
 use std::num::NonZeroUsize;
@@ -14,7 +14,7 @@ use super::PATIENCE;
 use super::parts::{part_path, without_hash};
 use super::scripted::Scripted;
 
-/// What a run left behind.
+/// The outcome of a run, and its directory.
 pub(crate) struct Fetched {
     pub(crate) run: Run,
     pub(crate) directory: TempDir,
@@ -25,7 +25,7 @@ impl Fetched {
         fs::read(self.directory.path().join(name)).unwrap()
     }
 
-    /// What is there of a file that is not whole.
+    /// The content of a part.
     pub(crate) fn part(&self, name: &str) -> Vec<u8> {
         fs::read(part_path(self.directory.path(), name)).unwrap()
     }
@@ -34,7 +34,7 @@ impl Fetched {
         names_in(self.directory.path())
     }
 
-    /// Why the only URL failed; no file may be left.
+    /// The error of the only URL; no file may remain.
     #[track_caller]
     pub(crate) fn into_failure(mut self) -> FetchError {
         assert_eq!(self.names(), [""; 0], "a failure leaves no file");
@@ -50,7 +50,7 @@ impl Fetched {
     }
 }
 
-/// The names of what is in the directory, those of parts and their notes without hashes.
+/// The names in the directory; those of parts and notes without hashes.
 pub(crate) fn names_in(directory: &Path) -> Vec<String> {
     let mut names: Vec<_> = fs::read_dir(directory)
         .unwrap()
@@ -60,7 +60,7 @@ pub(crate) fn names_in(directory: &Path) -> Vec<String> {
     names
 }
 
-/// No second tries: what a test is about is what happens at the first. Servers may take their time.
+/// No retries, so that a test sees the first failure, and long timeouts.
 pub(crate) fn settings(concurrency: usize) -> Settings {
     Settings {
         timeouts: Timeouts { connect: PATIENCE, silence: PATIENCE, total: None },
@@ -81,7 +81,7 @@ pub(crate) fn fetch_with(settings: &Settings, urls: &[String]) -> Fetched {
     fetch_into(tempfile::tempdir().unwrap(), settings, urls)
 }
 
-/// Fetches into a directory in which there may be something from before.
+/// Fetches into a directory that may have files already.
 pub(crate) fn fetch_into(directory: TempDir, settings: &Settings, urls: &[String]) -> Fetched {
     fetch_stopping(directory, settings, urls, &Stop::default())
 }

@@ -1,18 +1,18 @@
-//! A TLS server of another make.
+//! An OpenSSL server.
 
 use std::io::{BufRead as _, BufReader};
 use std::path::Path;
 use std::process::{Child, Command, Stdio};
 
-/// A server of `OpenSSL`'s; it is killed when dropped.
+/// A running `openssl s_server`; killed when dropped.
 pub(crate) struct OpensslServer {
     child: Child,
     port: u16,
 }
 
 impl OpensslServer {
-    /// Serves the files in `directory`, under a certificate for `localhost` that it makes there as
-    /// `cert.pem`; with these options as well.
+    /// Serves the files in `directory` with a certificate for `localhost`, which it writes there as
+    /// `cert.pem`, and these options.
     pub(crate) fn start(directory: &Path, options: &[&str]) -> Self {
         let made = Command::new("openssl")
             .args(["req", "-x509", "-newkey", "rsa:2048", "-nodes", "-keyout", "key.pem"])

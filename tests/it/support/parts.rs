@@ -1,4 +1,4 @@
-//! What runs leave of files that are not whole, as it is on the disk.
+//! Partial files and their notes, as runs leave them on the disk.
 
 use std::fs;
 use std::os::unix::fs::MetadataExt;
@@ -6,8 +6,8 @@ use std::path::{Path, PathBuf};
 
 use sha2::{Digest as _, Sha256};
 
-/// Leaves what a run leaves that ended when so much of the URL's file was there. `notes` are the fields
-/// beside the URL and the part: `"validator":…,"length":…`.
+/// Writes the part and notes of an interrupted run. `notes` holds the fields beside the URL and the part:
+/// `"validator":…,"length":…`.
 pub(crate) fn leave_part(
     directory: &Path,
     (name, url): (&str, &str),
@@ -22,7 +22,7 @@ pub(crate) fn leave_part(
     fs::write(notes_path(&part), text).unwrap();
 }
 
-/// Where the file of that name is kept until it is whole.
+/// The path of the part of the file of this name.
 pub(crate) fn part_path(directory: &Path, name: &str) -> PathBuf {
     let hash = Sha256::digest(format!("{name}\0{}", 0));
     let digits = u32::from_be_bytes([hash[0], hash[1], hash[2], hash[3]]);
@@ -33,7 +33,7 @@ pub(crate) fn notes_path(part: &Path) -> PathBuf {
     part.with_added_extension("json")
 }
 
-/// The length of the file's part, if there is one.
+/// The length of the file's part, if it exists.
 pub(crate) fn part_bytes(directory: &Path, name: &str) -> Option<u64> {
     let part = format!("{name}.part");
     let entries = fs::read_dir(directory).ok()?;
@@ -42,7 +42,7 @@ pub(crate) fn part_bytes(directory: &Path, name: &str) -> Option<u64> {
     parts.next()?.metadata().ok().map(|metadata| metadata.len())
 }
 
-/// The name, without the hash that a part or its notes have: `a.part`, `a.part.json`.
+/// The name of a part or its notes without the hash: `a.part`, `a.part.json`.
 pub(crate) fn without_hash(name: &str) -> String {
     let Some((begin, end)) = name.split_once(".part") else { return name.to_owned() };
     match begin.rsplit_once('.') {

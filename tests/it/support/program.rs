@@ -1,4 +1,4 @@
-//! The server as a program of its own.
+//! The server as a program.
 
 use std::ffi::OsStr;
 use std::fs;
@@ -17,7 +17,7 @@ use super::wait_for_exit;
 
 pub(crate) const SERVER: &str = env!("CARGO_BIN_EXE_http_server_conc");
 
-/// A running server program; it is killed when dropped.
+/// A running server program; killed when dropped.
 pub(crate) struct ServerProgram {
     child: Child,
     /// The line it printed when it was ready.
@@ -25,16 +25,16 @@ pub(crate) struct ServerProgram {
 }
 
 impl ServerProgram {
-    /// Starts it in `directory`, on a port of the system's choice unless the arguments say otherwise,
-    /// and waits until it is ready.
+    /// Starts it in `directory`, on a port chosen by the system unless the arguments name one, and waits
+    /// until it is ready.
     pub(crate) fn start<A: AsRef<OsStr>>(directory: &Path, arguments: &[A]) -> Self {
         let mut command = Command::new(SERVER);
         command.args(arguments);
         Self::launch(command, directory)
     }
 
-    /// [`ServerProgram::start`] under a limit that prlimit(1) sets, such as `--nofile=64`; as another
-    /// user, where `user` is one, which only root may ask for.
+    /// [`ServerProgram::start`] under a limit of prlimit(1), such as `--nofile=64`, and as `user` if one
+    /// is given, which requires root.
     pub(crate) fn start_under(
         limit: &str,
         user: Option<u32>,
@@ -57,8 +57,8 @@ impl ServerProgram {
         Self { child, announcement }
     }
 
-    /// Starts it with its access log on the standard output, which is returned: then the announcement
-    /// comes on the standard error.
+    /// Starts it with its access log on standard output, which is returned; the announcement is on
+    /// standard error.
     pub(crate) fn start_with_log_on_stdout(
         directory: &Path,
         arguments: &[&str],
@@ -82,21 +82,21 @@ impl ServerProgram {
         Conversation::between(IpAddr::from([127, 0, 0, host]), address)
     }
 
-    /// Processor time until now, of user and system (proc(5), `stat`), to a hundredth of a second.
+    /// Processor time so far, user and system (proc(5), `stat`), to a hundredth of a second.
     pub(crate) fn cpu_time(&self) -> Duration {
         let stat = fs::read_to_string(format!("/proc/{}/stat", self.child.id())).unwrap();
         let (_, fields) = stat.rsplit_once(')').unwrap();
-        // The fields behind the name begin with the third; utime is the 14th, stime the 15th.
+        // The fields after the name begin with the third; utime is the 14th, stime the 15th.
         let ticks = fields.split_whitespace().skip(11).take(2);
         Duration::from_millis(ticks.map(|field| field.parse::<u64>().unwrap() * 10).sum())
     }
 
-    /// Memory that it holds now (proc(5), `VmRSS`).
+    /// Resident memory (proc(5), `VmRSS`).
     pub(crate) fn resident_bytes(&self) -> usize {
         self.status_bytes("VmRSS:")
     }
 
-    /// Most memory that it has held so far (proc(5), `VmHWM`).
+    /// Peak resident memory (proc(5), `VmHWM`).
     pub(crate) fn most_resident_bytes(&self) -> usize {
         self.status_bytes("VmHWM:")
     }
@@ -108,8 +108,7 @@ impl ServerProgram {
         kibibytes.parse::<usize>().unwrap() * 1024
     }
 
-    /// Changes the soft limit on the descriptors that it may open from now on (getrlimit(2),
-    /// `RLIMIT_NOFILE`), and returns what the limit was.
+    /// Sets the soft limit of its descriptors (getrlimit(2), `RLIMIT_NOFILE`), and returns the old one.
     pub(crate) fn limit_descriptors(&self, soft: u64) -> u64 {
         let pid = Some(Pid::from_child(&self.child));
         let Rlimit { maximum, .. } = getrlimit(Resource::Nofile);
@@ -117,7 +116,7 @@ impl ServerProgram {
         prlimit(pid, Resource::Nofile, new).unwrap().current.unwrap()
     }
 
-    /// Descriptors that it holds.
+    /// The number of its open descriptors.
     pub(crate) fn descriptors(&self) -> usize {
         fs::read_dir(format!("/proc/{}/fd", self.child.id())).unwrap().count()
     }
@@ -127,7 +126,7 @@ impl ServerProgram {
         kill_process(pid, signal).unwrap();
     }
 
-    /// As [`ServerProgram::wait`], but reads what it logs from now on, as it comes.
+    /// As [`ServerProgram::wait`], but reads its log meanwhile.
     pub(crate) fn wait_reading_its_log(mut self) -> (ExitStatus, String) {
         let stderr = self.child.stderr.take().unwrap();
         let reader = thread::spawn(|| io::read_to_string(stderr).unwrap());
@@ -135,7 +134,7 @@ impl ServerProgram {
         (status, reader.join().unwrap())
     }
 
-    /// Waits for its end; what it logged comes with the status.
+    /// Waits for its exit; returns its status and its log.
     pub(crate) fn wait(mut self) -> (ExitStatus, String) {
         let status = wait_for_exit(&mut self.child);
         (status, read_stderr(&mut self.child))
@@ -144,7 +143,7 @@ impl ServerProgram {
 
 impl Drop for ServerProgram {
     fn drop(&mut self) {
-        // Already ended is as good.
+        // It may have exited already.
         let _ = self.child.kill();
         let _ = self.child.wait();
     }
@@ -168,7 +167,7 @@ fn read_stderr(child: &mut Child) -> String {
     text
 }
 
-/// Runs the server with arguments that make it end at once: its status and what it wrote.
+/// Runs the server with arguments that make it exit at once; returns its status and output.
 pub(crate) fn run_server(arguments: &[&str]) -> (i32, String) {
     let output = Command::new(SERVER).args(arguments).env_remove("RUST_LOG").output().unwrap();
     let text = [output.stdout, output.stderr].concat();

@@ -1,4 +1,4 @@
-//! Answers to range requests, right ones, for scripts that then spoil them.
+//! Correct responses to range requests, for scripts that modify them.
 
 use super::scripted::answer;
 
@@ -7,14 +7,14 @@ pub(crate) fn field<'h>(head: &'h str, name: &str) -> Option<&'h str> {
     head.lines().find_map(|line| line.strip_prefix(name)?.strip_prefix(": "))
 }
 
-/// The first byte that the request asks for, and the last if it names one.
+/// The first byte of the requested range, and the last if it is given.
 pub(crate) fn range(head: &str) -> Option<(usize, Option<usize>)> {
     let (first, last) = field(head, "Range")?.strip_prefix("bytes=")?.split_once('-')?;
     Some((first.parse().unwrap(), last.parse().ok()))
 }
 
-/// What a server sends that has this version of this content: the range, if it is asked for on the
-/// condition of this tag, or else the whole.
+/// The response of a server with this version of the content: the range if `If-Range` has this tag, else the
+/// whole content.
 pub(crate) fn ranged(head: &str, tag: &str, content: &[u8]) -> Vec<u8> {
     let fields = format!("ETag: {tag}\r\nAccept-Ranges: bytes\r\n");
     let Some((first, last)) = range(head).filter(|_| field(head, "If-Range") == Some(tag)) else {
@@ -30,7 +30,7 @@ pub(crate) fn ranged(head: &str, tag: &str, content: &[u8]) -> Vec<u8> {
     answer("206 Partial Content", &fields, &content[first..=last])
 }
 
-/// Bytes that are different everywhere.
+/// Bytes that do not repeat.
 pub(crate) fn pattern(length: usize) -> Vec<u8> {
     (0_u32..).flat_map(u32::to_le_bytes).take(length).collect()
 }

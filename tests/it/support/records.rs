@@ -1,4 +1,4 @@
-//! A TLS server that shakes hands as it should and then sends the records that a test wants.
+//! A TLS server with a correct handshake that then sends the records of a script.
 
 use std::io::{Read as _, Write as _};
 use std::net::TcpStream;
@@ -21,7 +21,7 @@ use super::PATIENCE;
 use super::certificates::Identity;
 use super::scripted::{Peer, Scripted};
 
-/// The versions whose records differ.
+/// The versions of TLS, whose records differ.
 pub(crate) const SUITES: [SupportedCipherSuite; 2] =
     [TLS_ECDHE_ECDSA_WITH_CHACHA20_POLY1305_SHA256, TLS13_CHACHA20_POLY1305_SHA256];
 
@@ -39,7 +39,7 @@ pub(crate) struct Records {
 }
 
 impl Records {
-    /// A server that runs `script` once the handshake is done and a request has come.
+    /// A server that runs `script` after the handshake and a request.
     pub(crate) fn server(
         suite: SupportedCipherSuite,
         identity: &Identity,
@@ -57,7 +57,7 @@ impl Records {
         stream.set_read_timeout(Some(PATIENCE)).unwrap();
         let mut connection = ServerConnection::new(Arc::clone(config)).unwrap();
         let mut head = Vec::new();
-        // Not before the whole request is read, so that no close can be a reset.
+        // After the whole request is read, so that no close becomes a reset.
         while !head.ends_with(b"\r\n\r\n") || connection.wants_write() {
             connection.complete_io(&mut stream).unwrap();
             let _ = connection.reader().read_to_end(&mut head);
@@ -72,7 +72,7 @@ impl Records {
     /// A record as it goes over the network.
     pub(crate) fn encode(&mut self, typ: ContentType, payload: &[u8]) -> Vec<u8> {
         let payload = OutboundChunks::Single(payload);
-        // That of TLS 1.3 says 1.2 as well (RFC 8446 §5.2).
+        // TLS 1.3 records carry version 1.2 as well (RFC 8446 §5.2).
         let plain = OutboundPlainMessage { typ, version: ProtocolVersion::TLSv1_2, payload };
         let record = self.encrypter.encrypt(plain, self.next).unwrap();
         self.next += 1;
@@ -85,7 +85,7 @@ impl Records {
     }
 
     pub(crate) fn send_raw(&mut self, bytes: &[u8]) {
-        // A client that has gone away is none of the script's business.
+        // The client may have closed.
         let _ = self.stream.write_all(bytes);
     }
 
@@ -93,7 +93,7 @@ impl Records {
         &self.stream
     }
 
-    /// Ends the connection at once, with a reset.
+    /// Closes with a reset.
     pub(crate) fn reset(&self) {
         SockRef::from(&self.stream).set_linger(Some(Duration::ZERO)).unwrap();
     }

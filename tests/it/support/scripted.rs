@@ -1,4 +1,4 @@
-//! A server that follows a script, down to the bytes: what a client must bear, no real server sends.
+//! A server that sends scripted bytes, for responses that no real server sends.
 
 use std::io::{ErrorKind, Read, Write};
 use std::net::{SocketAddr, TcpListener, TcpStream};
@@ -11,7 +11,7 @@ use socket2::SockRef;
 
 use super::PATIENCE;
 
-/// A running server; dropped, it waits for its scripts to end.
+/// A running server; when dropped it waits for its scripts to end.
 pub(crate) struct Scripted {
     address: SocketAddr,
     stopped: Arc<AtomicBool>,
@@ -20,10 +20,10 @@ pub(crate) struct Scripted {
     acceptor: Option<JoinHandle<()>>,
 }
 
-/// One client's connection, in the hands of the script.
+/// A client's connection, as the script sees it.
 pub(crate) struct Peer {
     stream: TcpStream,
-    /// Which connection of the server this is, counted from zero.
+    /// The number of this connection, from zero.
     pub(crate) connection: usize,
     heads: Arc<Mutex<Vec<String>>>,
 }
@@ -51,8 +51,7 @@ impl Scripted {
         Self { address, stopped, connections, heads, acceptor: Some(acceptor) }
     }
 
-    /// Answers each request with the bytes that `answer` has for its target, for as long as the
-    /// client keeps its connection.
+    /// Answers each request with the bytes that `answer` returns for its target, until the client closes.
     pub(crate) fn answering(answer: impl Fn(&str) -> Vec<u8> + Send + Sync + 'static) -> Self {
         Self::start(move |peer| {
             while let Some(target) = peer.read_request() {
@@ -61,7 +60,7 @@ impl Scripted {
         })
     }
 
-    /// The same, with an answer for each request's head.
+    /// The same, with `answer` called with the request's head.
     pub(crate) fn answering_heads(
         answer: impl Fn(&str) -> Vec<u8> + Send + Sync + 'static,
     ) -> Self {
@@ -81,7 +80,7 @@ impl Scripted {
         self.address
     }
 
-    /// How many connections there have been.
+    /// The number of connections so far.
     pub(crate) fn connections(&self) -> usize {
         self.connections.load(Ordering::SeqCst)
     }
@@ -95,7 +94,7 @@ impl Scripted {
 impl Drop for Scripted {
     fn drop(&mut self) {
         self.stopped.store(true, Ordering::SeqCst);
-        // Wakes the acceptor, which then sees that it is to stop.
+        // Wakes the acceptor, which then checks `stopped`.
         let _ = TcpStream::connect(self.address);
         let result = self.acceptor.take().unwrap().join();
         if !thread::panicking() {
@@ -152,7 +151,7 @@ impl Peer {
         Some(head)
     }
 
-    /// Sends bytes. A client that has gone away is none of the script's business.
+    /// Sends bytes. The client may have closed.
     pub(crate) fn send(&mut self, bytes: impl AsRef<[u8]>) {
         let _ = self.stream.write_all(bytes.as_ref());
     }
@@ -173,18 +172,18 @@ impl Peer {
         while matches!(self.stream.read(&mut rest), Ok(1..)) {}
     }
 
-    /// Ends the connection at once, with a reset in place of an orderly close.
+    /// Makes the close a reset.
     pub(crate) fn reset(&mut self) {
         SockRef::from(&self.stream).set_linger(Some(Duration::ZERO)).unwrap();
     }
 }
 
-/// An answer with a `Content-Length`.
+/// A 200 with a `Content-Length`.
 pub(crate) fn ok(content: impl AsRef<[u8]>) -> Vec<u8> {
     answer("200 OK", "", content)
 }
 
-/// An answer with this status, further fields (each with its line ending) and content.
+/// A response with this status, further fields (each with its line ending) and content.
 pub(crate) fn answer(status: &str, fields: &str, content: impl AsRef<[u8]>) -> Vec<u8> {
     let content = content.as_ref();
     let head = format!("HTTP/1.1 {status}\r\nContent-Length: {}\r\n{fields}\r\n", content.len());

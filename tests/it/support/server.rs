@@ -1,4 +1,4 @@
-//! The server of this package, within the test's process, over a directory of the test's own.
+//! The server of this package in the test's process, with a temporary root.
 
 use std::fs;
 use std::net::{Ipv4Addr, Shutdown, SocketAddr};
@@ -13,7 +13,7 @@ use tempfile::TempDir;
 use super::conversation::{Conversation, Reply};
 use super::{PATIENCE, wait_until};
 
-/// A running server; it is stopped when dropped.
+/// A running server; stopped when dropped.
 pub(crate) struct TestServer {
     root: TempDir,
     address: SocketAddr,
@@ -23,8 +23,8 @@ pub(crate) struct TestServer {
 }
 
 impl TestServer {
-    /// Serves an empty directory with the default settings, on a port of the system's choice. On a busy
-    /// machine a test may need longer than the default timeouts: only those that it sets itself run out.
+    /// Serves an empty directory on a port chosen by the system, with the default settings except for
+    /// long timeouts: a busy machine may exceed the defaults.
     pub(crate) fn start() -> Self {
         Self::with_config(|_| {})
     }
@@ -60,12 +60,12 @@ impl TestServer {
         }
     }
 
-    /// The directory that is served.
+    /// The served directory.
     pub(crate) fn root(&self) -> &Path {
         self.root.path()
     }
 
-    /// Puts a file beneath the root, with its directories.
+    /// Writes a file beneath the root, and makes its directories.
     pub(crate) fn file(&self, name: &str, content: impl AsRef<[u8]>) {
         let path = self.root().join(name);
         fs::create_dir_all(path.parent().unwrap()).unwrap();
@@ -91,8 +91,8 @@ impl TestServer {
         Conversation::between(client.into(), self.address)
     }
 
-    /// Sends `requests` as they are over a connection of their own, sends no more, and collects what
-    /// is answered. The server may have closed before it has taken them all.
+    /// Sends `requests` over a new connection, shuts down writing, and returns the responses. The server
+    /// may close before it has read everything.
     pub(crate) fn ask(&self, requests: impl AsRef<[u8]>) -> Vec<Reply> {
         self.ask_as(Ipv4Addr::LOCALHOST, requests)
     }
@@ -105,7 +105,7 @@ impl TestServer {
         conversation.replies()
     }
 
-    /// Asks for `target` with further fields, each with its line ending.
+    /// Requests `target` with further fields, each with its line ending.
     pub(crate) fn get_with(&self, target: &str, fields: &str) -> Reply {
         let mut replies =
             self.ask(format!("GET {target} HTTP/1.1\r\nHost: localhost\r\n{fields}\r\n"));
@@ -113,9 +113,9 @@ impl TestServer {
         replies.remove(0)
     }
 
-    /// The only answer to these bytes on a connection that the server ends by its own timeout. On a busy
-    /// machine even their beginning may come when the time for a head is over, and the server says
-    /// nothing: then they are sent again.
+    /// The only response to these bytes on a connection that the server's timeout ends. On a busy machine
+    /// they may come after the deadline, and the server closes without a response: then they are sent
+    /// again.
     pub(crate) fn answer_in_time(&self, bytes: impl AsRef<[u8]>) -> Reply {
         let mut replies = Vec::new();
         wait_until("the bytes come in time", || {
@@ -133,12 +133,12 @@ impl TestServer {
         self.snapshot().counters
     }
 
-    /// Has the server stop, and does not wait until it has.
+    /// Stops the server without waiting for its end.
     pub(crate) fn stop(&self) {
         self.stopper.stop();
     }
 
-    /// The server has ended.
+    /// True if the server has ended.
     pub(crate) fn has_ended(&self) -> bool {
         self.thread.as_ref().is_none_or(JoinHandle::is_finished)
     }

@@ -1,4 +1,4 @@
-//! A terminal that a program draws on, and what can be seen there.
+//! A pseudo-terminal, and the text that a program draws on it.
 
 use std::fs::File;
 use std::io::Read as _;
@@ -12,9 +12,9 @@ use rustix::termios::{Winsize, tcsetwinsize};
 
 const COLUMNS: u16 = 160;
 
-/// The side of a pseudo-terminal on which somebody sits.
+/// The controlling side of a pseudo-terminal.
 pub(crate) struct Terminal {
-    /// What programs have; gone once it is handed out.
+    /// The side for a program; `None` once it is handed out.
     other_side: Option<OwnedFd>,
     screen: Arc<Mutex<Screen>>,
     reader: JoinHandle<()>,
@@ -25,7 +25,7 @@ struct Screen {
     lines: Vec<Vec<char>>,
     line: usize,
     column: usize,
-    /// A control sequence that has begun.
+    /// An incomplete control sequence.
     sequence: Option<String>,
 }
 
@@ -42,11 +42,11 @@ impl Terminal {
         let drawn = Arc::clone(&screen);
         let reader = thread::spawn(move || {
             let (mut side, mut bytes, mut text) = (File::from(side), [0; 4096], Vec::new());
-            // When nobody has the other side any more, reading is an error.
+            // Reading fails once the other side is closed.
             while let Ok(length @ 1..) = side.read(&mut bytes) {
                 text.extend_from_slice(&bytes[..length]);
                 let whole = text.utf8_chunks().next().map_or(0, |chunk| chunk.valid().len());
-                // What is left is the beginning of a character.
+                // The rest is the beginning of a character.
                 let characters: Vec<_> = text.drain(..whole).collect();
                 let characters = String::from_utf8(characters).unwrap();
                 let mut screen = drawn.lock().unwrap();
@@ -56,12 +56,12 @@ impl Terminal {
         Self { other_side, screen, reader }
     }
 
-    /// What the one program gets that draws on it.
+    /// The side for the program that draws on it.
     pub(crate) fn stdio(&mut self) -> Stdio {
         self.other_side.take().expect("one program draws on it").into()
     }
 
-    /// The lines that have something on them.
+    /// The lines that are not empty.
     pub(crate) fn lines(&self) -> Vec<String> {
         self.screen.lock().unwrap().lines()
     }
@@ -106,7 +106,7 @@ impl Screen {
         }
     }
 
-    /// Obeys a control sequence, as ECMA-48 names them by their last character.
+    /// Applies a control sequence, which ECMA-48 names by its last character.
     fn obey(&mut self, name: char, parameter: &str) {
         let count = parameter.parse().unwrap_or(1);
         match name {
@@ -117,7 +117,7 @@ impl Screen {
                 let column = self.column;
                 self.current().truncate(column);
             }
-            // Colours show nothing.
+            // Colours are ignored.
             'm' => {}
             _ => panic!("the terminal does not know {parameter}{name}"),
         }

@@ -1,4 +1,4 @@
-//! A server that speaks TLS, with a certificate of its own making.
+//! A TLS server with a generated certificate.
 
 use std::io::{Read, Write};
 use std::net::{SocketAddr, TcpListener, TcpStream};
@@ -16,7 +16,7 @@ use tempfile::TempDir;
 
 use super::PATIENCE;
 
-/// A running server; it is stopped when dropped.
+/// A running server; stopped when dropped.
 pub(crate) struct TlsServer {
     address: SocketAddr,
     stopped: Arc<AtomicBool>,
@@ -26,8 +26,8 @@ pub(crate) struct TlsServer {
 }
 
 impl TlsServer {
-    /// Answers each request with the bytes that `answer` has for its target, under a certificate for
-    /// these names. What asks for the connection to be closed has it closed without TLS's own farewell.
+    /// Answers each request with the bytes that `answer` returns for its target, with a certificate for
+    /// these names. A response with `Connection: close` is followed by a close without `close_notify`.
     pub(crate) fn answering(
         names: &[&str],
         answer: impl Fn(&str) -> Vec<u8> + Send + Sync + 'static,
@@ -37,8 +37,7 @@ impl TlsServer {
         Self::presenting(&made.cert, &made.signing_key, answer)
     }
 
-    /// The same under this certificate, which is also the one to trust. Whether the key is the
-    /// certificate's is for the client to find out.
+    /// The same with this certificate, which is also the one to trust. The key may be another one's.
     pub(crate) fn presenting(
         certificate: &Certificate,
         key: &KeyPair,
@@ -47,7 +46,7 @@ impl TlsServer {
         Self::presenting_chain(&[certificate], key, answer)
     }
 
-    /// The same under a chain of certificates, of which the first is the server's.
+    /// The same with a chain of certificates, the server's first.
     pub(crate) fn presenting_chain(
         chain: &[&Certificate],
         key: &KeyPair,
@@ -56,7 +55,7 @@ impl TlsServer {
         Self::answering_heads(chain, key, move |head| answer(head.split(' ').nth(1).unwrap()))
     }
 
-    /// The same with an answer for each request's head.
+    /// The same, with `answer` called with the request's head.
     pub(crate) fn answering_heads(
         chain: &[&Certificate],
         key: &KeyPair,
@@ -91,7 +90,7 @@ impl TlsServer {
         Self { address, stopped, heads, acceptor: Some(acceptor), directory }
     }
 
-    /// The URL of a path, by the name `host` of this machine.
+    /// The URL of a path, with `host` as a name of this machine.
     pub(crate) fn url(&self, host: &str, path: &str) -> String {
         format!("https://{host}:{}{path}", self.address.port())
     }
@@ -113,14 +112,14 @@ impl TlsServer {
 impl Drop for TlsServer {
     fn drop(&mut self) {
         self.stopped.store(true, Ordering::SeqCst);
-        // Wakes the acceptor, which then sees that it is to stop.
+        // Wakes the acceptor, which then checks `stopped`.
         let _ = TcpStream::connect(self.address);
         let ended = self.acceptor.take().unwrap().join();
         assert!(ended.is_ok() || thread::panicking(), "the server panicked");
     }
 }
 
-/// A client that does not trust the certificate ends this, as does one that is done.
+/// Ends when the client closes, or refuses the certificate.
 fn converse(
     stream: TcpStream,
     config: &Arc<ServerConfig>,

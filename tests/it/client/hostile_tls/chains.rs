@@ -1,4 +1,4 @@
-//! Chains of certificates that do not prove whose they are.
+//! Chains of certificates that prove nothing.
 
 use rcgen::{
     BasicConstraints, CertificateParams, ExtendedKeyUsagePurpose, GeneralSubtree, IsCa,
@@ -10,7 +10,7 @@ use crate::support::certificates::{Identity, authority, leaf, self_signed, signe
 use crate::support::scripted::ok;
 use crate::support::tls::TlsServer;
 
-/// A certificate that an authority signed by way of another one.
+/// A certificate signed by an intermediate of an authority.
 struct Chain {
     leaf: Identity,
     intermediate: Identity,
@@ -136,7 +136,7 @@ fn a_chain_that_proves_nothing_is_refused() {
 }
 
 #[test]
-fn an_intermediate_that_may_sign_servers_alone_signs_no_intermediate() {
+fn an_intermediate_limited_to_servers_signs_no_intermediate() {
     let (root, between) = (authority(&["root.example"]), authority(&["between.example"]));
     let last = authority(&["last.example"]);
     for (most, is_good) in [(1, true), (0, false)] {
@@ -182,7 +182,7 @@ fn a_chain_that_does_not_lead_to_what_is_trusted_is_refused() {
             &other.root,
             "invalid peer certificate: BadSignature",
         ),
-        // Of the same names, so that the signatures are what differs.
+        // With the same names, so that only the signatures differ.
         (
             "another intermediate",
             vec![&good.leaf, &other.intermediate],

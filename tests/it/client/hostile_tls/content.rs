@@ -1,4 +1,4 @@
-//! Content within TLS that ends early, is cut or changed, or has other messages within it.
+//! Content over TLS that ends early, is cut or changed, or is interrupted by other messages.
 
 use std::net::Shutdown;
 
@@ -10,7 +10,7 @@ use crate::support::records::{CLOSE_NOTIFY, DATA, HANDSHAKE, Records, SUITES};
 use crate::support::scripted::answer;
 use crate::support::tls::TlsServer;
 
-/// An answer with this framing and 11 bytes of content.
+/// A response with this framing and 11 bytes of content.
 fn head(framing: &str) -> Vec<u8> {
     format!("HTTP/1.1 200 OK\r\nETag: \"x\"\r\n{framing}\r\n").into_bytes()
 }
@@ -29,7 +29,7 @@ fn chunked() -> Vec<u8> {
     [&head("Transfer-Encoding: chunked\r\n")[..], b"b\r\n", CONTENT, b"\r\n0\r\n\r\n"].concat()
 }
 
-/// Fetches what `script` sends after a good handshake.
+/// Fetches from a server that runs `script` after a good handshake.
 fn fetch_records(
     suite: SupportedCipherSuite,
     script: impl Fn(&mut Records) + Send + Sync + 'static,
@@ -41,7 +41,7 @@ fn fetch_records(
 }
 
 #[test]
-fn content_is_whole_only_if_its_framing_or_a_close_notify_says_so() {
+fn content_is_complete_only_if_its_framing_or_a_close_notify_says_so() {
     const NO_NOTIFY: &str = "without a close_notify of TLS";
     for suite in SUITES {
         for (what, answer, notifies, reason) in [
@@ -106,7 +106,7 @@ fn content_is_whole_only_if_its_framing_or_a_close_notify_says_so() {
 }
 
 #[test]
-fn nothing_behind_a_close_notify_is_content() {
+fn nothing_after_a_close_notify_is_content() {
     for suite in SUITES {
         let fetched = fetch_records(suite, |records| {
             let (kind, alert) = CLOSE_NOTIFY;
@@ -119,7 +119,7 @@ fn nothing_behind_a_close_notify_is_content() {
             records.wait_for_close();
         });
         fetched.assert_whole(CONTENT, "more");
-        // A reset behind it takes nothing away that had come, or makes for a failure.
+        // A reset after it either loses no received byte, or is a failure.
         let fetched = fetch_records(suite, |records| {
             records.send(DATA, &until_close());
             let (kind, alert) = CLOSE_NOTIFY;
@@ -200,7 +200,7 @@ fn records_may_be_as_small_as_a_byte() {
 }
 
 #[test]
-fn alerts_and_messages_within_content_lose_no_byte_of_it() {
+fn alerts_and_messages_within_content_lose_no_byte() {
     const KEY_UPDATE_WITHOUT_ANSWER: &[u8] = &[24, 0, 0, 1, 9];
     for suite in SUITES {
         for (what, kind, payload, reason) in [
@@ -239,8 +239,8 @@ fn alerts_and_messages_within_content_lose_no_byte_of_it() {
 }
 
 #[test]
-fn renegotiation_is_declined_and_not_for_ever() {
-    // An empty HelloRequest (RFC 5246 §7.4.1.1), which TLS 1.3 does not know.
+fn renegotiation_is_declined_a_limited_number_of_times() {
+    // An empty HelloRequest (RFC 5246 §7.4.1.1), which TLS 1.3 does not have.
     const HELLO_REQUEST: &[u8] = &[0, 0, 0, 0];
     let asking = |times: usize| {
         move |records: &mut Records| {
@@ -268,7 +268,7 @@ fn content_that_is_cut_is_continued_over_a_new_connection() {
     let server = TlsServer::answering_heads(&[&identity.0], &identity.1, move |request| {
         let range = request.lines().find_map(|line| line.strip_prefix("Range: bytes="));
         let Some(range) = range else {
-            // Closed without a notification, as it asks to be.
+            // Closed without `close_notify`, as the response asks for a close.
             let framing = "Content-Length: 100000\r\nConnection: close\r\n";
             return [&head(framing)[..], &content[..50_000]].concat();
         };

@@ -1,4 +1,4 @@
-//! Redirects that lead from https to http.
+//! Redirects from https to http.
 
 use super::fetch;
 use crate::support::certificates::{leaf, self_signed};
@@ -34,7 +34,7 @@ fn no_redirect_leads_from_https_to_http() {
             assert_eq!(plain.connections(), 0, "{location}: it was asked for something");
         }
     }
-    // With permission, but without the secrets.
+    // With permission, but without secrets.
     let to = target.clone();
     let server = TlsServer::presenting(&identity.0, &identity.1, move |_| {
         let fields = format!("Location: {to}\r\nSet-Cookie: s=1\r\n");
@@ -49,7 +49,7 @@ fn no_redirect_leads_from_https_to_http() {
 }
 
 #[test]
-fn neither_does_one_that_came_from_http_before() {
+fn no_redirect_leads_from_https_to_http_after_one_from_http() {
     let plain = Scripted::answering(|_| ok("plain"));
     let identity = self_signed(&leaf(&["localhost"]));
     let target = plain.url("/file");

@@ -18,7 +18,7 @@ use crate::support::openssl::OpensslServer;
 use crate::support::scripted::{Peer, Scripted, ok};
 use crate::support::tls::TlsServer;
 
-/// A record of TLS as it is before anything is encrypted.
+/// An unencrypted TLS record.
 fn record(kind: u8, version: [u8; 2], payload: &[u8]) -> Vec<u8> {
     let length = u16::try_from(payload.len()).unwrap().to_be_bytes();
     [&[kind], &version[..], &length, payload].concat()
@@ -26,13 +26,13 @@ fn record(kind: u8, version: [u8; 2], payload: &[u8]) -> Vec<u8> {
 
 const TLS12: [u8; 2] = [3, 3];
 
-/// A `ServerHello` (RFC 5246 §7.4.1.3) of this version and cipher suite, without a session and extensions.
+/// A `ServerHello` (RFC 5246 §7.4.1.3) with this version and cipher suite, without session and extensions.
 fn server_hello(version: [u8; 2], suite: [u8; 2]) -> Vec<u8> {
     let body = [&version[..], &[7; 32], &[0], &suite, &[0], &[0, 0]].concat();
     record(22, version, &[&[2, 0, 0, u8::try_from(body.len()).unwrap()], &body[..]].concat())
 }
 
-/// A server that runs `script` when a `ClientHello` has come.
+/// A server that runs `script` after a `ClientHello`.
 fn greeted(script: impl Fn(&mut Peer) + Send + Sync + 'static) -> Scripted {
     Scripted::start(move |peer| {
         let mut stream = peer.stream();
@@ -89,7 +89,7 @@ fn a_handshake_that_fails_ends_at_once_and_says_why() {
             "the connection was closed during the handshake",
         ),
         ("an unknown alert", alert(200), "fatal alert"),
-        // RC4, which nobody offers any more, and a number that means nothing.
+        // RC4, which clients no longer offer, and an unassigned number.
         ("another cipher", server_hello(TLS12, [0, 5]), "a cipher suite that was not offered"),
         (
             "an unknown cipher",
@@ -117,7 +117,7 @@ fn a_handshake_that_fails_ends_at_once_and_says_why() {
         });
         let url = format!("https://{}/file", server.address());
         let trusted = self_signed(&leaf(&["localhost"]));
-        // That nobody waits for it is seen from the time that it could have waited for.
+        // The client must not wait: waiting would exceed the time limit.
         let fetched = fetch(&url, &[&trusted], &["--connect-timeout", "1h"]);
         fetched.assert_refused(reason, what);
         assert!(
@@ -129,7 +129,7 @@ fn a_handshake_that_fails_ends_at_once_and_says_why() {
 }
 
 #[test]
-fn a_server_that_resets_within_the_handshake_is_told() {
+fn a_reset_within_the_handshake_is_reported() {
     let server = greeted(Peer::reset);
     let url = format!("https://{}/file", server.address());
     let trusted = self_signed(&leaf(&["localhost"]));
@@ -137,11 +137,11 @@ fn a_server_that_resets_within_the_handshake_is_told() {
 }
 
 #[test]
-fn a_certificate_is_the_last_that_comes() {
+fn a_handshake_that_breaks_off_in_its_first_flight_is_a_failure() {
     let identity = self_signed(&leaf(&["localhost"]));
     let real = TlsServer::presenting(&identity.0, &identity.1, |_| ok("Hello"));
     let address = real.address();
-    // The first flight is as long as the certificate and some more.
+    // The first flight is longer than the certificate.
     for length in [50, 200, 500] {
         let server = Scripted::start(move |peer| {
             let mut to = TcpStream::connect(address).unwrap();
@@ -160,7 +160,7 @@ fn a_certificate_is_the_last_that_comes() {
 }
 
 #[test]
-fn a_server_that_wants_a_certificate_of_its_client_is_told_at_once() {
+fn a_server_that_requires_a_client_certificate_is_reported_at_once() {
     let identity = self_signed(&leaf(&["localhost"]));
     let provider = Arc::new(ring::default_provider());
     let mut authorities = RootCertStore::empty();
@@ -187,10 +187,10 @@ fn a_server_that_wants_a_certificate_of_its_client_is_told_at_once() {
 }
 
 #[test]
-fn a_handshake_has_a_time_limit_whatever_comes_meanwhile() {
+fn a_handshake_has_a_time_limit_even_if_bytes_keep_arriving() {
     type Script = fn(&mut Peer);
     let silence: Script = Peer::wait_for_close;
-    // A large message, a byte of it at a time, and records that say nothing at all.
+    // A large message, sent a byte at a time.
     let drip: Script = |peer| {
         peer.send([22, 3, 3, 0x3f, 0xff, 2, 0, 0xff, 0xff]);
         while peer.stream().write_all(&[0]).is_ok() {
@@ -216,7 +216,7 @@ fn a_handshake_has_a_time_limit_whatever_comes_meanwhile() {
 }
 
 #[test]
-fn a_tunnel_has_a_time_limit_whatever_comes_meanwhile() {
+fn a_tunnel_has_a_time_limit_even_if_bytes_keep_arriving() {
     let proxy = Scripted::start(|peer| {
         peer.read_request();
         peer.send("HTTP/1.1 200 Connection established\r\nX: ");
@@ -234,7 +234,7 @@ fn a_tunnel_has_a_time_limit_whatever_comes_meanwhile() {
 
 #[test]
 #[ignore = "needs openssl"]
-fn a_server_of_openssl_that_is_too_old_is_told() {
+fn an_openssl_server_with_an_old_tls_is_reported_as_such() {
     let directory = tempfile::tempdir().unwrap();
     for version in ["-tls1", "-tls1_1"] {
         let options = [version, "-cipher", "ALL:@SECLEVEL=0"];

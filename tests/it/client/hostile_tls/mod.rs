@@ -1,5 +1,5 @@
-//! TLS servers that are broken or hostile: each fetch ends in time with a message that names the problem,
-//! and no file is there unless all of its content is known to have come.
+//! Broken and hostile TLS servers: each fetch ends in time with a message that names the problem, and a file
+//! is saved only if all of its content provably arrived.
 
 mod chains;
 mod content;
@@ -15,14 +15,13 @@ use crate::support::client::{program, stderr, stdout};
 use crate::support::fetching::names_in;
 use crate::support::wait_for_exit;
 
-/// What a run of the program left.
+/// The output and the directory of a run.
 struct Fetched {
     output: Output,
     directory: tempfile::TempDir,
 }
 
-/// Fetches a URL, with nothing trusted but these certificates, and without a second try unless it is asked
-/// for.
+/// Fetches a URL, trusting only these certificates, without retries unless `more` asks for them.
 fn fetch(url: &str, trusted: &[&Identity], more: &[&str]) -> Fetched {
     let mut command = program();
     if !more.contains(&"--retries") {
@@ -52,7 +51,7 @@ impl Fetched {
         stdout(&self.output) + &stderr(&self.output)
     }
 
-    /// The files, finished or not.
+    /// The names of all files, complete or not.
     fn names(&self) -> Vec<String> {
         names_in(&self.directory.path().join("downloads"))
     }
@@ -64,7 +63,7 @@ impl Fetched {
         assert!(file == content, "{what}: {} bytes", file.len());
     }
 
-    /// It failed for this reason, without a file.
+    /// Asserts that the fetch failed for this reason and saved no file.
     #[track_caller]
     fn assert_refused(&self, reason: &str, what: &str) {
         let printed = self.printed();

@@ -1,4 +1,4 @@
-//! Certificates that are good, but for other names.
+//! Valid certificates for other names.
 
 use std::io::{Read as _, Write as _};
 use std::net::{Shutdown, TcpStream};
@@ -12,7 +12,7 @@ use crate::support::client::program;
 use crate::support::scripted::{Scripted, ok};
 use crate::support::tls::TlsServer;
 
-/// Passes a tunnel on to `server`, whatever its name.
+/// A proxy that connects every tunnel to `server`.
 fn tunnel_to(server: &TlsServer) -> Scripted {
     let address = server.address();
     Scripted::start(move |peer| {
@@ -37,7 +37,7 @@ fn pass_on(from: &mut TcpStream, to: &mut TcpStream) {
 }
 
 #[test]
-fn a_certificate_is_good_for_its_own_names_alone() {
+fn a_certificate_is_valid_for_its_own_names_only() {
     let dns = |name: &str| SanType::DnsName(name.try_into().unwrap());
     let with_names = |common_name: &str, names: Vec<SanType>| {
         let mut parameters = leaf(&[]);
@@ -60,7 +60,7 @@ fn a_certificate_is_good_for_its_own_names_alone() {
         ("x", vec![dns("*.*.org")], "www.example.org", false),
         ("x", vec![dns("w*.example.org")], "www.example.org", false),
         ("x", vec![dns("*w.example.org")], "www.example.org", false),
-        // A name in the subject counts no more (RFC 9525 §2).
+        // A name in the subject does not count (RFC 9525 §2).
         ("example.org", vec![], "example.org", false),
         ("example.org", vec![dns("example.com")], "example.org", false),
         ("127.0.0.1", vec![], "127.0.0.1", false),
