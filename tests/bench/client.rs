@@ -1,8 +1,8 @@
-//! The client against curl and aria2c: time, and the most memory, in interleaved runs.
+//! The client against curl and aria2c: time and peak memory, in interleaved runs.
 //!
-//! `cargo bench --bench client` prints a table; `-- --runs N --files N --mebibytes N` for more or less
-//! of it. A program that is not installed is left out and said so. The memory is what the kernel calls
-//! the greatest resident set (`VmHWM`), read while the program runs.
+//! `cargo bench --bench client` prints a table; `-- --runs N --files N --mebibytes N` set the workload. A
+//! program that is not installed is skipped and reported. The memory is the peak resident set (`VmHWM`), read
+//! while the program runs.
 
 #[path = "peers.rs"]
 #[expect(dead_code, reason = "the measurements of the server use the rest of it")]
@@ -17,7 +17,7 @@ use std::time::{Duration, Instant};
 use peers::{Peer, Spread};
 use tempfile::TempDir;
 
-/// A program that downloads a list, and how it is told to.
+/// A program that downloads a list, and its command line.
 struct Contender {
     name: &'static str,
     command: fn(list: &Path, directory: &Path, connections: &str) -> Command,
@@ -77,7 +77,7 @@ fn main() {
     let large = File::create(root.path().join("large")).expect("room");
     large.set_len(mebibytes as u64 * 1024 * 1024).expect("room");
     let server = match Peer::nginx(root.path()).or_else(|missing| {
-        println!("left out: {missing}");
+        println!("skipped: {missing}");
         Peer::ours(root.path())
     }) {
         Ok(server) => server,
@@ -103,7 +103,7 @@ fn measure(name: &str, urls: &str, connections: &str, runs: usize) {
     let mut measured: Vec<Vec<Measured>> = contenders.iter().map(|_| Vec::new()).collect();
     for run in 0..runs {
         let mut order: Vec<usize> = (0..contenders.len()).collect();
-        // There and back, so that a drift of the machine falls on all alike.
+        // In alternating order, so that a drift of the machine affects all alike.
         if run % 2 == 1 {
             order.reverse();
         }
@@ -149,7 +149,7 @@ fn run_once(contender: &Contender, list: &Path, connections: &str) -> Measured {
     Measured { seconds, peak_mebibytes: peak_kibibytes / 1024.0 }
 }
 
-/// The greatest resident set of a process so far, in KiB (proc(5), `status`: `VmHWM`).
+/// The peak resident set of a process, in KiB (proc(5), `status`: `VmHWM`).
 fn high_water(process: u32) -> Option<f64> {
     let status = fs::read_to_string(format!("/proc/{process}/status")).ok()?;
     let line = status.lines().find_map(|line| line.strip_prefix("VmHWM:"))?;

@@ -1,11 +1,11 @@
-//! The server against nginx and Apache: what the three make of the same bytes.
+//! The server against nginx and Apache: reactions to the same bytes.
 //!
-//! `cargo bench --bench differential` sends generated requests, valid and not, to all three over
-//! connections of their own and prints where ours differs from both others, or sees other messages in
-//! the bytes than one of them. `-- --seed S --cases N` for others, or more of them: a seed and a number
-//! always make the same requests. A difference is made as small as it gets, counted with its like, and
-//! held against a table of those that are meant; the status is 1 if one is not in the table, and 2 if
-//! a server is missing. The servers are Debian's (`apt-get install nginx-light apache2`).
+//! `cargo bench --bench differential` sends generated requests, valid and invalid, to all three, and prints
+//! where ours differs from both others, or reads different messages from the bytes than one of them. `--
+//! --seed S --cases N` select the requests: equal seeds and numbers make equal requests. A difference is
+//! reduced to its smallest form, counted in its cluster, and looked up in a table of intended ones; the exit
+//! status is 1 if one is not in the table, and 2 if a server is missing. The servers are Debian's (`apt-get
+//! install nginx-light apache2`).
 
 #[path = "differential/cluster.rs"]
 mod cluster;
@@ -41,15 +41,15 @@ use peers::Peer;
 use site::{LAST_REQUEST, Site};
 use verdict::{Reactions, is_apart, verdict};
 
-/// Cases at a time: some wait for a server that lingers.
+/// Cases at a time: some wait for a lingering close.
 const THREADS: usize = 8;
 
-/// The three servers, over one directory.
+/// The three servers, with one root.
 struct Servers {
     site: Site,
     _peers: [Peer; 3],
     addresses: [SocketAddr; 3],
-    /// What each gives `/a.txt`.
+    /// The entity tag that each gives `/a.txt`.
     etags: [Vec<u8>; 3],
 }
 
@@ -73,7 +73,7 @@ impl Servers {
         Ok(Self { site, _peers: peers, addresses, etags })
     }
 
-    /// What each makes of a case, with the same request behind it.
+    /// The reaction of each to a case, followed by the same request.
     fn ask(&self, case: &Case) -> io::Result<Reactions> {
         let bytes = [&case.bytes(), LAST_REQUEST].concat();
         let mut reactions = Reactions::default();
@@ -126,7 +126,7 @@ fn main() -> ExitCode {
     if clusters.report() { ExitCode::SUCCESS } else { ExitCode::FAILURE }
 }
 
-/// Looks at one case, and at a difference a second time: what comes and goes is no difference.
+/// Runs one case, and repeats it on a difference, which counts only if it persists.
 fn compare(servers: &Servers, case: &Case, clusters: &Mutex<Clusters>) -> io::Result<()> {
     let reactions = servers.ask(case)?;
     let lock = || clusters.lock().expect("no thread panicked");
@@ -151,8 +151,8 @@ fn compare(servers: &Servers, case: &Case, clusters: &Mutex<Clusters>) -> io::Re
     Ok(())
 }
 
-/// Each of the others differs from ours for a reason of its own: with a piece less one of them still
-/// does, and with another piece less the other one.
+/// True if each of the others differs from ours for its own reason: without one piece one of them still
+/// differs, without another piece the other one.
 fn is_combined(servers: &Servers, smallest: &Case) -> io::Result<bool> {
     let mut apart = [false; 2];
     for simpler in smallest.simpler() {

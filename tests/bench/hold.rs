@@ -1,9 +1,9 @@
-//! The server's limits under attack: each attack with what must hold, and whether it does.
+//! The server's limits under attack: each attack, its requirement, and whether it holds.
 //!
-//! `cargo bench --bench hold` prints a table in some minutes; `-- --million` makes the last
-//! attack a million connections, `-- NAME` runs only the attacks whose names contain it. Everything is
-//! on this machine: attackers, clients and the server share its processors, so that figures of speed
-//! are given beside those of the same attack on a listener that does nothing but answer and close.
+//! `cargo bench --bench hold` prints a table in some minutes; `-- --million` makes the last attack a million
+//! connections, `-- NAME` runs only the attacks whose names contain it. Attackers, clients and the server
+//! share the processors of this machine, so that speeds are given beside those of the same attack on a
+//! listener that only answers and closes.
 
 #![expect(clippy::cast_precision_loss, reason = "figures for people, far below 2^52")]
 
@@ -23,7 +23,7 @@ use std::time::Instant;
 
 use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 
-/// What an attack showed.
+/// The result of an attack.
 pub(crate) struct Finding {
     pub(crate) attack: &'static str,
     pub(crate) must_hold: &'static str,
@@ -33,9 +33,9 @@ pub(crate) struct Finding {
 
 type Attack = fn(&Options) -> io::Result<Vec<Finding>>;
 
-/// What was asked for on the command line.
+/// The command line.
 pub(crate) struct Options {
-    /// Connections of the longest attack.
+    /// The number of connections of the longest attack.
     pub(crate) connections: u32,
 }
 
@@ -55,7 +55,7 @@ fn main() -> io::Result<()> {
     if arguments.iter().any(|argument| argument == flood::BARE_LISTENER) {
         return flood::bare_listener();
     }
-    // The harness holds thousands of connections itself.
+    // The harness itself holds thousands of connections.
     let Rlimit { maximum, .. } = getrlimit(Resource::Nofile);
     setrlimit(Resource::Nofile, Rlimit { current: maximum, maximum })?;
     let million = arguments.iter().any(|argument| argument == "--million");

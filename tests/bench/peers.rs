@@ -1,5 +1,5 @@
-//! Servers to be measured side by side: this package's and Debian's, each a process of its own on a
-//! port of its own, ended when dropped.
+//! Servers to measure side by side: this package's and Debian's, each in its own process on its own port,
+//! stopped when dropped.
 
 use std::fs;
 use std::net::{TcpListener, TcpStream};
@@ -15,18 +15,18 @@ pub(crate) struct Peer {
     pub(crate) name: &'static str,
     port: u16,
     child: Child,
-    /// Its configuration lives as long as it does.
+    /// Keeps its configuration alive.
     _directory: Option<TempDir>,
 }
 
 impl Peer {
-    /// Ours, with limits that are never met.
+    /// Ours, with limits that are never reached.
     pub(crate) fn ours(root: &Path) -> Result<Self, String> {
         let limits = ["-maxclient", "4000", "-maxtotal", "8000"];
         Self::ours_with(root, &[&limits[..], &["-keep-alive-requests", "1000000000"]].concat())
     }
 
-    /// Ours, as it is.
+    /// Ours, with the default limits.
     pub(crate) fn ours_stock(root: &Path) -> Result<Self, String> {
         Self::ours_with(root, &["-maxclient", "12", "-maxtotal", "60"])
     }
@@ -72,7 +72,7 @@ impl Peer {
         Self::apache_with(root, "")
     }
 
-    /// Apache with further lines in its configuration; `{modules}` in them is where its modules are.
+    /// Apache with further lines of configuration; `{modules}` in them is the directory of its modules.
     pub(crate) fn apache_with(root: &Path, further: &str) -> Result<Self, String> {
         let program = find("apache2")?;
         let (port, directory) = (free_port(), TempDir::new().map_err(|error| error.to_string())?);
@@ -100,7 +100,7 @@ impl Peer {
         Self::ready("Apache (event)", port, child, Some(directory))
     }
 
-    /// Python's own, which speaks HTTP/1.0 and closes every connection after its answer.
+    /// Python's server, which speaks HTTP/1.0 and closes every connection after its response.
     pub(crate) fn python(root: &Path) -> Result<Self, String> {
         let port = free_port();
         let child = Command::new(find("python3")?)
@@ -138,7 +138,7 @@ impl Peer {
         format!("http://127.0.0.1:{}/{path}", self.port)
     }
 
-    /// Processor time of all its processes until now (proc(5), `stat`: utime and stime).
+    /// Processor time of all its processes so far (proc(5), `stat`: utime and stime).
     pub(crate) fn cpu_time(&self) -> Duration {
         let mut ticks = 0;
         let mut processes = vec![self.child.id()];
@@ -163,7 +163,7 @@ impl Peer {
 
 impl Drop for Peer {
     fn drop(&mut self) {
-        // SIGTERM lets nginx and Apache end their workers.
+        // SIGTERM makes nginx and Apache end their workers.
         let pid = rustix::process::Pid::from_child(&self.child);
         let _ = rustix::process::kill_process(pid, rustix::process::Signal::TERM);
         let begun = Instant::now();
@@ -176,7 +176,7 @@ impl Drop for Peer {
     }
 }
 
-/// A port that was free a moment ago: the peers cannot tell which one they chose themselves.
+/// A free port: the peers do not report a port that they chose.
 fn free_port() -> u16 {
     let listener = TcpListener::bind("127.0.0.1:0").expect("loopback has a free port");
     listener.local_addr().expect("it is bound").port()
@@ -194,7 +194,7 @@ fn find(name: &str) -> Result<PathBuf, String> {
         .ok_or_else(|| format!("{name} is not installed"))
 }
 
-/// The median of some figures, and how far they lie apart.
+/// The median of some figures, and their range.
 pub(crate) struct Spread {
     pub(crate) median: f64,
     least: f64,

@@ -1,10 +1,9 @@
-//! A relay that makes a distant server of a near one: every byte arrives later, and none is held back
-//! beyond that.
+//! A relay that simulates a distant server: every byte arrives later by a fixed time.
 //!
-//! Each direction of a connection has a thread that reads and stamps what came with the time at which it
-//! is to go on, and one that waits for that time and writes. So there is always as much on the way as was
-//! sent: a latency, not a throttle. What the kernel answers at once here takes a round trip through a real
-//! network, the opening of a connection; a client's first bytes are as much later.
+//! Each direction of a connection has one thread that reads and stamps the bytes with their due time, and one
+//! that waits for that time and writes. So it adds latency without limiting throughput. The kernel opens
+//! connections at once, which takes a round trip on a real network; a client's first bytes are delayed by as
+//! much.
 
 use std::io::{self, Read, Write};
 use std::net::{Ipv4Addr, Shutdown, SocketAddr, TcpListener, TcpStream};
@@ -14,17 +13,17 @@ use std::sync::mpsc;
 use std::thread::{self, JoinHandle};
 use std::time::{Duration, Instant};
 
-/// Room for one read.
+/// Buffer size of one read.
 const PIECE_BYTES: usize = 64 * 1024;
 
-/// A running relay; dropped, it takes no more connections.
+/// A running relay; when dropped it accepts no more connections.
 pub(crate) struct Relay {
     address: SocketAddr,
     is_stopped: Arc<AtomicBool>,
     acceptor: Option<JoinHandle<()>>,
 }
 
-/// Bytes, and when they go on.
+/// Bytes and their due time.
 struct Piece {
     due: Instant,
     bytes: Vec<u8>,
@@ -42,7 +41,7 @@ impl Relay {
                 if stopped.load(Ordering::SeqCst) {
                     break;
                 }
-                // A connection that cannot be relayed is closed, which the client then tells.
+                // A connection that cannot be relayed is closed, which the client reports.
                 if let Err(error) = relay(client, port, one_way) {
                     println!("the relay lost a connection: {error}");
                 }
@@ -67,7 +66,7 @@ impl Drop for Relay {
     }
 }
 
-/// Connects the client with the server; the threads end with the connection.
+/// Connects the client with the server, with threads that end with the connection.
 fn relay(client: TcpStream, port: u16, one_way: Duration) -> io::Result<()> {
     let opened = Instant::now() + 2 * one_way;
     let server = TcpStream::connect((Ipv4Addr::LOCALHOST, port))?;
@@ -77,7 +76,7 @@ fn relay(client: TcpStream, port: u16, one_way: Duration) -> io::Result<()> {
     direction(server, client, Instant::now(), one_way)
 }
 
-/// Carries bytes one way; none of them counts as sent before `opened`.
+/// Relays bytes one way; none counts as sent before `opened`.
 fn direction(
     mut from: TcpStream,
     mut to: TcpStream,
@@ -88,7 +87,7 @@ fn direction(
     thread::Builder::new().spawn(move || {
         for Piece { due, bytes } in arriving {
             thread::sleep(due.saturating_duration_since(Instant::now()));
-            // An empty piece is the end.
+            // An empty piece marks the end.
             if bytes.is_empty() || to.write_all(&bytes).is_err() {
                 break;
             }

@@ -1,11 +1,10 @@
-//! The server over time: mixed clients, good and bad, in phases of load with rests between them.
+//! The server over time: well-behaved and bad clients, in phases of load with rests between them.
 //!
-//! `cargo bench --bench soak` prints a table of the phases and a verdict in two minutes;
-//! `-- --minutes N` for more of it. The exit status is 1 where the verdict is bad. After each phase
-//! the server rests until its threads have ended, and what it holds then is compared from phase to
-//! phase: descriptors and threads must be what they were before the first connection, and memory must
-//! not grow by more than [`MOST_GROWTH_KB`] a phase. Every answer that a client reads is checked
-//! (status, length, content), and so are the lines of the access log, which is rotated meanwhile.
+//! `cargo bench --bench soak` prints a table of the phases and a verdict in two minutes; `-- --minutes N`
+//! runs longer. The exit status is 1 if the verdict is bad. After each phase the server rests until its
+//! threads have ended. Then descriptors and threads must be as before the first connection, and memory must
+//! not grow by more than [`MOST_GROWTH_KB`] per phase. Every response is checked (status, length, content),
+//! and so are the lines of the access log, which is rotated meanwhile.
 
 #![expect(clippy::cast_precision_loss, reason = "figures for people, far below 2^52")]
 
@@ -40,13 +39,13 @@ use std::time::Duration;
 
 use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 
-/// Most that a phase more may cost in idle memory, in kB of resident set.
+/// The largest growth of idle memory per phase, in kB of resident set.
 pub(crate) const MOST_GROWTH_KB: f64 = 50.0;
 
-/// Phases for which no growth is computed: the first ones fill caches and size buffers.
-pub(crate) const PHASES_LEFT_OUT: usize = 2;
+/// Phases excluded from the growth: the first ones fill caches and size buffers.
+pub(crate) const SKIPPED_PHASES: usize = 2;
 
-/// How the time is divided.
+/// The division of the time.
 #[derive(Clone, Copy)]
 pub(crate) struct Schedule {
     pub(crate) phases: u32,
@@ -55,7 +54,7 @@ pub(crate) struct Schedule {
 }
 
 impl Schedule {
-    /// Rests last longer than parked threads and idle connections live (5 s each).
+    /// Longer than parked threads and idle connections live (5 s each).
     fn of_minutes(minutes: u32) -> Self {
         let phases = minutes.clamp(6, 20);
         let rest = Duration::from_secs(if minutes < 5 { 10 } else { 20 });

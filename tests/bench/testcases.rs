@@ -1,8 +1,8 @@
-//! Both testcases from this package's server and from stock ones, near and 20 ms away: one connection
-//! against ten, as the laboratory measures it.
+//! Both testcases with this package's server and others, near and 20 ms away: one connection against ten,
+//! measured by `lab`.
 //!
-//! `cargo bench --bench testcases` prints a table; `-- --runs N` for more pairs of runs, and `--report
-//! FILE.html` for a page about all of them. The distance is a relay's, the same for all servers.
+//! `cargo bench --bench testcases` prints a table; `-- --runs N` makes more pairs of runs, and `--report
+//! FILE.html` writes a page about all of them. A relay adds the distance, the same for all servers.
 
 #[path = "peers.rs"]
 #[allow(dead_code, reason = "the servers are shared with a bench that measures more of them")]
@@ -28,7 +28,7 @@ use tempfile::TempDir;
 
 const CONCURRENCY: usize = 10;
 
-/// One way; a round trip takes twice as long.
+/// The delay of one direction; a round trip takes twice as long.
 const DISTANCE: Duration = Duration::from_millis(10);
 
 fn main() {
@@ -42,7 +42,7 @@ fn main() {
     let peers: Vec<Peer> =
         [Peer::ours_stock(root), Peer::nginx(root), Peer::apache(root), Peer::python(root)]
             .into_iter()
-            .filter_map(|peer| peer.map_err(|missing| println!("left out: {missing}")).ok())
+            .filter_map(|peer| peer.map_err(|missing| println!("skipped: {missing}")).ok())
             .collect();
     let mut experiments = Vec::new();
     for (distance, place) in [(None, "near"), (Some(DISTANCE), "20 ms away")] {

@@ -1,10 +1,9 @@
-//! The server against nginx and Apache: requests a second and processor time a request, by `wrk`, in
+//! The server against nginx and Apache: requests per second and processor time per request with `wrk`, in
 //! interleaved runs.
 //!
-//! `cargo bench --bench throughput` prints a table; `-- --runs N --seconds N` for more of it. Servers
-//! and `wrk` come from Debian's packages; one that is missing is left out and said so. The processor
-//! time is what the kernel charged all processes of a server, divided by the requests: it is the
-//! steadier figure where other work shares the machine.
+//! `cargo bench --bench throughput` prints a table; `-- --runs N --seconds N` run longer. Servers and `wrk`
+//! come from Debian's packages; a missing one is skipped and reported. The processor time is that of all
+//! processes of a server, divided by the requests: it is steadier if other work shares the machine.
 
 #[path = "peers.rs"]
 #[allow(dead_code, reason = "the servers are shared with a bench that measures others")]
@@ -15,7 +14,7 @@ use std::process::Command;
 
 use peers::{Peer, Spread};
 
-/// A kind of load: its name, what is fetched, and whether each request has a connection of its own.
+/// A kind of load: its name, the file, and whether each request has its own connection.
 struct Load {
     name: &'static str,
     path: &'static str,
@@ -55,7 +54,7 @@ fn main() {
     }
     let peers: Vec<Peer> = [Peer::ours(root), Peer::nginx(root), Peer::apache(root)]
         .into_iter()
-        .filter_map(|peer| peer.map_err(|missing| println!("left out: {missing}")).ok())
+        .filter_map(|peer| peer.map_err(|missing| println!("skipped: {missing}")).ok())
         .collect();
     println!("{runs} interleaved runs of {seconds} s each; median [least to most]");
     println!(
@@ -65,7 +64,7 @@ fn main() {
     for load in &LOADS {
         let mut measured: Vec<Vec<Measured>> = peers.iter().map(|_| Vec::new()).collect();
         for run in 0..runs {
-            // Forwards and backwards in turn, so that a drift of the machine favours nobody.
+            // In alternating order, so that a drift of the machine affects all alike.
             let mut order: Vec<usize> = (0..peers.len()).collect();
             if run % 2 == 1 {
                 order.reverse();

@@ -1,4 +1,4 @@
-//! Differences with their like, and the table of them.
+//! Clusters of similar differences, and their table.
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::io;
@@ -8,18 +8,18 @@ use super::known::{Known, known};
 use super::message::Case;
 use super::verdict::{Reactions, Verdict, is_same};
 
-/// What differences have in common.
+/// The common properties of differences.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub(crate) struct Key {
     pub(crate) verdict: Verdict,
     /// Of the smallest case.
     pub(crate) features: BTreeSet<String>,
-    /// What ours, nginx and Apache made of it.
+    /// The reactions of ours, nginx and Apache.
     pub(crate) reactions: [String; 3],
     pub(crate) is_combined: bool,
 }
 
-/// A case from which nothing can be taken away.
+/// A case from which nothing can be removed.
 pub(crate) struct Smallest {
     pub(crate) case: Case,
     pub(crate) reactions: Reactions,
@@ -34,17 +34,17 @@ struct Cluster {
 
 #[derive(Default)]
 pub(crate) struct Clusters {
-    /// All three did the same.
+    /// All three reacted equally.
     alike: u64,
     with_nginx: u64,
     with_apache: u64,
-    /// Ours as one of them with each message, or refused by all with different statuses.
+    /// For each message ours reacted like one of them, or all refused with different statuses.
     between: u64,
-    /// Cases that were answered otherwise when they came again.
+    /// Cases that were answered differently when repeated.
     pub(crate) unsteady: u64,
     /// By the smallest case.
     found: BTreeMap<Key, Cluster>,
-    /// Which cluster a case was found to belong to.
+    /// The cluster of each case.
     seen: HashMap<String, Key>,
 }
 
@@ -58,7 +58,7 @@ impl Clusters {
         }
     }
 
-    /// Counts a case whose like has been seen, and says whether it has.
+    /// Counts a case of a known cluster; false if there is none.
     pub(crate) fn count_again(
         &mut self,
         verdict: Verdict,
@@ -72,7 +72,7 @@ impl Clusters {
         true
     }
 
-    /// Counts a case by the smallest of its like.
+    /// Counts a case in the cluster of its smallest form.
     pub(crate) fn insert(
         &mut self,
         verdict: Verdict,
@@ -87,7 +87,7 @@ impl Clusters {
         cluster.count += 1;
     }
 
-    /// Prints all; true if nothing is unknown.
+    /// Prints all clusters; true if none is unknown.
     pub(crate) fn report(&self) -> bool {
         let mut meant: Vec<(&'static Known, u64)> = Vec::new();
         let mut unknown = Vec::new();
@@ -102,15 +102,12 @@ impl Clusters {
             }
         }
         let sum = |counts: &mut dyn Iterator<Item = u64>| counts.sum::<u64>();
-        println!("{:>8}  all three alike", self.alike);
-        println!("{:>8}  ours as nginx, Apache otherwise", self.with_nginx);
-        println!("{:>8}  ours as Apache, nginx otherwise", self.with_apache);
-        println!("{:>8}  refused by all, or ours as one of them with each message", self.between);
+        println!("{:>8}  all three do the same", self.alike);
+        println!("{:>8}  like nginx, unlike Apache", self.with_nginx);
+        println!("{:>8}  like Apache, unlike nginx", self.with_apache);
+        println!("{:>8}  refused by all, or like one of them for each message", self.between);
         println!("{:>8}  unsteady", self.unsteady);
-        println!(
-            "{:>8}  differences that are meant",
-            sum(&mut meant.iter().map(|(_, count)| *count))
-        );
+        println!("{:>8}  intended differences", sum(&mut meant.iter().map(|(_, count)| *count)));
         for (entry, count) in &meant {
             println!("{count:>18}  {}", entry.reason);
         }
@@ -142,7 +139,7 @@ fn shortened(text: &str) -> String {
     }
 }
 
-/// Takes away what a difference does not need, a step at a time.
+/// Removes, step by step, what a difference does not need.
 pub(crate) fn smallest(
     case: &Case,
     mut differs: impl FnMut(&Case) -> io::Result<bool>,

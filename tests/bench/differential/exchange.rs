@@ -1,5 +1,5 @@
-//! One case before one server: everything is sent at once, then the side that sends is closed, and what
-//! comes back until the server closes is reduced to a [`Reaction`].
+//! One case against one server: everything is sent at once, then writing is shut down, and the responses
+//! until the server closes are reduced to a [`Reaction`].
 
 use std::fmt;
 use std::io::{self, ErrorKind, Read as _, Write as _};
@@ -13,31 +13,31 @@ use socket2::{Domain, Socket, Type};
 
 use super::site::Site;
 
-/// Far longer than an answer takes; shorter than any server waits for a request.
+/// Far longer than a response takes, and shorter than any server waits for a request.
 const PATIENCE: Duration = Duration::from_secs(4);
 
-/// One answer, as far as servers are compared by it.
+/// The properties of a response that are compared.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub(crate) struct Answer {
     pub(crate) status: u16,
-    /// What was sent with a status of success, or without one.
+    /// The content sent with a success status, or without a status.
     pub(crate) content: String,
-    /// The answer says that it is the last.
+    /// The response announces the close.
     pub(crate) closes: bool,
 }
 
 impl Answer {
-    /// The answer to the request behind the case: both sides agree on where the case ended.
+    /// The response to the request after the case: both sides agree on where the case ended.
     pub(crate) fn is_last(&self) -> bool {
         self.status == 200 && self.content == "last.txt"
     }
 
-    /// Something was sent for the request.
+    /// Content was sent for the request.
     pub(crate) fn is_granted(&self) -> bool {
         self.status < 400
     }
 
-    /// The server took it for a request, be it one that it does not grant.
+    /// The server parsed it as a request, even if it refuses that.
     pub(crate) fn is_understood(&self) -> bool {
         !matches!(self.status, 400 | 408 | 411 | 413 | 414 | 417 | 431 | 501 | 505)
     }
@@ -56,11 +56,11 @@ impl fmt::Display for Answer {
     }
 }
 
-/// Everything that a server answered.
+/// All responses of a server.
 #[derive(Clone, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
 pub(crate) struct Reaction {
     pub(crate) answers: Vec<Answer>,
-    /// What cannot be read as an answer, or no end.
+    /// Malformed or missing end of the responses.
     pub(crate) fault: Option<&'static str>,
 }
 
@@ -81,7 +81,7 @@ impl fmt::Display for Reaction {
 /// No connection was to be had.
 pub(crate) fn exchange(to: SocketAddr, bytes: &[u8], site: &Site) -> io::Result<Reaction> {
     let mut stream = connect(to)?;
-    // The server may have closed before it has taken all.
+    // The server may close before it has read everything.
     let _ = stream.write_all(bytes).and_then(|()| stream.shutdown(Shutdown::Write));
     let mut received = Vec::new();
     let mut piece = vec![0; 64 * 1024];
@@ -99,12 +99,12 @@ pub(crate) fn exchange(to: SocketAddr, bytes: &[u8], site: &Site) -> io::Result<
     Ok(reaction)
 }
 
-/// A connection from an address that was not used lately: a closed one keeps its port for a minute.
+/// A connection from an address that was not used recently: a closed one keeps its port for a minute.
 fn connect(to: SocketAddr) -> io::Result<TcpStream> {
     static CLIENTS: AtomicU32 = AtomicU32::new(0);
     let client = 0x7f01_0000 + CLIENTS.fetch_add(1, Ordering::Relaxed) % 0x00fe_0000;
     let socket = Socket::new(Domain::IPV4, Type::STREAM, None)?;
-    // Or else no server could listen on that port, on whatever address.
+    // Otherwise no server could listen on that port, on any address.
     socket.set_reuse_address(true)?;
     socket.bind(&SocketAddr::from((Ipv4Addr::from_bits(client), 0)).into())?;
     socket.connect(&to.into())?;
@@ -126,7 +126,7 @@ fn read(received: &[u8], site: &Site) -> Reaction {
         match read_answer(rest, site) {
             Ok((answer, length)) => {
                 rest = &rest[length..];
-                // What is interim changes nothing: RFC 9110 §15.2.
+                // Interim responses are ignored: RFC 9110 §15.2.
                 if answer.status >= 200 {
                     reaction.answers.push(answer);
                 }
@@ -144,7 +144,7 @@ fn read(received: &[u8], site: &Site) -> Reaction {
     reaction
 }
 
-/// The answer that `received` begins with, and its length.
+/// The response at the beginning of `received`, and its length.
 fn read_answer(received: &[u8], site: &Site) -> Result<(Answer, usize), &'static str> {
     let (mut stream, mut input) = (received, Input::with_capacity(64 * 1024));
     let head = input.read_response_head(&mut stream).map_err(|_| "a broken head")?;
@@ -154,8 +154,8 @@ fn read_answer(received: &[u8], site: &Site) -> Result<(Answer, usize), &'static
         response_framing(head.status(), &fields).map_err(|_| "a contradicting framing")?;
     let at_body = received.len() - stream.len() - input.data().len();
     let closes = fields.tokens("Connection").any(|token| token.eq_ignore_ascii_case(b"close"));
-    // Nobody but the server knows whether it answered a HEAD: then another answer follows at once, or
-    // nothing. No file begins like an answer.
+    // Only the server knows whether it answered a HEAD: then another response follows at once, or
+    // nothing. No file begins like a response.
     let rest = &received[at_body..];
     if framing != Framing::Length(0) && (rest.is_empty() || rest.starts_with(b"HTTP/1.1 ")) {
         let length = match framing {

@@ -1,5 +1,4 @@
-//! Cases out of pieces: mostly plain messages with a few special pieces, the same for the same seed and
-//! number.
+//! Generates cases: mostly plain messages with a few special pieces, determined by seed and number.
 
 use fastrand::Rng;
 
@@ -12,10 +11,10 @@ use super::pieces::line::{BEFORE, FORMS, GAPS, HEAD_ENDS, LINE_ENDS, METHODS, PA
 const CHUNKED: &str = "Transfer-Encoding: chunked\r\n";
 const WHOLE_CHUNKS: &str = "5\r\nHello\r\n0\r\n\r\n";
 
-/// Lengths at which limits of the three servers were expected, and one far below.
+/// Lengths near expected limits of the three servers, and one far below.
 const LONG: [usize; 5] = [1_000, 4_200, 8_200, 17_000, 33_000];
 
-/// Bytes that are put into pieces where they do not belong.
+/// Bytes inserted at wrong places.
 const STRAY: [u8; 14] =
     [0, 1, b'\t', b'\n', 0x0b, 0x0c, b'\r', b' ', b'"', b',', b':', 0x7f, 0x80, 0xff];
 
@@ -74,7 +73,7 @@ fn one(message: &mut Message, rng: &mut Rng, place: Place, what: &str, among: &[
     message.replace(place, [choose(rng, place, what, among)]);
 }
 
-/// One target, or several one behind the other.
+/// One or several pieces of a target.
 fn path(message: &mut Message, rng: &mut Rng) {
     let count = if rng.u8(..100) < 70 { 1 } else { rng.usize(2..4) };
     let pieces: Vec<Piece> = (0..count).map(|_| choose(rng, Place::Path, "path", PATHS)).collect();
@@ -91,7 +90,7 @@ fn framed_by_length(message: &mut Message, rng: &mut Rng) {
     message.replace(Place::Body, [piece(Place::Body, "body", body)]);
 }
 
-/// A special coding with plain chunks, or the other way round.
+/// A special coding with plain chunks, or the reverse.
 fn framed_by_chunks(message: &mut Message, rng: &mut Rng) {
     let (coding, chunks) = if rng.bool() {
         let coding = choose(rng, Place::Field, "coding", CODINGS);
@@ -104,7 +103,7 @@ fn framed_by_chunks(message: &mut Message, rng: &mut Rng) {
     message.replace(Place::Body, [chunks]);
 }
 
-/// One part beyond what is usual.
+/// One oversized part.
 fn overlong(message: &mut Message, rng: &mut Rng) {
     let length = LONG[rng.usize(..LONG.len())];
     let text = "x".repeat(length);
@@ -127,7 +126,7 @@ fn overlong(message: &mut Message, rng: &mut Rng) {
     }
 }
 
-/// Puts a stray byte somewhere into one of the pieces, or takes one away.
+/// Inserts or removes a byte somewhere in one of the pieces.
 fn strew(message: &mut Message, rng: &mut Rng) {
     let at = rng.usize(..message.pieces.len());
     let chosen = &mut message.pieces[at];

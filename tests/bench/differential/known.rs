@@ -1,27 +1,27 @@
-//! Differences that are meant, each with its reason.
+//! Intended differences, each with its reason.
 
 use super::cluster::Key;
 use super::verdict::Verdict::{Fault, Framing, Laxer, Stricter, ThreeWays};
 
-/// A difference that is meant.
+/// An intended difference.
 pub(crate) struct Known {
     fits: fn(&Key) -> bool,
     pub(crate) reason: &'static str,
 }
 
 impl Key {
-    /// One of its features begins with one of these.
+    /// A feature begins with one of these.
     fn has(&self, starts: &[&str]) -> bool {
         self.features.iter().any(|feature| starts.iter().any(|start| feature.starts_with(start)))
     }
 
-    /// One of its features has one of these in it.
+    /// A feature contains one of these.
     fn names(&self, parts: &[&str]) -> bool {
         self.features.iter().any(|feature| parts.iter().any(|part| feature.contains(part)))
     }
 }
 
-/// Where ours and another see different messages.
+/// Cases in which ours and another server read different messages.
 const FRAMING: &[Known] = &[
     Known {
         reason: "nginx leaves what is pipelined behind a 412 unanswered",
@@ -41,7 +41,7 @@ const FRAMING: &[Known] = &[
     },
 ];
 
-/// Where they see the same and answer otherwise.
+/// Cases in which they read the same messages and answer differently.
 const ANSWERS: &[Known] = &[
     Known {
         reason: "HTTP/0.9, which is answered 400 (RFC 9110 §2.5 knows HTTP/1.0 and above)",
@@ -203,7 +203,7 @@ const ANSWERS: &[Known] = &[
     },
 ];
 
-/// The first entry that fits.
+/// The first matching entry.
 pub(crate) fn known(key: &Key) -> Option<&'static Known> {
     let entries = match key.verdict {
         Fault => return None,

@@ -1,16 +1,16 @@
-//! A case: one or two request messages, in pieces of the grammar (RFC 9112 §2.1), each of which is the
-//! plain one of its place or has a name for what is special about it.
+//! A case: one or two request messages, made of pieces of the grammar (RFC 9112 §2.1). Each piece is the
+//! plain one of its place, or has a name for its special feature.
 
 use std::collections::BTreeSet;
 
 /// The place of a piece within its message, in the order in which they are sent.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub(crate) enum Place {
-    /// What comes before the request line.
+    /// Bytes before the request line.
     Before,
     Method,
     FirstGap,
-    /// What stands in front of the path: scheme and authority, or another form of target.
+    /// The text before the path: scheme and authority, or another form of target.
     Form,
     /// A piece of the path and the query; several follow each other.
     Path,
@@ -23,7 +23,7 @@ pub(crate) enum Place {
     Body,
 }
 
-/// The places that each message has exactly once, and what stands there in a plain one.
+/// The places that each message has exactly once, and their plain pieces.
 const PLAIN: [(Place, &[u8]); 9] = [
     (Place::Before, b""),
     (Place::Method, b"GET"),
@@ -42,7 +42,7 @@ const PLAIN_HOST: &[u8] = b"Host: a\r\n";
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Piece {
     pub(crate) place: Place,
-    /// What is special about it; empty for a plain one.
+    /// Its special feature; empty for a plain piece.
     pub(crate) feature: String,
     pub(crate) bytes: Vec<u8>,
 }
@@ -82,14 +82,14 @@ impl Message {
         self.pieces.sort_by_key(|piece| piece.place);
     }
 
-    /// Puts pieces in the stead of all at this place.
+    /// Replaces all pieces at this place.
     pub(crate) fn replace(&mut self, place: Place, with: impl IntoIterator<Item = Piece>) {
         self.pieces.retain(|piece| piece.place != place);
         self.pieces.extend(with);
         self.sort();
     }
 
-    /// Puts a piece in the stead of the `Host` that is there.
+    /// Replaces the `Host`.
     pub(crate) fn replace_host(&mut self, with: Piece) {
         let is_host = |piece: &Piece| piece.is_plain() || piece.feature.starts_with("host ");
         self.pieces.retain(|piece| piece.place != Place::Field || !is_host(piece));
@@ -105,7 +105,7 @@ impl Message {
         self.pieces.iter().flat_map(|piece| &piece.bytes).copied().collect()
     }
 
-    /// The same message with one special piece less, or one made plain, in all ways.
+    /// All messages with one special piece removed or made plain.
     fn simpler(&self) -> Vec<Self> {
         let mut all = Vec::new();
         for (at, piece) in self.pieces.iter().enumerate().filter(|(_, piece)| !piece.is_plain()) {
@@ -127,7 +127,7 @@ impl Message {
     }
 }
 
-/// What is sent over one connection, before the request that is the same in all cases.
+/// The messages sent over one connection, before the request that ends every case.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Case {
     pub(crate) messages: Vec<Message>,
@@ -138,7 +138,7 @@ impl Case {
         self.messages.iter().flat_map(Message::bytes).collect()
     }
 
-    /// What is special about it, in the order of names.
+    /// Its special features, sorted by name.
     pub(crate) fn features(&self) -> BTreeSet<String> {
         let pieces = self.messages.iter().flat_map(|message| &message.pieces);
         let mut features: BTreeSet<String> =

@@ -1,5 +1,5 @@
-//! What may stand at each place of a message: valid forms, forms that were seen to be read differently,
-//! and forms that are nothing.
+//! The pieces for each place of a message: valid forms, forms that servers read differently, and invalid
+//! forms.
 
 #[path = "pieces/field.rs"]
 pub(crate) mod field;

@@ -1,4 +1,4 @@
-//! The directory that the three servers share, and which of its files a content is.
+//! The directory that the three servers share; identifies its files by content.
 
 use std::fs::{self, File, Permissions};
 use std::io;
@@ -7,10 +7,10 @@ use std::time::{Duration, UNIX_EPOCH};
 
 use tempfile::TempDir;
 
-/// The file that the request behind each case asks for.
+/// The file requested after each case.
 pub(crate) const LAST_REQUEST: &[u8] = b"GET /last.txt HTTP/1.1\r\nHost: a\r\n\r\n";
 
-/// Sun, 06 Nov 1994 08:49:37 GMT, as the conditional requests have it.
+/// Sun, 06 Nov 1994 08:49:37 GMT, the date in conditional requests.
 const MODIFIED: Duration = Duration::from_secs(784_111_777);
 
 #[derive(Debug)]
@@ -42,12 +42,12 @@ impl Site {
             fs::write(&path, content)?;
             File::options().write(true).open(&path)?.set_modified(UNIX_EPOCH + MODIFIED)?;
         }
-        // Apache reads it as another user.
+        // Apache runs as another user.
         fs::set_permissions(directory.path(), Permissions::from_mode(0o755))?;
         Ok(Self { directory, files })
     }
 
-    /// The file with this content, or the part of one.
+    /// The file, or part of a file, with this content.
     pub(crate) fn name_of(&self, content: &[u8]) -> Option<String> {
         if content.is_empty() {
             return Some("empty.txt".to_owned());
@@ -61,7 +61,7 @@ impl Site {
         })
     }
 
-    /// The file that is so long.
+    /// The file of this length.
     pub(crate) fn name_by_length(&self, length: usize) -> Option<&'static str> {
         self.files.iter().find(|(_, content)| content.len() == length).map(|(name, _)| *name)
     }

@@ -1,27 +1,27 @@
-//! How this package's server stands to the two others, by what the three did with one case.
+//! The verdict on one case: how this package's server compares with the two others.
 
 use std::fmt;
 
 use super::exchange::{Answer, Reaction};
 
-/// What ours, nginx and Apache did.
+/// The reactions of ours, nginx and Apache, in this order.
 pub(crate) type Reactions = [Reaction; 3];
 
-/// A difference, the gravest first.
+/// A difference, the most severe first.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub(crate) enum Verdict {
-    /// What came back cannot be read, contradicts itself or does not end.
+    /// A response is malformed, inconsistent or endless.
     Fault,
-    /// Ours and another server see different messages in the same bytes, and neither refuses them: what
+    /// Ours and another server read different messages from the same bytes, and neither refuses them, as
     /// request smuggling needs (RFC 9112 §11.2).
     Framing,
     /// Ours serves what both others refuse.
     Laxer,
     /// Ours refuses what both others serve.
     Stricter,
-    /// The others agree, on another answer than ours.
+    /// The others agree on another response than ours.
     Alone,
-    /// Each does something else.
+    /// All three differ.
     ThreeWays,
 }
 
@@ -38,8 +38,8 @@ impl fmt::Display for Verdict {
     }
 }
 
-/// The difference, or `None` where ours did with each message what one of the others did, or all three
-/// refused it, if with different statuses.
+/// The difference, or `None` if for each message ours reacted like one of the others, or all three refused
+/// it, with whatever status.
 pub(crate) fn verdict(reactions: &Reactions) -> Option<Verdict> {
     let [ours, nginx, apache] = reactions;
     if ours.fault.is_some() {
@@ -48,7 +48,7 @@ pub(crate) fn verdict(reactions: &Reactions) -> Option<Verdict> {
     if disagree_on_messages(ours, nginx) || disagree_on_messages(ours, apache) {
         return Some(Verdict::Framing);
     }
-    // Where one of the others parted from ours, the next messages are held against the other alone.
+    // After one of the others differed from ours, later messages are compared with the other one only.
     let mut others = vec![nginx, apache];
     for index in 0.. {
         let theirs: Vec<Option<&Answer>> =
@@ -63,13 +63,13 @@ pub(crate) fn verdict(reactions: &Reactions) -> Option<Verdict> {
     None
 }
 
-/// The other answers some message otherwise than ours.
+/// The other one answers some message differently from ours.
 pub(crate) fn is_apart(ours: &Reaction, other: &Reaction) -> bool {
     let most = ours.answers.len().max(other.answers.len());
     (0..most).any(|index| !is_alike(ours.answers.get(index), other.answers.get(index)))
 }
 
-/// The same answer, or both a refusal. A connection that is closed refuses as well.
+/// Equal responses, or both a refusal. A closed connection is a refusal.
 fn is_alike(one: Option<&Answer>, other: Option<&Answer>) -> bool {
     let is_granted = |answer: Option<&Answer>| answer.is_some_and(Answer::is_granted);
     match (one, other) {
@@ -79,7 +79,7 @@ fn is_alike(one: Option<&Answer>, other: Option<&Answer>) -> bool {
     }
 }
 
-/// What it is that both others answer otherwise.
+/// The first message that both others answer differently.
 fn between(ours: Option<&Answer>, nginx: Option<&Answer>, apache: Option<&Answer>) -> Verdict {
     let is_refused = |answer: Option<&Answer>| !answer.is_some_and(Answer::is_granted);
     match (is_refused(ours), is_refused(nginx), is_refused(apache)) {
@@ -90,7 +90,7 @@ fn between(ours: Option<&Answer>, nginx: Option<&Answer>, apache: Option<&Answer
     }
 }
 
-/// Alike but for the words about the connection, which differ where it is closed in any case.
+/// Equal except for the fields about the connection, which differ if it is closed in any case.
 pub(crate) fn is_same(one: &Reaction, other: &Reaction) -> bool {
     let seen = |reaction: &Reaction| -> Vec<(u16, String)> {
         reaction.answers.iter().map(|answer| (answer.status, answer.content.clone())).collect()
@@ -98,7 +98,7 @@ pub(crate) fn is_same(one: &Reaction, other: &Reaction) -> bool {
     seen(one) == seen(other)
 }
 
-/// Walks along the answers up to where one server refuses or closes.
+/// Compares the responses up to the point where one server refuses or closes.
 fn disagree_on_messages(one: &Reaction, other: &Reaction) -> bool {
     if one.answers.is_empty() || other.answers.is_empty() {
         return false;
@@ -106,16 +106,16 @@ fn disagree_on_messages(one: &Reaction, other: &Reaction) -> bool {
     for index in 0.. {
         match (one.answers.get(index), other.answers.get(index)) {
             (Some(a), Some(b)) if a.is_last() != b.is_last() => {
-                // A refusal of the first message refuses all that follows; a later one shows that what
-                // is content to one server is a message to the other.
+                // A refusal of the first message refuses everything after it; a later one
+                // shows that one server's content is the other one's message.
                 return index > 0 || (a.is_understood() && b.is_understood());
             }
             (Some(a), Some(b)) if !a.is_understood() || !b.is_understood() => return false,
             (Some(a), Some(b)) if a.closes || b.closes => return false,
             (Some(_), Some(_)) => {}
             (None, None) => return false,
-            // One waits for the rest of a message that the other refuses, or answers before it has
-            // all of it: neither goes on.
+            // One waits for the rest of a message that the other refuses or answers early:
+            // neither goes on.
             (Some(only), None) | (None, Some(only)) => {
                 let goes_on = one.answers.len().max(other.answers.len()) > index + 1;
                 return only.is_last() || (only.is_understood() && goes_on);

@@ -11,7 +11,7 @@ use super::{Finding, Options};
 
 const HEAD: Duration = Duration::from_secs(10);
 
-/// Everyone sends a byte a second; meanwhile newcomers ask.
+/// All send a byte per second; meanwhile newcomers send requests.
 pub(crate) fn slowloris(_: &Options) -> io::Result<Vec<Finding>> {
     let target = Target::start(&["-maxtotal", "2000"])?;
     let begun = Instant::now();
@@ -25,7 +25,7 @@ pub(crate) fn slowloris(_: &Options) -> io::Result<Vec<Finding>> {
     let (mut waits, mut told, mut last_end) = (Vec::new(), 0, Duration::ZERO);
     for byte in b"GET / HTTP/1.1\r\nX-Slow: ".iter().cycle() {
         for client in &mut open {
-            // One that was closed meanwhile is seen below.
+            // A closed connection is detected below.
             let _ = client.stream.write_all(&[*byte]);
         }
         let next = Instant::now() + Duration::from_secs(1);
@@ -74,7 +74,7 @@ pub(crate) fn slowloris(_: &Options) -> io::Result<Vec<Finding>> {
     }])
 }
 
-/// Everyone asks for a large file and reads 100 bytes a second of it.
+/// All request a large file and read 100 bytes per second of it.
 pub(crate) fn slow_readers(_: &Options) -> io::Result<Vec<Finding>> {
     let target = Target::start(&[])?;
     let mut readers: Vec<Client> = (0..60_u8)
@@ -94,7 +94,7 @@ pub(crate) fn slow_readers(_: &Options) -> io::Result<Vec<Finding>> {
     let took = begun.elapsed().as_secs_f64();
     let all_slots = target.has_all_slots([127, 0, 3, 1], 12)?;
     Ok(vec![Finding {
-        attack: "slow readers: 60 connections, all there are, read 100 bytes/s of 20 MB",
+        attack: "slow readers: all 60 connections read 100 bytes/s of 20 MB",
         must_hold: "dropped by the minimum rate (1 KiB/s over 20 s); slots come back",
         measured: format!(
             "{} dropped after {took:.0} s; slots afterwards: {}",
@@ -111,7 +111,7 @@ const TLS_HELLO: &[u8] =
 
 pub(crate) fn hostile_bytes(_: &Options) -> io::Result<Vec<Finding>> {
     const HOST: [u8; 4] = [127, 0, 4, 1];
-    // Another client, as those that were reset may still hold all slots of their own for a moment.
+    // Another client, as reset connections may briefly hold all slots of theirs.
     const RESETTING_HOST: [u8; 4] = [127, 0, 4, 2];
     let target = Target::start(&["--header-timeout", "2s"])?;
     let to = target.address();
@@ -163,9 +163,9 @@ pub(crate) fn hostile_bytes(_: &Options) -> io::Result<Vec<Finding>> {
         .collect();
     Ok(vec![Finding {
         attack: "2,000 connects and resets, TLS, garbage, half-open, silence, a header of 1 GiB",
-        must_hold: "the right answer or a close, memory bounded, no slot leaked",
+        must_hold: "the right response or a close, memory bounded, no slot leaked",
         measured: format!(
-            "{}; 1 GiB header: {status} after {:.1} MB were taken; memory grew by {grown:.1} MiB; \
+            "{}; 1 GiB header: {status} after {:.1} MB were read; memory grew by {grown:.1} MiB; \
              slots afterwards: {}",
             shown.join("; "),
             sent as f64 / 1e6,

@@ -1,4 +1,4 @@
-//! Clients, well-behaved and otherwise, from any address of the loopback network.
+//! Well-behaved and other clients, from any address of the loopback network.
 
 use std::io::{self, Read, Write};
 use std::net::{SocketAddr, TcpStream};
@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use socket2::{Domain, Socket, Type};
 
-/// Longer than anything takes that works.
+/// Longer than any successful operation takes.
 const PATIENCE: Duration = Duration::from_secs(30);
 
 /// One connection.
@@ -20,7 +20,7 @@ impl Client {
         Self::connect_with(host, to, |_| Ok(()))
     }
 
-    /// With options that a socket must have before it is connected.
+    /// With socket options that must be set before connecting.
     pub(crate) fn connect_with(
         host: [u8; 4],
         to: SocketAddr,
@@ -40,13 +40,13 @@ impl Client {
         self.stream.write_all(format!("GET {target} HTTP/1.1\r\nHost: a\r\n\r\n").as_bytes())
     }
 
-    /// Asks and reads one answer, whose head comes with its content.
+    /// Sends a request and reads one response.
     pub(crate) fn get(&mut self, target: &str) -> io::Result<Vec<u8>> {
         self.ask(target)?;
         self.answer()
     }
 
-    /// Reads one answer.
+    /// Reads one response.
     pub(crate) fn answer(&mut self) -> io::Result<Vec<u8>> {
         self.buffer.clear();
         let mut piece = [0; 16 * 1024];
@@ -63,7 +63,7 @@ impl Client {
         }
     }
 
-    /// Nothing more comes.
+    /// Expects the end of the stream.
     pub(crate) fn is_closed(&mut self) -> bool {
         self.stream.read(&mut [0]).is_ok_and(|count| count == 0)
     }
@@ -74,7 +74,7 @@ impl Client {
     }
 }
 
-/// The length of an answer with its head, once that is there.
+/// The length of a response including its head, once the head is complete.
 fn whole_length(answer: &[u8]) -> Option<usize> {
     let head = answer.windows(4).position(|window| window == b"\r\n\r\n")? + 4;
     let text = std::str::from_utf8(&answer[..head]).ok()?;
@@ -82,7 +82,7 @@ fn whole_length(answer: &[u8]) -> Option<usize> {
     Some(head + length.parse::<usize>().ok()?)
 }
 
-/// The status of an answer; 0 where there is none.
+/// The status of a response; 0 if there is none.
 pub(crate) fn status_of(answer: &[u8]) -> u16 {
     let digits = answer.get(9..12).and_then(|digits| std::str::from_utf8(digits).ok());
     digits.and_then(|digits| digits.parse().ok()).unwrap_or(0)

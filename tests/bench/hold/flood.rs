@@ -1,9 +1,8 @@
 //! One address opens connections as fast as it can, while another fetches.
 //!
-//! On one machine the flood takes processors from the fetching client, whatever the server does. So
-//! the same flood is also aimed at a listener that does the least a server can, in a process of its
-//! own: what the client loses then is the machine's. And the fetching
-//! client is measured in two ways: as fast as it goes, and behind a link of 100 Mbit/s.
+//! On one machine the flood takes processor time from the fetching client, whatever the server does. So the
+//! same flood is also sent to a minimal listener in its own process: what the client loses then is due to the
+//! machine. The fetching client is measured twice: at full speed, and behind a link of 100 Mbit/s.
 
 use std::io::{self, Read as _, Write as _};
 use std::net::{Ipv4Addr, Shutdown, SocketAddr, TcpListener};
@@ -20,10 +19,10 @@ const CONNECTIONS: usize = 20_000;
 const LIMIT: usize = 12;
 const ATTACKER: [u8; 4] = [127, 0, 0, 2];
 const OTHER: [u8; 4] = [127, 0, 0, 3];
-/// Bytes a second of a client behind a link of 100 Mbit/s.
+/// Bytes per second of a client behind a link of 100 Mbit/s.
 const LINK: f64 = 12.5e6;
 
-/// The argument with which this program is the listener that does the least.
+/// The argument that makes this program the minimal listener.
 pub(crate) const BARE_LISTENER: &str = "--bare-listener";
 
 pub(crate) fn bare_listener() -> io::Result<()> {
@@ -31,21 +30,21 @@ pub(crate) fn bare_listener() -> io::Result<()> {
     println!("http://{}/", listener.local_addr()?);
     let answer =
         format!("HTTP/1.1 429 Too Many Requests\r\nContent-Length: 200\r\n\r\n{}", "x".repeat(200));
-    // Ends with its standard input, which the harness holds.
+    // Ends when the harness closes its standard input.
     thread::spawn(|| {
         let _ = io::stdin().read(&mut [0]);
         std::process::exit(0);
     });
     for stream in listener.incoming() {
         let mut stream = stream?;
-        // A client that is gone already is no matter.
+        // The client may have closed.
         let _ = stream.write_all(answer.as_bytes());
         let _ = stream.shutdown(Shutdown::Write);
     }
     Ok(())
 }
 
-/// Opens the connections; how many of them read a whole 429, and how long it took.
+/// Opens the connections; returns the number of complete 429s, and the time.
 fn attack(to: SocketAddr) -> io::Result<(usize, Duration)> {
     let begun = Instant::now();
     let mut whole = 0;
@@ -56,7 +55,7 @@ fn attack(to: SocketAddr) -> io::Result<(usize, Duration)> {
     Ok((whole, begun.elapsed()))
 }
 
-/// What the other client gets while `meanwhile` runs, in MB/s. `link` bounds its speed.
+/// The throughput of the other client while `meanwhile` runs, in MB/s. `link` limits its rate.
 fn fetch<T>(
     target: &Target,
     link: Option<f64>,
@@ -134,9 +133,9 @@ pub(crate) fn flood(_: &Options) -> io::Result<Vec<Finding>> {
         0,
         Finding {
             attack: "20,000 connections opened as fast as possible by one address that holds its 12",
-            must_hold: "each reads a whole 429; no slot leaked",
+            must_hold: "each reads a complete 429; no slot leaked",
             measured: format!(
-                "{whole} of {expected} whole, at {:.0} a second; slots afterwards: {}",
+                "{whole} of {expected} complete, at {:.0} a second; slots afterwards: {}",
                 median(&mut rates),
                 if all_slots { "all 12" } else { "not all" }
             ),

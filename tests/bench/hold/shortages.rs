@@ -1,4 +1,4 @@
-//! A system that runs out, the end in the middle of transfers, and very many connections.
+//! Exhausted resources, shutdown during transfers, and very many connections.
 
 use std::io::{self, Read as _};
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -13,7 +13,7 @@ use super::{Finding, Options};
 
 const SECONDS: Duration = Duration::from_secs(3);
 
-/// Connections that never say anything, from many addresses.
+/// Silent connections from many addresses.
 fn silent_peers(target: &Target, count: u8) -> io::Result<Vec<Client>> {
     (1..=count).map(|host| Client::connect([127, 0, 5, host], target.address())).collect()
 }
@@ -31,7 +31,7 @@ pub(crate) fn descriptors(_: &Options) -> io::Result<Vec<Finding>> {
     thread::sleep(Duration::from_millis(500));
     let served = Client::connect([127, 0, 6, 1], fitted.address())?.get("/small")?;
     let served = status_of(&served) == 200;
-    // Taken from a running server: accept fails until they are given back.
+    // Lowered on a running server: accept fails until the limit is restored.
     let starved = Target::start(&[])?;
     let limit = starved.limit_descriptors(0)?;
     let waiting = silent_peers(&starved, 20)?;
@@ -45,13 +45,13 @@ pub(crate) fn descriptors(_: &Options) -> io::Result<Vec<Finding>> {
     Ok(vec![
         Finding {
             attack: "64 descriptors, the log on a full disk, 60 silent peers and 500 more",
-            must_hold: "the limit is never reached; it serves on",
+            must_hold: "the limit is never reached; serving continues",
             measured: format!("at most {most} in use; served afterwards: {served}"),
             holds: most < 64 && served,
         },
         Finding {
-            attack: "no descriptor to be had for 4 s, while 20 peers wait",
-            must_hold: "no spin (CPU under 5 %); they are served once there are some",
+            attack: "no descriptor free for 4 s, while 20 peers wait",
+            must_hold: "no spin (CPU under 5 %); they are served once descriptors are free",
             measured: format!("{percent:.1} % of a CPU; served afterwards: {recovered} of 20"),
             holds: percent < 5.0 && recovered == 20,
         },
@@ -63,10 +63,10 @@ pub(crate) fn threads(_: &Options) -> io::Result<Vec<Finding>> {
     const MUST_HOLD: &str =
         "503 for those without a thread, the others served; no spin (CPU under 5 %)";
     if !geteuid().is_root() {
-        println!("left out: {ATTACK} (a limit of threads is set for another user, by root)");
+        println!("skipped: {ATTACK} (a limit of threads is set for another user, by root)");
         return Ok(Vec::new());
     }
-    // A user of its own, whose tasks are those of the server alone.
+    // A separate user, whose only tasks are those of the server.
     let user = Some(900_000_000 + std::process::id());
     let target = Target::start_under(&["prlimit", "--nproc=10"], user, &["-maxclient", "60"])?;
     let mut statuses = Vec::new();
@@ -125,13 +125,13 @@ pub(crate) fn end(_: &Options) -> io::Result<Vec<Finding>> {
     let status = target.end(Duration::from_secs(20))?;
     Ok(vec![Finding {
         attack: "kill -TERM in the middle of 50 transfers of 20 MB",
-        must_hold: "the 50 arrive whole, new ones are refused, status 0",
-        measured: format!("{whole} whole; a new one refused: {refused}; {status}"),
+        must_hold: "the 50 complete, new ones are refused, status 0",
+        measured: format!("{whole} complete; a new one refused: {refused}; {status}"),
         holds: whole == 50 && refused && status == "status 0",
     }])
 }
 
-/// Whether sixty connections of ten addresses are served, and the next is told that all are in use.
+/// True if sixty connections of ten addresses are served, and the next one receives a 503.
 fn has_whole_total(target: &Target) -> io::Result<bool> {
     thread::sleep(Duration::from_millis(500));
     let mut held: Vec<Client> = (0..60_u8)
@@ -145,23 +145,22 @@ fn has_whole_total(target: &Target) -> io::Result<bool> {
     Ok(served == 60 && status_of(&next) == 503)
 }
 
-/// Half of the connections one after another, half by eight clients at a time; among them some that
-/// are rejected, and some that are reset.
+/// Half of the connections sequentially, half by eight clients at a time; some are rejected, and some reset.
 pub(crate) fn endurance(options: &Options) -> io::Result<Vec<Finding>> {
     let target = Target::start(&["-maxclient", "6"])?;
     let half = options.connections / 2;
-    // Each address closes some thousands at most, whose ports stay in use for a minute (TIME_WAIT).
+    // Each address closes at most some thousands, whose ports stay in use for a minute (TIME_WAIT).
     let client = |number: u32, network: u8| -> io::Result<()> {
         let [_, _, high, low] = (number / 500).to_be_bytes();
         let mut client = Client::connect([127, network, high, low.max(1)], target.address())?;
         if number.is_multiple_of(16) {
             return client.reset();
         }
-        // A rejected client may find the connection closed for what it sends.
+        // A rejected client may find the connection closed while it sends.
         let _ = client.get("/small");
         Ok(())
     };
-    // What the server keeps for good, it keeps from its first few thousand on.
+    // Memory that the server keeps permanently is allocated within the first few thousand connections.
     (0..5_000).try_for_each(|number| client(number, 1))?;
     let mut memory = vec![target.memory()?];
     let begun = Instant::now();

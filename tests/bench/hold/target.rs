@@ -1,4 +1,4 @@
-//! The server under attack: a process of its own, looked at from outside.
+//! The server under attack, in its own process and observed from outside.
 
 use std::fs;
 use std::io::{self, BufRead as _, BufReader};
@@ -14,12 +14,12 @@ use tempfile::TempDir;
 
 use super::client::{Client, status_of};
 
-/// The size of the file that takes a while.
+/// The size of the large file.
 pub(crate) const LARGE_BYTES: usize = 20_000_000;
-/// The size of the file that is fetched again and again.
+/// The size of the file that is fetched repeatedly.
 pub(crate) const MEDIUM_BYTES: usize = 256 * 1024;
 
-/// A server over a directory of its own; ended when dropped.
+/// A server with a temporary root; stopped when dropped.
 pub(crate) struct Target {
     child: Child,
     port: u16,
@@ -31,7 +31,7 @@ impl Target {
         Self::start_under(&[], None, arguments)
     }
 
-    /// Starts it behind the words of another command, such as prlimit(1), and as another user.
+    /// Starts it with another command in front, such as prlimit(1), and as another user.
     pub(crate) fn start_under(
         before: &[&str],
         user: Option<u32>,
@@ -63,7 +63,7 @@ impl Target {
         (Ipv4Addr::LOCALHOST, self.port).into()
     }
 
-    /// Processor time until now (proc(5), `stat`: utime and stime).
+    /// Processor time so far (proc(5), `stat`: utime and stime).
     pub(crate) fn cpu_time(&self) -> io::Result<Duration> {
         let stat = fs::read_to_string(format!("/proc/{}/stat", self.child.id()))?;
         let fields = stat.rsplit(')').next().unwrap_or_default();
@@ -73,7 +73,7 @@ impl Target {
         ))
     }
 
-    /// The share of one processor that it takes meanwhile, in percent.
+    /// Its share of one processor during this time, in percent.
     pub(crate) fn cpu_percent(&self, meanwhile: Duration) -> io::Result<f64> {
         let before = self.cpu_time()?;
         thread::sleep(meanwhile);
@@ -81,7 +81,7 @@ impl Target {
         Ok(100.0 * used.as_secs_f64() / meanwhile.as_secs_f64())
     }
 
-    /// Memory that is in use, in MiB.
+    /// Resident memory, in MiB.
     pub(crate) fn memory(&self) -> io::Result<f64> {
         let status = fs::read_to_string(format!("/proc/{}/status", self.child.id()))?;
         let line = status.lines().find_map(|line| line.strip_prefix("VmRSS:"));
@@ -93,8 +93,7 @@ impl Target {
         Ok(fs::read_dir(format!("/proc/{}/fd", self.child.id()))?.count())
     }
 
-    /// Changes the soft limit on the descriptors that it may open from now on, and returns what the
-    /// limit was.
+    /// Sets the soft limit of its descriptors, and returns the old one.
     pub(crate) fn limit_descriptors(&self, soft: u64) -> io::Result<u64> {
         let Rlimit { maximum, .. } = getrlimit(Resource::Nofile);
         let new = Rlimit { current: Some(soft), maximum };
@@ -106,7 +105,7 @@ impl Target {
         Ok(kill_process(Pid::from_child(&self.child), signal)?)
     }
 
-    /// Waits for its end: `status 0`, say.
+    /// Waits for its exit; returns, for example, `status 0`.
     pub(crate) fn end(&mut self, patience: Duration) -> io::Result<String> {
         let begun = Instant::now();
         while begun.elapsed() < patience {
@@ -118,11 +117,11 @@ impl Target {
             }
             thread::sleep(Duration::from_millis(5));
         }
-        Ok("it does not end".to_owned())
+        Ok("it does not exit".to_owned())
     }
 
-    /// Whether exactly `limit` connections of one address are served at a time: none of its slots is
-    /// lost, and none too many is there. Slots may take a moment to come back.
+    /// True if exactly `limit` connections of one address are served at a time, so that no slot is lost
+    /// or surplus. Slots may take a moment to be freed.
     pub(crate) fn has_all_slots(&self, host: [u8; 4], limit: usize) -> io::Result<bool> {
         let begun = Instant::now();
         loop {

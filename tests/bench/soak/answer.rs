@@ -1,5 +1,5 @@
-//! A connection to the server, and its answers as they are to be checked: read by the length or the
-//! chunks that they announce, never by what is expected of them.
+//! A connection to the server and its responses, which are read by the length or chunks that they announce,
+//! independently of what is expected.
 
 use std::error::Error;
 use std::fmt;
@@ -12,10 +12,10 @@ use socket2::{Domain, Socket, Type};
 
 use super::server::HOST;
 
-/// Longer than anything takes that works.
+/// Longer than any successful operation takes.
 const PATIENCE: Duration = Duration::from_secs(60);
 
-/// One answer, whole.
+/// A complete response.
 #[derive(Debug)]
 pub(crate) struct Answer {
     pub(crate) status: u16,
@@ -29,21 +29,20 @@ impl Answer {
         found.map(|(_, value)| value.as_str())
     }
 
-    /// The server closes the connection behind it.
+    /// The server closes the connection after it.
     pub(crate) fn is_last(&self) -> bool {
         self.field("Connection").is_some_and(|value| value.eq_ignore_ascii_case("close"))
     }
 }
 
-/// One connection, with what has come over it and was not read yet.
+/// One connection, with received bytes that are not consumed yet.
 pub(crate) struct Connection {
     pub(crate) stream: TcpStream,
     received: Vec<u8>,
     has_answered: bool,
 }
 
-/// A kept connection was closed before the next answer began, as a server may at any time
-/// (RFC 9112 §9.5).
+/// A kept connection was closed before the next response, as a server may at any time (RFC 9112 §9.5).
 #[derive(Debug)]
 pub(crate) struct Reclaimed;
 
@@ -72,7 +71,7 @@ impl Connection {
         sent.map_err(|error| self.explain(error))
     }
 
-    /// What an error means where an answer or a request would begin.
+    /// Classifies an error at the beginning of a response or request.
     fn explain(&self, error: io::Error) -> io::Error {
         let is_closed = matches!(
             error.kind(),
@@ -97,7 +96,7 @@ impl Connection {
         self.answer_to(true)
     }
 
-    /// Reads one answer, whose content does not come where the request was HEAD.
+    /// Reads one response, without content if the request was HEAD.
     pub(crate) fn answer_to(&mut self, has_content: bool) -> io::Result<Answer> {
         let mut answer = loop {
             if let Some((length, answer)) = parse_head(&self.received)? {
@@ -113,7 +112,7 @@ impl Connection {
         Ok(answer)
     }
 
-    /// Reads the content of an answer whose head alone was read.
+    /// Reads the content of a response whose head has been read.
     pub(crate) fn content_of(&mut self, answer: &mut Answer) -> io::Result<()> {
         answer.content = match answer.field("Content-Length") {
             Some(length) => self.take(length.parse().map_err(io::Error::other)?)?,
@@ -150,7 +149,7 @@ impl Connection {
         Ok(std::mem::replace(&mut self.received, rest))
     }
 
-    /// Receives up to so many bytes, which stay to be read.
+    /// Receives up to this number of bytes without consuming them.
     pub(crate) fn receive_piece(&mut self, most: usize) -> io::Result<()> {
         let held = self.received.len();
         self.received.resize(held + most, 0);
@@ -170,7 +169,7 @@ impl Connection {
         }
     }
 
-    /// Nothing more comes.
+    /// Expects the end of the stream.
     pub(crate) fn is_at_end(&mut self) -> io::Result<bool> {
         Ok(self.received.is_empty() && self.stream.read(&mut [0])? == 0)
     }
@@ -181,7 +180,7 @@ impl Connection {
     }
 }
 
-/// The head of an answer and its length, once it is there.
+/// The head of a response and its length, once complete.
 fn parse_head(received: &[u8]) -> io::Result<Option<(usize, Answer)>> {
     let mut fields = [httparse::EMPTY_HEADER; 64];
     let mut response = httparse::Response::new(&mut fields);

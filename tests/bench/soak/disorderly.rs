@@ -1,4 +1,4 @@
-//! Clients that break off, dawdle, send what is refused, or send nonsense.
+//! Badly behaved clients: they break off, are slow, or send refused content or nonsense.
 
 use std::io::{ErrorKind, Read as _};
 use std::net::Shutdown;
@@ -12,7 +12,7 @@ use super::visit::{End, Visited, Visitor, ensure, ensure_end};
 /// The server's default for a request's head.
 const HEAD_TIMEOUT: Duration = Duration::from_secs(10);
 
-/// Breaks off in one of many ways, of which none has an answer to check.
+/// Breaks off in one of many ways, none of which has a response to check.
 pub(crate) fn aborted(visitor: &Visitor<'_>) -> Visited {
     let mut connection = visitor.connect()?;
     match visitor.visit % 8 {
@@ -50,13 +50,13 @@ fn read_some(connection: &mut Connection) -> std::io::Result<()> {
     connection.stream.read(&mut [0; 1000]).map(drop)
 }
 
-/// Sends its request a byte at a time and half-closes, or takes its answer in small pieces.
+/// Sends its request a byte at a time and half-closes, or reads its response in small pieces.
 pub(crate) fn slow(visitor: &Visitor<'_>) -> Visited {
     let mut connection = visitor.connect()?;
     if visitor.visit.is_multiple_of(2) {
         let begun = Instant::now();
         for byte in b"GET /small HTTP/1.1\r\nHost: slow\r\nConnection: close\r\n\r\n" {
-            // A rejection comes after a second, whatever has been sent.
+            // A rejection is sent after a second, whatever has arrived.
             if connection.send(&[*byte]).is_err() {
                 break;
             }
@@ -64,7 +64,7 @@ pub(crate) fn slow(visitor: &Visitor<'_>) -> Visited {
         }
         let _ = connection.stream.shutdown(Shutdown::Write);
         let answer = connection.answer()?;
-        // Where the machine is so busy that this client is late, it is told so.
+        // On a busy machine this client may be late, and receive 408.
         if answer.status == 408 && begun.elapsed() >= HEAD_TIMEOUT {
             visitor.expect(&answer, 408)?;
         } else {
@@ -83,7 +83,7 @@ pub(crate) fn slow(visitor: &Visitor<'_>) -> Visited {
     ensure(expected.eq(answer.content.iter().copied()), || "another large file".to_owned())
 }
 
-/// Sends content that nobody wants: little, much, in chunks, and with leave asked for.
+/// Sends content that is discarded: little, much, in chunks, and with `Expect`.
 pub(crate) fn uploads(visitor: &Visitor<'_>) -> Visited {
     let mut connection = visitor.connect()?;
     let (head, content, is_kept) = match visitor.visit % 4 {
@@ -115,7 +115,7 @@ pub(crate) fn uploads(visitor: &Visitor<'_>) -> Visited {
     visitor.expect_content(&answer, 200, SMALL)
 }
 
-/// Heads that are none.
+/// Malformed heads.
 pub(crate) fn malformed(visitor: &Visitor<'_>) -> Visited {
     let large = format!("GET / HTTP/1.1\r\nHost: a\r\nX: {}\r\n\r\n", "x".repeat(40_000));
     let long = format!("GET /{} HTTP/1.1\r\nHost: a\r\n\r\n", "x".repeat(9_000));

@@ -1,7 +1,7 @@
-//! Clients that ask for more connections than they may have.
+//! Clients that open more connections than the limits allow.
 //!
-//! Those within a limit hold their slots for certain: each has the beginning of an answer that is far
-//! larger than what the kernel holds for a client which reads no more of it.
+//! Connections within a limit certainly hold their slots: each has the beginning of a response far larger
+//! than the kernel buffers for a client that stops reading.
 
 use std::thread;
 use std::time::Duration;
@@ -13,9 +13,9 @@ use super::visit::{End, Visited, Visitor, check_rejection, ensure, ensure_end};
 /// Connections beyond a client's limit that are attempted.
 const BEYOND: usize = 4;
 
-/// One address that opens more than its limit: those beyond it are told 429.
+/// One address above its limit: further connections receive 429.
 pub(crate) fn over_own(visitor: &Visitor<'_>) -> Visited {
-    // No connection of an earlier visit may still be on its way to its close.
+    // Connections of an earlier visit may still be closing.
     let [.., high, low] = (visitor.visit % 60_000 + 1).to_be_bytes();
     let host = [127, 1, high, low];
     let mut held = Vec::new();
@@ -33,7 +33,7 @@ pub(crate) fn over_own(visitor: &Visitor<'_>) -> Visited {
     held.into_iter().try_for_each(|connection| Ok(connection.reset()?))
 }
 
-/// Many addresses that together open more than the total: sooner or later one is told 503.
+/// Many addresses that together exceed the total: eventually one receives 503.
 pub(crate) fn over_total(visitor: &Visitor<'_>) -> Visited {
     let mut held = Vec::new();
     for number in (1..=255).take(TOTAL + 1) {
@@ -45,12 +45,12 @@ pub(crate) fn over_total(visitor: &Visitor<'_>) -> Visited {
     }
     let count = held.len();
     held.into_iter().try_for_each(Connection::reset)?;
-    // The others must get slots as well.
+    // The other clients need slots as well.
     thread::sleep(Duration::from_secs(1));
     ensure(count <= TOTAL, || format!("{count} held of {TOTAL}"))
 }
 
-/// Takes a slot with a request whose answer is not read; `None` for a 503.
+/// Takes a slot with a request whose response is not read; `None` for a 503.
 fn hold(visitor: &Visitor<'_>, host: [u8; 4]) -> Result<Option<Connection>, End> {
     let mut connection = Connection::open(host, visitor.server)?;
     connection.get("/huge")?;

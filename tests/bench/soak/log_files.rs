@@ -1,4 +1,4 @@
-//! The access log while it is rotated, and its lines, counted.
+//! The access log: rotation, and counts of its lines.
 
 use std::fs::{self, File};
 use std::io::{self, BufRead as _, BufReader};
@@ -11,17 +11,17 @@ use serde::de::IgnoredAny;
 
 use super::server::Server;
 
-/// Lines of the files that were rotated away; they are removed once they are counted.
+/// Lines of rotated files, which are removed once counted.
 #[derive(Default)]
 pub(crate) struct LogFiles {
     pub(crate) lines: u64,
-    /// Lines that are no JSON.
+    /// Lines that are not JSON.
     pub(crate) damaged: u64,
     pub(crate) rotations: u64,
 }
 
 impl LogFiles {
-    /// Renames the log, has the server open it anew, and counts what is in the old one.
+    /// Renames the log, makes the server reopen it, and counts the lines of the old one.
     pub(crate) fn rotate(&mut self, server: &Server) -> io::Result<()> {
         let rotated = PathBuf::from(format!("{}.1", server.log_path.display()));
         fs::rename(&server.log_path, &rotated)?;
@@ -29,7 +29,7 @@ impl LogFiles {
         let begun = Instant::now();
         while !server.log_path.exists() {
             if begun.elapsed() > Duration::from_secs(30) {
-                return Err(io::Error::other("the access log is not opened anew"));
+                return Err(io::Error::other("the access log was not reopened"));
             }
             thread::sleep(Duration::from_millis(1));
         }
@@ -38,7 +38,7 @@ impl LogFiles {
         fs::remove_file(rotated)
     }
 
-    /// Counts the lines of a file to which nothing is written any more.
+    /// Counts the lines of a file that is no longer written to.
     pub(crate) fn count(&mut self, path: &Path) -> io::Result<()> {
         let mut reader = BufReader::new(File::open(path)?);
         let mut line = Vec::new();

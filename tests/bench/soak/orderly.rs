@@ -1,11 +1,10 @@
-//! Clients that do what they should: kept connections, one for each request, ranges, listings, the
-//! status page.
+//! Well-behaved clients: kept connections, one connection per request, ranges, listings, the status page.
 
 use super::answer::Connection;
 use super::server::{ENTRIES, MEDIUM_BYTES, SMALL, STATUS_PATH, byte_at};
 use super::visit::{End, Visited, Visitor, ensure, ensure_end};
 
-/// Many requests over one connection: GET, HEAD, a validator, several at once.
+/// Many requests over one connection: GET, HEAD, a validator, pipelining.
 pub(crate) fn kept(visitor: &Visitor<'_>) -> Visited {
     let mut connection = visitor.connect()?;
     for round in 0..25 {
@@ -29,7 +28,7 @@ pub(crate) fn kept(visitor: &Visitor<'_>) -> Visited {
     Ok(())
 }
 
-/// Three requests in one write; says whether the connection is kept.
+/// Three requests in one write; true if the connection is kept.
 fn pipelined(visitor: &Visitor<'_>, connection: &mut Connection) -> Result<bool, End> {
     connection.send(
         b"HEAD /small HTTP/1.1\r\nHost: a\r\n\r\nGET /none HTTP/1.1\r\nHost: a\r\n\r\n\
@@ -48,7 +47,7 @@ fn pipelined(visitor: &Visitor<'_>, connection: &mut Connection) -> Result<bool,
     Ok(true)
 }
 
-/// A connection for each request.
+/// One connection per request.
 pub(crate) fn closed(visitor: &Visitor<'_>) -> Visited {
     for _ in 0..20 {
         let mut connection = visitor.connect()?;
@@ -115,11 +114,11 @@ pub(crate) fn listings(visitor: &Visitor<'_>) -> Visited {
         _ => answer.content.ends_with(b"\n"),
     };
     ensure(links == ENTRIES && is_whole, || {
-        format!("{accept}: {links} of {ENTRIES} entries, whole: {is_whole}")
+        format!("{accept}: {links} of {ENTRIES} entries, complete: {is_whole}")
     })
 }
 
-/// The status in its three forms. It is answered in a slot of its own where the total is used up.
+/// The status in its three forms. It has slots of its own if the total is used up.
 pub(crate) fn status(visitor: &Visitor<'_>) -> Visited {
     for (form, mark) in [
         ("html", "</html>"),
@@ -136,7 +135,7 @@ pub(crate) fn status(visitor: &Visitor<'_>) -> Visited {
     Ok(())
 }
 
-/// How often `part` is in `whole`.
+/// The number of occurrences of `part` in `whole`.
 fn count(whole: &[u8], part: &[u8]) -> usize {
     whole.windows(part.len()).filter(|window| *window == part).count()
 }

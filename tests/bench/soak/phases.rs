@@ -1,5 +1,5 @@
-//! The phases: load from all kinds of clients at once, with rotations of the log and storms of
-//! signals, then a rest; what the server holds is sampled throughout.
+//! The phases: load from all kinds of clients at once, with rotations of the log and storms of signals, then
+//! a rest. The server's resources are sampled throughout.
 
 use std::io;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
@@ -17,7 +17,7 @@ use super::{Schedule, disorderly, limits, orderly};
 /// Time between two samples under load; at rest it is a second.
 const SAMPLING: Duration = Duration::from_secs(5);
 
-/// A kind of client: its name, how many of them there are, and what each does again and again.
+/// A kind of client: its name, its number, and the visit that each repeats.
 type Kind = (&'static str, usize, fn(&Visitor<'_>) -> Visited);
 
 const KINDS: [Kind; 11] = [
@@ -37,28 +37,28 @@ const KINDS: [Kind; 11] = [
 /// A pause between two visits of one client, so that it leaves the processors to others.
 const BREATH: Duration = Duration::from_millis(2);
 
-/// What one phase showed.
+/// The results of a phase.
 pub(crate) struct Phase {
-    /// Connections and requests that the server counted in it.
+    /// Connections and requests that the server counted.
     pub(crate) connections: u64,
     pub(crate) requests: u64,
     pub(crate) dropped_lines: u64,
-    /// The most of each figure under load.
+    /// The maximum of each figure under load.
     pub(crate) busiest: Sample,
     /// After the rest.
     pub(crate) idle: Sample,
-    /// By the server's own account after the rest, but for the connection that asks.
+    /// Connections counted by the server after the rest, without the one that asks.
     pub(crate) held: u64,
 }
 
-/// What the whole run showed.
+/// The results of the whole run.
 pub(crate) struct Record {
     pub(crate) before: Sample,
     pub(crate) phases: Vec<Phase>,
     pub(crate) accounts: Vec<(&'static str, Account)>,
     pub(crate) log: LogFiles,
     pub(crate) signals: u64,
-    /// The last status, which counts all requests but that for itself.
+    /// The last status, which counts all requests but its own.
     pub(crate) status: Value,
     pub(crate) has_ended_well: bool,
     pub(crate) diagnostics: String,
@@ -68,7 +68,7 @@ pub(crate) struct Record {
 pub(crate) fn run(schedule: Schedule) -> io::Result<Record> {
     let begun = Instant::now();
     let mut server = Server::start()?;
-    // The first request makes the first thread and fills what is filled once.
+    // The first request creates the first thread and fills the caches.
     let mut status = server.status()?;
     thread::sleep(schedule.rest.min(Duration::from_secs(10)));
     let before = server.sample()?;
@@ -133,7 +133,7 @@ fn print_row(name: &str, phase: Option<&Phase>, idle: &Sample) {
     println!("| {name} | {busy} | {rss_kb} | {anonymous_kb} | {descriptors} | {threads} |");
 }
 
-/// All clients at once for this long; returns the most that the server held.
+/// Runs all clients for this long; returns the maximum of the server's figures.
 fn load(
     server: &Server,
     time: Duration,
@@ -160,7 +160,7 @@ fn load(
         scope.spawn(|| {
             while goes_on() {
                 for _ in 0..200 {
-                    // It fails only where the server is gone, which all others tell.
+                    // It fails only if the server has ended, which all others report.
                     signals.fetch_add(
                         u64::from(server.signal(Signal::HUP).is_ok()),
                         Ordering::Relaxed,
@@ -176,7 +176,7 @@ fn load(
     })
 }
 
-/// Samples the server and rotates its log while the clients are at it.
+/// Samples the server and rotates its log while the clients run.
 fn watch(server: &Server, time: Duration, log: &mut LogFiles) -> io::Result<Sample> {
     let begun = Instant::now();
     let mut busiest = Sample::default();
@@ -193,7 +193,7 @@ fn watch(server: &Server, time: Duration, log: &mut LogFiles) -> io::Result<Samp
     Ok(busiest)
 }
 
-/// Lets the server rest, and says what it holds at the end: the medians of the last samples.
+/// Lets the server rest; returns the medians of the last samples.
 fn rest(server: &Server, time: Duration) -> io::Result<Sample> {
     let begun = Instant::now();
     let mut samples = Vec::new();

@@ -1,4 +1,4 @@
-//! The server in a process of its own, and what can be seen of it from outside.
+//! The server in its own process, observed from outside.
 
 use std::fs::{self, File};
 use std::io;
@@ -17,22 +17,22 @@ use super::answer::Connection;
 pub(crate) const SMALL: &[u8] = b"Hello, client\n";
 pub(crate) const MEDIUM_BYTES: usize = 256 * 1024;
 pub(crate) const LARGE_BYTES: usize = 4 * 1024 * 1024;
-/// More than the kernel holds for a connection that is not read.
+/// More than the kernel buffers for a connection that is not read.
 const HUGE_BYTES: u64 = 64 * 1024 * 1024;
 /// Entries of the directory `many`.
 pub(crate) const ENTRIES: usize = 3_000;
-/// What the clients call the server.
+/// The `Host` that the clients send.
 pub(crate) const HOST: &str = "soak";
 pub(crate) const STATUS_PATH: &str = "/server-status";
 pub(crate) const PER_CLIENT: usize = 8;
 pub(crate) const TOTAL: usize = 64;
 
-/// The byte at each place of the larger files.
+/// The byte at each offset of the larger files.
 pub(crate) fn byte_at(place: usize) -> u8 {
     (place % 251).to_le_bytes()[0]
 }
 
-/// A server over a directory of its own; ended when dropped.
+/// A server with a temporary root; stopped when dropped.
 pub(crate) struct Server {
     child: Child,
     pub(crate) address: SocketAddr,
@@ -41,12 +41,12 @@ pub(crate) struct Server {
     _directory: TempDir,
 }
 
-/// What the kernel says of the process.
+/// Figures of the process from the kernel.
 #[derive(Clone, Copy, Debug, Default)]
 pub(crate) struct Sample {
     /// Resident set, in kB.
     pub(crate) rss_kb: usize,
-    /// The part of it that no file is behind.
+    /// The part that is not backed by files.
     pub(crate) anonymous_kb: usize,
     pub(crate) descriptors: usize,
     pub(crate) threads: usize,
@@ -88,7 +88,7 @@ impl Server {
         })
     }
 
-    /// The status as JSON. The request for it is counted only after it was rendered.
+    /// The status as JSON. It does not yet count the request for it.
     pub(crate) fn status(&self) -> io::Result<Value> {
         let mut connection = Connection::open([127, 0, 0, 1], self.address)?;
         connection.get(&format!("{STATUS_PATH}?format=json"))?;
@@ -100,7 +100,7 @@ impl Server {
         Ok(kill_process(Pid::from_child(&self.child), signal)?)
     }
 
-    /// Ends it in order; `None` where it does not end with status 0 in time.
+    /// Stops it in order; `None` if it does not exit with status 0 in time.
     pub(crate) fn end(&mut self) -> io::Result<Option<()>> {
         self.signal(Signal::TERM)?;
         let begun = Instant::now();
@@ -113,7 +113,7 @@ impl Server {
         Ok(None)
     }
 
-    /// What it wrote to its standard error.
+    /// Its standard error.
     pub(crate) fn diagnostics(&self) -> io::Result<String> {
         fs::read_to_string(&self.diagnostics)
     }
@@ -133,7 +133,7 @@ fn fill(root: &Path) -> io::Result<()> {
     for (name, length) in [("medium", MEDIUM_BYTES), ("large", LARGE_BYTES)] {
         fs::write(root.join(name), (0..length).map(byte_at).collect::<Vec<u8>>())?;
     }
-    // Takes no room on the disk.
+    // A sparse file.
     File::create(root.join("huge"))?.set_len(HUGE_BYTES)?;
     for number in 0..ENTRIES {
         fs::write(root.join(format!("many/entry {number}.txt")), number.to_string())?;

@@ -1,16 +1,16 @@
-//! Whether the run was good: what must hold, what was found, and a line for each.
+//! The verdict on the run: a line for each requirement, with what was measured.
 
 use std::sync::atomic::{AtomicU64, Ordering};
 
 use super::phases::{Record, count};
 use super::visit::Account;
-use super::{MOST_GROWTH_KB, PHASES_LEFT_OUT};
+use super::{MOST_GROWTH_KB, SKIPPED_PHASES};
 
-/// Prints the table of the clients and that of the findings; whether all of them are good.
+/// Prints the tables of clients and findings; true if all findings hold.
 pub(crate) fn report(record: &Record) -> bool {
     let read = |count: &AtomicU64| count.load(Ordering::Relaxed);
     println!(
-        "\n| clients | visits | answers checked | told 503 | closed between requests | cut off | wrong |\n\
+        "\n| clients | visits | responses checked | received 503 | closed between requests | cut off | wrong |\n\
          |---|---|---|---|---|---|---|"
     );
     for (name, account) in &record.accounts {
@@ -39,7 +39,7 @@ pub(crate) fn report(record: &Record) -> bool {
     findings.iter().all(|(_, _, holds)| *holds)
 }
 
-/// Lines of the diagnostic log other than those about rejections, which are provoked.
+/// Lines of the diagnostic log, except those about provoked rejections.
 fn is_notable(line: &str) -> bool {
     (line.contains(" WARN ") || line.contains(" ERROR ")) && !line.contains("reject")
 }
@@ -64,44 +64,44 @@ fn findings(record: &Record) -> Vec<(&'static str, String, bool)> {
             .map(|name| count(status, &format!("/counters/{name}")));
     let log = &record.log;
     vec![
-        ("every answer is right", format!("{wrong} of {answers} wrong"), wrong == 0),
+        ("every response is right", format!("{wrong} of {answers} wrong"), wrong == 0),
         (
-            "kept connections are closed between requests for their slots alone",
+            "no kept connection is closed between requests for its slot alone",
             format!("{reclaimed}, of {idle_closed} that the server closed for room"),
             reclaimed <= idle_closed,
         ),
         (
-            "hardly a visit is cut off while it sends what is refused",
+            "hardly a visit is cut off while it sends content that is refused",
             format!("{cut_off} of {visits}"),
             cut_off * 10_000 <= visits,
         ),
         (
-            "descriptors return to what they were",
+            "descriptors return",
             format!("{} before, at most {descriptors} after a rest", before.descriptors),
             descriptors <= before.descriptors,
         ),
         (
-            "threads return to what they were",
+            "threads return",
             format!("{} before, at most {threads} after a rest", before.threads),
             threads <= before.threads,
         ),
         ("no slot is leaked", format!("at most {held} held after a rest"), held == 0),
         (
-            "a phase more costs less than 50 kB of idle memory",
+            "each further phase costs less than 50 kB of idle memory",
             format!(
                 "{} kB before, {last} kB at the end, {growth:+.0} kB a phase after the first {}",
-                before.rss_kb, PHASES_LEFT_OUT
+                before.rss_kb, SKIPPED_PHASES
             ),
             growth < MOST_GROWTH_KB,
         ),
         (
-            "lines of the access log and dropped ones are all requests",
-            // The request for the last status was counted after it.
+            "the lines of the access log plus those dropped equal the requests",
+            // The last status does not count its own request.
             format!("{} + {dropped} of {}", log.lines, requests + 1),
             log.lines + dropped == requests + 1,
         ),
         (
-            "every line is whole, through rotations and storms of signals",
+            "every line is complete, through rotations and storms of signals",
             format!(
                 "{} damaged; {} rotations, {} signals",
                 log.damaged, log.rotations, record.signals
@@ -115,16 +115,16 @@ fn findings(record: &Record) -> Vec<(&'static str, String, bool)> {
         ),
         (
             "SIGTERM ends it with status 0",
-            if record.has_ended_well { "so it does" } else { "it does not" }.to_owned(),
+            if record.has_ended_well { "it does" } else { "it does not" }.to_owned(),
             record.has_ended_well,
         ),
     ]
 }
 
-/// How much a figure grows from phase to phase after the first ones: the median of the slopes between
-/// all pairs of phases (Theil–Sen), which single odd phases do not move.
+/// The growth of a figure per phase after the first ones: the median of the slopes between all pairs of
+/// phases (Theil–Sen), which is robust against outliers.
 fn growth(figures: &[f64]) -> f64 {
-    let figures = &figures[PHASES_LEFT_OUT.min(figures.len())..];
+    let figures = &figures[SKIPPED_PHASES.min(figures.len())..];
     let mut slopes = Vec::new();
     for (later, figure) in figures.iter().enumerate() {
         let earlier = figures[..later].iter().enumerate();

@@ -1,4 +1,4 @@
-//! What all clients have in common: an address, a list of what they did, and when an answer is wrong.
+//! What all clients share: an address, counts of what they did, and the check of responses.
 
 use std::io;
 use std::net::SocketAddr;
@@ -7,17 +7,17 @@ use std::sync::{Mutex, PoisonError};
 
 use super::answer::{Answer, Connection, Reclaimed};
 
-/// Most wrong answers that are described.
+/// The number of wrong responses that are described.
 const MOST_DESCRIBED: usize = 10;
 
-/// How a visit ended early.
+/// Why a visit ended early.
 pub(crate) enum End {
-    /// The total was used up, and the client was told so as it must be.
+    /// The total was used up, and the client received a correct 503.
     Rejected,
     /// See [`Reclaimed`].
     Reclaimed,
-    /// The connection was reset while the client sent what the server refuses. It discards that for a
-    /// while, for so many connections at a time; one more takes the place of the oldest.
+    /// The connection was reset while the client sent refused content. The server discards that for a
+    /// limited time and number of connections; one more replaces the oldest.
     CutOff,
     Wrong(String),
 }
@@ -33,17 +33,17 @@ impl From<io::Error> for End {
 
 pub(crate) type Visited = Result<(), End>;
 
-/// What the clients of one kind did and found, over all phases.
+/// The results of one kind of client over all phases.
 #[derive(Default)]
 pub(crate) struct Account {
     pub(crate) visits: AtomicU64,
-    /// Answers that were checked.
+    /// Checked responses.
     pub(crate) answers: AtomicU64,
     /// Visits that ended with a 503.
     pub(crate) rejected: AtomicU64,
-    /// Visits that ended because the server closed a kept connection to hand its slot on.
+    /// Visits that ended because the server closed a kept connection to reuse its slot.
     pub(crate) reclaimed: AtomicU64,
-    /// Visits that ended because the server did not take all that it refuses.
+    /// Visits that ended because the server stopped reading refused content.
     pub(crate) cut_off: AtomicU64,
     pub(crate) wrong: AtomicU64,
     descriptions: Mutex<Vec<String>>,
@@ -79,22 +79,22 @@ impl Account {
     }
 }
 
-/// A client at its work.
+/// A running client.
 pub(crate) struct Visitor<'a> {
     pub(crate) server: SocketAddr,
     pub(crate) account: &'a Account,
-    /// Differs from visitor to visitor, and from visit to visit.
+    /// Differs between visitors and between visits.
     pub(crate) visit: usize,
 }
 
 impl Visitor<'_> {
-    /// Connects from one of many addresses that no other kind of test uses up.
+    /// Connects from one of many addresses, whose limits no other kind of client uses up.
     pub(crate) fn connect(&self) -> io::Result<Connection> {
         let [_, _, high, low] = fastrand::u32(..).to_be_bytes();
         Connection::open([127, 16, high % 64, low.max(1)], self.server)
     }
 
-    /// Whether the answer has this status. A 503 for want of a slot ends the visit instead.
+    /// True if the response has this status. A 503 because the total is used up ends the visit.
     pub(crate) fn expect(&self, answer: &Answer, status: u16) -> Visited {
         self.account.answers.fetch_add(1, Ordering::Relaxed);
         if answer.status == 503 && status != 503 {
@@ -117,16 +117,16 @@ impl Visitor<'_> {
     }
 }
 
-/// Nothing comes behind the last answer.
+/// Nothing follows the last response.
 pub(crate) fn ensure_end(mut connection: Connection) -> Visited {
     ensure(connection.is_at_end()?, || "bytes behind the last answer".to_owned())
 }
 
-/// A rejection is whole and says when to come back.
+/// A rejection is complete and says when to come back.
 pub(crate) fn check_rejection(answer: &Answer) -> Visited {
     let begins = answer.content.starts_with(format!("{} ", answer.status).as_bytes());
     ensure(begins && answer.field("Retry-After").is_some() && answer.is_last(), || {
-        format!("a rejection that is not whole: {answer:?}")
+        format!("an incomplete rejection: {answer:?}")
     })
 }
 

@@ -1,5 +1,4 @@
-//! Fields that do not say where a message ends. `{etag}` is the entity tag that the server itself gives
-//! `/a.txt`.
+//! Fields that do not affect framing. `{etag}` is the entity tag of `/a.txt` on the respective server.
 
 /// `Range` (RFC 9110 §14).
 const RANGES: &[&str] = &[
@@ -200,7 +199,7 @@ const OTHERS: &[&str] = &[
     "Forwarded: for=\"_x\"\r\n",
 ];
 
-/// Field lines as such (RFC 9112 §5).
+/// The syntax of field lines (RFC 9112 §5).
 const LINES: &[&str] = &[
     "X: y\r\n",
     "X:y\r\n",

@@ -1,4 +1,4 @@
-//! Fields and contents that say where a message ends.
+//! Fields and contents that determine where a message ends.
 
 /// Values and forms of `Content-Length`, for a content of five bytes (RFC 9110 §8.6).
 pub(crate) const LENGTHS: &[&str] = &[
@@ -203,6 +203,6 @@ pub(crate) const CHUNKS: &[&str] = &[
     "0\r\nGET /dir/b.txt HTTP/1.1\r\nHost: a\r\n\r\n",
 ];
 
-/// Contents of five bytes and others, without a field that says so.
+/// Contents of five bytes and others, without a framing field.
 pub(crate) const BODIES: &[&str] =
     &["Hello", "\r\n", "\n", "\0", "GET /dir/b.txt HTTP/1.1\r\nHost: a\r\n\r\n", "0\r\n\r\n"];

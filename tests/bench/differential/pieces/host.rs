@@ -1,6 +1,6 @@
 //! Forms of `Host`.
 
-/// `Host`, without the name and with what follows it (RFC 9112 §3.2, RFC 9110 §7.2).
+/// `Host`: missing, repeated, with and without a port (RFC 9112 §3.2, RFC 9110 §7.2).
 pub(crate) const HOSTS: &[&str] = &[
     "",
     "Host:a\r\n",

@@ -75,7 +75,7 @@ pub(crate) const VERSIONS: &[&str] = &[
     "",
 ];
 
-/// Forms of targets (RFC 9112 §3.2), in front of the path.
+/// Forms of targets (RFC 9112 §3.2): the text before the path.
 pub(crate) const FORMS: &[&str] = &[
     "http://a",
     "HTTP://A",
@@ -114,7 +114,7 @@ pub(crate) const FORMS: &[&str] = &[
     ":80",
 ];
 
-/// Pieces of a path, each by itself a target for a file that is there or not (RFC 3986 §3.3).
+/// Pieces of a path, each by itself the target of an existing or missing file (RFC 3986 §3.3).
 pub(crate) const PATHS: &[&str] = &[
     "/",
     "/a.txt",
