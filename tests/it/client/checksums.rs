@@ -180,7 +180,7 @@ fn split_and_continued_files_are_verified_too() {
                 // machine.
                 let (beginning, rest) = bytes.split_at(1 << 19);
                 peer.send(beginning);
-                wait_until("somebody helps", || is_helped.load(Ordering::SeqCst));
+                wait_until("a second worker helps", || is_helped.load(Ordering::SeqCst));
                 peer.send(rest);
                 continue;
             }

@@ -93,7 +93,7 @@ fn a_second_interrupt_ends_the_program_at_once() {
     interrupt();
     // The report is not read, so that writing it never ends.
     let report = child.stdout.take().unwrap();
-    wait_until("the report is under way", || ioctl_fionread(&report).unwrap() > 0);
+    wait_until("the report is being written", || ioctl_fionread(&report).unwrap() > 0);
     interrupt();
     assert_eq!(wait_for_exit(&mut child).code(), Some(130));
 }
@@ -107,7 +107,7 @@ fn a_second_run_for_the_same_file_does_not_damage_the_first() {
             let whole = ok("Hello, world!\n".repeat(10_000));
             let (begin, rest) = whole.split_at(whole.len() / 2);
             peer.send(begin);
-            wait_until("it may go on", || released.load(Ordering::SeqCst));
+            wait_until("the response may continue", || released.load(Ordering::SeqCst));
             peer.send(rest);
         }
     });

@@ -157,7 +157,7 @@ fn a_server_that_falls_silent_times_out() {
         });
         // On a busy machine the response may begin after the client has given up: then it is fetched
         // again.
-        wait_until("the answer begins in time", || {
+        wait_until("the response begins in time", || {
             match fetch_with(&settings, &[server.url("/file")]).into_failure() {
                 FetchError::TimedOut { phase, timeout } => {
                     assert_eq!(timeout, silence, "{bytes:?}");

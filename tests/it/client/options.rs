@@ -295,7 +295,7 @@ fn an_interrupt_keeps_the_parts_prints_the_report_and_has_status_130() {
         .spawn()
         .unwrap();
     let out = directory.path().join("downloads");
-    wait_until("one is there and the other on its way", || {
+    wait_until("one file is saved and the other in progress", || {
         out.join("done").exists() && part_bytes(&out, "slow").is_some_and(|bytes| bytes > 100_000)
     });
     kill_process(Pid::from_child(&child), Signal::INT).unwrap();

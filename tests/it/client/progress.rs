@@ -22,7 +22,7 @@ fn a_terminal_shows_a_bar_for_all_and_for_each_transfer_which_leave_only_the_mes
                     let whole = ok(vec![b'x'; 1 << 20]);
                     let (begin, rest) = whole.split_at(1 << 19);
                     peer.send(begin);
-                    wait_until("it may go on", || released.load(Ordering::SeqCst));
+                    wait_until("the response may continue", || released.load(Ordering::SeqCst));
                     peer.send(rest);
                 }
             }
@@ -42,7 +42,7 @@ fn a_terminal_shows_a_bar_for_all_and_for_each_transfer_which_leave_only_the_mes
     let mut child = command.spawn().unwrap();
     // The command holds the terminal's other side as well.
     drop(command);
-    wait_until("two transfers are shown below a message and above all", || {
+    wait_until("two transfers are shown below a message and above the total", || {
         let lines = terminal.lines();
         let [message, transfers @ .., all] = &lines[..] else { return false };
         let names: Vec<_> = transfers.iter().map(|line| line.split(' ').next().unwrap()).collect();

@@ -49,7 +49,7 @@ fn started(mut command: Command, server: &Scripted, directory: &Path) -> Child {
         .spawn()
         .unwrap();
     let out = directory.join("downloads");
-    wait_until("one is there and the other on its way", || {
+    wait_until("one file is saved and the other in progress", || {
         out.join("done").exists() && part_bytes(&out, "slow").is_some_and(|bytes| bytes > 100_000)
     });
     child

@@ -46,7 +46,11 @@ fn every_file_has_validators_that_follow_its_content() {
     assert_eq!(first.field("Last-Modified"), Some(EXACT));
     assert_eq!(tag(&server.connect().get("/a.txt")), tag(&first), "and stays");
     let coded = server.get_with("/a.txt", "Accept-Encoding: gzip\r\n");
-    assert_ne!(tag(&coded), tag(&first), "a twin is another representation (§8.8.3.3)");
+    assert_ne!(
+        tag(&coded),
+        tag(&first),
+        "a precompressed file is another representation (§8.8.3.3)"
+    );
     let other = server.connect().get("/directory/b.txt");
     assert_ne!(tag(&other), tag(&first));
 

@@ -104,10 +104,10 @@ fn precompressed_files() {
         ("/app.js", None, "identity", true),
         ("/only.css", Some("br, gzip;q=0.1"), "gzip", true),
         ("/only.css", Some("br"), "identity", true),
-        ("/plain.txt", Some("gzip, br"), "identity", true), // it may have a twin tomorrow
+        ("/plain.txt", Some("gzip, br"), "identity", true), // a precompressed file may appear later
         ("/plain.txt", None, "identity", true),
-        ("/old.txt", Some("gzip"), "identity", true), // its twin is older than the file
-        ("/photo.png", Some("gzip"), "identity", false), // it is compressed already
+        ("/old.txt", Some("gzip"), "identity", true), // the precompressed file is older
+        ("/photo.png", Some("gzip"), "identity", false), // compressed format
         ("/photo.png", None, "identity", false),
         ("/", Some("br"), "br", true),
         ("/app.js.gz", Some("gzip"), "identity", false), // a file of its own
@@ -242,7 +242,7 @@ fn errors_have_the_form_that_the_client_prefers() {
             assert!(!text.contains("<script>"), "{text}");
             let root = Path::new(server.root());
             let name = String::from_utf8_lossy(root.file_name().unwrap().as_bytes()).into_owned();
-            assert!(!text.contains(&name), "the machine's paths are nobody's business: {text}");
+            assert!(!text.contains(&name), "paths of the machine must not be shown: {text}");
         }
     }
 }

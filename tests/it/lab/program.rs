@@ -237,7 +237,7 @@ fn an_interrupt_ends_the_experiment_in_order() {
         .current_dir(directory.path())
         .spawn()
         .unwrap();
-    wait_until("the first run is under way", || server.connections() == 1);
+    wait_until("the first run is in progress", || server.connections() == 1);
     kill_process(Pid::from_child(&child), Signal::INT).unwrap();
     let output = child.wait_with_output().unwrap();
     assert_eq!(output.status.code(), Some(130), "{output:?}");

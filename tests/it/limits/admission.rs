@@ -88,7 +88,7 @@ fn a_peer_that_does_not_close_after_its_rejection_is_dropped() {
     let _held = hold(&server, 1, 1);
     let _rejected = server.connect_from(1);
     wait_until("it lingers", || server.snapshot().lingering == 1);
-    wait_until("it is given up", || server.snapshot().lingering == 0);
+    wait_until("the connection is dropped", || server.snapshot().lingering == 0);
 }
 
 #[test]
@@ -173,7 +173,7 @@ fn threads_are_reused_and_never_exceed_the_peak_of_connections() {
         drop(held);
         server.wait_for_connections(0);
     }
-    wait_until("all threads wait for their next", || {
+    wait_until("all threads are parked", || {
         let snapshot = server.snapshot();
         snapshot.threads == snapshot.parked
     });

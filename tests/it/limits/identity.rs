@@ -75,7 +75,7 @@ fn a_dry_run_of_limits_rejects_and_closes_nothing_and_counts() {
     for conversation in &mut held {
         let reply = conversation.get("/a.txt");
         assert_eq!((reply.status, reply.field("Connection")), (200, None), "kept all the same");
-        assert_eq!(reply.field("RateLimit"), None, "nobody is told of a limit that does not bind");
+        assert_eq!(reply.field("RateLimit"), None, "a limit that does not apply is not sent");
     }
     drop(held);
     server.wait_for_connections(0);

@@ -91,7 +91,7 @@ fn clients_behind_nginx_are_told_apart_whatever_the_families_of_the_two_addresse
         };
         if realip.is_empty() {
             // The connection that tested whether nginx listens is relayed as well.
-            wait_until("it has come", || server.counters().connections == 1);
+            wait_until("the connection is counted", || server.counters().connections == 1);
             server.wait_for_connections(0);
         }
         let mut held = connect(header);

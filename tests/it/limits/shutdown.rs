@@ -128,7 +128,7 @@ fn connections_opened_during_shutdown_do_not_delay_it() {
             }
             held
         });
-        wait_until("some are there", || server.snapshot().held > 2);
+        wait_until("some connections are open", || server.snapshot().held > 2);
         server.stop();
         wait_until("the server has ended", || server.has_ended());
         drop(connecting.join().unwrap());

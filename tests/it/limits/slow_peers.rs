@@ -133,7 +133,7 @@ fn a_peer_that_reads_too_slowly_is_dropped_as_well() {
 fn a_peer_that_reads_fast_enough_is_left_alone() {
     let server = with_a_minimum();
     // On a busy machine any peer may be too slow: then it is tried again.
-    wait_until("three files are taken whole", || {
+    wait_until("three files are complete", || {
         let mut reader = server.connect();
         (0..3).all(|_| {
             reader.send("GET /large.bin HTTP/1.1\r\nHost: a\r\n\r\n");
@@ -165,7 +165,7 @@ fn a_limited_rate_is_not_exceeded_and_does_not_count_as_a_slow_peer() {
     });
     server.file("a.bin", vec![7; 100_000]);
     // On a busy machine the server may miss its rate: then it is tried again.
-    wait_until("the file is sent whole", || {
+    wait_until("the file is sent completely", || {
         let begun = Instant::now();
         let mut conversation = server.connect();
         conversation.send("GET /a.bin HTTP/1.1\r\nHost: a\r\n\r\n");

@@ -174,7 +174,7 @@ fn a_connection_without_a_request_is_closed_without_a_response() {
 fn a_slow_head_has_one_deadline_in_total() {
     let server = with_timeouts(200, 60_000);
     let mut conversation: Conversation = server.connect();
-    wait_until("the server has had enough", || {
+    wait_until("the server stops reading", || {
         std::io::Write::write(&mut conversation.stream(), b"G").is_err()
             || server.snapshot().held == 0
     });

@@ -52,7 +52,7 @@ fn a_panic_in_a_connection_is_logged_with_its_request_and_harms_no_other() {
         assert_eq!(other.get("/a.txt").text(), "Hello", "it is served on");
         // A leaked slot would cause a rejection in the next round.
         server.wait_for_connections(1);
-        wait_until("it is counted", || server.counters().panics == round);
+        wait_until("the event is counted", || server.counters().panics == round);
     }
     let expected = format!("127.0.0.1: a panic while answering GET {MARK}");
     assert_eq!(*LOGGER.lines.lock().unwrap(), vec![expected; 3]);

@@ -64,7 +64,7 @@ fn nothing_outside_the_root_is_served_by_any_spelling() {
         assert!(!reply.text().contains("secret\n") && !reply.text().contains("root:"), "{target}");
         assert!(
             !reply.text().contains(server.root().to_str().unwrap()),
-            "{target}: the machine's paths are nobody's business"
+            "{target}: paths of the machine must not be shown"
         );
     }
 }

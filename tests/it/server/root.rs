@@ -112,7 +112,7 @@ fn a_root_that_is_no_longer_a_directory_is_not_served() {
     let server = ServerProgram::start(tree.path(), &arguments);
     fs::rename(&public, tree.path().join("old")).unwrap();
     fs::write(&public, "a file").unwrap();
-    wait_until("it is noticed", || get(&server, "/a.txt").status == 503);
+    wait_until("the change is noticed", || get(&server, "/a.txt").status == 503);
     let mut conversation = server.connect_from(1);
     conversation.send("HEAD / HTTP/1.1\r\nHost: a\r\n\r\n");
     assert_eq!(conversation.reply_to_head().status, 503);

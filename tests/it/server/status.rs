@@ -236,7 +236,7 @@ fn silent_connections_do_not_block_the_status() {
     server.wait_for_connections(1);
     for _ in 0..3 {
         let mut silent: Vec<_> = (0..2).map(|_| server.connect()).collect();
-        wait_until("both have what is kept", || server.idle() == 3);
+        wait_until("both hold the reserved slots", || server.idle() == 3);
         // The first takes the place of one of them.
         assert_eq!(status_in(&mut server.connect(), "*/*").status, 200);
         for conversation in &mut silent {
@@ -244,7 +244,7 @@ fn silent_connections_do_not_block_the_status() {
             assert_eq!(reply.status, 503, "{}", reply.text());
             conversation.expect_end();
         }
-        wait_until("all have left", || server.idle() == 1);
+        wait_until("one idle connection remains", || server.idle() == 1);
     }
     assert_eq!(server.counters().panics, 0);
 }

@@ -82,7 +82,7 @@ fn endless_content_holds_no_slot() {
     let mut endless = server.connect();
     endless.send("POST / HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\nffffffff\r\n");
     endless.send(vec![b'x'; 3_000_000]);
-    wait_until("it is answered", || server.counters().requests == 1);
+    wait_until("the response has arrived", || server.counters().requests == 1);
     server.wait_for_connections(0);
     endless.send(vec![b'x'; 3_000_000]);
     assert_eq!(server.connect().get("/a.txt").text(), "Hello");
