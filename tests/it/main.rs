@@ -3,9 +3,9 @@
 mod client;
 mod conformance;
 mod lab;
-mod layers;
 mod limits;
 mod listing;
 mod programs;
 mod server;
+mod structure;
 mod support;

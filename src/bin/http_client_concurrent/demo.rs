@@ -25,9 +25,9 @@ use http_concurrent::server::{AccessLog, Server, ServerConfig, Stopper};
 use tempfile::TempDir;
 
 use crate::args::Args;
+use crate::exit_status::{FAILURE, INTERRUPTED};
 use crate::interrupt::Interrupts;
 use crate::lab::{Announced, Rendered, conditions, is_whole, limited};
-use crate::{FAILURE, INTERRUPTED};
 
 /// Number of files in each testcase.
 const FILES: usize = 10;

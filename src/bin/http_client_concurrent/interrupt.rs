@@ -7,6 +7,7 @@ use std::process;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::thread;
 
+use crate::exit_status::INTERRUPTED;
 use http_concurrent::cli::catch_signals;
 use http_concurrent::client::{Stop, StopReason};
 use signal_hook::consts::{SIGHUP, SIGINT, SIGTERM, SIGXFSZ};
@@ -35,7 +36,7 @@ impl Interrupts {
             for signal in signals.forever().filter(|signal| *signal != SIGXFSZ) {
                 match &*begun.lock().unwrap_or_else(PoisonError::into_inner) {
                     Some(stop) => interrupt(stop, signal),
-                    None => process::exit(super::INTERRUPTED.into()),
+                    None => process::exit(INTERRUPTED.into()),
                 }
             }
         })?;
@@ -52,7 +53,7 @@ fn interrupt(stop: &Stop, signal: i32) {
     match stop.reason() {
         // When a terminal closes, both the kernel and the shell send SIGHUP.
         Some(_) if signal == SIGHUP => {}
-        Some(_) => process::exit(super::INTERRUPTED.into()),
+        Some(_) => process::exit(INTERRUPTED.into()),
         None => {
             log::warn!("interrupted: partial files are kept (interrupt again to quit at once)");
             stop.stop(StopReason::Interrupted);

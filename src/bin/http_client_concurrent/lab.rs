@@ -20,9 +20,10 @@ use http_concurrent::lab::schedule::{DEFAULT_ROUNDS, Schedule, automatic_levels}
 
 use crate::args::Args;
 use crate::config::Config;
+use crate::documents;
+use crate::exit_status::{FAILURE, INTERRUPTED};
 use crate::interrupt::Interrupts;
 use crate::lab_args::{LabArgs, Sweep};
-use crate::{FAILURE, INTERRUPTED, documents};
 
 /// Refuses options that cannot be combined with an experiment, before anything is fetched.
 pub(crate) fn check(args: &Args) -> anyhow::Result<()> {

@@ -10,6 +10,7 @@ mod checksums;
 mod config;
 mod demo;
 mod documents;
+mod exit_status;
 mod interrupt;
 mod lab;
 mod lab_args;
@@ -26,19 +27,11 @@ use std::process::{Command, ExitCode};
 use anyhow::Context as _;
 use args::Args;
 use config::Config;
+use exit_status::{FAILURE, INTERRUPTED, USAGE};
 use http_concurrent::client::{Stop, StopReason, download};
 use interrupt::Interrupts;
 use progress::{Progress, Screen};
 use rustix::process::{Resource, getrlimit};
-
-/// Exit status: some URL was not saved.
-const FAILURE: u8 = 1;
-
-/// Exit status: the command line cannot be used; clap exits with the same status.
-const USAGE: u8 = 2;
-
-/// Exit status: interrupted; 128 plus the number of SIGINT, as shells report it.
-const INTERRUPTED: u8 = 130;
 
 fn main() -> ExitCode {
     // Before signals are caught: exec would lose one that had been.

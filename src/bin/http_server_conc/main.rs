@@ -12,7 +12,7 @@ use std::net::SocketAddr;
 use std::process::ExitCode;
 
 use anyhow::Context as _;
-use args::{AccessLogTarget, Destination};
+use args::logs::{AccessLogTarget, Destination};
 use http_concurrent::server::{
     AccessLog, Budget, LogSink, Server, ServerConfig, SiteError, StartError, reachable_at,
 };

@@ -6,14 +6,14 @@
 //! `bottleneck` names what limits it.
 
 mod bottleneck;
-mod claim;
-mod conditions;
-mod curve;
-mod drawn_pair;
+pub(super) mod claim;
+pub(super) mod conditions;
+pub(super) mod curve;
+pub(super) mod drawn_pair;
 mod evidence;
 mod notes;
 mod runs;
-mod side;
+pub(super) mod side;
 mod workload;
 
 use serde::Serialize;

@@ -6,9 +6,11 @@ use std::fmt::Write as _;
 use maud::{Markup, html};
 
 use super::super::figures::{Ratio, Seconds, counted};
-use super::super::findings::{Curve, Distribution, Findings, Side, Speedup};
-use super::super::statistics::as_f64;
 use super::plot::Axis;
+use crate::lab::findings::Findings;
+use crate::lab::findings::curve::{Curve, Speedup};
+use crate::lab::findings::side::{Distribution, Side};
+use crate::lab::statistics::as_f64;
 
 /// The speedup with its interval on an axis that begins at 0 and includes the ceiling.
 pub(super) fn gauge(point: &Speedup, ceiling: Option<Ratio>) -> Markup {

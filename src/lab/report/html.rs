@@ -7,8 +7,11 @@
 use maud::{DOCTYPE, Markup, PreEscaped, html as markup};
 
 use super::super::figures::{Seconds, counted};
-use super::super::findings::{BodyHandling, Claim, Distribution, FileTimes, Findings, Side};
 use super::{charts, waterfall};
+use crate::lab::findings::Findings;
+use crate::lab::findings::claim::Claim;
+use crate::lab::findings::conditions::BodyHandling;
+use crate::lab::findings::side::{Distribution, FileTimes, Side};
 
 /// The maximum number of files in the table. If there are more, the slowest are shown.
 const MAX_FILES_SHOWN: usize = 24;

@@ -19,7 +19,7 @@
 
 use serde::Serialize;
 
-use super::super::findings::Findings;
+use crate::lab::findings::Findings;
 use crate::printable::{self, JsonLayout};
 
 /// The name and version of the format.

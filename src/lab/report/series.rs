@@ -5,11 +5,13 @@ use std::fmt::Write as _;
 use maud::html as markup;
 use serde::Serialize;
 
-use super::super::findings::{Findings, Side, Speedup};
-use super::super::statistics::MIN_PAIRS;
 use super::html::{experiment, method, page, question};
 use super::json::SCHEMA;
 use super::text::{for_terminal, paragraph};
+use crate::lab::findings::Findings;
+use crate::lab::findings::curve::Speedup;
+use crate::lab::findings::side::Side;
+use crate::lab::statistics::MIN_PAIRS;
 use crate::printable::{self, JsonLayout};
 
 /// One experiment of several.

@@ -3,8 +3,10 @@
 use std::fmt::Write as _;
 
 use super::super::figures::{Seconds, counted};
-use super::super::findings::{Curve, Distribution, Findings, Side, Speedup};
-use super::super::statistics::as_f64;
+use crate::lab::findings::Findings;
+use crate::lab::findings::curve::{Curve, Speedup};
+use crate::lab::findings::side::{Distribution, Side};
+use crate::lab::statistics::as_f64;
 use crate::printable::is_printable;
 
 const COLUMNS: usize = 78;

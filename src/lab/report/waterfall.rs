@@ -10,11 +10,11 @@ use std::time::Duration;
 use maud::{Markup, html};
 
 use super::super::figures::{Bytes, Seconds, counted};
-use super::super::findings::DrawnPair;
-use super::super::measurement::{FetchRecord, RunRecord};
-use super::super::statistics::as_f64;
 use super::plot::{Axis, Percent};
 use crate::client::Phases;
+use crate::lab::findings::drawn_pair::DrawnPair;
+use crate::lab::measurement::{FetchRecord, RunRecord};
+use crate::lab::statistics::as_f64;
 
 /// The maximum number of fetches that are drawn individually.
 const MAX_FETCHES: usize = 150;

@@ -1,7 +1,7 @@
 //! The command line of `http_server_conc`, parsed and resolved into a [`ServerConfig`].
 
 mod limits;
-mod logs;
+pub(crate) mod logs;
 mod site;
 
 use std::ffi::OsString;
@@ -11,8 +11,6 @@ use std::path::PathBuf;
 use clap::{CommandFactory as _, FromArgMatches as _, Parser};
 use http_concurrent::cli;
 use http_concurrent::server::ServerConfig;
-
-pub(crate) use logs::{AccessLogTarget, Destination};
 
 /// Serves the files of a directory over HTTP/1.1: one thread per connection, a limit per client and one for
 /// all.
@@ -64,7 +62,7 @@ struct Args {
 /// The validated command line.
 pub(crate) struct Config {
     pub(crate) server: ServerConfig,
-    pub(crate) access_log: Option<AccessLogTarget>,
+    pub(crate) access_log: Option<logs::AccessLogTarget>,
     pub(crate) log_level: log::LevelFilter,
 }
 
