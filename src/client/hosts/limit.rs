@@ -19,7 +19,8 @@ use crate::client::settings::RampUp;
 /// Connections that may be opened to an unknown host before the first is answered.
 const FIRST_BURST: usize = 10;
 
-/// Connections that may be opening at a time after the first answer; half of those answered if more.
+/// Connections that may be opening at a time after the first response; half of those
+/// answered if that is more.
 const LEAST_BURST: usize = 4;
 
 /// Time without a refusal before one more connection is probed. It doubles after each failed probe, up
@@ -88,7 +89,7 @@ pub(super) struct HostLimit {
     probe_at: Option<Instant>,
     probe_interval: Duration,
     last_refusal: Option<Instant>,
-    /// Connections that have had their first answer.
+    /// Connections that have had their first response.
     answered: usize,
     pub(super) refusals: u32,
     /// The time spent on refused requests.
@@ -185,7 +186,7 @@ impl HostLimit {
         }
     }
 
-    /// Counts the first answer on a connection; `load` includes that connection.
+    /// Counts the first response on a connection; `load` includes that connection.
     pub(super) fn accepted(&mut self, load: Load) {
         self.answered = self.answered.saturating_add(1);
         self.closed_until = None;

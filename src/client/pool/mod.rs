@@ -11,7 +11,9 @@ mod worker;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread::{self, Scope, ScopedJoinHandle};
 use std::time::{Instant, SystemTime};
-use std::{error, fmt, io, panic};
+use std::{io, panic};
+
+use thiserror::Error;
 
 use crate::client::fetch::coding::decoder_slots::DecoderSlots;
 use crate::client::fetch::context::RunContext;
@@ -36,26 +38,11 @@ use worker::{IndexedOutcome, Workers};
 const STACK_BYTES: usize = 512 * 1024;
 
 /// Why a run did not start.
-#[derive(Debug)]
+#[derive(Debug, Error)]
 pub enum StartError {
     /// No thread could be started.
-    Thread(io::Error),
-}
-
-impl fmt::Display for StartError {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Self::Thread(_) => f.write_str("cannot start a thread"),
-        }
-    }
-}
-
-impl error::Error for StartError {
-    fn source(&self) -> Option<&(dyn error::Error + 'static)> {
-        match self {
-            Self::Thread(error) => Some(error),
-        }
-    }
+    #[error("cannot start a thread")]
+    Thread(#[source] io::Error),
 }
 
 /// Fetches all jobs into the directory, one on each thread at a time, until all are done or `stop` ends
