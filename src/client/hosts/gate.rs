@@ -39,6 +39,7 @@ pub(crate) struct HostGates {
     /// Wakes the workers that wait for a job.
     startable: Condvar,
     limits: GateLimits,
+    longest_wait: Duration,
     stop: Stop,
 }
 
@@ -91,7 +92,8 @@ pub(crate) struct Assignment<'g> {
 impl HostGates {
     pub(crate) fn new(queue: Queue, limits: GateLimits, stop: Stop) -> Self {
         let state = Mutex::new(State { hosts: HostTable::default(), queue, waiting: 0 });
-        Self { state, startable: Condvar::new(), limits, stop }
+        let (startable, longest_wait) = (Condvar::new(), LONGEST_WAIT);
+        Self { state, startable, limits, longest_wait, stop }
     }
 
     /// Waits for a job whose host admits one more request; `None` if this worker is no longer needed.
@@ -122,7 +124,7 @@ impl HostGates {
                 return None;
             }
             *waiting += 1;
-            state = self.startable.wait_timeout(state, wait_until(until, now)).expect(NO_PANIC).0;
+            state = self.startable.wait_timeout(state, self.wait(until, now)).expect(NO_PANIC).0;
             state.waiting -= 1;
         }
     }
@@ -173,7 +175,7 @@ impl HostGates {
                         return Err(error);
                     }
                     host.waiting += 1;
-                    let (admitted, wait) = (Arc::clone(&host.admitted), wait_until(until, now));
+                    let (admitted, wait) = (Arc::clone(&host.admitted), self.wait(until, now));
                     state = admitted.wait_timeout(state, wait).expect(NO_PANIC).0;
                     state.hosts.known_mut(key).waiting -= 1;
                 }
@@ -249,6 +251,12 @@ impl HostGates {
         self.startable.notify_all();
     }
 
+    /// How long to wait for a time.
+    fn wait(&self, until: Option<Instant>, now: Instant) -> Duration {
+        let wait = until.map(|until| until.saturating_duration_since(now));
+        wait.unwrap_or(self.longest_wait).min(self.longest_wait)
+    }
+
     fn lock(&self) -> MutexGuard<'_, State> {
         self.state.lock().expect(NO_PANIC)
     }
@@ -280,11 +288,6 @@ impl HostGates {
             self.startable.notify_one();
         }
     }
-}
-
-/// How long to wait for a time.
-fn wait_until(until: Option<Instant>, now: Instant) -> Duration {
-    until.map_or(LONGEST_WAIT, |until| until.saturating_duration_since(now).min(LONGEST_WAIT))
 }
 
 impl Permit<'_> {
@@ -382,3 +385,6 @@ impl Drop for Permit<'_> {
         }
     }
 }
+
+#[cfg(test)]
+mod tests;
