@@ -1,4 +1,4 @@
-//! What a person, or a program, reads when there is nothing to be served.
+//! Error pages, for people and programs.
 
 use maud::html;
 use serde_json::json;
@@ -8,14 +8,12 @@ use crate::http::Status;
 use crate::http::negotiation::MediaType;
 use crate::printable::{self, JsonLayout};
 
-/// The forms of an error, the first for whoever does not say what it accepts.
-pub(in crate::server) const ERROR_FORMS: [MediaType; 3] =
-    [MediaType::Plain, MediaType::Html, MediaType::Json];
+/// The forms of an error page; the first is the default.
+pub(crate) const ERROR_FORMS: [MediaType; 3] = [MediaType::Plain, MediaType::Html, MediaType::Json];
 
-/// A short page: the status and a sentence, which may be empty. Nothing of the machine is in it but
-/// what `detail` says.
+/// A page with the status and a sentence, which may be empty.
 #[must_use]
-pub(in crate::server) fn error_page(status: Status, detail: &str, form: MediaType) -> String {
+pub(crate) fn error_page(status: Status, detail: &str, form: MediaType) -> String {
     match form {
         MediaType::Html => {
             let title = status.to_string();
@@ -44,7 +42,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn an_error_is_told_in_each_form_and_escaped() {
+    fn an_error_is_rendered_in_each_form_and_escaped() {
         let detail = "<b>\"too many\" & more";
         let html = error_page(Status::TOO_MANY_REQUESTS, detail, MediaType::Html);
         assert!(html.starts_with("<!DOCTYPE html>"), "{html}");

@@ -1,4 +1,4 @@
-//! HTML that the server makes: the frame of its pages, quantities in words, error pages.
+//! HTML of the server: the frame of its pages, quantities, error pages.
 
 pub(super) mod error_page;
 pub(super) mod page;

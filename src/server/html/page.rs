@@ -1,6 +1,6 @@
-//! The frame of the HTML pages that the server writes itself: a head and the style they share.
+//! The frame of the server's HTML pages: the head and the shared style.
 //!
-//! Nothing is loaded from anywhere and no script runs; the colours follow the reader's system.
+//! Pages load nothing and run no scripts. Their colours follow the system's scheme.
 
 use maud::{DOCTYPE, Markup, PreEscaped, html};
 
@@ -15,7 +15,7 @@ a{text-decoration:none}a:hover,a:focus{text-decoration:underline}\
 p,footer{padding:0 .5rem}footer{color:var(--faint);margin:.5rem 0}\
 @media(max-width:30rem){body{padding:.25rem}}";
 
-/// A whole page. `head` is what its head has beside the title and the shared style.
+/// A complete page; `head` is added to the title and the shared style.
 pub(crate) fn page(title: &str, head: &Markup, body: &Markup) -> Markup {
     html! {
         (DOCTYPE)

@@ -1,14 +1,14 @@
-//! Quantities as people read them at a glance.
+//! Quantities for people: sizes, durations, large numbers.
 
 use std::time::Duration;
 
-/// A size in binary units with some two or three digits: `14 B`, `1.5 KiB`, `256 KiB`.
-pub(in crate::server) fn size(bytes: u64) -> String {
+/// A size in binary units with two to four digits: `14 B`, `1.5 KiB`, `256 KiB`.
+pub(crate) fn size(bytes: u64) -> String {
     const UNITS: [&str; 6] = ["KiB", "MiB", "GiB", "TiB", "PiB", "EiB"];
     if bytes < 1024 {
         return format!("{bytes} B");
     }
-    // In tenths of the unit, rounded to the nearest, so that 1023.95 KiB is 1 MiB.
+    // In tenths of the unit, rounded, so that 1023.95 KiB is 1 MiB.
     let mut tenths = (u128::from(bytes) * 10 + 512) / 1024;
     let mut unit_bytes: u128 = 1024;
     let mut unit = 0;
@@ -24,9 +24,9 @@ pub(in crate::server) fn size(bytes: u64) -> String {
     }
 }
 
-/// A time with its two largest units, or to a tenth where it is short: `0.3 s`, `42 s`, `5 min 3 s`,
+/// A duration in its two largest units, or in tenths of a second below 10 s: `0.3 s`, `42 s`, `5 min 3 s`,
 /// `4 h 12 min`, `3 d 4 h`. Rounded down.
-pub(in crate::server) fn duration(duration: Duration) -> String {
+pub(crate) fn duration(duration: Duration) -> String {
     const MINUTE: u64 = 60;
     const HOUR: u64 = 60 * MINUTE;
     const DAY: u64 = 24 * HOUR;
@@ -40,8 +40,8 @@ pub(in crate::server) fn duration(duration: Duration) -> String {
     }
 }
 
-/// A number in groups of three digits, with narrow spaces that do not break.
-pub(in crate::server) fn grouped(number: u64) -> String {
+/// A number in groups of three digits, separated by narrow no-break spaces.
+pub(crate) fn grouped(number: u64) -> String {
     let digits = number.to_string();
     let mut text = String::with_capacity(digits.len() * 2);
     for (at, digit) in digits.char_indices() {
@@ -58,7 +58,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn sizes_are_rounded_to_what_is_read_at_a_glance() {
+    fn sizes_are_rounded_to_a_few_digits() {
         for (bytes, expected) in [
             (0, "0 B"),
             (14, "14 B"),
@@ -78,7 +78,7 @@ mod tests {
     }
 
     #[test]
-    fn times_have_two_units_at_most() {
+    fn durations_have_at_most_two_units() {
         for (millis, expected) in [
             (0, "0.0 s"),
             (99, "0.0 s"),

@@ -1,55 +1,45 @@
-//! Who may see the server's status, and under which names of the host.
+//! Who may see the server's status, and under which host names.
 //!
-//! An address says which machine asks, and nothing of who made it ask: a page of any origin may have a
-//! browser on this machine connect to it. Such a page could read the answer if its own name led here, as
-//! it does once its owner has the name's address changed (DNS rebinding). The browser then sends that
-//! name as the host, so the status is shown under names that nobody else can have: IP addresses,
-//! `localhost`, and those that the operator gives.
+//! A client's address identifies a machine, not what made it send the request: a web page of any origin can
+//! make a browser on this machine connect to the server. It could also read the response if its own host
+//! name resolved to this machine (DNS rebinding). The browser then sends that name in `Host`, so the status
+//! is shown only under names that no other site can have: IP addresses, `localhost`, and names that the
+//! operator gives.
 
-use std::fmt;
 use std::str::FromStr;
 
 use ipnet::IpNet;
+use thiserror::Error;
 
 use crate::http::{Host, RequestHead, parse_host, split_absolute};
 use crate::server::limits::client::{Client, Location, contains};
 
-/// Where the server's status is found, and who may see it.
+/// The path of the status page, and who may see it.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct StatusAccess {
-    /// The absolute path of the status page. A file of this name is not served to those who may see
-    /// the status.
+    /// The absolute path of the status page. Clients that may see it get no file of this name.
     pub path: String,
-    /// Networks that may see it, beside this machine itself.
+    /// Networks that may see it, besides this machine.
     pub allow: Vec<IpNet>,
-    /// Names of the host under which it is shown, beside `localhost` and IP addresses.
+    /// Host names under which it is shown, besides `localhost` and IP addresses.
     pub hosts: Vec<StatusHost>,
 }
 
-/// A name of the host: in lower case, ASCII (RFC 5890), without a dot behind.
+/// A host name: ASCII (RFC 5890), in lower case, without a final dot.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct StatusHost(String);
 
-/// The text is no name of a host, or an IP address.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+/// The text is not a host name, or is an IP address.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Error)]
+#[error("write a name without a port, such as status.example.org (IP addresses are allowed)")]
 pub struct StatusHostError;
-
-impl fmt::Display for StatusHostError {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(
-            "write a name without a port, such as status.example.org (IP addresses are allowed)",
-        )
-    }
-}
-
-impl std::error::Error for StatusHostError {}
 
 impl FromStr for StatusHost {
     type Err = StatusHostError;
 
     fn from_str(text: &str) -> Result<Self, StatusHostError> {
         match url::Host::parse(text) {
-            // A pattern would be one name among others.
+            // Patterns are not supported: `*` would be compared as a name.
             Ok(url::Host::Domain(name)) if !name.contains('*') => {
                 let name = name.strip_suffix('.').unwrap_or(&name);
                 if name.is_empty() { Err(StatusHostError) } else { Ok(Self(name.to_owned())) }
@@ -60,7 +50,7 @@ impl FromStr for StatusHost {
 }
 
 impl StatusAccess {
-    /// Whether a client may see the status, under a proper name. One whose address is not known may not.
+    /// Whether a client may see the status under an allowed host name. A client of unknown address may not.
     pub(crate) fn allows(&self, client: &Client) -> bool {
         match client.location {
             Location::ThisMachine => true,
@@ -69,8 +59,8 @@ impl StatusAccess {
         }
     }
 
-    /// Whether a request asks for the status: its target, without the query, is the path, and in
-    /// absolute-form has a valid authority. The query comes with it, an empty one where there is none.
+    /// The query of a request target whose path is that of the status page; empty if there is none. `None`
+    /// for other targets, and for an absolute-form target with an invalid authority.
     pub(crate) fn query<'t>(&self, target: &'t [u8]) -> Option<&'t [u8]> {
         let target = match split_absolute(target) {
             Some((authority, rest)) => parse_host(authority).map(|_| rest)?,
@@ -84,12 +74,11 @@ impl StatusAccess {
         }
     }
 
-    /// Whether the status may be shown under the host that a request is for: of an absolute-form target
-    /// its authority, which replaces `Host` (RFC 9112 §3.2.2).
+    /// Whether the status may be shown under the host of a request: the authority of an absolute-form target,
+    /// which replaces `Host` (RFC 9112 §3.2.2), else `Host`.
     ///
-    /// A request without a host is HTTP/1.0, which no browser speaks; some monitors do. Of the names
-    /// beneath `localhost` (RFC 6761 §6.3) none is allowed by itself: there are browsers that look them
-    /// up, and a name server on the way may answer.
+    /// A request without a host is HTTP/1.0, which some monitors send, and browsers do not. Names beneath
+    /// `localhost` (RFC 6761 §6.3) are not allowed: some browsers resolve them by DNS.
     pub(crate) fn is_shown_under_host_of(&self, head: &RequestHead) -> bool {
         let authority = split_absolute(head.target()).map(|(authority, _)| authority);
         let Some(host) = authority.or_else(|| head.fields().first("Host")) else { return true };

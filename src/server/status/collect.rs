@@ -1,4 +1,4 @@
-//! The look at a running server that its status page shows.
+//! Collects a snapshot of a running server.
 
 use std::collections::HashMap;
 use std::net::IpAddr;
@@ -18,7 +18,7 @@ use crate::server::limits::rejection_log::RejectionLog;
 use crate::server::logs::sink::LogHandle;
 use crate::server::threads::ThreadCount;
 
-/// Where it is known what the server is doing.
+/// The parts of the server that a snapshot is collected from.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Sources<'s> {
     pub(crate) admission: &'s Admission,
@@ -28,14 +28,13 @@ pub(crate) struct Sources<'s> {
     pub(crate) lingering: &'s LingeringCloser,
     pub(crate) counters: &'s Counters,
     pub(crate) logs: &'s [LogHandle],
-    /// How many threads serve connections, and how many of them wait for their next.
     pub(crate) threads: ThreadCount,
     pub(crate) crowded_from: usize,
     pub(crate) started: SystemTime,
     pub(crate) since: Instant,
 }
 
-/// The server at this moment.
+/// Collects a snapshot of the server.
 pub(crate) fn snapshot(sources: &Sources<'_>) -> Snapshot {
     let limits = sources.admission.limits();
     let occupancy = sources.admission.occupancy();
@@ -57,19 +56,20 @@ pub(crate) fn snapshot(sources: &Sources<'_>) -> Snapshot {
     }
 }
 
-/// A row for each client that holds a connection or was rejected lately; those with most first.
+/// A row for each client that holds a connection or was rejected recently, by descending number of
+/// connections.
 fn client_rows(sources: &Sources<'_>, entries: &[Arc<ConnectionEntry>]) -> Vec<ClientRow> {
     let rejected = sources.rejections.clients();
     let mut rows = Vec::with_capacity(entries.len() + rejected.len());
-    let mut places = HashMap::new();
+    let mut indices = HashMap::new();
     for client in entries.iter().map(|entry| entry.client.key).chain(rejected) {
-        places.entry(client).or_insert_with(|| {
+        indices.entry(client).or_insert_with(|| {
             rows.push(empty_row(sources, client));
             rows.len() - 1
         });
     }
     for entry in entries {
-        let row = &mut rows[places[&entry.client.key]];
+        let row = &mut rows[indices[&entry.client.key]];
         row.exempt |= entry.client.exempt;
         match entry.phase() {
             Phase::Reading | Phase::Sending => row.active += 1,
@@ -100,7 +100,7 @@ fn counts(sources: &Sources<'_>) -> Counts {
     Counts { log_lines_dropped, ..sources.counters.read() }
 }
 
-/// `None` for a connection that is about to leave.
+/// `None` for a connection that is being closed.
 fn connection_row(entry: &ConnectionEntry) -> Option<ConnectionRow> {
     let phase = entry.phase();
     (phase != Phase::Closing).then(|| ConnectionRow {

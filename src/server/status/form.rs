@@ -1,4 +1,4 @@
-//! The forms of the status, and which one a request asks for.
+//! The forms of the status, and the selection of one by a request.
 
 use super::snapshot::Snapshot;
 use super::{html, json, prometheus};
@@ -10,16 +10,16 @@ use crate::http::negotiation::{MediaType, choose_media_type};
 pub enum StatusForm {
     /// A page that refreshes itself.
     Html,
-    /// An object, whose names stay.
+    /// A JSON object with stable names.
     Json,
     /// The text exposition format of Prometheus, version 0.0.4.
     Prometheus,
 }
 
 impl StatusForm {
-    /// The form that a request asks for: by `format` in its query (`html`, `json` or `prometheus`),
-    /// else by `Accept`, where a scraper is known by the formats that it lists. HTML is the default;
-    /// `None` is a `format` that is not known.
+    /// The form that a request selects: by `format` in its query (`html`, `json` or `prometheus`), else by
+    /// `Accept`, which identifies scrapers by the formats that they list. HTML is the default; `None` for
+    /// an unknown `format`.
     #[must_use]
     pub fn choose(query: Option<&[u8]>, fields: &Fields<'_>) -> Option<Self> {
         let mut parameters = query.unwrap_or_default().split(|byte| *byte == b'&');
@@ -60,7 +60,7 @@ impl StatusForm {
     }
 }
 
-/// A member of `Accept` that only scrapers send: that of `OpenMetrics`, or plain text in a certain version.
+/// Whether a member of `Accept` is one that only scrapers send: `OpenMetrics`, or plain text of a version.
 fn is_exposition_format(member: &[u8]) -> bool {
     let mut parts = member.split(|byte| *byte == b';').map(<[u8]>::trim_ascii);
     let media_type = parts.next().unwrap_or_default();

@@ -1,4 +1,4 @@
-//! The status as a page for people: it refreshes itself, and is read as well on a phone, in the dark
+//! The status as a page for people, which refreshes itself; readable on a phone, with a dark colour scheme,
 //! and in a text browser.
 
 use jiff::Timestamp;
@@ -13,10 +13,10 @@ use crate::server::limits::phase::Phase;
 /// Seconds between two refreshes.
 const REFRESH_SECONDS: u64 = 2;
 
-/// Most rows of a table: no person reads more, and a browser would be busy with them all the time.
+/// Most rows of a table; more would keep a browser busy at each refresh.
 const MAX_ROWS: usize = 100;
 
-/// Longest text about what a connection is at, in characters.
+/// Most characters of a connection's request.
 const MAX_DOING: usize = 200;
 
 const STYLE: &str = "\
@@ -67,7 +67,7 @@ pub(super) fn render(snapshot: &Snapshot) -> String {
     page(&title, &head, &body).into_string()
 }
 
-/// How much of the total is in use, and what the server is made of at present.
+/// The use of the total limit, the phases of connections, threads and uptime.
 fn slots(snapshot: &Snapshot) -> Markup {
     let Snapshot { limits, held, crowded_from, .. } = snapshot;
     let started = Timestamp::try_from(snapshot.started).unwrap_or_default();

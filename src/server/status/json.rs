@@ -1,8 +1,8 @@
 //! The status as JSON, for programs.
 //!
-//! The names below are an interface: names are added, none is renamed. A name that ends in
-//! `_seconds` is a time in seconds with a fraction, `started` is RFC 3339 in UTC, and all other
-//! numbers are whole. Strings may hold what a client sent.
+//! The names are an interface: names are added, none is renamed. Names that end in `_seconds` are times in
+//! seconds with a fraction, `started` is a time in UTC (RFC 3339), all other numbers are integers. Strings
+//! may contain what a client sent.
 
 use jiff::Timestamp;
 use serde::{Serialize, Serializer};
@@ -28,7 +28,7 @@ struct Document<'s> {
     lingering: usize,
 }
 
-/// Written one after the other, since there may be thousands.
+/// Rows that are serialized one at a time, since there may be thousands.
 struct Rows<'s, R> {
     rows: &'s [R],
     object: fn(&R) -> Value,
@@ -57,7 +57,7 @@ pub(super) fn render(snapshot: &Snapshot) -> String {
     };
     let mut text = Vec::new();
     large_buffer::reserve(&mut text, 1);
-    write_json(&document, JsonLayout::Indented, &mut text).expect("memory can be written to");
+    write_json(&document, JsonLayout::Indented, &mut text).expect("writing to memory succeeds");
     text.push(b'\n');
     String::from_utf8(text).expect("JSON is UTF-8")
 }

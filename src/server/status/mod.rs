@@ -1,4 +1,4 @@
-//! What the operator sees of a running server: counters, a snapshot, and its forms.
+//! The status of the server for its operator: counters, snapshots, and the forms of the status page.
 
 pub(super) mod access;
 pub(super) mod collect;

@@ -1,8 +1,8 @@
 //! The status in the text exposition format of Prometheus, version 0.0.4.
 //!
-//! Names follow its conventions: base units, `_total` for what only grows. What has as many values as
-//! there are clients or connections is left to the other forms: addresses make poor labels. The
-//! names are an interface, as those of the JSON form are.
+//! Names follow its conventions: base units, and `_total` for counters. Values of single clients and
+//! connections are only in the other forms: addresses are unsuitable as labels. The names are an
+//! interface: names are added, none is renamed.
 
 use std::fmt::{Display, Write as _};
 use std::time::UNIX_EPOCH;
@@ -59,7 +59,7 @@ fn counters(counts: &Counts, page: &mut Exposition) {
     }
 }
 
-/// Writes families of metrics, each begun before its samples.
+/// Writes metric families, each with its help and type before its samples.
 #[derive(Default)]
 struct Exposition {
     text: String,
@@ -89,6 +89,6 @@ impl Exposition {
     }
 
     fn line(&mut self, line: std::fmt::Arguments<'_>) {
-        writeln!(self.text, "{line}").expect("memory takes all that is written");
+        writeln!(self.text, "{line}").expect("writing to memory succeeds");
     }
 }

@@ -1,4 +1,4 @@
-//! What a server is doing at one moment, as plain data: the status page renders it in its forms.
+//! The state of a server at one moment, as plain data.
 
 use std::time::{Duration, SystemTime};
 
@@ -6,7 +6,7 @@ use super::counters::Counts;
 use crate::server::limits::admission::Limits;
 use crate::server::limits::phase::Phase;
 
-/// A server at one moment. Counters run from its start.
+/// The state of a server at one moment.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Snapshot {
     pub started: SystemTime,
@@ -14,39 +14,39 @@ pub struct Snapshot {
     pub limits: Limits,
     /// Connections that hold a slot.
     pub held: usize,
-    /// Clients that hold one; none for a proxy that has yet to say for whom it speaks.
+    /// Clients that hold a slot; a connection from a proxy has no client until its PROXY header is read.
     pub holders: usize,
-    /// From so many on, a connection is no longer kept after a response.
+    /// From this number of connections on, none is kept after a response.
     pub crowded_from: usize,
-    /// Clients that hold a connection or were rejected lately; in the order to be shown.
+    /// Clients that hold a connection or were rejected recently, in display order.
     pub clients: Vec<ClientRow>,
-    /// Connections that hold a slot; in the order to be shown.
+    /// Connections that hold a slot, in display order.
     pub connections: Vec<ConnectionRow>,
     pub counters: Counts,
-    /// Threads of connections, with those that wait for their next.
+    /// Threads of connections, including those parked.
     pub threads: usize,
-    /// Threads that wait for their next connection.
+    /// Threads that wait for another connection.
     pub parked: usize,
-    /// Sockets whose peers may still read their last answer.
+    /// Sockets that linger until the client has read the last response.
     pub lingering: usize,
 }
 
-/// What is counted together against the limit of one client.
+/// A client, whose connections are counted together against its limit.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct ClientRow {
-    /// An address, or a network.
+    /// An address or a network.
     pub client: String,
-    /// Connections that are in the middle of a request.
+    /// Connections within a request.
     pub active: usize,
-    /// Connections that wait for a request, their first or their next.
+    /// Connections that wait for a request.
     pub idle: usize,
     /// The age of its oldest connection.
     pub held_longest: Duration,
-    /// Bytes of content sent over the connections that it holds now.
+    /// Bytes of content sent over its present connections.
     pub bytes_sent: u64,
-    /// Connections that were rejected for its own limit.
+    /// Connections rejected by its own limit.
     pub rejections: u64,
-    /// No limit of its own holds for it.
+    /// Whether it has no limit of its own.
     pub exempt: bool,
 }
 
@@ -54,18 +54,18 @@ pub struct ClientRow {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct ConnectionRow {
     pub client: String,
-    /// Counts the connections of the server's life.
+    /// Numbers the connections since the start of the server.
     pub id: u64,
     pub phase: Phase,
     /// Since the phase began.
     pub in_phase: Duration,
-    /// Since it was accepted.
+    /// Since the connection was accepted.
     pub open: Duration,
-    /// Requests that were answered.
+    /// Answered requests.
     pub requests: u64,
     /// Bytes of content.
     pub bytes_sent: u64,
-    /// What it is about: its request, say. May be empty, and may hold anything that a client sent.
+    /// The current request, as the client sent it, or empty.
     pub doing: String,
 }
 

@@ -9,7 +9,7 @@ use crate::server::limits::phase::Phase;
 use crate::server::status::counters::Counts;
 use crate::server::status::snapshot::{ClientRow, ConnectionRow};
 
-/// A snapshot in which no number stands twice.
+/// A snapshot in which all numbers differ.
 fn snapshot() -> Snapshot {
     Snapshot {
         started: UNIX_EPOCH + Duration::from_millis(971_186_136_042),
@@ -103,7 +103,7 @@ fn the_numbers_are_the_same_in_all_forms() {
         assert!(prometheus.contains(&format!(" {number}\n")), "{number}: {prometheus}");
         assert!(html.contains(&format!("<data value=\"{number}\"")), "{number}: {html}");
     }
-    // The rows are not for scrapers.
+    // Rows are not exposed to scrapers.
     for number in [2_000_001, 2_002, 2_003, 3_002, 3_003] {
         assert!(json.contains(&format!(": {number}")), "{number}: {json}");
         assert!(html.contains(&format!("<data value=\"{number}\"")), "{number}: {html}");
@@ -233,7 +233,7 @@ fn the_page_refreshes_itself_runs_no_script_and_escapes_what_clients_sent() {
 }
 
 #[test]
-fn trouble_stands_out_on_the_page_only_where_there_is_some() {
+fn trouble_is_highlighted_unless_it_is_zero() {
     let mut snapshot = snapshot();
     assert!(StatusForm::Html.render(&snapshot).contains("class=\"trouble\""));
     snapshot.counters = Counts { requests: 1, ..Counts::default() };
