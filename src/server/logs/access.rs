@@ -1,8 +1,7 @@
-//! One line for each request that was answered.
+//! The access log: one line for each response to a request.
 //!
-//! Owns what a line tells and where it goes; how it is written is `format`'s, and that nobody waits
-//! for the log is the sink's. Connections that are turned away before they sent a request have no
-//! line here.
+//! Owns where a line goes; its form is left to `format`, and writing it without blocking to `sink`.
+//! Connections that are rejected before a request have no line.
 
 use std::cell::RefCell;
 use std::time::SystemTime;
@@ -12,23 +11,23 @@ use super::format::LogFormat;
 use super::sink::LogHandle;
 use crate::printable::Escaped;
 
-/// A thread's buffer for a line larger than this is given back.
-const KEPT_LINE_BYTES: usize = 4 * 1024;
+/// Capacity that a thread's line buffer keeps.
+const MAX_KEPT_BYTES: usize = 4 * 1024;
 
-/// Where the lines of requests go.
+/// Where the access log goes.
 #[derive(Clone, Debug, Default)]
 pub enum AccessLog {
     /// Nowhere.
     Off,
-    /// To `log`, at `info`, with the target `access`.
+    /// To the `log` crate, at level `info`, with the target `access`. The default.
     #[default]
     Log,
-    /// To a log of their own.
+    /// To a log of its own.
     Sink { handle: LogHandle, format: LogFormat },
 }
 
 impl AccessLog {
-    /// Adds the line of an exchange that has just ended. What the client wrote is escaped.
+    /// Appends the line of an exchange that has just ended. The client's bytes are escaped.
     pub(in crate::server) fn record(&self, exchange: &Exchange<'_>) {
         match self {
             Self::Off => {}
@@ -56,7 +55,7 @@ fn log(exchange: &Exchange<'_>) {
     );
 }
 
-/// Lends this thread's buffer, empty.
+/// Calls `use_line` with this thread's line buffer, empty.
 fn with_line(use_line: impl FnOnce(&mut Vec<u8>)) {
     thread_local! {
         static LINE: RefCell<Vec<u8>> = const { RefCell::new(Vec::new()) };
@@ -64,7 +63,7 @@ fn with_line(use_line: impl FnOnce(&mut Vec<u8>)) {
     LINE.with_borrow_mut(|line| {
         line.clear();
         use_line(line);
-        if line.capacity() > KEPT_LINE_BYTES {
+        if line.capacity() > MAX_KEPT_BYTES {
             *line = Vec::new();
         }
     });

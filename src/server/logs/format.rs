@@ -1,8 +1,7 @@
-//! How a line of the access log is written.
+//! The formats of a line of the access log.
 //!
-//! Everything a client sends is under its control: whatever could end a line or a quoted string, or is
-//! not [printable], is escaped, so that a line says what the server saw and no line is
-//! forged.
+//! Clients control what they send: bytes that could end a line or a quoted string, or are not [printable],
+//! are escaped, so that no client can forge a line.
 
 use std::borrow::Cow;
 use std::fmt;
@@ -17,30 +16,29 @@ use crate::http::Version;
 use crate::printable::{self, Escaped, JsonLayout};
 use crate::server::clock::with_second;
 
-/// The form of a line.
+/// The format of a line.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum LogFormat {
-    /// The Common Log Format, and after it the time taken in seconds:
+    /// The Common Log Format of the Apache HTTP Server, followed by the time taken in seconds:
     /// `192.0.2.1 - - [10/Oct/2000:13:55:36 +0000] "GET /x HTTP/1.1" 200 2326 0.000312`.
     ///
-    /// The size is that of the content sent, `-` where a response was cut short. Of a request without a
-    /// readable head there is the beginning of its first line, `"-"` where nothing of it has come.
+    /// The size is that of the content sent, `-` if the response was cut short. If the head is malformed or
+    /// incomplete, the beginning of its first line stands for the request, or `"-"` if nothing has come.
     Common,
-    /// The same with `Referer` and `User-Agent` before the time taken, each quoted, `"-"` where the
-    /// request has none.
+    /// The same with `Referer` and `User-Agent` before the time taken, each quoted, `"-"` if the request has
+    /// none. The default.
     #[default]
     Combined,
-    /// A JSON object: `time` (RFC 3339, UTC), `client`, `method`, `target`, `version`, `status`,
-    /// `bytes`, `duration_seconds`, `referer`, `user_agent`, `connection_requests`, which counts the
-    /// connection's requests so far, so that more than 1 means a connection that was kept, and
-    /// `unreadable`: the beginning of the first line of a request without a readable head, escaped as in
-    /// the other formats. `null` is what there was none of; `bytes` is so where a response was cut short.
-    /// Bytes that are not UTF-8 are replaced by U+FFFD.
+    /// A JSON object with `time` (RFC 3339, UTC), `client`, `method`, `target`, `version`, `status`, `bytes`,
+    /// `duration_seconds`, `referer`, `user_agent`, `connection_requests` (the number of requests so far on
+    /// the connection: above 1 if it was kept) and `unreadable` (the beginning of the first line of a
+    /// malformed or incomplete head, escaped as in the other formats). A value that is missing is `null`, and
+    /// so is `bytes` if the response was cut short. Bytes that are not UTF-8 are replaced by U+FFFD.
     Json,
 }
 
 impl LogFormat {
-    /// Appends the exchange's line with its line feed.
+    /// Appends the line of an exchange, with its line feed.
     pub(super) fn write(self, exchange: &Exchange<'_>, now: SystemTime, line: &mut Vec<u8>) {
         match self {
             Self::Common => write_common(exchange, now, line),
@@ -119,7 +117,8 @@ fn write_json(exchange: &Exchange<'_>, now: SystemTime, line: &mut Vec<u8>) {
         connection_requests: exchange.ordinal,
         unreadable: unreadable.filter(|text| !text.is_empty()),
     };
-    printable::write_json(&object, JsonLayout::Compact, line).expect("memory takes all");
+    printable::write_json(&object, JsonLayout::Compact, line)
+        .expect("writing to memory does not fail");
 }
 
 fn version_name(version: Version) -> &'static str {
@@ -130,7 +129,7 @@ fn version_name(version: Version) -> &'static str {
 }
 
 fn append(line: &mut Vec<u8>, text: fmt::Arguments<'_>) {
-    line.write_fmt(text).expect("memory takes all that is written");
+    line.write_fmt(text).expect("writing to memory does not fail");
 }
 
 #[cfg(test)]
@@ -177,7 +176,7 @@ mod tests {
     }
 
     #[test]
-    fn a_line_has_the_form_that_readers_of_logs_know() {
+    fn a_line_has_the_format_that_log_analysers_know() {
         let whole = head(format!("GET /x?a=1 HTTP/1.1\r\n{FIELDS}curl/8\r\n\r\n").as_bytes());
         let bare = head(b"HEAD / HTTP/1.0\r\n\r\n");
         let none = RequestHead::default();
@@ -205,7 +204,7 @@ mod tests {
     }
 
     #[test]
-    fn a_json_line_has_every_name_always() {
+    fn a_json_line_always_has_every_name() {
         let whole = head(format!("GET /x?a=1 HTTP/1.1\r\n{FIELDS}curl/8\r\n\r\n").as_bytes());
         assert_eq!(
             line(LogFormat::Json, &whole, Some(2326)),
@@ -247,7 +246,7 @@ mod tests {
     }
 
     #[test]
-    fn a_request_without_a_readable_head_is_shown_as_what_came() {
+    fn a_malformed_head_is_shown_as_it_came() {
         let none = RequestHead::default();
         let long = [b"GET /", &[b'a'; 1000][..], b" HTTP/1.1\r\n"].concat();
         let shown = format!("GET /{}...", "a".repeat(MAX_SHOWN_BYTES - 5));
@@ -269,7 +268,7 @@ mod tests {
         }
     }
 
-    /// Bytes that a target may have, quotes and backslashes often.
+    /// Bytes that a target may have, with many quotes and backslashes.
     fn target_bytes() -> impl Strategy<Value = Vec<u8>> {
         let byte = prop_oneof![0x21..=0x7e_u8, 0x80..=0xff_u8, Just(b'"'), Just(b'\\')];
         proptest::collection::vec(byte, 0..40)
@@ -282,7 +281,7 @@ mod tests {
             let head = head(&bytes.concat());
             let combined = line(LogFormat::Combined, &head, Some(1));
             prop_assert!(combined.trim_end_matches('\n').bytes().all(|byte| (b' '..=b'~').contains(&byte)));
-            // Outside of escapes there are the six quotes of three quoted strings.
+            // Apart from escaped ones, there are the six quotes of three quoted strings.
             let quotes = combined.replace(r"\\", "").replace("\\\"", "").matches('"').count();
             prop_assert_eq!(quotes, 6);
             let json = line(LogFormat::Json, &head, Some(1));

@@ -1,4 +1,8 @@
-//! The access log and the buffered writers of log files.
+//! The access log, and writers of log files that never block.
+//!
+//! ```text
+//! access ─▶ format ─▶ sink ─▶ queue ─▶ writer ─▶ file or stream
+//! ```
 
 pub(super) mod access;
 pub(super) mod exchange;

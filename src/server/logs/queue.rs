@@ -1,21 +1,23 @@
-//! The lines that wait for the writer of a log, and what it is asked for beside writing them.
+//! The lines that wait for the writer of a log, and the requests to it.
 
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Condvar, Mutex, MutexGuard};
 
 use crate::server::lock::lock;
 
-/// So many bytes are written without gathering more.
-pub(super) const HASTE_BYTES: usize = 256 * 1024;
+/// So many bytes are written at once, without waiting for more.
+pub(super) const BATCH_BYTES: usize = 256 * 1024;
 
 #[derive(Default)]
 pub(super) struct Shared {
     pub(super) queue: Mutex<Queue>,
-    /// The queue has something for the writer.
+    /// Lines have come, or a request to the writer.
     pub(super) filled: Condvar,
     /// The writer has ended.
     pub(super) ended: Condvar,
+    /// Lines lost.
     pub(super) dropped: AtomicU64,
+    /// Failed attempts to write or to reopen.
     pub(super) failures: AtomicU64,
 }
 
@@ -32,6 +34,7 @@ impl Shared {
         lock(&self.queue)
     }
 
+    /// Counts `lines` as lost.
     pub(super) fn count_dropped(&self, lines: &[u8]) {
         let count = lines.split_inclusive(|byte| *byte == b'\n').count() as u64;
         self.dropped.fetch_add(count, Ordering::Relaxed);

@@ -1,14 +1,13 @@
-//! Lines of a log on their way out, so that whoever logs never waits and never fails.
+//! A log whose users never wait and never fail.
 //!
 //! ```text
 //! LogHandle::append ─▶ bounded buffer ─▶ writer thread ─▶ file or stream
 //!                        └─ full: the line is dropped and counted
 //! ```
 //!
-//! Serving must not depend on who reads the log: a pipe that nobody empties or a full disk costs
-//! lines, which are counted and told, and nothing else. Owns the buffer, and starting and ending the thread
-//! that empties it; writing, trying again and log rotation are `writer`'s. What a line says is left
-//! to those who log.
+//! Serving must not depend on the reader of a log: a pipe that is not read or a full disk costs lines, which
+//! are counted and reported, and nothing else. Owns the buffer, and the start and the end of the writer
+//! thread; writing, retries and log rotation are left to `writer`, the content of lines to the caller.
 
 use std::fmt;
 use std::fs::File;
@@ -20,40 +19,39 @@ use std::sync::atomic::Ordering;
 use std::thread;
 use std::time::Duration;
 
-use super::queue::{HASTE_BYTES, Shared};
+use super::queue::{BATCH_BYTES, Shared};
 use super::writer::{Destination, Writer, open_for_append};
 use crate::server::large_buffer;
 
-/// Most bytes that wait for the writer. As many again may be in its hands.
+/// Most bytes that wait for the writer, which may hold as many again.
 ///
-/// A busy disk takes nothing for a second or two at times. At 70,000 requests a second the lines of so
-/// long a time do not fit; at 5,000 a second they do, with room to spare.
+/// A busy disk sometimes blocks for a second or two. The lines of two seconds fit at 25,000 requests a
+/// second, but not at 70,000.
 const CAPACITY_BYTES: usize = 16 * 1024 * 1024;
 
-/// How long the end of a sink waits for its last lines.
-const LAST_LINES: Duration = Duration::from_secs(1);
+/// How long dropping a sink waits for its last lines.
+const CLOSE_TIMEOUT: Duration = Duration::from_secs(1);
 
 /// The destination of a log, with the thread that writes to it.
 ///
-/// Lines that were appended before it is dropped are written then, for at most a second: where the
-/// destination blocks, the thread is left behind for the end of the process. Lines appended later
-/// are dropped.
+/// Dropping it writes the lines appended so far, for at most one second. If the destination blocks for
+/// longer, the thread is left running. Lines appended later are lost.
 #[derive(Debug)]
 pub struct LogSink {
     pub(super) handle: LogHandle,
 }
 
-/// Takes lines for a [`LogSink`]. Cheap to clone, and never waits for the destination.
+/// Appends lines to a [`LogSink`]. Cheap to clone; never waits for the destination.
 #[derive(Clone)]
 pub struct LogHandle {
     pub(super) shared: Arc<Shared>,
 }
 
 impl LogSink {
-    /// Appends to a file, which is created where it is missing.
+    /// Appends to a file, which is created if it is missing.
     ///
     /// # Errors
-    /// The file cannot be opened, or there is no thread for the sink.
+    /// The file cannot be opened, or the thread cannot be started.
     pub fn append_to(path: impl Into<PathBuf>) -> io::Result<Self> {
         let path = path.into();
         let name = path.display().to_string();
@@ -61,20 +59,20 @@ impl LogSink {
         Self::start(name, Destination::File { path, file })
     }
 
-    /// Writes to an open descriptor, such as the standard output, past any buffer and lock of it.
-    /// `name` is what warnings call it.
+    /// Writes to an open descriptor, such as standard output, without its buffer and its lock. Warnings
+    /// call it `name`.
     ///
     /// # Errors
-    /// The descriptor cannot be duplicated, or there is no thread for the sink.
+    /// The descriptor cannot be duplicated, or the thread cannot be started.
     pub fn to_descriptor(name: &str, descriptor: impl AsFd) -> io::Result<Self> {
         let file = File::from(descriptor.as_fd().try_clone_to_owned()?);
         Self::to_writer(name, Box::new(file))
     }
 
-    /// Writes to a writer of the caller's, flushed after each write.
+    /// Writes to any writer, and flushes it after each write. Warnings call it `name`.
     ///
     /// # Errors
-    /// There is no thread for the sink.
+    /// The thread cannot be started.
     pub fn to_writer(name: &str, writer: Box<dyn Write + Send>) -> io::Result<Self> {
         Self::start(name.to_owned(), Destination::Stream(writer))
     }
@@ -86,6 +84,7 @@ impl LogSink {
         Ok(Self { handle: LogHandle { shared } })
     }
 
+    /// A handle to append lines with.
     #[must_use]
     pub fn handle(&self) -> LogHandle {
         self.handle.clone()
@@ -98,13 +97,12 @@ impl Drop for LogSink {
         let mut queue = shared.lock();
         queue.is_closing = true;
         shared.filled.notify_one();
-        let _ = shared.ended.wait_timeout_while(queue, LAST_LINES, |queue| !queue.has_ended);
+        let _ = shared.ended.wait_timeout_while(queue, CLOSE_TIMEOUT, |queue| !queue.has_ended);
     }
 }
 
 impl LogHandle {
-    /// Appends one or more whole lines, each with its line feed: all of them, or none where they do
-    /// not fit.
+    /// Appends one or more whole lines, each with its line feed. If they do not all fit, all are lost.
     pub fn append(&self, lines: &[u8]) {
         let mut queue = self.shared.lock();
         let held = queue.lines.len();
@@ -113,38 +111,38 @@ impl LogHandle {
             self.shared.count_dropped(lines);
             return;
         }
-        // It outlives the connection that happens to log.
+        // The buffer outlives the thread that grows it.
         large_buffer::reserve(&mut queue.lines, lines.len());
         queue.lines.extend_from_slice(lines);
-        let holds = queue.lines.len();
+        let length = queue.lines.len();
         drop(queue);
-        // The writer sleeps until there is a first line, and gathers until there are many.
-        if held == 0 || (held < HASTE_BYTES && holds >= HASTE_BYTES) {
+        // The writer sleeps until the first line, and then waits for a batch.
+        if held == 0 || (held < BATCH_BYTES && length >= BATCH_BYTES) {
             self.shared.filled.notify_one();
         }
     }
 
-    /// Has the file opened anew by its name, after what was appended until now: for a rotation that
-    /// has renamed it. The old one stays in use where that fails. Without effect on a stream.
+    /// Reopens the file by its name, after what was appended so far is written: for a log rotation that has
+    /// renamed it. If that fails, the old file stays in use. No effect on a stream.
     pub fn reopen(&self) {
         self.shared.lock().wants_reopening = true;
         self.shared.filled.notify_one();
     }
 
-    /// Lines that will never be written.
+    /// The number of lines lost.
     #[must_use]
     pub fn dropped(&self) -> u64 {
         self.shared.dropped.load(Ordering::Relaxed)
     }
 
-    /// Attempts to write or to reopen that failed. What was to be written is tried again.
+    /// The number of failed attempts to write or to reopen. Lines of a failed write are written again.
     #[must_use]
     pub fn failures(&self) -> u64 {
         self.shared.failures.load(Ordering::Relaxed)
     }
 }
 
-/// Each write is taken for whole lines, as [`LogHandle::append`] takes them, and succeeds.
+/// Each write appends whole lines, as [`LogHandle::append`] does, and succeeds.
 impl Write for LogHandle {
     fn write(&mut self, lines: &[u8]) -> io::Result<usize> {
         self.append(lines);

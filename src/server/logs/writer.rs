@@ -1,13 +1,13 @@
-//! The thread that empties a sink's buffer.
+//! The thread that writes a sink's lines.
 //!
 //! ```text
-//! sleep until a line comes ─▶ gather ─▶ take the buffer ─▶ write ─▶ reopen? ─▶ sleep …
-//!                                            ▲              └─ failed: keep the rest
-//!                                            └────── pause ─────────┘
+//! wait for a line ─▶ wait for a batch ─▶ take the buffer ─▶ write ─▶ reopen? ─▶ wait …
+//!                                              ▲              └─ failed: keep the rest
+//!                                              └───── delay ──────────┘
 //! ```
 //!
-//! What a failed write left over is kept and tried again before anything newer, so that lines keep
-//! their order and the rest of a line follows its beginning once the disk has room again.
+//! What a failed write has left is written before newer lines, so that lines keep their order and a line
+//! that was cut is completed once the disk has room again.
 
 use std::fs::{File, OpenOptions};
 use std::io::{self, Write};
@@ -20,17 +20,17 @@ use std::time::{Duration, Instant};
 
 use rustix::fs::{OFlags, fcntl_setfl};
 
-use super::queue::{HASTE_BYTES, Queue, Shared};
+use super::queue::{BATCH_BYTES, Queue, Shared};
 use crate::server::throttle::{Throttle, WARNING_PERIOD};
 
-/// After a burst a buffer gives back what it has beyond this.
-pub(super) const KEPT_BYTES: usize = 64 * 1024;
+/// Capacity that a buffer keeps after a burst.
+pub(super) const MAX_KEPT_BYTES: usize = 64 * 1024;
 
-/// How long lines are gathered, for one write instead of many.
-const GATHERING: Duration = Duration::from_millis(20);
+/// How long to wait for a batch, for one write instead of many.
+const BATCH_DELAY: Duration = Duration::from_millis(20);
 
-/// How long a destination that failed is left alone.
-const PAUSE: Duration = Duration::from_millis(250);
+/// How long to wait after a failed write.
+const RETRY_DELAY: Duration = Duration::from_millis(250);
 
 pub(super) enum Destination {
     File { path: PathBuf, file: File },
@@ -41,7 +41,7 @@ pub(super) struct Writer {
     shared: Arc<Shared>,
     name: String,
     destination: Destination,
-    /// Lines taken from the queue; the first `written` bytes are out.
+    /// Lines taken from the queue, of which the first `written` bytes are written.
     taken: Vec<u8>,
     written: usize,
     warnings: Throttle,
@@ -49,15 +49,15 @@ pub(super) struct Writer {
     reported: u64,
 }
 
-/// What the queue asks for beside writing.
-struct Wishes {
+/// Requests to the writer.
+struct Requests {
     reopen: bool,
     close: bool,
 }
 
-/// What could not be done, and why.
-struct Trouble {
-    doing: &'static str,
+/// A failed attempt to write or to reopen.
+struct Failure {
+    action: &'static str,
     error: io::Error,
 }
 
@@ -75,24 +75,24 @@ impl Writer {
     }
 
     pub(super) fn run(mut self) {
-        let mut pause = Duration::ZERO;
+        let mut delay = Duration::ZERO;
         loop {
-            let wishes = self.take(pause);
+            let requests = self.take(delay);
             let mut result = self.write();
-            if wishes.reopen {
+            if requests.reopen {
                 result = result.and(self.reopen());
             }
-            pause = match &result {
+            delay = match &result {
                 Ok(()) => Duration::ZERO,
-                // A terminal, say, that another program has set so: it takes more in a moment.
-                Err(trouble) if trouble.is_transient() => GATHERING,
+                // Another program has set the terminal to non-blocking mode, for example.
+                Err(failure) if failure.is_transient() => BATCH_DELAY,
                 Err(_) => {
                     self.shared.failures.fetch_add(1, Ordering::Relaxed);
-                    PAUSE
+                    RETRY_DELAY
                 }
             };
             self.warn(result.as_ref().err());
-            if wishes.close && (result.is_err() || self.shared.lock().lines.is_empty()) {
+            if requests.close && (result.is_err() || self.shared.lock().lines.is_empty()) {
                 break;
             }
         }
@@ -104,65 +104,66 @@ impl Writer {
         self.shared.ended.notify_all();
     }
 
-    /// Waits for lines and takes them; or, where some are left over, waits out the pause.
-    fn take(&mut self, pause: Duration) -> Wishes {
-        let is_called = |queue: &Queue| queue.wants_reopening || queue.is_closing;
+    /// Waits for lines and takes them; or, if a write has left some, waits for `delay`.
+    fn take(&mut self, delay: Duration) -> Requests {
+        let has_request = |queue: &Queue| queue.wants_reopening || queue.is_closing;
         let (filled, mut queue) = (&self.shared.filled, self.shared.lock());
         if self.taken.is_empty() {
-            let idle = |queue: &mut Queue| queue.lines.is_empty() && !is_called(queue);
+            let is_idle = |queue: &mut Queue| queue.lines.is_empty() && !has_request(queue);
             queue = match self.next_warning() {
-                None => filled.wait_while(queue, idle).unwrap_or_else(PoisonError::into_inner),
+                None => filled.wait_while(queue, is_idle).unwrap_or_else(PoisonError::into_inner),
                 Some(due) => {
                     let wait = due.saturating_duration_since(Instant::now());
-                    let waited = filled.wait_timeout_while(queue, wait, idle);
+                    let waited = filled.wait_timeout_while(queue, wait, is_idle);
                     let (queue, waited) = waited.unwrap_or_else(PoisonError::into_inner);
                     if waited.timed_out() {
-                        return Wishes { reopen: false, close: false };
+                        return Requests { reopen: false, close: false };
                     }
                     queue
                 }
             };
-            let gathers = |queue: &mut Queue| queue.lines.len() < HASTE_BYTES && !is_called(queue);
+            let is_small =
+                |queue: &mut Queue| queue.lines.len() < BATCH_BYTES && !has_request(queue);
             (queue, _) = filled
-                .wait_timeout_while(queue, GATHERING, gathers)
+                .wait_timeout_while(queue, BATCH_DELAY, is_small)
                 .unwrap_or_else(PoisonError::into_inner);
             mem::swap(&mut queue.lines, &mut self.taken);
         } else {
             (queue, _) = filled
-                .wait_timeout_while(queue, pause, |queue| !is_called(queue))
+                .wait_timeout_while(queue, delay, |queue| !has_request(queue))
                 .unwrap_or_else(PoisonError::into_inner);
         }
-        Wishes { reopen: mem::take(&mut queue.wants_reopening), close: queue.is_closing }
+        Requests { reopen: mem::take(&mut queue.wants_reopening), close: queue.is_closing }
     }
 
-    /// Writes what was taken, as far as the destination takes it.
-    fn write(&mut self) -> Result<(), Trouble> {
+    /// Writes what was taken.
+    fn write(&mut self) -> Result<(), Failure> {
         self.destination
             .write(&self.taken, &mut self.written)
-            .map_err(|error| Trouble { doing: "write to", error })?;
+            .map_err(|error| Failure { action: "write to", error })?;
         self.written = 0;
         self.taken.clear();
-        self.taken.shrink_to(KEPT_BYTES);
+        self.taken.shrink_to(MAX_KEPT_BYTES);
         Ok(())
     }
 
-    /// Opens the file anew. The rest of a line whose beginning is in the old one has no place in it.
-    fn reopen(&mut self) -> Result<(), Trouble> {
+    /// Reopens the file. The rest of a line that begins in the old file is lost.
+    fn reopen(&mut self) -> Result<(), Failure> {
         let Destination::File { path, file } = &mut self.destination else { return Ok(()) };
-        *file = open_for_append(path).map_err(|error| Trouble { doing: "reopen", error })?;
+        *file = open_for_append(path).map_err(|error| Failure { action: "reopen", error })?;
         let rest = rest_of_line(&self.taken, self.written);
         self.shared.count_dropped(rest);
         self.written += rest.len();
         Ok(())
     }
 
-    /// When a loss is to be told of which no warning has told; `None` where there is none.
+    /// When to report lost lines; `None` if all are reported.
     fn next_warning(&self) -> Option<Instant> {
         let has_unreported = self.shared.dropped.load(Ordering::Relaxed) != self.reported;
         has_unreported.then(|| self.warnings.next().unwrap_or_else(Instant::now))
     }
 
-    /// Says how many lines were lost in all, unless it was said.
+    /// Reports how many lines were lost in all, unless that is reported.
     fn warn_at_the_end(&self) {
         let lost = self.shared.dropped.load(Ordering::Relaxed);
         if lost != self.reported {
@@ -170,19 +171,19 @@ impl Writer {
         }
     }
 
-    /// Says at most once a minute that lines are lost or held up. The warning may come into this very
-    /// sink, so the queue must not be locked here.
-    fn warn(&mut self, trouble: Option<&Trouble>) {
-        let trouble = trouble.filter(|trouble| !trouble.is_transient());
+    /// Reports a failure or lost lines, at most once a minute. The queue must not be locked here, as the
+    /// warning may be appended to this very sink.
+    fn warn(&mut self, failure: Option<&Failure>) {
+        let failure = failure.filter(|failure| !failure.is_transient());
         let lost = self.shared.dropped.load(Ordering::Relaxed);
-        let is_silent = trouble.is_none() && lost == self.reported;
+        let is_silent = failure.is_none() && lost == self.reported;
         if is_silent || !self.warnings.permits(Instant::now()) {
             return;
         }
         let name = &self.name;
-        match trouble {
-            Some(Trouble { doing, error }) => {
-                log::warn!("cannot {doing} the log {name}: {error} ({lost} lines lost so far)");
+        match failure {
+            Some(Failure { action, error }) => {
+                log::warn!("cannot {action} the log {name}: {error} ({lost} lines lost so far)");
             }
             None => log::warn!("the log {name} takes lines too slowly: {lost} lost so far"),
         }
@@ -190,14 +191,14 @@ impl Writer {
     }
 }
 
-impl Trouble {
+impl Failure {
     fn is_transient(&self) -> bool {
         self.error.kind() == io::ErrorKind::WouldBlock
     }
 }
 
 impl Destination {
-    /// Writes all from `written` on, which moves along.
+    /// Writes all from `written` on, and advances it.
     fn write(&mut self, bytes: &[u8], written: &mut usize) -> io::Result<()> {
         let writer: &mut dyn Write = match self {
             Self::File { file, .. } => file,
@@ -215,16 +216,16 @@ impl Destination {
     }
 }
 
-/// Opens without waiting for the other end of a FIFO, which is an error where there is none.
+/// Opens without blocking: a FIFO without a reader is an error.
 pub(super) fn open_for_append(path: &Path) -> io::Result<File> {
     let nonblocking = OFlags::NONBLOCK.bits().cast_signed();
     let file = OpenOptions::new().append(true).create(true).custom_flags(nonblocking).open(path)?;
-    // From here on it is the writer who waits.
+    // The thread may block from here on.
     fcntl_setfl(&file, OFlags::APPEND)?;
     Ok(file)
 }
 
-/// What is left of the line that `written` bytes end in the middle of.
+/// The rest of the line of which `written` bytes end in the middle, or nothing.
 fn rest_of_line(lines: &[u8], written: usize) -> &[u8] {
     let (before, after) = lines.split_at(written);
     let is_within = before.last().is_some_and(|byte| *byte != b'\n');
@@ -241,8 +242,9 @@ mod tests {
 
     use super::*;
     use crate::server::logs::sink::{LogHandle, LogSink};
+    use crate::server::test_wait::wait_until;
 
-    /// Keeps what is logged while these tests run.
+    /// Stores what is logged while these tests run.
     struct Warnings(Mutex<Vec<String>>);
 
     static WARNINGS: Warnings = Warnings(Mutex::new(Vec::new()));
@@ -260,26 +262,21 @@ mod tests {
     }
 
     impl Warnings {
-        /// Those about one log, of which there is to be one.
+        /// The warnings about one log, once there is one.
         fn about(&self, name: &str) -> Vec<String> {
-            let begun = Instant::now();
-            loop {
-                let warnings = self.0.lock().unwrap().clone();
-                let about = warnings.into_iter().filter(|warning| warning.contains(name));
-                let about: Vec<_> = about.collect();
-                if !about.is_empty() {
-                    return about;
-                }
-                assert!(begun.elapsed() < Duration::from_secs(20), "nothing is told of {name}");
-                thread::sleep(Duration::from_millis(2));
-            }
+            let mut about = Vec::new();
+            wait_until(&format!("there is a warning about {name}"), || {
+                about.clone_from(&self.0.lock().unwrap());
+                about.retain(|warning| warning.contains(name));
+                !about.is_empty()
+            });
+            about
         }
     }
 
-    /// A writer that has told of two lost lines, and has lost a third one since. Its next warning is due
-    /// after this time.
+    /// A writer that has lost three lines and reported two of them. Its next warning is due after this time.
     fn start_writer(name: &str, due_in: Duration) -> LogSink {
-        // Whichever test is first.
+        // Succeeds in the first test.
         if log::set_logger(&WARNINGS).is_ok() {
             log::set_max_level(LevelFilter::Warn);
         }
@@ -295,17 +292,17 @@ mod tests {
     }
 
     #[test]
-    fn lost_lines_are_told_of_when_a_warning_is_due_although_no_line_comes() {
+    fn lost_lines_are_reported_when_a_warning_is_due_even_if_no_line_comes() {
         const NAME: &str = "idle while a warning is due";
         let begun = Instant::now();
         let _sink = start_writer(NAME, Duration::from_millis(200));
-        let told = format!("the log {NAME} takes lines too slowly: 3 lost so far");
-        assert_eq!(WARNINGS.about(NAME), [told]);
+        let expected = format!("the log {NAME} takes lines too slowly: 3 lost so far");
+        assert_eq!(WARNINGS.about(NAME), [expected]);
         assert!(begun.elapsed() >= Duration::from_millis(200), "a minute had not passed");
     }
 
     #[test]
-    fn lost_lines_are_told_of_at_the_end_where_no_warning_was_due() {
+    fn lost_lines_are_reported_at_the_end_if_no_warning_was_due() {
         const NAME: &str = "ends before a warning is due";
         drop(start_writer(NAME, WARNING_PERIOD));
         assert_eq!(WARNINGS.about(NAME), [format!("the log {NAME} has lost 3 lines in all")]);

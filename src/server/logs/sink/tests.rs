@@ -6,11 +6,11 @@ use std::{fs, iter};
 use rustix::fs::{CWD, Mode, mkfifoat};
 
 use super::*;
-use crate::server::logs::writer::KEPT_BYTES;
+use crate::server::logs::writer::MAX_KEPT_BYTES;
 use crate::server::test_wait::{PATIENCE, wait_until};
 
-/// Ends the sink, and waits until its last lines are written or lost, for which a busy machine may need
-/// longer than the sink itself waits.
+/// Drops the sink, and waits until its last lines are written or lost: on a busy machine that may take longer
+/// than the drop.
 fn end(sink: LogSink) {
     let handle = sink.handle();
     drop(sink);
@@ -117,10 +117,10 @@ fn a_buffer_gives_back_what_a_burst_took() {
         handle.append(&b"a line\n".repeat(50_000));
         wait_until("the burst is taken", || handle.shared.lock().lines.is_empty());
     }
-    // The other buffer, which had the first burst, is in the queue's hands by now.
+    // The queue holds the other buffer now, which had the first burst.
     wait_until("the buffer is small", || {
         let capacity = handle.shared.lock().lines.capacity();
-        capacity > 0 && capacity <= KEPT_BYTES
+        capacity > 0 && capacity <= MAX_KEPT_BYTES
     });
 }
 
@@ -140,7 +140,7 @@ fn a_pipe_that_nobody_reads_costs_lines_but_neither_memory_nor_time() {
     let begun = Instant::now();
     drop(sink);
     assert!(begun.elapsed() < PATIENCE);
-    // It ends in spite of what is stuck; a reader that comes late finds whole lines.
+    // The sink ends although its writer is blocked; a late reader finds whole lines.
     let mut text = Vec::new();
     reader.read_to_end(&mut text).unwrap();
     assert!(text.chunks(line.len()).all(|chunk| chunk == line));
@@ -182,7 +182,7 @@ fn a_destination_that_takes_nothing_for_a_while_costs_no_line_of_a_busy_server()
     end(sink);
     assert_eq!(handle.dropped(), 0);
     let queue = handle.shared.lock();
-    assert!(queue.lines.capacity() <= KEPT_BYTES, "{}", queue.lines.capacity());
+    assert!(queue.lines.capacity() <= MAX_KEPT_BYTES, "{}", queue.lines.capacity());
 }
 
 #[test]
