@@ -177,7 +177,7 @@ pub enum FetchError {
 
 fn status_note(status: Status) -> &'static str {
     match status.code() {
-        200..=299 => ", which does not bring the file",
+        200..=299 => ", which does not have the file",
         600.. => ", which is not a valid HTTP status",
         _ => "",
     }
@@ -220,7 +220,7 @@ impl FetchError {
             // The server requires a client certificate, which there will not be the next time either.
             Self::Receive(error) => error.kind() != io::ErrorKind::PermissionDenied,
             Self::Resolve { error, .. } => is_temporary(error),
-            // Truncated: with a body that ends with the connection, only the coding can tell.
+            // Truncated. If the body ends with the connection, only its coding shows that.
             Self::Decode { error, .. } => error.kind() == io::ErrorKind::UnexpectedEof,
             // TLS refuses invalid data again; an error of the connection may not recur.
             Self::Tls { error, .. } => error.kind() != io::ErrorKind::InvalidData,
@@ -265,8 +265,7 @@ impl FetchError {
     }
 }
 
-/// True if the resolver could not ask, rather than was told that the name does not exist. `EAI_AGAIN` has
-/// no `ErrorKind`, so only its text tells.
+/// True if the look-up failed temporarily (`EAI_AGAIN`), which has no `ErrorKind` but a known text.
 fn is_temporary(error: &io::Error) -> bool {
     error.kind() == io::ErrorKind::TimedOut || error.to_string().contains("Temporary failure")
 }
@@ -276,7 +275,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn what_time_may_mend_is_worth_another_try() {
+    fn failures_that_may_not_recur_are_transient() {
         let reset = || io::Error::from(io::ErrorKind::ConnectionReset);
         let status =
             |code| FetchError::Status { status: Status::new(code).unwrap(), retry_after: None };

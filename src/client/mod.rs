@@ -1,23 +1,27 @@
-//! The downloader: URLs in, files out, through a bounded pool of threads over blocking sockets.
+//! The downloader: fetches URLs into files with a bounded pool of threads over blocking sockets.
 //!
-//! [`plan()`] settles every URL's file name, [`OutputDirectory`] the place, and [`download`] fetches them
-//! with so many threads, telling an [`Observer`] how it goes, until all are done or [`Stop`] ends it.
-//! Nothing is printed here.
+//! [`plan()`] checks the URLs and reserves their file names, [`OutputDirectory`] is where the files go, and
+//! [`download`] fetches them and reports its progress to an [`Observer`], until all are done or a [`Stop`]
+//! ends the run. Nothing is printed here.
 //!
-//! The modules, each of which uses only what stands below it:
+//! The modules, each of which uses only those below it:
 //!
 //! ```text
-//! pool       the workers: whose turn it is, and what is tried again
-//! fetch      one attempt at one URL: request, redirects, answer, content
-//! hosts      the queue, and how many connections a host bears
-//! transport  a URL's server, connected: look-up, dialling, proxy, TLS
-//! store      files: a part, its notes, the final name
-//! results    what became of each URL: outcome, summary, JSON, HAR
-//! plan       URLs in, jobs with settled names out
-//! settings   how a run is done; `trust` has the certificates that are accepted
+//! pool          the workers, and the retries
+//! fetch         one attempt at one URL: request, redirects, response, content
+//! hosts         the queue, and the limit of connections to each host
+//! transport     connections: look-up, dialling, proxy, TLS
+//! store         files: parts and their notes, final names, checksums
+//! observer      the interface for progress
+//! results       outcomes, summary, JSON, HAR
+//! failure_kind  the kinds of failures
+//! error         why a fetch failed
+//! plan          lists of URLs and of checksums, jobs, file names
+//! settings      the settings of a run, the proxies, added fields
+//! trust         the certificates that are trusted
 //! ```
 //!
-//! `error`, `stop`, `retry`, `credentials`, `zone` and `redact` are used by all of them.
+//! `credentials`, `error_chain`, `redact`, `retry`, `stop` and `zone` are below all of these.
 
 mod credentials;
 mod error;
@@ -48,11 +52,9 @@ pub use plan::checksum_list::{ChecksumList, ChecksumListError, UnknownLine};
 pub use plan::input_list::{BadLines, InputEntry, InputList, read_list};
 pub use plan::job::{Job, Layout, Plan, plan};
 pub use plan::job_error::{JobError, JobProblem};
-pub use plan::part_name::{NOTES_SUFFIX, PART_SUFFIX};
 pub use plan::text_lines::{ListError, MAX_LINE_BYTES};
-pub use plan::url_name::MAX_NAME_BYTES;
 pub use pool::{StartError, download};
-pub use redact::{redacted_field, redacted_path, redacted_reference, redacted_text, redacted_url};
+pub use redact::{redacted_field, redacted_path, redacted_reference, redacted_url};
 pub use results::har::write_har;
 pub use results::json::write_json;
 pub use results::outcome::{LearntLimit, Outcome, Phases, Retrieval, Run, Saved};

@@ -56,7 +56,7 @@ pub fn redacted_reference(text: &str) -> String {
 
 /// Text that may contain a URL, with or without its scheme. It is not escaped.
 #[must_use]
-pub fn redacted_text(text: &str) -> String {
+pub(super) fn redacted_text(text: &str) -> String {
     let is_of_scheme =
         |character: char| character.is_ascii_alphanumeric() || "+-.".contains(character);
     let scheme = [":/", ":\\"].iter().filter_map(|sign| text.find(sign)).min();

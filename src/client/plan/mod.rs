@@ -1,4 +1,4 @@
-//! URLs in, jobs with file names out: what is decided before the first thread starts.
+//! The jobs of a run: lists of URLs and checksums, file names. All is decided before the first thread starts.
 
 pub(super) mod checksum;
 pub(super) mod checksum_list;

@@ -7,10 +7,10 @@
 use sha2::{Digest as _, Sha256};
 
 /// The suffix of an incomplete file.
-pub const PART_SUFFIX: &str = ".part";
+pub(crate) const PART_SUFFIX: &str = ".part";
 
 /// The suffix of the notes beside a part.
-pub const NOTES_SUFFIX: &str = ".part.json";
+pub(crate) const NOTES_SUFFIX: &str = ".part.json";
 
 /// The suffix of new notes until they replace the older ones.
 pub(crate) const NEW_NOTES_SUFFIX: &str = ".part.json~";

@@ -10,7 +10,7 @@ use super::part_name;
 use crate::client::zone;
 
 /// The longest name in bytes. File systems allow 255.
-pub const MAX_NAME_BYTES: usize = 240;
+const MAX_NAME_BYTES: usize = 240;
 
 /// The longest extension that is kept when a name is shortened, with its dot.
 const MAX_EXTENSION_BYTES: usize = 17;

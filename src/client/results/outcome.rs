@@ -33,6 +33,33 @@ pub struct Phases {
     pub transfer: Duration,
 }
 
+impl Phases {
+    /// Adds the times of another fetch.
+    pub fn add(&mut self, other: &Self) {
+        self.queue += other.queue;
+        self.waiting += other.waiting;
+        self.dns += other.dns;
+        self.connect += other.connect;
+        self.tls += other.tls;
+        self.first_byte += other.first_byte;
+        self.transfer += other.transfer;
+    }
+
+    /// The phases with their names, in their order.
+    #[must_use]
+    pub fn named(&self) -> [(&'static str, Duration); 7] {
+        [
+            ("queue", self.queue),
+            ("waiting", self.waiting),
+            ("dns", self.dns),
+            ("connect", self.connect),
+            ("tls", self.tls),
+            ("first_byte", self.first_byte),
+            ("transfer", self.transfer),
+        ]
+    }
+}
+
 /// A complete file.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Saved {

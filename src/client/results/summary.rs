@@ -39,8 +39,7 @@ pub struct Percentiles {
 
 impl Percentiles {
     /// By the nearest-rank method: each percentile is one of the times.
-    #[must_use]
-    pub fn of(mut times: Vec<Duration>) -> Self {
+    fn of(mut times: Vec<Duration>) -> Self {
         times.sort_unstable();
         let Some(max) = times.last().copied() else { return Self::default() };
         let rank = |percent: usize| times[(times.len() * percent).div_ceil(100).max(1) - 1];
@@ -82,33 +81,6 @@ impl Summary {
         self.received += outcome.received;
         self.retries += u64::from(outcome.attempts.saturating_sub(1));
         self.phases.add(&outcome.phases);
-    }
-}
-
-impl Phases {
-    /// Adds the times of another fetch.
-    pub fn add(&mut self, other: &Self) {
-        self.queue += other.queue;
-        self.waiting += other.waiting;
-        self.dns += other.dns;
-        self.connect += other.connect;
-        self.tls += other.tls;
-        self.first_byte += other.first_byte;
-        self.transfer += other.transfer;
-    }
-
-    /// The phases with their names, in their order.
-    #[must_use]
-    pub fn named(&self) -> [(&'static str, Duration); 7] {
-        [
-            ("queue", self.queue),
-            ("waiting", self.waiting),
-            ("dns", self.dns),
-            ("connect", self.connect),
-            ("tls", self.tls),
-            ("first_byte", self.first_byte),
-            ("transfer", self.transfer),
-        ]
     }
 }
 

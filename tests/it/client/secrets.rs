@@ -150,7 +150,7 @@ fn no_failure_of_a_fetch_shows_a_password() {
         ("/429", "the server answered 429"),
         ("/503", "the server answered 503"),
         ("/later", "asks to come back"),
-        ("/204", "does not bring the file"),
+        ("/204", "does not have the file"),
         ("/loop", "more than 20 redirects"),
         ("/to-404", "(redirected to http://127.0.0.1:"),
         ("/to-ftp", "redirects to ftp://marker/x, whose scheme"),

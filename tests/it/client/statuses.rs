@@ -58,7 +58,7 @@ fn a_response_without_the_representation_is_a_failure_that_names_its_status() {
         }
     }
     let accepted = fetch_once(answer("202 Accepted", "", "")).into_failure().to_string();
-    assert_eq!(accepted, "the server answered 202 Accepted, which does not bring the file");
+    assert_eq!(accepted, "the server answered 202 Accepted, which does not have the file");
     let denied = fetch_once(answer("999 Request denied", "", "")).into_failure().to_string();
     assert_eq!(denied, "the server answered 999, which is not a valid HTTP status");
 }
