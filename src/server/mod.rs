@@ -64,7 +64,6 @@ pub use site::settings::{
 };
 pub use status::access::{StatusAccess, StatusHost, StatusHostError};
 pub use status::counters::Counts;
-pub use status::form::StatusForm;
 pub use status::snapshot::{ClientRow, ConnectionRow, Snapshot};
 
 use accept::listener;

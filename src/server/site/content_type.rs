@@ -1,6 +1,6 @@
 //! The media type and the content coding of a file, by the extension of its name (RFC 9110 §8.3, §8.4).
 //!
-//! Corrects the table of `mime_guess`, and knows which types have a charset parameter.
+//! Corrects the table of `mime_guess`, and decides which types have a charset parameter.
 
 use std::borrow::Cow;
 

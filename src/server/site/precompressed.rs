@@ -18,7 +18,7 @@ pub(crate) struct PrecompressedFiles {
 }
 
 impl PrecompressedFiles {
-    /// The codings that are looked for.
+    /// The codings of which files are looked up.
     pub(crate) const CODINGS: [Coding; 3] = [Coding::Brotli, Coding::Zstd, Coding::Gzip];
 
     /// The codings in which the file is available, besides identity.

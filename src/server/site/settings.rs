@@ -70,6 +70,6 @@ impl DotFiles {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Precompressed {
     Served,
-    /// It is only a file of its own.
+    /// It is served only under its own name.
     Ignored,
 }

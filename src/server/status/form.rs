@@ -7,7 +7,7 @@ use crate::http::negotiation::{MediaType, choose_media_type};
 
 /// A form of the status.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum StatusForm {
+pub(crate) enum StatusForm {
     /// A page that refreshes itself.
     Html,
     /// A JSON object with stable names.
@@ -21,7 +21,7 @@ impl StatusForm {
     /// `Accept`, which identifies scrapers by the formats that they list. HTML is the default; `None` for
     /// an unknown `format`.
     #[must_use]
-    pub fn choose(query: Option<&[u8]>, fields: &Fields<'_>) -> Option<Self> {
+    pub(crate) fn choose(query: Option<&[u8]>, fields: &Fields<'_>) -> Option<Self> {
         let mut parameters = query.unwrap_or_default().split(|byte| *byte == b'&');
         match parameters.find_map(|parameter| parameter.strip_prefix(b"format=")) {
             Some(b"html") => Some(Self::Html),
@@ -42,7 +42,7 @@ impl StatusForm {
 
     /// The value of `Content-Type`.
     #[must_use]
-    pub const fn content_type(self) -> &'static str {
+    pub(crate) const fn content_type(self) -> &'static str {
         match self {
             Self::Html => MediaType::Html.content_type(),
             Self::Json => MediaType::Json.content_type(),
@@ -51,7 +51,7 @@ impl StatusForm {
     }
 
     #[must_use]
-    pub fn render(self, snapshot: &Snapshot) -> String {
+    pub(crate) fn render(self, snapshot: &Snapshot) -> String {
         match self {
             Self::Html => html::render(snapshot),
             Self::Json => json::render(snapshot),

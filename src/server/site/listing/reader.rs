@@ -93,7 +93,7 @@ fn from_metadata<'n>(name: &'n [u8], stat: &Stat) -> Option<Entry<'n>> {
     Some(Entry { name, kind, length, modified })
 }
 
-/// The entry by what the directory itself tells; a file if the type is unknown.
+/// The entry with the type from the directory; a file if that is unknown.
 fn without_metadata(entry: &DirEntry) -> Option<Entry<'_>> {
     let kind = match entry.file_type() {
         FileType::Directory => EntryKind::Directory,

@@ -22,7 +22,7 @@ fn path(target: &str) -> TargetPath {
     }
 }
 
-/// What a request target leads to, in words.
+/// Describes the resource of a request target.
 fn find(site: &Site, target: &str) -> String {
     match site.find(&path(target)) {
         Ok(Resource::File(StaticFile { mut file, length, .. })) => {
@@ -157,13 +157,13 @@ fn a_site_without_index_files_lists_every_directory() {
 }
 
 #[test]
-fn a_file_whose_name_does_not_tell_is_looked_into() {
+fn the_content_decides_the_type_if_the_extension_is_unknown() {
     let tree = tree();
     for (name, content, content_type) in [
         ("Makefile", &b"all:\n"[..], "text/plain; charset=utf-8"),
         ("core", b"\x7fELF\0", OCTET_STREAM),
         ("a.unheard-of", b"text", "text/plain; charset=utf-8"),
-        // Where the name tells, the content is not asked.
+        // A known extension decides, whatever the content.
         ("a.png", b"text", "image/png"),
     ] {
         write(tree.path().join(name), content).unwrap();
@@ -179,7 +179,7 @@ fn a_file_whose_name_does_not_tell_is_looked_into() {
 }
 
 #[test]
-fn what_is_no_file_is_not_found_and_nobody_waits_for_it() {
+fn fifos_sockets_and_devices_are_not_found_without_waiting() {
     let tree = tree();
     mkfifoat(CWD, tree.path().join("fifo"), Mode::RUSR | Mode::WUSR).unwrap();
     let _listener = UnixListener::bind(tree.path().join("socket")).unwrap();
@@ -199,7 +199,7 @@ fn what_is_no_file_is_not_found_and_nobody_waits_for_it() {
 }
 
 #[test]
-fn a_found_file_tells_what_a_head_needs() {
+fn a_found_file_has_the_data_of_its_head() {
     let tree = tree();
     let site = Site::open(tree.path(), settings()).unwrap();
     let metadata = std::fs::metadata(tree.path().join("docs/index.html")).unwrap();
@@ -252,9 +252,9 @@ fn a_site_needs_a_directory_and_names_of_index_files() {
 
 #[cfg(target_os = "linux")]
 #[test]
-fn a_file_that_is_said_to_be_empty_is_not_looked_into() {
+fn a_file_of_length_zero_is_not_read() {
     let site = Site::open(Path::new("/proc/self"), SiteSettings::default()).unwrap();
-    // To read this one from its beginning is an error.
+    // Reading this file from its beginning fails.
     let Ok(Resource::File(file)) = site.find(&path("/mem")) else { panic!("it is not found") };
     assert_eq!((file.length, &*file.content_type), (0, "text/plain; charset=utf-8"));
 }
