@@ -213,7 +213,7 @@ mod tests {
         }
 
         #[test]
-        fn no_escaped_byte_is_taken_for_another(bytes: Vec<u8>) {
+        fn escaped_bytes_are_unambiguous(bytes: Vec<u8>) {
             let escaped = Escaped(&bytes).to_string();
             prop_assert!(escaped.bytes().all(|byte| matches!(byte, b' '..=b'~')));
             // Decode it as a log reader does.

@@ -196,7 +196,7 @@ mod tests {
     }
 
     #[test]
-    fn what_a_representation_lacks_is_not_compared() {
+    fn missing_validators_are_not_compared() {
         for (text, expected) in [
             (r#"If-Match: "now""#, PreconditionFailed),
             ("If-Match: *", Proceed),

@@ -76,7 +76,7 @@ mod tests {
     }
 
     #[test]
-    fn a_content_range_is_read_as_it_is_written() {
+    fn a_content_range_is_parsed_and_written() {
         for (text, expected) in [
             ("bytes 0-0/1", satisfied(0, 0, Some(1))),
             ("bytes 42-1233/1234", satisfied(42, 1233, Some(1234))),
@@ -91,7 +91,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_not_a_content_range_in_bytes_is_nothing() {
+    fn other_values_are_not_parsed() {
         for text in [
             "",
             "bytes",
@@ -129,14 +129,14 @@ mod tests {
         }
 
         #[test]
-        fn whatever_is_read_has_its_length(text in "bytes [0-9*]{0,20}-?[0-9]{0,20}/[0-9*]{0,20}") {
+        fn a_parsed_range_is_not_empty(text in "bytes [0-9*]{0,20}-?[0-9]{0,20}/[0-9*]{0,20}") {
             if let Some(ContentRange::Satisfied { range, .. }) = ContentRange::parse(text.as_bytes()) {
                 prop_assert!(range.length() > 0);
             }
         }
 
         #[test]
-        fn what_is_written_is_read_again(first: u64, more: u64, rest: u64) {
+        fn a_written_value_is_parsed_again(first: u64, more: u64, rest: u64) {
             let last = first.saturating_add(more).min(u64::MAX - 1);
             let first = first.min(last);
             let content_range = satisfied(first, last, Some(last.saturating_add(rest).max(last + 1)));

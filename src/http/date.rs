@@ -88,7 +88,7 @@ mod tests {
         }
 
         #[test]
-        fn what_is_written_is_read_again(seconds in 0..END.as_secs()) {
+        fn a_written_value_is_parsed_again(seconds in 0..END.as_secs()) {
             let time = UNIX_EPOCH + Duration::from_secs(seconds);
             let text = format(time).unwrap().to_string();
             prop_assert_eq!(parse(text.as_bytes()), Some(time));

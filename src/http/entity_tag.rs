@@ -220,7 +220,7 @@ mod tests {
     }
 
     #[test]
-    fn a_list_is_read_up_to_what_is_no_tag() {
+    fn a_list_is_read_up_to_its_first_error() {
         for (text, expected) in [
             (r#""a""#, &["a"][..]),
             (r#" , "a,b" ,W/"c",, "d","#, &["a,b", "c", "d"]),
@@ -256,7 +256,7 @@ mod tests {
     }
 
     #[test]
-    fn a_files_tag_changes_with_whatever_changes_with_its_content() {
+    fn a_files_tag_changes_with_each_attribute() {
         let time = UNIX_EPOCH + Duration::new(1, 5);
         let version = FileVersion { inode: 0x1a2b, size: 14, modified: time, changed: time };
         let first = FileTag::new(version, Coding::Identity);

@@ -151,14 +151,14 @@ mod tests {
     }
 
     #[test]
-    fn names_and_values_are_found_without_the_space_around_them() {
+    fn names_and_values_are_found_without_surrounding_whitespace() {
         let fields = parse("Host: a\r\nX-Empty:\r\nX-Space: \t b c \t\r\n\r\n").unwrap();
         let expected = [("Host", "a"), ("X-Empty", ""), ("X-Space", "b c")];
         assert_eq!(fields, expected.map(|(n, v)| (n.to_owned(), v.to_owned())));
     }
 
     #[test]
-    fn what_rfc_9112_forbids_in_a_field_line_is_refused() {
+    fn malformed_field_lines_are_refused() {
         for section in [
             "Host : a\r\n\r\n",
             " Host: a\r\n\r\n",

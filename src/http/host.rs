@@ -66,7 +66,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn hosts_are_told_from_what_is_none() {
+    fn only_valid_hosts_are_accepted() {
         for (host, valid) in [
             ("localhost", true),
             ("localhost:", true),
@@ -103,7 +103,7 @@ mod tests {
     }
 
     #[test]
-    fn an_address_is_told_from_a_name() {
+    fn addresses_and_names_are_distinguished() {
         for (authority, address) in [
             ("127.0.0.1:80", Some("127.0.0.1")),
             ("[::1]:80", Some("::1")),

@@ -53,7 +53,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn methods_are_told_apart_case_sensitively() {
+    fn methods_are_case_sensitive() {
         for (token, method) in [
             (&b"GET"[..], Method::Get),
             (b"HEAD", Method::Head),

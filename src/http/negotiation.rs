@@ -234,7 +234,7 @@ mod tests {
     }
 
     #[test]
-    fn the_coding_is_what_the_client_prefers_and_then_the_server() {
+    fn the_coding_is_chosen_by_the_client_first_and_the_server_second() {
         const ALL: &[Coding] = &[Brotli, Zstd, Gzip];
         for (value, available, expected) in [
             ("gzip, deflate, br, zstd", ALL, Some(Brotli)),
@@ -285,7 +285,7 @@ mod tests {
     }
 
     #[test]
-    fn the_media_type_is_what_the_client_prefers_and_then_the_server() {
+    fn the_media_type_is_chosen_by_the_client_first_and_the_server_second() {
         const ALL: &[MediaType] = &[Html, Json, Plain];
         for (value, offers, expected) in [
             ("*/*", ALL, Some(Html)),
@@ -356,7 +356,7 @@ mod tests {
 
     proptest! {
         #[test]
-        fn what_is_chosen_was_offered(value in "[ -~]{0,40}") {
+        fn only_offers_are_chosen(value in "[ -~]{0,40}") {
             let media_type = ask("Accept", &value, |fields| choose_media_type(fields, &[Json, Plain]));
             prop_assert_ne!(media_type, Some(Html));
             let coding = ask("Accept-Encoding", &value, |fields| choose_coding(fields, &[Gzip]));

@@ -114,7 +114,7 @@ mod tests {
         }
 
         #[test]
-        fn whatever_is_quoted_is_unquoted_again(content in "[ -~]{0,20}") {
+        fn any_quoted_string_is_unquoted(content in "[ -~]{0,20}") {
             let quoted = format!("\"{}\"", content.replace('\\', r"\\").replace('"', "\\\""));
             let unquoted = unquote(quoted.as_bytes());
             prop_assert_eq!(unquoted.as_deref(), Some(content.as_bytes()));

@@ -26,7 +26,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn an_encoded_segment_has_nothing_but_unreserved_characters() {
+    fn an_encoded_segment_has_only_unreserved_characters() {
         let name: Vec<u8> = (1..=255).filter(|byte| *byte != b'/').collect();
         let encoded = encode_segment(&name);
         let plain: String = encoded.split('%').map(|part| part.get(2..).unwrap_or(part)).collect();

@@ -338,7 +338,7 @@ mod tests {
         }
 
         #[test]
-        fn what_is_selected_lies_within_and_apart(
+        fn selected_ranges_lie_within_the_representation_and_apart(
             set in "[0-9]{0,2}-[0-9]{0,2}(, ?[0-9]{0,2}-[0-9]{0,2}){0,6}",
             complete_length in 0..100_u64,
         ) {

@@ -276,7 +276,7 @@ mod tests {
         }
 
         #[test]
-        fn what_is_written_is_read_again(
+        fn a_written_value_is_parsed_again(
             name in "[ -~]{0,12}",
             number in 0..=MAX_INTEGER,
             seconds in prop::option::of(0..=MAX_INTEGER),

@@ -292,7 +292,7 @@ mod tests {
         }
 
         #[test]
-        fn what_is_encoded_names_the_same_file(name in file_name()) {
+        fn an_encoded_name_names_the_same_file(name in file_name()) {
             let target = format!("/{}", encode_segment(&name));
             let parsed = Target::parse(Method::Get, target.as_bytes());
             let Ok(Target::Path(path)) = parsed else { panic!("{target} is refused") };

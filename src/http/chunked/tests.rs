@@ -1,4 +1,4 @@
-//! The chunked coding: what is written is read again, and what is malformed is refused.
+//! The chunked coding: every split, every malformed form, every limit.
 
 use proptest::prelude::*;
 
@@ -8,7 +8,7 @@ fn decode_pieces(pieces: &[&[u8]]) -> Result<Option<(Vec<u8>, usize)>, ChunkErro
     decode_with(ChunkDecoder::default(), pieces)
 }
 
-/// The content, and how many bytes the body took; `None` for a body that has not ended.
+/// The content and the length of the body in bytes; `None` if the body is incomplete.
 fn decode_with(
     mut decoder: ChunkDecoder,
     pieces: &[&[u8]],
@@ -46,7 +46,7 @@ fn every_prefix_waits_and_every_split_gives_the_same_content() {
 }
 
 #[test]
-fn what_the_grammar_forbids_is_refused() {
+fn malformed_bodies_are_refused() {
     use ChunkError::{Field, LineEnding, Size};
     for (body, error) in [
         (&b"\r\n"[..], Size),
@@ -82,7 +82,7 @@ fn what_the_grammar_forbids_is_refused() {
 }
 
 #[test]
-fn what_is_read_past_in_a_response_may_hold_anything_and_sizes_may_be_padded() {
+fn responses_may_have_any_skipped_bytes_and_padded_sizes() {
     for body in [
         &b"4 \r\nWiki\r\n0\r\n\r\n"[..],
         b"4   \t\r\nWiki\r\n0  \r\n\r\n",
@@ -110,7 +110,7 @@ fn what_is_read_past_in_a_response_may_hold_anything_and_sizes_may_be_padded() {
 }
 
 #[test]
-fn what_decides_about_the_content_is_as_strict_in_a_response() {
+fn sizes_and_line_ends_of_responses_are_strict() {
     use ChunkError::{LineEnding, Size};
     for (body, error) in [
         (&b"\r\n"[..], Size),
@@ -174,7 +174,7 @@ fn extensions_and_trailers_are_bounded() {
 
 proptest! {
     #[test]
-    fn what_is_encoded_is_decoded_at_every_split(
+    fn an_encoded_body_is_decoded_at_every_split(
         chunks in proptest::collection::vec(proptest::collection::vec(any::<u8>(), 1..40), 0..5),
         piece in 1_usize..50,
     ) {

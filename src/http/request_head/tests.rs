@@ -17,7 +17,7 @@ fn refusal(bytes: &[u8]) -> Option<RequestError> {
     receive(bytes).err()
 }
 
-/// What came of a head that arrives in the given pieces.
+/// The target and the length of a head that is received in these pieces.
 fn receive_in_pieces(pieces: &[&[u8]]) -> Result<Option<(Vec<u8>, usize)>, RequestError> {
     let (mut head, mut scan, mut bytes) = (RequestHead::default(), HeadScan::default(), Vec::new());
     for piece in pieces {
@@ -32,7 +32,7 @@ fn receive_in_pieces(pieces: &[&[u8]]) -> Result<Option<(Vec<u8>, usize)>, Reque
 const REQUEST: &[u8] = b"GET /a?b HTTP/1.1\r\nHost: localhost\r\nAccept: */*\r\n\r\nGET /next";
 
 #[test]
-fn a_head_is_taken_apart() {
+fn a_head_is_parsed() {
     let (head, length) = receive(REQUEST).unwrap().unwrap();
     assert_eq!(&REQUEST[length..], b"GET /next");
     assert_eq!(head.method(), Method::Get);
@@ -54,7 +54,7 @@ fn every_prefix_is_partial_and_every_split_gives_the_same_head() {
 }
 
 #[test]
-fn empty_lines_before_a_request_and_bare_line_feeds_are_borne() {
+fn empty_lines_before_a_request_and_bare_line_feeds_are_accepted() {
     for request in [
         &b"\r\n\r\n\nGET /a HTTP/1.1\r\nHost: a\r\n\r\n"[..],
         b"GET /a HTTP/1.1\nHost: a\n\n",
@@ -69,7 +69,7 @@ fn empty_lines_before_a_request_and_bare_line_feeds_are_borne() {
 }
 
 #[test]
-fn request_lines_are_read_to_the_letter() {
+fn request_lines_are_parsed_strictly() {
     use RequestError::{RequestLine, Version};
     for (line, expected) in [
         (&b"GET / HTTP/1.1"[..], None),
@@ -106,9 +106,8 @@ fn request_lines_are_read_to_the_letter() {
     }
 }
 
-/// Each of these is taken in a response.
 #[test]
-fn what_a_client_bears_in_a_response_is_refused_in_a_request() {
+fn deviations_accepted_in_responses_are_refused_in_requests() {
     use RequestError::Field;
     for (fields, error) in [
         ("X: \u{1}", Field),
@@ -139,7 +138,7 @@ fn a_malformed_start_line_is_refused_before_the_head_is_complete() {
 }
 
 #[test]
-fn what_is_no_request_is_refused_at_its_first_byte() {
+fn other_protocols_are_refused_at_their_first_byte() {
     for first in [&b"\x16\x03\x01"[..], b"\0", b"\xff", b" ", b"{"] {
         assert_eq!(refusal(first), Some(RequestError::RequestLine), "{}", first.escape_ascii());
     }
@@ -182,7 +181,7 @@ fn the_limits_hold_at_one_below_at_and_above() {
 }
 
 #[test]
-fn empty_lines_alone_are_no_beginning_of_a_request() {
+fn empty_lines_do_not_begin_a_request() {
     for (bytes, blank) in [
         (&b""[..], true),
         (b"\r\n", true),
@@ -197,7 +196,7 @@ fn empty_lines_alone_are_no_beginning_of_a_request() {
 }
 
 #[test]
-fn a_cleared_head_shows_nothing_of_the_request_before() {
+fn a_cleared_head_is_empty() {
     let (mut head, _) = receive(REQUEST).unwrap().unwrap();
     head.clear();
     assert_eq!((head.method_token(), head.target()), (&b""[..], &b""[..]));

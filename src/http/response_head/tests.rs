@@ -1,4 +1,4 @@
-//! Heads of responses in memory: what is taken, what is refused, every prefix, every split, every limit.
+//! Heads of responses in memory: deviations, errors, every prefix, every split, every limit.
 
 use proptest::prelude::*;
 
@@ -13,7 +13,7 @@ fn refusal(bytes: &[u8]) -> Option<ResponseHeadError> {
     receive(bytes).err()
 }
 
-/// What a head says, whose bytes come in these pieces.
+/// The status code, the fields and the length of a head.
 type Seen = (u16, Vec<(Vec<u8>, Vec<u8>)>, usize);
 
 fn seen_in_pieces(pieces: &[&[u8]]) -> Result<Option<Seen>, ResponseHeadError> {
@@ -28,7 +28,7 @@ fn seen_in_pieces(pieces: &[&[u8]]) -> Result<Option<Seen>, ResponseHeadError> {
     Ok(None)
 }
 
-/// The fields of a response with this field section, which has no line ending at its end.
+/// The fields of a response with this field section, without its last line ending.
 fn fields_of(section: &[u8]) -> Result<Vec<(String, String)>, ResponseHeadError> {
     let response = [b"HTTP/1.1 200 OK\r\n", section, b"\r\n\r\n"].concat();
     let (head, length) = receive(&response)?.expect("all of it is there");
@@ -83,7 +83,7 @@ fn a_status_line_is_read_with_any_version_and_with_or_without_a_reason() {
 }
 
 #[test]
-fn what_no_content_depends_on_is_taken_as_it_is() {
+fn uncritical_fields_may_be_malformed() {
     for (section, expected) in [
         (&b"A: b\x01c\0d\x7f"[..], &[("A", "b\\x01c\\x00d\\x7f")][..]),
         (b"A: b\rc", &[("A", "b\\rc")]),
@@ -100,12 +100,12 @@ fn what_no_content_depends_on_is_taken_as_it_is() {
         (b"A:b: c", &[("A", "b: c")]),
         (b"A:\r\nB: \t ", &[("A", ""), ("B", "")]),
         (b"A: b\nC: d", &[("A", "b"), ("C", "d")]),
-        // Not a field, and not folded into one either.
+        // Neither a field nor a folded line.
         (b"no colon\r\nA: b", &[("A", "b")]),
         (b"no colon\r\n : folded\r\nA: b", &[("A", "b")]),
         (b" leading: blank\r\nA: b", &[("A", "b")]),
         (b"A: b\r\n\r", &[("A", "b")]),
-        // A length is understood with blanks around its name.
+        // Whitespace around the name of a critical field is accepted.
         (b"Content-Length : 5", &[("Content-Length", "5")]),
         (b"Transfer-Encoding\t: chunked", &[("Transfer-Encoding", "chunked")]),
     ] {
@@ -131,7 +131,7 @@ fn folded_lines_are_read_as_one() {
 }
 
 #[test]
-fn what_decides_about_the_content_is_understood_or_refused() {
+fn critical_fields_are_parsed_or_refused() {
     for name in CRITICAL_FIELDS {
         let lower = name.to_ascii_lowercase();
         for line in [
@@ -166,7 +166,7 @@ fn what_decides_about_the_content_is_understood_or_refused() {
 }
 
 #[test]
-fn what_is_no_response_is_refused_at_its_first_byte() {
+fn other_protocols_are_refused_at_their_first_byte() {
     assert_eq!(refusal(b"S"), Some(ResponseHeadError::StatusLine));
     assert_eq!(refusal(b"\r\n"), Some(ResponseHeadError::StatusLine));
     assert!(receive(b"HT").unwrap().is_none() && receive(b"hT").unwrap().is_none());
