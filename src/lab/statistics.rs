@@ -230,6 +230,9 @@ mod tests {
         assert!(close(runs.median_absolute_deviation(), 0.25));
         assert!(close(middle.high - middle.low, 0.475));
         assert!(close(sample(&[3.2, 1.0, 2.5]).median_absolute_deviation(), 0.7));
+        assert!(close(runs.relative_spread(), 1.4826 * 0.25 / 12.15));
+        assert!(close(sample(&[-3.0, -2.0, -1.0]).relative_spread(), 1.4826 / 2.0));
+        assert!(close(sample(&[-1.0, 0.0, 1.0]).relative_spread(), 0.0));
     }
 
     #[test]
@@ -253,8 +256,29 @@ mod tests {
     }
 
     #[test]
-    fn one_value_has_no_interval() {
+    fn one_value_has_no_interval_and_two_have_their_range() {
         assert_eq!(bootstrap_median(&sample(&[2.0]), 1), None);
+        let range = Interval { low: 2.0, high: 5.0 };
+        assert_eq!(bootstrap_median(&sample(&[5.0, 2.0]), 1), Some(range));
+    }
+
+    #[test]
+    fn the_expanded_tail_grows_with_the_number_of_values() {
+        for (pairs, tail) in [
+            (0, 0.0),
+            (1, 0.0),
+            (2, 0.0),
+            (3, 0.0),
+            (4, 0.00012),
+            (5, 0.00095),
+            (15, 0.01321),
+            (29, 0.01855),
+            (30, 0.01875),
+            (31, 0.025 - 0.183 / 31.0),
+            (50, 0.02134),
+        ] {
+            assert!(close(expanded_tail(pairs), tail), "{pairs}");
+        }
     }
 
     #[test]
