@@ -13,7 +13,13 @@ pub(super) const MAX_FIELDS: usize = 100;
 /// Positions of field names and values within one head.
 #[derive(Clone, Debug, Default)]
 pub(super) struct FieldTable {
-    positions: Vec<(Range<usize>, Range<usize>)>,
+    positions: Vec<FieldPosition>,
+}
+
+#[derive(Clone, Debug)]
+struct FieldPosition {
+    name: Range<usize>,
+    value: Range<usize>,
 }
 
 /// Why the field section of a request is refused.
@@ -40,7 +46,8 @@ impl FieldTable {
                 for field in fields {
                     // The slice of an empty value may point outside of `bytes`.
                     let value = if field.value.is_empty() { 0..0 } else { position(field.value) };
-                    self.positions.push((position(field.name.as_bytes()), value));
+                    let name = position(field.name.as_bytes());
+                    self.positions.push(FieldPosition { name, value });
                 }
                 Ok(())
             }
@@ -51,19 +58,20 @@ impl FieldTable {
 
     /// Adds a field whose name and value may still be surrounded by whitespace; see [`Self::trim`].
     pub(super) fn push(&mut self, name: Range<usize>, value: Range<usize>) {
-        self.positions.push((name, value));
+        self.positions.push(FieldPosition { name, value });
     }
 
     /// Extends the value of the last field to `end`.
     pub(super) fn extend_last(&mut self, end: usize) {
-        if let Some((_, value)) = self.positions.last_mut() {
-            value.end = end;
+        if let Some(last) = self.positions.last_mut() {
+            last.value.end = end;
         }
     }
 
     /// Removes the whitespace around all names and values.
     pub(super) fn trim(&mut self, bytes: &[u8]) {
-        for range in self.positions.iter_mut().flat_map(|(name, value)| [name, value]) {
+        for range in self.positions.iter_mut().flat_map(|field| [&mut field.name, &mut field.value])
+        {
             let trimmed = trimmed(&bytes[range.clone()]);
             *range = range.start + trimmed.start..range.start + trimmed.end;
         }
@@ -83,7 +91,7 @@ impl FieldTable {
 #[derive(Clone, Copy, Debug)]
 pub struct Fields<'b> {
     bytes: &'b [u8],
-    positions: &'b [(Range<usize>, Range<usize>)],
+    positions: &'b [FieldPosition],
 }
 
 impl<'b> Fields<'b> {
@@ -92,7 +100,7 @@ impl<'b> Fields<'b> {
         let bytes = self.bytes;
         self.positions
             .iter()
-            .map(move |(name, value)| (&bytes[name.clone()], &bytes[value.clone()]))
+            .map(move |field| (&bytes[field.name.clone()], &bytes[field.value.clone()]))
     }
 
     /// The values of all fields with this name. Names are case-insensitive (RFC 9110 §5.1).

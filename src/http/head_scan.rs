@@ -54,14 +54,29 @@ pub(super) enum Oversize {
 #[derive(Clone, Copy, Debug, Default)]
 pub struct HeadScan {
     limits: HeadLimits,
-    /// The start of the start line, after leading empty lines.
-    pub(super) start: usize,
-    /// The end of the start line, without its line ending, and the start of the fields.
-    pub(super) start_line: Option<(usize, usize)>,
+    /// The position after leading empty lines.
+    start: usize,
+    start_line: Option<StartLine>,
     /// The start of the current line.
     line: usize,
     /// The first byte that has not been examined.
     at: usize,
+}
+
+/// The position of a complete start line.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct StartLine {
+    pub(super) start: usize,
+    /// The end of the line without its line ending.
+    pub(super) end: usize,
+    /// The start of the field section.
+    pub(super) fields: usize,
+}
+
+impl StartLine {
+    pub(super) fn range(self) -> Range<usize> {
+        self.start..self.end
+    }
 }
 
 impl HeadScan {
@@ -92,8 +107,10 @@ impl HeadScan {
             self.line = self.at;
             match self.start_line {
                 None if line.len() > start_line_bytes => return Err(Oversize::StartLine),
-                None => self.start_line = Some((end, self.at)),
-                Some((_, fields)) if self.at - fields > field_section_bytes => {
+                None => {
+                    self.start_line = Some(StartLine { start: self.start, end, fields: self.at });
+                }
+                Some(line) if self.at - line.fields > field_section_bytes => {
                     return Err(Oversize::Fields);
                 }
                 Some(_) if line.is_empty() => return Ok(Some(self.at)),
@@ -104,9 +121,7 @@ impl HeadScan {
         match self.start_line {
             // The byte after the limit may be the CR of the line ending.
             None if bytes.len() - self.start > start_line_bytes + 1 => Err(Oversize::StartLine),
-            Some((_, fields)) if bytes.len() - fields > field_section_bytes => {
-                Err(Oversize::Fields)
-            }
+            Some(line) if bytes.len() - line.fields > field_section_bytes => Err(Oversize::Fields),
             _ => Ok(None),
         }
     }
@@ -129,8 +144,13 @@ impl HeadScan {
         self.start_line.is_none() && self.at == self.start
     }
 
-    /// The range of the start line and the start of the fields, once the start line is complete.
-    pub(super) fn start_line(&self) -> Option<(Range<usize>, usize)> {
-        self.start_line.map(|(end, fields)| (self.start..end, fields))
+    /// The first byte of the start line, once it has been received.
+    pub(super) fn first_byte(&self, bytes: &[u8]) -> Option<u8> {
+        bytes.get(self.start).copied()
+    }
+
+    /// The position of the start line, once it is complete.
+    pub(super) fn start_line(&self) -> Option<StartLine> {
+        self.start_line
     }
 }

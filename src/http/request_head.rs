@@ -37,14 +37,14 @@ impl RequestHead {
         scan: &mut HeadScan,
         bytes: &[u8],
     ) -> Result<Option<usize>, RequestError> {
-        let line_was_checked = scan.start_line.is_some();
+        let line_was_checked = scan.start_line().is_some();
         let scanned = scan.advance(bytes);
         if !line_was_checked {
             match scan.start_line() {
-                Some((line, _)) => {
-                    parse_request_line(&bytes[line])?;
+                Some(line) => {
+                    parse_request_line(&bytes[line.range()])?;
                 }
-                None if bytes.get(scan.start).is_some_and(|byte| !may_begin_request(*byte)) => {
+                None if scan.first_byte(bytes).is_some_and(|byte| !may_begin_request(byte)) => {
                     return Err(RequestError::RequestLine);
                 }
                 None => {}
@@ -62,14 +62,14 @@ impl RequestHead {
     }
 
     fn parse(&mut self, scan: &HeadScan, head: &[u8]) -> Result<(), RequestError> {
-        let (line_end, fields) = scan.start_line.expect("a complete head has its start line");
+        let position = scan.start_line().expect("a complete head has a start line");
         self.bytes.clear();
         self.bytes.extend_from_slice(head);
-        let line = parse_request_line(&head[scan.start..line_end])?;
-        let offset = |range: Range<usize>| range.start + scan.start..range.end + scan.start;
+        let line = parse_request_line(&head[position.range()])?;
+        let offset = |range: Range<usize>| range.start + position.start..range.end + position.start;
         (self.method, self.target) = (offset(line.method), offset(line.target));
         self.version = line.version;
-        self.fields.parse(&self.bytes, fields).map_err(|error| match error {
+        self.fields.parse(&self.bytes, position.fields).map_err(|error| match error {
             FieldSectionError::TooMany => RequestError::TooManyFields,
             FieldSectionError::Malformed => RequestError::Field,
         })

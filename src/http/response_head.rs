@@ -69,12 +69,12 @@ impl ResponseHead {
         let Some(length) = scan.advance(bytes).map_err(|_| ResponseHeadError::TooLarge)? else {
             return Ok(None);
         };
-        let (line, fields_start) = scan.start_line().expect("a complete head has its start line");
+        let line = scan.start_line().expect("a complete head has a start line");
         let (version, status) =
-            parse_status_line(&bytes[line]).ok_or(ResponseHeadError::StatusLine)?;
+            parse_status_line(&bytes[line.range()]).ok_or(ResponseHeadError::StatusLine)?;
         let mut bytes = bytes[..length].to_vec();
         let mut fields = FieldTable::default();
-        parse_fields(&mut bytes, fields_start, &mut fields)?;
+        parse_fields(&mut bytes, line.fields, &mut fields)?;
         Ok(Some((Self { bytes, status, version, fields }, length)))
     }
 
