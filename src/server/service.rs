@@ -159,8 +159,8 @@ impl Service {
     /// Counts and logs a rejection, and makes its response.
     pub(super) fn answer_rejected(&self, rejection: &Rejection) -> Response {
         self.counters.add_rejection(rejection.scope);
-        self.rejections.note(rejection);
-        let active = match rejection.among() {
+        self.rejections.record(rejection);
+        let active = match rejection.counted_client() {
             Some(client) => self.registry.activity(Some(client)).active,
             None => self.registry.active(),
         };

@@ -88,7 +88,7 @@ fn reclaim(service: &Service, rejection: &Rejection) -> bool {
     if !service.policy.reclaim_idle || !service.enforces() {
         return false;
     }
-    let reclaimed = service.registry.reclaim(rejection.among()).is_some();
+    let reclaimed = service.registry.reclaim(rejection.counted_client()).is_some();
     if reclaimed {
         service.counters.reclaimed.increment();
     }
@@ -97,7 +97,7 @@ fn reclaim(service: &Service, rejection: &Rejection) -> bool {
 
 fn note_would_reject(service: &Service, rejection: &Rejection) {
     service.counters.would_reject.increment();
-    service.rejections.note(rejection);
+    service.rejections.record(rejection);
 }
 
 /// Hands a connection over a limit to the thread that rejects it.

@@ -1,8 +1,7 @@
-//! The limits: who may hold a connection, and who is told that there are too many.
+//! The two limits on open connections: per client, and in total.
 //!
-//! One lock guards both numbers, so that the client's limit and the total are checked and counted as
-//! one step. A [`Permit`] is the only way to hold a slot, and dropping it the only way to give it
-//! back. What a rejected client is told is left to `rejection`.
+//! One lock guards both counts, so that both limits are checked and counted in one step. A slot is held by
+//! a [`Permit`], and released when it is dropped. The response to a rejected client is left to `handler`.
 
 use std::collections::HashMap;
 use std::collections::hash_map::Entry;
@@ -14,20 +13,20 @@ use super::client::Client;
 use super::rejection::{Rejection, Scope};
 use crate::server::lock::lock;
 
-/// How many connections may be open at once.
+/// Most connections open at once.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Limits {
-    /// By one client. Default 12.
+    /// Of one client. Default 12.
     pub per_client: usize,
-    /// By all clients together. Default 60.
+    /// Of all clients together. Default 60.
     pub total: usize,
 }
 
 impl Limits {
-    /// The capacity for a map of clients that come and go: twice their number, since a map that is fuller
-    /// grows instead of removing what is left of those that went.
+    /// The capacity of a map by client: twice the number of clients. A `HashMap` that is fuller grows
+    /// instead of reusing the places of removed entries.
     pub(super) fn map_capacity(self) -> usize {
-        2 * self.total.min(MAX_MAP_CAPACITY_CLIENTS)
+        2 * self.total.min(MAX_PREALLOCATED_CLIENTS)
     }
 }
 
@@ -37,42 +36,43 @@ impl Default for Limits {
     }
 }
 
-/// Whether a limit rejects, or would only have.
+/// Whether limits are enforced.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Enforcement {
+    /// Connections over a limit are rejected.
     Enforced,
-    /// Rejections are counted and logged, and the connection is served all the same.
+    /// Connections over a limit are counted, logged and served.
     DryRun,
 }
 
-/// Counts the connections of each client and of all.
+/// Counts the connections of each client and of all, and enforces the limits.
 #[derive(Debug)]
-pub struct Admission {
+pub(crate) struct Admission {
     limits: Limits,
     counts: Mutex<Counts>,
 }
 
 #[derive(Debug, Default)]
 struct Counts {
-    /// Clients without a connection have no entry, so that the map is never larger than the total.
+    /// Connections by client. Clients without one have no entry, so the total bounds the map.
     clients: HashMap<IpAddr, usize>,
     total: usize,
-    /// Connections outside the limits, for those who look at the server when it is full.
+    /// Connections in the reserve, which the limits do not count.
     reserve: usize,
-    /// How long connections were held lately: an exponentially weighted mean, in seconds.
+    /// Exponentially weighted mean of how long connections are held, in seconds.
     mean_hold: f64,
 }
 
-/// Clients for which maps have room from the start. One that grows under load lies in the heap of a thread
-/// that ends, and keeps it from shrinking.
-const MAX_MAP_CAPACITY_CLIENTS: usize = 1024;
+/// Most clients for which maps have room from the start. A map that grows under load would be allocated in
+/// the heap of a connection's thread, and keep it from shrinking.
+const MAX_PREALLOCATED_CLIENTS: usize = 1024;
 
-/// The weight of the newest connection in the mean holding time.
+/// Weight of the latest connection in the mean.
 const HOLD_WEIGHT: f64 = 0.1;
 
-/// A slot of the total and, once the client is known, of the client, held until it is dropped.
+/// A slot of the total and, once the client is known, of the client. Dropping it releases both.
 #[derive(Debug)]
-pub struct Permit {
+pub(crate) struct Permit {
     admission: Arc<Admission>,
     slot: Slot,
     client: Option<IpAddr>,
@@ -83,49 +83,49 @@ pub struct Permit {
 enum Slot {
     /// One of the total.
     Counted,
-    /// One of [`RESERVE`].
+    /// One of [`RESERVE_SLOTS`].
     Reserve,
 }
 
-/// Connections beyond the total that may be open for those who look at the server.
-pub(super) const RESERVE: usize = 2;
+/// Slots beyond the total, for clients that may see the status page.
+const RESERVE_SLOTS: usize = 2;
 
 /// The connections that one client and all clients hold.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Held {
+pub(crate) struct Held {
     /// Connections of the client.
-    pub client: usize,
+    pub(crate) client: usize,
     /// Connections of all clients.
-    pub total: usize,
+    pub(crate) total: usize,
 }
 
 /// How many connections are counted, and for how many clients.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Occupancy {
+pub(crate) struct Occupancy {
     /// Connections, also those whose client is not known yet.
-    pub connections: usize,
+    pub(crate) connections: usize,
     /// Clients that hold at least one.
-    pub clients: usize,
+    pub(crate) clients: usize,
 }
 
 impl Admission {
-    #[must_use]
-    pub fn new(limits: Limits) -> Arc<Self> {
+    /// Admits up to `limits`.
+    pub(crate) fn new(limits: Limits) -> Arc<Self> {
         let clients = HashMap::with_capacity(limits.map_capacity());
         let counts = Counts { clients, ..Counts::default() };
         Arc::new(Self { limits, counts: Mutex::new(counts) })
     }
 
-    #[must_use]
-    pub fn limits(&self) -> Limits {
+    /// The limits, which never change.
+    pub(crate) fn limits(&self) -> Limits {
         self.limits
     }
 
     /// Takes a slot for a connection of this client.
     ///
     /// # Errors
-    /// A limit is used up: first the client's own, then the total. Nothing was counted.
-    pub fn admit(self: &Arc<Self>, client: Client) -> Result<Permit, Rejection> {
+    /// A limit is met; the client's own is checked first. Nothing is counted.
+    pub(crate) fn admit(self: &Arc<Self>, client: Client) -> Result<Permit, Rejection> {
         let mut counts = lock(&self.counts);
         self.check_client(&counts, client)?;
         self.check_total(&counts, Some(client.key))?;
@@ -137,17 +137,16 @@ impl Admission {
     /// Takes a slot of the total for a connection whose client is not known yet.
     ///
     /// # Errors
-    /// The total is used up.
-    pub fn admit_unidentified(self: &Arc<Self>) -> Result<Permit, Rejection> {
+    /// The total is met. Nothing is counted.
+    pub(crate) fn admit_unidentified(self: &Arc<Self>) -> Result<Permit, Rejection> {
         let mut counts = lock(&self.counts);
         self.check_total(&counts, None)?;
         counts.total += 1;
         Ok(self.permit(Slot::Counted, None))
     }
 
-    /// Takes a slot whatever the limits say; of the total alone while the client is not known.
-    #[must_use]
-    pub fn admit_regardless(self: &Arc<Self>, client: Option<Client>) -> Permit {
+    /// Takes a slot without checking the limits; one of the total alone if the client is not known yet.
+    pub(crate) fn admit_regardless(self: &Arc<Self>, client: Option<Client>) -> Permit {
         let mut counts = lock(&self.counts);
         counts.total += 1;
         let client = client.map(|client| client.key);
@@ -157,11 +156,10 @@ impl Admission {
         self.permit(Slot::Counted, client)
     }
 
-    /// Takes one of the few slots beyond the total; `None` when they are used up.
-    #[must_use]
-    pub fn admit_to_reserve(self: &Arc<Self>) -> Option<Permit> {
+    /// Takes a slot of the reserve; `None` if all are taken.
+    pub(crate) fn admit_to_reserve(self: &Arc<Self>) -> Option<Permit> {
         let mut counts = lock(&self.counts);
-        if counts.reserve == RESERVE {
+        if counts.reserve == RESERVE_SLOTS {
             return None;
         }
         counts.reserve += 1;
@@ -189,16 +187,14 @@ impl Admission {
         Err(counts.reject(client, Scope::Total, limit))
     }
 
-    /// The connections that this client and all clients hold at present.
-    #[must_use]
-    pub fn held_by(&self, client: IpAddr) -> Held {
+    /// How many connections this client and all clients hold at present.
+    pub(crate) fn held_by(&self, client: IpAddr) -> Held {
         let counts = lock(&self.counts);
         Held { client: counts.clients.get(&client).copied().unwrap_or(0), total: counts.total }
     }
 
     /// How many connections are counted at present, and for how many clients.
-    #[must_use]
-    pub fn occupancy(&self) -> Occupancy {
+    pub(crate) fn occupancy(&self) -> Occupancy {
         let counts = lock(&self.counts);
         Occupancy { connections: counts.total, clients: counts.clients.len() }
     }
@@ -225,17 +221,17 @@ impl Counts {
 }
 
 impl Permit {
-    /// It is one of the few slots beyond the total.
-    #[must_use]
+    /// True if it is a slot of the reserve.
     pub(super) fn is_reserved(&self) -> bool {
         self.slot == Slot::Reserve
     }
 
-    /// Takes the client's slot, now that the client is known.
+    /// Takes a slot of the client, which has become known. With [`Enforcement::DryRun`], takes it in any
+    /// case, and returns the rejection that enforcement would have caused.
     ///
     /// # Errors
-    /// The client's limit is used up; the slot of the total is still held.
-    pub fn identify(
+    /// The client's limit is met. The slot of the total is still held.
+    pub(crate) fn identify(
         &mut self,
         client: Client,
         enforcement: Enforcement,

@@ -1,20 +1,20 @@
-//! Who is a client: what of an address counts, who is free of the client's limit, and who speaks for
-//! others.
+//! Identifies clients: which part of an address counts, which clients are exempt from the per-client limit,
+//! and which addresses are proxies.
 
 use std::net::IpAddr;
 
 use ipnet::{IpNet, Ipv6Net};
 
-/// How clients are told apart.
+/// How clients are identified.
 #[derive(Clone, Debug)]
 pub struct Identification {
-    /// How many leading bits of an IPv6 address are the client's. A home or a server owns a /64 as a
-    /// rule (RFC 6177), so 64 is the default; 128 tells single addresses apart.
+    /// How many leading bits of an IPv6 address identify a client. Default 64, as a household or a server
+    /// usually has a /64 (RFC 6177); with 128 each address is a client.
     pub ipv6_prefix: u8,
-    /// Addresses that are free of the per-client limit, though never of the total.
+    /// Networks exempt from the per-client limit, though not from the total. Default none.
     pub exempt: Vec<IpNet>,
-    /// Proxies: connections from these addresses must begin with a PROXY header, whose source is then
-    /// the client. From others a header is refused, as a malformed request.
+    /// Networks of proxies. A connection from them must begin with a PROXY header, whose source is the
+    /// client (HAProxy: `proxy-protocol.txt`). From others the header is a malformed request. Default none.
     pub proxies: Vec<IpNet>,
 }
 
@@ -24,31 +24,32 @@ impl Default for Identification {
     }
 }
 
-/// Whose slot a connection takes.
+/// The client of a connection.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Client {
-    /// The IPv4 address, or the first address of the IPv6 prefix.
+    /// What the limits count by: the IPv4 address, or the first address of the IPv6 prefix.
     pub key: IpAddr,
     /// The whole address, for the log.
     pub address: IpAddr,
-    /// Free of the per-client limit.
+    /// True if the per-client limit does not apply.
     pub exempt: bool,
     pub location: Location,
 }
 
-/// Where a client is, as far as its address tells.
+/// Where a client is, according to its address.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Location {
-    /// On this machine: a loopback address, its own or given by a proxy on this machine.
+    /// On this machine: a loopback address, of the peer or given by a proxy on this machine.
     ThisMachine,
-    /// Wherever its address is.
+    /// Any other address.
     Elsewhere,
-    /// Behind a proxy that gave no address of it: the address is the proxy's.
+    /// Behind a proxy that gave no address, or a loopback address of its own machine: the address is the
+    /// proxy's.
     Unknown,
 }
 
 impl Identification {
-    /// The client at an address. An IPv4 address written as an IPv6 one is the same client
+    /// The client with this address. An IPv4-mapped IPv6 address is the same client as the IPv4 address
     /// (RFC 4291 §2.5.5.2).
     #[must_use]
     pub fn client(&self, address: IpAddr) -> Client {
@@ -63,11 +64,11 @@ impl Identification {
         Client { key, address, exempt: contains(&self.exempt, address), location }
     }
 
-    /// The client for which a proxy connects, by the source in its header.
+    /// The client behind a proxy, by the source in its PROXY header.
     ///
-    /// Without one nobody knows who it is. It is counted as the proxy, together with all others of its
-    /// kind, but it is not taken for it: what the proxy's address is free of or may see, it is not. The
-    /// same holds for a loopback address from a proxy on another machine, since it is of that machine.
+    /// Without a source the client is unknown. All unknown clients are counted together under the proxy's
+    /// address, but have none of its rights: they are neither exempt nor may they see the status page. The
+    /// same holds for a loopback address from a proxy on another machine, as it means that machine.
     #[must_use]
     pub fn client_behind(&self, proxy: IpAddr, source: Option<IpAddr>) -> Client {
         let is_of_proxys_machine = |source: IpAddr| {
@@ -79,7 +80,7 @@ impl Identification {
         }
     }
 
-    /// How a client is written: its address, or its network where it is one.
+    /// The client as text: its address, or its network with the prefix length.
     #[must_use]
     pub fn name(&self, key: IpAddr) -> String {
         match key {
@@ -88,14 +89,14 @@ impl Identification {
         }
     }
 
-    /// Connections from this address speak for others.
+    /// True if connections from this address begin with a PROXY header.
     #[must_use]
     pub fn is_proxy(&self, address: IpAddr) -> bool {
         contains(&self.proxies, address)
     }
 }
 
-/// Whether one of the networks has the address, written as IPv4 or as IPv6.
+/// True if one of the networks contains the address; an IPv4-mapped IPv6 address counts as IPv4.
 #[must_use]
 pub(crate) fn contains(networks: &[IpNet], address: IpAddr) -> bool {
     let address = address.to_canonical();
@@ -155,7 +156,7 @@ mod tests {
     }
 
     #[test]
-    fn networks_have_addresses_in_both_spellings() {
+    fn networks_contain_ipv4_addresses_in_both_forms() {
         let identification = Identification {
             exempt: vec!["10.0.0.0/8".parse().unwrap(), "2001:db8::/32".parse().unwrap()],
             proxies: vec!["127.0.0.1/32".parse().unwrap()],

@@ -1,4 +1,13 @@
-//! Who may hold a connection: admission, rejection, and closing what is not served.
+//! Who may hold a connection: admission, rejection, and the close of what is not served.
+//!
+//! ```text
+//! client     who a connection belongs to
+//! rejection  why a connection is not served
+//! admission  the two limits; permits
+//! phase, connection_entry, registry   the open connections, which hold the permits
+//! rejection_log  rejections, counted by client
+//! lingering  last responses, and closes that do not destroy them
+//! ```
 
 pub(super) mod admission;
 pub(super) mod client;

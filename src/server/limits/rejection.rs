@@ -6,17 +6,16 @@ use std::time::Duration;
 
 use crate::http::Status;
 
-/// Which of the two limits is meant.
+/// One of the two limits.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub enum Scope {
+pub(crate) enum Scope {
     Client,
     Total,
 }
 
 impl Scope {
-    /// The name of the limit in `RateLimit-Policy`, and in the log.
-    #[must_use]
-    pub const fn name(self) -> &'static str {
+    /// The name of the limit in `RateLimit-Policy` and in the log.
+    pub(crate) const fn name(self) -> &'static str {
         match self {
             Self::Client => "per-client",
             Self::Total => "total",
@@ -30,33 +29,32 @@ impl fmt::Display for Scope {
     }
 }
 
-/// A connection that may not be served.
+/// The reason why a connection is not served.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Rejection {
-    /// `None` where a limit was met before it was known who the client is.
-    pub client: Option<IpAddr>,
-    /// The limit that is used up. The client's own is looked at first.
-    pub scope: Scope,
-    /// Its value.
-    pub limit: usize,
-    /// How soon a slot can be expected, by how long connections were held lately: where `n` are held
-    /// for a time `T` on average, one ends every `T/n`. Zero where nothing is known.
-    pub expected_wait: Duration,
+pub(crate) struct Rejection {
+    /// `None` if the total was met before the client was known.
+    pub(crate) client: Option<IpAddr>,
+    /// The limit that is met. The client's own is checked first.
+    pub(crate) scope: Scope,
+    /// The value of the limit.
+    pub(crate) limit: usize,
+    /// The expected time until a slot is free: if `n` connections are each held for a time `T` on average,
+    /// one ends every `T/n`. Zero before any connection has ended.
+    pub(crate) expected_wait: Duration,
 }
 
 impl Rejection {
-    /// `429` for the client's own limit (RFC 6585 §4), `503` for the server's (RFC 9110 §15.6.4): the
-    /// first is in the client's hands, the second is not.
-    #[must_use]
-    pub fn status(&self) -> Status {
+    /// `429` for the client's own limit (RFC 6585 §4), on which it has an influence; `503` for the total
+    /// (RFC 9110 §15.6.4), on which it has none.
+    pub(crate) fn status(&self) -> Status {
         match self.scope {
             Scope::Client => Status::TOO_MANY_REQUESTS,
             Scope::Total => Status::SERVICE_UNAVAILABLE,
         }
     }
 
-    /// Whose connections use the limit up: those of one client, or, for `None`, of all.
-    pub(crate) fn among(&self) -> Option<IpAddr> {
+    /// The client whose connections the limit counts; `None` if it counts all.
+    pub(crate) fn counted_client(&self) -> Option<IpAddr> {
         match self.scope {
             Scope::Client => self.client,
             Scope::Total => None,

@@ -1,8 +1,8 @@
-//! One line a client and period for its rejections, however many there are.
+//! Logs rejections: at most two lines for each client and period.
 //!
-//! An attack is thousands of rejections a second, and a line for each would fill the disk that the
-//! limits protect. The first of a client in a period is told at once, so that the operator sees it
-//! begin; the rest are counted, and told when the period ends.
+//! An attack causes thousands of rejections a second, and a line for each would fill the disk. The first of a
+//! client in a period is logged at once, so that the operator sees when it begins; the number of all is
+//! logged at the end of the period.
 
 use std::collections::HashMap;
 use std::net::IpAddr;
@@ -15,15 +15,15 @@ use super::registry::Registry;
 use super::rejection::Rejection;
 use crate::server::lock::lock;
 
-/// Clients counted apart in a period; those beyond are counted together, so that an attack from very
+/// Most clients counted separately in a period. Further ones are counted together, so that an attack from
 /// many addresses takes no memory.
 const MAX_CLIENTS: usize = 1024;
 
-/// Counts rejections by client.
+/// Counts rejections by client, and logs them.
 #[derive(Debug)]
 pub(crate) struct RejectionLog {
     period: Duration,
-    /// What becomes of those who are counted.
+    /// What happens to the counted connections, in words.
     verb: &'static str,
     identification: Identification,
     counts: Mutex<Counts>,
@@ -32,8 +32,9 @@ pub(crate) struct RejectionLog {
 #[derive(Debug)]
 struct Counts {
     began: Instant,
-    /// `None` is for those without a client, and for clients beyond [`MAX_CLIENTS`]. It has room for all of
-    /// them from the start: grown in an attack, it would lie in the heap of a thread that ends with it.
+    /// Rejections by client; `None` for unknown clients and for those beyond [`MAX_CLIENTS`]. The map has
+    /// room for all from the start: if it grew in an attack, it would be allocated in the heap of a
+    /// connection's thread, and keep it from shrinking.
     clients: HashMap<Option<IpAddr>, u64>,
 }
 
@@ -52,11 +53,11 @@ impl RejectionLog {
         Self { period, verb, identification, counts: Mutex::new(counts) }
     }
 
-    /// Counts a rejection.
-    pub(crate) fn note(&self, rejection: &Rejection) {
+    /// Counts a rejection, and logs it if it is the client's first in this period.
+    pub(crate) fn record(&self, rejection: &Rejection) {
         let mut counts = lock(&self.counts);
-        let known = counts.clients.contains_key(&rejection.client);
-        let key = rejection.client.filter(|_| known || counts.clients.len() < MAX_CLIENTS);
+        let is_counted = counts.clients.contains_key(&rejection.client);
+        let key = rejection.client.filter(|_| is_counted || counts.clients.len() < MAX_CLIENTS);
         let count = counts.clients.entry(key).or_default();
         *count += 1;
         let is_first = *count == 1;
@@ -68,33 +69,32 @@ impl RejectionLog {
         }
     }
 
-    /// How many rejections of this client the current period has.
+    /// How many times this client was rejected in the current period.
     pub(crate) fn count(&self, client: IpAddr) -> u64 {
         lock(&self.counts).clients.get(&Some(client)).copied().unwrap_or(0)
     }
 
-    /// The clients that were rejected in the current period, but for those that are counted together.
+    /// The clients that were rejected in the current period, without those that are counted together.
     pub(crate) fn clients(&self) -> Vec<IpAddr> {
         lock(&self.counts).clients.keys().copied().flatten().collect()
     }
 
-    /// Tells what was counted if the period is over; says whether anything is being counted.
-    pub(crate) fn report_if_due(&self, registry: &Registry) -> bool {
+    /// Logs the counts if the period has ended.
+    pub(crate) fn report_if_due(&self, registry: &Registry) {
         let elapsed = lock(&self.counts).began.elapsed();
         if elapsed >= self.period {
             self.report(registry);
         }
-        !lock(&self.counts).clients.is_empty()
     }
 
-    /// Tells what was counted, and begins a new period.
+    /// Logs the counts, and begins a new period.
     pub(crate) fn report(&self, registry: &Registry) {
         let mut counts = lock(&self.counts);
         let elapsed = counts.began.elapsed().as_secs_f64();
-        let told: Vec<_> = counts.clients.drain().filter(|(_, count)| *count > 1).collect();
+        let repeated: Vec<_> = counts.clients.drain().filter(|(_, count)| *count > 1).collect();
         counts.began = Instant::now();
         drop(counts);
-        for (client, count) in told {
+        for (client, count) in repeated {
             let activity = registry.activity(client);
             let held = activity.active + activity.idle;
             log::warn!(
@@ -127,15 +127,16 @@ mod tests {
             RejectionLog::new(Duration::ZERO, Enforcement::Enforced, Identification::default());
         let client = IpAddr::from([127, 0, 0, 1]);
         for _ in 0..412 {
-            log.note(&rejection(Some(client)));
+            log.record(&rejection(Some(client)));
         }
         assert_eq!(log.count(client), 412);
-        assert!(!log.report_if_due(&Registry::default()), "told and forgotten");
-        assert_eq!(log.count(client), 0);
+        log.report_if_due(&Registry::default());
+        assert_eq!(log.count(client), 0, "logged and reset");
+        assert!(log.clients().is_empty());
     }
 
     #[test]
-    fn an_attack_from_very_many_addresses_takes_no_memory() {
+    fn an_attack_from_many_addresses_takes_no_memory() {
         let log = RejectionLog::new(
             Duration::from_secs(60),
             Enforcement::DryRun,
@@ -143,11 +144,11 @@ mod tests {
         );
         for number in 0..5_000_u32 {
             let client = IpAddr::from((0x7f00_0000 + number).to_be_bytes());
-            log.note(&rejection(Some(client)));
+            log.record(&rejection(Some(client)));
         }
-        assert!(log.report_if_due(&Registry::default()), "the period is not over");
+        log.report_if_due(&Registry::default());
         let counts = lock(&log.counts);
-        assert_eq!(counts.clients.len(), MAX_CLIENTS + 1);
+        assert_eq!(counts.clients.len(), MAX_CLIENTS + 1, "the period has not ended");
         assert_eq!(counts.clients[&None], 5_000 - MAX_CLIENTS as u64);
     }
 }

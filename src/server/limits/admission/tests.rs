@@ -1,4 +1,4 @@
-//! Who is admitted, who is rejected and by which limit, and that every slot comes back.
+//! Who is admitted, which limit rejects, and that every slot is released.
 
 use std::collections::VecDeque;
 use std::thread;
@@ -117,7 +117,7 @@ fn the_reserve_is_beyond_the_total_and_small() {
     let admission = admission(1, 1);
     let _held = admission.admit(client("127.0.0.1")).unwrap();
     let reserved: Vec<Permit> =
-        (0..RESERVE).map(|_| admission.admit_to_reserve().unwrap()).collect();
+        (0..RESERVE_SLOTS).map(|_| admission.admit_to_reserve().unwrap()).collect();
     assert!(admission.admit_to_reserve().is_none());
     assert_eq!(occupancy(&admission), (1, 1));
     drop(reserved);
