@@ -52,7 +52,7 @@ pub use accept::listener::{Stopper, reachable_at};
 pub use config::{ExtraField, ExtraFieldError, ExtraFields, Policy, Rates, ServerConfig, Timeouts};
 pub use error::StartError;
 pub use limits::admission::{Enforcement, Limits};
-pub use limits::client::{Client, Identification, Location};
+pub use limits::client::Identification;
 pub use limits::phase::Phase;
 pub use logs::access::AccessLog;
 pub use logs::format::LogFormat;

@@ -26,19 +26,19 @@ impl Default for Identification {
 
 /// The client of a connection.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Client {
+pub(crate) struct Client {
     /// What the limits count by: the IPv4 address, or the first address of the IPv6 prefix.
-    pub key: IpAddr,
+    pub(crate) key: IpAddr,
     /// The whole address, for the log.
-    pub address: IpAddr,
+    pub(crate) address: IpAddr,
     /// True if the per-client limit does not apply.
-    pub exempt: bool,
-    pub location: Location,
+    pub(crate) exempt: bool,
+    pub(crate) location: Location,
 }
 
 /// Where a client is, according to its address.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Location {
+pub(crate) enum Location {
     /// On this machine: a loopback address, of the peer or given by a proxy on this machine.
     ThisMachine,
     /// Any other address.
@@ -51,8 +51,7 @@ pub enum Location {
 impl Identification {
     /// The client with this address. An IPv4-mapped IPv6 address is the same client as the IPv4 address
     /// (RFC 4291 §2.5.5.2).
-    #[must_use]
-    pub fn client(&self, address: IpAddr) -> Client {
+    pub(crate) fn client(&self, address: IpAddr) -> Client {
         let address = address.to_canonical();
         let key = match address {
             IpAddr::V4(_) => address,
@@ -69,8 +68,7 @@ impl Identification {
     /// Without a source the client is unknown. All unknown clients are counted together under the proxy's
     /// address, but have none of its rights: they are neither exempt nor may they see the status page. The
     /// same holds for a loopback address from a proxy on another machine, as it means that machine.
-    #[must_use]
-    pub fn client_behind(&self, proxy: IpAddr, source: Option<IpAddr>) -> Client {
+    pub(crate) fn client_behind(&self, proxy: IpAddr, source: Option<IpAddr>) -> Client {
         let is_of_proxys_machine = |source: IpAddr| {
             source.to_canonical().is_loopback() && !proxy.to_canonical().is_loopback()
         };
@@ -81,8 +79,7 @@ impl Identification {
     }
 
     /// The client as text: its address, or its network with the prefix length.
-    #[must_use]
-    pub fn name(&self, key: IpAddr) -> String {
+    pub(crate) fn name(&self, key: IpAddr) -> String {
         match key {
             IpAddr::V6(_) if self.ipv6_prefix < 128 => format!("{key}/{}", self.ipv6_prefix),
             _ => key.to_string(),
@@ -97,7 +94,6 @@ impl Identification {
 }
 
 /// True if one of the networks contains the address; an IPv4-mapped IPv6 address counts as IPv4.
-#[must_use]
 pub(crate) fn contains(networks: &[IpNet], address: IpAddr) -> bool {
     let address = address.to_canonical();
     networks.iter().any(|network| network.contains(&address))

@@ -73,7 +73,7 @@ impl LogSink {
     ///
     /// # Errors
     /// The thread cannot be started.
-    pub fn to_writer(name: &str, writer: Box<dyn Write + Send>) -> io::Result<Self> {
+    fn to_writer(name: &str, writer: Box<dyn Write + Send>) -> io::Result<Self> {
         Self::start(name.to_owned(), Destination::Stream(writer))
     }
 
