@@ -10,6 +10,8 @@ use crate::server::config::Rates;
 /// With a maximum rate, the bytes of one second are sent in about this many pieces.
 const PIECES_PER_SECOND: u64 = 50;
 
+const NANOS_PER_SECOND: u128 = 1_000_000_000;
+
 /// Longest interval between two checks of a client that receives nothing.
 const RATE_POLL: Duration = Duration::from_secs(1);
 
@@ -85,7 +87,8 @@ impl SendRate {
         }
         // A client cannot be faster than the maximum: half of it is enough.
         let minimum = self.rates.minimum.min(self.rates.maximum.map_or(u64::MAX, |max| max / 2));
-        if seconds_at(self.window_bytes, minimum) < elapsed.as_secs_f64() && minimum > 0 {
+        let required_nanobytes = u128::from(minimum) * elapsed.as_nanos();
+        if u128::from(self.window_bytes) * NANOS_PER_SECOND < required_nanobytes {
             return Err(io::ErrorKind::TimedOut.into());
         }
         (self.window_began, self.window_bytes) = (now, 0);
@@ -129,6 +132,41 @@ mod tests {
     fn a_maximum_below_the_minimum_lowers_the_minimum() {
         assert!(may_stay(send_rate(1000, Some(100)), 600));
         assert!(!may_stay(send_rate(1000, Some(100)), 400));
+    }
+
+    #[test]
+    fn a_write_blocks_no_longer_than_until_the_next_check() {
+        const SECOND: Duration = Duration::from_secs(1);
+        for (minimum, window, stall, expected) in [
+            (0, 10 * SECOND, 30 * SECOND, 30 * SECOND),
+            (1000, 10 * SECOND, 30 * SECOND, SECOND),
+            (1000, SECOND / 2, 30 * SECOND, SECOND / 2),
+            (1000, 10 * SECOND, SECOND / 5, SECOND / 5),
+        ] {
+            let rate = SendRate::new(Rates { minimum, window, maximum: None }, stall);
+            assert_eq!(rate.write_timeout(), expected, "{minimum} {window:?} {stall:?}");
+        }
+    }
+
+    #[test]
+    fn a_response_begins_a_new_window() {
+        let mut rate = send_rate(1000, Some(1_000_000));
+        let before = rate.window_began;
+        rate.sent(1).unwrap();
+        thread::sleep(Duration::from_millis(1));
+        rate.begin();
+        assert!(rate.window_began > before);
+        assert_eq!(rate.window_bytes, 0, "bytes of another response do not count");
+        assert_eq!(rate.last_progress, rate.window_began);
+        assert!(rate.due >= rate.window_began, "idle time is not made up for");
+    }
+
+    #[test]
+    fn a_client_may_receive_nothing_for_the_stall_time() {
+        let rates = Rates { minimum: 0, window: WINDOW, maximum: None };
+        assert!(SendRate::new(rates, WINDOW).stalled().is_ok());
+        let error = SendRate::new(rates, Duration::ZERO).stalled().unwrap_err();
+        assert_eq!(error.kind(), io::ErrorKind::TimedOut);
     }
 
     #[test]
