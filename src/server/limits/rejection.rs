@@ -61,3 +61,20 @@ impl Rejection {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_limit_tells_whose_connections_count_and_which_status_is_sent() {
+        let client = Some(IpAddr::from([127, 0, 0, 9]));
+        for (scope, counted, status) in [
+            (Scope::Client, client, Status::TOO_MANY_REQUESTS),
+            (Scope::Total, None, Status::SERVICE_UNAVAILABLE),
+        ] {
+            let rejection = Rejection { client, scope, limit: 1, expected_wait: Duration::ZERO };
+            assert_eq!((rejection.counted_client(), rejection.status()), (counted, status));
+        }
+    }
+}

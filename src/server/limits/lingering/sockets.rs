@@ -130,3 +130,73 @@ impl Entry {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use super::*;
+    use crate::server::limits::lingering::encoded_response::EncodedResponse;
+    use crate::server::limits::lingering::pending_request::{HEAD_TIMEOUT, RequestProgress};
+    use crate::server::limits::lingering::test_connection::connection;
+
+    fn pending(now: Instant) -> Entry {
+        let (_peer, stream) = connection();
+        let response = EncodedResponse::new(Vec::new(), b"");
+        Entry::Pending(PendingRequest::new(
+            stream.into(),
+            RequestProgress::default(),
+            response,
+            now,
+        ))
+    }
+
+    fn lingering(now: Instant) -> Entry {
+        let (_peer, stream) = connection();
+        Entry::Lingering(LingeringSocket::new(stream.into(), now))
+    }
+
+    #[test]
+    fn the_oldest_are_evicted_beyond_each_bound_and_not_at_it() {
+        let begun = Instant::now();
+        let mut sockets = Sockets::default();
+        sockets.add(pending(begun));
+        sockets.add(lingering(begun));
+        sockets.add(pending(begun + Duration::from_secs(1)));
+        sockets.add(lingering(begun + Duration::from_secs(1)));
+        assert!(sockets.evict_pending(2).is_none());
+        assert!(sockets.evict_lingering(4).is_empty());
+        let oldest = sockets.evict_pending(1).unwrap();
+        assert_eq!(oldest.deadline, begun + HEAD_TIMEOUT);
+        assert!(sockets.take(3).is_some());
+        assert_eq!(sockets.count(), 3, "one that is taken counts");
+        let oldest = sockets.evict_lingering(2);
+        assert_eq!(oldest.len(), 1);
+        assert_eq!(
+            oldest[0].deadline(),
+            LingeringSocket::new(connection().1.into(), begun).deadline()
+        );
+        sockets.put_back(3, None);
+        assert_eq!(sockets.count(), 1);
+        assert!(sockets.take(3).is_none(), "it was not returned");
+        assert_eq!(sockets.count(), 1);
+    }
+
+    #[test]
+    fn a_socket_is_overdue_from_its_deadline_on() {
+        let begun = Instant::now();
+        let mut sockets = Sockets::default();
+        assert_eq!(sockets.watched().deadline, None);
+        sockets.add(lingering(begun));
+        let close = sockets.watched().deadline.unwrap();
+        sockets.add(pending(begun));
+        let answer = sockets.watched().deadline.unwrap();
+        assert_eq!(answer, begun + HEAD_TIMEOUT);
+        let before = |time: Instant| time.checked_sub(Duration::from_nanos(1)).unwrap();
+        for (now, overdue) in
+            [(before(answer), &[][..]), (answer, &[2]), (before(close), &[2]), (close, &[2, 1])]
+        {
+            assert_eq!(sockets.overdue(now), overdue);
+        }
+    }
+}

@@ -54,6 +54,9 @@ fn an_entry_leaves_with_its_connection_and_gives_the_slot_back() {
     let active = |client| (setting.registry.activity(client).active, setting.registry.active());
     assert_eq!(active(client), (1, 1));
     assert_eq!(setting.registry.activity(None), Activity { active: 1, idle: 1 });
+    let mut ids: Vec<u64> = setting.registry.entries().iter().map(|entry| entry.id).collect();
+    ids.sort_unstable();
+    assert_eq!((ids, setting.registry.count()), (vec![1, 2], 2));
     two.entry.enter(Phase::Reading);
     two.entry.enter(Phase::Sending);
     assert_eq!(active(client), (2, 2));
@@ -95,6 +98,31 @@ fn the_oldest_idle_connection_is_reclaimed_and_no_other() {
 }
 
 #[test]
+fn the_age_of_a_connection_does_not_count_but_how_long_it_is_idle() {
+    let setting = Setting::new();
+    let (older, _peer) = setting.enter(1, Phase::Sending);
+    let (idle, _peer) = setting.enter(1, Phase::Idle);
+    wait_until("it is idle for a while", || idle.entry.in_phase() >= Duration::from_millis(5));
+    older.entry.enter(Phase::Idle);
+    assert!(setting.registry.reclaim(None).is_some());
+    assert_eq!((idle.entry.phase(), older.entry.phase()), (Phase::Closing, Phase::Idle));
+}
+
+#[test]
+fn of_a_request_a_bounded_part_is_kept() {
+    let setting = Setting::new();
+    let (registration, _peer) = setting.enter(1, Phase::Reading);
+    let entry = &registration.entry;
+    assert_eq!(entry.request(), "");
+    for (target_bytes, kept_bytes) in [(1, 5), (1019, 1023), (1020, 1024), (1021, 1024)] {
+        entry.record_request(b"GET", &vec![b'/'; target_bytes]);
+        let request = entry.request();
+        assert!(request.starts_with("GET /"), "{request}");
+        assert_eq!(request.len(), kept_bytes);
+    }
+}
+
+#[test]
 fn of_the_reserve_the_silent_leave_first_and_then_the_late() {
     let setting = Setting::new();
     let in_reserve = |phase| setting.enter_with(1, phase, |_| setting.admission.admit_to_reserve());
@@ -109,7 +137,9 @@ fn of_the_reserve_the_silent_leave_first_and_then_the_late() {
     assert_eq!(silent_peer.read(&mut [0]).unwrap(), 1, "but it can be told so");
     assert!(setting.registry.reclaim_reserve(now).is_none(), "the other is neither");
     drop(permit);
-    let permit = setting.registry.reclaim_reserve(now + RESERVE_TIME + RESERVE_TIME);
+    let deadline = sending.entry.opened + RESERVE_TIME;
+    assert!(setting.registry.reclaim_reserve(deadline).is_none(), "it still has its time");
+    let permit = setting.registry.reclaim_reserve(deadline + Duration::from_nanos(1));
     assert!(permit.is_some(), "it is late by now");
     assert_eq!(sending_peer.read(&mut [0]).unwrap(), 0);
     drop((sending, silent, permit));

@@ -202,6 +202,29 @@ fn of_too_many_that_wait_the_oldest_are_answered_at_once() {
 }
 
 #[test]
+fn three_quarters_of_the_capacity_are_for_those_that_wait() {
+    // Of sixteen descriptors eight are for sockets, six of them for sockets that wait.
+    let closer = LingeringCloser::new(16).unwrap();
+    let begun = Instant::now();
+    let peers: Vec<_> = (0..7)
+        .map(|_| {
+            let (peer, stream) = connection();
+            closer.answer(stream, RequestProgress::default(), rejection());
+            peer
+        })
+        .collect();
+    let answered_at: Vec<_> = peers
+        .iter()
+        .map(|peer| {
+            assert_whole(&read_all(peer), CONTENT);
+            begun.elapsed()
+        })
+        .collect();
+    assert!(answered_at[1] >= HEAD_TIMEOUT, "all but the first have waited: {answered_at:?}");
+    assert_eq!(closer.max_pending(), 6);
+}
+
+#[test]
 fn the_request_of_one_too_many_is_looked_for_before_it_is_answered() {
     // No connection may wait here.
     let closer = LingeringCloser::new(2).unwrap();
