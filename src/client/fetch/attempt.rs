@@ -203,7 +203,7 @@ fn existing_file(target: &TargetPath, job: &Job, hashing: Hashing) -> Option<Sav
     let mut checksums = Box::default();
     if let Some(expected) = &job.checksum {
         let hasher = Hasher::of(Some(expected), hashing);
-        let found = target.read_existing().and_then(|mut file| hasher.hash_file(&mut file));
+        let found = target.read_existing().and_then(|file| hasher.hash_file(&file));
         checksums = found.ok().filter(|found| verify(expected, found).is_ok()).or_else(|| {
             let algorithm = expected.checksum.algorithm();
             let path = redacted_path(target.path());

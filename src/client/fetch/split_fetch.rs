@@ -129,7 +129,7 @@ fn lead(
     run.splits.remove(split.index());
     split.close();
     let (notes, bytes) = (split.notes().clone(), split.total_bytes());
-    let part = PartFile::written(split.open_part()?, notes, bytes, run.settings.saving);
+    let part = PartFile::written(split.open_part(), notes, bytes, run.settings.saving);
     metadata.complete(part, fetcher.task.job, present_before).map(Some)
 }
 

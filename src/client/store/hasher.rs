@@ -52,7 +52,7 @@ impl Hasher {
     }
 
     /// Hashes a whole file.
-    pub(crate) fn hash_file(mut self, file: &mut File) -> io::Result<Box<[Checksum]>> {
+    pub(crate) fn hash_file(mut self, mut file: &File) -> io::Result<Box<[Checksum]>> {
         let mut buffer = vec![0; 64 * 1024];
         file.seek(SeekFrom::Start(0))?;
         loop {

@@ -3,6 +3,7 @@
 pub(super) mod directory;
 pub(super) mod final_name;
 pub(super) mod hasher;
+pub(super) mod locked_file;
 mod no_replace;
 pub(super) mod part;
 pub(super) mod part_notes;

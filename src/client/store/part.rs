@@ -5,12 +5,12 @@
 //! before the first byte of content reaches the disk, so that a part that outlives its process has them; a
 //! small file, which is written at once, has none.
 
-use std::fs::File;
 use std::io::{self, BufWriter, Seek, SeekFrom, Write};
 use std::path::PathBuf;
 use std::time::SystemTime;
 
 use super::hasher::Hasher;
+use super::locked_file::LockedFile;
 use super::part_notes::Notes;
 use super::part_paths::{Candidate, PartPaths, TemporaryFile};
 use super::{hasher, part_notes};
@@ -28,7 +28,7 @@ const GATHER_BYTES: usize = 16 * 1024;
 #[derive(Debug)]
 pub(crate) struct PartFile {
     paths: PartPaths,
-    file: BufWriter<File>,
+    file: BufWriter<LockedFile>,
     bytes: u64,
     notes: Option<Notes>,
     are_notes_written: bool,
@@ -39,10 +39,10 @@ pub(crate) struct PartFile {
 }
 
 /// A part that is locked and open for writing.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub(crate) struct OpenPart {
     pub(crate) paths: PartPaths,
-    pub(crate) file: File,
+    pub(crate) file: LockedFile,
 }
 
 /// A file that has its final name.
@@ -64,7 +64,7 @@ pub(crate) struct Completion<'c> {
 /// A part that an earlier attempt or run left, and its notes.
 #[derive(Debug)]
 pub(crate) struct ResumablePart {
-    pub(crate) file: File,
+    pub(crate) file: LockedFile,
     pub(crate) bytes: u64,
     pub(crate) notes: Notes,
 }
@@ -108,10 +108,10 @@ impl PartFile {
     /// Resumes a part.
     pub(crate) fn resume(
         paths: PartPaths,
-        mut part: ResumablePart,
+        part: ResumablePart,
         saving: SaveSettings,
     ) -> Result<Self, FetchError> {
-        let end = part.file.seek(SeekFrom::End(0));
+        let end = (&*part.file).seek(SeekFrom::End(0));
         let bytes = end.map_err(|error| paths.failure(TemporaryFile::Part, error))?;
         Ok(Self {
             paths,
@@ -179,7 +179,7 @@ impl PartFile {
     ) -> Result<Completed, FetchError> {
         self.file.flush().map_err(|error| self.paths.failure(TemporaryFile::Part, error))?;
         let checksums = self.verify(completion.expected)?;
-        let file = self.file.get_mut();
+        let file = self.file.get_ref();
         if let Some(modified) = completion.modified
             && let Err(error) = file.set_modified(modified)
         {
@@ -214,7 +214,7 @@ impl PartFile {
             (Some(hasher), _) => hasher.finish(),
             (None, hasher) if hasher.is_idle() => Box::default(),
             (None, hasher) => hasher
-                .hash_file(self.file.get_mut())
+                .hash_file(self.file.get_ref())
                 .map_err(|error| self.paths.failure(TemporaryFile::Part, error))?,
         };
         if let Some(expected) = expected {

@@ -17,6 +17,7 @@ use rustix::io::Errno;
 use rustix::process::geteuid;
 
 use super::directory::TargetPath;
+use super::locked_file::LockedFile;
 use super::no_replace::{Entry, is_same_file, rename_no_replace};
 use crate::client::error::FetchError;
 use crate::client::plan::part_name::{NEW_NOTES_SUFFIX, NOTES_SUFFIX, PART_SUFFIX, stem};
@@ -170,11 +171,11 @@ impl PartPaths {
     ///
     /// # Errors
     /// `ResourceBusy` if it is locked already; otherwise as [`Self::open`].
-    pub(super) fn open_locked(&self) -> io::Result<File> {
+    pub(super) fn open_locked(&self) -> io::Result<LockedFile> {
         self.open_locked_with(OFlags::empty())
     }
 
-    fn open_locked_with(&self, create: OFlags) -> io::Result<File> {
+    fn open_locked_with(&self, create: OFlags) -> io::Result<LockedFile> {
         let is_busy =
             || io::Error::new(io::ErrorKind::ResourceBusy, "another download is writing it");
         for _ in 0..MAX_LOCK_ATTEMPTS {
@@ -184,6 +185,7 @@ impl PartPaths {
                 // Some file systems have no locks.
                 Err(TryLockError::Error(_)) | Ok(()) => {}
             }
+            let file = LockedFile::new(file);
             // It may have been renamed or removed before it was locked.
             let name = self.name(TemporaryFile::Part);
             let named = statat(self.handle(), name, AtFlags::SYMLINK_NOFOLLOW);
@@ -196,7 +198,7 @@ impl PartPaths {
 
     /// Makes a new part and locks it. An older one is removed unless it is locked, and its notes before it,
     /// so that they are never beside another part.
-    pub(crate) fn create_part(&self) -> Result<File, FetchError> {
+    pub(crate) fn create_part(&self) -> Result<LockedFile, FetchError> {
         let create = || self.open_locked_with(OFlags::CREATE | OFlags::EXCL);
         let failed = |error| self.failure(TemporaryFile::Part, error);
         match create() {

@@ -123,10 +123,8 @@ impl SplitFile {
     }
 
     /// The part, to complete it.
-    pub(crate) fn open_part(&self) -> Result<OpenPart, FetchError> {
-        let OpenPart { paths, file } = &self.part;
-        let file = file.try_clone().map_err(|error| paths.failure(TemporaryFile::Part, error))?;
-        Ok(OpenPart { paths: paths.clone(), file })
+    pub(crate) fn open_part(&self) -> OpenPart {
+        self.part.clone()
     }
 
     /// Writes no more notes. To be called before the part is completed or removed, as a helper may still
