@@ -89,11 +89,11 @@ pub struct ExpectedChecksum {
 }
 
 #[cfg(test)]
-mod tests {
+pub(crate) mod tests {
     use super::*;
 
-    /// Of "abc" (FIPS 180-4, the examples of NIST).
-    const ABC: [(Algorithm, &str); 3] = [
+    /// The checksums of "abc" (FIPS 180-4, the examples of NIST).
+    pub(crate) const ABC: [(Algorithm, &str); 3] = [
         (Algorithm::Sha1, "a9993e364706816aba3e25717850c26c9cd0d89d"),
         (Algorithm::Sha256, "ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad"),
         (

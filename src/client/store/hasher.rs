@@ -97,17 +97,7 @@ pub(crate) fn verify(expected: &ExpectedChecksum, found: &[Checksum]) -> Result<
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    /// Of "abc" (FIPS 180-4, the examples of NIST).
-    const ABC: [(Algorithm, &str); 3] = [
-        (Algorithm::Sha1, "a9993e364706816aba3e25717850c26c9cd0d89d"),
-        (Algorithm::Sha256, "ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad"),
-        (
-            Algorithm::Sha512,
-            "ddaf35a193617abacc417349ae20413112e6fa4e89a97ea20a9eeee64b55d39a\
-             2192992a274fc1a836ba3c23a3feebbd454d4423643ce80e2a9ac94fa54ca49f",
-        ),
-    ];
+    use crate::client::plan::checksum::tests::ABC;
 
     fn expected((algorithm, digits): (Algorithm, &str)) -> ExpectedChecksum {
         let checksum = Checksum::parse(algorithm, digits).unwrap();
