@@ -202,6 +202,7 @@ mod tests {
         ] {
             symlink(target, root.join(link)).unwrap();
         }
+        fs::mkfifoat(fs::CWD, root.join("fifo"), Mode::RUSR | Mode::WUSR).unwrap();
         symlink("top", root.join("chain0")).unwrap();
         for link in 1..=40 {
             symlink(format!("chain{}", link - 1), root.join(format!("chain{link}"))).unwrap();
@@ -266,6 +267,7 @@ mod tests {
                 ("top/", Err(Errno::NOTDIR)),
                 ("top/deeper", Err(Errno::NOTDIR)),
                 ("to-file-slash", Err(Errno::NOTDIR)),
+                ("fifo/below", Err(Errno::NOTDIR)),
                 // Paths of requests never have these; they are confined as well.
                 ("..", Err(Errno::XDEV)),
                 ("../secret", Err(Errno::XDEV)),
@@ -309,9 +311,11 @@ mod tests {
     #[test]
     fn a_root_must_be_a_directory() {
         let tree = tree();
-        for (path, errno) in [("secret", Errno::NOTDIR), ("nothing", Errno::NOENT)] {
-            let error = Root::open(&tree.path().join(path), SymbolicLinks::Confined).unwrap_err();
-            assert_eq!(Errno::from_io_error(&error), Some(errno), "{path}");
+        for links in [SymbolicLinks::Confined, SymbolicLinks::Followed] {
+            for (path, errno) in [("secret", Errno::NOTDIR), ("nothing", Errno::NOENT)] {
+                let error = Root::open(&tree.path().join(path), links).unwrap_err();
+                assert_eq!(Errno::from_io_error(&error), Some(errno), "{path} {links:?}");
+            }
         }
     }
 }

@@ -175,3 +175,55 @@ impl ChangeTimes {
         i128::from(seconds) * 1_000_000_000 + i128::from(nanoseconds) < settled.cast_signed()
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const MILLISECOND: Duration = Duration::from_millis(1);
+
+    /// The result of a reading that began at `began` and took so many milliseconds.
+    fn reading(began: Instant, milliseconds: u32, is_settled: bool) -> LatestReading {
+        LatestReading {
+            result: Ok(Arc::default()),
+            began,
+            ended: began + MILLISECOND * milliseconds,
+            times: ChangeTimes { content: (7, 0), status: (7, 0) },
+            is_settled,
+        }
+    }
+
+    #[test]
+    fn a_reading_is_reused_while_it_is_current() {
+        let began = Instant::now();
+        let same = ChangeTimes { content: (7, 0), status: (7, 0) };
+        let other = ChangeTimes { content: (7, 1), ..same };
+        for (took, is_settled, requested, times, expected) in [
+            (20, true, 0, same, true),
+            (20, true, 220, same, true),
+            (20, true, 221, same, false),
+            (20, true, 100, other, false),
+            (20, false, 100, same, false),
+            (500, true, 1500, same, true),
+            (500, true, 1501, same, false),
+            (0, true, 1, same, false),
+            // Requested before the reading began.
+            (20, false, 0, other, true),
+        ] {
+            let latest = reading(began, took, is_settled);
+            let requested = began + MILLISECOND * requested;
+            assert_eq!(latest.is_current(requested, times), expected, "{took} {requested:?}");
+        }
+    }
+
+    #[test]
+    fn the_times_of_a_recent_change_are_not_settled() {
+        let times = ChangeTimes { content: (1, 0), status: (2, 500_000_000) };
+        for (milliseconds, expected) in
+            [(1_000, false), (2_500, false), (2_550, false), (2_551, true), (9_000, true)]
+        {
+            let now = SystemTime::UNIX_EPOCH + MILLISECOND * milliseconds;
+            assert_eq!(times.are_settled(now), expected, "{milliseconds}");
+        }
+    }
+}

@@ -154,6 +154,26 @@ mod tests {
     }
 
     #[test]
+    fn a_heading_reverses_its_own_order_and_no_other() {
+        use Direction::{Ascending, Descending};
+        use SortBy::{Date, Name, Size};
+        for (by, direction, column, expected) in [
+            (Name, Ascending, Name, Descending),
+            (Name, Descending, Name, Ascending),
+            (Size, Ascending, Size, Descending),
+            (Size, Descending, Size, Ascending),
+            (Name, Ascending, Size, Descending),
+            (Name, Descending, Date, Descending),
+            (Size, Ascending, Name, Ascending),
+            (Date, Descending, Name, Ascending),
+            (Date, Descending, Size, Descending),
+        ] {
+            let chosen = Order { by, direction }.after_choosing(column);
+            assert_eq!(chosen, Order { by: column, direction: expected }, "{by:?} {direction:?}");
+        }
+    }
+
+    #[test]
     fn names_are_compared_in_natural_order() {
         let sorted = [
             "", "1", "1a", "01b", "2", "10", "A", "a", "a b", "a1b", "a01c", "a2", "B", "c",
