@@ -76,6 +76,8 @@ fn malformed_bodies_are_refused() {
         (b"0\r\nA : b\r\n\r\n", Field),
         (b"0\r\n: b\r\n\r\n", Field),
         (b"0\r\nA: b\r\n folded\r\n\r\n", Field),
+        (b"0\r\nA: b\r\r\n\r\n", LineEnding),
+        (b"0\r\nA: b\rc\r\n\r\n", LineEnding),
     ] {
         assert_eq!(decode(body), Err(error), "{}", body.escape_ascii());
     }
