@@ -11,7 +11,7 @@ use std::time::{Duration, Instant};
 
 use super::admission::Enforcement;
 use super::client::Identification;
-use super::registry::Registry;
+use super::registry::{Activity, Registry};
 use super::rejection::Rejection;
 use crate::server::lock::lock;
 
@@ -63,9 +63,7 @@ impl RejectionLog {
         let is_first = *count == 1;
         drop(counts);
         if is_first {
-            let Rejection { scope, limit, .. } = rejection;
-            let name = self.name(key);
-            log::warn!("{name}: {}, over the {scope} limit of {limit}", self.verb);
+            log::warn!("{}", self.first_line(key, rejection));
         }
     }
 
@@ -89,22 +87,33 @@ impl RejectionLog {
 
     /// Logs the counts, and begins a new period.
     pub(crate) fn report(&self, registry: &Registry) {
+        for line in self.end_period(registry) {
+            log::warn!("{line}");
+        }
+    }
+
+    fn first_line(&self, client: Option<IpAddr>, rejection: &Rejection) -> String {
+        let Rejection { scope, limit, .. } = rejection;
+        format!("{}: {}, over the {scope} limit of {limit}", self.name(client), self.verb)
+    }
+
+    /// Begins a new period, and returns a line for each client that was rejected repeatedly in the last one.
+    fn end_period(&self, registry: &Registry) -> Vec<String> {
         let mut counts = lock(&self.counts);
         let elapsed = counts.began.elapsed().as_secs_f64();
         let repeated: Vec<_> = counts.clients.drain().filter(|(_, count)| *count > 1).collect();
         counts.began = Instant::now();
         drop(counts);
-        for (client, count) in repeated {
-            let activity = registry.activity(client);
-            let held = activity.active + activity.idle;
-            log::warn!(
-                "{}: {count} {} in {elapsed:.0} s, holding {held}: {} active, {} idle",
+        let line = |(client, count)| {
+            let Activity { active, idle } = registry.activity(client);
+            format!(
+                "{}: {count} {} in {elapsed:.0} s, holding {}: {active} active, {idle} idle",
                 self.name(client),
                 self.verb,
-                activity.active,
-                activity.idle,
-            );
-        }
+                active + idle,
+            )
+        };
+        repeated.into_iter().map(line).collect()
     }
 
     fn name(&self, client: Option<IpAddr>) -> String {
@@ -133,6 +142,24 @@ mod tests {
         log.report_if_due(&Registry::default());
         assert_eq!(log.count(client), 0, "logged and reset");
         assert!(log.clients().is_empty());
+    }
+
+    #[test]
+    fn the_first_rejection_has_a_line_at_once_and_repeated_ones_have_one_at_the_end() {
+        let period = Duration::from_secs(60);
+        let log = RejectionLog::new(period, Enforcement::Enforced, Identification::default());
+        let [once, twice] = [1, 2].map(|host| Some(IpAddr::from([127, 0, 0, host])));
+        for client in [once, twice, twice] {
+            log.record(&rejection(client));
+        }
+        let first = "127.0.0.1: rejected, over the per-client limit of 12";
+        assert_eq!(log.first_line(once, &rejection(once)), first);
+        let first = "other clients: rejected, over the per-client limit of 12";
+        assert_eq!(log.first_line(None, &rejection(None)), first);
+        let lines = log.end_period(&Registry::default());
+        let [line] = &lines[..] else { panic!("one line is expected: {lines:?}") };
+        assert!(line.starts_with("127.0.0.2: 2 rejected in "), "{line}");
+        assert!(line.ends_with(" s, holding 0: 0 active, 0 idle"), "{line}");
     }
 
     #[test]

@@ -52,3 +52,30 @@ pub(super) fn read_available(
 pub(super) fn discard(stream: &TcpStream, most: usize) -> Peer {
     read_available(stream, &mut [0; 8 * 1024], most, |_| {})
 }
+
+#[cfg(test)]
+mod tests {
+    use std::io::Write as _;
+
+    use super::*;
+    use crate::server::limits::lingering::test_connection::connection;
+    use crate::server::test_wait::wait_until;
+
+    #[test]
+    fn no_more_is_read_than_asked_for_in_pieces_of_any_size() {
+        const SENT: &[u8; 20] = b"01234567890123456789";
+        for (scratch_bytes, most, pieces) in
+            [(8, 10, &[8, 2][..]), (8, 8, &[8]), (64, 10, &[10]), (8, 64, &[8, 8, 4]), (8, 0, &[])]
+        {
+            let (mut peer, stream) = connection();
+            peer.write_all(SENT).unwrap();
+            wait_until("all has come", || stream.peek(&mut [0; 64]).unwrap() == SENT.len());
+            let mut read = Vec::new();
+            let found = read_available(&stream, &mut vec![0; scratch_bytes], most, |bytes| {
+                read.push(bytes.len());
+            });
+            assert_eq!(read, pieces, "{most} in pieces of {scratch_bytes}");
+            assert_eq!(found, Peer::Open { has_sent: most > 0 });
+        }
+    }
+}

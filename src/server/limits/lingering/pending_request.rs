@@ -163,6 +163,34 @@ mod tests {
     }
 
     #[test]
+    fn a_head_is_complete_once_no_more_of_it_can_come_unless_the_connection_is_broken() {
+        for (sent, is_broken, head) in [
+            (&GET[..9], false, Head::Complete),
+            (GET, false, Head::Complete),
+            (&GET[..9], true, Head::Gone),
+        ] {
+            let (mut peer, stream) = connection();
+            peer.write_all(sent).unwrap();
+            if is_broken {
+                // Closing it then sends RST.
+                socket2::SockRef::from(&peer).set_linger(Some(Duration::ZERO)).unwrap();
+                drop(peer);
+            } else {
+                peer.shutdown(Shutdown::Write).unwrap();
+            }
+            let response = EncodedResponse::new(Vec::new(), b"");
+            let progress = RequestProgress::default();
+            let mut pending =
+                PendingRequest::new(stream.into(), progress, response, Instant::now());
+            wait_until("the end has come", || {
+                let found = pending.read_head_briefly();
+                assert!(found == Head::Incomplete || found == head, "{found:?} {head:?}");
+                found == head
+            });
+        }
+    }
+
+    #[test]
     fn a_request_behind_a_proxy_header_is_found_at_every_split() {
         let v1 = b"PROXY TCP4 192.0.2.1 192.0.2.2 1 2\r\n";
         let v2 = [b"\r\n\r\n\0\r\nQUIT\n\x20\0\0\x03", &b"abc"[..]].concat();

@@ -149,6 +149,23 @@ fn of_the_reserve_the_silent_leave_first_and_then_the_late() {
 }
 
 #[test]
+fn a_connection_without_a_client_is_closed_as_idle_until_its_client_is_known() {
+    let setting = Setting::new();
+    let mut peers = Vec::new();
+    let streams = [(); 2].map(|()| {
+        peers.push(TcpStream::connect(setting.listener.local_addr().unwrap()).unwrap());
+        Arc::new(setting.listener.accept().unwrap().0)
+    });
+    let [known, unknown] = streams.each_ref().map(|s| setting.registry.register_unidentified(s));
+    drop(known);
+    setting.registry.close_idle();
+    assert_eq!(peers[1].read(&mut [0]).unwrap(), 0);
+    (&*streams[0]).write_all(b"!").unwrap();
+    assert_eq!(peers[0].read(&mut [0]).unwrap(), 1, "it was left open");
+    drop(unknown);
+}
+
+#[test]
 fn at_the_end_those_without_a_request_are_closed_first() {
     let setting = Setting::new();
     let (_fresh, mut fresh_peer) = setting.enter(1, Phase::Fresh);

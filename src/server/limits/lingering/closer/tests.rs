@@ -287,6 +287,19 @@ fn at_the_end_those_that_wait_are_answered() {
 }
 
 #[test]
+fn dropping_the_closer_answers_those_that_wait_at_once() {
+    wait_until("a response comes before the request's time is over", || {
+        let closer = LingeringCloser::new(8).unwrap();
+        let (peer, stream) = connection();
+        let begun = Instant::now();
+        closer.answer(stream, RequestProgress::default(), rejection());
+        drop(closer);
+        assert_whole(&read_all(&peer), CONTENT);
+        begun.elapsed() < HEAD_TIMEOUT
+    });
+}
+
+#[test]
 fn what_a_peer_goes_on_sending_is_discarded_for_as_long_as_it_comes() {
     const BYTES: usize = 50_000_000;
     let closer = LingeringCloser::new(8).unwrap();
