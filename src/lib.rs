@@ -38,6 +38,7 @@
 //! | [`client`] | downloads URLs |
 //! | [`lab`] | measures and reports speedups, using the client |
 //! | [`printable`] | escapes text from peers for logs, terminals and JSON |
+//! | [`lock`] | locks a mutex, poisoned or not |
 //! | [`cli`] | parts of the command line that both programs share |
 //! | `src/bin/` | arguments, messages and exit status |
 //!
@@ -93,6 +94,7 @@ pub mod cli;
 pub mod client;
 pub mod http;
 pub mod lab;
+pub mod lock;
 pub mod net;
 pub mod printable;
 pub mod server;

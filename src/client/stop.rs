@@ -6,8 +6,10 @@
 use std::collections::HashMap;
 use std::fmt;
 use std::net::{Shutdown, TcpStream};
-use std::sync::{Arc, Condvar, Mutex, MutexGuard, Weak};
+use std::sync::{Arc, Condvar, Mutex, Weak};
 use std::time::{Duration, Instant};
+
+use crate::lock::{lock, wait_timeout};
 
 /// Why a run ends before its jobs do.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -56,7 +58,7 @@ pub(super) struct Registration {
 impl Stop {
     /// Stops the runs. Only the first reason counts.
     pub fn stop(&self, reason: StopReason) {
-        let mut state = self.lock();
+        let mut state = lock(&self.shared.state);
         state.reason.get_or_insert(reason);
         let sockets: Vec<_> = state.sockets.values().filter_map(Weak::upgrade).collect();
         drop(state);
@@ -70,22 +72,20 @@ impl Stop {
     /// Why the runs were stopped, if they were.
     #[must_use]
     pub fn reason(&self) -> Option<StopReason> {
-        self.lock().reason
+        lock(&self.shared.state).reason
     }
 
     /// Waits for a stop or until `is_done`, which is evaluated at each [`Stop::wake`]. False if `time` was
     /// reached first.
     pub(super) fn wait_until(&self, time: Option<Instant>, is_done: impl Fn() -> bool) -> bool {
-        let mut state = self.lock();
+        let mut state = lock(&self.shared.state);
         while state.reason.is_none() && !is_done() {
             let wait = match time.map(|time| time.saturating_duration_since(Instant::now())) {
                 Some(Duration::ZERO) => return false,
                 // Without a time the loop waits again after a day.
                 wait => wait.unwrap_or(Duration::from_secs(24 * 3600)),
             };
-            let (woken, _) =
-                self.shared.changed.wait_timeout(state, wait).expect("no holder panics");
-            state = woken;
+            state = wait_timeout(&self.shared.changed, state, wait);
         }
         true
     }
@@ -93,13 +93,13 @@ impl Stop {
     /// Makes the waiting threads evaluate their conditions.
     pub(super) fn wake(&self) {
         // Under the lock no thread is between its evaluation and its wait.
-        let _state = self.lock();
+        let _state = lock(&self.shared.state);
         self.shared.changed.notify_all();
     }
 
     /// Registers a socket. After a stop it is shut down at once.
     pub(super) fn register(&self, socket: &Arc<TcpStream>) -> Registration {
-        let mut state = self.lock();
+        let mut state = lock(&self.shared.state);
         let number = state.next_socket;
         state.next_socket += 1;
         state.sockets.insert(number, Arc::downgrade(socket));
@@ -108,15 +108,11 @@ impl Stop {
         }
         Registration { stop: self.clone(), number }
     }
-
-    fn lock(&self) -> MutexGuard<'_, State> {
-        self.shared.state.lock().expect("nothing panics while the flag is locked")
-    }
 }
 
 impl Drop for Registration {
     fn drop(&mut self) {
-        self.stop.lock().sockets.remove(&self.number);
+        lock(&self.stop.shared.state).sockets.remove(&self.number);
     }
 }
 
@@ -142,7 +138,7 @@ mod tests {
         });
         assert_eq!(stop.reason(), Some(StopReason::Interrupted));
         drop(registration);
-        assert!(stop.lock().sockets.is_empty());
+        assert!(lock(&stop.shared.state).sockets.is_empty());
         let late = Arc::new(TcpStream::connect(listener.local_addr().unwrap()).unwrap());
         let _registration = stop.register(&late);
         assert_eq!((&*late).read(&mut [0]).unwrap(), 0, "it was shut down");

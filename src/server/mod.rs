@@ -20,7 +20,7 @@
 //! site        a path in, an opened file or a listing out
 //! html        the frame of pages, quantities, error pages
 //!
-//! error, threads, clock, lock, throttle, large_buffer   tools of all of these
+//! error, threads, clock, throttle, large_buffer   tools of all of these
 //! ```
 
 mod accept;
@@ -32,7 +32,6 @@ mod handler;
 mod html;
 mod large_buffer;
 mod limits;
-mod lock;
 mod logs;
 mod service;
 mod site;

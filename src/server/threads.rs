@@ -15,7 +15,7 @@ use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 use std::{io, thread};
 
-use super::lock::lock;
+use crate::lock::lock;
 
 /// How long a parked thread waits for work before it ends.
 pub(super) const PARK_TIMEOUT: Duration = Duration::from_secs(5);

@@ -4,12 +4,13 @@
 
 use std::io;
 use std::process;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex};
 use std::thread;
 
 use crate::exit_status::INTERRUPTED;
 use http_concurrent::cli::catch_signals;
 use http_concurrent::client::{Stop, StopReason};
+use http_concurrent::lock::lock;
 use signal_hook::consts::{SIGHUP, SIGINT, SIGTERM, SIGXFSZ};
 
 /// Connects the signal thread with the run that signals stop.
@@ -30,11 +31,11 @@ impl Interrupts {
     pub(crate) fn start() -> io::Result<Self> {
         let mut signals = catch_signals(&[SIGINT, SIGTERM, SIGXFSZ])?;
         let run = Arc::new(Mutex::default());
-        let begun = Arc::clone(&run);
+        let current = Arc::clone(&run);
         thread::Builder::new().name("signals".to_owned()).spawn(move || {
             // The write beyond the limit also fails, which reports it.
             for signal in signals.forever().filter(|signal| *signal != SIGXFSZ) {
-                match &*begun.lock().unwrap_or_else(PoisonError::into_inner) {
+                match &*lock(&current) {
                     Some(stop) => interrupt(stop, signal),
                     None => process::exit(INTERRUPTED.into()),
                 }
@@ -45,7 +46,7 @@ impl Interrupts {
 
     /// From now on signals stop this run.
     pub(crate) fn stop(&self, run: &Stop) {
-        *self.run.lock().unwrap_or_else(PoisonError::into_inner) = Some(run.clone());
+        *lock(&self.run) = Some(run.clone());
     }
 }
 

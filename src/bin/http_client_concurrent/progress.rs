@@ -8,6 +8,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 
 use http_concurrent::client::{FetchError, Job, Observer, Outcome, error_chain, redacted_url};
+use http_concurrent::lock::lock;
 use indicatif::{MultiProgress, ProgressBar, ProgressStyle};
 
 use crate::quantity::{Bytes, Rate};
@@ -59,7 +60,7 @@ struct Bars {
     all: ProgressBar,
     active: Mutex<HashMap<usize, ProgressBar>>,
     received: AtomicU64,
-    begun: Instant,
+    started_at: Instant,
     refreshed: Mutex<Instant>,
 }
 
@@ -75,7 +76,7 @@ impl<'j> Progress<'j> {
                 all,
                 active: Mutex::default(),
                 received: AtomicU64::new(0),
-                begun: Instant::now(),
+                started_at: Instant::now(),
                 refreshed: Mutex::new(Instant::now()),
             }
         });
@@ -105,33 +106,29 @@ impl Bars {
         };
         let bar = self.multi.insert_before(&self.all, bar.with_position(already));
         bar.set_prefix(job.file_name.clone());
-        if let Some(older) = self.lock().insert(index, bar) {
+        if let Some(older) = lock(&self.active).insert(index, bar) {
             older.finish_and_clear();
         }
     }
 
     fn advance(&self, index: usize, bytes: usize) {
-        if let Some(bar) = self.lock().get(&index) {
+        if let Some(bar) = lock(&self.active).get(&index) {
             bar.inc(bytes as u64);
         }
         let received = self.received.fetch_add(bytes as u64, Ordering::Relaxed) + bytes as u64;
-        let mut refreshed = self.refreshed.lock().expect("no code panics under this lock");
+        let mut refreshed = lock(&self.refreshed);
         if refreshed.elapsed() >= REFRESH {
             *refreshed = Instant::now();
-            let rate = Rate { bytes: received, time: self.begun.elapsed() };
+            let rate = Rate { bytes: received, time: self.started_at.elapsed() };
             self.all.set_message(format!(", {}, {rate}", Bytes(received)));
         }
     }
 
     fn end(&self, index: usize) {
-        if let Some(bar) = self.lock().remove(&index) {
+        if let Some(bar) = lock(&self.active).remove(&index) {
             bar.finish_and_clear();
             self.multi.remove(&bar);
         }
-    }
-
-    fn lock(&self) -> std::sync::MutexGuard<'_, HashMap<usize, ProgressBar>> {
-        self.active.lock().expect("no code panics under this lock")
     }
 }
 

@@ -7,10 +7,11 @@
 
 use std::io;
 use std::process;
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex};
 use std::thread;
 
 use http_concurrent::cli::catch_signals;
+use http_concurrent::lock::lock;
 use http_concurrent::server::{LogHandle, Stopper};
 use signal_hook::consts::{SIGHUP, SIGINT, SIGTERM, SIGUSR1};
 use signal_hook::iterator::Handle;
@@ -141,9 +142,4 @@ impl State {
             _ => process::exit(0),
         }
     }
-}
-
-/// No code panics under the lock, so it is never poisoned.
-fn lock(state: &Mutex<State>) -> MutexGuard<'_, State> {
-    state.lock().unwrap_or_else(PoisonError::into_inner)
 }

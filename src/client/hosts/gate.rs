@@ -9,7 +9,7 @@
 //! knows, are closed at once.
 
 use std::collections::BTreeSet;
-use std::sync::{Arc, Condvar, Mutex, MutexGuard};
+use std::sync::{Arc, Condvar, Mutex};
 use std::time::{Duration, Instant, SystemTime};
 
 use url::Url;
@@ -24,13 +24,12 @@ use crate::client::settings::RampUp;
 use crate::client::stop::Stop;
 use crate::client::transport::connect::Connection;
 use crate::http::Status;
+use crate::lock::{lock, wait_timeout};
 use crate::printable::Escaped;
 
 /// The longest wait before the state is examined again. Every change wakes the workers it concerns; this
 /// bounds the damage of a missed wake-up.
 const LONGEST_WAIT: Duration = Duration::from_secs(1);
-
-const NO_PANIC: &str = "nothing panics while the gates are locked";
 
 /// The gates of one run.
 #[derive(Debug)]
@@ -101,7 +100,7 @@ impl HostGates {
     /// Jobs come without an admission once the run is stopped, and those of a host that wants to be left
     /// alone for longer than is waited.
     pub(crate) fn next_assignment(&self) -> Option<Assignment<'_>> {
-        let mut state = self.lock();
+        let mut state = lock(&self.state);
         loop {
             let now = Instant::now();
             let State { hosts, queue, waiting } = &mut *state;
@@ -124,14 +123,14 @@ impl HostGates {
                 return None;
             }
             *waiting += 1;
-            state = self.startable.wait_timeout(state, self.wait(until, now)).expect(NO_PANIC).0;
+            state = wait_timeout(&self.startable, state, self.wait(until, now));
             state.waiting -= 1;
         }
     }
 
     /// Delays a job until its next attempt.
     pub(crate) fn delay(&self, ticket: &Ticket, until: Instant) {
-        let mut state = self.lock();
+        let mut state = lock(&self.state);
         state.queue.delay(ticket, until);
         // Waiting workers may have a later time to wait for.
         self.wake_one(&state);
@@ -139,7 +138,7 @@ impl HostGates {
 
     /// Ends a job.
     pub(crate) fn finish(&self, ticket: &Ticket) {
-        let mut state = self.lock();
+        let mut state = lock(&self.state);
         state.queue.finish(ticket);
         let State { hosts, queue, .. } = &mut *state;
         // After a stop there may have been no request to the host.
@@ -157,7 +156,7 @@ impl HostGates {
     ) -> Result<Admission<'_>, FetchError> {
         let asked = Instant::now();
         let key = key_of(url);
-        let mut state = self.lock();
+        let mut state = lock(&self.state);
         loop {
             if let Some(reason) = self.stop.reason() {
                 return Err(reason.into());
@@ -176,7 +175,7 @@ impl HostGates {
                     }
                     host.waiting += 1;
                     let (admitted, wait) = (Arc::clone(&host.admitted), self.wait(until, now));
-                    state = admitted.wait_timeout(state, wait).expect(NO_PANIC).0;
+                    state = wait_timeout(&admitted, state, wait);
                     state.hosts.known_mut(key).waiting -= 1;
                 }
             }
@@ -221,7 +220,7 @@ impl HostGates {
     /// How many URLs of the host of `url` are done. Each counts once, however many attempts it took, so
     /// that this grows only while the host makes progress.
     pub(crate) fn finished(&self, url: &Url) -> usize {
-        self.lock().hosts.get(key_of(url)).map_or(0, |host| host.finished)
+        lock(&self.state).hosts.get(key_of(url)).map_or(0, |host| host.finished)
     }
 
     /// The limits that were learnt, ordered by host.
@@ -231,21 +230,21 @@ impl HostGates {
             let (rejections, cost) = (host.limit.refusals, host.limit.cost);
             Some(LearntLimit { host: key.to_owned(), connections, rejections, cost })
         };
-        let mut limits: Vec<_> = self.lock().hosts.iter().filter_map(learnt).collect();
+        let mut limits: Vec<_> = lock(&self.state).hosts.iter().filter_map(learnt).collect();
         limits.sort_unstable_by(|one, other| one.host.cmp(&other.host));
         limits
     }
 
     /// The `Server` fields of the hosts, each value once.
     pub(crate) fn servers(&self) -> Vec<String> {
-        let state = self.lock();
+        let state = lock(&self.state);
         let servers = state.hosts.iter().filter_map(|(_, host)| host.server.as_deref());
         servers.map(str::to_owned).collect::<BTreeSet<_>>().into_iter().collect()
     }
 
     /// Wakes all waiting workers, such as after a stop.
     pub(crate) fn wake(&self) {
-        for (_, host) in self.lock().hosts.iter() {
+        for (_, host) in lock(&self.state).hosts.iter() {
             host.admitted.notify_all();
         }
         self.startable.notify_all();
@@ -257,13 +256,9 @@ impl HostGates {
         wait.unwrap_or(self.longest_wait).min(self.longest_wait)
     }
 
-    fn lock(&self) -> MutexGuard<'_, State> {
-        self.state.lock().expect(NO_PANIC)
-    }
-
     /// Changes a host's state, and closes the idle connections beyond its limit.
     fn update(&self, key: &str, change: impl FnOnce(&mut Host)) {
-        let mut state = self.lock();
+        let mut state = lock(&self.state);
         let State { hosts, waiting, .. } = &mut *state;
         let host = hosts.known_mut(key);
         let room_before = host.room();
@@ -346,7 +341,7 @@ impl Permit<'_> {
 
     /// Keeps the connection, which has no request in progress, for the next request.
     pub(crate) fn keep(mut self, connection: Connection) {
-        let mut state = self.gates.lock();
+        let mut state = lock(&self.gates.state);
         let State { hosts, waiting, .. } = &mut *state;
         let host = hosts.known(&self.key);
         if self.state == ConnectionState::Refused

@@ -1,7 +1,7 @@
 //! The workers: each makes attempt after attempt, at whichever job is next.
 
 use std::collections::HashMap;
-use std::sync::{Mutex, MutexGuard};
+use std::sync::Mutex;
 use std::time::{Duration, Instant};
 
 use crate::client::error::FetchError;
@@ -14,6 +14,7 @@ use crate::client::plan::job::Job;
 use crate::client::results::outcome::{Outcome, Saved};
 use crate::client::retry::{FailedAttempt, RetryState};
 use crate::client::stop::Stop;
+use crate::lock::lock;
 
 /// What the workers of a run share.
 pub(super) struct Workers<'r> {
@@ -77,7 +78,7 @@ impl<'r> Workers<'r> {
                 NextStep::RetryAfter(wait) => {
                     let now = Instant::now();
                     attempts.delayed_since = Some(now);
-                    self.lock().insert(index, attempts);
+                    lock(&self.delayed).insert(index, attempts);
                     self.network.gates.delay(&ticket, now + wait);
                 }
                 NextStep::Finish(result) => {
@@ -103,7 +104,7 @@ impl<'r> Workers<'r> {
     /// The earlier attempts at a job that is started or continued.
     fn take_attempts(&self, index: usize) -> Attempts {
         let now = Instant::now();
-        if let Some(mut attempts) = self.lock().remove(&index) {
+        if let Some(mut attempts) = lock(&self.delayed).remove(&index) {
             attempts.record.phases.waiting += now - attempts.delayed_since.unwrap_or(now);
             return attempts;
         }
@@ -158,10 +159,6 @@ impl<'r> Workers<'r> {
         };
         self.run.observer.retrying(index, &error, wait);
         NextStep::RetryAfter(wait)
-    }
-
-    fn lock(&self) -> MutexGuard<'_, HashMap<usize, Attempts>> {
-        self.delayed.lock().expect("nothing panics while the delayed jobs are locked")
     }
 }
 

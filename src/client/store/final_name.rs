@@ -14,6 +14,7 @@ use crate::client::plan::url_name;
 use crate::client::settings::{ExistingFile, NameSource, SaveSettings};
 use crate::http::Fields;
 use crate::http::content_disposition::suggested_name;
+use crate::lock::lock;
 
 /// The final names of the files of one run.
 #[derive(Debug)]
@@ -87,8 +88,7 @@ impl Candidates<'_> {
             let is_there = |name: &str| {
                 keeps_existing && directory.path().join(name).symlink_metadata().is_ok()
             };
-            let mut names = names.lock().expect("nothing panics while the names are locked");
-            names.claim(&self.wanted, is_there)
+            lock(names).claim(&self.wanted, is_there)
         });
         let on_conflict = if keeps_existing { OnConflict::TryNext } else { OnConflict::Replace };
         Ok(Candidate { target: directory.target_path(&name)?, on_conflict })

@@ -8,11 +8,12 @@
 use std::collections::HashMap;
 use std::io;
 use std::net::{SocketAddr, ToSocketAddrs};
-use std::sync::{Arc, Mutex, MutexGuard, OnceLock};
+use std::sync::{Arc, Mutex, OnceLock};
 use std::thread;
 use std::time::{Duration, Instant};
 
 use crate::client::stop::Stop;
+use crate::lock::lock;
 
 /// The addresses of a host in the system's order, never empty.
 pub(super) type Addresses = Result<Arc<[SocketAddr]>, Arc<io::Error>>;
@@ -42,7 +43,7 @@ impl Resolver {
             None => Err(Arc::new(io::Error::new(io::ErrorKind::TimedOut, "no answer in time"))),
         };
         if addresses.is_err() {
-            let mut lookups = self.lock();
+            let mut lookups = lock(&self.lookups);
             if lookups.get(&key).is_some_and(|current| Arc::ptr_eq(current, &lookup)) {
                 lookups.remove(&key);
             }
@@ -50,9 +51,9 @@ impl Resolver {
         addresses
     }
 
-    /// The look-up of `key`, which is begun if there is none.
+    /// The look-up of `key`; starts it if there is none.
     fn lookup(&self, key: &str, host: &str, port: u16, stop: &Stop) -> Lookup {
-        let mut lookups = self.lock();
+        let mut lookups = lock(&self.lookups);
         if let Some(lookup) = lookups.get(key) {
             return Arc::clone(lookup);
         }
@@ -69,10 +70,6 @@ impl Resolver {
             let _ = lookup.set(look_up(&host, port));
         }
         lookup
-    }
-
-    fn lock(&self) -> MutexGuard<'_, HashMap<String, Lookup>> {
-        self.lookups.lock().expect("nothing panics while the look-ups are locked")
     }
 }
 
@@ -101,6 +98,6 @@ mod tests {
         // A label has at most 63 bytes, so the resolver fails without asking a server.
         let impossible = format!("{}.invalid", "x".repeat(64));
         resolve(&impossible, 80).unwrap_err();
-        assert_eq!(resolver.lock().len(), 2);
+        assert_eq!(lock(&resolver.lookups).len(), 2);
     }
 }

@@ -11,7 +11,7 @@ use std::time::{Duration, Instant};
 
 use super::client::Client;
 use super::rejection::{Rejection, Scope};
-use crate::server::lock::lock;
+use crate::lock::lock;
 
 /// Most connections open at once.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -12,8 +12,8 @@ use std::time::{Duration, Instant};
 use super::admission::Permit;
 use super::client::Client;
 use super::phase::Phase;
+use crate::lock::lock;
 use crate::printable::Escaped;
-use crate::server::lock::lock;
 
 /// Most bytes kept of a request line, which bounds the length of the status page.
 const MAX_REQUEST_BYTES: usize = 1024;

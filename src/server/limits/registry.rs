@@ -14,7 +14,7 @@ use super::admission::{Limits, Permit};
 use super::client::Client;
 use super::connection_entry::ConnectionEntry;
 use super::phase::Phase;
-use crate::server::lock::lock;
+use crate::lock::lock;
 
 /// How long a connection keeps a slot of the reserve that another one wants: one second for its head
 /// and one for the response.

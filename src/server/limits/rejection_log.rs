@@ -13,7 +13,7 @@ use super::admission::Enforcement;
 use super::client::Identification;
 use super::registry::{Activity, Registry};
 use super::rejection::Rejection;
-use crate::server::lock::lock;
+use crate::lock::lock;
 
 /// Most clients counted separately in a period. Further ones are counted together, so that an attack from
 /// many addresses takes no memory.

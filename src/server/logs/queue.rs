@@ -3,7 +3,7 @@
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Condvar, Mutex, MutexGuard};
 
-use crate::server::lock::lock;
+use crate::lock::lock;
 
 /// So many bytes are written at once, without waiting for more.
 pub(super) const BATCH_BYTES: usize = 256 * 1024;

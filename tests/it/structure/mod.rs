@@ -14,7 +14,7 @@ use source::{Modules, Sources, read_crate};
 /// The files and folders of a folder, a row after the other. Each uses only what is in rows before its
 /// own; those in one row do not use one another.
 const ORDER: [(&str, &[&str]); 3] = [
-    ("", &["printable", "http cli", "net", "client server", "lab", "bin"]),
+    ("", &["lock printable", "http cli", "net", "client server", "lab", "bin"]),
     (
         "client",
         &[
@@ -36,7 +36,7 @@ const ORDER: [(&str, &[&str]); 3] = [
     (
         "server",
         &[
-            "clock html large_buffer lock",
+            "clock html large_buffer",
             "throttle threads",
             "limits logs site",
             "error",

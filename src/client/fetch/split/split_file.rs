@@ -10,7 +10,7 @@ use std::fs::File;
 use std::io;
 use std::os::unix::fs::FileExt;
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::sync::{Condvar, Mutex, MutexGuard};
+use std::sync::{Condvar, Mutex};
 use std::time::{Duration, Instant};
 
 use rustix::fs::{FallocateFlags, fallocate};
@@ -21,6 +21,7 @@ use crate::client::error::FetchError;
 use crate::client::store::part::OpenPart;
 use crate::client::store::part_notes::{self, Notes};
 use crate::client::store::part_paths::TemporaryFile;
+use crate::lock::{lock, wait_timeout};
 
 /// The least length of a file that is split.
 pub(crate) const MIN_SPLIT_BYTES: u64 = 2 * MIN_PIECE_BYTES;
@@ -29,7 +30,7 @@ pub(crate) const MIN_SPLIT_BYTES: u64 = 2 * MIN_PIECE_BYTES;
 const NOTE_INTERVAL: Duration = Duration::from_millis(500);
 
 /// The longest wait for a piece before the state is examined again.
-const LONGEST_WAIT: Duration = Duration::from_millis(100);
+const POLL_INTERVAL: Duration = Duration::from_millis(100);
 
 /// What a worker is to a split file.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -92,7 +93,7 @@ impl SplitFile {
         allocate(&part.file, total)
             .map_err(|error| part.paths.failure(TemporaryFile::Part, error))?;
         let split = Self::resume(part, source, vec![(0, total - 1)]);
-        split.write_notes(&split.lock())?;
+        split.write_notes(&lock(&split.state))?;
         Ok(split)
     }
 
@@ -130,7 +131,7 @@ impl SplitFile {
     /// Writes no more notes. To be called before the part is completed or removed, as a helper may still
     /// be writing bytes that the leader has received too.
     pub(crate) fn close(&self) {
-        self.lock().is_closed = true;
+        lock(&self.state).is_closed = true;
     }
 
     /// Removes the part and its notes, and lets the part be claimed anew although helpers may still hold
@@ -143,7 +144,7 @@ impl SplitFile {
     }
 
     pub(crate) fn missing_bytes(&self) -> u64 {
-        self.lock().pieces.missing_bytes()
+        lock(&self.state).pieces.missing_bytes()
     }
 
     /// The number of bytes that are there.
@@ -158,13 +159,13 @@ impl SplitFile {
 
     /// Claims a piece, if there is one to receive.
     pub(crate) fn claim(&self, role: SplitRole) -> Option<PieceClaim<'_>> {
-        let index = self.lock().pieces.claim()?;
+        let index = lock(&self.state).pieces.claim()?;
         Some(PieceClaim { split: self, index, role })
     }
 
     /// Lets one more worker help, if there is a piece for it.
     pub(crate) fn help(&self) -> Option<HelperSlot<'_>> {
-        let mut state = self.lock();
+        let mut state = lock(&self.state);
         state.wants_helper().then(|| {
             state.helpers += 1;
             HelperSlot(self)
@@ -173,49 +174,45 @@ impl SplitFile {
 
     /// Whether one more worker could help.
     pub(super) fn wants_helper(&self) -> bool {
-        self.lock().wants_helper()
+        lock(&self.state).wants_helper()
     }
 
     /// The server has sent a range as requested.
     pub(crate) fn set_ranges_honoured(&self) {
-        self.lock().pieces.set_ranges_honoured();
+        lock(&self.state).pieces.set_ranges_honoured();
     }
 
     /// Whether helpers may continue.
     pub(crate) fn allows_help(&self) -> bool {
-        self.lock().max_helpers > 0
+        lock(&self.state).max_helpers > 0
     }
 
     /// Lowers the number of connections by one.
     pub(crate) fn reduce_helpers(&self) {
-        let mut state = self.lock();
+        let mut state = lock(&self.state);
         state.max_helpers = state.max_helpers.saturating_sub(1);
     }
 
     /// Accepts no more help, such as because the server has no ranges.
     pub(crate) fn refuse_help(&self) {
-        self.lock().max_helpers = 0;
+        lock(&self.state).max_helpers = 0;
     }
 
-    /// Waits until a piece may be free or none is missing, at most [`LONGEST_WAIT`].
+    /// Waits until a piece may be free or none is missing, at most [`POLL_INTERVAL`].
     pub(crate) fn wait(&self) {
-        let state = self.lock();
-        drop(self.changed.wait_timeout(state, LONGEST_WAIT).expect("no holder panics"));
+        let state = lock(&self.state);
+        drop(wait_timeout(&self.changed, state, POLL_INTERVAL));
     }
 
     /// Notes what is missing.
     pub(crate) fn note_missing(&self) -> Result<(), FetchError> {
-        self.write_notes(&self.lock())
+        self.write_notes(&lock(&self.state))
     }
 
     fn write_notes(&self, state: &State) -> Result<(), FetchError> {
         let missing = Some(state.pieces.missing());
         let notes = Notes { missing, ..self.source.notes.clone() };
         part_notes::write(&self.part.paths, &notes, &self.part.file)
-    }
-
-    fn lock(&self) -> MutexGuard<'_, State> {
-        self.state.lock().expect("nothing panics while the pieces are locked")
     }
 }
 
@@ -236,7 +233,7 @@ impl State {
 impl PieceClaim<'_> {
     /// The first and the last missing byte of the piece.
     pub(crate) fn range(&self) -> (u64, u64) {
-        let piece = self.split.lock().pieces.get(self.index);
+        let piece = lock(&self.split.state).pieces.get(self.index);
         (piece.next, piece.end - 1)
     }
 
@@ -247,7 +244,7 @@ impl PieceClaim<'_> {
         let OpenPart { paths, file } = &split.part;
         let mut content = content;
         loop {
-            let piece = split.lock().pieces.get(self.index);
+            let piece = lock(&split.state).pieces.get(self.index);
             let length =
                 usize::try_from(piece.bytes()).map_or(content.len(), |n| n.min(content.len()));
             let (own, others) = content.split_at(length);
@@ -269,7 +266,7 @@ impl PieceClaim<'_> {
 
     /// Counts written bytes, writes the notes if they are due, and says whether the piece is complete.
     fn advance(&self, bytes: u64) -> Result<bool, FetchError> {
-        let mut state = self.split.lock();
+        let mut state = lock(&self.split.state);
         state.pieces.advance(self.index, bytes);
         if !state.is_closed && state.noted.elapsed() >= NOTE_INTERVAL {
             state.noted = Instant::now();
@@ -281,14 +278,14 @@ impl PieceClaim<'_> {
 
 impl Drop for PieceClaim<'_> {
     fn drop(&mut self) {
-        self.split.lock().pieces.release(self.index);
+        lock(&self.split.state).pieces.release(self.index);
         self.split.changed.notify_all();
     }
 }
 
 impl Drop for HelperSlot<'_> {
     fn drop(&mut self) {
-        self.0.lock().helpers -= 1;
+        lock(&self.0.state).helpers -= 1;
         self.0.changed.notify_all();
     }
 }
@@ -384,7 +381,7 @@ mod tests {
         let late = split.claim(SplitRole::Helper).unwrap();
         lead.write(&vec![b'l'; 2 << 20]).unwrap();
         split.remove();
-        split.lock().noted = Instant::now().checked_sub(2 * NOTE_INTERVAL).unwrap();
+        lock(&split.state).noted = Instant::now().checked_sub(2 * NOTE_INTERVAL).unwrap();
         late.write(b"late").unwrap();
         assert_eq!(std::fs::read_dir(root.path()).unwrap().count(), 0);
     }

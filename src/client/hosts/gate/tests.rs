@@ -76,7 +76,7 @@ fn woken_by<T: Send>(
 
 /// How many workers and requests wait.
 fn waiting(gates: &HostGates) -> usize {
-    let state = gates.lock();
+    let state = lock(&gates.state);
     state.waiting + state.hosts.iter().map(|(_, host)| host.waiting).sum::<usize>()
 }
 
@@ -208,7 +208,7 @@ fn jobs_of_a_host_that_wants_a_longer_wait_fail_without_a_request() {
         permit.refused(None, Some(wait));
         permit.keep(connection());
         // An opening connection may be accepted.
-        let state = gates.lock();
+        let state = lock(&gates.state);
         assert!(gates.barred(state.hosts.known("http://a"), Instant::now()).is_none());
         drop(state);
         drop(opening);
@@ -289,7 +289,7 @@ fn a_replaced_connection_is_opening_again() {
     keep(&gates, "a");
     let mut reused = admission(&gates, "a").permit;
     let load = |gates: &HostGates| {
-        let load = gates.lock().hosts.known("http://a").load;
+        let load = lock(&gates.state).hosts.known("http://a").load;
         (load.in_use, load.opening, load.proven, load.idle)
     };
     assert_eq!(load(&gates), (1, 0, 1, 0));

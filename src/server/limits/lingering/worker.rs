@@ -10,7 +10,7 @@ use std::{io, mem, thread};
 
 use super::poller::Poller;
 use super::sockets::{Entry, Sockets, Watched};
-use crate::server::lock::lock;
+use crate::lock::lock;
 
 /// The pause between two rounds, so that a flood is handled in batches.
 const ROUND_PAUSE: Duration = Duration::from_millis(1);

@@ -18,7 +18,7 @@ use super::directory_id::DirectoryId;
 use super::entries::Entries;
 use super::failures::FailureLog;
 use super::reader::DirectoryReader;
-use crate::server::lock::lock;
+use crate::lock::lock;
 
 /// Longest time for which a reading is reused: a change within a file does not change the directory.
 const MAX_AGE: Duration = Duration::from_secs(1);

@@ -6,8 +6,8 @@ use std::sync::Mutex;
 use rustix::io::Errno;
 
 use super::directory_id::DirectoryId;
+use crate::lock::lock;
 use crate::printable::Escaped;
-use crate::server::lock::lock;
 
 /// Most names of failed entries that are kept for one directory; the others are counted.
 const MAX_NAMES: usize = 64;
