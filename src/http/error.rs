@@ -37,10 +37,10 @@ pub enum RequestError {
     LengthAndCoding,
     /// `Transfer-Encoding` in HTTP/1.0, empty, or without `chunked` exactly once and last (RFC 9112 §6.1).
     #[error("malformed Transfer-Encoding")]
-    TransferEncoding,
+    MalformedTransferEncoding,
     /// A transfer coding other than `chunked` (RFC 9112 §6.1).
     #[error("unknown transfer coding")]
-    TransferCoding,
+    UnsupportedTransferCoding,
     /// The request target has a form that the method does not allow, or leaves the root (RFC 9112 §3.2).
     #[error("malformed request target")]
     Target,
@@ -65,13 +65,13 @@ impl RequestError {
             | Self::Host
             | Self::ContentLength
             | Self::LengthAndCoding
-            | Self::TransferEncoding
+            | Self::MalformedTransferEncoding
             | Self::Target
             | Self::Chunked(_) => Status::BAD_REQUEST,
             Self::Version => Status::HTTP_VERSION_NOT_SUPPORTED,
             Self::TargetTooLong => Status::URI_TOO_LONG,
             Self::FieldsTooLarge | Self::TooManyFields => Status::REQUEST_HEADER_FIELDS_TOO_LARGE,
-            Self::TransferCoding => Status::NOT_IMPLEMENTED,
+            Self::UnsupportedTransferCoding => Status::NOT_IMPLEMENTED,
             Self::Expectation => Status::EXPECTATION_FAILED,
             Self::Timeout => Status::REQUEST_TIMEOUT,
         }

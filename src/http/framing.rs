@@ -31,32 +31,11 @@ pub enum Framing {
 /// The request must be refused with [`RequestError::status`] and the connection closed.
 pub fn request_framing(version: Version, fields: &Fields<'_>) -> Result<Framing, RequestError> {
     let length = sole_content_length(fields).map_err(|_| RequestError::ContentLength)?;
-    match transfer_coding(version, fields) {
-        Ok(TransferCoding::None) => Ok(Framing::Length(length.unwrap_or(0))),
-        Ok(TransferCoding::Chunked) if length.is_some() => Err(RequestError::LengthAndCoding),
-        Ok(TransferCoding::Chunked) => Ok(Framing::Chunked),
-        Err(CodingError::Malformed) => Err(RequestError::TransferEncoding),
-        Err(CodingError::Unknown) => Err(RequestError::TransferCoding),
+    match is_request_chunked(version, fields)? {
+        true if length.is_some() => Err(RequestError::LengthAndCoding),
+        true => Ok(Framing::Chunked),
+        false => Ok(Framing::Length(length.unwrap_or(0))),
     }
-}
-
-/// Whether the client waits for `100 Continue` before it sends the content (RFC 9110 §10.1.1). False for
-/// HTTP/1.0, in which `Expect` is ignored.
-///
-/// # Errors
-/// [`RequestError::Expectation`] for any other expectation.
-pub fn expects_continue(version: Version, fields: &Fields<'_>) -> Result<bool, RequestError> {
-    if version == Version::Http10 {
-        return Ok(false);
-    }
-    let mut expected = false;
-    for value in fields.tokens("Expect") {
-        if !value.eq_ignore_ascii_case(b"100-continue") {
-            return Err(RequestError::Expectation);
-        }
-        expected = true;
-    }
-    Ok(expected)
 }
 
 /// Why the end of a response body cannot be determined.
@@ -80,28 +59,11 @@ pub fn response_framing(status: Status, fields: &Fields<'_>) -> Result<Framing, 
         return Ok(Framing::Length(0));
     }
     let length = agreed_content_length(fields).map_err(|_| FramingError::ContentLength)?;
-    Ok(match (is_chunked(fields)?, length) {
+    Ok(match (is_response_chunked(fields)?, length) {
         (true, _) => Framing::Chunked,
         (false, Some(length)) => Framing::Length(length),
         (false, None) => Framing::UntilClose,
     })
-}
-
-/// Whether a response is chunked; an error if it has any other coding. HTTP/1.0 has no transfer codings,
-/// but a server that names one has applied it. A proxy may add `chunked` to the field although the server
-/// has applied it; it must not be applied twice (RFC 9112 §6.1).
-fn is_chunked(fields: &Fields<'_>) -> Result<bool, FramingError> {
-    if fields.first("Transfer-Encoding").is_none() {
-        return Ok(false);
-    }
-    let codings: Vec<&[u8]> = fields.tokens("Transfer-Encoding").collect();
-    let is = |coding: &[u8], name: &str| coding.eq_ignore_ascii_case(name.as_bytes());
-    if codings.is_empty()
-        || codings.iter().any(|coding| !is(coding, "identity") && !is(coding, "chunked"))
-    {
-        return Err(FramingError::TransferCoding);
-    }
-    Ok(codings.iter().any(|coding| is(coding, "chunked")))
 }
 
 struct InvalidLength;
@@ -133,155 +95,157 @@ fn agreed_content_length(fields: &Fields<'_>) -> Result<Option<u64>, InvalidLeng
     Ok(agreed)
 }
 
+/// A member of `Transfer-Encoding`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum TransferCoding {
-    None,
     Chunked,
+    Identity,
+    Other,
 }
 
-enum CodingError {
-    Malformed,
-    Unknown,
+/// The transfer codings of a message, in their order; `None` without `Transfer-Encoding`.
+fn transfer_codings(fields: &Fields<'_>) -> Option<Vec<TransferCoding>> {
+    fields.first("Transfer-Encoding")?;
+    let coding = |token: &[u8]| {
+        if token.eq_ignore_ascii_case(b"chunked") {
+            TransferCoding::Chunked
+        } else if token.eq_ignore_ascii_case(b"identity") {
+            TransferCoding::Identity
+        } else {
+            TransferCoding::Other
+        }
+    };
+    Some(fields.tokens("Transfer-Encoding").map(coding).collect())
 }
 
-fn transfer_coding(version: Version, fields: &Fields<'_>) -> Result<TransferCoding, CodingError> {
-    if fields.first("Transfer-Encoding").is_none() {
-        return Ok(TransferCoding::None);
-    }
-    let is_chunked = |coding: &[u8]| coding.eq_ignore_ascii_case(b"chunked");
-    let codings: Vec<&[u8]> = fields.tokens("Transfer-Encoding").collect();
-    let chunked_is_last = codings.last().is_some_and(|coding| is_chunked(coding));
-    let chunked_count = codings.iter().filter(|coding| is_chunked(coding)).count();
+/// Whether a request is chunked. HTTP/1.0 has no transfer codings.
+fn is_request_chunked(version: Version, fields: &Fields<'_>) -> Result<bool, RequestError> {
+    let Some(codings) = transfer_codings(fields) else { return Ok(false) };
+    let is_chunked = |coding: &&TransferCoding| **coding == TransferCoding::Chunked;
+    let chunked_is_last = codings.last().as_ref().is_some_and(is_chunked);
+    let chunked_count = codings.iter().filter(is_chunked).count();
     if version == Version::Http10 || !chunked_is_last || chunked_count > 1 {
-        Err(CodingError::Malformed)
+        Err(RequestError::MalformedTransferEncoding)
     } else if codings.len() > 1 {
-        Err(CodingError::Unknown)
+        Err(RequestError::UnsupportedTransferCoding)
     } else {
-        Ok(TransferCoding::Chunked)
+        Ok(true)
     }
+}
+
+/// Whether a response is chunked. `chunked` is honoured in HTTP/1.0 too. `chunked, chunked` counts once:
+/// some proxies repeat it.
+fn is_response_chunked(fields: &Fields<'_>) -> Result<bool, FramingError> {
+    let Some(codings) = transfer_codings(fields) else { return Ok(false) };
+    if codings.is_empty() || codings.contains(&TransferCoding::Other) {
+        return Err(FramingError::TransferCoding);
+    }
+    Ok(codings.contains(&TransferCoding::Chunked))
 }
 
 #[cfg(test)]
 mod tests {
-    use super::super::head_scan::HeadScan;
-    use super::super::request_head::RequestHead;
+    use super::super::test_fields::with_fields;
     use super::*;
-
-    fn with_fields<T>(fields: &str, use_fields: impl FnOnce(Fields<'_>) -> T) -> T {
-        let mut head = RequestHead::default();
-        let bytes = format!("GET / HTTP/1.1\r\n{fields}\r\n");
-        head.receive(&mut HeadScan::default(), bytes.as_bytes()).unwrap().unwrap();
-        use_fields(head.fields())
-    }
 
     #[test]
     fn a_request_is_framed_or_refused() {
-        use RequestError::{ContentLength, LengthAndCoding, TransferCoding, TransferEncoding};
+        use RequestError::{
+            ContentLength, LengthAndCoding, MalformedTransferEncoding, UnsupportedTransferCoding,
+        };
         for (fields, expected) in [
-            ("", Ok(Framing::Length(0))),
-            ("Content-Length: 5\r\n", Ok(Framing::Length(5))),
-            ("Content-Length: 005\r\n", Ok(Framing::Length(5))),
-            ("Content-Length: \t5 \r\n", Ok(Framing::Length(5))),
-            ("Content-Length: 5\r\nContent-Length: 5\r\n", Err(ContentLength)),
-            ("Content-Length: 5\r\nX: y\r\ncontent-length: 5\r\n", Err(ContentLength)),
-            ("Content-Length: 0\r\nContent-Length: 0\r\n", Err(ContentLength)),
-            ("Content-Length: 5, 5\r\n", Err(ContentLength)),
-            ("Content-Length: 5,5\r\n", Err(ContentLength)),
-            ("Content-Length: 0, 0\r\n", Err(ContentLength)),
-            ("Content-Length: 18446744073709551615\r\n", Ok(Framing::Length(u64::MAX))),
-            ("Content-Length: 18446744073709551616\r\n", Err(ContentLength)),
-            ("Content-Length: 5, 6\r\n", Err(ContentLength)),
-            ("Content-Length: 5\r\nContent-Length: 6\r\n", Err(ContentLength)),
-            ("Content-Length: 5,\r\n", Err(ContentLength)),
-            ("Content-Length:\r\n", Err(ContentLength)),
-            ("Content-Length: +5\r\n", Err(ContentLength)),
-            ("Content-Length: -5\r\n", Err(ContentLength)),
-            ("Content-Length: 0x5\r\n", Err(ContentLength)),
-            ("Content-Length: 5 5\r\n", Err(ContentLength)),
-            ("Content-Length: 5.0\r\n", Err(ContentLength)),
-            ("Transfer-Encoding: chunked\r\n", Ok(Framing::Chunked)),
-            ("transfer-encoding: CHUNKED\r\n", Ok(Framing::Chunked)),
-            ("Transfer-Encoding: chunked\r\nContent-Length: 5\r\n", Err(LengthAndCoding)),
-            ("Transfer-Encoding: gzip, chunked\r\n", Err(TransferCoding)),
-            ("Transfer-Encoding: gzip\r\nTransfer-Encoding: chunked\r\n", Err(TransferCoding)),
-            ("Transfer-Encoding: chunked, gzip\r\n", Err(TransferEncoding)),
-            ("Transfer-Encoding: chunked, chunked\r\n", Err(TransferEncoding)),
-            ("Transfer-Encoding: gzip\r\n", Err(TransferEncoding)),
-            ("Transfer-Encoding: identity\r\n", Err(TransferEncoding)),
-            ("Transfer-Encoding: identity, chunked\r\n", Err(TransferCoding)),
-            ("Transfer-Encoding: chunked;q=1\r\n", Err(TransferEncoding)),
-            ("Transfer-Encoding: xchunked\r\n", Err(TransferEncoding)),
-            ("Transfer-Encoding:\r\n", Err(TransferEncoding)),
+            (&[][..], Ok(Framing::Length(0))),
+            (&["Content-Length: 5"], Ok(Framing::Length(5))),
+            (&["Content-Length: 005"], Ok(Framing::Length(5))),
+            (&["Content-Length: \t5 "], Ok(Framing::Length(5))),
+            (&["Content-Length: 5", "Content-Length: 5"], Err(ContentLength)),
+            (&["Content-Length: 5", "X: y", "content-length: 5"], Err(ContentLength)),
+            (&["Content-Length: 0", "Content-Length: 0"], Err(ContentLength)),
+            (&["Content-Length: 5, 5"], Err(ContentLength)),
+            (&["Content-Length: 5,5"], Err(ContentLength)),
+            (&["Content-Length: 0, 0"], Err(ContentLength)),
+            (&["Content-Length: 18446744073709551615"], Ok(Framing::Length(u64::MAX))),
+            (&["Content-Length: 18446744073709551616"], Err(ContentLength)),
+            (&["Content-Length: 5, 6"], Err(ContentLength)),
+            (&["Content-Length: 5", "Content-Length: 6"], Err(ContentLength)),
+            (&["Content-Length: 5,"], Err(ContentLength)),
+            (&["Content-Length:"], Err(ContentLength)),
+            (&["Content-Length: +5"], Err(ContentLength)),
+            (&["Content-Length: -5"], Err(ContentLength)),
+            (&["Content-Length: 0x5"], Err(ContentLength)),
+            (&["Content-Length: 5 5"], Err(ContentLength)),
+            (&["Content-Length: 5.0"], Err(ContentLength)),
+            (&["Transfer-Encoding: chunked"], Ok(Framing::Chunked)),
+            (&["transfer-encoding: CHUNKED"], Ok(Framing::Chunked)),
+            (&["Transfer-Encoding: chunked", "Content-Length: 5"], Err(LengthAndCoding)),
+            (&["Transfer-Encoding: gzip, chunked"], Err(UnsupportedTransferCoding)),
+            (
+                &["Transfer-Encoding: gzip", "Transfer-Encoding: chunked"],
+                Err(UnsupportedTransferCoding),
+            ),
+            (&["Transfer-Encoding: chunked, gzip"], Err(MalformedTransferEncoding)),
+            (&["Transfer-Encoding: chunked, chunked"], Err(MalformedTransferEncoding)),
+            (&["Transfer-Encoding: gzip"], Err(MalformedTransferEncoding)),
+            (&["Transfer-Encoding: identity"], Err(MalformedTransferEncoding)),
+            (&["Transfer-Encoding: identity, chunked"], Err(UnsupportedTransferCoding)),
+            (&["Transfer-Encoding: chunked;q=1"], Err(MalformedTransferEncoding)),
+            (&["Transfer-Encoding: xchunked"], Err(MalformedTransferEncoding)),
+            (&["Transfer-Encoding:"], Err(MalformedTransferEncoding)),
         ] {
-            let framing = with_fields(fields, |fields| request_framing(Version::Http11, &fields));
+            let framing = with_fields(fields, |fields| request_framing(Version::Http11, fields));
             assert_eq!(framing, expected, "{fields:?}");
         }
-        let framing = with_fields("Transfer-Encoding: chunked\r\n", |fields| {
-            request_framing(Version::Http10, &fields)
+        let framing = with_fields(&["Transfer-Encoding: chunked"], |fields| {
+            request_framing(Version::Http10, fields)
         });
-        assert_eq!(framing, Err(TransferEncoding));
+        assert_eq!(framing, Err(MalformedTransferEncoding));
     }
 
     #[test]
     fn a_response_is_framed_by_its_status_and_fields() {
         for (status, fields, expected) in [
-            (200, "Content-Length: 5\r\n", Ok(Framing::Length(5))),
-            (200, "", Ok(Framing::UntilClose)),
-            (200, "Transfer-Encoding: chunked\r\n", Ok(Framing::Chunked)),
-            (204, "Content-Length: 5\r\n", Ok(Framing::Length(0))),
-            (304, "Content-Length: 5\r\n", Ok(Framing::Length(0))),
-            (100, "", Ok(Framing::Length(0))),
-            (200, "Content-Length: 5, 5\r\n", Ok(Framing::Length(5))),
-            (200, "Content-Length: 5\r\nContent-Length: 5\r\n", Ok(Framing::Length(5))),
-            (200, "Content-Length: 5, 6\r\n", Err(FramingError::ContentLength)),
-            (200, "Transfer-Encoding: gzip\r\n", Err(FramingError::TransferCoding)),
-            (200, "Content-Length: +5\r\n", Err(FramingError::ContentLength)),
-            (200, "Content-Length: 5\r\nTransfer-Encoding: chunked\r\n", Ok(Framing::Chunked)),
+            (200, &["Content-Length: 5"][..], Ok(Framing::Length(5))),
+            (200, &[], Ok(Framing::UntilClose)),
+            (200, &["Transfer-Encoding: chunked"], Ok(Framing::Chunked)),
+            (204, &["Content-Length: 5"], Ok(Framing::Length(0))),
+            (304, &["Content-Length: 5"], Ok(Framing::Length(0))),
+            (100, &[], Ok(Framing::Length(0))),
+            (200, &["Content-Length: 5, 5"], Ok(Framing::Length(5))),
+            (200, &["Content-Length: 5", "Content-Length: 5"], Ok(Framing::Length(5))),
+            (200, &["Content-Length: 5, 6"], Err(FramingError::ContentLength)),
+            (200, &["Transfer-Encoding: gzip"], Err(FramingError::TransferCoding)),
+            (200, &["Content-Length: +5"], Err(FramingError::ContentLength)),
+            (200, &["Content-Length: 5", "Transfer-Encoding: chunked"], Ok(Framing::Chunked)),
             (
                 200,
-                "Content-Length: 5, 6\r\nTransfer-Encoding: chunked\r\n",
+                &["Content-Length: 5, 6", "Transfer-Encoding: chunked"],
                 Err(FramingError::ContentLength),
             ),
-            (200, "Transfer-Encoding: identity\r\n", Ok(Framing::UntilClose)),
-            (200, "Transfer-Encoding: Identity\r\nContent-Length: 5\r\n", Ok(Framing::Length(5))),
-            (200, "Transfer-Encoding: identity, chunked\r\n", Ok(Framing::Chunked)),
-            (200, "Transfer-Encoding: chunked, identity\r\n", Ok(Framing::Chunked)),
-            (200, "Transfer-Encoding:\r\n", Err(FramingError::TransferCoding)),
-            (200, "Transfer-Encoding: ,\r\n", Err(FramingError::TransferCoding)),
-            (200, "Transfer-Encoding: gzip, chunked\r\n", Err(FramingError::TransferCoding)),
-            (200, "Transfer-Encoding: chunked, chunked\r\n", Ok(Framing::Chunked)),
+            (200, &["Transfer-Encoding: identity"], Ok(Framing::UntilClose)),
+            (200, &["Transfer-Encoding: Identity", "Content-Length: 5"], Ok(Framing::Length(5))),
+            (200, &["Transfer-Encoding: identity, chunked"], Ok(Framing::Chunked)),
+            (200, &["Transfer-Encoding: chunked, identity"], Ok(Framing::Chunked)),
+            (200, &["Transfer-Encoding:"], Err(FramingError::TransferCoding)),
+            (200, &["Transfer-Encoding: ,"], Err(FramingError::TransferCoding)),
+            (200, &["Transfer-Encoding: gzip, chunked"], Err(FramingError::TransferCoding)),
+            (200, &["Transfer-Encoding: chunked, chunked"], Ok(Framing::Chunked)),
             (
                 200,
-                "Transfer-Encoding: chunked\r\nTransfer-Encoding: Chunked\r\n",
+                &["Transfer-Encoding: chunked", "Transfer-Encoding: Chunked"],
                 Ok(Framing::Chunked),
             ),
             (
                 200,
-                "Transfer-Encoding: chunked, gzip, chunked\r\n",
+                &["Transfer-Encoding: chunked, gzip, chunked"],
                 Err(FramingError::TransferCoding),
             ),
-            (200, "Transfer-Encoding: chunked;q=1\r\n", Err(FramingError::TransferCoding)),
-            (200, "Transfer-Encoding: x-chunked\r\n", Err(FramingError::TransferCoding)),
+            (200, &["Transfer-Encoding: chunked;q=1"], Err(FramingError::TransferCoding)),
+            (200, &["Transfer-Encoding: x-chunked"], Err(FramingError::TransferCoding)),
         ] {
             let framing = with_fields(fields, |fields| {
-                response_framing(Status::new(status).unwrap(), &fields)
+                response_framing(Status::new(status).unwrap(), fields)
             });
             assert_eq!(framing, expected, "{status} {fields:?}");
-        }
-    }
-
-    #[test]
-    fn only_100_continue_is_expected() {
-        use RequestError::Expectation;
-        for (version, fields, expected) in [
-            (Version::Http11, "", Ok(false)),
-            (Version::Http11, "Expect: 100-continue\r\n", Ok(true)),
-            (Version::Http11, "Expect: 100-Continue\r\n", Ok(true)),
-            (Version::Http11, "Expect: 200-ok\r\n", Err(Expectation)),
-            (Version::Http11, "Expect: 100-continue, x\r\n", Err(Expectation)),
-            (Version::Http10, "Expect: 100-continue\r\n", Ok(false)),
-        ] {
-            let found = with_fields(fields, |fields| expects_continue(version, &fields));
-            assert_eq!(found, expected, "{version:?} {fields:?}");
         }
     }
 }

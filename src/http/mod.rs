@@ -1,13 +1,12 @@
-//! HTTP/1.1 as bytes and values: no sockets, files, threads or clocks.
+//! HTTP/1.1 as bytes and values: no I/O and no clock.
 //!
-//! The rules of RFC 9110 and RFC 9112 that both programs follow, as pure functions from bytes to values,
-//! tested in memory. [`net`](crate::net) and the layers above it decide when to read, how long to wait
-//! and what to do with a value.
+//! The rules of RFC 9110 and RFC 9112 that both programs follow, tested in memory. The time is an argument.
+//! [`net`](crate::net) and the layers above it read, wait and act on the values.
 //!
 //! | | modules |
 //! |---|---|
 //! | heads | `head_scan`, `request_head`, `response_head`, `fields`, `head_writer`, `field_line` (a field given by a user), `method`, `status`, `version` |
-//! | bodies | `framing`, `chunked`, `coding` (names of content codings) |
+//! | bodies | `framing`, `chunked`, `coding` (names of content codings), `expect` (`100-continue`) |
 //! | connections | `persistence`, `request_scan` |
 //! | targets | `target`, `host`, `percent` |
 //! | representations | [`conditional`], [`range`], `content_range`, `byteranges`, `entity_tag`, [`date`], [`negotiation`], [`content_disposition`] |
@@ -23,6 +22,7 @@ mod content_range;
 pub mod date;
 mod entity_tag;
 mod error;
+mod expect;
 mod field_line;
 mod fields;
 mod framing;
@@ -53,9 +53,10 @@ pub use coding::{Coding, ContentCoding};
 pub use content_range::ContentRange;
 pub use entity_tag::{EntityTag, FileTag, FileVersion, Strength};
 pub use error::RequestError;
+pub use expect::expects_continue;
 pub use field_line::{FieldLine, FieldLineError};
 pub use fields::Fields;
-pub use framing::{Framing, FramingError, expects_continue, request_framing, response_framing};
+pub use framing::{Framing, FramingError, request_framing, response_framing};
 pub use head_scan::HeadScan;
 pub use head_writer::HeadWriter;
 pub use host::{Host, is_host, parse_host};

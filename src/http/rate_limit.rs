@@ -1,8 +1,9 @@
 //! Rate limits announced by a server: `RateLimit-Policy` and `RateLimit`
 //! (draft-ietf-httpapi-ratelimit-headers) and `Retry-After` (RFC 9110 §10.2.3).
 //!
-//! The server sends them when it rejects a request. The client parses `RateLimit-Policy` and `Retry-After`
-//! to find out how many connections a host allows and when to retry.
+//! The server sends `RateLimit-Policy` and `RateLimit` in responses to clients that have a limit, and all
+//! three when it rejects a connection. The client parses `RateLimit-Policy` and `Retry-After` to find out
+//! how many connections a host allows and when to retry.
 
 use std::borrow::Cow;
 use std::fmt;
