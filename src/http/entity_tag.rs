@@ -15,7 +15,7 @@ use super::syntax::trim_whitespace;
 pub enum Strength {
     /// Equal tags mean identical bytes.
     Strong,
-    /// Marked `W/`: equal tags mean equivalent content, whose bytes may differ.
+    /// Marked `W/`: equal tags mean equivalent content; its bytes may differ.
     Weak,
 }
 

@@ -50,7 +50,7 @@ pub enum RequestError {
     /// An expectation other than `100-continue` (RFC 9110 §10.1.1).
     #[error("unknown expectation")]
     Expectation,
-    /// The head was begun but not completed before its deadline.
+    /// The head was incomplete at its deadline.
     #[error("the request was not complete in time")]
     Timeout,
 }

@@ -56,7 +56,7 @@ impl FieldTable {
         }
     }
 
-    /// Adds a field whose name and value may still be surrounded by whitespace; see [`Self::trim`].
+    /// Adds a field. Whitespace may still surround its name and value; see [`Self::trim`].
     pub(super) fn push(&mut self, name: Range<usize>, value: Range<usize>) {
         self.positions.push(FieldPosition { name, value });
     }

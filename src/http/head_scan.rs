@@ -33,7 +33,7 @@ impl Default for HeadLimits {
     }
 }
 
-/// The limits of responses, whose largest fields are `Set-Cookie` and `Content-Security-Policy` (curl:
+/// The limits of responses. Their largest fields are `Set-Cookie` and `Content-Security-Policy` (curl:
 /// 300 KiB in all; Chromium: 256 KiB).
 pub(super) const RESPONSE_LIMITS: HeadLimits =
     HeadLimits { start_line_bytes: 256 * 1024, field_section_bytes: 256 * 1024 };
@@ -138,7 +138,7 @@ impl HeadScan {
         }
     }
 
-    /// True if only empty lines have been received: no request has begun.
+    /// True if only empty lines have been received: no request has started.
     #[must_use]
     pub fn is_blank(&self) -> bool {
         self.start_line.is_none() && self.at == self.start

@@ -51,7 +51,7 @@ pub fn is_host(authority: &[u8]) -> bool {
     parse_host(authority).is_some()
 }
 
-/// Whether a value is a non-empty `reg-name` (RFC 3986 §3.2.2), whose grammar includes IPv4 addresses.
+/// Whether a value is a non-empty `reg-name` (RFC 3986 §3.2.2). Its grammar includes IPv4 addresses.
 fn is_registered_name(name: &[u8]) -> bool {
     let is_name_byte = |byte: &u8| match byte {
         b'-' | b'.' | b'_' | b'~' | b'%' | b'!' | b'$' | b'&' | b'\'' | b'(' | b')' | b'*'

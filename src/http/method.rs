@@ -35,7 +35,7 @@ const UNSUPPORTED: [&[u8]; 14] = [
 ];
 
 impl Method {
-    /// Classifies a method token, whose characters the parser of the request line has checked.
+    /// Classifies a method token. The parser of the request line has checked its characters.
     #[must_use]
     pub fn classify(token: &[u8]) -> Self {
         match token {

@@ -54,7 +54,7 @@ pub enum Selection {
     Unsatisfiable,
 }
 
-/// What a request selects from a representation of `complete_length` bytes: the last step of RFC 9110
+/// Selects the requested parts of a representation of `complete_length` bytes: the last step of RFC 9110
 /// §13.2.2. To be called only if the response would be 200 without `Range`.
 ///
 /// `Range` is ignored in methods other than GET (§14.2), and if it is repeated.

@@ -6,8 +6,8 @@
 //! before the colon, folded lines, and lines without a colon (skipped).
 //!
 //! The exceptions are the `CRITICAL_FIELDS`, which decide which bytes belong to the content and where
-//! they come from. A control byte in their values is an error, and so is a line whose name equals one of
-//! theirs except for invalid bytes: such a field is parsed or refused, never skipped. Other modules
+//! they come from. A control byte in their values is an error, and so is a name that equals one of theirs
+//! except for invalid bytes: such a field is parsed or refused, never skipped. Other modules
 //! interpret the values.
 
 use thiserror::Error;
@@ -162,7 +162,7 @@ fn parse_fields(
     check_values(fields.over(bytes))
 }
 
-/// Refuses a name that contains invalid bytes and without them equals that of a critical field.
+/// Refuses a name that equals that of a critical field except for invalid bytes.
 /// Surrounding whitespace is accepted.
 fn check_name(name: &[u8]) -> Result<(), ResponseHeadError> {
     let name = trim_whitespace(name);

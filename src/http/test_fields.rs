@@ -2,7 +2,7 @@
 
 use super::fields::{FieldTable, Fields};
 
-/// Calls `ask` with the fields in `lines`, each of which is a field line without its line ending.
+/// Calls `ask` with the fields in `lines`, which are field lines without line endings.
 pub(crate) fn with_fields<T>(lines: &[&str], ask: impl FnOnce(&Fields<'_>) -> T) -> T {
     let section: String = lines.iter().flat_map(|line| [line, "\r\n"]).chain(["\r\n"]).collect();
     let mut table = FieldTable::default();

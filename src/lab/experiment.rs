@@ -31,7 +31,7 @@ pub trait Clock {
     fn elapsed(&self) -> Duration;
 }
 
-/// The time since the instant was taken.
+/// The time since this instant.
 impl Clock for Instant {
     fn elapsed(&self) -> Duration {
         Instant::elapsed(self)
@@ -50,6 +50,14 @@ pub struct Trial {
     pub end: EndReason,
     /// The duration of the whole experiment.
     pub elapsed: Duration,
+}
+
+impl Trial {
+    /// The runs at one level of concurrency, in the order of the rounds; none if it is not a level.
+    pub(super) fn runs_of(&self, concurrency: usize) -> Vec<&RunRecord> {
+        let index = self.schedule.levels().iter().position(|&level| level == concurrency);
+        self.rounds.iter().filter_map(|round| round.get(index?)).collect()
+    }
 }
 
 /// Why an experiment ended.
@@ -82,9 +90,9 @@ pub fn conduct(schedule: Schedule, executor: &mut impl Executor, clock: &impl Cl
             if rounds.len() == schedule.rounds() {
                 break EndReason::Complete;
             }
-            let begun = clock.elapsed();
+            let started_at = clock.elapsed();
             if let Some(max_time) = schedule.max_time()
-                && begun + longest >= max_time
+                && started_at + longest >= max_time
             {
                 break EndReason::OutOfTime(max_time);
             }
@@ -92,7 +100,7 @@ pub fn conduct(schedule: Schedule, executor: &mut impl Executor, clock: &impl Cl
                 break interruption(&schedule, clock);
             };
             rounds.push(round);
-            longest = longest.max(clock.elapsed().saturating_sub(begun));
+            longest = longest.max(clock.elapsed().saturating_sub(started_at));
             if let Some(disagreement) = agreement::of_rounds(&rounds) {
                 break EndReason::Disagreed(disagreement);
             }

@@ -7,8 +7,7 @@ use thiserror::Error;
 use super::input::Input;
 use crate::http::{ChunkDecoder, ChunkError, Decoded, Framing};
 
-/// The body of one message. A body that ends before its framing says so is an error, never a shorter
-/// body.
+/// The body of one message. A body that ends early is an error, never a shorter body.
 #[derive(Debug)]
 pub struct Body {
     progress: Progress,
@@ -53,7 +52,7 @@ impl Body {
         Self::new(framing, ChunkDecoder::default())
     }
 
-    /// The body of a response, whose chunks are decoded less strictly (see [`ChunkDecoder`]).
+    /// The body of a response. Its chunks are decoded less strictly (see [`ChunkDecoder`]).
     #[must_use]
     pub fn of_response(framing: Framing) -> Self {
         Self::new(framing, ChunkDecoder::of_response())

@@ -16,13 +16,13 @@ pub struct Input {
     /// `buffer[start..end]` are the unconsumed bytes; the rest is free space.
     start: usize,
     end: usize,
-    /// The free space in bytes that the next read is offered.
+    /// The free space for the next read, in bytes.
     room: usize,
     /// The largest `room`.
     capacity: usize,
 }
 
-/// The free space in bytes that the first read is offered. It doubles whenever a read fills it, so that
+/// The free space for the first read, in bytes. It doubles whenever a read fills it, so that
 /// small messages use few pages of memory and long ones are read in large pieces. A segment of the
 /// loopback interface fits: with a smaller buffer, the receive window grew more slowly, and nginx with
 /// `tcp_nopush` then waited 40 ms for an acknowledgement within files of 256 KiB.

@@ -1,4 +1,4 @@
-//! Reading from sockets: what the server and the client share above [`http`](crate::http).
+//! Reading from sockets, for the server and the client.
 //!
 //! [`Deadline`] and [`ReadTimeout`] bound every read. [`Input`] and [`Body`] read heads and bodies from one
 //! reused buffer. [`is_timeout`] and [`is_disconnect`] classify I/O errors. [`proxy_protocol`] parses the

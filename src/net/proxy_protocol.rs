@@ -98,10 +98,11 @@ fn parse_v1(received: &[u8]) -> Result<Parse, ProxyProtocolError> {
     Ok(Parse::Done { source, length: line_feed + 1 })
 }
 
-/// Parses what follows `PROXY `: a protocol, two addresses and two ports, separated by single spaces.
+/// Parses the rest of a line after `PROXY `: a protocol, two addresses and two ports, separated by single
+/// spaces.
 ///
-/// The destination is not used and not validated: a proxy behind another proxy sends its own address,
-/// which may be of the other family or the path of a Unix socket (nginx's stream module).
+/// The destination is not used and not validated: a proxy that receives from another proxy sends its own
+/// address, which may be of the other family or the path of a Unix socket (nginx's stream module).
 fn parse_v1_source(words: &[u8]) -> Option<SocketAddr> {
     let words: Vec<&[u8]> = words.split(|byte| *byte == b' ').collect();
     let [protocol, source, destination, port, destination_port] = words[..] else { return None };
@@ -317,7 +318,7 @@ mod tests {
             (v2(0x21, 0x22, &ipv6()), None),
             (v2(0x21, 0x31, &[b'/'; 216]), None),
             (v2(0x21, 0x32, &[b'/'; 216]), None),
-            // LOCAL, whose addresses are to be ignored.
+            // The addresses of LOCAL are ignored.
             (v2(0x20, 0x00, &[]), None),
             (v2(0x20, 0x11, IPV4), None),
             (v2(0x20, 0x11, &[]), None),

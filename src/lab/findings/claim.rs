@@ -12,7 +12,7 @@ use super::super::figures::{Seconds, counted};
 use super::super::statistics::MIN_PAIRS;
 use super::curve::Speedup;
 
-/// What the runs allow to claim.
+/// The claim that the runs support.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 #[serde(tag = "kind", rename_all = "snake_case")]
 pub enum Claim {
@@ -100,7 +100,7 @@ mod tests {
     use super::super::{Conditions, Findings};
     use super::*;
 
-    /// The findings of pairs whose sequential runs take these milliseconds and whose concurrent runs take 1000.
+    /// The findings of pairs with these sequential times in milliseconds. Each concurrent run takes 1000.
     fn findings(sequential: &[u64]) -> Findings {
         let run = |concurrency, millis| RunRecord {
             wall: Duration::from_millis(millis),

@@ -1,11 +1,11 @@
-//! The conditions of an experiment, which only the program that ran it knows.
+//! The conditions of an experiment, as the program that ran it states them.
 
 use serde::Serialize;
 
 /// The conditions of an experiment.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
 pub struct Conditions {
-    /// When it began, formatted for people.
+    /// When it started, formatted for people.
     pub started: String,
     /// The client program and its version.
     pub client: String,
@@ -15,13 +15,13 @@ pub struct Conditions {
     pub system: String,
     /// The number of processors that the program may use.
     pub processors: usize,
-    /// What was done with the bodies.
+    /// How the bodies were handled.
     pub bodies: BodyHandling,
     /// Further conditions, each a name and a value.
     pub further: Vec<(String, String)>,
 }
 
-/// What was done with the bodies, in all runs alike.
+/// How the bodies were handled, in all runs alike.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "snake_case")]
 pub enum BodyHandling {

@@ -38,22 +38,22 @@ pub struct Curve {
 
 /// The speedup at each level, in ascending order.
 pub(super) fn points(trial: &Trial, seed: u64) -> Vec<Speedup> {
-    let levels = trial.schedule.levels().iter().enumerate();
-    levels.filter_map(|(index, &concurrency)| point(trial, index, concurrency, seed)).collect()
+    let levels = trial.schedule.levels().iter();
+    levels.filter_map(|&concurrency| point(trial, concurrency, seed)).collect()
 }
 
-fn point(trial: &Trial, index: usize, concurrency: usize, seed: u64) -> Option<Speedup> {
-    let walls = |index: usize| -> Vec<f64> {
-        trial.rounds.iter().filter_map(|round| round.get(index)).map(wall_seconds).collect()
+fn point(trial: &Trial, concurrency: usize, seed: u64) -> Option<Speedup> {
+    let walls = |concurrency| -> Vec<f64> {
+        trial.runs_of(concurrency).into_iter().map(wall_seconds).collect()
     };
-    let ratios = Sample::new(statistics::paired_ratios(&walls(0), &walls(index)))?;
+    let ratios = Sample::new(statistics::paired_ratios(&walls(1), &walls(concurrency)))?;
     let interval = statistics::bootstrap_median(&ratios, seed)
         .map(|interval| (Ratio::new(interval.low), Ratio::new(interval.high)));
     Some(Speedup {
         concurrency,
         ratio: Ratio::new(ratios.median()),
         interval,
-        wall: Seconds::new(Sample::new(walls(index))?.median()),
+        wall: Seconds::new(Sample::new(walls(concurrency))?.median()),
         exact: ratios.median(),
     })
 }

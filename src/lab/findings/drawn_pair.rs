@@ -1,4 +1,4 @@
-//! The choice of the pair of runs whose waterfalls are drawn.
+//! Chooses the pair of runs that the waterfalls show.
 
 use serde::Serialize;
 
@@ -6,7 +6,7 @@ use super::super::experiment::{EndReason, Trial};
 use super::super::measurement::RunRecord;
 use super::runs::wall_seconds;
 
-/// The runs of one pair, whose waterfalls are drawn.
+/// The pair of runs that the waterfalls show.
 #[derive(Clone, Debug, Serialize)]
 pub struct DrawnPair {
     /// The number of the pair, from 1; `None` for the warm-up.

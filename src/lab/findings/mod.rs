@@ -61,7 +61,7 @@ pub struct Findings {
     pub rounds: Vec<Round>,
     /// The median times of each file.
     pub files: Vec<FileTimes>,
-    /// The runs whose waterfalls are drawn.
+    /// The runs that the waterfalls show.
     pub drawn: DrawnPair,
     pub conditions: Conditions,
     /// The seed of the bootstrap.
@@ -94,11 +94,7 @@ impl Findings {
     pub fn new(trial: &Trial, conditions: Conditions, seed: u64) -> Self {
         let schedule = &trial.schedule;
         let refusal = claim::refusal(trial);
-        let pick = |c: usize| -> Vec<&RunRecord> {
-            let at = schedule.levels().iter().position(|&level| level == c);
-            trial.rounds.iter().filter_map(|round| round.get(at?)).collect()
-        };
-        let (baseline, others) = (pick(1), pick(schedule.concurrency()));
+        let (baseline, others) = (trial.runs_of(1), trial.runs_of(schedule.concurrency()));
         let is_comparable = refusal.is_none();
         let points = if is_comparable { curve::points(trial, seed) } else { Vec::new() };
         let speedup =

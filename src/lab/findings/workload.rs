@@ -5,7 +5,7 @@ use serde::Serialize;
 use super::super::figures::Bytes;
 use super::super::measurement::RunRecord;
 
-/// What was fetched.
+/// The URLs, and the lengths of their bodies.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub struct Workload {
     /// The number of URLs.

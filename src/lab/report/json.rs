@@ -1,10 +1,10 @@
 //! Renders the findings as JSON.
 //!
-//! The document is one object: `schema`, then the public fields of [`Findings`], whose documentation
-//! describes them. `verdict` is [`Findings::claim`], `limit` is [`Findings::bottleneck`], and `limit.cause`
+//! The document is one object: `schema`, then the public fields of [`Findings`], which its
+//! documentation describes. `verdict` is [`Findings::claim`], `limit` is [`Findings::bottleneck`], and `limit.cause`
 //! is the kind of bottleneck. Conventions:
 //!
-//! | what | how |
+//! | value | form |
 //! |---|---|
 //! | times | seconds; three significant digits, but six decimals inside `drawn` |
 //! | lengths | bytes |

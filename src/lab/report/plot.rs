@@ -59,7 +59,7 @@ impl Axis {
         Percent((share * 100.0).clamp(0.0, 100.0))
     }
 
-    /// The vertical position of a value in SVG, whose y axis points downwards.
+    /// The vertical position of a value. The y axis of SVG points downwards.
     pub(super) fn height(&self, value: f64) -> Percent {
         Percent(100.0 - self.place(value).0)
     }

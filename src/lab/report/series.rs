@@ -17,7 +17,7 @@ use crate::printable::{self, JsonLayout};
 /// One experiment of several.
 #[derive(Clone, Debug, Serialize)]
 pub struct Chapter {
-    /// What distinguishes it from the others, in a few words.
+    /// Distinguishes it from the others in a few words.
     pub title: String,
     #[serde(flatten)]
     pub findings: Findings,
@@ -27,7 +27,7 @@ pub struct Chapter {
 #[derive(Clone, Debug, Serialize)]
 pub struct Series {
     pub title: String,
-    /// What applies to all experiments.
+    /// One or more sentences that apply to all experiments.
     pub introduction: String,
     pub experiments: Vec<Chapter>,
 }
