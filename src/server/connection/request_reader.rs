@@ -29,6 +29,8 @@ pub(super) struct RequestReader<'s> {
     input: Input,
     /// The head that was read last.
     pub(super) head: RequestHead,
+    /// When the first byte of the request was read, or, before that, when waiting for it began.
+    pub(super) started_at: Instant,
     is_first: bool,
     /// The connection was admitted to the reserve.
     is_reserved: bool,
@@ -63,6 +65,7 @@ impl<'s> RequestReader<'s> {
             read_timeout: ReadTimeout::default(),
             input,
             head: RequestHead::default(),
+            started_at: Instant::now(),
             is_first: true,
             is_reserved,
         }
@@ -77,54 +80,60 @@ impl<'s> RequestReader<'s> {
         self.input.data()
     }
 
-    /// Waits for a head and reads it into [`Self::head`]; returns when its first bytes arrived.
-    pub(super) fn read_head(&mut self) -> Result<Instant, NoRequest> {
+    /// Waits for a head and reads it into [`Self::head`].
+    pub(super) fn read_head(&mut self) -> Result<(), NoRequest> {
         self.head.clear();
         self.input.release();
+        self.started_at = Instant::now();
         let mut scan = HeadScan::default();
-        let mut begun = None;
+        let mut has_started = false;
         loop {
             if !self.input.data().is_empty() {
                 let taken = self.input.take_request_head(&mut scan, &mut self.head);
-                if begun.is_none() && !self.entry.enter(Phase::Reading) {
-                    return Err(self.slot_taken());
+                if !has_started {
+                    if !self.entry.enter(Phase::Reading) {
+                        return Err(self.slot_taken());
+                    }
+                    self.started_at = Instant::now();
+                    has_started = true;
                 }
-                let begun = *begun.get_or_insert_with(Instant::now);
                 if taken.map_err(NoRequest::Refuse)? {
                     self.is_first = false;
-                    return Ok(begun);
+                    return Ok(());
                 }
             }
-            match self.fill(begun) {
-                Ok(0) if begun.is_some() => {
+            match self.fill(has_started) {
+                Ok(0) if has_started => {
                     return Err(NoRequest::Close(CloseReason::PeerVanished));
                 }
                 Ok(0) if self.entry.phase() == Phase::Closing => return Err(self.slot_taken()),
                 Ok(0) => return Err(NoRequest::Close(CloseReason::PeerClosed)),
                 Ok(_) => {}
                 Err(error) => {
-                    return Err(self.read_error(&error, begun.is_some() && !scan.is_blank()));
+                    return Err(self.read_error(&error, has_started && !scan.is_blank()));
                 }
             }
         }
     }
 
-    /// Reads more of a head that began at `begun`, if it has begun. The first head's deadline counts from
-    /// when the connection was opened.
-    fn fill(&mut self, begun: Option<Instant>) -> io::Result<usize> {
+    /// Reads more of a head. The first head's deadline counts from when the connection was opened, that of
+    /// the others from their first byte.
+    fn fill(&mut self, has_started: bool) -> io::Result<usize> {
         let timeouts = self.service.timeouts;
         let first_head =
             if self.is_reserved { timeouts.head.min(HEAD_TIMEOUT) } else { timeouts.head };
-        let timeout = match begun {
-            _ if self.is_first => Deadline::at(self.entry.opened + first_head).remaining()?,
-            Some(begun) => Deadline::at(begun + timeouts.head).remaining()?,
-            None => timeouts.idle,
+        let timeout = if self.is_first {
+            Deadline::at(self.entry.opened + first_head).remaining()?
+        } else if has_started {
+            Deadline::at(self.started_at + timeouts.head).remaining()?
+        } else {
+            timeouts.idle
         };
         self.read_timeout.set(self.stream(), timeout)?;
         self.input.fill(&mut self.stream())
     }
 
-    fn read_error(&self, error: &io::Error, has_begun: bool) -> NoRequest {
+    fn read_error(&self, error: &io::Error, has_started: bool) -> NoRequest {
         if !is_timeout(error) {
             if !is_disconnect(error) {
                 log::debug!("{}: cannot read: {error}", self.entry.client.address);
@@ -135,7 +144,7 @@ impl<'s> RequestReader<'s> {
         if self.is_reserved {
             return NoRequest::Refuse(RequestError::Timeout);
         }
-        if has_begun {
+        if has_started {
             self.service.counters.head_timeouts.increment();
             return NoRequest::Refuse(RequestError::Timeout);
         }

@@ -7,7 +7,6 @@
 
 use std::io;
 use std::thread;
-use std::time::Instant;
 
 use super::close_reason::{CloseConditions, CloseReason, is_untrustworthy};
 use super::rate::SendRate;
@@ -78,7 +77,7 @@ impl<'s> Connection<'s> {
         }
         loop {
             let reason = match self.reader.read_head() {
-                Ok(begun) => self.exchange(begun),
+                Ok(()) => self.exchange(),
                 Err(NoRequest::Close(reason)) => Some(reason),
                 Err(NoRequest::Refuse(error)) => self.refuse(error),
             };
@@ -97,8 +96,8 @@ impl<'s> Connection<'s> {
         reason.leaves_input_unread() || !self.reader.unread().is_empty()
     }
 
-    /// Answers the request whose head was read at `begun`; returns why the connection must be closed.
-    fn exchange(&mut self, begun: Instant) -> Option<CloseReason> {
+    /// Answers the request that was read; returns why the connection must be closed.
+    fn exchange(&mut self) -> Option<CloseReason> {
         let head = &self.reader.head;
         let (version, fields) = (head.version(), head.fields());
         let checked = check_host(head).and_then(|()| {
@@ -120,7 +119,7 @@ impl<'s> Connection<'s> {
         let status_page = self.service.answer_status(head, &self.client);
         if let Some(rejection) = &self.reserved {
             let response = status_page.unwrap_or_else(|| self.service.answer_rejected(rejection));
-            return self.send(&response, Some(CloseReason::Crowded), begun);
+            return self.send(&response, Some(CloseReason::Crowded));
         }
         let mut response = status_page.unwrap_or_else(|| self.service.handler.answer(head));
         let connections = self.service.admission.held_by(self.client.key);
@@ -140,7 +139,7 @@ impl<'s> Connection<'s> {
             is_crowded: connections.total >= self.service.crowded_from(),
             is_last: self.requests + 1 >= self.service.policy.keep_alive_requests,
         };
-        self.send(&response, conditions.close_reason(), begun)
+        self.send(&response, conditions.close_reason())
     }
 
     /// Reads past the content of a request, so that the connection can be kept.
@@ -169,16 +168,11 @@ impl<'s> Connection<'s> {
             Some(rejection) => self.service.answer_rejected(rejection),
             None => self.service.handler.refuse(&self.reader.head, error),
         };
-        self.send(&response, Some(CloseReason::Refused), Instant::now())
+        self.send(&response, Some(CloseReason::Refused))
     }
 
     /// Sends, counts and logs a response; returns `close`, or why the response was not sent whole.
-    fn send(
-        &mut self,
-        response: &Response,
-        close: Option<CloseReason>,
-        begun: Instant,
-    ) -> Option<CloseReason> {
+    fn send(&mut self, response: &Response, close: Option<CloseReason>) -> Option<CloseReason> {
         self.requests += 1;
         self.service.counters.requests.increment();
         self.entry.enter(Phase::Sending);
@@ -202,7 +196,7 @@ impl<'s> Connection<'s> {
             unread: self.reader.unread(),
             status: response.status,
             content_bytes: sent.as_ref().copied().ok(),
-            taken: begun.elapsed(),
+            taken: self.reader.started_at.elapsed(),
             ordinal: self.requests,
         });
         match sent {

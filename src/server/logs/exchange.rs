@@ -20,7 +20,8 @@ pub(in crate::server) struct Exchange<'h> {
     pub(in crate::server) status: Status,
     /// Bytes of content sent; `None` if the response was cut short.
     pub(in crate::server) content_bytes: Option<u64>,
-    /// Time from the first byte of the request to the last of the response.
+    /// Time from the first byte of the request to the last of the response. If no byte came, it counts from
+    /// when waiting for the request began.
     pub(in crate::server) taken: Duration,
     /// The number of this request on its connection, from 1.
     pub(in crate::server) ordinal: u64,

@@ -2,14 +2,16 @@
 
 use std::fs;
 use std::net::TcpStream;
+use std::time::{Duration, Instant};
 
-use http_concurrent::server::{AccessLog, LogFormat, LogSink};
+use http_concurrent::server::{AccessLog, Limits, LogFormat, LogSink, ServerConfig, StatusAccess};
 use rustix::process::Signal;
 
 use crate::support::PATIENCE;
 use crate::support::conversation::Conversation;
 use crate::support::program::ServerProgram;
 use crate::support::server::TestServer;
+use crate::support::wait_until;
 
 #[test]
 fn each_request_that_was_answered_is_a_line_of_the_access_log() {
@@ -65,6 +67,67 @@ fn each_request_that_was_answered_is_a_line_of_the_access_log() {
             }
         }
     }
+}
+
+/// Checks that the log's time of the last refusal is at least `least` and at most the time that passed.
+/// Meanwhile `held` silent connections are open.
+fn assert_time_of_a_refusal(
+    configure: impl FnOnce(&mut ServerConfig),
+    held: usize,
+    (requests, status): (&str, u16),
+    least: Duration,
+) {
+    let directory = tempfile::tempdir().unwrap();
+    let path = directory.path().join("log");
+    let sink = LogSink::append_to(&path).unwrap();
+    let server = TestServer::with_config(|config| {
+        let (handle, format) = (sink.handle(), LogFormat::Json);
+        config.access_log = AccessLog::Sink { handle, format };
+        configure(config);
+    });
+    let held: Vec<_> = (0..held).map(|_| server.connect()).collect();
+    server.wait_for_connections(held.len());
+    let started_at = Instant::now();
+    // On a busy machine the bytes may come after the first head's deadline, and the server closes without a
+    // response: then they are sent again.
+    wait_until("the requests come in time", || {
+        let mut conversation = server.connect();
+        let _ = conversation.try_send(requests);
+        conversation.replies().last().is_some_and(|reply| reply.status == status)
+    });
+    let most = started_at.elapsed();
+    drop(held);
+    server.wait_for_connections(0);
+    drop(sink);
+    let log = fs::read_to_string(&path).unwrap();
+    let lines = log.lines().map(|line| serde_json::from_str::<serde_json::Value>(line).unwrap());
+    let line = lines.rev().find(|line| line["status"] == status).unwrap();
+    let taken = line["duration_seconds"].as_f64().unwrap();
+    assert!((least.as_secs_f64()..=most.as_secs_f64()).contains(&taken), "{taken} s: {log}");
+}
+
+#[test]
+fn the_time_of_a_408_counts_from_the_first_byte_of_the_request() {
+    let timeout = Duration::from_millis(400);
+    for requests in [
+        // The deadline of the second head counts from its first byte.
+        "GET / HTTP/1.1\r\nHost: a\r\n\r\nGET / HTTP/1.1\r\n",
+        "GET / HTTP/1.1\r\nHost: a\r\nContent-Length: 1\r\n\r\n",
+    ] {
+        let configure = |config: &mut ServerConfig| config.timeouts.head = timeout;
+        assert_time_of_a_refusal(configure, 0, (requests, 408), timeout / 2);
+    }
+}
+
+#[test]
+fn the_time_of_a_rejection_without_a_request_counts_from_when_the_request_was_awaited() {
+    let configure = |config: &mut ServerConfig| {
+        config.limits = Limits { per_client: 1, total: 2 };
+        config.status =
+            Some(StatusAccess { path: "/status".to_owned(), ..StatusAccess::default() });
+    };
+    // A connection of the reserve is given one second.
+    assert_time_of_a_refusal(configure, 1, ("", 429), Duration::from_millis(500));
 }
 
 /// The diagnostic log has the same lines, and none that a peer forged.
