@@ -14,18 +14,43 @@ use rustix::io::Errno;
 
 use crate::args::Args;
 
-/// The requested documents, each with its option.
-fn requested(args: &Args) -> impl Iterator<Item = (&'static str, &Path)> {
-    [("--json", &args.json), ("--har", &args.har), ("--failed-list", &args.failed_list)]
-        .into_iter()
-        .filter_map(|(option, path)| Some((option, path.as_deref()?)))
+/// A document of a run.
+#[derive(Clone, Copy, Debug)]
+enum Document {
+    Json,
+    Har,
+    FailedList,
+}
+
+impl Document {
+    /// The option that requests it.
+    fn option(self) -> &'static str {
+        match self {
+            Self::Json => "--json",
+            Self::Har => "--har",
+            Self::FailedList => "--failed-list",
+        }
+    }
+}
+
+/// The requested documents and their paths.
+fn requested(args: &Args) -> impl Iterator<Item = (Document, &Path)> {
+    [
+        (Document::Json, &args.json),
+        (Document::Har, &args.har),
+        (Document::FailedList, &args.failed_list),
+    ]
+    .into_iter()
+    .filter_map(|(document, path)| Some((document, path.as_deref()?)))
 }
 
 /// Checks before the first request that the documents can be written, and that none of them has the path of
 /// another one or of a URL's file.
 pub(crate) fn check(args: &Args, jobs: &[Job], directory: &OutputDirectory) -> anyhow::Result<()> {
-    let on_stdout: Vec<_> =
-        requested(args).filter(|(_, path)| is_stdout(path)).map(|(option, _)| option).collect();
+    let on_stdout: Vec<_> = requested(args)
+        .filter(|(_, path)| is_stdout(path))
+        .map(|(document, _)| document.option())
+        .collect();
     if on_stdout.len() > 1 {
         bail!(
             "only one of {} can write to standard output: name a file for the others",
@@ -33,7 +58,8 @@ pub(crate) fn check(args: &Args, jobs: &[Job], directory: &OutputDirectory) -> a
         );
     }
     let mut others: Vec<(&str, PathBuf)> = Vec::new();
-    for (option, path) in requested(args) {
+    for (document, path) in requested(args) {
+        let option = document.option();
         let Some(place) = path_of(path) else { continue };
         if let Some((other, _)) = others.iter().find(|(_, taken)| *taken == place) {
             bail!("{other} and {option} name the same file: choose another one");
@@ -48,7 +74,7 @@ pub(crate) fn check(args: &Args, jobs: &[Job], directory: &OutputDirectory) -> a
         }
         others.push((option, place));
     }
-    requested(args).try_for_each(|(option, path)| check_file(path, option))
+    requested(args).try_for_each(|(document, path)| check_file(path, document.option()))
 }
 
 /// The canonical path of a regular file, existing or not; `None` for anything else.
@@ -80,16 +106,16 @@ pub(crate) fn check_file(path: &Path, option: &str) -> anyhow::Result<()> {
 
 /// Writes the requested documents.
 pub(crate) fn write(args: &Args, jobs: &[Job], run: &Run, interrupted: bool) -> anyhow::Result<()> {
-    for (option, path) in requested(args) {
-        let document = |out: &mut dyn Write| match option {
-            "--json" => write_json(out, jobs, run, interrupted),
-            "--har" => write_har(out, jobs, run),
-            _ => write_failed(out, jobs, run),
+    for (document, path) in requested(args) {
+        let write_document = |out: &mut dyn Write| match document {
+            Document::Json => write_json(out, jobs, run, interrupted),
+            Document::Har => write_har(out, jobs, run),
+            Document::FailedList => write_failed(out, jobs, run),
         };
         let written = if is_stdout(path) {
-            write_to_stdout(document)
+            write_to_stdout(write_document)
         } else {
-            File::create(path).and_then(|mut file| document(&mut file))
+            File::create(path).and_then(|mut file| write_document(&mut file))
         };
         written.with_context(|| format!("cannot write {}", redacted_path(path)))?;
     }
