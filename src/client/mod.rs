@@ -7,9 +7,9 @@
 //! The modules, each of which uses only those below it:
 //!
 //! ```text
-//! pool          the workers, and the retries
+//! pool          the workers, and how many the system allows
 //! fetch         one attempt at one URL: request, redirects, response, content
-//! hosts         the queue, and the limit of connections to each host
+//! hosts         the queue of jobs of each host, and how many connections the host allows
 //! transport     connections: look-up, dialling, proxy, TLS
 //! store         files: parts and their notes, final names, checksums
 //! observer      the interface for progress

@@ -5,7 +5,7 @@
 //! other statuses for the URL.
 //!
 //! The count of failures starts anew when an attempt gets more of the file than all before it. An attempt that
-//! the host refused while it served other URLs of the run is not counted. Both are bounded, by the length of
+//! the host rejected while it served other URLs of the run is not counted. Both are bounded, by the length of
 //! the file and the number of other URLs, so the retries of a URL always end.
 
 use std::time::Duration;
@@ -18,7 +18,7 @@ pub struct RetryPolicy {
     /// The bound of the first wait, which doubles with each retry. 500 ms by default.
     pub first_wait: Duration,
     /// The bound of all waits. 10 s by default.
-    pub longest_wait: Duration,
+    pub max_backoff: Duration,
     /// The longest `Retry-After` that is obeyed (RFC 9110 §10.2.3); with a longer one the URL fails. 60 s by
     /// default.
     pub max_wait: Duration,
@@ -29,9 +29,16 @@ impl Default for RetryPolicy {
         Self {
             retries: 4,
             first_wait: Duration::from_millis(500),
-            longest_wait: Duration::from_secs(10),
+            max_backoff: Duration::from_secs(10),
             max_wait: Duration::from_secs(60),
         }
+    }
+}
+
+impl RetryPolicy {
+    /// Whether a `Retry-After` is obeyed.
+    pub(super) fn obeys(&self, retry_after: Duration) -> bool {
+        retry_after <= self.max_wait
     }
 }
 
@@ -50,7 +57,7 @@ pub(super) struct RetryState {
 pub(super) struct FailedAttempt {
     /// The most content that was there at any time, in this attempt or earlier ones.
     pub(super) furthest_bytes: u64,
-    /// True if the host refused the attempt while other URLs of the host were completed.
+    /// True if the host rejected the attempt while other URLs of the host were completed.
     pub(super) was_crowded_out: bool,
 }
 
@@ -78,7 +85,7 @@ impl RetryState {
 
 fn bound(policy: &RetryPolicy, failures: u32) -> Duration {
     let doubled = 2_u32.saturating_pow(failures.saturating_sub(1));
-    policy.first_wait.saturating_mul(doubled).min(policy.longest_wait)
+    policy.first_wait.saturating_mul(doubled).min(policy.max_backoff)
 }
 
 #[cfg(test)]

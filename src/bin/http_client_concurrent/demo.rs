@@ -121,11 +121,11 @@ struct Experiment {
 impl Experiment {
     /// Runs it; failures are part of the findings.
     fn measure(&self, args: &Args, stop: &Stop) -> Findings {
-        let begun = SystemTime::now();
+        let started_at = SystemTime::now();
         let clock = Instant::now();
         let mut settings = Settings::default();
         settings.timeouts.total = args.max_time;
-        let mut conditions = conditions(begun, &settings);
+        let mut conditions = conditions(started_at, &settings);
         conditions.servers = vec![format!(
             "http_server_conc {}, within the same process, {}",
             env!("CARGO_PKG_VERSION"),

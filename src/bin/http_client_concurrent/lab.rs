@@ -95,7 +95,7 @@ pub(crate) fn run(
     let stop = Stop::default();
     interrupts.stop(&stop);
     let schedule = schedule(args, config.plan.jobs.len());
-    let begun = SystemTime::now();
+    let started_at = SystemTime::now();
     let findings = {
         let clock = Instant::now();
         let downloads = DownloadExecutor::new(
@@ -108,7 +108,7 @@ pub(crate) fn run(
         let trial = conduct(schedule, &mut executor, &clock);
         let servers = executor.executor.servers();
         drop(executor);
-        let conditions = Conditions { servers, ..conditions(begun, &config.settings) };
+        let conditions = Conditions { servers, ..conditions(started_at, &config.settings) };
         Findings::new(&trial, conditions, args.lab.seed)
     };
     let result = Rendered {
@@ -159,9 +159,9 @@ pub(crate) fn limited(schedule: Schedule, args: &Args) -> Schedule {
     }
 }
 
-/// The conditions of an experiment that begins at `begun`.
-pub(crate) fn conditions(begun: SystemTime, settings: &Settings) -> Conditions {
-    let started = jiff::Timestamp::try_from(begun)
+/// The conditions of an experiment that begins at `started_at`.
+pub(crate) fn conditions(started_at: SystemTime, settings: &Settings) -> Conditions {
+    let started = jiff::Timestamp::try_from(started_at)
         .map_or_else(|_| String::new(), |time| time.strftime("%Y-%m-%d %H:%M:%S UTC").to_string());
     let read =
         |name: &str| fs::read_to_string(format!("/proc/sys/kernel/{name}")).unwrap_or_default();
@@ -170,7 +170,7 @@ pub(crate) fn conditions(begun: SystemTime, settings: &Settings) -> Conditions {
         ("Connections", "opened anew in every run, kept from one file to the next"),
         (
             "Opening",
-            "as fast as the host answers in the warm-up; at once afterwards, if none was refused",
+            "as fast as the host answers in the warm-up; at once afterwards, if none was rejected",
         ),
         ("Name look-ups", "once a run for each host"),
     ];

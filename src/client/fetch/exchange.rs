@@ -15,7 +15,7 @@ use super::coding::decoder_slots::DecoderSlots;
 use super::request::Request;
 use super::response::{Response, declared_length, framing, report_to_gate};
 use crate::client::error::{FetchError, TimeoutPhase};
-use crate::client::hosts::gate::{Admission, HostGates};
+use crate::client::hosts::gate::{AdmittedRequest, HostGates};
 use crate::client::redact::redacted_url;
 use crate::client::results::outcome::Phases;
 use crate::client::settings::request_fields::RequestFields;
@@ -48,7 +48,7 @@ pub(crate) struct Network {
 pub(crate) struct Exchanger<'n> {
     pub(super) network: &'n Network,
     /// The admission of a job's first request; later requests are admitted one by one.
-    pub(crate) admission: Option<Admission<'n>>,
+    pub(crate) admission: Option<AdmittedRequest<'n>>,
     input: Input,
     request: Vec<u8>,
 }
@@ -67,7 +67,9 @@ impl<'n> Exchanger<'n> {
 
     /// Gives up an admission that no request has used.
     pub(crate) fn return_admission(&mut self) {
-        if let Some(Admission { permit, connection: Some(connection) }) = self.admission.take() {
+        if let Some(AdmittedRequest { permit, connection: Some(connection) }) =
+            self.admission.take()
+        {
             permit.keep(connection);
         }
     }
@@ -84,7 +86,7 @@ impl<'n> Exchanger<'n> {
         let via = network.connector.forwarding_proxy(url)?;
         request.write(&mut self.request, &network.fields, via);
         let admission = self.admission.take().filter(|admission| admission.permit.is_for(url));
-        let Admission { mut permit, connection: idle } = match admission {
+        let AdmittedRequest { mut permit, connection: idle } = match admission {
             Some(admission) => admission,
             None => network.gates.admission(url, phases)?,
         };
@@ -117,7 +119,7 @@ impl<'n> Exchanger<'n> {
         match connection.write_all(&self.request).and_then(|()| connection.flush()) {
             Ok(()) => self.read_head(connection),
             Err(error) if is_timeout(&error) => Err(self.timed_out(TimeoutPhase::Send)),
-            // A server that refuses a connection may respond and close before it reads the request.
+            // A server that rejects a connection may respond and close before it reads the request.
             Err(error) if is_disconnect(&error) => {
                 self.read_head(connection).map_err(|failure| match failure {
                     FetchError::Closed | FetchError::Receive(_) => FetchError::Send(error),

@@ -61,15 +61,12 @@ impl<'r> Fetcher<'_, 'r> {
     pub(super) fn reject(&mut self, response: Response<'_>, error: FetchError) -> FetchError {
         let retry_after = retry_after(&response.head);
         self.exchanger.discard(response);
-        let max_wait = self.run.settings.retry.max_wait;
-        match (error, retry_after) {
-            (FetchError::Status { status, .. }, Some(wait)) if wait > max_wait => {
+        let FetchError::Status { status, .. } = error else { return error };
+        match retry_after {
+            Some(wait) if !self.run.settings.retry.obeys(wait) => {
                 FetchError::RetryLater { status, at: SystemTime::now() + wait, was_asked: true }
             }
-            (FetchError::Status { status, .. }, retry_after) => {
-                FetchError::Status { status, retry_after }
-            }
-            (error, _) => error,
+            _ => FetchError::Status { status, retry_after },
         }
     }
 }

@@ -3,7 +3,7 @@
 use std::time::{Duration, SystemTime};
 
 use crate::client::error::FetchError;
-use crate::client::hosts::gate::Permit;
+use crate::client::hosts::gate::HostPermit;
 use crate::client::transport::connect::Connection;
 use crate::http::rate_limit::{self, QuotaPolicy, QuotaUnit};
 use crate::http::{Fields, Framing, ResponseHead, Status, response_framing};
@@ -13,7 +13,7 @@ use crate::http::{Fields, Framing, ResponseHead, Status, response_framing};
 pub(super) struct Response<'n> {
     pub(super) head: ResponseHead,
     pub(super) connection: Connection,
-    pub(super) permit: Permit<'n>,
+    pub(super) permit: HostPermit<'n>,
 }
 
 /// The framing of a response's content.
@@ -39,12 +39,12 @@ pub(super) fn retry_after(head: &ResponseHead) -> Option<Duration> {
 }
 
 /// Tells the gate what a response says about the host's limit.
-pub(super) fn report_to_gate(permit: &mut Permit<'_>, head: &ResponseHead) {
+pub(super) fn report_to_gate(permit: &mut HostPermit<'_>, head: &ResponseHead) {
     let advertised = concurrent_requests(&head.fields());
     match head.status() {
-        Status::TOO_MANY_REQUESTS => permit.refused(advertised, retry_after(head)),
-        Status::SERVICE_UNAVAILABLE => permit.unavailable(retry_after(head)),
-        _ => permit.accepted(advertised, head.fields().only("Server")),
+        Status::TOO_MANY_REQUESTS => permit.record_rejected(advertised, retry_after(head)),
+        Status::SERVICE_UNAVAILABLE => permit.record_unavailable(retry_after(head)),
+        _ => permit.record_accepted(advertised, head.fields().only("Server")),
     }
 }
 

@@ -4,9 +4,9 @@
 //! for one host while another admits a job; `queue` decides which job is next. Later requests of the same
 //! job, such as after a redirect, are admitted one by one.
 //!
-//! A [`Permit`] stands for one connection in use, from before it is opened until it is closed or kept for
-//! the next request. The workers share the idle connections. Those beyond a host's limit, which `limit`
-//! knows, are closed at once.
+//! A [`HostPermit`] is for one connection in use, from before it is opened until it is closed or kept for
+//! the next request. The workers share the idle connections. Idle connections beyond a host's limit, which
+//! `limit` computes, are closed at once.
 
 use std::collections::BTreeSet;
 use std::sync::{Arc, Condvar, Mutex};
@@ -16,10 +16,11 @@ use url::Url;
 
 use super::host::{ConnectionState, Host, key_of};
 use super::host_table::HostTable;
-use super::limit::{HostLimit, Readiness, Refusal};
+use super::limit::{HostLimit, Readiness, Rejection};
 use super::queue::{Next, Queue, Ticket};
 use crate::client::error::FetchError;
 use crate::client::results::outcome::{LearntLimit, Phases};
+use crate::client::retry::RetryPolicy;
 use crate::client::settings::RampUp;
 use crate::client::stop::Stop;
 use crate::client::transport::connect::Connection;
@@ -27,9 +28,9 @@ use crate::http::Status;
 use crate::lock::{lock, wait_timeout};
 use crate::printable::Escaped;
 
-/// The longest wait before the state is examined again. Every change wakes the workers it concerns; this
-/// bounds the damage of a missed wake-up.
-const LONGEST_WAIT: Duration = Duration::from_secs(1);
+/// The longest wait before the state is examined again. Every change wakes the workers that it concerns;
+/// this bounds the delay by a missed wake-up.
+const POLL_INTERVAL: Duration = Duration::from_secs(1);
 
 /// The gates of one run.
 #[derive(Debug)]
@@ -38,7 +39,7 @@ pub(crate) struct HostGates {
     /// Wakes the workers that wait for a job.
     startable: Condvar,
     limits: GateLimits,
-    longest_wait: Duration,
+    poll_interval: Duration,
     stop: Stop,
 }
 
@@ -50,8 +51,8 @@ pub(crate) struct GateLimits {
     pub(crate) ramp_up: RampUp,
     /// Idle connections to all hosts together.
     pub(crate) idle: usize,
-    /// The longest wait that a server may ask for.
-    pub(crate) max_wait: Duration,
+    /// Says which `Retry-After` is obeyed.
+    pub(crate) retry: RetryPolicy,
 }
 
 #[derive(Debug)]
@@ -62,22 +63,33 @@ struct State {
     waiting: usize,
 }
 
-/// The right to one connection; dropping it frees the place.
+/// One connection in use, counted against its host's limit until dropped.
 #[derive(Debug)]
-pub(crate) struct Permit<'g> {
+pub(crate) struct HostPermit<'g> {
     gates: &'g HostGates,
     key: Box<str>,
     state: ConnectionState,
-    /// When the request in progress began.
-    begun: Instant,
-    has_left: bool,
+    /// The start of the request in progress.
+    started_at: Instant,
+    /// The connection is no longer counted as in use.
+    is_released: bool,
 }
 
-/// The admission of one request: a permit, and an idle connection if there is one.
+/// A request that its host admits, with an idle connection if there is one.
 #[derive(Debug)]
-pub(crate) struct Admission<'g> {
-    pub(crate) permit: Permit<'g>,
+pub(crate) struct AdmittedRequest<'g> {
+    pub(crate) permit: HostPermit<'g>,
     pub(crate) connection: Option<Connection>,
+}
+
+/// The decision about one more request to a host.
+#[derive(Debug)]
+enum Decision<'g> {
+    Admit(AdmittedRequest<'g>),
+    /// Wait for a change, or until this time.
+    Wait(Option<Instant>),
+    /// The host's 429 asks for a longer wait than is obeyed.
+    Fail(FetchError),
 }
 
 /// A job for a worker.
@@ -85,20 +97,24 @@ pub(crate) struct Admission<'g> {
 pub(crate) struct Assignment<'g> {
     pub(crate) ticket: Ticket,
     /// For the first request of the job; `None` if the job fails without a request.
-    pub(crate) admission: Option<Admission<'g>>,
+    pub(crate) admission: Option<AdmittedRequest<'g>>,
 }
 
 impl HostGates {
     pub(crate) fn new(queue: Queue, limits: GateLimits, stop: Stop) -> Self {
-        let state = Mutex::new(State { hosts: HostTable::default(), queue, waiting: 0 });
-        let (startable, longest_wait) = (Condvar::new(), LONGEST_WAIT);
-        Self { state, startable, limits, longest_wait, stop }
+        Self {
+            state: Mutex::new(State { hosts: HostTable::default(), queue, waiting: 0 }),
+            startable: Condvar::new(),
+            limits,
+            poll_interval: POLL_INTERVAL,
+            stop,
+        }
     }
 
     /// Waits for a job whose host admits one more request; `None` if this worker is no longer needed.
     ///
-    /// Jobs come without an admission once the run is stopped, and those of a host that wants to be left
-    /// alone for longer than is waited.
+    /// `admission` is `None` if the run was stopped, or if the host's `Retry-After` exceeds `max_wait`; the
+    /// job then fails without a request.
     pub(crate) fn next_assignment(&self) -> Option<Assignment<'_>> {
         let mut state = lock(&self.state);
         loop {
@@ -108,22 +124,23 @@ impl HostGates {
                 queue.requeue_all();
                 queue.next(now, |_| Ok(None))
             } else {
-                queue.next(now, |key| match self.admit(hosts, key, now) {
-                    Err(_) if self.barred(hosts.known(key), now).is_some() => Ok(None),
-                    admitted => admitted.map(Some),
+                queue.next(now, |key| match self.decide(hosts, key, now) {
+                    Decision::Admit(request) => Ok(Some(request)),
+                    Decision::Wait(until) => Err(until),
+                    Decision::Fail(_) => Ok(None),
                 })
             };
             let until = match next {
                 Next::Start { ticket, admission } => return Some(Assignment { ticket, admission }),
                 Next::Wait(until) => until,
             };
-            // One waiting worker for each delayed job is enough: jobs in progress have their own.
-            if queue.queued() == 0 && *waiting >= queue.delayed() {
+            // One worker is needed for each queued or delayed job; a job in progress has one.
+            if queue.queued_jobs() == 0 && *waiting >= queue.delayed_jobs() {
                 self.startable.notify_all();
                 return None;
             }
             *waiting += 1;
-            state = wait_timeout(&self.startable, state, self.wait(until, now));
+            state = wait_timeout(&self.startable, state, self.wait_time(until, now));
             state.waiting -= 1;
         }
     }
@@ -132,18 +149,18 @@ impl HostGates {
     pub(crate) fn delay(&self, ticket: &Ticket, until: Instant) {
         let mut state = lock(&self.state);
         state.queue.delay(ticket, until);
-        // Waiting workers may have a later time to wait for.
+        // The waiting workers may be waiting until a later time.
         self.wake_one(&state);
     }
 
     /// Ends a job.
-    pub(crate) fn finish(&self, ticket: &Ticket) {
+    pub(crate) fn finish_job(&self, ticket: &Ticket) {
         let mut state = lock(&self.state);
-        state.queue.finish(ticket);
+        state.queue.finish_job(ticket);
         let State { hosts, queue, .. } = &mut *state;
         // After a stop there may have been no request to the host.
         if let Some(host) = hosts.get_mut(queue.host_key(ticket)) {
-            host.finished += 1;
+            host.finished_jobs += 1;
         }
         self.wake_one(&state);
     }
@@ -153,7 +170,7 @@ impl HostGates {
         &self,
         url: &Url,
         phases: &mut Phases,
-    ) -> Result<Admission<'_>, FetchError> {
+    ) -> Result<AdmittedRequest<'_>, FetchError> {
         let asked = Instant::now();
         let key = key_of(url);
         let mut state = lock(&self.state);
@@ -162,19 +179,17 @@ impl HostGates {
                 return Err(reason.into());
             }
             let now = Instant::now();
-            match self.admit(&mut state.hosts, key, now) {
-                Ok(admission) => {
+            match self.decide(&mut state.hosts, key, now) {
+                Decision::Admit(request) => {
                     drop(state);
                     phases.waiting += now - asked;
-                    return Ok(admission);
+                    return Ok(request);
                 }
-                Err(until) => {
+                Decision::Fail(error) => return Err(error),
+                Decision::Wait(until) => {
                     let host = state.hosts.known_mut(key);
-                    if let Some(error) = self.barred(host, now) {
-                        return Err(error);
-                    }
                     host.waiting += 1;
-                    let (admitted, wait) = (Arc::clone(&host.admitted), self.wait(until, now));
+                    let (admitted, wait) = (Arc::clone(&host.admitted), self.wait_time(until, now));
                     state = wait_timeout(&admitted, state, wait);
                     state.hosts.known_mut(key).waiting -= 1;
                 }
@@ -182,30 +197,23 @@ impl HostGates {
         }
     }
 
-    /// The error of a request to a host whose 429 asks for a longer wait than is allowed. While
-    /// connections are opening there is none, as one of them may be accepted.
-    fn barred(&self, host: &Host, now: Instant) -> Option<FetchError> {
-        let until = host.limit.closed_until(host.load, now)?;
-        let wait = until.saturating_duration_since(now);
-        let (status, at) = (Status::TOO_MANY_REQUESTS, SystemTime::now() + wait);
-        (wait > self.limits.max_wait && host.load.opening == 0).then_some(FetchError::RetryLater {
-            status,
-            at,
-            was_asked: false,
-        })
-    }
-
-    /// Admits a request if its host accepts it now; otherwise says when it might, if that is known.
-    fn admit(
-        &self,
-        hosts: &mut HostTable,
-        key: &str,
-        now: Instant,
-    ) -> Result<Admission<'_>, Option<Instant>> {
-        let GateLimits { per_host, ramp_up, .. } = self.limits;
+    /// Decides about one more request to a host, and counts its connection if it is admitted.
+    fn decide(&self, hosts: &mut HostTable, key: &str, now: Instant) -> Decision<'_> {
+        let GateLimits { per_host, ramp_up, retry, .. } = self.limits;
         let host = hosts.entry(key, || Host::new(HostLimit::new(per_host, ramp_up)));
         if let Readiness::NotBefore(until) = host.limit.readiness(host.load, now) {
-            return Err(until);
+            let closed_until = host.limit.closed_until(host.load, now);
+            return match closed_until.map(|until| until.saturating_duration_since(now)) {
+                // A connection that is opening may be accepted.
+                Some(wait) if !retry.obeys(wait) && host.load.opening == 0 => {
+                    Decision::Fail(FetchError::RetryLater {
+                        status: Status::TOO_MANY_REQUESTS,
+                        at: SystemTime::now() + wait,
+                        was_asked: false,
+                    })
+                }
+                _ => Decision::Wait(until),
+            };
         }
         let connection = hosts.take_idle(key);
         let state = match connection {
@@ -213,22 +221,27 @@ impl HostGates {
             None => ConnectionState::Opening,
         };
         hosts.known_mut(key).enter(state);
-        let permit = Permit { gates: self, key: key.into(), state, begun: now, has_left: false };
-        Ok(Admission { permit, connection })
+        let permit =
+            HostPermit { gates: self, key: key.into(), state, started_at: now, is_released: false };
+        Decision::Admit(AdmittedRequest { permit, connection })
     }
 
-    /// How many URLs of the host of `url` are done. Each counts once, however many attempts it took, so
-    /// that this grows only while the host makes progress.
-    pub(crate) fn finished(&self, url: &Url) -> usize {
-        lock(&self.state).hosts.get(key_of(url)).map_or(0, |host| host.finished)
+    /// The number of finished jobs of the host of `url`. A job counts once, not each of its attempts, so
+    /// this grows only while the host makes progress.
+    pub(crate) fn finished_jobs(&self, url: &Url) -> usize {
+        lock(&self.state).hosts.get(key_of(url)).map_or(0, |host| host.finished_jobs)
     }
 
     /// The limits that were learnt, ordered by host.
     pub(crate) fn learnt_limits(&self) -> Vec<LearntLimit> {
         let learnt = |(key, host): (&str, &Host)| {
             let connections = host.limit.learnt()?;
-            let (rejections, cost) = (host.limit.refusals, host.limit.cost);
-            Some(LearntLimit { host: key.to_owned(), connections, rejections, cost })
+            Some(LearntLimit {
+                host: key.to_owned(),
+                connections,
+                rejections: host.limit.rejections,
+                cost: host.limit.cost,
+            })
         };
         let mut limits: Vec<_> = lock(&self.state).hosts.iter().filter_map(learnt).collect();
         limits.sort_unstable_by(|one, other| one.host.cmp(&other.host));
@@ -250,10 +263,10 @@ impl HostGates {
         self.startable.notify_all();
     }
 
-    /// How long to wait for a time.
-    fn wait(&self, until: Option<Instant>, now: Instant) -> Duration {
+    /// The time until `until`, at most `poll_interval`.
+    fn wait_time(&self, until: Option<Instant>, now: Instant) -> Duration {
         let wait = until.map(|until| until.saturating_duration_since(now));
-        wait.unwrap_or(self.longest_wait).min(self.longest_wait)
+        wait.unwrap_or(self.poll_interval).min(self.poll_interval)
     }
 
     /// Changes a host's state, and closes the idle connections beyond its limit.
@@ -271,8 +284,8 @@ impl HostGates {
         drop(surplus);
     }
 
-    /// Wakes at most `count` workers: more would only contend for the lock. Where none waits, the system
-    /// call is saved.
+    /// Wakes at most `count` workers: more would only contend for the lock. If none waits, this makes no
+    /// system call.
     fn wake_for(&self, host: &Host, waiting: usize, count: usize) {
         (0..count.min(host.waiting)).for_each(|_| host.admitted.notify_one());
         (0..count.min(waiting)).for_each(|_| self.startable.notify_one());
@@ -285,20 +298,21 @@ impl HostGates {
     }
 }
 
-impl Permit<'_> {
+impl HostPermit<'_> {
     /// Whether it is for the host of this URL.
     pub(crate) fn is_for(&self, url: &Url) -> bool {
         *self.key == *key_of(url)
     }
 
-    /// Replaces a kept connection that the server closed by a new one.
+    /// Counts a new connection in place of an idle one that the server closed.
     pub(crate) fn reopen(&mut self) {
-        self.begun = Instant::now();
+        self.started_at = Instant::now();
         self.enter(ConnectionState::Opening, |_| {});
     }
 
-    /// The response is not a refusal. `server` is its `Server` field.
-    pub(crate) fn accepted(&mut self, advertised: Option<usize>, server: Option<&[u8]>) {
+    /// Records a response other than a rejection. `advertised` is the number of concurrent requests that it
+    /// allows, `server` its `Server` field.
+    pub(crate) fn record_accepted(&mut self, advertised: Option<usize>, server: Option<&[u8]>) {
         let is_first_response = self.state == ConnectionState::Opening;
         self.enter(ConnectionState::Proven, |host| {
             if host.server.is_none() {
@@ -308,31 +322,35 @@ impl Permit<'_> {
                 host.limit.advertise(advertised, Instant::now());
             }
             if is_first_response {
-                host.limit.accepted(host.load);
+                host.limit.record_accepted(host.load);
             }
         });
     }
 
-    /// The response is a 429.
-    pub(crate) fn refused(&mut self, advertised: Option<usize>, retry_after: Option<Duration>) {
-        let refusal = Refusal {
+    /// Records a 429.
+    pub(crate) fn record_rejected(
+        &mut self,
+        advertised: Option<usize>,
+        retry_after: Option<Duration>,
+    ) {
+        let rejection = Rejection {
             advertised,
             retry_after,
             is_first_response: self.state == ConnectionState::Opening,
-            cost: self.begun.elapsed(),
+            cost: self.started_at.elapsed(),
         };
-        self.enter(ConnectionState::Refused, |host| {
+        self.enter(ConnectionState::Rejected, |host| {
             let mut remaining = host.load;
             remaining.in_use -= 1;
-            host.limit.refused(&refusal, remaining, Instant::now());
+            host.limit.record_rejected(&rejection, remaining, Instant::now());
         });
     }
 
-    /// The response is a 503. It may concern its URL alone, so the other URLs of the host wait with it but
-    /// do not fail with it.
-    pub(crate) fn unavailable(&mut self, retry_after: Option<Duration>) {
-        let wait = retry_after.filter(|wait| *wait <= self.gates.limits.max_wait);
-        self.enter(ConnectionState::Refused, |host| {
+    /// Records a 503. It may concern only its URL, so a `Retry-After` that is not obeyed fails that URL and
+    /// does not delay the others.
+    pub(crate) fn record_unavailable(&mut self, retry_after: Option<Duration>) {
+        let wait = retry_after.filter(|wait| self.gates.limits.retry.obeys(*wait));
+        self.enter(ConnectionState::Rejected, |host| {
             if let Some(wait) = wait {
                 host.limit.hold(wait, Instant::now());
             }
@@ -344,18 +362,19 @@ impl Permit<'_> {
         let mut state = lock(&self.gates.state);
         let State { hosts, waiting, .. } = &mut *state;
         let host = hosts.known(&self.key);
-        if self.state == ConnectionState::Refused
+        if self.state == ConnectionState::Rejected
             && (host.limit.closed_until(host.load, Instant::now()).is_some()
-                || host.load.not_refused() >= host.limit.current())
+                || host.load.not_rejected() >= host.limit.current())
         {
-            // Kept, it would count as accepted, or take the place of an accepted one.
+            // An idle connection counts as accepted. This one would open a closed host, or close an
+            // accepted connection.
             drop(state);
             return;
         }
         let evicted = hosts.evict(self.gates.limits.idle);
-        // Both under one lock: otherwise another connection could be opened for the place in between.
+        // Under the same lock as `add_idle`: otherwise another connection could be opened in between.
         hosts.known_mut(&self.key).leave(self.state);
-        self.has_left = true;
+        self.is_released = true;
         hosts.add_idle(self.key.clone(), connection);
         let surplus = hosts.take_surplus(&self.key);
         self.gates.wake_for(hosts.known(&self.key), *waiting, 1);
@@ -372,9 +391,9 @@ impl Permit<'_> {
     }
 }
 
-impl Drop for Permit<'_> {
+impl Drop for HostPermit<'_> {
     fn drop(&mut self) {
-        if !self.has_left {
+        if !self.is_released {
             let state = self.state;
             self.gates.update(&self.key, |host| host.leave(state));
         }

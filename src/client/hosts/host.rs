@@ -6,17 +6,16 @@ use url::{Position, Url};
 
 use super::limit::{HostLimit, Load};
 
-/// What a run knows of a host.
+/// The state of a host during a run.
 #[derive(Debug)]
 pub(super) struct Host {
     pub(super) limit: HostLimit,
     pub(super) load: Load,
     /// Wakes the workers that wait for this host in the middle of a job.
     pub(super) admitted: Arc<Condvar>,
-    /// How many of those wait.
+    /// The number of these workers.
     pub(super) waiting: usize,
-    /// How many of its URLs are done.
-    pub(super) finished: usize,
+    pub(super) finished_jobs: usize,
     /// Its first `Server` field, escaped.
     pub(super) server: Option<Box<str>>,
 }
@@ -26,16 +25,22 @@ pub(super) struct Host {
 pub(super) enum ConnectionState {
     /// It has had no response.
     Opening,
-    /// It has had a response other than a refusal.
+    /// It has had a response other than a rejection.
     Proven,
-    /// Its last request was refused. It does not count towards the limit.
-    Refused,
+    /// Its last request was rejected. It does not count towards the limit.
+    Rejected,
 }
 
 impl Host {
     pub(super) fn new(limit: HostLimit) -> Self {
-        let (load, admitted) = (Load::default(), Arc::default());
-        Self { limit, load, admitted, waiting: 0, finished: 0, server: None }
+        Self {
+            limit,
+            load: Load::default(),
+            admitted: Arc::default(),
+            waiting: 0,
+            finished_jobs: 0,
+            server: None,
+        }
     }
 
     /// How many more requests may be sent now.
@@ -66,7 +71,7 @@ impl Host {
         match state {
             ConnectionState::Opening => self.load.opening += 1,
             ConnectionState::Proven => self.load.proven += 1,
-            ConnectionState::Refused => {}
+            ConnectionState::Rejected => {}
         }
     }
 
@@ -74,13 +79,13 @@ impl Host {
         match state {
             ConnectionState::Opening => self.load.opening -= 1,
             ConnectionState::Proven => self.load.proven -= 1,
-            ConnectionState::Refused => {}
+            ConnectionState::Rejected => {}
         }
     }
 
     /// How many idle connections exceed the limit.
     pub(super) fn surplus(&self) -> usize {
-        let in_use = self.load.not_refused() - self.load.idle;
+        let in_use = self.load.not_rejected() - self.load.idle;
         self.load.idle.saturating_sub(self.limit.current().saturating_sub(in_use))
     }
 }

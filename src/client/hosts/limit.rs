@@ -1,16 +1,16 @@
-//! The number of connections that one host accepts: learnt from its refusals, and probed again later.
+//! The number of connections that one host accepts: learnt from its rejections, and probed again later.
 //!
 //! ```text
 //!            first 429                      429 beyond the limit: lower it, give up a share
 //! unknown ──────────────▶ limit ◀───────────────────────────────────────────────┐
 //!    │                      │ more connections are answered: raise it to them    │
-//!    │                      └─ no refusal for an interval: probe one more ───────┘
+//!    │                      └─ no rejection for an interval: probe one more ─────┘
 //!    └─ connections are opened as fast as earlier ones were answered
 //! ```
 //!
 //! A limit that the host advertises (`RateLimit-Policy` with `concurrent-requests`) is applied and never
-//! exceeded. A 503 is not about this client: all requests wait, and the limit stays. This is arithmetic
-//! alone: counts and time are arguments; `gate` waits.
+//! exceeded. A 503 is not about this client: all requests wait, and the limit stays. Counts and time are
+//! arguments; `gate` waits.
 
 use std::time::{Duration, Instant};
 
@@ -19,11 +19,11 @@ use crate::client::settings::RampUp;
 /// Connections that may be opened to an unknown host before the first is answered.
 const FIRST_BURST: usize = 10;
 
-/// Connections that may be opening at a time after the first response; half of those
-/// answered if that is more.
+/// Connections that may be opening at a time after the first response; half of the answered ones if that
+/// is more.
 const LEAST_BURST: usize = 4;
 
-/// Time without a refusal before one more connection is probed. It doubles after each failed probe, up
+/// Time without a rejection before one more connection is probed. It doubles after each failed probe, up
 /// to [`LONGEST_PROBE_INTERVAL`].
 const PROBE_INTERVAL: Duration = Duration::from_secs(1);
 const LONGEST_PROBE_INTERVAL: Duration = Duration::from_secs(8);
@@ -35,7 +35,7 @@ pub(super) struct Load {
     pub(super) in_use: usize,
     /// Those in use that have had no response yet.
     pub(super) opening: usize,
-    /// Those in use that have had a response other than a refusal.
+    /// Those in use that have had a response other than a rejection.
     pub(super) proven: usize,
     /// Connections kept for the next request.
     pub(super) idle: usize,
@@ -47,21 +47,21 @@ impl Load {
         self.proven + self.idle
     }
 
-    /// Connections that the host has not refused.
-    pub(super) fn not_refused(self) -> usize {
+    /// Connections that the host has not rejected.
+    pub(super) fn not_rejected(self) -> usize {
         self.opening + self.accepted()
     }
 }
 
 /// A 429 response.
 #[derive(Clone, Copy, Debug, Default)]
-pub(super) struct Refusal {
+pub(super) struct Rejection {
     /// The number of concurrent requests that the host advertises.
     pub(super) advertised: Option<usize>,
     pub(super) retry_after: Option<Duration>,
     /// It was the first response on its connection.
     pub(super) is_first_response: bool,
-    /// Time from the request to the refusal.
+    /// Time from the request to the rejection.
     pub(super) cost: Duration,
 }
 
@@ -88,11 +88,11 @@ pub(super) struct HostLimit {
     closed_until: Option<Instant>,
     probe_at: Option<Instant>,
     probe_interval: Duration,
-    last_refusal: Option<Instant>,
+    last_rejection: Option<Instant>,
     /// Connections that have had their first response.
     answered: usize,
-    pub(super) refusals: u32,
-    /// The time spent on refused requests.
+    pub(super) rejections: u32,
+    /// The time spent on rejected requests.
     pub(super) cost: Duration,
 }
 
@@ -110,9 +110,9 @@ impl HostLimit {
             closed_until: None,
             probe_at: None,
             probe_interval: PROBE_INTERVAL,
-            last_refusal: None,
+            last_rejection: None,
             answered: 0,
-            refusals: 0,
+            rejections: 0,
             cost: Duration::ZERO,
         }
     }
@@ -159,7 +159,7 @@ impl HostLimit {
             .max(self.first_burst.saturating_sub(self.answered))
     }
 
-    /// The upper bound of what is probed.
+    /// The upper bound of the probes.
     fn bound(&self) -> usize {
         self.advertised.map_or(self.ceiling, |advertised| advertised.clamp(1, self.ceiling))
     }
@@ -187,27 +187,27 @@ impl HostLimit {
     }
 
     /// Counts the first response on a connection; `load` includes that connection.
-    pub(super) fn accepted(&mut self, load: Load) {
+    pub(super) fn record_accepted(&mut self, load: Load) {
         self.answered = self.answered.saturating_add(1);
         self.closed_until = None;
-        // Accepted connections prove more than earlier refusals.
+        // Accepted connections prove more than earlier rejections.
         let bound = self.bound();
         if let Some(learnt) = &mut self.learnt {
             *learnt = (*learnt).max(load.accepted().min(bound));
         }
     }
 
-    /// Lowers the limit after a 429; `remaining` is the load without the refused connection.
-    pub(super) fn refused(&mut self, refusal: &Refusal, remaining: Load, now: Instant) {
-        self.refusals += 1;
-        self.cost += refusal.cost;
-        let wait = refusal.retry_after.unwrap_or_default();
-        // Opening connections may yet be accepted; each that is refused lowers the limit by itself.
-        let observed = remaining.not_refused();
-        self.advertised = refusal.advertised.or(self.advertised);
-        let is_settled = self.last_refusal.is_some_and(|last| now > last + PROBE_INTERVAL / 2);
-        self.last_refusal = Some(now);
-        let limit = match refusal.advertised {
+    /// Lowers the limit after a 429; `remaining` is the load without the rejected connection.
+    pub(super) fn record_rejected(&mut self, rejection: &Rejection, remaining: Load, now: Instant) {
+        self.rejections += 1;
+        self.cost += rejection.cost;
+        let wait = rejection.retry_after.unwrap_or_default();
+        // Opening connections may yet be accepted; each that is rejected lowers the limit by itself.
+        let observed = remaining.not_rejected();
+        self.advertised = rejection.advertised.or(self.advertised);
+        let is_settled = self.last_rejection.is_some_and(|last| now > last + PROBE_INTERVAL / 2);
+        self.last_rejection = Some(now);
+        let limit = match rejection.advertised {
             // The client exceeded the advertised limit, which is exact.
             Some(advertised) if observed >= advertised => advertised,
             // Another client took the place. Giving up an eighth makes the shares converge.
@@ -220,8 +220,8 @@ impl HostLimit {
         let before = self.current();
         self.learnt = Some(limit.clamp(1, before));
         self.probe_at = Some(now + self.probe_interval.max(wait));
-        let until = refusal.retry_after.map(|wait| now + wait);
-        if refusal.is_first_response {
+        let until = rejection.retry_after.map(|wait| now + wait);
+        if rejection.is_first_response {
             self.closed_until = later(self.closed_until, until);
         } else {
             // On an accepted connection, the number of requests is limited, not that of connections.
@@ -243,7 +243,7 @@ fn later(one: Option<Instant>, other: Option<Instant>) -> Option<Instant> {
 mod tests {
     use super::*;
 
-    const REFUSAL: Refusal = Refusal {
+    const REJECTION: Rejection = Rejection {
         advertised: None,
         retry_after: None,
         is_first_response: true,
@@ -260,7 +260,7 @@ mod tests {
         assert_eq!(limit.readiness(load(9, 0, 0), now), Readiness::Ready);
         assert_eq!(limit.readiness(load(10, 0, 0), now), Readiness::NotBefore(None));
         for proven in 1..=10 {
-            limit.accepted(load(10 - proven, proven, 0));
+            limit.record_accepted(load(10 - proven, proven, 0));
         }
         assert_eq!(limit.readiness(load(4, 10, 0), now), Readiness::Ready);
         assert_eq!(limit.readiness(load(5, 10, 0), now), Readiness::NotBefore(None));
@@ -272,19 +272,19 @@ mod tests {
     }
 
     #[test]
-    fn a_refusal_lowers_the_limit_to_what_was_accepted_and_answers_raise_it() {
+    fn a_rejection_lowers_the_limit_to_what_was_accepted_and_answers_raise_it() {
         let (mut limit, now) = (HostLimit::new(64, RampUp::Gradual), Instant::now());
         for proven in 1..=10 {
-            limit.accepted(load(0, proven, 0));
+            limit.record_accepted(load(0, proven, 0));
         }
-        // Two of five more are accepted in the end, one of them after others were refused.
-        limit.refused(&REFUSAL, load(4, 10, 0), now);
-        limit.accepted(load(3, 11, 0));
-        limit.refused(&REFUSAL, load(2, 11, 0), now);
-        limit.refused(&REFUSAL, load(1, 11, 0), now);
+        // Two of five more are accepted in the end, one of them after others were rejected.
+        limit.record_rejected(&REJECTION, load(4, 10, 0), now);
+        limit.record_accepted(load(3, 11, 0));
+        limit.record_rejected(&REJECTION, load(2, 11, 0), now);
+        limit.record_rejected(&REJECTION, load(1, 11, 0), now);
         assert_eq!(limit.current(), 12);
-        limit.accepted(load(0, 12, 0));
-        assert_eq!((limit.current(), limit.refusals), (12, 3));
+        limit.record_accepted(load(0, 12, 0));
+        assert_eq!((limit.current(), limit.rejections), (12, 3));
         assert_eq!(limit.cost, Duration::from_millis(3));
         assert!(matches!(limit.readiness(load(0, 12, 0), now), Readiness::NotBefore(Some(_))));
     }
@@ -292,8 +292,8 @@ mod tests {
     #[test]
     fn an_advertised_limit_is_applied_and_not_probed_beyond() {
         let (mut limit, now) = (HostLimit::new(64, RampUp::Gradual), Instant::now());
-        let refusal = Refusal { advertised: Some(12), ..REFUSAL };
-        limit.refused(&refusal, load(14, 0, 0), now);
+        let rejection = Rejection { advertised: Some(12), ..REJECTION };
+        limit.record_rejected(&rejection, load(14, 0, 0), now);
         assert_eq!(limit.current(), 12);
         let later = now + Duration::from_secs(60);
         assert_eq!(limit.readiness(load(0, 12, 0), later), Readiness::NotBefore(None));
@@ -306,12 +306,12 @@ mod tests {
     #[test]
     fn one_more_connection_is_probed_after_an_interval_that_doubles_on_failure() {
         let (mut limit, mut now) = (HostLimit::new(8, RampUp::Gradual), Instant::now());
-        limit.refused(&REFUSAL, load(0, 4, 0), now);
+        limit.record_rejected(&REJECTION, load(0, 4, 0), now);
         assert!(matches!(limit.readiness(load(0, 4, 0), now), Readiness::NotBefore(_)));
         now += PROBE_INTERVAL;
         assert_eq!(limit.readiness(load(0, 4, 0), now), Readiness::Ready);
         assert_eq!(limit.current(), 5);
-        limit.refused(&REFUSAL, load(0, 4, 0), now);
+        limit.record_rejected(&REJECTION, load(0, 4, 0), now);
         assert_eq!(limit.current(), 4);
         assert!(matches!(
             limit.readiness(load(0, 4, 0), now + PROBE_INTERVAL),
@@ -328,18 +328,18 @@ mod tests {
         let mut held = [11_usize, 1];
         let mut now = Instant::now();
         for (client, held) in clients.iter_mut().zip(held) {
-            client.refused(&REFUSAL, load(0, held, 0), now);
+            client.record_rejected(&REJECTION, load(0, held, 0), now);
         }
         for step in 0..400 {
             now += Duration::from_millis(500);
             let which = step % 2;
-            // It opens all it may; the server refuses connections beyond the total.
+            // It opens all it may; the server rejects connections beyond the total.
             while clients[which].readiness(load(0, held[which], 0), now) == Readiness::Ready {
                 if held.iter().sum::<usize>() < TOTAL {
                     held[which] += 1;
-                    clients[which].accepted(load(0, held[which], 0));
+                    clients[which].record_accepted(load(0, held[which], 0));
                 } else {
-                    clients[which].refused(&REFUSAL, load(0, held[which], 0), now);
+                    clients[which].record_rejected(&REJECTION, load(0, held[which], 0), now);
                     held[which] = held[which].min(clients[which].current());
                 }
             }
@@ -356,18 +356,22 @@ mod tests {
         assert_eq!(held.readiness(load(0, 0, 3), now), Readiness::NotBefore(Some(now + wait)));
         assert_eq!(held.readiness(load(0, 0, 3), now + wait), Readiness::Ready);
 
-        // A refused connection does not close the accepted ones.
-        let refusal = Refusal { retry_after: Some(wait), ..REFUSAL };
+        // A rejected connection does not close the accepted ones.
+        let rejection = Rejection { retry_after: Some(wait), ..REJECTION };
         let mut full = HostLimit::new(8, RampUp::Gradual);
-        full.refused(&refusal, load(0, 2, 0), now);
+        full.record_rejected(&rejection, load(0, 2, 0), now);
         assert_eq!(full.readiness(load(0, 1, 1), now), Readiness::Ready);
         // Without an accepted connection the host is closed.
         let mut closed = HostLimit::new(8, RampUp::Gradual);
-        closed.refused(&refusal, load(0, 0, 0), now);
+        closed.record_rejected(&rejection, load(0, 0, 0), now);
         assert_eq!(closed.readiness(load(0, 0, 0), now), Readiness::NotBefore(Some(now + wait)));
-        // A refusal on an accepted connection stops all requests.
+        // A rejection on an accepted connection stops all requests.
         let mut busy = HostLimit::new(8, RampUp::Gradual);
-        busy.refused(&Refusal { is_first_response: false, ..refusal }, load(0, 2, 0), now);
+        busy.record_rejected(
+            &Rejection { is_first_response: false, ..rejection },
+            load(0, 2, 0),
+            now,
+        );
         assert_eq!(busy.readiness(load(0, 1, 1), now), Readiness::NotBefore(Some(now + wait)));
     }
 }

@@ -1,4 +1,4 @@
-//! Which job starts next, and how many connections each host accepts.
+//! The queue of jobs of each host, and how many connections the host allows.
 
 pub(super) mod gate;
 pub(super) mod host;

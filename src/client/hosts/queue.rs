@@ -6,10 +6,10 @@
 //!              └──── delayed ◀──────┘ to be retried later
 //! ```
 //!
-//! Jobs start in the order of the list, apart from those whose host admits none. A delayed job counts as
-//! in progress, and a host has no more jobs in progress than there are connections: otherwise a host that
-//! is down for a moment would fail the whole list. The hosts' decisions and the time are arguments;
-//! `gate` waits.
+//! Jobs start in the order of the list, except that a host that admits none is skipped. A delayed job
+//! counts as in progress, and a host has no more jobs in progress than there are connections: otherwise a
+//! host that is down for a moment would fail the whole list. The hosts' decisions and the time are
+//! arguments; `gate` waits.
 
 use std::collections::{BTreeSet, HashMap, VecDeque};
 use std::time::Instant;
@@ -37,14 +37,14 @@ struct HostQueue {
     in_progress: usize,
 }
 
-/// The first job of a host's queue; the order is that of the jobs.
+/// The first job of a host's queue, ordered by job.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 struct Head {
     job: usize,
     host: usize,
 }
 
-/// A job that is retried later; the order is that of the times.
+/// A job that is retried later, ordered by time.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 struct Delayed {
     until: Instant,
@@ -89,7 +89,8 @@ impl Queue {
         Self { hosts, heads, delayed: BTreeSet::new(), max_in_progress, queued }
     }
 
-    /// Starts the first job whose host is admitted by `admit`, which otherwise says when it might be.
+    /// Starts the first job that `admit` admits to its host. An error is the earliest time for the host, if it
+    /// is known.
     pub(super) fn next<A>(
         &mut self,
         now: Instant,
@@ -120,13 +121,13 @@ impl Queue {
         self.delayed.insert(Delayed { until, job: ticket.index, host: ticket.host });
     }
 
-    /// The key of the host that the job is for.
+    /// The key of the job's host.
     pub(super) fn host_key(&self, ticket: &Ticket) -> &str {
         &self.hosts[ticket.host].key
     }
 
     /// Ends a job.
-    pub(super) fn finish(&mut self, ticket: &Ticket) {
+    pub(super) fn finish_job(&mut self, ticket: &Ticket) {
         self.update(ticket.host, |queue| queue.in_progress -= 1);
     }
 
@@ -150,12 +151,12 @@ impl Queue {
     }
 
     /// The number of queued jobs, without the delayed ones.
-    pub(super) fn queued(&self) -> usize {
+    pub(super) fn queued_jobs(&self) -> usize {
         self.queued
     }
 
     /// The number of delayed jobs.
-    pub(super) fn delayed(&self) -> usize {
+    pub(super) fn delayed_jobs(&self) -> usize {
         self.delayed.len()
     }
 
@@ -215,7 +216,7 @@ mod tests {
         for (closed, index) in order {
             assert_eq!(start(&mut queue, now, closed).index, index, "{closed:?}");
         }
-        assert_eq!(queue.queued(), 0);
+        assert_eq!(queue.queued_jobs(), 0);
         assert!(matches!(next(&mut queue, now, "", None), Next::Wait(None)));
     }
 
@@ -234,7 +235,7 @@ mod tests {
         queue.delay(&first, soon);
         assert_eq!(wait(&mut queue, Some(later)), Some(soon));
         assert_eq!(wait(&mut queue, Some(now)), Some(now));
-        assert_eq!((queue.queued(), queue.delayed()), (1, 1));
+        assert_eq!((queue.queued_jobs(), queue.delayed_jobs()), (1, 1));
     }
 
     #[test]
@@ -261,7 +262,7 @@ mod tests {
         queue.delay(&first, until);
         assert_eq!(start(&mut queue, now, "").index, 3, "the other host has a bound of its own");
         assert!(matches!(next(&mut queue, now, "", None), Next::Wait(Some(_))));
-        queue.finish(&second);
+        queue.finish_job(&second);
         assert_eq!(start(&mut queue, now, "").index, 2);
         assert_eq!(start(&mut queue, until, "").index, 0, "it is in progress already");
     }

@@ -59,7 +59,8 @@ pub fn download(
     stop: &Stop,
     observer: &dyn Observer,
 ) -> Result<Run, StartError> {
-    let (begun, started) = (Instant::now(), SystemTime::now());
+    let started_at = Instant::now();
+    let started = SystemTime::now();
     let useful = jobs.len().saturating_mul(settings.split.get());
     let wanted = descriptors::fitting_workers(settings.concurrency.get().min(useful));
     let Capacity { workers: size, decoders } = address_space::capacity(wanted);
@@ -67,10 +68,10 @@ pub fn download(
     let names = FinalNames::new(jobs, directory, settings.saving);
     let splits = SplitFiles::new(jobs.len());
     let run = RunContext { settings, directory, names, splits, observer };
-    let workers = &Workers::new(jobs, &network, &run, stop, begun);
+    let workers = &Workers::new(jobs, &network, &run, stop, started_at);
     let is_done = &AtomicBool::new(false);
     let (workers, mut outcomes) = thread::scope(|scope| {
-        let deadline = settings.timeouts.total.map(|total| begun + total);
+        let deadline = settings.timeouts.total.map(|total| started_at + total);
         let gates = &network.gates;
         thread::Builder::new()
             .name("watch".to_owned())
@@ -82,14 +83,14 @@ pub fn download(
         stop.wake();
         result
     })?;
-    let wall = begun.elapsed();
+    let wall = started_at.elapsed();
     outcomes.sort_unstable_by_key(|indexed| indexed.index);
     let outcomes = outcomes.into_iter().map(|indexed| indexed.outcome).collect();
     let (limits, servers) = (network.gates.learnt_limits(), network.gates.servers());
     Ok(Run { outcomes, workers, wall, started, limits, servers })
 }
 
-/// What `size` workers share to reach the servers of the jobs.
+/// The network access that `size` workers share.
 fn network(
     jobs: &[Job],
     settings: &Settings,
@@ -101,13 +102,12 @@ fn network(
         per_host: settings.per_host.map_or(size, |limit| limit.get().min(size)),
         ramp_up: settings.ramp_up,
         idle: size,
-        max_wait: settings.retry.max_wait,
+        retry: settings.retry,
     };
-    let (timeouts, trust, proxies) =
-        (settings.timeouts, settings.trust.clone(), settings.proxies.clone());
+    let (trust, proxies) = (settings.trust.clone(), settings.proxies.clone());
     let queue = Queue::new(jobs.iter().map(|job| key_of(&job.url).into()), size);
     Network {
-        connector: Connector::new(timeouts, trust, proxies, stop.clone()),
+        connector: Connector::new(settings.timeouts, trust, proxies, stop.clone()),
         gates: HostGates::new(queue, limits, stop.clone()),
         fields: settings.fields.clone(),
         decoders,

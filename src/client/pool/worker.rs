@@ -1,4 +1,4 @@
-//! The workers: each makes attempt after attempt, at whichever job is next.
+//! The workers: each takes the next job and makes one attempt at it, until no job is left.
 
 use std::collections::HashMap;
 use std::sync::Mutex;
@@ -16,16 +16,16 @@ use crate::client::retry::{FailedAttempt, RetryState};
 use crate::client::stop::Stop;
 use crate::lock::lock;
 
-/// What the workers of a run share.
+/// The state that the workers of a run share.
 pub(super) struct Workers<'r> {
     jobs: &'r [Job],
     network: &'r Network,
     run: &'r RunContext<'r>,
     stop: &'r Stop,
-    /// When the run began.
-    begun: Instant,
-    /// The attempts at the jobs that are delayed.
-    delayed: Mutex<HashMap<usize, Attempts>>,
+    /// The start of the run.
+    started_at: Instant,
+    /// The progress of the delayed jobs by their indices.
+    delayed_jobs: Mutex<HashMap<usize, JobProgress>>,
 }
 
 /// The outcome of one job.
@@ -34,13 +34,13 @@ pub(super) struct IndexedOutcome {
     pub(super) outcome: Outcome,
 }
 
-/// The attempts at one job so far.
-struct Attempts {
-    /// When the first attempt began.
-    begun: Instant,
+/// The progress of one job.
+struct JobProgress {
+    /// The start of the first attempt.
+    started_at: Instant,
     record: JobRecord,
     retry: RetryState,
-    count: u32,
+    attempts: u32,
     rejections: u32,
     delayed_since: Option<Instant>,
 }
@@ -58,9 +58,9 @@ impl<'r> Workers<'r> {
         network: &'r Network,
         run: &'r RunContext<'r>,
         stop: &'r Stop,
-        begun: Instant,
+        started_at: Instant,
     ) -> Self {
-        Self { jobs, network, run, stop, begun, delayed: Mutex::default() }
+        Self { jobs, network, run, stop, started_at, delayed_jobs: Mutex::default() }
     }
 
     /// Makes attempts until no job is left for this worker, then helps with split files.
@@ -70,25 +70,25 @@ impl<'r> Workers<'r> {
         while let Some(assignment) = self.network.gates.next_assignment() {
             let Assignment { ticket, admission } = assignment;
             let index = ticket.index;
-            let mut attempts = self.take_attempts(index);
+            let mut progress = self.take_progress(index);
             exchanger.admission = admission;
-            let next_step = self.attempt(&mut exchanger, index, &mut attempts);
+            let next_step = self.attempt(&mut exchanger, index, &mut progress);
             exchanger.return_admission();
             match next_step {
                 NextStep::RetryAfter(wait) => {
                     let now = Instant::now();
-                    attempts.delayed_since = Some(now);
-                    lock(&self.delayed).insert(index, attempts);
+                    progress.delayed_since = Some(now);
+                    lock(&self.delayed_jobs).insert(index, progress);
                     self.network.gates.delay(&ticket, now + wait);
                 }
                 NextStep::Finish(result) => {
                     if result.is_err() {
                         abandon(self.run, index);
                     }
-                    let outcome = attempts.outcome(result, worker);
+                    let outcome = progress.outcome(result, worker);
                     self.run.observer.finished(index, &outcome);
                     self.run.splits.finish_job();
-                    self.network.gates.finish(&ticket);
+                    self.network.gates.finish_job(&ticket);
                     outcomes.push(IndexedOutcome { index, outcome });
                 }
             }
@@ -101,17 +101,23 @@ impl<'r> Workers<'r> {
         outcomes
     }
 
-    /// The earlier attempts at a job that is started or continued.
-    fn take_attempts(&self, index: usize) -> Attempts {
+    /// Takes the progress of a delayed job, or begins that of a new one.
+    fn take_progress(&self, index: usize) -> JobProgress {
         let now = Instant::now();
-        if let Some(mut attempts) = lock(&self.delayed).remove(&index) {
-            attempts.record.phases.waiting += now - attempts.delayed_since.unwrap_or(now);
-            return attempts;
+        if let Some(mut progress) = lock(&self.delayed_jobs).remove(&index) {
+            progress.record.phases.waiting += now - progress.delayed_since.unwrap_or(now);
+            return progress;
         }
         let mut record = JobRecord::default();
-        record.phases.queue = now.duration_since(self.begun);
-        let (retry, count, rejections, delayed_since) = (RetryState::default(), 0, 0, None);
-        Attempts { begun: now, record, retry, count, rejections, delayed_since }
+        record.phases.queue = now.duration_since(self.started_at);
+        JobProgress {
+            started_at: now,
+            record,
+            retry: RetryState::default(),
+            attempts: 0,
+            rejections: 0,
+            delayed_since: None,
+        }
     }
 
     /// Makes one attempt, unless the run has been stopped.
@@ -119,39 +125,40 @@ impl<'r> Workers<'r> {
         &self,
         exchanger: &mut Exchanger<'r>,
         index: usize,
-        attempts: &mut Attempts,
+        progress: &mut JobProgress,
     ) -> NextStep {
         if let Some(reason) = self.stop.reason() {
             return NextStep::Finish(Err(reason.into()));
         }
         let (job, gates) = (&self.jobs[index], &self.network.gates);
-        if attempts.count == 0 {
+        if progress.attempts == 0 {
             self.run.observer.started(index);
         }
-        attempts.count += 1;
-        let finished_before = gates.finished(&job.url);
+        progress.attempts += 1;
+        let finished_before = gates.finished_jobs(&job.url);
         let task = Task { index, job };
-        let error = match fetch(exchanger, self.run, task, &mut attempts.record) {
+        let error = match fetch(exchanger, self.run, task, &mut progress.record) {
             Ok(saved) => return NextStep::Finish(Ok(saved)),
             Err(error) => error,
         };
         if let Some(reason) = self.stop.reason() {
             return NextStep::Finish(Err(reason.into()));
         }
-        attempts.rejections += u32::from(error.is_rejection());
+        progress.rejections += u32::from(error.is_rejection());
         if !error.is_transient() {
             return NextStep::Finish(Err(error));
         }
         let failed = FailedAttempt {
-            furthest_bytes: attempts.record.furthest_bytes,
-            was_crowded_out: error.is_rejection() && gates.finished(&job.url) > finished_before,
+            furthest_bytes: progress.record.furthest_bytes,
+            was_crowded_out: error.is_rejection()
+                && gates.finished_jobs(&job.url) > finished_before,
         };
         let policy = &self.run.settings.retry;
-        let Some(wait) = attempts.retry.after(failed, policy, fastrand::f64()) else {
+        let Some(wait) = progress.retry.after(failed, policy, fastrand::f64()) else {
             return NextStep::Finish(Err(error));
         };
         let wait = match error {
-            // That of a rejection is applied by the host's gate.
+            // The host's gate already enforces `Retry-After` for 429 and 503.
             FetchError::Status { retry_after: Some(at_least), .. } if !error.is_rejection() => {
                 wait.max(at_least)
             }
@@ -162,16 +169,16 @@ impl<'r> Workers<'r> {
     }
 }
 
-impl Attempts {
+impl JobProgress {
     fn outcome(self, result: Result<Saved, FetchError>, worker: usize) -> Outcome {
         let JobRecord { phases, redirected_to, received, .. } = self.record;
         Outcome {
             result,
             redirected_to,
             worker,
-            took: self.begun.elapsed(),
+            took: self.started_at.elapsed(),
             phases,
-            attempts: self.count,
+            attempts: self.attempts,
             rejections: self.rejections,
             received,
         }

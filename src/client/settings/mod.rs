@@ -61,7 +61,7 @@ impl Default for Settings {
 /// How fast connections are opened to a host whose limit is not known.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum RampUp {
-    /// A few at first, and more as they are answered, so that few are refused.
+    /// A few at first, and more as they are answered, so that few are rejected.
     #[default]
     Gradual,
     /// All at once, for hosts that are known to accept them.

@@ -220,7 +220,7 @@ fn urls_that_wait_for_their_next_attempt_delay_no_other_host() {
     let hour = Duration::from_secs(3600);
     let mut settings = patient(4);
     settings.retry =
-        RetryPolicy { retries: 9, first_wait: hour, longest_wait: hour, ..settings.retry };
+        RetryPolicy { retries: 9, first_wait: hour, max_backoff: hour, ..settings.retry };
     a_host_that_admits_no_connection_delays_no_other(&settings, |peer| {
         while peer.read_request().is_some() {
             peer.send(answer("500 Internal Server Error", "", ""));

@@ -25,10 +25,11 @@ fn url(host: &str) -> Url {
 /// Gates of a run with a job for each of these hosts.
 fn gates(hosts: &[&str], per_host: usize, idle: usize) -> HostGates {
     let keys = hosts.iter().map(|host| key_of(&url(host)).into());
-    let limits = GateLimits { per_host, ramp_up: RampUp::Immediate, idle, max_wait: MAX_WAIT };
+    let retry = RetryPolicy { max_wait: MAX_WAIT, ..RetryPolicy::default() };
+    let limits = GateLimits { per_host, ramp_up: RampUp::Immediate, idle, retry };
     let mut gates = HostGates::new(Queue::new(keys, 10), limits, Stop::default());
     // A missed wake-up makes a test fail.
-    gates.longest_wait = Duration::from_secs(3600);
+    gates.poll_interval = Duration::from_secs(3600);
     gates
 }
 
@@ -36,7 +37,7 @@ fn assignment(gates: &HostGates) -> Assignment<'_> {
     gates.next_assignment().expect("a job is left")
 }
 
-fn admission<'g>(gates: &'g HostGates, host: &str) -> Admission<'g> {
+fn admission<'g>(gates: &'g HostGates, host: &str) -> AdmittedRequest<'g> {
     gates.admission(&url(host), &mut Phases::default()).unwrap()
 }
 
@@ -51,7 +52,7 @@ fn connection() -> Connection {
 /// Keeps a connection to this host, which has accepted it.
 fn keep(gates: &HostGates, host: &str) {
     let mut permit = admission(gates, host).permit;
-    permit.accepted(None, None);
+    permit.record_accepted(None, None);
     permit.keep(connection());
 }
 
@@ -105,7 +106,7 @@ fn a_request_waits_for_a_place_and_is_woken_when_there_is_one() {
 fn a_request_is_woken_when_a_connection_is_kept() {
     let gates = gates(&[], 1, 10);
     let mut first = admission(&gates, "a").permit;
-    first.accepted(None, None);
+    first.record_accepted(None, None);
     let (connection, change) = (connection(), first);
     let next = woken_by(&gates, || admission(&gates, "a").connection, || change.keep(connection));
     assert!(next.is_some());
@@ -168,13 +169,13 @@ fn idle_connections_beyond_a_lower_limit_are_closed() {
     let gates = gates(&[], 10, 10);
     let mut permits = [(); 3].map(|()| admission(&gates, "a").permit);
     for permit in &mut permits {
-        permit.accepted(None, None);
+        permit.record_accepted(None, None);
     }
     for permit in permits {
         permit.keep(connection());
     }
     // One is in use, and one of the other two is left.
-    admission(&gates, "a").permit.accepted(Some(2), None);
+    admission(&gates, "a").permit.record_accepted(Some(2), None);
     let learnt = gates.learnt_limits();
     assert_eq!((learnt.len(), learnt[0].connections, learnt[0].rejections), (1, 2, 0));
     let admitted = [(); 2].map(|()| admission(&gates, "a").connection.is_some());
@@ -182,42 +183,43 @@ fn idle_connections_beyond_a_lower_limit_are_closed() {
 }
 
 #[test]
-fn a_refused_connection_is_kept_only_where_the_limit_has_room() {
+fn a_rejected_connection_is_kept_only_where_the_limit_has_room() {
     for (others, is_kept) in [(1, false), (2, true)] {
         let gates = gates(&[], 10, 10);
         let mut accepted: Vec<_> = (0..2).map(|_| admission(&gates, "a").permit).collect();
         for permit in &mut accepted {
-            permit.accepted(None, None);
+            permit.record_accepted(None, None);
         }
-        let mut refused = admission(&gates, "a").permit;
-        refused.refused(None, None);
+        let mut rejected = admission(&gates, "a").permit;
+        rejected.record_rejected(None, None);
         assert_eq!(gates.learnt_limits()[0].connections, 2);
         accepted.truncate(3 - others);
-        refused.keep(connection());
+        rejected.keep(connection());
         drop(accepted);
         assert_eq!(admission(&gates, "a").connection.is_some(), is_kept, "{others}");
     }
 }
 
 #[test]
-fn jobs_of_a_host_that_wants_a_longer_wait_fail_without_a_request() {
-    for (wait, is_barred) in [(LONG, true), (SHORT, false)] {
+fn jobs_of_a_host_that_asks_for_a_longer_wait_fail_without_a_request() {
+    for (wait, is_failure) in [(LONG, true), (SHORT, false)] {
         let gates = gates(&["a", "b"], 10, 10);
         let mut permit = admission(&gates, "a").permit;
         let opening = admission(&gates, "a");
-        permit.refused(None, Some(wait));
+        permit.record_rejected(None, Some(wait));
         permit.keep(connection());
         // An opening connection may be accepted.
-        let state = lock(&gates.state);
-        assert!(gates.barred(state.hosts.known("http://a"), Instant::now()).is_none());
+        let mut state = lock(&gates.state);
+        let decision = gates.decide(&mut state.hosts, "http://a", Instant::now());
         drop(state);
+        assert!(matches!(decision, Decision::Wait(Some(_))), "{decision:?}");
         drop(opening);
         let next = assignment(&gates);
         assert_eq!(
             (next.ticket.index, next.admission.is_none()),
-            (usize::from(!is_barred), is_barred)
+            (usize::from(!is_failure), is_failure)
         );
-        if is_barred {
+        if is_failure {
             let error = gates.admission(&url("a"), &mut Phases::default()).unwrap_err();
             let FetchError::RetryLater { status, was_asked, .. } = error else { panic!("{error}") };
             assert_eq!((status, was_asked), (Status::TOO_MANY_REQUESTS, false));
@@ -230,7 +232,7 @@ fn jobs_of_a_host_that_wants_a_longer_wait_fail_without_a_request() {
 fn a_503_holds_all_requests_unless_it_asks_for_a_longer_wait() {
     for (wait, is_held) in [(None, false), (Some(MAX_WAIT), true), (Some(LONG), false)] {
         let gates = gates(&["a", "b"], 10, 10);
-        admission(&gates, "a").permit.unavailable(wait);
+        admission(&gates, "a").permit.record_unavailable(wait);
         let next = assignment(&gates);
         assert_eq!(next.ticket.index, usize::from(is_held), "{wait:?}");
         assert!(next.admission.is_some() && gates.learnt_limits().is_empty());
@@ -274,12 +276,12 @@ fn a_stop_wakes_workers_and_requests_that_wait() {
 fn finished_jobs_and_servers_are_reported() {
     let gates = gates(&["a", "a", "b"], 10, 10);
     for (finished, name) in [(0, "x"), (1, "y"), (2, "x")] {
-        assert_eq!(gates.finished(&url("a")), finished.min(2));
+        assert_eq!(gates.finished_jobs(&url("a")), finished.min(2));
         let Assignment { ticket, admission } = assignment(&gates);
-        admission.unwrap().permit.accepted(None, Some(name.as_bytes()));
-        gates.finish(&ticket);
+        admission.unwrap().permit.record_accepted(None, Some(name.as_bytes()));
+        gates.finish_job(&ticket);
     }
-    assert_eq!(gates.finished(&url("b")), 1);
+    assert_eq!(gates.finished_jobs(&url("b")), 1);
     assert_eq!(gates.servers(), ["x"], "only the first of a host counts, and each name once");
 }
 
@@ -295,9 +297,9 @@ fn a_replaced_connection_is_opening_again() {
     assert_eq!(load(&gates), (1, 0, 1, 0));
     reused.reopen();
     assert_eq!(load(&gates), (1, 1, 0, 0));
-    reused.accepted(None, None);
+    reused.record_accepted(None, None);
     assert_eq!(load(&gates), (1, 0, 1, 0));
-    reused.refused(None, None);
+    reused.record_rejected(None, None);
     assert_eq!(load(&gates), (1, 0, 0, 0));
     drop(reused);
     assert_eq!(load(&gates), (0, 0, 0, 0));
