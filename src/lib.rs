@@ -19,20 +19,24 @@
 //! # The layers
 //!
 //! ```text
-//!            bin: http_server_conc      bin: http_client_concurrent
-//!                       │                   │        │
-//!                       ▼                   ▼        ▼
-//!                    server              client ◀── lab
-//!                       │                   │
-//!                       └──────▶ net ◀──────┘      sockets with deadlines
-//!                                 │
-//!                                 ▼
-//!                                http              bytes and values
+//!    http_server_conc      http_client_concurrent        src/bin
+//!            │                │        │       │
+//!            │     ┌─ --demo ─┘        │       ▼
+//!            ▼     ▼                   │      lab
+//!            server                    ▼       │
+//!               │                    client ◀──┘
+//!               └──────▶ net ◀─────────┘                 sockets with deadlines
+//!                         │
+//!                         ▼
+//!                        http                            bytes and values
+//!
+//!    cli                used by both programs
+//!    printable, lock    used by the layers above net
 //! ```
 //!
 //! | module | responsibility |
 //! |---|---|
-//! | [`http`] | the rules of the protocol, as pure functions: no sockets, files, threads or clocks |
+//! | [`http`] | the rules of the protocol: bytes and values, no I/O and no clock |
 //! | [`net`] | reads heads and bodies from sockets, with deadlines |
 //! | [`server`] | accepts connections, enforces limits, answers requests |
 //! | [`client`] | downloads URLs |
@@ -47,46 +51,83 @@
 //!
 //! # The path of a connection (server)
 //!
-//! 1. `accept/listener` accepts the socket. With a trusted proxy, `connection/proxy_header` reads the
-//!    client's address.
+//! `server/mod.rs` starts the server and passes each accepted socket on (dispatch). In the thread of the
+//! accept loop:
+//!
+//! 1. `accept/listener` accepts the socket. `connection/lifecycle`, which has the steps from admission to
+//!    close, asks for a slot.
 //! 2. `limits/admission` compares the counts of the client and of all clients with their limits, and grants
-//!    a permit. Dropping the permit releases the slot.
-//! 3. Without a permit, `limits/lingering` sends the `429` or `503` in a thread of its own, so that it does
-//!    not delay the next accept.
+//!    a permit. Dropping the permit releases the slot. The client of a trusted proxy is not known yet, so its
+//!    connection takes a slot of the total only.
+//! 3. Without a permit, `limits/lingering` sends the `429` or `503` (`handler/rejection_response`) in another
+//!    thread, so that it does not delay the next accept.
 //! 4. With a permit, `threads` runs the connection in a waiting thread, or in a new one.
-//! 5. `connection/requests` reads a head before its deadline; `handler/answer` makes the response.
-//!    `site/lookup` opens the file or lists the directory; [`http::conditional`] and [`http::range`] decide
-//!    what is sent.
-//! 6. `connection/send` sends head and content, `logs/access` logs the request, and the connection waits for
-//!    the next request or is closed.
+//!
+//! In the thread of the connection:
+//!
+//! 5. If the peer is a trusted proxy, `connection/lifecycle` reads the client's address
+//!    (`connection/proxy_header`) and takes the client's slot, or rejects the connection as in 3.
+//! 6. `connection/requests` serves one request after another; `service` holds the state that all
+//!    connections share. `connection/request_reader` reads a head before its deadline.
+//! 7. `handler/answer` makes the response: `site/lookup` opens the file or lists the directory, and
+//!    `handler/file_response` selects the ranges of a file, or answers that the client has it already
+//!    ([`http::range`], [`http::conditional`]). `handler/status_response` answers requests for the status
+//!    page.
+//! 8. `connection/close_reason` decides whether the connection is kept for another request.
+//!    `connection/response` sends head and content through `connection/send`, and `logs/access` logs the
+//!    request.
+//!
+//! When the server is stopped, `server/mod.rs` drains it: idle connections are closed at once, and the others
+//! have some time to finish.
 //!
 //! # The path of a URL (client)
 //!
 //! 1. `plan` turns arguments, lists and standard input into jobs, each with a file name.
 //! 2. `pool/worker` takes a job from `hosts/queue` as soon as `hosts/gate` allows another connection to its
 //!    host.
-//! 3. `fetch/attempt` makes one attempt: `fetch/exchange` sends a request over a connection from `transport`
-//!    and reads the head of the response; `fetch/redirects` follows a redirect.
+//! 3. `fetch/attempt` makes one attempt. `fetch/fetcher` sends its requests and follows redirects:
+//!    `fetch/exchange` sends one request over a connection from `transport` and reads the head of the
+//!    response; `fetch/redirects` computes the next target. `fetch/response_use` decides what the response is
+//!    used for: as the whole content, as the rest of a part, or as proof that a part is complete.
 //! 4. `fetch/receive` reads the content, `fetch/coding` decodes it, and `store/part` writes it to a partial
-//!    file.
-//! 5. If the content is complete and matches its checksum, `store/final_name` renames the file. Otherwise
-//!    `retry` decides about the next attempt.
+//!    file. A large file can be split: `fetch/split` divides it into pieces, and `fetch/split_fetch` fetches
+//!    them into one part over several connections.
+//! 5. If the content is complete and matches its checksum, `store/part` completes the part:
+//!    `store/final_name` proposes names, and `store/part_paths` renames the part to the first that is free.
+//!    Otherwise `retry` decides about the next attempt.
 //! 6. `results` collects the outcomes for the summary, JSON and HAR.
 //!
 //! # Where would a change go?
 //!
+//! Server:
+//!
 //! | change | place |
 //! |---|---|
-//! | TLS on the server | `server/connection/lifecycle`, where a thread takes over the socket: the handshake must not delay the accept loop |
-//! | a bandwidth limit per client | `server/connection/rate` limits one connection; `server/limits/client` identifies clients, and `server/limits/admission` counts their connections |
-//! | another content coding | names in `http/coding`; client: a decoder in `client/fetch/coding`; server: suffix in `http/coding`, choice in [`http::negotiation`], files in `server/site/precompressed` |
-//! | Basic authentication | server: a check at the start of `server/handler/answer`, like that of `server/status/access`; client: `client/credentials`, which has it |
-//! | another metric | a row in the table of `server/status/counters`, from which all forms of the status are made |
-//! | conditional re-download | `client/store/validator` and `part_notes` keep the validators (now of partial files only), `client/fetch/request` writes the fields, `client/fetch/response_use` evaluates the status code |
-//! | another request header rule | `http/request_head` and `http/fields` (syntax), `http/framing` (length), `http/error` (status code) |
-//! | another limit on the size of a message | `http/head_scan`, `http/chunked`, `http/response_head` |
+//! | TLS | the handshake in `connection/lifecycle`, in the connection's thread: it must not delay the accept loop. There is no stream abstraction yet: `connection/request_reader`, `connection/send` and `limits/lingering` use the socket itself |
+//! | a bandwidth limit per client | `connection/rate`, which limits one connection and is made in `connection/requests`; the state that a client's connections share in `limits/admission`; the setting in `config` |
+//! | another content coding | suffix and name in `http/coding`, choice in [`http::negotiation`], files in `site/precompressed` |
+//! | Basic authentication | a check at the start of `handler/answer`; the status page is answered before that (`handler/status_response`); the user for the access log in `logs/exchange` |
+//! | another metric | a counter is one row of `status/counters`; a gauge is a field of `status/snapshot`, filled in `status/collect`, and a line in each form (`status/html`, `status/json`, `status/prometheus`) |
+//! | another field of the access log | `logs/exchange`, filled in `connection/requests`, and `logs/format` |
+//! | how long a connection is kept | the timeouts in `config`, the deadlines in `connection/request_reader`, the decision after a response in `connection/close_reason` |
+//! | another rule for a request header | `http/request_head` and `http/fields` (syntax), `http/framing` (length), `http/error` (status code), `handler/answer` (meaning, such as that of `Host`) |
+//!
+//! Client:
+//!
+//! | change | place |
+//! |---|---|
+//! | another content coding | names in `http/coding`, decoder in `fetch/coding`, `Accept-Encoding` in `fetch/request` |
+//! | conditional re-download | `fetch/attempt` and `settings` (existing files); `store/validator` and `store/part_notes` (the validator and its notes, which are removed when the file is complete); `fetch/request` (the fields); `fetch/response_use` (the status code); `results/outcome` |
+//! | the file name of a URL | `plan/url_name` makes it, `plan/reserved_names` numbers equal ones, `store/final_name` decides about names from servers and about existing files |
+//! | another output of a run | `results`, and `src/bin/http_client_concurrent/documents`, which writes it |
 //! | another figure in a report | [`lab::findings`], then the renderings in [`lab::report`] |
-//! | a command line option | `src/bin/*/args`, then the settings: `client/settings`, `server/config` |
+//!
+//! Both:
+//!
+//! | change | place |
+//! |---|---|
+//! | another limit on the size of a message | `http/head_scan`, `http/fields`, `http/chunked`, `http/response_head` |
+//! | a command line option | server: `src/bin/http_server_conc/args`, then `server/config`; client: `args` and `config` in `src/bin/http_client_concurrent`, then `client/settings` |
 
 #![forbid(unsafe_code)]
 

@@ -10,7 +10,7 @@
 //!
 //! ```text
 //! accept      the listening socket, the accept loop, the budget of descriptors
-//! connection  one connection, from its first byte to its close
+//! connection  one connection, from its admission to its close
 //! service     what all connections share
 //! handler     a request in, a response out; no sockets
 //! config      the settings

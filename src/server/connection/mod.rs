@@ -1,4 +1,4 @@
-//! One connection, from its first byte to its close.
+//! One connection, from its admission to its close.
 
 mod close_reason;
 mod deadline_stream;
