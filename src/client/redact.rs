@@ -12,7 +12,7 @@ use url::{Position, Url};
 use super::zone;
 use crate::http::is_token_byte;
 
-/// Replaces what is omitted.
+/// Replaces the omitted text.
 const OMITTED: &str = "…";
 
 /// The schemes whose URLs need no slashes before the host (URL standard, "special scheme").

@@ -29,7 +29,7 @@ use crate::client::results::outcome::{Retrieval, Saved};
 use crate::client::settings::{Destination, ExistingFile, Hashing, PartialFile};
 use crate::client::store::directory::TargetPath;
 use crate::client::store::hasher::{Hasher, verify};
-use crate::client::store::part::{PartFile, ResumablePart, find_resumable};
+use crate::client::store::part::{FoundPart, PartWriter, find_resumable};
 use crate::client::store::part_notes::Notes;
 use crate::client::store::part_paths::PartPaths;
 use crate::net::BodyError;
@@ -48,8 +48,8 @@ pub(crate) fn fetch<'r>(
     }
 }
 
-/// Fetches the content without saving it, for experiments, whose figures should not depend on a disk.
-/// The path of the result is where the file would be.
+/// Fetches the content without saving it, for experiments: their figures should not depend on a disk. The
+/// result has the path that the file would have.
 fn discard(fetcher: &mut Fetcher<'_, '_>) -> Result<Saved, FetchError> {
     let UsableResponse { mut response, response_use } = request_content(fetcher, None)?;
     let ResponseUse::Whole(content) = response_use else {
@@ -58,9 +58,9 @@ fn discard(fetcher: &mut Fetcher<'_, '_>) -> Result<Saved, FetchError> {
     let (run, Task { index, job }) = (fetcher.run, fetcher.task);
     run.observer.content_started(index, content.decoded_length(), 0);
     let mut sink = DiscardedContent { hasher: run.hasher(job), bytes: 0 };
-    let begun = Instant::now();
+    let started_at = Instant::now();
     let received = receive(fetcher, &mut response, content, &mut sink);
-    fetcher.record.phases.transfer += begun.elapsed();
+    fetcher.record.phases.transfer += started_at.elapsed();
     received?;
     let retrieval = Retrieval::Fetched { status: response.head.status(), continued_from: 0 };
     fetcher.exchanger.keep_if_persistent(response, content.framing);
@@ -90,27 +90,27 @@ fn save(fetcher: &mut Fetcher<'_, '_>) -> Result<Saved, FetchError> {
         return Ok(saved);
     }
     let UsableResponse { response, response_use } = request_content(fetcher, found)?;
-    let begun = Instant::now();
+    let started_at = Instant::now();
     let saved = match response_use {
         ResponseUse::Whole(content) => save_whole(fetcher, paths, response, content),
-        ResponseUse::Remainder { part, content, total } => PartFile::resume(paths, part, saving)
+        ResponseUse::Remainder { part, content, total } => PartWriter::resume(paths, part, saving)
             .and_then(|part| {
                 let incoming = Incoming { response, content, total_bytes: Some(total) };
                 save_content(fetcher, part, incoming)
             }),
         ResponseUse::NothingMissing(part) => {
-            PartFile::resume(paths, part, saving).and_then(|part| {
+            PartWriter::resume(paths, part, saving).and_then(|part| {
                 let bytes = part.bytes();
                 run.observer.content_started(index, Some(bytes), bytes);
                 FileMetadata::of_response(run, job, &response.head).complete(part, job, bytes)
             })
         }
     };
-    fetcher.record.phases.transfer += begun.elapsed();
+    fetcher.record.phases.transfer += started_at.elapsed();
     saved
 }
 
-/// A response that is good for something.
+/// A response with content that can be saved, or which shows that the part is complete.
 struct UsableResponse<'n> {
     response: Response<'n>,
     response_use: ResponseUse,
@@ -119,22 +119,22 @@ struct UsableResponse<'n> {
 /// Requests the rest of the part that was found, or the whole content.
 fn request_content<'r>(
     fetcher: &mut Fetcher<'_, 'r>,
-    mut found: Option<ResumablePart>,
+    mut part: Option<FoundPart>,
 ) -> Result<UsableResponse<'r>, FetchError> {
-    let mut whole = fetcher.whole_content();
+    let mut whole_content = fetcher.whole_content();
     loop {
-        let rest = found.as_ref().map(|part| part.notes.remaining(part.bytes));
-        let content = rest.map_or(whole, RequestedContent::Range);
+        let range_request = part.as_ref().map(|part| part.notes.remaining(part.bytes));
+        let content = range_request.map_or(whole_content, RequestedContent::Range);
         let is_encoded = matches!(content, RequestedContent::Encoded);
         let response = fetcher.request(content)?;
         let requested = Requested { is_encoded, hints: fetcher.hints() };
-        match response_use(&response.head, found.take(), requested) {
+        match response_use(&response.head, part.take(), requested) {
             Ok(Some(response_use)) => return Ok(UsableResponse { response, response_use }),
             Ok(None) => {
                 let url = redacted_url(&fetcher.task.job.url);
                 log::debug!("{url}: requesting the whole content, without a coding");
                 fetcher.exchanger.discard(response);
-                whole = RequestedContent::Identity;
+                whole_content = RequestedContent::Identity;
             }
             Err(error) => return Err(fetcher.reject(response, error)),
         }
@@ -148,7 +148,7 @@ struct Incoming<'n> {
     total_bytes: Option<u64>,
 }
 
-/// Begins the file anew with the whole content.
+/// Saves the whole content in a new part.
 fn save_whole(
     fetcher: &mut Fetcher<'_, '_>,
     paths: PartPaths,
@@ -166,14 +166,14 @@ fn save_whole(
         let source = split_source(run, index, notes.clone(), total_bytes);
         return fetch_split(fetcher, &paths, source, response);
     }
-    let part = PartFile::create(paths, notes, run.settings.saving, run.hasher(job))?;
+    let part = PartWriter::create(paths, notes, run.settings.saving, run.hasher(job))?;
     save_content(fetcher, part, Incoming { response, content, total_bytes })
 }
 
 /// Appends the content of a response to a part, and completes the file.
 fn save_content(
     fetcher: &mut Fetcher<'_, '_>,
-    mut part: PartFile,
+    mut part: PartWriter,
     incoming: Incoming<'_>,
 ) -> Result<Saved, FetchError> {
     let Incoming { mut response, content, total_bytes } = incoming;
@@ -185,7 +185,7 @@ fn save_content(
         fetcher.record.reached(part.bytes());
     }
     if !content.codings.is_empty() {
-        fetcher.record.has_lost_encoded = received.is_err();
+        fetcher.record.encoded_transfer_failed = received.is_err();
     }
     received?;
     if total_bytes.is_some_and(|total| part.bytes() < total) {
@@ -197,7 +197,7 @@ fn save_content(
     metadata.complete(part, job, continued_from)
 }
 
-/// The file that exists under the target's name, unless its checksum is wrong.
+/// The existing file with the target's name, unless its checksum is wrong.
 fn existing_file(target: &TargetPath, job: &Job, hashing: Hashing) -> Option<Saved> {
     let bytes = target.existing_bytes()?;
     let mut checksums = Box::default();

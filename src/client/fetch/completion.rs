@@ -1,4 +1,4 @@
-//! Completing a file whose content is there, as the response says.
+//! Completes a file that has all its content: checksum, modification time and name.
 
 use std::time::SystemTime;
 
@@ -7,11 +7,11 @@ use crate::client::error::FetchError;
 use crate::client::plan::job::Job;
 use crate::client::results::outcome::{Retrieval, Saved};
 use crate::client::store::final_name::Candidates;
-use crate::client::store::part::{Completed, Completion, PartFile};
+use crate::client::store::part::{Completed, Completion, PartWriter};
 use crate::client::store::validator::last_modified;
 use crate::http::{ResponseHead, Status};
 
-/// What a response says about the file.
+/// The metadata of a file from a response.
 pub(super) struct FileMetadata<'n> {
     status: Status,
     modified: Option<SystemTime>,
@@ -28,16 +28,16 @@ impl<'n> FileMetadata<'n> {
         }
     }
 
-    /// That of a file whose pieces are all there from an earlier run.
+    /// The metadata of a file that an earlier run left with all its pieces.
     pub(super) fn without_response(run: &'n RunContext<'_>, job: &Job) -> Self {
         let names = run.names.planned_candidates(job);
         Self { status: Status::PARTIAL_CONTENT, modified: None, names }
     }
 
-    /// Verifies a part and gives it its name. `continued_from` is the length that it had before.
+    /// Verifies a part and gives it its name. `continued_from` is its length before this attempt.
     pub(super) fn complete(
         mut self,
-        part: PartFile,
+        part: PartWriter,
         job: &Job,
         continued_from: u64,
     ) -> Result<Saved, FetchError> {

@@ -1,4 +1,4 @@
-//! What the fetches of a run share, and what is recorded of one job.
+//! The context that the fetches of a run share, and the record of one job.
 
 use url::Url;
 
@@ -11,7 +11,7 @@ use crate::client::store::directory::OutputDirectory;
 use crate::client::store::final_name::FinalNames;
 use crate::client::store::hasher::Hasher;
 
-/// What all fetches of a run share, apart from the network.
+/// The context that all fetches of a run share, apart from the network.
 pub(crate) struct RunContext<'r> {
     pub(crate) settings: &'r Settings,
     pub(crate) directory: &'r OutputDirectory,
@@ -44,9 +44,9 @@ pub(crate) struct JobRecord {
     /// The greatest length that the file has reached and that a failed attempt would have kept. A part
     /// from an earlier run counts once an attempt has continued it.
     pub(crate) furthest_bytes: u64,
-    /// Encoded content did not arrive complete. It cannot be continued, so the next attempt requests the
+    /// Encoded content was received incompletely. It cannot be continued, so the next attempt requests the
     /// content without a coding.
-    pub(super) has_lost_encoded: bool,
+    pub(super) encoded_transfer_failed: bool,
 }
 
 impl JobRecord {

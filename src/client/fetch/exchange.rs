@@ -6,7 +6,7 @@
 //!             └────────────────────────┘ an idle connection ended before a response: open a new one
 //! ```
 //!
-//! The callers decide what a response is good for.
+//! The callers decide how a response is used.
 
 use std::io::{self, Write};
 use std::time::Duration;
@@ -34,7 +34,7 @@ const BUFFER_BYTES: usize = 256 * 1024;
 const MAX_DISCARDED_BYTES: usize = 64 * 1024;
 const DISCARD_TIME: Duration = Duration::from_secs(1);
 
-/// What the workers of a run share to reach servers.
+/// The network access that the workers of a run share.
 #[derive(Debug)]
 pub(crate) struct Network {
     pub(crate) connector: Connector,
@@ -137,7 +137,7 @@ impl<'n> Exchanger<'n> {
                 .input
                 .read_response_head(&mut connection)
                 .map_err(|error| self.head_error(error))?;
-            // 101 is final: what follows it is not HTTP.
+            // 101 is final: the bytes after it are not HTTP.
             if !head.status().is_informational() || head.status() == Status::SWITCHING_PROTOCOLS {
                 return Ok(Exchanged { head, connection });
             }
@@ -187,7 +187,7 @@ impl<'n> Exchanger<'n> {
         connection.set_read_timeout(self.network.connector.timeouts.silence).ok()
     }
 
-    /// Keeps the connection of a response whose content has been read, unless either side closes it.
+    /// Keeps the connection after the content of a response has been read, unless either side closes it.
     pub(super) fn keep_if_persistent(&self, response: Response<'_>, framing: Framing) {
         // Unread input would be taken for the next response.
         if framing != Framing::UntilClose

@@ -1,4 +1,4 @@
-//! The requests of one attempt at a job: redirects are followed to a response that is none.
+//! The requests of one attempt at a job: redirects are followed up to the first other response.
 
 use std::time::SystemTime;
 
@@ -20,7 +20,7 @@ pub(super) struct Fetcher<'a, 'r> {
 }
 
 impl<'r> Fetcher<'_, 'r> {
-    /// What is known of the file's format.
+    /// Hints at the file's format.
     pub(super) fn hints(&self) -> FormatHints<'_> {
         let redirected_to = self.record.redirected_to.as_deref();
         FormatHints { job: self.task.job, redirected_to }
@@ -31,7 +31,7 @@ impl<'r> Fetcher<'_, 'r> {
     pub(super) fn whole_content(&self) -> RequestedContent<'static> {
         let hints = FormatHints { job: self.task.job, redirected_to: None };
         let may_be_encoded = self.run.settings.compression == Compression::Asked
-            && !self.record.has_lost_encoded
+            && !self.record.encoded_transfer_failed
             && !hints.suggest_compression();
         if may_be_encoded { RequestedContent::Encoded } else { RequestedContent::Identity }
     }

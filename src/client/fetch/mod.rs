@@ -1,8 +1,8 @@
 //! One attempt at one URL: request, redirects, response, content.
 //!
 //! From the top down, each using those below: `attempt` decides what to do with a response; `split_fetch`
-//! fetches a file in pieces; `completion` gives it its name; `response_use` says what a response is good
-//! for; `receive` reads content into a `sink`; `fetcher` follows redirects; `exchange` sends one request.
+//! fetches a file in pieces; `completion` gives it its name; `response_use` decides how a response is
+//! used; `receive` reads content into a `sink`; `fetcher` follows redirects; `exchange` sends one request.
 
 pub(super) mod attempt;
 pub(super) mod coding;

@@ -1,4 +1,4 @@
-//! Receiving the content of a response: decoded, bounded, counted, and told to the observer.
+//! Receives the content of a response: decoded, bounded, counted, and reported to the observer.
 //!
 //! ```text
 //! connection ─▶ Source ─┬──────────────────────────────────────────────────────┬─▶ ContentSink
@@ -113,7 +113,7 @@ struct Piece<'i> {
 }
 
 impl Source<'_, '_, '_, '_> {
-    /// The next piece, which is counted and told to the observer; `None` at the end.
+    /// The next piece, which is counted and reported to the observer; `None` at the end.
     fn next_piece(&mut self) -> Result<Option<Piece<'_>>, FetchError> {
         let Fetcher { exchanger, run, task, record } = &mut *self.fetcher;
         let Some(bytes) = exchanger.next_piece(self.response, &mut self.body)? else {

@@ -1,4 +1,4 @@
-//! A response whose content has not been read, and what its head tells the client.
+//! A response with unread content, and the evaluation of its head.
 
 use std::time::{Duration, SystemTime};
 
@@ -29,8 +29,8 @@ pub(super) fn declared_length(framing: Framing) -> Option<u64> {
     }
 }
 
-/// How long the server asks to be left alone (`Retry-After`). That of a redirect concerns the redirect,
-/// which is followed at once (RFC 9110 §10.2.3).
+/// The wait that the server asks for with `Retry-After`; `None` for a redirect, which is followed at once
+/// (RFC 9110 §10.2.3).
 pub(super) fn retry_after(head: &ResponseHead) -> Option<Duration> {
     if !head.status().is_error() {
         return None;
@@ -38,7 +38,7 @@ pub(super) fn retry_after(head: &ResponseHead) -> Option<Duration> {
     rate_limit::retry_after(head.fields().only("Retry-After")?, SystemTime::now())
 }
 
-/// Tells the gate what a response says about the host's limit.
+/// Reports to the gate what a response says about the host's limit.
 pub(super) fn report_to_gate(permit: &mut HostPermit<'_>, head: &ResponseHead) {
     let advertised = concurrent_requests(&head.fields());
     match head.status() {

@@ -1,22 +1,22 @@
-//! What a response is good for: the whole content, the missing rest of it, or nothing.
+//! The use of a response: its content is saved whole, continues a part, or shows that the part is complete.
 
 use super::coding::codings::{Codings, ContentCodings, FormatHints};
 use super::receive::ExpectedContent;
 use super::response::{declared_length, framing};
 use crate::client::error::FetchError;
-use crate::client::store::part::ResumablePart;
+use crate::client::store::part::FoundPart;
 use crate::client::store::part_notes::AcceptedRange;
 use crate::http::{ResponseHead, Status};
 
-/// What a response is good for.
+/// The use of a response.
 #[derive(Debug)]
 pub(super) enum ResponseUse {
     /// Its content is the whole representation.
     Whole(ExpectedContent),
     /// Its content continues the part of a file with `total` bytes, which may still not be complete then.
-    Remainder { part: ResumablePart, content: ExpectedContent, total: u64 },
+    Remainder { part: FoundPart, content: ExpectedContent, total: u64 },
     /// The part is complete.
-    NothingMissing(ResumablePart),
+    NothingMissing(FoundPart),
 }
 
 /// The request that a response belongs to.
@@ -27,19 +27,19 @@ pub(super) struct Requested<'r> {
     pub(super) hints: FormatHints<'r>,
 }
 
-/// Whether the content of a response with this status is the whole representation. That of the other
-/// successes, such as 202 and 204, is something else or empty (RFC 9110 §15.3).
+/// Whether the content of a response with this status is the whole representation. Other successful
+/// responses, such as 202 and 204, have other content or none (RFC 9110 §15.3).
 pub(super) fn is_whole(status: Status) -> bool {
     matches!(status, Status::OK | Status::NON_AUTHORITATIVE_INFORMATION)
 }
 
-/// Decides about a response that is no redirect; `part` is the one whose rest was requested.
+/// Decides about a response that is no redirect, to the request for the rest of `part` if there is one.
 ///
 /// `None` if the part cannot be continued, or if it is unclear which coding belongs to the file: then the
 /// whole content is to be requested without a coding.
 pub(super) fn response_use(
     head: &ResponseHead,
-    part: Option<ResumablePart>,
+    part: Option<FoundPart>,
     requested: Requested<'_>,
 ) -> Result<Option<ResponseUse>, FetchError> {
     let (status, fields) = (head.status(), head.fields());

@@ -4,7 +4,7 @@ use std::ops::ControlFlow;
 
 use crate::client::error::FetchError;
 use crate::client::store::hasher::Hasher;
-use crate::client::store::part::PartFile;
+use crate::client::store::part::PartWriter;
 
 /// A destination of content.
 pub(super) trait ContentSink {
@@ -13,7 +13,7 @@ pub(super) trait ContentSink {
     fn append(&mut self, piece: &[u8], is_last: bool) -> Result<ControlFlow<()>, FetchError>;
 }
 
-impl ContentSink for PartFile {
+impl ContentSink for PartWriter {
     fn append(&mut self, piece: &[u8], is_last: bool) -> Result<ControlFlow<()>, FetchError> {
         self.write(piece, is_last).map(ControlFlow::Continue)
     }

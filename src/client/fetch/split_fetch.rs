@@ -22,7 +22,7 @@ use crate::client::plan::job::Job;
 use crate::client::redact::redacted_url;
 use crate::client::results::outcome::Saved;
 use crate::client::settings::PartialFile;
-use crate::client::store::part::{OpenPart, PartFile, ResumablePart};
+use crate::client::store::part::{FoundPart, LockedPart, PartWriter};
 use crate::client::store::part_notes::{Notes, RangeRequest};
 use crate::client::store::part_paths::PartPaths;
 use crate::http::{Framing, ResponseHead, Status};
@@ -62,7 +62,7 @@ pub(super) fn fetch_split(
     first: Response<'_>,
 ) -> Result<Saved, FetchError> {
     let file = paths.create_part()?;
-    let part = OpenPart { paths: paths.clone(), file };
+    let part = LockedPart { paths: paths.clone(), file };
     let split = SplitFile::begin(part, source).inspect_err(|_| paths.remove_all())?;
     let split = Arc::new(split);
     fetcher.run.observer.content_started(split.index(), Some(split.total_bytes()), 0);
@@ -75,7 +75,7 @@ pub(super) fn fetch_split(
 pub(super) fn continue_split(
     fetcher: &mut Fetcher<'_, '_>,
     paths: &PartPaths,
-    found: &mut Option<ResumablePart>,
+    found: &mut Option<FoundPart>,
 ) -> Result<Option<Saved>, FetchError> {
     let index = fetcher.task.index;
     let split = fetcher.run.splits.of(index).or_else(|| resume(fetcher.run, index, paths, found));
@@ -86,13 +86,13 @@ fn resume(
     run: &RunContext<'_>,
     index: usize,
     paths: &PartPaths,
-    found: &mut Option<ResumablePart>,
+    found: &mut Option<FoundPart>,
 ) -> Option<Arc<SplitFile>> {
-    let ResumablePart { file, bytes: total_bytes, notes } =
+    let FoundPart { file, bytes: total_bytes, notes } =
         found.take_if(|found| found.notes.missing.is_some())?;
     let missing = notes.missing.clone()?;
     let source = split_source(run, index, notes, total_bytes);
-    let part = OpenPart { paths: paths.clone(), file };
+    let part = LockedPart { paths: paths.clone(), file };
     let split = Arc::new(SplitFile::resume(part, source, missing));
     run.observer.content_started(index, Some(total_bytes), split.present_bytes());
     run.splits.add(&split);
@@ -129,7 +129,7 @@ fn lead(
     run.splits.remove(split.index());
     split.close();
     let (notes, bytes) = (split.notes().clone(), split.total_bytes());
-    let part = PartFile::written(split.open_part(), notes, bytes, run.settings.saving);
+    let part = PartWriter::from_split(split.locked_part(), notes, bytes, run.settings.saving);
     metadata.complete(part, fetcher.task.job, present_before).map(Some)
 }
 

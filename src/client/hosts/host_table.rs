@@ -40,7 +40,7 @@ impl HostTable {
         self.hosts.get_mut(key)
     }
 
-    /// A host that has been asked before.
+    /// A host that is in the table.
     pub(super) fn known(&self, key: &str) -> &Host {
         self.hosts.get(key).expect(KNOWN)
     }
@@ -70,7 +70,7 @@ impl HostTable {
         if self.idle.len() < capacity { None } else { self.remove_idle(0) }
     }
 
-    /// Takes out the idle connections to this host beyond its limit, those idle longest first.
+    /// Takes out the idle connections to this host beyond its limit, the longest idle ones first.
     pub(super) fn take_surplus(&mut self, key: &str) -> Vec<Connection> {
         let surplus = self.known(key).surplus();
         let mut taken = Vec::new();

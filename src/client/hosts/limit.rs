@@ -33,9 +33,9 @@ const LONGEST_PROBE_INTERVAL: Duration = Duration::from_secs(8);
 pub(super) struct Load {
     /// Connections with a request in progress, or about to be opened.
     pub(super) in_use: usize,
-    /// Those in use that have had no response yet.
+    /// Connections in use that have had no response yet.
     pub(super) opening: usize,
-    /// Those in use that have had a response other than a rejection.
+    /// Connections in use that have had a response other than a rejection.
     pub(super) proven: usize,
     /// Connections kept for the next request.
     pub(super) idle: usize,
@@ -224,7 +224,7 @@ impl HostLimit {
         if rejection.is_first_response {
             self.closed_until = later(self.closed_until, until);
         } else {
-            // On an accepted connection, the number of requests is limited, not that of connections.
+            // On an accepted connection, the rejection is about the number of requests, not of connections.
             self.held_until = later(self.held_until, until);
         }
     }

@@ -60,7 +60,7 @@ pub(crate) struct Ticket {
     host: usize,
 }
 
-/// What to do next.
+/// The next step of a worker.
 #[derive(Debug)]
 pub(super) enum Next<A> {
     /// Start this job, which its host admitted.
@@ -89,8 +89,8 @@ impl Queue {
         Self { hosts, heads, delayed: BTreeSet::new(), max_in_progress, queued }
     }
 
-    /// Starts the first job that `admit` admits to its host. An error is the earliest time for the host, if it
-    /// is known.
+    /// Starts the first job that `admit` admits to its host. An error of `admit` is the earliest time for the
+    /// host, if it is known.
     pub(super) fn next<A>(
         &mut self,
         now: Instant,

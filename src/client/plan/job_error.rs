@@ -15,7 +15,7 @@ pub struct JobError {
     pub problem: JobProblem,
 }
 
-/// What is wrong with a URL.
+/// Why a URL is not fetched.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum JobProblem {
     /// Not a URL (URL standard).

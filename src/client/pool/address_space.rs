@@ -7,24 +7,24 @@ use std::{env, fs, thread};
 
 use rustix::process::{Resource, getrlimit};
 
-/// A worker: its stack, its buffers, and those of a TLS connection and a gzip decoder.
+/// A worker: its stack, its buffers, and the buffers of a TLS connection and a gzip decoder.
 const WORKER_BYTES: u64 = 1536 * 1024;
 
-/// A decoder with a large window. That of zstd has 8 MiB, in a buffer that grows to 16 MiB while the old
-/// one is still allocated; that of brotli has up to 16 MiB.
+/// A decoder with a large window. The window of zstd has 8 MiB, in a buffer that grows to 16 MiB while the
+/// old one is still allocated; the window of brotli has up to 16 MiB.
 const DECODER_BYTES: u64 = 26 << 20;
 
 /// Everything else: jobs and outcomes, root certificates, look-up threads, reports.
 const RESERVE_BYTES: u64 = 32 << 20;
 
-/// What glibc reserves for an allocation arena. It has one for each thread, up to eight for each processor
+/// The address space that glibc reserves for an allocation arena. It has one for each thread, up to eight for each processor
 /// (mallopt(3), `M_ARENA_MAX`).
 const ARENA_BYTES: u64 = 64 << 20;
 const ARENAS_PER_PROCESSOR: u64 = 8;
 
 static WARNED: Once = Once::new();
 
-/// What there is memory for at a time.
+/// The numbers that fit into the memory.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct Capacity {
     pub(super) workers: usize,

@@ -45,7 +45,7 @@ struct JobProgress {
     delayed_since: Option<Instant>,
 }
 
-/// What follows an attempt.
+/// The step after an attempt.
 enum NextStep {
     Finish(Result<Saved, FetchError>),
     /// Another attempt after this time.

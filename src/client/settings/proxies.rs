@@ -30,7 +30,7 @@ pub struct Proxies {
     exceptions: Exceptions,
 }
 
-/// A variable whose proxy cannot be used.
+/// A variable with a proxy that cannot be used.
 #[derive(Clone, Debug, PartialEq, Eq, Error)]
 #[error(
     "cannot use the proxy that the variable {variable} names (no_proxy names the hosts to reach \
@@ -42,7 +42,7 @@ pub struct ProxyError {
     pub problem: ProxyProblem,
 }
 
-/// What is wrong with a proxy. The value is not repeated: it may contain a password.
+/// Why a proxy cannot be used. The value is not repeated: it may contain a password.
 #[derive(Clone, Debug, PartialEq, Eq, Error)]
 pub enum ProxyProblem {
     /// Neither a URL nor a host with an optional port.

@@ -46,7 +46,7 @@ impl<'r> FinalNames<'r> {
         Self { directory, saving, names: Mutex::new(names) }
     }
 
-    /// The paths for a job's file, whose response has these fields.
+    /// The paths for a job's file after a response with these fields.
     pub(crate) fn candidates(&self, job: &Job, fields: &Fields<'_>) -> Candidates<'_> {
         if let Some(wanted) = self.suggested(job, fields).filter(|name| *name != job.file_name) {
             // A server must not choose which file is replaced.
@@ -55,7 +55,7 @@ impl<'r> FinalNames<'r> {
         self.planned_candidates(job)
     }
 
-    /// The paths for a job's file, whatever its server suggests.
+    /// The paths for a job's file, without the name that its server suggests.
     pub(crate) fn planned_candidates(&self, job: &Job) -> Candidates<'_> {
         let wanted = job.file_name.clone();
         let keeps_existing = match self.saving.existing {

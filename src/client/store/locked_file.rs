@@ -7,8 +7,8 @@ use std::sync::Arc;
 
 /// An open and locked file. Its lock is released when the last clone is dropped.
 ///
-/// Closing a file releases its lock only when no process has it open, and a child process has what its
-/// parent had open until it executes another program (flock(2)). So the lock is released explicitly.
+/// Closing a file releases its lock only when no process has it open, and a child process inherits the open
+/// files of its parent until it executes another program (flock(2)). So the lock is released explicitly.
 #[derive(Clone, Debug)]
 pub(crate) struct LockedFile(Arc<UnlockOnDrop>);
 

@@ -2,8 +2,8 @@
 //!
 //! The final name never has an incomplete file, and an older file is replaced atomically. A part that is
 //! abandoned is kept with its notes if it can be resumed, and removed otherwise. The notes are written
-//! before the first byte of content reaches the disk, so that a part that outlives its process has them; a
-//! small file, which is written at once, has none.
+//! before the first byte of content reaches the disk, so a part can be resumed after a crash. A file smaller
+//! than the write buffer gets no notes.
 
 use std::io::{self, BufWriter, Seek, SeekFrom, Write};
 use std::path::PathBuf;
@@ -22,17 +22,18 @@ use crate::client::settings::{Durability, PartialFile, SaveSettings};
 
 /// The size of the write buffer, so that small chunks do not cost a system call each. Larger pieces are
 /// written without being copied.
-const GATHER_BYTES: usize = 16 * 1024;
+const WRITE_BUFFER_BYTES: usize = 16 * 1024;
 
-/// A file that is not complete.
+/// Writes a part.
 #[derive(Debug)]
-pub(crate) struct PartFile {
+pub(crate) struct PartWriter {
     paths: PartPaths,
     file: BufWriter<LockedFile>,
     bytes: u64,
+    /// For resuming the part.
     notes: Option<Notes>,
-    are_notes_written: bool,
-    /// `None` if not all of the content was written through this value.
+    has_written_notes: bool,
+    /// `None` for a resumed or split part, whose content is hashed from the file.
     hasher: Option<Hasher>,
     saving: SaveSettings,
     is_done: bool,
@@ -40,7 +41,7 @@ pub(crate) struct PartFile {
 
 /// A part that is locked and open for writing.
 #[derive(Clone, Debug)]
-pub(crate) struct OpenPart {
+pub(crate) struct LockedPart {
     pub(crate) paths: PartPaths,
     pub(crate) file: LockedFile,
 }
@@ -63,15 +64,15 @@ pub(crate) struct Completion<'c> {
 
 /// A part that an earlier attempt or run left, and its notes.
 #[derive(Debug)]
-pub(crate) struct ResumablePart {
+pub(crate) struct FoundPart {
     pub(crate) file: LockedFile,
     pub(crate) bytes: u64,
     pub(crate) notes: Notes,
 }
 
-/// The part of this job's file, if one was left that can be resumed. Notes without a part are removed, so
-/// that they are not taken for those of a later part.
-pub(crate) fn find_resumable(paths: &PartPaths, job: &Job) -> Option<ResumablePart> {
+/// The part of this job's file, if there is one that can be resumed. Notes without a part are removed, so
+/// that a later part does not get them.
+pub(crate) fn find_resumable(paths: &PartPaths, job: &Job) -> Option<FoundPart> {
     let notes_file = paths.open(TemporaryFile::Notes).ok()?;
     let file = match paths.open_locked() {
         Err(error) if error.kind() == io::ErrorKind::NotFound => {
@@ -81,10 +82,10 @@ pub(crate) fn find_resumable(paths: &PartPaths, job: &Job) -> Option<ResumablePa
         opened => opened.ok()?,
     };
     let (notes, bytes) = part_notes::read(notes_file, &file, &job.url)?;
-    Some(ResumablePart { file, bytes, notes })
+    Some(FoundPart { file, bytes, notes })
 }
 
-impl PartFile {
+impl PartWriter {
     /// Creates a part. `notes` are for resuming it.
     pub(crate) fn create(
         paths: PartPaths,
@@ -95,63 +96,72 @@ impl PartFile {
         let file = paths.create_part()?;
         Ok(Self {
             paths,
-            file: BufWriter::with_capacity(GATHER_BYTES, file),
+            file: BufWriter::with_capacity(WRITE_BUFFER_BYTES, file),
             bytes: 0,
-            notes: notes.filter(|_| saving.partial == PartialFile::Continue),
-            are_notes_written: false,
+            notes,
+            has_written_notes: false,
             hasher: Some(hasher),
             saving,
             is_done: false,
         })
     }
 
-    /// Resumes a part.
     pub(crate) fn resume(
         paths: PartPaths,
-        part: ResumablePart,
+        part: FoundPart,
         saving: SaveSettings,
     ) -> Result<Self, FetchError> {
         let end = (&*part.file).seek(SeekFrom::End(0));
         let bytes = end.map_err(|error| paths.failure(TemporaryFile::Part, error))?;
         Ok(Self {
             paths,
-            file: BufWriter::with_capacity(GATHER_BYTES, part.file),
+            file: BufWriter::with_capacity(WRITE_BUFFER_BYTES, part.file),
             bytes,
             notes: Some(part.notes),
-            are_notes_written: true,
+            has_written_notes: true,
             hasher: None,
             saving,
             is_done: false,
         })
     }
 
-    /// A part whose `bytes` of content were written by others, all of them.
-    pub(crate) fn written(
-        OpenPart { paths, file }: OpenPart,
+    /// A part already filled with `bytes` of content (a split file).
+    pub(crate) fn from_split(
+        LockedPart { paths, file }: LockedPart,
         notes: Notes,
         bytes: u64,
         saving: SaveSettings,
     ) -> Self {
-        let file = BufWriter::with_capacity(0, file);
-        let notes = Some(notes).filter(|_| saving.partial == PartialFile::Continue);
-        let (hasher, are_notes_written, is_done) = (None, true, false);
-        Self { paths, file, bytes, notes, are_notes_written, hasher, saving, is_done }
+        Self {
+            paths,
+            file: BufWriter::with_capacity(0, file),
+            bytes,
+            notes: Some(notes),
+            has_written_notes: true,
+            hasher: None,
+            saving,
+            is_done: false,
+        }
     }
 
-    /// How much content has been written.
     pub(crate) fn bytes(&self) -> u64 {
         self.bytes
     }
 
     /// True if the content so far need not be fetched again after a failure.
     pub(crate) fn is_resumable(&self) -> bool {
-        self.notes.is_some()
+        self.notes_to_keep().is_some()
+    }
+
+    /// The notes; `None` if the part is to be removed after a failure.
+    fn notes_to_keep(&self) -> Option<&Notes> {
+        self.notes.as_ref().filter(|_| self.saving.partial == PartialFile::Continue)
     }
 
     /// Appends a piece; `is_last` is true if it is known that no other follows.
     pub(crate) fn write(&mut self, piece: &[u8], is_last: bool) -> Result<(), FetchError> {
-        let reaches_disk = self.bytes + piece.len() as u64 >= GATHER_BYTES as u64;
-        if reaches_disk && !is_last && !self.are_notes_written {
+        let reaches_disk = self.bytes + piece.len() as u64 >= WRITE_BUFFER_BYTES as u64;
+        if reaches_disk && !is_last && !self.has_written_notes {
             self.write_notes()?;
         }
         self.file
@@ -165,9 +175,9 @@ impl PartFile {
     }
 
     fn write_notes(&mut self) -> Result<(), FetchError> {
-        if let Some(notes) = &self.notes {
+        if let Some(notes) = self.notes_to_keep() {
             part_notes::write(&self.paths, notes, self.file.get_ref())?;
-            self.are_notes_written = true;
+            self.has_written_notes = true;
         }
         Ok(())
     }
@@ -196,7 +206,7 @@ impl PartFile {
             }
         };
         self.is_done = true;
-        if self.are_notes_written {
+        if self.has_written_notes {
             self.paths.remove_notes();
         }
         if self.saving.durability == Durability::Disk {
@@ -218,14 +228,14 @@ impl PartFile {
                 .map_err(|error| self.paths.failure(TemporaryFile::Part, error))?,
         };
         if let Some(expected) = expected {
-            // A part of wrong content must not be resumed.
+            // A part with wrong content must not be resumed.
             hasher::verify(expected, &found).inspect_err(|_| self.notes = None)?;
         }
         Ok(found)
     }
 }
 
-impl Drop for PartFile {
+impl Drop for PartWriter {
     fn drop(&mut self) {
         if self.is_done {
             return;
@@ -234,10 +244,9 @@ impl Drop for PartFile {
         let _ = self.file.flush();
         let has_content = self.file.get_ref().metadata().is_ok_and(|metadata| metadata.len() > 0);
         let is_resumable = has_content
-            && self.saving.partial == PartialFile::Continue
-            && self.notes.is_some()
+            && self.is_resumable()
             // On a full disk there may be no room for newer notes, but the older ones still hold.
-            && (self.write_notes().is_ok() || self.are_notes_written);
+            && (self.write_notes().is_ok() || self.has_written_notes);
         if !is_resumable {
             self.paths.remove_all();
         }

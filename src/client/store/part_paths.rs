@@ -1,8 +1,9 @@
-//! The files that a file has until it is complete: the part and its notes, beside the final name.
+//! The temporary files of an incomplete file: the part and its notes, beside the final name.
 //!
 //! A part is locked while it is written. Only regular files of the program's user with a single link are
-//! opened here. If other files have the names when they are chosen, the next names are taken; what others
-//! put there later is not opened, and at most makes the fetch fail, or is replaced by the notes.
+//! opened here. If other files have the names when they are chosen, the next names are taken; a file
+//! that another program puts there later is not opened. At most it makes the fetch fail, or the notes
+//! replace it.
 
 use std::fs::{File, TryLockError};
 use std::io;
@@ -79,7 +80,7 @@ pub(crate) enum OnConflict {
     TryNext,
 }
 
-/// A final name that is tried, and what happens if it is taken.
+/// A final name to try, and the action if it is taken.
 #[derive(Clone, Debug)]
 pub(crate) struct Candidate {
     pub(crate) target: TargetPath,

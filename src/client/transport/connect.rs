@@ -135,9 +135,9 @@ impl Connector {
 
 /// Adds the time that `work` takes to `phase`.
 pub(crate) fn timed<T>(phase: &mut Duration, work: impl FnOnce() -> T) -> T {
-    let begun = Instant::now();
+    let started_at = Instant::now();
     let result = work();
-    *phase += begun.elapsed();
+    *phase += started_at.elapsed();
     result
 }
 

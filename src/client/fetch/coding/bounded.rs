@@ -20,7 +20,7 @@ const UNLIMITED_BYTES: u64 = 64 << 20;
 /// The size of the buffer of each decoder.
 pub(crate) const DECODE_BUFFER_BYTES: usize = 64 * 1024;
 
-/// What the source and the decoders of one content share.
+/// The state that the source and the decoders of one content share.
 #[derive(Debug, Default)]
 pub(crate) struct DecodeState {
     /// Encoded bytes that were received.
@@ -41,7 +41,7 @@ impl DecodeState {
         io::Error::other("the content cannot be received or decoded")
     }
 
-    /// The failure behind an error that a reader returned.
+    /// The failure that caused an error of a reader.
     pub(crate) fn failure(&self, error: io::Error) -> FetchError {
         self.failure.take().unwrap_or(FetchError::Receive(error))
     }

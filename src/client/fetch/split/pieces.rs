@@ -1,12 +1,12 @@
-//! The missing pieces of a file, and who receives them. No files and no locks.
+//! The missing pieces of a file, and which of them workers receive. No files and no locks.
 
-/// The least length for which a request of its own pays.
+/// The least length that is worth a request.
 pub(super) const MIN_PIECE_BYTES: u64 = 1 << 20;
 
 /// The pieces of a file that are missing.
 #[derive(Debug)]
 pub(super) struct Pieces {
-    /// In the order in which they came about. Complete ones stay, so that indexes stay valid.
+    /// In the order in which they were made. Complete ones stay, so that indexes stay valid.
     list: Vec<Piece>,
     /// The server has sent a range as requested.
     are_ranges_honoured: bool,
@@ -41,7 +41,7 @@ impl Pieces {
         self.list.iter().copied().map(Piece::bytes).sum()
     }
 
-    /// What is missing, by first and last byte.
+    /// The missing pieces, by first and last byte.
     pub(super) fn missing(&self) -> Vec<(u64, u64)> {
         let incomplete = self.list.iter().filter(|piece| piece.bytes() > 0);
         incomplete.map(|piece| (piece.next, piece.end - 1)).collect()
@@ -59,7 +59,7 @@ impl Pieces {
         if largest.bytes() < 2 * MIN_PIECE_BYTES {
             return None;
         }
-        // The first half is longer than what its worker may be writing now.
+        // The first half is longer than the bytes that its worker may be writing now.
         let middle = largest.end - largest.bytes() / 2;
         let half = Piece { next: middle, end: largest.end, is_claimed: true };
         largest.end = middle;
@@ -67,12 +67,12 @@ impl Pieces {
         Some(self.list.len() - 1)
     }
 
-    /// Frees a piece: what is missing of it can be claimed again.
+    /// Frees a piece: its missing bytes can be claimed again.
     pub(super) fn release(&mut self, index: usize) {
         self.list[index].is_claimed = false;
     }
 
-    /// Counts received bytes of a piece. At its end it takes over the piece behind it, if no worker
+    /// Counts received bytes of a piece. A piece that is complete takes over the next one, if no worker
     /// receives that or ranges are not known to work.
     pub(super) fn advance(&mut self, index: usize, bytes: u64) {
         self.list[index].next += bytes;

@@ -18,7 +18,7 @@ use rustix::io::Errno;
 
 use super::pieces::{MIN_PIECE_BYTES, Pieces};
 use crate::client::error::FetchError;
-use crate::client::store::part::OpenPart;
+use crate::client::store::part::LockedPart;
 use crate::client::store::part_notes::{self, Notes};
 use crate::client::store::part_paths::TemporaryFile;
 use crate::lock::{lock, wait_timeout};
@@ -32,7 +32,7 @@ const NOTE_INTERVAL: Duration = Duration::from_millis(500);
 /// The longest wait for a piece before the state is examined again.
 const POLL_INTERVAL: Duration = Duration::from_millis(100);
 
-/// What a worker is to a split file.
+/// The role of a worker in fetching a split file.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum SplitRole {
     /// It has the job.
@@ -55,7 +55,7 @@ pub(crate) struct SplitSource {
 /// A file that several connections fetch.
 #[derive(Debug)]
 pub(crate) struct SplitFile {
-    part: OpenPart,
+    part: LockedPart,
     source: SplitSource,
     state: Mutex<State>,
     /// Wakes the leader when a piece or a helper is released.
@@ -74,7 +74,7 @@ struct State {
     is_closed: bool,
 }
 
-/// The right to receive a piece; dropping it frees what is missing of the piece.
+/// The right to receive a piece; dropping it frees the missing rest of the piece.
 #[derive(Debug)]
 pub(crate) struct PieceClaim<'s> {
     split: &'s SplitFile,
@@ -87,8 +87,8 @@ pub(crate) struct PieceClaim<'s> {
 pub(crate) struct HelperSlot<'s>(&'s SplitFile);
 
 impl SplitFile {
-    /// Begins a file whose part is empty. Its length is set and its notes are written.
-    pub(crate) fn begin(part: OpenPart, source: SplitSource) -> Result<Self, FetchError> {
+    /// Begins a file with an empty part: sets its length and writes its notes.
+    pub(crate) fn begin(part: LockedPart, source: SplitSource) -> Result<Self, FetchError> {
         let total = source.total_bytes;
         allocate(&part.file, total)
             .map_err(|error| part.paths.failure(TemporaryFile::Part, error))?;
@@ -98,7 +98,7 @@ impl SplitFile {
     }
 
     /// Continues a part with these missing pieces, given by first and last byte.
-    pub(crate) fn resume(part: OpenPart, source: SplitSource, missing: Vec<(u64, u64)>) -> Self {
+    pub(crate) fn resume(part: LockedPart, source: SplitSource, missing: Vec<(u64, u64)>) -> Self {
         let state = State {
             pieces: Pieces::new(missing),
             helpers: 0,
@@ -106,8 +106,13 @@ impl SplitFile {
             noted: Instant::now(),
             is_closed: false,
         };
-        let (state, helped_bytes) = (Mutex::new(state), AtomicU64::new(0));
-        Self { part, source, state, changed: Condvar::new(), helped_bytes }
+        Self {
+            part,
+            source,
+            state: Mutex::new(state),
+            changed: Condvar::new(),
+            helped_bytes: AtomicU64::new(0),
+        }
     }
 
     /// The index of its job.
@@ -124,11 +129,11 @@ impl SplitFile {
     }
 
     /// The part, to complete it.
-    pub(crate) fn open_part(&self) -> OpenPart {
+    pub(crate) fn locked_part(&self) -> LockedPart {
         self.part.clone()
     }
 
-    /// Writes no more notes. To be called before the part is completed or removed, as a helper may still
+    /// Prevents further notes. To be called before the part is completed or removed, as a helper may still
     /// be writing bytes that the leader has received too.
     pub(crate) fn close(&self) {
         lock(&self.state).is_closed = true;
@@ -147,7 +152,7 @@ impl SplitFile {
         lock(&self.state).pieces.missing_bytes()
     }
 
-    /// The number of bytes that are there.
+    /// The number of bytes that have been received.
     pub(crate) fn present_bytes(&self) -> u64 {
         self.source.total_bytes - self.missing_bytes()
     }
@@ -204,7 +209,7 @@ impl SplitFile {
         drop(wait_timeout(&self.changed, state, POLL_INTERVAL));
     }
 
-    /// Notes what is missing.
+    /// Writes the missing pieces to the notes.
     pub(crate) fn note_missing(&self) -> Result<(), FetchError> {
         self.write_notes(&lock(&self.state))
     }
@@ -241,7 +246,7 @@ impl PieceClaim<'_> {
     /// should receive no more of it.
     pub(crate) fn write(&self, content: &[u8]) -> Result<bool, FetchError> {
         let split = self.split;
-        let OpenPart { paths, file } = &split.part;
+        let LockedPart { paths, file } = &split.part;
         let mut content = content;
         loop {
             let piece = lock(&split.state).pieces.get(self.index);
@@ -311,7 +316,7 @@ mod tests {
         let length = Some(total_bytes);
         let notes = Notes { url: "http://h/a".into(), validator, length, missing: None };
         let source = SplitSource { index: 0, notes, total_bytes, connections };
-        SplitFile::begin(OpenPart { paths, file }, source).unwrap()
+        SplitFile::begin(LockedPart { paths, file }, source).unwrap()
     }
 
     #[test]

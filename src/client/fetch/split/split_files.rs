@@ -19,7 +19,7 @@ pub(crate) struct SplitFiles {
 #[derive(Debug)]
 struct State {
     files: Vec<Arc<SplitFile>>,
-    /// Jobs whose servers do not support it.
+    /// Jobs that cannot be split: their servers have no ranges, or changed the content.
     unsplittable: Vec<usize>,
     jobs_left: usize,
 }

@@ -57,7 +57,7 @@ const UNSUPPORTED: [(&str, usize); 15] = [
 /// The blanks that separate the parts of a line.
 pub(super) const BLANKS: [char; 2] = [' ', '\t'];
 
-/// The least digits of a sum by an unknown algorithm: those of a CRC-32.
+/// The least digits of a sum by an unknown algorithm: as many as a CRC-32 has.
 const MIN_DIGITS: usize = 8;
 
 /// Parses a line below `heading`. `None` if its format is unknown.

@@ -12,7 +12,7 @@ fn read(text: &str) -> ChecksumList {
     ChecksumList::read(text.as_bytes()).unwrap()
 }
 
-/// The algorithm and the digits of what a file must have.
+/// The algorithm and the digits of the expected checksum of a file.
 fn expected(list: &ChecksumList, name: &str) -> Option<(Algorithm, String)> {
     let ExpectedChecksum { checksum, .. } = list.of(name)?;
     Some((checksum.algorithm(), checksum.to_string()))
@@ -53,7 +53,7 @@ fn a_line_is_what_one_of_many_programs_writes() {
         ("SHA512 (a) = {5}", "a"),
         ("SHA2-512(a)= {5}", "a"),
         ("{5} *a", "a"),
-        // Files have no backslashes and control characters in their names: what stands for them.
+        // Backslashes and control characters are percent-encoded in the names of files.
         ("\\{2}  a\\\\b", "a%5Cb"),
         ("\\{2} *a\\nb\\r", "a%0Ab%0D"),
         ("\\SHA256 (a\\nb) = {2}", "a%0Ab"),

@@ -12,7 +12,7 @@ use crate::client::store::directory::{OutputDirectory, TargetPath};
 use crate::client::store::part_paths::OnConflict;
 use crate::client::store::validator::Validator;
 
-/// The names in the directory, those of parts and notes without their hashes.
+/// The names in the directory; the names of parts and notes without their hashes.
 fn names_in(directory: &Path) -> Vec<String> {
     let mut names: Vec<_> = fs::read_dir(directory)
         .unwrap()
@@ -45,7 +45,7 @@ fn replacing(target: &TargetPath) -> Candidate {
     Candidate { target: target.clone(), on_conflict: OnConflict::Replace }
 }
 
-fn complete(part: PartFile, target: &TargetPath) -> Result<Completed, FetchError> {
+fn complete(part: PartWriter, target: &TargetPath) -> Result<Completed, FetchError> {
     part.complete(&mut Completion {
         modified: None,
         expected: None,
@@ -58,9 +58,10 @@ fn a_file_has_its_name_only_when_it_is_complete() {
     let root = tempfile::tempdir().unwrap();
     let (paths, target) = paths(root.path());
     fs::write(root.path().join("a"), "an older and longer file").unwrap();
-    let large = vec![b'x'; 2 * GATHER_BYTES];
+    let large = vec![b'x'; 2 * WRITE_BUFFER_BYTES];
     let mut part =
-        PartFile::create(paths.clone(), None, SaveSettings::default(), Hasher::default()).unwrap();
+        PartWriter::create(paths.clone(), None, SaveSettings::default(), Hasher::default())
+            .unwrap();
     for piece in [&b"one"[..], b"", &large, b"two"] {
         part.write(piece, false).unwrap();
     }
@@ -81,13 +82,13 @@ fn a_part_without_notes_is_removed_and_one_with_them_is_continued() {
     for (notes, saving) in
         [(None, saving), (Some(notes(3)), SaveSettings { partial: PartialFile::Discard, ..saving })]
     {
-        let mut part = PartFile::create(paths.clone(), notes, saving, Hasher::default()).unwrap();
+        let mut part = PartWriter::create(paths.clone(), notes, saving, Hasher::default()).unwrap();
         part.write(b"new", false).unwrap();
         drop(part);
         assert_eq!(names_in(root.path()), ["a"]);
     }
     let mut part =
-        PartFile::create(paths.clone(), Some(notes(5)), saving, Hasher::default()).unwrap();
+        PartWriter::create(paths.clone(), Some(notes(5)), saving, Hasher::default()).unwrap();
     part.write(b"He", false).unwrap();
     assert_eq!(names_in(root.path()), ["a", "a.part"], "nothing is on the disk yet");
     drop(part);
@@ -96,7 +97,7 @@ fn a_part_without_notes_is_removed_and_one_with_them_is_continued() {
 
     let found = find_resumable(&paths, &job()).unwrap();
     assert_eq!((found.bytes, found.notes.clone()), (2, notes(5)));
-    let mut part = PartFile::resume(paths.clone(), found, saving).unwrap();
+    let mut part = PartWriter::resume(paths.clone(), found, saving).unwrap();
     part.write(b"llo", true).unwrap();
     complete(part, &target).unwrap();
     assert_eq!(fs::read(root.path().join("a")).unwrap(), b"Hello");
@@ -107,8 +108,8 @@ fn a_part_without_notes_is_removed_and_one_with_them_is_continued() {
 fn notes_are_written_before_the_content() {
     let root = tempfile::tempdir().unwrap();
     let (paths, _) = paths(root.path());
-    let large = vec![b'x'; GATHER_BYTES];
-    let mut part = PartFile::create(
+    let large = vec![b'x'; WRITE_BUFFER_BYTES];
+    let mut part = PartWriter::create(
         paths.clone(),
         Some(notes(1 << 20)),
         SaveSettings::default(),
@@ -125,9 +126,13 @@ fn notes_are_written_before_the_content() {
     let other = Job { url: Url::parse("http://host/b").unwrap(), ..job() };
     assert!(find_resumable(&paths, &other).is_none());
     drop(part);
-    let mut small =
-        PartFile::create(paths.clone(), Some(notes(1)), SaveSettings::default(), Hasher::default())
-            .unwrap();
+    let mut small = PartWriter::create(
+        paths.clone(),
+        Some(notes(1)),
+        SaveSettings::default(),
+        Hasher::default(),
+    )
+    .unwrap();
     small.write(&large, true).unwrap();
     assert_eq!(names_in(root.path()), ["a.part"], "a file in one piece needs none");
 }
@@ -136,7 +141,7 @@ fn notes_are_written_before_the_content() {
 fn notes_that_cannot_be_written_leave_nothing() {
     let root = tempfile::tempdir().unwrap();
     let (paths, _) = paths(root.path());
-    let mut part = PartFile::create(
+    let mut part = PartWriter::create(
         paths.clone(),
         Some(notes(1 << 20)),
         SaveSettings::default(),
@@ -144,7 +149,7 @@ fn notes_that_cannot_be_written_leave_nothing() {
     )
     .unwrap();
     fs::create_dir(paths.path_of(TemporaryFile::Notes)).unwrap();
-    let error = part.write(&vec![b'x'; GATHER_BYTES], false).unwrap_err();
+    let error = part.write(&vec![b'x'; WRITE_BUFFER_BYTES], false).unwrap_err();
     assert!(matches!(error, FetchError::File { .. }), "{error}");
     drop(part);
     assert_eq!(names_in(root.path()), ["a.part.json"]);
@@ -157,8 +162,8 @@ fn notes_that_another_process_left_are_removed() {
     for left_behind in [TemporaryFile::Part, TemporaryFile::NewNotes] {
         fs::write(paths.path_of(left_behind), "{").unwrap();
     }
-    let part =
-        PartFile::create(paths.clone(), None, SaveSettings::default(), Hasher::default()).unwrap();
+    let part = PartWriter::create(paths.clone(), None, SaveSettings::default(), Hasher::default())
+        .unwrap();
     complete(part, &target).unwrap();
     assert_eq!(names_in(root.path()), ["a"]);
 }
@@ -183,7 +188,7 @@ fn a_wrong_checksum_leaves_nothing() {
     let expected = ExpectedChecksum { checksum, is_algorithm_named: true };
     let hasher = Hasher::of(Some(&expected), Hashing::WhenNeeded);
     let mut part =
-        PartFile::create(paths.clone(), Some(notes(3)), SaveSettings::default(), hasher).unwrap();
+        PartWriter::create(paths.clone(), Some(notes(3)), SaveSettings::default(), hasher).unwrap();
     part.write(b"abc", true).unwrap();
     let error = part
         .complete(&mut Completion {
@@ -201,8 +206,8 @@ fn a_directory_with_the_final_name_is_an_error() {
     let root = tempfile::tempdir().unwrap();
     let (paths, target) = paths(root.path());
     fs::create_dir(root.path().join("a")).unwrap();
-    let part =
-        PartFile::create(paths.clone(), None, SaveSettings::default(), Hasher::default()).unwrap();
+    let part = PartWriter::create(paths.clone(), None, SaveSettings::default(), Hasher::default())
+        .unwrap();
     let Err(FetchError::File { path, .. }) = complete(part, &target) else { panic!() };
     assert_eq!(path, root.path().join("a"));
     assert_eq!(names_in(root.path()), ["a"]);

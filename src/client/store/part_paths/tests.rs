@@ -1,4 +1,4 @@
-//! Parts beside files of others, links and existing files.
+//! Parts beside the files of other programs, links and existing files.
 
 use std::fs;
 use std::os::unix::fs::symlink;

@@ -63,7 +63,7 @@ fn coded() -> Vec<(&'static str, ContentCoding, Vec<u8>)> {
     ]
 }
 
-/// The sizes of the buffers before and behind a decoder.
+/// The sizes of the buffers before and after a decoder.
 #[derive(Clone, Copy, Debug)]
 struct Buffers {
     input: usize,
