@@ -10,7 +10,8 @@ use std::time::{Duration, Instant, SystemTime};
 
 use super::config::{Policy, Rates, ServerConfig, Timeouts};
 use super::handler::answer::Handler;
-use super::handler::rejection_response::{rate_limit_policy, rejection_response};
+use super::handler::rate_limit_fields::rate_limit_policy;
+use super::handler::rejection_response::rejection_response;
 use super::handler::response::Response;
 use super::handler::status_response::status_response;
 use super::limits::admission::{Admission, Enforcement, Permit};
@@ -62,8 +63,6 @@ pub(super) struct AdmittedConnection {
     pub(super) permit: Permit,
     /// `None` if the peer is a proxy whose PROXY header has not come.
     pub(super) client: Option<Client>,
-    /// The rejection despite which it holds a slot of the reserve, for the status page only.
-    pub(super) reserved: Option<Rejection>,
 }
 
 /// The work of one connection's thread. It holds the service itself, so that parked threads do not.

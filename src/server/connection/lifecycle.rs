@@ -32,31 +32,23 @@ pub(crate) fn admit_or_reject(
     let peer = peer.to_canonical();
     let client =
         (!service.identification.is_proxy(peer)).then(|| service.identification.client(peer));
-    let (permit, reserved) = match admit(service, client) {
-        Ok(permit) => (permit, None),
+    let admitted = admit(service, client)
+        .or_else(|rejection| admit_to_reserve(service, client, rejection).ok_or(rejection));
+    match admitted {
+        Ok(permit) => Some(AdmittedConnection { stream, peer, permit, client }),
         Err(rejection) => {
-            let Some(permit) = admit_to_reserve(service, client) else {
-                reject(service, stream, nothing_received(client), &rejection);
-                return None;
-            };
-            (permit, Some(rejection))
+            reject(service, stream, nothing_received(client), &rejection);
+            None
         }
-    };
-    Some(AdmittedConnection { stream, peer, permit, client, reserved })
+    }
 }
 
-/// Takes a slot; if there is none and the policy allows it, that of an idle connection.
+/// Takes a slot. In a dry run, takes one beyond the limits if there is none, up to the capacity.
 fn admit(service: &Service, client: Option<Client>) -> Result<Permit, Rejection> {
-    let admit = || match client {
+    let admitted = take_or_reclaim(service, || match client {
         Some(client) => service.admission.admit(client),
         None => service.admission.admit_unidentified(),
-    };
-    let mut admitted = admit();
-    if let Err(rejection) = &admitted
-        && reclaim(service, rejection)
-    {
-        admitted = admit();
-    }
+    });
     match admitted {
         Err(rejection)
             if !service.enforces()
@@ -69,17 +61,30 @@ fn admit(service: &Service, client: Option<Client>) -> Result<Permit, Rejection>
     }
 }
 
+/// Calls `take`, which takes a slot; if there is none and the policy allows it, closes an idle connection
+/// and tries again.
+fn take_or_reclaim<T>(
+    service: &Service,
+    mut take: impl FnMut() -> Result<T, Rejection>,
+) -> Result<T, Rejection> {
+    take().or_else(|rejection| if reclaim(service, &rejection) { take() } else { Err(rejection) })
+}
+
 /// Admits a client that may see the status although the server is full. If the reserve is used up as
 /// well, a connection of the reserve that has sent no request loses its slot.
-fn admit_to_reserve(service: &Service, client: Option<Client>) -> Option<Permit> {
+fn admit_to_reserve(
+    service: &Service,
+    client: Option<Client>,
+    rejection: Rejection,
+) -> Option<Permit> {
     let (access, client) = (service.status.as_ref()?, client?);
     if !access.allows(&client) {
         return None;
     }
-    service
-        .admission
-        .admit_to_reserve()
-        .or_else(|| service.registry.reclaim_reserve(Instant::now()))
+    service.admission.admit_to_reserve(rejection).or_else(|| {
+        drop(service.registry.reclaim_reserve(Instant::now())?);
+        service.admission.admit_to_reserve(rejection)
+    })
 }
 
 /// Closes the oldest idle connection of the client, or of all clients if the total was met, to free its
@@ -123,7 +128,7 @@ pub(crate) fn reject_without_thread(service: &Service, connection: AdmittedConne
 /// Serves a connection until it is closed, in its own thread.
 pub(crate) fn serve(Task { service, connection }: Task) {
     let service = &*service;
-    let AdmittedConnection { stream, peer, mut permit, client, reserved } = connection;
+    let AdmittedConnection { stream, peer, mut permit, client } = connection;
     let stream = Arc::new(stream);
     let mut input = Input::with_capacity(INPUT_BYTES);
     let client = match client {
@@ -140,7 +145,7 @@ pub(crate) fn serve(Task { service, connection }: Task) {
     let registration = service.registry.register(client, Arc::clone(&stream), permit);
     close_if_stopping(service);
     let panic_report = PanicReport { service, entry: &registration.entry };
-    let mut connection = Connection::new(service, &registration.entry, input, reserved);
+    let mut connection = Connection::new(service, &registration.entry, input);
     let reason = connection.serve();
     let lingers = connection.may_have_unread_input(reason);
     if reason == CloseReason::Slow {
@@ -186,14 +191,13 @@ fn identify(
     };
     drop(unidentified);
     let client = service.identification.client_behind(peer, source);
-    let mut identified = permit.identify(client, service.policy.enforcement);
-    if let Err(rejection) = &identified
-        && reclaim(service, rejection)
-    {
-        identified = permit.identify(client, service.policy.enforcement);
-    }
-    if let Some(rejection) = identified.map_err(IdentifyError::Rejected)? {
-        note_would_reject(service, &rejection);
+    match take_or_reclaim(service, || permit.identify(client)) {
+        Ok(()) => {}
+        Err(rejection) if service.enforces() => return Err(IdentifyError::Rejected(rejection)),
+        Err(rejection) => {
+            note_would_reject(service, &rejection);
+            permit.identify_regardless(client);
+        }
     }
     Ok(client)
 }

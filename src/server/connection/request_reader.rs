@@ -32,8 +32,6 @@ pub(super) struct RequestReader<'s> {
     /// When the first byte of the request was read, or, before that, when waiting for it began.
     pub(super) started_at: Instant,
     is_first: bool,
-    /// The connection was admitted to the reserve.
-    is_reserved: bool,
 }
 
 /// Why there is no request to answer.
@@ -53,12 +51,7 @@ pub(super) enum RequestContent {
 
 impl<'s> RequestReader<'s> {
     /// `input` holds what was received behind a PROXY header.
-    pub(super) fn new(
-        service: &'s Service,
-        entry: &'s ConnectionEntry,
-        input: Input,
-        is_reserved: bool,
-    ) -> Self {
+    pub(super) fn new(service: &'s Service, entry: &'s ConnectionEntry, input: Input) -> Self {
         Self {
             service,
             entry,
@@ -67,7 +60,6 @@ impl<'s> RequestReader<'s> {
             head: RequestHead::default(),
             started_at: Instant::now(),
             is_first: true,
-            is_reserved,
         }
     }
 
@@ -120,8 +112,11 @@ impl<'s> RequestReader<'s> {
     /// the others from their first byte.
     fn fill(&mut self, has_started: bool) -> io::Result<usize> {
         let timeouts = self.service.timeouts;
-        let first_head =
-            if self.is_reserved { timeouts.head.min(HEAD_TIMEOUT) } else { timeouts.head };
+        let first_head = if self.entry.reserved.is_some() {
+            timeouts.head.min(HEAD_TIMEOUT)
+        } else {
+            timeouts.head
+        };
         let timeout = if self.is_first {
             Deadline::at(self.entry.opened + first_head).remaining()?
         } else if has_started {
@@ -141,7 +136,7 @@ impl<'s> RequestReader<'s> {
             return NoRequest::Close(CloseReason::PeerVanished);
         }
         // A connection of the reserve is rejected as if it had not been admitted.
-        if self.is_reserved {
+        if self.entry.reserved.is_some() {
             return NoRequest::Refuse(RequestError::Timeout);
         }
         if has_started {
@@ -154,7 +149,7 @@ impl<'s> RequestReader<'s> {
     /// The slot was given to another connection before a request began. A connection of the reserve is
     /// rejected as if it had not been admitted.
     fn slot_taken(&self) -> NoRequest {
-        if self.is_reserved {
+        if self.entry.reserved.is_some() {
             NoRequest::Refuse(RequestError::Timeout)
         } else {
             NoRequest::Close(CloseReason::Reclaimed)

@@ -21,11 +21,12 @@ use crate::http::{
 use crate::net::{Input, is_disconnect, is_timeout};
 use crate::printable::Escaped;
 use crate::server::handler::answer::check_host;
+use crate::server::handler::rate_limit_fields::rate_limit;
 use crate::server::handler::response::Response;
 use crate::server::limits::client::Client;
 use crate::server::limits::connection_entry::ConnectionEntry;
 use crate::server::limits::phase::Phase;
-use crate::server::limits::rejection::Rejection;
+use crate::server::limits::rejection::Scope;
 use crate::server::logs::exchange::Exchange;
 use crate::server::service::Service;
 
@@ -40,27 +41,19 @@ pub(super) struct Connection<'s> {
     reader: RequestReader<'s>,
     rate: SendRate,
     requests: u64,
-    /// Set if the connection was admitted to the reserve, which is shown nothing but the status.
-    reserved: Option<Rejection>,
     out: Vec<u8>,
 }
 
 impl<'s> Connection<'s> {
     /// `input` holds what was received behind a PROXY header.
-    pub(super) fn new(
-        service: &'s Service,
-        entry: &'s ConnectionEntry,
-        input: Input,
-        reserved: Option<Rejection>,
-    ) -> Self {
+    pub(super) fn new(service: &'s Service, entry: &'s ConnectionEntry, input: Input) -> Self {
         Self {
             service,
             entry,
             client: entry.client,
-            reader: RequestReader::new(service, entry, input, reserved.is_some()),
+            reader: RequestReader::new(service, entry, input),
             rate: SendRate::new(service.rates, service.timeouts.stall),
             requests: 0,
-            reserved,
             out: Vec::new(),
         }
     }
@@ -116,19 +109,21 @@ impl<'s> Connection<'s> {
         };
         let head = &self.reader.head;
         self.entry.record_request(head.method_token(), head.target());
-        let status_page = self.service.answer_status(head, &self.client);
-        if let Some(rejection) = &self.reserved {
-            let response = status_page.unwrap_or_else(|| self.service.answer_rejected(rejection));
+        let mut response = self
+            .service
+            .answer_status(head, &self.client)
+            .or_else(|| self.rejection())
+            .unwrap_or_else(|| self.service.handler.answer(head));
+        if self.entry.reserved.is_some() {
             return self.send(&response, Some(CloseReason::Crowded));
         }
-        let mut response = status_page.unwrap_or_else(|| self.service.handler.answer(head));
         let connections = self.service.admission.held_by(self.client.key);
         if !self.client.exempt && self.service.enforces() {
             let limit = self.service.admission.limits().per_client;
             let remaining = limit.saturating_sub(connections.client);
             response = response
                 .field("RateLimit-Policy", self.service.rate_limit_policy.clone())
-                .field("RateLimit", format!("\"per-client\";r={remaining}"));
+                .field("RateLimit", rate_limit(Scope::Client, remaining, None));
         }
         let conditions = CloseConditions {
             has_unread_content: content == RequestContent::LeftUnread,
@@ -154,7 +149,7 @@ impl<'s> Connection<'s> {
         let is_left = match framing {
             Framing::Length(0) => false,
             Framing::Length(length) if length > MAX_DISCARDED_BYTES => true,
-            _ => waits_for_continue || self.reserved.is_some(),
+            _ => waits_for_continue || self.entry.reserved.is_some(),
         };
         if is_left {
             return Ok(RequestContent::LeftUnread);
@@ -164,11 +159,16 @@ impl<'s> Connection<'s> {
 
     fn refuse(&mut self, error: RequestError) -> Option<CloseReason> {
         log::debug!("{}: refused: {error}", self.client.address);
-        let response = match &self.reserved {
-            Some(rejection) => self.service.answer_rejected(rejection),
-            None => self.service.handler.refuse(&self.reader.head, error),
-        };
+        let response = self
+            .rejection()
+            .unwrap_or_else(|| self.service.handler.refuse(&self.reader.head, error));
         self.send(&response, Some(CloseReason::Refused))
+    }
+
+    /// The response to any request but one for the status page, if the connection is in the reserve.
+    fn rejection(&self) -> Option<Response> {
+        let rejection = self.entry.reserved.as_ref()?;
+        Some(self.service.answer_rejected(rejection))
     }
 
     /// Sends, counts and logs a response; returns `close`, or why the response was not sent whole.

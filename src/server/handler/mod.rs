@@ -2,6 +2,7 @@
 
 pub(super) mod answer;
 mod file_response;
+pub(super) mod rate_limit_fields;
 pub(super) mod rejection_response;
 pub(super) mod response;
 pub(super) mod status_response;

@@ -4,9 +4,9 @@
 
 use std::time::Duration;
 
+use super::rate_limit_fields::{rate_limit, rate_limit_policy};
 use super::response::Response;
 use crate::http::negotiation::MediaType;
-use crate::http::rate_limit::{QuotaPolicy, QuotaUnit, ServiceLimit};
 use crate::http::{Persistence, Status, Version};
 use crate::server::limits::client::Identification;
 use crate::server::limits::lingering::encoded_response::EncodedResponse;
@@ -23,16 +23,12 @@ pub(crate) fn rejection_response(
     identification: &Identification,
 ) -> Response {
     let retry_after = retry_after(rejection);
-    let limit = ServiceLimit {
-        name: rejection.scope.name().into(),
-        remaining: 0,
-        reset: Some(Duration::from_secs(retry_after)),
-    };
+    let reset = Some(Duration::from_secs(retry_after));
     let text = explanation(rejection, active, identification);
     Response::text(rejection.status(), MediaType::Plain, text)
         .field("Retry-After", retry_after.to_string())
         .field("RateLimit-Policy", rate_limit_policy(rejection.scope, rejection.limit))
-        .field("RateLimit", limit.to_string())
+        .field("RateLimit", rate_limit(rejection.scope, 0, reset))
 }
 
 /// The value of `Retry-After` in seconds: the expected wait, at least 1, plus a random part of up to half
@@ -65,17 +61,6 @@ fn explanation(rejection: &Rejection, active: usize, identification: &Identifica
              idle). Try again in a moment.\n"
         ),
     }
-}
-
-/// The value of `RateLimit-Policy` for a limit (draft-ietf-httpapi-ratelimit-headers).
-pub(crate) fn rate_limit_policy(scope: Scope, limit: usize) -> String {
-    QuotaPolicy {
-        name: scope.name().into(),
-        quota: limit as u64,
-        unit: QuotaUnit::ConcurrentRequests,
-        window: None,
-    }
-    .to_string()
 }
 
 /// The response to a connection for which the system has no thread.

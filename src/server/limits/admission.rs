@@ -81,10 +81,10 @@ pub(crate) struct Permit {
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Slot {
-    /// One of the total.
+    /// Counted against the limits.
     Counted,
-    /// One of [`RESERVE_SLOTS`].
-    Reserve,
+    /// One of [`RESERVE_SLOTS`], for a connection that is otherwise rejected for this reason.
+    Reserve(Rejection),
 }
 
 /// Slots beyond the total, for clients that may see the status page.
@@ -130,7 +130,7 @@ impl Admission {
         self.check_client(&counts, client)?;
         self.check_total(&counts, Some(client.key))?;
         counts.total += 1;
-        *counts.clients.entry(client.key).or_default() += 1;
+        counts.add(client.key);
         Ok(self.permit(Slot::Counted, Some(client.key)))
     }
 
@@ -151,19 +151,19 @@ impl Admission {
         counts.total += 1;
         let client = client.map(|client| client.key);
         if let Some(key) = client {
-            *counts.clients.entry(key).or_default() += 1;
+            counts.add(key);
         }
         self.permit(Slot::Counted, client)
     }
 
-    /// Takes a slot of the reserve; `None` if all are taken.
-    pub(crate) fn admit_to_reserve(self: &Arc<Self>) -> Option<Permit> {
+    /// Takes a slot of the reserve for a connection with this rejection; `None` if all are taken.
+    pub(crate) fn admit_to_reserve(self: &Arc<Self>, rejection: Rejection) -> Option<Permit> {
         let mut counts = lock(&self.counts);
         if counts.reserve == RESERVE_SLOTS {
             return None;
         }
         counts.reserve += 1;
-        Some(self.permit(Slot::Reserve, None))
+        Some(self.permit(Slot::Reserve(rejection), None))
     }
 
     fn permit(self: &Arc<Self>, slot: Slot, client: Option<IpAddr>) -> Permit {
@@ -171,12 +171,11 @@ impl Admission {
     }
 
     fn check_client(&self, counts: &Counts, client: Client) -> Result<(), Rejection> {
-        let held = counts.clients.get(&client.key).copied().unwrap_or(0);
         let limit = self.limits.per_client;
-        if client.exempt || held < limit {
+        if client.exempt || counts.held(client.key) < limit {
             return Ok(());
         }
-        Err(counts.reject(Some(client.key), Scope::Client, limit))
+        Err(counts.rejection(Some(client.key), Scope::Client, limit))
     }
 
     fn check_total(&self, counts: &Counts, client: Option<IpAddr>) -> Result<(), Rejection> {
@@ -184,13 +183,13 @@ impl Admission {
         if counts.total < limit {
             return Ok(());
         }
-        Err(counts.reject(client, Scope::Total, limit))
+        Err(counts.rejection(client, Scope::Total, limit))
     }
 
     /// How many connections this client and all clients hold at present.
     pub(crate) fn held_by(&self, client: IpAddr) -> Held {
         let counts = lock(&self.counts);
-        Held { client: counts.clients.get(&client).copied().unwrap_or(0), total: counts.total }
+        Held { client: counts.held(client), total: counts.total }
     }
 
     /// How many connections are counted at present, and for how many clients.
@@ -201,7 +200,17 @@ impl Admission {
 }
 
 impl Counts {
-    fn reject(&self, client: Option<IpAddr>, scope: Scope, limit: usize) -> Rejection {
+    /// How many connections this client holds.
+    fn held(&self, client: IpAddr) -> usize {
+        self.clients.get(&client).copied().unwrap_or(0)
+    }
+
+    /// Counts a connection of this client.
+    fn add(&mut self, client: IpAddr) {
+        *self.clients.entry(client).or_default() += 1;
+    }
+
+    fn rejection(&self, client: Option<IpAddr>, scope: Scope, limit: usize) -> Rejection {
         #[expect(clippy::cast_precision_loss, reason = "no limit reaches 2^53")]
         let expected_wait = Duration::from_secs_f64(self.mean_hold / limit as f64);
         Rejection { client, scope, limit, expected_wait }
@@ -221,33 +230,36 @@ impl Counts {
 }
 
 impl Permit {
-    /// True if it is a slot of the reserve.
-    pub(super) fn is_reserved(&self) -> bool {
-        self.slot == Slot::Reserve
+    /// The connection's rejection, if this is a slot of the reserve.
+    pub(super) fn rejection(&self) -> Option<Rejection> {
+        match self.slot {
+            Slot::Counted => None,
+            Slot::Reserve(rejection) => Some(rejection),
+        }
     }
 
-    /// Takes a slot of the client, which has become known. With [`Enforcement::DryRun`], takes it in any
-    /// case, and returns the rejection that enforcement would have caused.
+    /// Takes a slot of the client, which has become known.
     ///
     /// # Errors
-    /// The client's limit is met. The slot of the total is still held.
-    pub(crate) fn identify(
-        &mut self,
-        client: Client,
-        enforcement: Enforcement,
-    ) -> Result<Option<Rejection>, Rejection> {
+    /// The client's limit has been reached. The slot of the total is still held.
+    pub(crate) fn identify(&mut self, client: Client) -> Result<(), Rejection> {
         let mut counts = lock(&self.admission.counts);
-        let rejection = self.admission.check_client(&counts, client).err();
-        if enforcement == Enforcement::Enforced
-            && let Some(rejection) = rejection
-        {
-            return Err(rejection);
-        }
-        *counts.clients.entry(client.key).or_default() += 1;
+        self.admission.check_client(&counts, client)?;
+        counts.add(client.key);
         drop(counts);
+        self.set_client(client);
+        Ok(())
+    }
+
+    /// Takes a slot of the client, which has become known, without checking its limit.
+    pub(crate) fn identify_regardless(&mut self, client: Client) {
+        lock(&self.admission.counts).add(client.key);
+        self.set_client(client);
+    }
+
+    fn set_client(&mut self, client: Client) {
         debug_assert!(self.client.is_none(), "a client is identified once");
         self.client = Some(client.key);
-        Ok(rejection)
     }
 }
 
@@ -256,7 +268,7 @@ impl Drop for Permit {
         let mut counts = lock(&self.admission.counts);
         match self.slot {
             Slot::Counted => counts.release(self.client, self.since.elapsed()),
-            Slot::Reserve => counts.reserve -= 1,
+            Slot::Reserve(_) => counts.reserve -= 1,
         }
     }
 }

@@ -12,6 +12,7 @@ use std::time::{Duration, Instant};
 use super::admission::Permit;
 use super::client::Client;
 use super::phase::Phase;
+use super::rejection::Rejection;
 use crate::lock::lock;
 use crate::printable::Escaped;
 
@@ -34,8 +35,8 @@ pub(crate) struct ConnectionEntry {
     /// Method and target of the current request, or of the last one.
     request: Mutex<Vec<u8>>,
     permit: Mutex<Option<Permit>>,
-    /// True if the permit is one of the reserve.
-    pub(super) is_reserved: bool,
+    /// Set for a connection in the reserve: sent in response to any request but one for the status page.
+    pub(crate) reserved: Option<Rejection>,
     /// The registry's count of active connections, updated with the phase.
     active: Arc<AtomicUsize>,
 }
@@ -59,7 +60,7 @@ impl ConnectionEntry {
             requests: AtomicU64::new(0),
             bytes_sent: AtomicU64::new(0),
             request: Mutex::default(),
-            is_reserved: permit.is_reserved(),
+            reserved: permit.rejection(),
             permit: Mutex::new(Some(permit)),
             active,
         }

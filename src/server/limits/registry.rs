@@ -117,7 +117,7 @@ impl Registry {
     pub(crate) fn reclaim_reserve(&self, now: Instant) -> Option<Permit> {
         let clients = lock(&self.clients);
         let mut reserved: Vec<_> =
-            of_client(&clients, None).filter(|entry| entry.is_reserved).collect();
+            of_client(&clients, None).filter(|entry| entry.reserved.is_some()).collect();
         reserved.sort_by_key(|entry| entry.opened);
         reserved.iter().find_map(|entry| entry.end_input_if(Phase::Fresh)).or_else(|| {
             let mut overdue = reserved.iter().filter(|entry| now - entry.opened > RESERVE_TIME);

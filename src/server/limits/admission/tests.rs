@@ -85,14 +85,15 @@ fn a_client_that_becomes_known_later_takes_its_slot_then() {
     let mut first = admission.admit_unidentified().unwrap();
     let mut second = admission.admit_unidentified().unwrap();
     assert_eq!(occupancy(&admission), (2, 0));
-    assert_eq!(first.identify(one, Enforcement::Enforced), Ok(None));
-    let rejection = second.identify(one, Enforcement::Enforced).unwrap_err();
+    assert_eq!(first.identify(one), Ok(()));
+    let rejection = second.identify(one).unwrap_err();
     assert_eq!((rejection.scope, rejection.client), (Scope::Client, Some(one.key)));
     assert_eq!(occupancy(&admission), (2, 1));
     drop(second);
     assert_eq!(occupancy(&admission), (1, 1));
     let mut third = admission.admit_unidentified().unwrap();
-    assert!(third.identify(one, Enforcement::DryRun).unwrap().is_some());
+    assert!(third.identify(one).is_err());
+    third.identify_regardless(one);
     assert_eq!(admission.held_by(one.key), Held { client: 2, total: 2 });
     drop((first, third));
     assert_eq!(occupancy(&admission), (0, 0));
@@ -106,7 +107,7 @@ fn what_is_admitted_regardless_is_counted_all_the_same() {
     assert_eq!(occupancy(&admission), (3, 1));
     let mut unidentified = admission.admit_regardless(None);
     assert_eq!(occupancy(&admission), (4, 1));
-    unidentified.identify(client("127.0.0.2"), Enforcement::DryRun).unwrap();
+    unidentified.identify(client("127.0.0.2")).unwrap();
     assert_eq!(occupancy(&admission), (4, 2));
     drop((held, unidentified));
     assert_eq!(occupancy(&admission), (0, 0));
@@ -115,20 +116,22 @@ fn what_is_admitted_regardless_is_counted_all_the_same() {
 #[test]
 fn the_reserve_is_beyond_the_total_and_small() {
     let admission = admission(1, 1);
-    let _held = admission.admit(client("127.0.0.1")).unwrap();
+    let held = admission.admit(client("127.0.0.1")).unwrap();
+    let rejection = admission.admit(client("127.0.0.1")).unwrap_err();
     let reserved: Vec<Permit> =
-        (0..RESERVE_SLOTS).map(|_| admission.admit_to_reserve().unwrap()).collect();
-    assert!(admission.admit_to_reserve().is_none());
+        (0..RESERVE_SLOTS).map(|_| admission.admit_to_reserve(rejection).unwrap()).collect();
+    assert!(admission.admit_to_reserve(rejection).is_none());
+    assert_eq!((held.rejection(), reserved[0].rejection()), (None, Some(rejection)));
     assert_eq!(occupancy(&admission), (1, 1));
     drop(reserved);
-    assert!(admission.admit_to_reserve().is_some());
+    assert!(admission.admit_to_reserve(rejection).is_some());
     assert_eq!(occupancy(&admission), (1, 1));
 }
 
 #[test]
 fn the_expected_wait_follows_how_long_connections_are_held() {
     let mut counts = Counts::default();
-    let wait = |counts: &Counts| counts.reject(None, Scope::Client, 10).expected_wait;
+    let wait = |counts: &Counts| counts.rejection(None, Scope::Client, 10).expected_wait;
     assert_eq!(wait(&counts), Duration::ZERO);
     for _ in 0..200 {
         counts.total += 1;

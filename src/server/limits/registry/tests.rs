@@ -6,6 +6,7 @@ use std::net::TcpListener;
 use super::*;
 use crate::server::limits::admission::{Admission, Limits, Occupancy};
 use crate::server::limits::client::Location;
+use crate::server::limits::rejection::{Rejection, Scope};
 use crate::server::test_wait::wait_until;
 
 struct Setting {
@@ -125,11 +126,16 @@ fn of_a_request_a_bounded_part_is_kept() {
 #[test]
 fn of_the_reserve_the_silent_leave_first_and_then_the_late() {
     let setting = Setting::new();
-    let in_reserve = |phase| setting.enter_with(1, phase, |_| setting.admission.admit_to_reserve());
+    let admit_to_reserve = || {
+        let expected_wait = Duration::ZERO;
+        let rejection = Rejection { client: None, scope: Scope::Total, limit: 9, expected_wait };
+        setting.admission.admit_to_reserve(rejection)
+    };
+    let in_reserve = |phase| setting.enter_with(1, phase, |_| admit_to_reserve());
     let (_other, _peer) = setting.enter(1, Phase::Fresh);
     let (sending, mut sending_peer) = in_reserve(Phase::Sending);
     let (silent, mut silent_peer) = in_reserve(Phase::Fresh);
-    assert!(setting.admission.admit_to_reserve().is_none());
+    assert!(admit_to_reserve().is_none());
     let now = Instant::now();
     let permit = setting.registry.reclaim_reserve(now).expect("one is silent");
     assert!(!silent.entry.enter(Phase::Reading), "it is served no more");
@@ -144,7 +150,7 @@ fn of_the_reserve_the_silent_leave_first_and_then_the_late() {
     assert_eq!(sending_peer.read(&mut [0]).unwrap(), 0);
     drop((sending, silent, permit));
     assert_eq!((setting.registry.active(), setting.admission.occupancy().connections), (0, 1));
-    let slots = [(); 2].map(|()| setting.admission.admit_to_reserve());
+    let slots = [(); 2].map(|()| admit_to_reserve());
     assert!(slots.iter().all(Option::is_some), "each slot was given back once");
 }
 
