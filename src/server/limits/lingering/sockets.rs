@@ -133,12 +133,14 @@ impl Entry {
 
 #[cfg(test)]
 mod tests {
+    use std::io::{Read as _, Write as _};
     use std::time::Duration;
 
     use super::*;
     use crate::server::limits::lingering::encoded_response::EncodedResponse;
     use crate::server::limits::lingering::pending_request::{HEAD_TIMEOUT, RequestProgress};
     use crate::server::limits::lingering::test_connection::connection;
+    use crate::server::test_wait::wait_until;
 
     fn pending(now: Instant) -> Entry {
         let (_peer, stream) = connection();
@@ -180,6 +182,24 @@ mod tests {
         assert_eq!(sockets.count(), 1);
         assert!(sockets.take(3).is_none(), "it was not returned");
         assert_eq!(sockets.count(), 1);
+    }
+
+    #[test]
+    fn a_request_is_waited_for_until_its_deadline() {
+        let begun = Instant::now();
+        let (mut peer, stream) = connection();
+        peer.write_all(b"GET ").unwrap();
+        wait_until("the bytes have come", || stream.peek(&mut [0; 8]).unwrap() == 4);
+        let response = EncodedResponse::new(b"answer".to_vec(), b"");
+        let progress = RequestProgress::default();
+        let entry = Entry::Pending(PendingRequest::new(stream.into(), progress, response, begun));
+        let before = (begun + HEAD_TIMEOUT).checked_sub(Duration::from_nanos(1)).unwrap();
+        let entry = entry.advance(&mut [0; 8], before).unwrap();
+        assert!(matches!(entry, Entry::Pending(_)), "{entry:?}");
+        let entry = entry.advance(&mut [0; 8], begun + HEAD_TIMEOUT).unwrap();
+        assert!(matches!(entry, Entry::Lingering(_)), "{entry:?}");
+        let mut answer = [0; 8];
+        assert_eq!(peer.read(&mut answer).unwrap(), 6);
     }
 
     #[test]
