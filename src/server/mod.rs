@@ -20,7 +20,7 @@
 //! site        a path in, an opened file or a listing out
 //! html        the frame of pages, quantities, error pages
 //!
-//! error, threads, clock, throttle, large_buffer   tools of all of these
+//! error, threads, clock, log_interval, large_buffer   tools of all of these
 //! ```
 
 mod accept;
@@ -32,6 +32,7 @@ mod handler;
 mod html;
 mod large_buffer;
 mod limits;
+mod log_interval;
 mod logs;
 mod service;
 mod site;
@@ -39,7 +40,6 @@ mod status;
 #[cfg(test)]
 mod test_wait;
 mod threads;
-mod throttle;
 
 use std::net::{SocketAddr, TcpListener, TcpStream};
 use std::sync::{Arc, mpsc};
@@ -69,10 +69,10 @@ use connection::lifecycle;
 use handler::answer::Handler;
 use limits::admission::Admission;
 use limits::lingering::closer::LingeringCloser;
+use log_interval::{LogInterval, WARNING_PERIOD};
 use service::{Service, Task};
 use site::lookup::Site;
 use threads::SpawnError;
-use throttle::{Throttle, WARNING_PERIOD};
 
 /// How often the rejection log is checked for a period that has ended.
 const HOUSEKEEPING_INTERVAL: Duration = Duration::from_secs(1);
@@ -164,7 +164,7 @@ impl Server {
                 service.rejections.report(&service.registry);
             })
             .map_err(StartError::Thread)?;
-        let mut warnings = Throttle::new(WARNING_PERIOD);
+        let mut warnings = LogInterval::new(WARNING_PERIOD);
         listener::accept_loop(
             &self.listener,
             &self.stopper,
@@ -185,7 +185,7 @@ impl Server {
         Ok(())
     }
 
-    fn accept(&self, stream: TcpStream, peer: SocketAddr, warnings: &mut Throttle) {
+    fn accept(&self, stream: TcpStream, peer: SocketAddr, warnings: &mut LogInterval) {
         let service = &self.service;
         let Some(connection) = lifecycle::admit_or_reject(service, stream, peer.ip()) else {
             return;
@@ -215,10 +215,10 @@ fn drain(service: &Service, stopper: &Stopper) -> usize {
         "stopping: {} open connections have {timeout:?} to finish",
         service.registry.count()
     );
-    let begun = Instant::now();
+    let started_at = Instant::now();
     let mut left = service.threads.finish(Duration::ZERO);
-    while left > 0 && begun.elapsed() < timeout && !stopper.is_stopping_at_once() {
-        left = service.threads.finish(DRAIN_POLL.min(timeout.saturating_sub(begun.elapsed())));
+    while left > 0 && started_at.elapsed() < timeout && !stopper.is_stopping_at_once() {
+        left = service.threads.finish(DRAIN_POLL.min(timeout.saturating_sub(started_at.elapsed())));
     }
     if left > 0 {
         log::warn!("{left} connections did not finish in time and are closed");

@@ -6,7 +6,7 @@
 use std::net::{IpAddr, TcpStream};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::time::{Duration, Instant, SystemTime};
+use std::time::Duration;
 
 use super::config::{Policy, Rates, ServerConfig, Timeouts};
 use super::handler::answer::Handler;
@@ -24,7 +24,7 @@ use super::logs::access::AccessLog;
 use super::logs::sink::LogHandle;
 use super::status::access::StatusAccess;
 use super::status::collect;
-use super::status::collect::Sources;
+use super::status::collect::{Sources, StartTime};
 use super::status::counters::Counters;
 use super::status::snapshot::Snapshot;
 use super::threads::{PARK_TIMEOUT, Threads};
@@ -48,8 +48,7 @@ pub(super) struct Service {
     pub(super) rate_limit_policy: String,
     pub(super) status: Option<StatusAccess>,
     pub(super) logs: Vec<LogHandle>,
-    pub(super) started: SystemTime,
-    pub(super) since: Instant,
+    pub(super) started_at: StartTime,
     /// The threads that serve connections.
     pub(super) threads: Threads<Task>,
     stopping: AtomicBool,
@@ -105,8 +104,7 @@ impl Service {
             rate_limit_policy,
             status: config.status.clone(),
             logs: config.logs.clone(),
-            started: SystemTime::now(),
-            since: Instant::now(),
+            started_at: StartTime::now(),
             threads: Threads::new("connection", STACK_BYTES, PARK_TIMEOUT),
             stopping: AtomicBool::new(false),
         }
@@ -114,7 +112,7 @@ impl Service {
 
     /// The number of connections from which on none is kept for another request: above three quarters of
     /// the total, or, if that is not enforced, of the capacity.
-    pub(super) fn crowded_from(&self) -> usize {
+    pub(super) fn keep_alive_threshold(&self) -> usize {
         let total =
             if self.enforces() { self.admission.limits().total } else { self.policy.capacity };
         total.saturating_mul(3) / 4 + 1
@@ -141,9 +139,8 @@ impl Service {
             counters: &self.counters,
             logs: &self.logs,
             threads: self.threads.count(),
-            crowded_from: self.crowded_from(),
-            started: self.started,
-            since: self.since,
+            keep_alive_threshold: self.keep_alive_threshold(),
+            started_at: self.started_at,
         })
     }
 
@@ -156,7 +153,7 @@ impl Service {
     }
 
     /// Counts and logs a rejection, and makes its response.
-    pub(super) fn answer_rejected(&self, rejection: &Rejection) -> Response {
+    pub(super) fn record_rejection(&self, rejection: &Rejection) -> Response {
         self.counters.add_rejection(rejection.scope);
         self.rejections.record(rejection);
         let active = match rejection.counted_client() {

@@ -9,9 +9,9 @@ pub(super) const PATIENCE: Duration = Duration::from_secs(60);
 /// Polls until the condition holds; panics after [`PATIENCE`].
 #[track_caller]
 pub(super) fn wait_until(what: &str, mut condition: impl FnMut() -> bool) {
-    let begun = Instant::now();
+    let started_at = Instant::now();
     while !condition() {
-        assert!(begun.elapsed() < PATIENCE, "timed out waiting until {what}");
+        assert!(started_at.elapsed() < PATIENCE, "timed out waiting until {what}");
         thread::sleep(Duration::from_millis(1));
     }
 }

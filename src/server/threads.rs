@@ -252,12 +252,12 @@ mod tests {
         };
         let threads = Threads::new("test", STACK_BYTES, LONG);
         for dispatched in 0..WORK {
-            let begun = Instant::now();
+            let started_at = Instant::now();
             threads.dispatch(Arc::clone(&done), count).unwrap();
             // Work follows closely at times, and at others finds only sleeping threads.
             let most_outstanding = dispatched % 8;
             while dispatched + 1 - done.load(Ordering::SeqCst) > most_outstanding {
-                assert!(begun.elapsed() < LONG, "work was lost: {done:?} of {dispatched}");
+                assert!(started_at.elapsed() < LONG, "work was lost: {done:?} of {dispatched}");
                 thread::yield_now();
             }
         }
@@ -291,9 +291,9 @@ mod tests {
         let error = threads.dispatch("one", drop).unwrap_err();
         assert_eq!(error.unstarted, "one");
         assert!(error.source.is_some(), "it was attempted");
-        let (begun, mut attempts) = (Instant::now(), 1);
+        let (started_at, mut attempts) = (Instant::now(), 1);
         while attempts < 4 {
-            assert!(begun.elapsed() < LONG, "none is attempted any more");
+            assert!(started_at.elapsed() < LONG, "none is attempted any more");
             let asked_again = Instant::now();
             let error = threads.dispatch("two", drop).unwrap_err();
             assert_eq!(error.unstarted, "two");

@@ -14,8 +14,8 @@ use socket2::{Domain, Protocol, Socket, Type};
 
 use crate::net::is_timeout;
 use crate::server::error::StartError;
+use crate::server::log_interval::{LogInterval, WARNING_PERIOD};
 use crate::server::status::counters::Counters;
-use crate::server::throttle::{Throttle, WARNING_PERIOD};
 
 /// Connections that the kernel completes before they are accepted; capped by `net.core.somaxconn`. With
 /// the standard library's 128, a burst of clients waits a second to send its SYNs again.
@@ -175,7 +175,7 @@ fn concerns_one_connection(error: &io::Error) -> bool {
 struct Backoff {
     pause: Duration,
     errors: u64,
-    warnings: Throttle,
+    warnings: LogInterval,
 }
 
 const MIN_PAUSE: Duration = Duration::from_millis(100);
@@ -183,7 +183,7 @@ const MAX_PAUSE: Duration = Duration::from_millis(500);
 
 impl Backoff {
     fn new() -> Self {
-        Self { pause: MIN_PAUSE, errors: 0, warnings: Throttle::new(WARNING_PERIOD) }
+        Self { pause: MIN_PAUSE, errors: 0, warnings: LogInterval::new(WARNING_PERIOD) }
     }
 
     /// Logs the error, at most once a minute, and sleeps, twice as long each time.

@@ -112,7 +112,7 @@ fn reject(
     progress: RequestProgress,
     rejection: &Rejection,
 ) {
-    let response = encode(&service.answer_rejected(rejection));
+    let response = encode(&service.record_rejection(rejection));
     service.lingering.answer(stream, progress, response);
 }
 

@@ -21,7 +21,7 @@ pub(super) struct SendRate {
     rates: Rates,
     /// How long the client may receive nothing at all.
     stall: Duration,
-    window_began: Instant,
+    window_started_at: Instant,
     window_bytes: u64,
     last_progress: Instant,
     /// With a maximum rate: when the next piece may be sent.
@@ -31,7 +31,7 @@ pub(super) struct SendRate {
 impl SendRate {
     pub(super) fn new(rates: Rates, stall: Duration) -> Self {
         let now = Instant::now();
-        Self { rates, stall, window_began: now, window_bytes: 0, last_progress: now, due: now }
+        Self { rates, stall, window_started_at: now, window_bytes: 0, last_progress: now, due: now }
     }
 
     /// How long one write may block before the rate is checked (`SO_SNDTIMEO`).
@@ -44,7 +44,7 @@ impl SendRate {
     /// Begins a response: starts a new window.
     pub(super) fn begin(&mut self) {
         let now = Instant::now();
-        (self.window_began, self.window_bytes, self.last_progress) = (now, 0, now);
+        (self.window_started_at, self.window_bytes, self.last_progress) = (now, 0, now);
         self.due = self.due.max(now);
     }
 
@@ -81,7 +81,7 @@ impl SendRate {
     }
 
     fn check(&mut self, now: Instant) -> io::Result<()> {
-        let elapsed = now.duration_since(self.window_began);
+        let elapsed = now.duration_since(self.window_started_at);
         if elapsed < self.rates.window {
             return Ok(());
         }
@@ -91,7 +91,7 @@ impl SendRate {
         if u128::from(self.window_bytes) * NANOS_PER_SECOND < required_nanobytes {
             return Err(io::ErrorKind::TimedOut.into());
         }
-        (self.window_began, self.window_bytes) = (now, 0);
+        (self.window_started_at, self.window_bytes) = (now, 0);
         Ok(())
     }
 }
@@ -116,7 +116,7 @@ mod tests {
     /// Whether a client may stay that received so many bytes in one window.
     fn may_stay(mut rate: SendRate, bytes: u64) -> bool {
         rate.window_bytes = bytes;
-        rate.check(rate.window_began + WINDOW).is_ok()
+        rate.check(rate.window_started_at + WINDOW).is_ok()
     }
 
     #[test]
@@ -125,7 +125,7 @@ mod tests {
         assert!(!may_stay(send_rate(1000, None), 9_999));
         assert!(may_stay(send_rate(0, None), 0), "no minimum");
         let mut within = send_rate(1000, None);
-        assert!(within.check(within.window_began + WINDOW / 2).is_ok(), "the grace");
+        assert!(within.check(within.window_started_at + WINDOW / 2).is_ok(), "the grace");
     }
 
     #[test]
@@ -151,14 +151,14 @@ mod tests {
     #[test]
     fn a_response_begins_a_new_window() {
         let mut rate = send_rate(1000, Some(1_000_000));
-        let before = rate.window_began;
+        let before = rate.window_started_at;
         rate.sent(1).unwrap();
         thread::sleep(Duration::from_millis(1));
         rate.begin();
-        assert!(rate.window_began > before);
+        assert!(rate.window_started_at > before);
         assert_eq!(rate.window_bytes, 0, "bytes of another response do not count");
-        assert_eq!(rate.last_progress, rate.window_began);
-        assert!(rate.due >= rate.window_began, "idle time is not made up for");
+        assert_eq!(rate.last_progress, rate.window_started_at);
+        assert!(rate.due >= rate.window_started_at, "idle time is not made up for");
     }
 
     #[test]
@@ -172,12 +172,12 @@ mod tests {
     #[test]
     fn pieces_become_due_at_the_maximum_rate() {
         let mut rate = send_rate(0, Some(1_000_000));
-        let begun = rate.due;
+        let started_at = rate.due;
         assert_eq!(rate.wait_until_due(u64::MAX), 20_000);
         for _ in 0..100 {
             rate.sent(20_000).unwrap();
         }
-        assert_eq!(rate.due.duration_since(begun), Duration::from_secs(2));
+        assert_eq!(rate.due.duration_since(started_at), Duration::from_secs(2));
         assert_eq!(send_rate(0, None).wait_until_due(u64::MAX), u64::MAX);
         assert_eq!(send_rate(0, Some(1)).wait_until_due(10), 1, "something always goes out");
     }

@@ -118,7 +118,7 @@ impl<'s> RequestReader<'s> {
             timeouts.head
         };
         let timeout = if self.is_first {
-            Deadline::at(self.entry.opened + first_head).remaining()?
+            Deadline::at(self.entry.opened_at + first_head).remaining()?
         } else if has_started {
             Deadline::at(self.started_at + timeouts.head).remaining()?
         } else {

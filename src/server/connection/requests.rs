@@ -131,7 +131,7 @@ impl<'s> Connection<'s> {
             peer_asks: !asked_to_persist,
             is_undelimited: !response.is_delimited(version),
             is_stopping: self.service.is_stopping(),
-            is_crowded: connections.total >= self.service.crowded_from(),
+            is_crowded: connections.total >= self.service.keep_alive_threshold(),
             is_last: self.requests + 1 >= self.service.policy.keep_alive_requests,
         };
         self.send(&response, conditions.close_reason())
@@ -168,7 +168,7 @@ impl<'s> Connection<'s> {
     /// The response to any request but one for the status page, if the connection is in the reserve.
     fn rejection(&self) -> Option<Response> {
         let rejection = self.entry.reserved.as_ref()?;
-        Some(self.service.answer_rejected(rejection))
+        Some(self.service.record_rejection(rejection))
     }
 
     /// Sends, counts and logs a response; returns `close`, or why the response was not sent whole.

@@ -76,7 +76,7 @@ pub(crate) struct Permit {
     admission: Arc<Admission>,
     slot: Slot,
     client: Option<IpAddr>,
-    since: Instant,
+    taken_at: Instant,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -167,7 +167,7 @@ impl Admission {
     }
 
     fn permit(self: &Arc<Self>, slot: Slot, client: Option<IpAddr>) -> Permit {
-        Permit { admission: Arc::clone(self), slot, client, since: Instant::now() }
+        Permit { admission: Arc::clone(self), slot, client, taken_at: Instant::now() }
     }
 
     fn check_client(&self, counts: &Counts, client: Client) -> Result<(), Rejection> {
@@ -267,7 +267,7 @@ impl Drop for Permit {
     fn drop(&mut self) {
         let mut counts = lock(&self.admission.counts);
         match self.slot {
-            Slot::Counted => counts.release(self.client, self.since.elapsed()),
+            Slot::Counted => counts.release(self.client, self.taken_at.elapsed()),
             Slot::Reserve(_) => counts.reserve -= 1,
         }
     }

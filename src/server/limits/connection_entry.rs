@@ -25,10 +25,10 @@ pub(crate) struct ConnectionEntry {
     pub(crate) id: u64,
     pub(crate) client: Client,
     pub(crate) stream: Arc<TcpStream>,
-    pub(crate) opened: Instant,
+    pub(crate) opened_at: Instant,
     phase: AtomicU8,
-    /// When the phase began, in milliseconds since `opened`.
-    phase_began: AtomicU64,
+    /// When the phase began, in milliseconds since `opened_at`.
+    phase_start_ms: AtomicU64,
     pub(crate) requests: AtomicU64,
     /// Bytes of content sent.
     pub(crate) bytes_sent: AtomicU64,
@@ -54,9 +54,9 @@ impl ConnectionEntry {
             id,
             client,
             stream,
-            opened: Instant::now(),
+            opened_at: Instant::now(),
             phase: AtomicU8::new(Phase::Fresh as u8),
-            phase_began: AtomicU64::new(0),
+            phase_start_ms: AtomicU64::new(0),
             requests: AtomicU64::new(0),
             bytes_sent: AtomicU64::new(0),
             request: Mutex::default(),
@@ -72,8 +72,8 @@ impl ConnectionEntry {
 
     /// How long the phase has lasted.
     pub(crate) fn in_phase(&self) -> Duration {
-        let began = Duration::from_millis(self.phase_began.load(Ordering::Relaxed));
-        self.opened.elapsed().saturating_sub(began)
+        let start = Duration::from_millis(self.phase_start_ms.load(Ordering::Relaxed));
+        self.opened_at.elapsed().saturating_sub(start)
     }
 
     /// Changes the phase; false if another thread has closed the connection.
@@ -134,8 +134,8 @@ impl ConnectionEntry {
     }
 
     fn record_time(&self) {
-        let now = u64::try_from(self.opened.elapsed().as_millis()).unwrap_or(u64::MAX);
-        self.phase_began.store(now, Ordering::Relaxed);
+        let now = u64::try_from(self.opened_at.elapsed().as_millis()).unwrap_or(u64::MAX);
+        self.phase_start_ms.store(now, Ordering::Relaxed);
     }
 
     pub(super) fn take_permit(&self) -> Option<Permit> {

@@ -31,7 +31,7 @@ pub(crate) struct RejectionLog {
 
 #[derive(Debug)]
 struct Counts {
-    began: Instant,
+    started_at: Instant,
     /// Rejections by client; `None` for unknown clients and for those beyond [`MAX_CLIENTS`]. The map has
     /// room for all from the start: if it grew in an attack, it would be allocated in the heap of a
     /// connection's thread, and keep it from shrinking.
@@ -45,7 +45,7 @@ impl RejectionLog {
         identification: Identification,
     ) -> Self {
         let clients = HashMap::with_capacity(MAX_CLIENTS + 1);
-        let counts = Counts { began: Instant::now(), clients };
+        let counts = Counts { started_at: Instant::now(), clients };
         let verb = match enforcement {
             Enforcement::Enforced => "rejected",
             Enforcement::DryRun => "would be rejected",
@@ -79,7 +79,7 @@ impl RejectionLog {
 
     /// Logs the counts if the period has ended.
     pub(crate) fn report_if_due(&self, registry: &Registry) {
-        let elapsed = lock(&self.counts).began.elapsed();
+        let elapsed = lock(&self.counts).started_at.elapsed();
         if elapsed >= self.period {
             self.report(registry);
         }
@@ -100,9 +100,9 @@ impl RejectionLog {
     /// Begins a new period, and returns a line for each client that was rejected repeatedly in the last one.
     fn end_period(&self, registry: &Registry) -> Vec<String> {
         let mut counts = lock(&self.counts);
-        let elapsed = counts.began.elapsed().as_secs_f64();
+        let elapsed = counts.started_at.elapsed().as_secs_f64();
         let repeated: Vec<_> = counts.clients.drain().filter(|(_, count)| *count > 1).collect();
-        counts.began = Instant::now();
+        counts.started_at = Instant::now();
         drop(counts);
         let line = |(client, count)| {
             let Activity { active, idle } = registry.activity(client);

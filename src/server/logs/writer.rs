@@ -21,7 +21,7 @@ use std::time::{Duration, Instant};
 use rustix::fs::{OFlags, fcntl_setfl};
 
 use super::queue::{BATCH_BYTES, Queue, Shared};
-use crate::server::throttle::{Throttle, WARNING_PERIOD};
+use crate::server::log_interval::{LogInterval, WARNING_PERIOD};
 
 /// Capacity that a buffer keeps after a burst.
 pub(super) const MAX_KEPT_BYTES: usize = 64 * 1024;
@@ -44,7 +44,7 @@ pub(super) struct Writer {
     /// Lines taken from the queue, of which the first `written` bytes are written.
     taken: Vec<u8>,
     written: usize,
-    warnings: Throttle,
+    warnings: LogInterval,
     /// Lost lines that a warning has reported.
     reported: u64,
 }
@@ -69,7 +69,7 @@ impl Writer {
             destination,
             taken: Vec::new(),
             written: 0,
-            warnings: Throttle::new(WARNING_PERIOD),
+            warnings: LogInterval::new(WARNING_PERIOD),
             reported: 0,
         }
     }
@@ -285,7 +285,7 @@ mod tests {
         let destination = Destination::Stream(Box::new(io::sink()));
         let mut writer = Writer::new(Arc::clone(&shared), name.to_owned(), destination);
         writer.reported = 2;
-        writer.warnings = Throttle::new(due_in);
+        writer.warnings = LogInterval::new(due_in);
         assert!(writer.warnings.permits(Instant::now()));
         thread::spawn(move || writer.run());
         LogSink { handle: LogHandle { shared } }
@@ -294,11 +294,11 @@ mod tests {
     #[test]
     fn lost_lines_are_reported_when_a_warning_is_due_even_if_no_line_comes() {
         const NAME: &str = "idle while a warning is due";
-        let begun = Instant::now();
+        let started_at = Instant::now();
         let _sink = start_writer(NAME, Duration::from_millis(200));
         let expected = format!("the log {NAME} takes lines too slowly: 3 lost so far");
         assert_eq!(WARNINGS.about(NAME), [expected]);
-        assert!(begun.elapsed() >= Duration::from_millis(200), "a minute had not passed");
+        assert!(started_at.elapsed() >= Duration::from_millis(200), "a minute had not passed");
     }
 
     #[test]

@@ -29,9 +29,23 @@ pub(crate) struct Sources<'s> {
     pub(crate) counters: &'s Counters,
     pub(crate) logs: &'s [LogHandle],
     pub(crate) threads: ThreadCount,
-    pub(crate) crowded_from: usize,
-    pub(crate) started: SystemTime,
-    pub(crate) since: Instant,
+    pub(crate) keep_alive_threshold: usize,
+    pub(crate) started_at: StartTime,
+}
+
+/// When the server started, by both clocks.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct StartTime {
+    /// For display: the system time, which may be set.
+    system: SystemTime,
+    /// For the uptime.
+    monotonic: Instant,
+}
+
+impl StartTime {
+    pub(crate) fn now() -> Self {
+        Self { system: SystemTime::now(), monotonic: Instant::now() }
+    }
 }
 
 /// Collects a snapshot of the server.
@@ -39,14 +53,14 @@ pub(crate) fn snapshot(sources: &Sources<'_>) -> Snapshot {
     let limits = sources.admission.limits();
     let occupancy = sources.admission.occupancy();
     let mut entries = sources.registry.entries();
-    entries.sort_by_key(|entry| entry.opened);
+    entries.sort_by_key(|entry| entry.opened_at);
     Snapshot {
-        started: sources.started,
-        uptime: sources.since.elapsed(),
+        started_at: sources.started_at.system,
+        uptime: sources.started_at.monotonic.elapsed(),
         limits,
         held: occupancy.connections,
         holders: occupancy.clients,
-        crowded_from: sources.crowded_from,
+        keep_alive_threshold: sources.keep_alive_threshold,
         clients: client_rows(sources, &entries),
         connections: entries.iter().filter_map(|entry| connection_row(entry)).collect(),
         counters: counts(sources),
@@ -76,7 +90,7 @@ fn client_rows(sources: &Sources<'_>, entries: &[Arc<ConnectionEntry>]) -> Vec<C
             Phase::Fresh | Phase::Idle => row.idle += 1,
             Phase::Closing => {}
         }
-        row.held_longest = row.held_longest.max(entry.opened.elapsed());
+        row.held_longest = row.held_longest.max(entry.opened_at.elapsed());
         row.bytes_sent += entry.bytes_sent.load(Ordering::Relaxed);
     }
     rows.sort_by_key(|row| (std::cmp::Reverse(row.active + row.idle), row.client.clone()));
@@ -108,7 +122,7 @@ fn connection_row(entry: &ConnectionEntry) -> Option<ConnectionRow> {
         id: entry.id,
         phase,
         in_phase: entry.in_phase(),
-        open: entry.opened.elapsed(),
+        open: entry.opened_at.elapsed(),
         requests: entry.requests.load(Ordering::Relaxed),
         bytes_sent: entry.bytes_sent.load(Ordering::Relaxed),
         doing: entry.request(),

@@ -69,12 +69,12 @@ pub(super) fn render(snapshot: &Snapshot) -> String {
 
 /// The use of the total limit, the phases of connections, threads and uptime.
 fn slots(snapshot: &Snapshot) -> Markup {
-    let Snapshot { limits, held, crowded_from, .. } = snapshot;
-    let started = Timestamp::try_from(snapshot.started).unwrap_or_default();
+    let Snapshot { limits, held, keep_alive_threshold, .. } = snapshot;
+    let started = Timestamp::try_from(snapshot.started_at).unwrap_or_default();
     html! {
         p.use { (held) " of " (limits.total) " connections" }
         p {
-            meter min="0" max=(limits.total) low=(crowded_from) high=(limits.total.saturating_sub(1))
+            meter min="0" max=(limits.total) low=(keep_alive_threshold) high=(limits.total.saturating_sub(1))
                 optimum="0" value=(held) title={ (held) " of " (limits.total) } {}
         }
         p {
@@ -83,7 +83,7 @@ fn slots(snapshot: &Snapshot) -> Markup {
                 (snapshot.in_phase(phase)) " " (phase.name())
             }
             ". At most " (limits.per_client) " a client"
-            @if crowded_from < &limits.total { "; none is kept alive from " (crowded_from) " on" }
+            @if keep_alive_threshold < &limits.total { "; none is kept alive from " (keep_alive_threshold) " on" }
             ". " (snapshot.threads) " threads, " (snapshot.parked) " of them parked; "
             (snapshot.lingering) " sockets lingering."
         }

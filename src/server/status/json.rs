@@ -41,13 +41,13 @@ impl<R> Serialize for Rows<'_, R> {
 }
 
 pub(super) fn render(snapshot: &Snapshot) -> String {
-    let started = Timestamp::try_from(snapshot.started).unwrap_or_default();
+    let started = Timestamp::try_from(snapshot.started_at).unwrap_or_default();
     let document = Document {
         started: started.strftime("%Y-%m-%dT%H:%M:%S%.3fZ").to_string(),
         uptime_seconds: snapshot.uptime.as_secs_f64(),
         limits: json!({ "per_client": snapshot.limits.per_client, "total": snapshot.limits.total }),
         held: snapshot.held,
-        crowded_from: snapshot.crowded_from,
+        crowded_from: snapshot.keep_alive_threshold,
         clients: Rows { rows: &snapshot.clients, object: client },
         connections: Rows { rows: &snapshot.connections, object: connection },
         counters: counters(&snapshot.counters),

@@ -21,7 +21,7 @@ pub(super) fn render(snapshot: &Snapshot) -> String {
 }
 
 fn gauges(snapshot: &Snapshot, page: &mut Exposition) {
-    let started = snapshot.started.duration_since(UNIX_EPOCH).unwrap_or_default();
+    let started = snapshot.started_at.duration_since(UNIX_EPOCH).unwrap_or_default();
     page.gauge("start_time_seconds", "When the server started, in Unix time.")
         .sample("", started.as_secs_f64());
     page.gauge("connections", "Connections that hold a slot.").sample("", snapshot.held);
@@ -32,7 +32,7 @@ fn gauges(snapshot: &Snapshot, page: &mut Exposition) {
         "crowded_connections",
         "Held connections from which on none is kept after its response.",
     )
-    .sample("", snapshot.crowded_from);
+    .sample("", snapshot.keep_alive_threshold);
     page.gauge("phase_connections", "Connections by what they are at.");
     for phase in Phase::ALL {
         page.labelled("phase", phase.name(), snapshot.in_phase(phase));

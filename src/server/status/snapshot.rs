@@ -9,7 +9,7 @@ use crate::server::limits::phase::Phase;
 /// The state of a server at one moment.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Snapshot {
-    pub started: SystemTime,
+    pub started_at: SystemTime,
     pub uptime: Duration,
     pub limits: Limits,
     /// Connections that hold a slot.
@@ -17,7 +17,7 @@ pub struct Snapshot {
     /// Clients that hold a slot; a connection from a proxy has no client until its PROXY header is read.
     pub holders: usize,
     /// From this number of connections on, none is kept after a response.
-    pub crowded_from: usize,
+    pub keep_alive_threshold: usize,
     /// Clients that hold a connection or were rejected recently, in display order.
     pub clients: Vec<ClientRow>,
     /// Connections that hold a slot, in display order.

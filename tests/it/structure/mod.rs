@@ -37,7 +37,7 @@ const ORDER: [(&str, &[&str]); 3] = [
         "server",
         &[
             "clock html large_buffer",
-            "throttle threads",
+            "log_interval threads",
             "limits logs site",
             "error",
             "status",

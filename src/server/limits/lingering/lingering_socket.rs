@@ -79,17 +79,17 @@ mod tests {
 
     #[test]
     fn no_peer_can_make_its_connection_last() {
-        let begun = Instant::now();
+        let started_at = Instant::now();
         let (mut peer, stream) = connection();
-        let mut socket = LingeringSocket::new(stream.into(), begun);
-        assert_eq!(socket.deadline(), begun + SILENCE_TIMEOUT);
+        let mut socket = LingeringSocket::new(stream.into(), started_at);
+        assert_eq!(socket.deadline(), started_at + SILENCE_TIMEOUT);
         peer.write_all(b"more").unwrap();
         socket.stream.peek(&mut [0]).unwrap();
-        let later = begun + SILENCE_TIMEOUT / 2;
+        let later = started_at + SILENCE_TIMEOUT / 2;
         assert!(socket.discard_input(&mut [0; 8], later));
         assert_eq!(socket.deadline(), later + SILENCE_TIMEOUT);
         assert!(!socket.discard_input(&mut [0; 8], later + SILENCE_TIMEOUT), "it has sent no more");
-        let sends = LingeringSocket { silence_deadline: begun + 2 * TOTAL_TIMEOUT, ..socket };
-        assert_eq!(sends.deadline(), begun + TOTAL_TIMEOUT);
+        let sends = LingeringSocket { silence_deadline: started_at + 2 * TOTAL_TIMEOUT, ..socket };
+        assert_eq!(sends.deadline(), started_at + TOTAL_TIMEOUT);
     }
 }

@@ -160,23 +160,23 @@ mod tests {
 
     #[test]
     fn the_oldest_are_evicted_beyond_each_bound_and_not_at_it() {
-        let begun = Instant::now();
+        let started_at = Instant::now();
         let mut sockets = Sockets::default();
-        sockets.add(pending(begun));
-        sockets.add(lingering(begun));
-        sockets.add(pending(begun + Duration::from_secs(1)));
-        sockets.add(lingering(begun + Duration::from_secs(1)));
+        sockets.add(pending(started_at));
+        sockets.add(lingering(started_at));
+        sockets.add(pending(started_at + Duration::from_secs(1)));
+        sockets.add(lingering(started_at + Duration::from_secs(1)));
         assert!(sockets.evict_pending(2).is_none());
         assert!(sockets.evict_lingering(4).is_empty());
         let oldest = sockets.evict_pending(1).unwrap();
-        assert_eq!(oldest.deadline, begun + HEAD_TIMEOUT);
+        assert_eq!(oldest.deadline, started_at + HEAD_TIMEOUT);
         assert!(sockets.take(3).is_some());
         assert_eq!(sockets.count(), 3, "one that is taken counts");
         let oldest = sockets.evict_lingering(2);
         assert_eq!(oldest.len(), 1);
         assert_eq!(
             oldest[0].deadline(),
-            LingeringSocket::new(connection().1.into(), begun).deadline()
+            LingeringSocket::new(connection().1.into(), started_at).deadline()
         );
         sockets.put_back(3, None);
         assert_eq!(sockets.count(), 1);
@@ -204,14 +204,14 @@ mod tests {
 
     #[test]
     fn a_socket_is_overdue_from_its_deadline_on() {
-        let begun = Instant::now();
+        let started_at = Instant::now();
         let mut sockets = Sockets::default();
         assert_eq!(sockets.watched().deadline, None);
-        sockets.add(lingering(begun));
+        sockets.add(lingering(started_at));
         let close = sockets.watched().deadline.unwrap();
-        sockets.add(pending(begun));
+        sockets.add(pending(started_at));
         let answer = sockets.watched().deadline.unwrap();
-        assert_eq!(answer, begun + HEAD_TIMEOUT);
+        assert_eq!(answer, started_at + HEAD_TIMEOUT);
         let before = |time: Instant| time.checked_sub(Duration::from_nanos(1)).unwrap();
         for (now, overdue) in
             [(before(answer), &[][..]), (answer, &[2]), (before(close), &[2]), (close, &[2, 1])]

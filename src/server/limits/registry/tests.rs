@@ -78,7 +78,7 @@ fn the_oldest_idle_connection_is_reclaimed_and_no_other() {
     let (_fresh, _peer) = setting.enter(1, Phase::Fresh);
     let (_busy, _peer) = setting.enter(1, Phase::Sending);
     let (oldest, mut peer) = setting.enter(1, Phase::Idle);
-    wait_until("one is older", || oldest.entry.opened.elapsed() >= Duration::from_millis(5));
+    wait_until("one is older", || oldest.entry.opened_at.elapsed() >= Duration::from_millis(5));
     let (newer, _peer) = setting.enter(1, Phase::Idle);
     let client = Some(oldest.entry.client.key);
     assert!(setting.registry.reclaim(Some(IpAddr::from([127, 0, 0, 2]))).is_none());
@@ -143,7 +143,7 @@ fn of_the_reserve_the_silent_leave_first_and_then_the_late() {
     assert_eq!(silent_peer.read(&mut [0]).unwrap(), 1, "but it can be told so");
     assert!(setting.registry.reclaim_reserve(now).is_none(), "the other is neither");
     drop(permit);
-    let deadline = sending.entry.opened + RESERVE_TIME;
+    let deadline = sending.entry.opened_at + RESERVE_TIME;
     assert!(setting.registry.reclaim_reserve(deadline).is_none(), "it still has its time");
     let permit = setting.registry.reclaim_reserve(deadline + Duration::from_nanos(1));
     assert!(permit.is_some(), "it is late by now");

@@ -137,9 +137,9 @@ fn a_pipe_that_nobody_reads_costs_lines_but_neither_memory_nor_time() {
     }
     assert!(handle.shared.lock().lines.len() <= CAPACITY_BYTES);
     assert!(handle.dropped() >= appended as u64 / 2, "{}", handle.dropped());
-    let begun = Instant::now();
+    let started_at = Instant::now();
     drop(sink);
-    assert!(begun.elapsed() < PATIENCE);
+    assert!(started_at.elapsed() < PATIENCE);
     // The sink ends although its writer is blocked; a late reader finds whole lines.
     let mut text = Vec::new();
     reader.read_to_end(&mut text).unwrap();

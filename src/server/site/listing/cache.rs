@@ -57,8 +57,8 @@ struct CachedDirectory {
 #[derive(Debug)]
 struct LatestReading {
     result: Result<Arc<Entries>, Errno>,
-    began: Instant,
-    ended: Instant,
+    started_at: Instant,
+    ended_at: Instant,
     times: ChangeTimes,
     /// A later change of the directory changes [`Self::times`].
     is_settled: bool,
@@ -116,14 +116,20 @@ impl ListingCache {
             Some(latest) if latest.is_current(requested, times) => latest.result.clone(),
             previous => {
                 let previous = previous.and_then(|latest| latest.result.as_ref().ok());
-                let (began, is_settled) = (Instant::now(), times.are_settled(SystemTime::now()));
+                let (started_at, is_settled) =
+                    (Instant::now(), times.are_settled(SystemTime::now()));
                 let result = reader.read().map(|reading| {
                     self.failures.report(id, &reader.path.relative, reading.failed);
                     reading.entries.into_entries(previous)
                 });
-                let ended = Instant::now();
-                *latest =
-                    Some(LatestReading { result: result.clone(), began, ended, times, is_settled });
+                let ended_at = Instant::now();
+                *latest = Some(LatestReading {
+                    result: result.clone(),
+                    started_at,
+                    ended_at,
+                    times,
+                    is_settled,
+                });
                 result
             }
         };
@@ -151,11 +157,11 @@ impl ListingCache {
 impl LatestReading {
     /// Whether it answers a request of `requested` for a directory that has these times of change.
     fn is_current(&self, requested: Instant, times: ChangeTimes) -> bool {
-        let max_age = MAX_AGE.min((self.ended - self.began) * AGE_FACTOR);
-        self.began >= requested
+        let max_age = MAX_AGE.min((self.ended_at - self.started_at) * AGE_FACTOR);
+        self.started_at >= requested
             || self.is_settled
                 && self.times == times
-                && requested.saturating_duration_since(self.ended) <= max_age
+                && requested.saturating_duration_since(self.ended_at) <= max_age
     }
 }
 
@@ -182,12 +188,12 @@ mod tests {
 
     const MILLISECOND: Duration = Duration::from_millis(1);
 
-    /// The result of a reading that began at `began` and took so many milliseconds.
-    fn reading(began: Instant, milliseconds: u32, is_settled: bool) -> LatestReading {
+    /// The result of a reading that began at `started_at` and took so many milliseconds.
+    fn reading(started_at: Instant, milliseconds: u32, is_settled: bool) -> LatestReading {
         LatestReading {
             result: Ok(Arc::default()),
-            began,
-            ended: began + MILLISECOND * milliseconds,
+            started_at,
+            ended_at: started_at + MILLISECOND * milliseconds,
             times: ChangeTimes { content: (7, 0), status: (7, 0) },
             is_settled,
         }
@@ -195,7 +201,7 @@ mod tests {
 
     #[test]
     fn a_reading_is_reused_while_it_is_current() {
-        let began = Instant::now();
+        let started_at = Instant::now();
         let same = ChangeTimes { content: (7, 0), status: (7, 0) };
         let other = ChangeTimes { content: (7, 1), ..same };
         for (took, is_settled, requested, times, expected) in [
@@ -210,8 +216,8 @@ mod tests {
             // Requested before the reading began.
             (20, false, 0, other, true),
         ] {
-            let latest = reading(began, took, is_settled);
-            let requested = began + MILLISECOND * requested;
+            let latest = reading(started_at, took, is_settled);
+            let requested = started_at + MILLISECOND * requested;
             assert_eq!(latest.is_current(requested, times), expected, "{took} {requested:?}");
         }
     }

@@ -12,12 +12,12 @@ use crate::server::status::snapshot::{ClientRow, ConnectionRow};
 /// A snapshot in which all numbers differ.
 fn snapshot() -> Snapshot {
     Snapshot {
-        started: UNIX_EPOCH + Duration::from_millis(971_186_136_042),
+        started_at: UNIX_EPOCH + Duration::from_millis(971_186_136_042),
         uptime: Duration::from_millis(11_520_250),
         limits: Limits { per_client: 112, total: 160 },
         held: 131,
         holders: 2,
-        crowded_from: 148,
+        keep_alive_threshold: 148,
         clients: vec![
             ClientRow {
                 client: "192.0.2.1".to_owned(),

@@ -148,12 +148,12 @@ fn a_rejection_waits_for_a_request_that_comes_in_pieces() {
     ] {
         loop {
             let (mut peer, stream) = connection();
-            let begun = Instant::now();
+            let started_at = Instant::now();
             closer.answer(stream, RequestProgress::after(received), rejection());
             for piece in [one, other] {
                 peer.write_all(piece).unwrap();
             }
-            let came_in_time = begun.elapsed() < HEAD_TIMEOUT;
+            let came_in_time = started_at.elapsed() < HEAD_TIMEOUT;
             let answer = read_all(&peer);
             if came_in_time {
                 assert_whole(&answer, content);
@@ -167,13 +167,13 @@ fn a_rejection_waits_for_a_request_that_comes_in_pieces() {
 fn a_rejection_is_sent_without_a_request_when_its_time_is_over_or_none_can_come() {
     let closer = LingeringCloser::new(8).unwrap();
     let (silent, stream) = connection();
-    let begun = Instant::now();
+    let started_at = Instant::now();
     closer.answer(stream, RequestProgress::default(), rejection());
     let (mut half, stream) = connection();
     half.write_all(&HEAD[..20]).unwrap();
     closer.answer(stream, RequestProgress::default(), rejection());
     assert_whole(&read_all(&silent), CONTENT);
-    assert!(begun.elapsed() >= HEAD_TIMEOUT, "{:?}", begun.elapsed());
+    assert!(started_at.elapsed() >= HEAD_TIMEOUT, "{:?}", started_at.elapsed());
     assert_whole(&read_all(&half), "");
     let (finished, stream) = connection();
     finished.shutdown(Shutdown::Write).unwrap();
@@ -185,7 +185,7 @@ fn a_rejection_is_sent_without_a_request_when_its_time_is_over_or_none_can_come(
 fn of_too_many_that_wait_the_oldest_are_answered_at_once() {
     const PEERS: usize = 500;
     let closer = LingeringCloser::new(16).unwrap();
-    let begun = Instant::now();
+    let started_at = Instant::now();
     let peers: Vec<_> = (0..PEERS)
         .map(|_| {
             let (peer, stream) = connection();
@@ -198,14 +198,14 @@ fn of_too_many_that_wait_the_oldest_are_answered_at_once() {
         assert_whole(&read_all(peer), CONTENT);
     }
     // One after the other they would have taken minutes.
-    assert!(begun.elapsed() < HEAD_TIMEOUT * 100);
+    assert!(started_at.elapsed() < HEAD_TIMEOUT * 100);
 }
 
 #[test]
 fn three_quarters_of_the_capacity_are_for_those_that_wait() {
     // Of sixteen descriptors eight are for sockets, six of them for sockets that wait.
     let closer = LingeringCloser::new(16).unwrap();
-    let begun = Instant::now();
+    let started_at = Instant::now();
     let peers: Vec<_> = (0..7)
         .map(|_| {
             let (peer, stream) = connection();
@@ -217,7 +217,7 @@ fn three_quarters_of_the_capacity_are_for_those_that_wait() {
         .iter()
         .map(|peer| {
             assert_whole(&read_all(peer), CONTENT);
-            begun.elapsed()
+            started_at.elapsed()
         })
         .collect();
     assert!(answered_at[1] >= HEAD_TIMEOUT, "all but the first have waited: {answered_at:?}");
@@ -310,11 +310,11 @@ fn dropping_the_closer_answers_those_that_wait_at_once() {
     wait_until("a response comes before the request's time is over", || {
         let closer = LingeringCloser::new(8).unwrap();
         let (peer, stream) = connection();
-        let begun = Instant::now();
+        let started_at = Instant::now();
         closer.answer(stream, RequestProgress::default(), rejection());
         drop(closer);
         assert_whole(&read_all(&peer), CONTENT);
-        begun.elapsed() < HEAD_TIMEOUT
+        started_at.elapsed() < HEAD_TIMEOUT
     });
 }
 

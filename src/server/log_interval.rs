@@ -7,12 +7,12 @@ pub(super) const WARNING_PERIOD: Duration = Duration::from_secs(60);
 
 /// Permits one event in each period.
 #[derive(Debug)]
-pub(super) struct Throttle {
+pub(super) struct LogInterval {
     period: Duration,
     last: Option<Instant>,
 }
 
-impl Throttle {
+impl LogInterval {
     pub(super) const fn new(period: Duration) -> Self {
         Self { period, last: None }
     }
@@ -38,15 +38,15 @@ mod tests {
 
     #[test]
     fn one_event_is_permitted_in_each_period() {
-        let mut throttle = Throttle::new(Duration::from_secs(60));
-        let begun = Instant::now();
-        assert_eq!(throttle.next(), None);
+        let mut interval = LogInterval::new(Duration::from_secs(60));
+        let started_at = Instant::now();
+        assert_eq!(interval.next(), None);
         for (seconds, is_permitted) in
             [(0, true), (0, false), (59, false), (60, true), (119, false)]
         {
-            let now = begun + Duration::from_secs(seconds);
-            assert_eq!(throttle.permits(now), is_permitted, "{seconds}");
+            let now = started_at + Duration::from_secs(seconds);
+            assert_eq!(interval.permits(now), is_permitted, "{seconds}");
         }
-        assert_eq!(throttle.next(), Some(begun + Duration::from_secs(120)));
+        assert_eq!(interval.next(), Some(started_at + Duration::from_secs(120)));
     }
 }
