@@ -11,7 +11,7 @@ use jiff::Timestamp;
 
 use crate::http::date;
 
-/// A second in the forms in which it is written. All have years of four digits.
+/// A second in each of its formats. All have years of four digits.
 #[derive(Clone, Copy)]
 pub(super) struct Second {
     imf_fixdate: [u8; 29],

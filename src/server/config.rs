@@ -36,7 +36,7 @@ pub struct ServerConfig {
     pub access_log: AccessLog,
     /// Where the status page is, and who may see it. Default `None`: there is none.
     pub status: Option<StatusAccess>,
-    /// Logs whose lost lines the status page counts.
+    /// Logs; the status page counts their lost lines.
     pub logs: Vec<LogHandle>,
 }
 

@@ -11,11 +11,11 @@
 //! ```text
 //! accept      the listening socket, the accept loop, the budget of descriptors
 //! connection  one connection, from its admission to its close
-//! service     what all connections share
+//! service     the state that all connections share
 //! handler     a request in, a response out; no sockets
 //! config      the settings
 //! status      counters, and the status page as HTML, JSON and Prometheus text
-//! limits      who may hold a connection: admission, registry, rejection, lingering close
+//! limits      the limits on connections: admission, registry, rejection, lingering close
 //! logs        the access log, and writers of log files that never block
 //! site        a path in, an opened file or a listing out
 //! html        the frame of pages, quantities, error pages

@@ -1,7 +1,7 @@
-//! What all connections share: limits, registry, responses, logs, threads, and whether the server is
-//! stopping.
+//! The state that all connections share: limits, registry, responses, logs, threads, and whether the
+//! server is stopping.
 //!
-//! What happens to a connection, and in which order, is left to `connection`.
+//! The steps of serving a connection, and their order, are left to `connection`.
 
 use std::net::{IpAddr, TcpStream};
 use std::sync::Arc;
@@ -30,7 +30,6 @@ use super::status::snapshot::Snapshot;
 use super::threads::{PARK_TIMEOUT, Threads};
 use crate::http::RequestHead;
 
-/// What all connections share.
 #[derive(Debug)]
 pub(super) struct Service {
     pub(super) handler: Handler,
@@ -60,7 +59,7 @@ pub(super) struct AdmittedConnection {
     pub(super) stream: TcpStream,
     pub(super) peer: IpAddr,
     pub(super) permit: Permit,
-    /// `None` if the peer is a proxy whose PROXY header has not come.
+    /// `None` if the peer is a proxy and its PROXY header has not been read.
     pub(super) client: Option<Client>,
 }
 
@@ -118,7 +117,7 @@ impl Service {
         total.saturating_mul(3) / 4 + 1
     }
 
-    /// True unless the limits are only tried out.
+    /// False in a dry run.
     pub(super) fn enforces(&self) -> bool {
         self.policy.enforcement == Enforcement::Enforced
     }
@@ -128,7 +127,6 @@ impl Service {
         status_response(self.status.as_ref()?, head, client, || self.snapshot())
     }
 
-    /// The state of the server at this moment.
     pub(super) fn snapshot(&self) -> Snapshot {
         collect::snapshot(&Sources {
             admission: &self.admission,

@@ -72,7 +72,7 @@ impl<T> fmt::Debug for Threads<T> {
     }
 }
 
-/// Work for which no thread could be started, handed back.
+/// Work that was not started for lack of a thread, and the reason.
 #[derive(Debug)]
 pub(super) struct SpawnError<T> {
     pub(super) unstarted: T,
@@ -106,8 +106,8 @@ impl<T: Send + 'static> Threads<T> {
     /// Has a parked thread, or else a new one, call `handler` with `subject` at once.
     ///
     /// # Errors
-    /// The system starts no more threads, or started none within the last 100 ms. The subject is handed
-    /// back.
+    /// The system starts no more threads, or started none within the last 100 ms. The error
+    /// returns the subject.
     pub(super) fn dispatch(&self, subject: T, handler: fn(T)) -> Result<(), SpawnError<T>> {
         let mut state = self.shared.lock();
         if state.count.parked > state.queue.len() {
@@ -162,7 +162,7 @@ impl<T: Send + 'static> Threads<T> {
 impl<T> Shared<T> {
     fn run(&self) {
         while let Some(Work { subject, handler }) = self.next() {
-            // The panic hook has printed the message, and unwinding has dropped what the work held.
+            // The panic hook has printed the message, and unwinding has dropped the subject.
             if catch_unwind(AssertUnwindSafe(|| handler(subject))).is_err() {
                 log::error!("a {} thread panicked; its connection is closed", self.name);
             }
@@ -284,7 +284,7 @@ mod tests {
     }
 
     #[test]
-    fn work_that_gets_no_thread_is_handed_back_and_none_is_attempted_for_a_while() {
+    fn work_that_gets_no_thread_is_returned_and_none_is_attempted_for_a_while() {
         // A stack that no address space has room for.
         let threads = Threads::new("test", 1 << 60, LONG);
         let mut asked = Instant::now();

@@ -1,4 +1,4 @@
-//! File descriptors: how many the process may have, and for how many connections they suffice.
+//! File descriptors: how many the process may have, and how many connections they allow.
 //!
 //! A connection that sends a file holds two. A process without free descriptors can neither accept a
 //! connection nor open a file, so the total limit is fitted to the descriptors before the first connection.
@@ -21,7 +21,7 @@ const MIN_LINGERING: u64 = 1024;
 pub struct Budget {
     /// Connections that may be open at once: as many as wanted, or fewer.
     pub total: usize,
-    /// Connections for which the descriptors suffice.
+    /// The number of connections that the descriptors allow.
     pub capacity: usize,
     /// Sockets that may linger after their last response.
     pub lingering: usize,

@@ -21,8 +21,8 @@ use crate::server::status::counters::Counters;
 /// the standard library's 128, a burst of clients waits a second to send its SYNs again.
 const BACKLOG: i32 = 4096;
 
-/// How often the accept loop checks whether to stop, in case it cannot be woken: that takes a connection,
-/// for which there may be no descriptor.
+/// How often the accept loop checks whether to stop, in case it cannot be woken: waking it takes a
+/// connection, and there may be no descriptor for one.
 const STOP_POLL: Duration = Duration::from_secs(1);
 
 /// Listens on one address, or, for `None`, on all IPv6 and IPv4 addresses through one socket.

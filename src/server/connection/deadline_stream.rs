@@ -5,7 +5,7 @@ use std::net::TcpStream;
 
 use crate::net::{Deadline, ReadTimeout};
 
-/// A socket whose reads all end by one deadline.
+/// A socket with one deadline for all its reads.
 pub(super) struct DeadlineStream<'c> {
     pub(super) stream: &'c TcpStream,
     pub(super) read_timeout: &'c mut ReadTimeout,

@@ -87,8 +87,8 @@ fn admit_to_reserve(
     })
 }
 
-/// Closes the oldest idle connection of the client, or of all clients if the total was met, to free its
-/// slot. Does nothing unless the policy asks for it and limits are enforced.
+/// Closes the oldest idle connection of the client, or of all clients if the total has been reached, to
+/// free its slot. Does nothing unless the policy asks for it and limits are enforced.
 fn reclaim(service: &Service, rejection: &Rejection) -> bool {
     if !service.policy.reclaim_idle || !service.enforces() {
         return false;
@@ -105,7 +105,7 @@ fn note_would_reject(service: &Service, rejection: &Rejection) {
     service.rejections.record(rejection);
 }
 
-/// Hands a connection over a limit to the thread that rejects it.
+/// Passes a connection that exceeds a limit to the lingering thread, which sends the rejection.
 fn reject(
     service: &Service,
     stream: impl Into<Arc<TcpStream>>,
@@ -116,7 +116,7 @@ fn reject(
     service.lingering.answer(stream, progress, response);
 }
 
-/// Rejects a connection for which the system has no thread.
+/// Rejects a connection because the system cannot start a thread for it.
 pub(crate) fn reject_without_thread(service: &Service, connection: AdmittedConnection) {
     service.counters.spawn_failures.increment();
     let AdmittedConnection { stream, permit, client, .. } = connection;
@@ -149,7 +149,7 @@ pub(crate) fn serve(Task { service, connection }: Task) {
     let reason = connection.serve();
     let lingers = connection.may_have_unread_input(reason);
     if reason == CloseReason::Slow {
-        // Discards what the client did not receive: the kernel would keep it for minutes.
+        // Discards unsent data, which the kernel would keep for minutes.
         let _ = SockRef::from(&*stream).set_linger(Some(Duration::ZERO));
     }
     drop(panic_report);
@@ -168,7 +168,7 @@ fn close_if_stopping(service: &Service) {
     }
 }
 
-/// Reads from the PROXY header which client the connection is for, and takes that client's slot.
+/// Reads the client from the PROXY header, and takes a slot of that client.
 fn identify(
     service: &Service,
     stream: &Arc<TcpStream>,
@@ -202,7 +202,7 @@ fn identify(
     Ok(client)
 }
 
-/// The input of a connection that was just accepted. A client that is not yet known is behind a proxy.
+/// The progress of a connection that was just accepted. A client that is not known yet is behind a proxy.
 fn nothing_received(client: Option<Client>) -> RequestProgress {
     if client.is_some() {
         RequestProgress::default()
@@ -217,7 +217,7 @@ enum IdentifyError {
     Rejected(Rejection),
 }
 
-/// Logs what a connection was doing if its thread panics.
+/// Logs the current request of a connection if its thread panics.
 struct PanicReport<'s> {
     service: &'s Service,
     entry: &'s ConnectionEntry,

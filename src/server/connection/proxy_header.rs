@@ -1,4 +1,4 @@
-//! The PROXY header with which a connection from a proxy begins.
+//! The PROXY header at the start of each connection from a proxy.
 
 use std::io;
 use std::net::{SocketAddr, TcpStream};

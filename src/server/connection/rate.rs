@@ -1,5 +1,5 @@
-//! The rate of one connection's responses: at least what the client must receive, at most what the
-//! operator allows.
+//! The rate of one connection's responses: the minimum at which the client must receive, and the maximum
+//! that the operator sets.
 
 use std::io;
 use std::thread;

@@ -42,7 +42,7 @@ pub(super) enum NoRequest {
     Refuse(RequestError),
 }
 
-/// What happened to the content of a request.
+/// Whether the content of a request was read.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum RequestContent {
     Read,
@@ -50,7 +50,7 @@ pub(super) enum RequestContent {
 }
 
 impl<'s> RequestReader<'s> {
-    /// `input` holds what was received behind a PROXY header.
+    /// `input` holds the bytes received after the PROXY header.
     pub(super) fn new(service: &'s Service, entry: &'s ConnectionEntry, input: Input) -> Self {
         Self {
             service,

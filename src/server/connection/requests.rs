@@ -45,7 +45,7 @@ pub(super) struct Connection<'s> {
 }
 
 impl<'s> Connection<'s> {
-    /// `input` holds what was received behind a PROXY header.
+    /// `input` holds the bytes received after the PROXY header.
     pub(super) fn new(service: &'s Service, entry: &'s ConnectionEntry, input: Input) -> Self {
         Self {
             service,
@@ -84,7 +84,7 @@ impl<'s> Connection<'s> {
         }
     }
 
-    /// True if unread input may remain: closing would send RST and could destroy the response.
+    /// True if unread input may remain on a connection that is closed for `reason`.
     pub(super) fn may_have_unread_input(&self, reason: CloseReason) -> bool {
         reason.leaves_input_unread() || !self.reader.unread().is_empty()
     }
@@ -205,8 +205,8 @@ impl<'s> Connection<'s> {
         }
     }
 
-    /// Which part of its response the request is sent. A request that was refused before its head was
-    /// complete is still in the buffer.
+    /// Whether the whole response is sent, or only its head (`HEAD`). A request that was refused before its
+    /// head was complete is still in the buffer.
     fn part(&self) -> ResponsePart {
         let head = &self.reader.head;
         let is_head = if head.method_token().is_empty() {

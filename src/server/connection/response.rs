@@ -11,7 +11,7 @@ use crate::http::{LAST_CHUNK, Persistence, Version, write_chunk};
 use crate::server::handler::response::{Response, ResponseContent};
 use crate::server::site::listing::writer::ListingWriter;
 
-/// Content up to this size is copied behind its head and sent in one write: one segment instead of two,
+/// Content up to this size is appended to its head and sent in one write: one segment instead of two,
 /// and two system calls less than `sendfile` needs.
 const ONE_WRITE_BYTES: u64 = 32 * 1024;
 
@@ -84,7 +84,7 @@ pub(super) fn send(
     }
 }
 
-/// Sends a listing behind its head, which is in `out`, a piece at a time.
+/// Sends the head, which is in `out`, and the listing, a piece at a time.
 fn send_listing(
     mut writer: ListingWriter<'_>,
     mut sender: Sender<'_>,

@@ -33,12 +33,12 @@ impl Handler {
         Self { site, extra: Arc::new(extra) }
     }
 
-    /// Answers a request whose head is well-formed.
+    /// Answers a request with a well-formed head.
     pub(crate) fn answer(&self, head: &RequestHead) -> Response {
         self.with_extra_fields(self.answer_method(head))
     }
 
-    /// Answers a malformed request; `head` is what was parsed of it.
+    /// Answers a malformed request; `head` holds the part that was parsed.
     pub(crate) fn refuse(&self, head: &RequestHead, error: RequestError) -> Response {
         self.with_extra_fields(refusal(head, error))
     }

@@ -16,7 +16,7 @@ use crate::server::limits::rejection::{Rejection, Scope};
 const MAX_EXPECTED_WAIT: u64 = 60;
 
 /// The response to a rejected connection. `active` is how many connections are within a request: the
-/// client's or all, by the limit that was met.
+/// client's or all, by the limit that has been reached.
 pub(crate) fn rejection_response(
     rejection: &Rejection,
     active: usize,
@@ -44,7 +44,7 @@ fn explanation(rejection: &Rejection, active: usize, identification: &Identifica
     let Rejection { client, scope, limit, .. } = rejection;
     let status = rejection.status();
     let connections = if *limit == 1 { "connection" } else { "connections" };
-    // Includes admitted connections whose threads have not begun.
+    // Includes admitted connections before their threads start.
     let idle = limit.saturating_sub(active);
     match (scope, client) {
         (Scope::Client, Some(client)) => {
@@ -63,7 +63,7 @@ fn explanation(rejection: &Rejection, active: usize, identification: &Identifica
     }
 }
 
-/// The response to a connection for which the system has no thread.
+/// The response if the system cannot start a thread for a connection.
 pub(crate) fn no_thread_response() -> Response {
     let status = Status::SERVICE_UNAVAILABLE;
     let explanation =

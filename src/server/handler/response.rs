@@ -59,7 +59,7 @@ impl Response {
         Self::generated(status, form, ResponseContent::Text(text.into_bytes()))
     }
 
-    /// A response with generated content, whose type browsers must not guess.
+    /// A response with generated content; browsers must not guess its type.
     pub(super) fn generated(status: Status, form: MediaType, content: ResponseContent) -> Self {
         Self::new(status, content)
             .field("Content-Type", form.content_type())

@@ -63,7 +63,7 @@ struct Counts {
     mean_hold: f64,
 }
 
-/// Most clients for which maps have room from the start. A map that grows under load would be allocated in
+/// Most clients that maps have room for from the start. A map that grows under load would be allocated in
 /// the heap of a connection's thread, and keep it from shrinking.
 const MAX_PREALLOCATED_CLIENTS: usize = 1024;
 
@@ -102,7 +102,7 @@ pub(crate) struct Held {
 /// How many connections are counted, and for how many clients.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Occupancy {
-    /// Connections, also those whose client is not known yet.
+    /// Connections, also those with a client that is not known yet.
     pub(crate) connections: usize,
     /// Clients that hold at least one.
     pub(crate) clients: usize,
@@ -124,7 +124,7 @@ impl Admission {
     /// Takes a slot for a connection of this client.
     ///
     /// # Errors
-    /// A limit is met; the client's own is checked first. Nothing is counted.
+    /// A limit has been reached; the client's own is checked first. Nothing is counted.
     pub(crate) fn admit(self: &Arc<Self>, client: Client) -> Result<Permit, Rejection> {
         let mut counts = lock(&self.counts);
         self.check_client(&counts, client)?;
@@ -134,10 +134,10 @@ impl Admission {
         Ok(self.permit(Slot::Counted, Some(client.key)))
     }
 
-    /// Takes a slot of the total for a connection whose client is not known yet.
+    /// Takes a slot of the total for a connection with a client that is not known yet.
     ///
     /// # Errors
-    /// The total is met. Nothing is counted.
+    /// The total has been reached. Nothing is counted.
     pub(crate) fn admit_unidentified(self: &Arc<Self>) -> Result<Permit, Rejection> {
         let mut counts = lock(&self.counts);
         self.check_total(&counts, None)?;

@@ -1,5 +1,5 @@
-//! Identifies clients: which part of an address counts, which clients are exempt from the per-client limit,
-//! and which addresses are proxies.
+//! Identifies clients: the part of an address that counts, the clients that are exempt from the per-client
+//! limit, and the addresses of proxies.
 
 use std::net::IpAddr;
 
@@ -13,7 +13,7 @@ pub struct Identification {
     pub ipv6_prefix: u8,
     /// Networks exempt from the per-client limit, though not from the total. Default none.
     pub exempt: Vec<IpNet>,
-    /// Networks of proxies. A connection from them must begin with a PROXY header, whose source is the
+    /// Networks of proxies. A connection from them must begin with a PROXY header; its source is the
     /// client (HAProxy: `proxy-protocol.txt`). From others the header is a malformed request. Default none.
     pub proxies: Vec<IpNet>,
 }
@@ -27,7 +27,7 @@ impl Default for Identification {
 /// The client of a connection.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Client {
-    /// What the limits count by: the IPv4 address, or the first address of the IPv6 prefix.
+    /// The key by which the limits count: the IPv4 address, or the first address of the IPv6 prefix.
     pub(crate) key: IpAddr,
     /// The whole address, for the log.
     pub(crate) address: IpAddr,

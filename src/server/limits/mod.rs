@@ -1,7 +1,7 @@
-//! Who may hold a connection: admission, rejection, and the close of what is not served.
+//! The limits on connections: admission, rejection, and closes that do not destroy a response.
 //!
 //! ```text
-//! client     who a connection belongs to
+//! client     the client of a connection
 //! rejection  why a connection is not served
 //! admission  the two limits; permits
 //! phase, connection_entry, registry   the open connections, which hold the permits

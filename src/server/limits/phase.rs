@@ -7,7 +7,7 @@
 //! any phase ─▶ Closing   by another thread; final
 //! ```
 
-/// What a connection is doing.
+/// The phase of a connection.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[repr(u8)]
 pub enum Phase {

@@ -26,7 +26,7 @@ type Clients = HashMap<IpAddr, Vec<Arc<ConnectionEntry>>>;
 #[derive(Debug, Default)]
 pub(crate) struct Registry {
     clients: Mutex<Clients>,
-    /// Connections of proxies whose PROXY header has not come.
+    /// Connections from proxies, while their PROXY header has not been read.
     unidentified: Mutex<Vec<Arc<TcpStream>>>,
     next_id: AtomicU64,
     /// Connections in the middle of a request.
@@ -69,7 +69,7 @@ impl Registry {
         Registration { registry: Arc::clone(self), entry }
     }
 
-    /// Adds a connection whose client is not known yet: [`Registry::close_idle`] closes it until the
+    /// Adds a connection with a client that is not known yet: [`Registry::close_idle`] closes it until the
     /// result is dropped.
     pub(crate) fn register_unidentified(&self, stream: &Arc<TcpStream>) -> Unidentified<'_> {
         lock(&self.unidentified).push(Arc::clone(stream));
@@ -167,7 +167,7 @@ fn of_client(
     one.into_iter().flatten().chain(all.into_iter().flatten())
 }
 
-/// A connection whose client is not known yet; removed from the registry on drop.
+/// A connection with a client that is not known yet; removed from the registry on drop.
 #[derive(Debug)]
 pub(crate) struct Unidentified<'r> {
     registry: &'r Registry,

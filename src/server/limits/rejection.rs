@@ -32,9 +32,9 @@ impl fmt::Display for Scope {
 /// The reason why a connection is not served.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Rejection {
-    /// `None` if the total was met before the client was known.
+    /// `None` if the total had been reached before the client was known.
     pub(crate) client: Option<IpAddr>,
-    /// The limit that is met. The client's own is checked first.
+    /// The limit that has been reached. The client's own is checked first.
     pub(crate) scope: Scope,
     /// The value of the limit.
     pub(crate) limit: usize,
@@ -53,7 +53,7 @@ impl Rejection {
         }
     }
 
-    /// The client whose connections the limit counts; `None` if it counts all.
+    /// The client, if the limit counts only its connections; `None` if it counts all.
     pub(crate) fn counted_client(&self) -> Option<IpAddr> {
         match self.scope {
             Scope::Client => self.client,
@@ -67,7 +67,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_limit_tells_whose_connections_count_and_which_status_is_sent() {
+    fn the_limit_determines_the_connections_that_count_and_the_status() {
         let client = Some(IpAddr::from([127, 0, 0, 9]));
         for (scope, counted, status) in [
             (Scope::Client, client, Status::TOO_MANY_REQUESTS),

@@ -23,7 +23,7 @@ const MAX_CLIENTS: usize = 1024;
 #[derive(Debug)]
 pub(crate) struct RejectionLog {
     period: Duration,
-    /// What happens to the counted connections, in words.
+    /// For the log: rejected, or would be rejected.
     verb: &'static str,
     identification: Identification,
     counts: Mutex<Counts>,

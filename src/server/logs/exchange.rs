@@ -6,7 +6,7 @@ use std::time::Duration;
 use crate::http::{RequestHead, Status};
 use crate::printable::Escaped;
 
-/// Most bytes shown of a request whose head is malformed; dots mark the rest.
+/// Most bytes shown of a malformed head; dots mark the rest.
 pub(super) const MAX_SHOWN_BYTES: usize = 256;
 
 /// A request and its response.

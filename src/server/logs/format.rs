@@ -1,7 +1,7 @@
 //! The formats of a line of the access log.
 //!
-//! Clients control what they send: bytes that could end a line or a quoted string, or are not [printable],
-//! are escaped, so that no client can forge a line.
+//! Bytes from clients that could end a line or a quoted string, or are not [printable], are escaped, so that
+//! no client can forge a line.
 
 use std::borrow::Cow;
 use std::fmt;
@@ -222,7 +222,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_not_printable_is_escaped_in_every_format() {
+    fn unprintable_bytes_are_escaped_in_every_format() {
         let head = head(
             "GET /\u{9b}2J\u{85}ü\u{202e}\u{2028} HTTP/1.1\r\nUser-Agent: \u{202e}\u{e0041}\u{feff}\r\n\
              Referer: a\tb\u{2066}\r\n\r\n"

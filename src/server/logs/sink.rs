@@ -1,4 +1,4 @@
-//! A log whose users never wait and never fail.
+//! A log: appending a line neither blocks nor fails.
 //!
 //! ```text
 //! LogHandle::append ─▶ bounded buffer ─▶ writer thread ─▶ file or stream
@@ -122,7 +122,7 @@ impl LogHandle {
         }
     }
 
-    /// Reopens the file by its name, after what was appended so far is written: for a log rotation that has
+    /// Reopens the file by its name once the lines appended so far are written: for a log rotation that has
     /// renamed it. If that fails, the old file stays in use. No effect on a stream.
     pub fn reopen(&self) {
         self.shared.lock().wants_reopening = true;

@@ -6,7 +6,7 @@
 //!                                              └───── delay ──────────┘
 //! ```
 //!
-//! What a failed write has left is written before newer lines, so that lines keep their order and a line
+//! The rest of a failed write is written before newer lines, so that lines keep their order and a line
 //! that was cut is completed once the disk has room again.
 
 use std::fs::{File, OpenOptions};
@@ -136,7 +136,7 @@ impl Writer {
         Requests { reopen: mem::take(&mut queue.wants_reopening), close: queue.is_closing }
     }
 
-    /// Writes what was taken.
+    /// Writes the lines that were taken.
     fn write(&mut self) -> Result<(), Failure> {
         self.destination
             .write(&self.taken, &mut self.written)
@@ -244,7 +244,7 @@ mod tests {
     use crate::server::logs::sink::{LogHandle, LogSink};
     use crate::server::test_wait::wait_until;
 
-    /// Stores what is logged while these tests run.
+    /// Stores the warnings logged while these tests run.
     struct Warnings(Mutex<Vec<String>>);
 
     static WARNINGS: Warnings = Warnings(Mutex::new(Vec::new()));

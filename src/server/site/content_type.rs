@@ -25,8 +25,8 @@ pub(super) fn media_type(name: &[u8]) -> Option<&'static str> {
     essence(extension(name)?)
 }
 
-/// Whether `Content-Type` gives the charset of this type. Text has one, except XML, whose own declaration
-/// it would override (RFC 7303 §3.2). JSON has none (RFC 8259 §11).
+/// Whether `Content-Type` gives the charset of this type. Text has one, except XML: it would override
+/// the declaration in the file (RFC 7303 §3.2). JSON has none (RFC 8259 §11).
 pub(super) fn has_charset(media_type: &str) -> bool {
     media_type.starts_with("text/") && media_type != "text/xml"
 }
@@ -41,7 +41,7 @@ pub(super) fn with_utf8(media_type: &'static str) -> Cow<'static, str> {
 
 /// The content coding of a file of this name: `drawing.svgz` is an SVG drawing, coded with gzip.
 ///
-/// Only for extensions whose type is that of the decoded content. `archive.tgz` has the type of the
+/// Only for extensions with the type of the decoded content. `archive.tgz` has the type of the
 /// compressed file, which clients save as it is.
 #[must_use]
 pub(super) fn coding(name: &[u8]) -> Coding {
@@ -80,7 +80,7 @@ pub(super) fn is_compressible(content_type: &str) -> bool {
     }
 }
 
-/// The part of a name behind its last dot.
+/// The part of a name after its last dot.
 fn extension(name: &[u8]) -> Option<&str> {
     let dot = name.iter().rposition(|byte| *byte == b'.')?;
     std::str::from_utf8(&name[dot + 1..]).ok()

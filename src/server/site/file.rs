@@ -1,4 +1,4 @@
-//! A regular file that was found and opened, with what the head of a response needs.
+//! A regular file that was found and opened, with the properties that the head of a response needs.
 
 use std::borrow::Cow;
 use std::fs::{File, Metadata};

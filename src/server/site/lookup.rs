@@ -31,7 +31,7 @@ pub(crate) struct Site {
     pub(super) listings: ListingCache,
 }
 
-/// What a path names.
+/// The resource that a path names.
 #[derive(Debug)]
 pub(crate) enum Resource {
     File(StaticFile),

@@ -1,7 +1,7 @@
 //! The served directory: finds a path of a request and opens its file, or lists its directory.
 //!
 //! Confines paths to the root and decides on index files, listings, media types and precompressed files.
-//! `http` parses paths, and `handler` decides what is sent of a file.
+//! `http` parses paths, and `handler` decides which part of a file is sent.
 
 mod content_type;
 pub(super) mod error;

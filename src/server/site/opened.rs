@@ -7,7 +7,7 @@ use super::error::LookupError;
 use super::file::StaticFile;
 use super::root::Root;
 
-/// What a path names.
+/// The file or directory that a path names.
 pub(super) enum Opened {
     File(StaticFile),
     Directory(File),

@@ -21,7 +21,7 @@ impl PrecompressedFiles {
     /// The codings of which files are looked up.
     pub(crate) const CODINGS: [Coding; 3] = [Coding::Brotli, Coding::Zstd, Coding::Gzip];
 
-    /// The codings in which the file is available, besides identity.
+    /// The codings that the file is available in, besides identity.
     #[must_use]
     pub(crate) fn codings(&self) -> &[Coding] {
         &self.codings

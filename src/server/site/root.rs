@@ -72,7 +72,7 @@ impl Root {
         Ok(Self { directory, id, resolution })
     }
 
-    /// The error with which `openat2` failed, on a system that has it.
+    /// The error of `openat2`, on a system that has it.
     pub(super) fn openat2_error(&self) -> Option<Errno> {
         match self.resolution {
             Resolution::Walk { openat2_error } => openat2_error,

@@ -1,4 +1,4 @@
-//! Settings of a site: what of the directory is served, and how.
+//! Settings of a site: the files that are served, and how.
 
 /// Settings of a site.
 #[derive(Clone, Debug, PartialEq, Eq)]

@@ -1,6 +1,6 @@
 //! Who may see the server's status, and under which host names.
 //!
-//! A client's address identifies a machine, not what made it send the request: a web page of any origin can
+//! A client's address identifies a machine, not the origin of the request: a web page of any origin can
 //! make a browser on this machine connect to the server. It could also read the response if its own host
 //! name resolved to this machine (DNS rebinding). The browser then sends that name in `Host`, so the status
 //! is shown only under names that no other site can have: IP addresses, `localhost`, and names that the
@@ -59,7 +59,7 @@ impl StatusAccess {
         }
     }
 
-    /// The query of a request target whose path is that of the status page; empty if there is none. `None`
+    /// The query of a request target with the path of the status page; empty if there is none. `None`
     /// for other targets, and for an absolute-form target with an invalid authority.
     pub(crate) fn query<'t>(&self, target: &'t [u8]) -> Option<&'t [u8]> {
         let target = match split_absolute(target) {

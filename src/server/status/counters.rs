@@ -1,8 +1,10 @@
 //! The counters of the server and the one table that describes them.
 //!
-//! A new metric is a row of `counters!` and an `increment()` where it happens: the status page, its
-//! JSON and the Prometheus text list the table. Names in JSON and Prometheus are an interface: rows are
-//! added, none is renamed.
+//! A new counter is a row of `counters!` and an `increment()` where it happens: the status page, its
+//! JSON and the Prometheus text list the table. A new gauge is a field of [`Snapshot`] and a line in each
+//! form. Names in JSON and Prometheus are an interface: rows are added, none is renamed.
+//!
+//! [`Snapshot`]: super::snapshot::Snapshot
 
 use std::sync::atomic::{AtomicU64, Ordering};
 
@@ -49,7 +51,7 @@ pub(super) enum Section {
     Traffic,
     Responses,
     Limits,
-    /// What an operator should look into; highlighted unless zero.
+    /// Problems that an operator should look into; highlighted unless zero.
     Trouble,
 }
 
@@ -67,7 +69,7 @@ macro_rules! counters {
         $field:ident: $section:ident, $display:ident, $label:literal,
             $json:literal, $series:literal, $help:literal;
     )*) => {
-        /// What has happened since the start, counted while the server runs.
+        /// The counters of a running server, from its start.
         #[derive(Debug, Default)]
         pub(crate) struct Counters {
             $(#[doc = $help] pub(crate) $field: Counter,)*
@@ -170,7 +172,7 @@ impl Counters {
         self.bytes_sent.add(content_bytes);
     }
 
-    /// Counts a rejected connection by the limit that was met.
+    /// Counts a rejected connection by the limit that has been reached.
     pub(crate) fn add_rejection(&self, scope: Scope) {
         match scope {
             Scope::Client => self.rejected_per_client.increment(),

@@ -74,8 +74,9 @@ fn slots(snapshot: &Snapshot) -> Markup {
     html! {
         p.use { (held) " of " (limits.total) " connections" }
         p {
-            meter min="0" max=(limits.total) low=(keep_alive_threshold) high=(limits.total.saturating_sub(1))
-                optimum="0" value=(held) title={ (held) " of " (limits.total) } {}
+            meter min="0" max=(limits.total) low=(keep_alive_threshold)
+                high=(limits.total.saturating_sub(1)) optimum="0" value=(held)
+                title={ (held) " of " (limits.total) } {}
         }
         p {
             @for (index, phase) in Phase::ALL.into_iter().enumerate() {
@@ -83,7 +84,9 @@ fn slots(snapshot: &Snapshot) -> Markup {
                 (snapshot.in_phase(phase)) " " (phase.name())
             }
             ". At most " (limits.per_client) " a client"
-            @if keep_alive_threshold < &limits.total { "; none is kept alive from " (keep_alive_threshold) " on" }
+            @if keep_alive_threshold < &limits.total {
+                "; none is kept alive from " (keep_alive_threshold) " on"
+            }
             ". " (snapshot.threads) " threads, " (snapshot.parked) " of them parked; "
             (snapshot.lingering) " sockets lingering."
         }

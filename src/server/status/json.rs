@@ -2,7 +2,7 @@
 //!
 //! The names are an interface: names are added, none is renamed. Names that end in `_seconds` are times in
 //! seconds with a fraction, `started` is a time in UTC (RFC 3339), all other numbers are integers. Strings
-//! may contain what a client sent.
+//! may contain text from clients.
 
 use jiff::Timestamp;
 use serde::{Serialize, Serializer};

@@ -31,7 +31,7 @@ pub struct Snapshot {
     pub lingering: usize,
 }
 
-/// A client, whose connections are counted together against its limit.
+/// A client. Its connections are counted together against its limit.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct ClientRow {
     /// An address or a network.

@@ -1,4 +1,4 @@
-//! Who is admitted, which limit rejects, and that every slot is released.
+//! Admission, the limit that rejects, and the release of every slot.
 
 use std::collections::VecDeque;
 use std::thread;
@@ -100,7 +100,7 @@ fn a_client_that_becomes_known_later_takes_its_slot_then() {
 }
 
 #[test]
-fn what_is_admitted_regardless_is_counted_all_the_same() {
+fn connections_admitted_regardless_are_counted() {
     let admission = admission(1, 1);
     let held: Vec<Permit> =
         (0..3).map(|_| admission.admit_regardless(Some(client("127.0.0.1")))).collect();

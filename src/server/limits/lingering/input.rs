@@ -24,7 +24,7 @@ pub(super) enum Peer {
     Gone,
 }
 
-/// Passes to `consume` what the peer has sent, `most` bytes at most, in pieces as large as `scratch`.
+/// Passes received bytes to `consume`, `most` at most, in pieces of at most the size of `scratch`.
 pub(super) fn read_available(
     stream: &TcpStream,
     scratch: &mut [u8],
@@ -48,7 +48,7 @@ pub(super) fn read_available(
     Peer::Open { has_sent: received > 0 }
 }
 
-/// Discards what the peer has sent, `most` bytes at most.
+/// Discards received bytes, `most` at most.
 pub(super) fn discard(stream: &TcpStream, most: usize) -> Peer {
     read_available(stream, &mut [0; 8 * 1024], most, |_| {})
 }

@@ -1,4 +1,4 @@
-//! One socket whose sending half is closed and whose input is discarded.
+//! One socket after its sending half is closed: its input is discarded until the peer closes it.
 
 use std::net::TcpStream;
 use std::sync::Arc;
@@ -35,18 +35,18 @@ impl LingeringSocket {
         self.silence_deadline.min(self.total_deadline)
     }
 
-    /// Closes the socket, and discards what has come first: up to [`MAX_EVICTION_READ_BYTES`], as more
-    /// would take too long.
+    /// Discards received input, up to [`MAX_EVICTION_READ_BYTES`], as more would take too long, and closes
+    /// the socket.
     pub(super) fn evict(self) {
         discard(&self.stream, MAX_EVICTION_READ_BYTES);
     }
 
-    /// Closes the socket, and discards what has come first.
+    /// Discards received input, and closes the socket.
     pub(super) fn close(self) {
         discard(&self.stream, MAX_READ_BYTES);
     }
 
-    /// Discards what has come; false when the socket is to be closed.
+    /// Discards received input; false if the socket must be closed.
     pub(super) fn discard_input(&mut self, scratch: &mut [u8], now: Instant) -> bool {
         match read_available(&self.stream, scratch, MAX_READ_BYTES, |_| {}) {
             Peer::Open { has_sent: true } => self.silence_deadline = now + SILENCE_TIMEOUT,

@@ -1,7 +1,7 @@
 //! Lingering close: the last response on a connection, and a close that does not destroy it.
 //!
 //! Closing a socket that holds unread input makes the kernel send RST, and RST makes the peer's kernel
-//! discard what the peer has not read yet: the response. So the sending half is closed first, and
+//! discard the response if the peer has not read it yet. So the sending half is closed first, and
 //! further input is read and discarded for a while (RFC 9112 §9.6).
 //!
 //! A rejected connection gets its response once the head of its request has come: clients discard a
@@ -18,9 +18,9 @@
 //! ```text
 //! encoded_response  a response as bytes
 //! input             reading without blocking
-//! lingering_socket  one socket whose input is discarded
-//! pending_request   one connection whose request has not come
-//! sockets           all of them, in the order in which they came
+//! lingering_socket  one socket, until the peer closes it
+//! pending_request   one rejected connection that waits for its request
+//! sockets           all of them, in order of arrival
 //! poller            waits for input on any of them
 //! worker            the thread's loop
 //! closer            the interface, and the bound on the number of sockets

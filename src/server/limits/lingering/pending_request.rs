@@ -1,4 +1,4 @@
-//! One rejected connection whose request has not come, and whose response waits for it.
+//! One rejected connection that waits for its request; the response is sent after the head.
 
 use std::net::{Shutdown, TcpStream};
 use std::sync::Arc;
@@ -62,7 +62,7 @@ impl RequestProgress {
     }
 }
 
-/// What a read has found of the request's head.
+/// The state of the request's head after a read.
 #[derive(Debug, PartialEq, Eq)]
 pub(super) enum Head {
     Incomplete,
@@ -87,7 +87,7 @@ impl PendingRequest {
         self.progress.scan.is_complete()
     }
 
-    /// Reads what has come of the head, at most as much as `scratch` holds.
+    /// Reads received bytes of the head, at most as many as `scratch` holds.
     pub(super) fn read_head(&mut self, scratch: &mut [u8]) -> Head {
         let mut head = Head::Incomplete;
         let most = scratch.len();
@@ -127,7 +127,7 @@ impl PendingRequest {
         }
     }
 
-    /// Sends the response and closes the socket, and discards what has come first.
+    /// Sends the response, discards received input, and closes the socket.
     pub(super) fn send_and_close(self) {
         if self.send() {
             discard(&self.stream, MAX_READ_BYTES);
@@ -191,7 +191,7 @@ mod tests {
     }
 
     #[test]
-    fn a_request_behind_a_proxy_header_is_found_at_every_split() {
+    fn a_request_after_a_proxy_header_is_found_at_every_split() {
         let v1 = b"PROXY TCP4 192.0.2.1 192.0.2.2 1 2\r\n";
         let v2 = [b"\r\n\r\n\0\r\nQUIT\n\x20\0\0\x03", &b"abc"[..]].concat();
         for (bytes, is_head) in [
@@ -210,6 +210,6 @@ mod tests {
             }
         }
         let mut without = RequestProgress::before_proxy_header();
-        assert!(without.advance(GET), "what is no PROXY header is rejected at once");
+        assert!(without.advance(GET), "anything but a PROXY header is rejected at once");
     }
 }

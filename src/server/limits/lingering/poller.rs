@@ -15,7 +15,7 @@ pub(super) struct Poller {
     reader: PipeReader,
 }
 
-/// What ended a wait.
+/// The result of a wait.
 #[derive(Debug, Default)]
 pub(super) struct Ready {
     pub(super) is_woken: bool,

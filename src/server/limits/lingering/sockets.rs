@@ -1,4 +1,4 @@
-//! All sockets that wait for a request or linger, in the order in which they came.
+//! All sockets that wait for a request or linger, in order of arrival.
 
 use std::collections::BTreeMap;
 use std::net::TcpStream;
@@ -25,7 +25,7 @@ pub(super) enum Entry {
     Lingering(LingeringSocket),
 }
 
-/// What the worker waits for.
+/// The sockets and the deadline that the worker waits for.
 #[derive(Debug)]
 pub(super) struct Watched {
     pub(super) sockets: Vec<(u64, Arc<TcpStream>)>,
@@ -73,7 +73,7 @@ impl Sockets {
         Watched { sockets: sockets.collect(), deadline: pending.chain(lingering).min() }
     }
 
-    /// The sockets whose deadline has passed.
+    /// The sockets past their deadline.
     pub(super) fn overdue(&self, now: Instant) -> Vec<u64> {
         let pending = self.pending.iter().filter(|(_, pending)| pending.deadline <= now);
         let lingering = self.lingering.iter().filter(|(_, socket)| socket.deadline() <= now);

@@ -81,7 +81,7 @@ impl Worker {
         self.close_all();
     }
 
-    /// Reads from the sockets that are ready, and ends those whose deadline has passed.
+    /// Reads from the sockets that are ready, and advances those past their deadline.
     fn serve(&self, ready: &[u64], scratch: &mut [u8]) {
         let overdue = self.lock().sockets.overdue(Instant::now());
         for key in ready.iter().chain(&overdue) {

@@ -1,4 +1,4 @@
-//! Tests of the registry: who leaves it, by whom, and with which slot.
+//! Tests of the registry: the removal and the closing of connections, and the release of their slots.
 
 use std::io::{Read, Write};
 use std::net::TcpListener;

@@ -1,8 +1,8 @@
-//! Builds the entries of a directory from what was read, sharing unchanged blocks with the reading before.
+//! Builds the entries of a directory from a reading, sharing unchanged blocks with the reading before.
 //!
 //! A block that did not change is shared with the previous reading, and its names if only sizes or times
 //! changed: slow readers of a directory that changes do not cost a copy of it each. The name of an entry
-//! decides whether a block ends behind it, so an entry that is added or removed changes only its block.
+//! decides whether a block ends after it, so an entry that is added or removed changes only its block.
 
 use std::hash::{DefaultHasher, Hasher as _};
 use std::sync::Arc;
@@ -11,12 +11,12 @@ use super::block::{Block, Record};
 use super::entries::{Entries, compare, reserve};
 use super::entry::Entry;
 
-/// A block ends behind one name in this many, on average.
+/// A block ends after one name in this many, on average.
 const BLOCK_ENTRIES: u64 = 128;
 
 const MAX_BLOCK_ENTRIES: usize = 512;
 
-/// Entries in the order in which they are read.
+/// Entries in the order of reading.
 #[derive(Debug, Default)]
 pub(super) struct UnsortedEntries {
     /// All names, concatenated.

@@ -20,7 +20,7 @@ use super::failures::FailureLog;
 use super::reader::DirectoryReader;
 use crate::lock::lock;
 
-/// Longest time for which a reading is reused: a change within a file does not change the directory.
+/// Longest time that a reading is reused: a change within a file does not change the directory.
 const MAX_AGE: Duration = Duration::from_secs(1);
 
 /// A reading is reused for at most this many times the time it took: a directory that is read quickly is

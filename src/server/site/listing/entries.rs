@@ -32,7 +32,7 @@ pub(super) fn compare(a: (EntryKind, &[u8]), b: (EntryKind, &[u8])) -> Ordering 
 pub(super) struct Totals {
     pub(super) directories: usize,
     pub(super) files: usize,
-    /// Of the files whose length is known.
+    /// Of the files of known length.
     pub(super) bytes: u64,
 }
 
@@ -63,7 +63,7 @@ pub(super) struct Entries {
 }
 
 impl Entries {
-    /// Appends a block, whose entries follow those before it.
+    /// Appends a block. Its entries follow those of the blocks before it.
     pub(super) fn push(&mut self, block: Arc<Block>) {
         block.entries().for_each(|entry| self.totals.add(entry));
         self.starts.push(self.length);

@@ -1,4 +1,4 @@
-//! Warnings about entries whose metadata cannot be read: one for each, however often it is listed.
+//! Warnings about entries with unreadable metadata: one for each, however often it is listed.
 
 use std::collections::HashMap;
 use std::sync::Mutex;
@@ -15,7 +15,7 @@ const MAX_NAMES: usize = 64;
 /// Most directories that are kept; beyond that all are dropped and reported again.
 const MAX_DIRECTORIES: usize = 256;
 
-/// Entries of one directory whose metadata could not be read.
+/// Entries of one directory with unreadable metadata.
 #[derive(Debug, Default)]
 pub(super) struct FailedEntries {
     first: Vec<FailedEntry>,

@@ -1,6 +1,6 @@
 //! Reads the entries of a directory that would be served, with their metadata.
 //!
-//! An entry whose metadata cannot be read, as on a dead mount, is listed without them.
+//! An entry with unreadable metadata, as on a dead mount, is listed without them.
 
 use std::fs::File;
 
@@ -20,7 +20,7 @@ use crate::server::site::settings::DotFiles;
 #[derive(Debug, Default)]
 pub(super) struct Reading {
     pub(super) entries: UnsortedEntries,
-    /// The entries whose metadata could not be read.
+    /// The entries with unreadable metadata.
     pub(super) failed: FailedEntries,
 }
 

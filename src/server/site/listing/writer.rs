@@ -15,7 +15,7 @@ pub(crate) struct ListingWriter<'l> {
     state: State,
 }
 
-/// What is written next.
+/// The part that is written next.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum State {
     Beginning,

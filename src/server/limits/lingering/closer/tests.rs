@@ -16,7 +16,7 @@ fn rejection() -> EncodedResponse {
     EncodedResponse::new(head.into(), CONTENT.as_bytes())
 }
 
-/// What the peer reads until the connection ends, which it does in good order.
+/// Reads until the end of the connection, which must not be a reset.
 fn read_all(mut peer: &TcpStream) -> String {
     let mut answer = String::new();
     peer.read_to_string(&mut answer).expect("the answer and then the end, no reset");
@@ -94,7 +94,7 @@ fn at_the_end_answers_that_are_on_their_way_arrive() {
     assert_eq!(answer.len(), written);
     let (mut late, stream) = connection();
     closer.close(stream);
-    assert_eq!(late.read(&mut [0]).unwrap(), 0, "what comes later is closed as well");
+    assert_eq!(late.read(&mut [0]).unwrap(), 0, "a later socket is closed as well");
     assert_eq!(closer.count(), 0);
 }
 
@@ -128,8 +128,8 @@ fn beyond_its_capacity_the_oldest_is_closed() {
 #[test]
 fn a_rejection_answers_the_request_that_is_there() {
     let closer = LingeringCloser::new(8).unwrap();
-    let behind = [GET, &vec![b'x'; 300_000][..]].concat();
-    for (request, content) in [(GET, CONTENT), (HEAD, ""), (&behind, CONTENT)] {
+    let with_more = [GET, &vec![b'x'; 300_000][..]].concat();
+    for (request, content) in [(GET, CONTENT), (HEAD, ""), (&with_more, CONTENT)] {
         let (mut peer, stream) = connection();
         peer.write_all(request).unwrap();
         closer.answer(stream, RequestProgress::default(), rejection());
@@ -239,7 +239,7 @@ fn the_request_of_one_too_many_is_looked_for_before_it_is_answered() {
 }
 
 #[test]
-fn peers_whose_heads_never_end_are_bounded_like_the_silent_ones() {
+fn peers_that_never_end_their_heads_are_bounded_like_the_silent_ones() {
     let closer = LingeringCloser::new(16).unwrap();
     let piece = vec![b'x'; 64 * 1024];
     let mut peers = Vec::new();

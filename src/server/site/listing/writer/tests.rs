@@ -161,7 +161,7 @@ fn only_what_would_be_served_is_listed() {
     assert_eq!(names(&list(&site, "/in-dir/")), "deep up");
     let listing = list(&site, "/");
     let link = listing.entries().nth(3).unwrap();
-    assert_eq!(link.length, Some(4), "a link is as long as what it leads to");
+    assert_eq!(link.length, Some(4), "a link is as long as its target");
 
     let all = SiteSettings {
         dot_files: DotFiles::Shown,
