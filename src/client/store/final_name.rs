@@ -31,7 +31,7 @@ pub(crate) struct Candidates<'n> {
     /// The planned name, until it is tried.
     first: Option<String>,
     wanted: String,
-    keeps_existing: bool,
+    on_conflict: OnConflict,
 }
 
 impl<'r> FinalNames<'r> {
@@ -50,7 +50,12 @@ impl<'r> FinalNames<'r> {
     pub(crate) fn candidates(&self, job: &Job, fields: &Fields<'_>) -> Candidates<'_> {
         if let Some(wanted) = self.suggested(job, fields).filter(|name| *name != job.file_name) {
             // A server must not choose which file is replaced.
-            return Candidates { names: self, first: None, wanted, keeps_existing: true };
+            return Candidates {
+                names: self,
+                first: None,
+                wanted,
+                on_conflict: OnConflict::TryNext,
+            };
         }
         self.planned_candidates(job)
     }
@@ -58,13 +63,13 @@ impl<'r> FinalNames<'r> {
     /// The paths for a job's file, without the name that its server suggests.
     pub(crate) fn planned_candidates(&self, job: &Job) -> Candidates<'_> {
         let wanted = job.file_name.clone();
-        let keeps_existing = match self.saving.existing {
-            ExistingFile::Replace => false,
+        let on_conflict = match self.saving.existing {
+            ExistingFile::Replace => OnConflict::Replace,
             // A file that is fetched although it exists has the wrong checksum.
-            ExistingFile::Skip => job.checksum.is_none(),
-            ExistingFile::Number => true,
+            ExistingFile::Skip if job.checksum.is_some() => OnConflict::Replace,
+            ExistingFile::Skip | ExistingFile::Number => OnConflict::TryNext,
         };
-        Candidates { names: self, first: Some(wanted.clone()), wanted, keeps_existing }
+        Candidates { names: self, first: Some(wanted.clone()), wanted, on_conflict }
     }
 
     fn suggested(&self, job: &Job, fields: &Fields<'_>) -> Option<String> {
@@ -83,14 +88,14 @@ impl Candidates<'_> {
     /// The next path to try.
     pub(crate) fn next(&mut self) -> Result<Candidate, FetchError> {
         let FinalNames { directory, names, .. } = self.names;
-        let keeps_existing = self.keeps_existing;
+        let on_conflict = self.on_conflict;
         let name = self.first.take().unwrap_or_else(|| {
             let is_there = |name: &str| {
-                keeps_existing && directory.path().join(name).symlink_metadata().is_ok()
+                on_conflict == OnConflict::TryNext
+                    && directory.path().join(name).symlink_metadata().is_ok()
             };
             lock(names).claim(&self.wanted, is_there)
         });
-        let on_conflict = if keeps_existing { OnConflict::TryNext } else { OnConflict::Replace };
         Ok(Candidate { target: directory.target_path(&name)?, on_conflict })
     }
 }

@@ -19,6 +19,13 @@ const ATTEMPT_DELAY: Duration = Duration::from_millis(250);
 /// The interval at which a waiting dial checks for a stop.
 const STOP_POLL: Duration = Duration::from_millis(50);
 
+/// A connection that is being opened.
+#[derive(Debug)]
+struct Attempt {
+    socket: Socket,
+    address: SocketAddr,
+}
+
 /// Connects to the first of the addresses that accepts, within `timeout` for all of them.
 ///
 /// # Errors
@@ -30,7 +37,7 @@ pub(super) fn dial(
 ) -> Result<(TcpStream, SocketAddr), FetchError> {
     let deadline = Instant::now() + timeout;
     let mut waiting = interleaved(addresses).into_iter();
-    let mut pending: Vec<(Socket, SocketAddr)> = Vec::new();
+    let mut pending: Vec<Attempt> = Vec::new();
     let mut failure = FetchError::TimedOut { phase: TimeoutPhase::Connect, timeout };
     let mut next_start = Instant::now();
     loop {
@@ -42,22 +49,24 @@ pub(super) fn dial(
             return Err(failure);
         }
         if now >= next_start || pending.is_empty() {
-            match waiting.next().map(|address| (address, begin(address))) {
-                Some((address, Ok(socket))) => pending.push((socket, address)),
-                Some((address, Err(error))) => {
-                    log::debug!("cannot connect to {address}: {error}");
-                    failure = FetchError::Connect { address, error };
-                    continue;
+            if let Some(address) = waiting.next() {
+                match begin(address) {
+                    Ok(socket) => pending.push(Attempt { socket, address }),
+                    Err(error) => {
+                        log::debug!("cannot connect to {address}: {error}");
+                        failure = FetchError::Connect { address, error };
+                        continue;
+                    }
                 }
-                None if pending.is_empty() => return Err(failure),
-                None => {}
+            } else if pending.is_empty() {
+                return Err(failure);
             }
             next_start = now + ATTEMPT_DELAY;
         }
         let until_start = next_start.saturating_duration_since(now);
         let wait = deadline.saturating_duration_since(now).min(until_start).min(STOP_POLL);
         for index in ready(&pending, wait).into_iter().rev() {
-            let (socket, address) = pending.swap_remove(index);
+            let Attempt { socket, address } = pending.swap_remove(index);
             match socket.take_error().and_then(|error| error.map_or(Ok(()), Err)) {
                 Ok(()) => {
                     let stream = TcpStream::from(socket);
@@ -103,9 +112,9 @@ fn begin(address: SocketAddr) -> io::Result<Socket> {
 }
 
 /// The indices of the attempts that have succeeded or failed, in ascending order.
-fn ready(pending: &[(Socket, SocketAddr)], wait: Duration) -> Vec<usize> {
+fn ready(pending: &[Attempt], wait: Duration) -> Vec<usize> {
     let mut polled: Vec<_> =
-        pending.iter().map(|(socket, _)| PollFd::new(socket, PollFlags::OUT)).collect();
+        pending.iter().map(|attempt| PollFd::new(&attempt.socket, PollFlags::OUT)).collect();
     let wait = Timespec { tv_sec: 0, tv_nsec: i64::from(wait.subsec_nanos().max(1)) };
     if poll(&mut polled, Some(&wait)).is_err() {
         // Interrupted by a signal.
