@@ -248,6 +248,9 @@ mod tests {
             (".profile", 1, ".profile.1"),
             ("a.b.c", 10, "a.b.10.c"),
             ("a.", 1, "a.1."),
+            // The longest extension, and one that is a byte too long to be one.
+            ("stem.0123456789abcdef", 1, "stem.1.0123456789abcdef"),
+            ("stem.0123456789abcdefg", 1, "stem.0123456789abcdefg.1"),
         ] {
             assert_eq!(numbered(name, number), expected);
         }
@@ -263,6 +266,7 @@ mod tests {
         assert_eq!(cut.len(), MAX_NAME_BYTES);
         assert!(cut.ends_with("x.12.txt"), "{cut}");
         assert_eq!(numbered(&"ü".repeat(200), 1), "ü".repeat(119) + ".1");
+        assert_eq!(numbered(&"ü".repeat(200), 10), "ü".repeat(118) + ".10");
         let no_extension = format!("a.{}", "e".repeat(300));
         assert_eq!(numbered(&no_extension, 0), no_extension[..MAX_NAME_BYTES]);
     }
