@@ -321,6 +321,17 @@ mod tests {
     }
 
     #[test]
+    fn a_share_is_given_up_more_than_half_an_interval_after_the_last_rejection() {
+        let half = PROBE_INTERVAL / 2;
+        for (after, expected) in [(half, 16), (half + Duration::from_millis(1), 14)] {
+            let (mut limit, now) = (HostLimit::new(64, RampUp::Gradual), Instant::now());
+            limit.record_rejected(&REJECTION, load(0, 16, 0), now);
+            limit.record_rejected(&REJECTION, load(0, 16, 0), now + after);
+            assert_eq!(limit.current(), expected, "{after:?}");
+        }
+    }
+
+    #[test]
     fn two_clients_of_one_host_converge_to_equal_shares() {
         const TOTAL: usize = 12;
         let mut clients =

@@ -71,7 +71,13 @@ fn woken_by<T: Send>(
             thread::yield_now();
         }
         change();
-        receiver.recv_timeout(DEADLINE).expect("it is woken")
+        let result = receiver.recv_timeout(DEADLINE);
+        if result.is_err() {
+            // Ends the thread, for which the scope waits.
+            gates.stop.stop(StopReason::Interrupted);
+            gates.wake();
+        }
+        result.expect("it is woken")
     })
 }
 
@@ -197,6 +203,31 @@ fn a_rejected_connection_is_kept_only_where_the_limit_has_room() {
         rejected.keep(connection());
         drop(accepted);
         assert_eq!(admission(&gates, "a").connection.is_some(), is_kept, "{others}");
+    }
+}
+
+#[test]
+fn a_rejected_connection_that_is_kept_does_not_open_a_closed_host() {
+    let gates = gates(&["a", "b"], 10, 10);
+    let mut rejected = admission(&gates, "a").permit;
+    rejected.record_rejected(None, Some(SHORT));
+    rejected.keep(connection());
+    assert_eq!(assignment(&gates).ticket.index, 1);
+}
+
+#[test]
+fn a_rejection_holds_a_host_with_accepted_connections_unless_it_is_the_first_response() {
+    for (is_first_response, index) in [(true, 0), (false, 1)] {
+        let gates = gates(&["a", "b"], 10, 10);
+        let [mut accepted, mut rejected] = [(); 2].map(|()| admission(&gates, "a").permit);
+        accepted.record_accepted(None, None);
+        accepted.keep(connection());
+        if !is_first_response {
+            rejected.record_accepted(None, None);
+        }
+        rejected.record_rejected(None, Some(SHORT));
+        drop(rejected);
+        assert_eq!(assignment(&gates).ticket.index, index, "{is_first_response}");
     }
 }
 
