@@ -156,11 +156,15 @@ fn seconds_rounded_up(duration: Duration) -> u64 {
 fn write_string(f: &mut fmt::Formatter<'_>, text: &str) -> fmt::Result {
     use fmt::Write as _;
     f.write_char('"')?;
-    for character in text.chars().filter(|character| matches!(character, ' '..='~')) {
-        if matches!(character, '"' | '\\') {
+    // Runs of plain characters are written at once: every response has such a string.
+    let is_special = |character| !matches!(character, ' ' | '!' | '#'..='[' | ']'..='~');
+    for run in text.split_inclusive(is_special) {
+        let plain = run.trim_end_matches(is_special);
+        f.write_str(plain)?;
+        if let escaped @ ("\"" | "\\") = &run[plain.len()..] {
             f.write_char('\\')?;
+            f.write_str(escaped)?;
         }
-        f.write_char(character)?;
     }
     f.write_char('"')
 }
