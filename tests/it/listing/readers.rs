@@ -9,6 +9,7 @@ use std::process::{Child, Command, Stdio};
 use rustix::process::Signal;
 use tempfile::TempDir;
 
+use crate::support::bindfs::unmount;
 use crate::support::holds_in_time;
 use crate::support::program::ServerProgram;
 use crate::support::server::TestServer;
@@ -168,7 +169,7 @@ impl Mount {
 impl Drop for Mount {
     fn drop(&mut self) {
         // Its process ends with the mount, and may have ended already.
-        let _ = Command::new("fusermount3").arg("-uz").arg(&self.at).status();
+        unmount(&self.at);
         holds_in_time(|| !matches!(self.child.try_wait(), Ok(None)));
         let _ = self.child.kill();
         let _ = self.child.wait();

@@ -54,8 +54,18 @@ impl Bound {
 impl Drop for Bound {
     fn drop(&mut self) {
         // Lazily, as a test may have left files open.
-        let _ = Command::new("fusermount").arg("-uz").arg(self.shown()).status();
+        unmount(&self.shown());
         let _ = self.daemon.kill();
         let _ = self.daemon.wait();
+    }
+}
+
+/// Unmounts a FUSE file system lazily. FUSE 2 and 3 have programs of their own for it, of which one may be
+/// installed.
+pub(crate) fn unmount(at: &Path) {
+    for program in ["fusermount3", "fusermount"] {
+        if Command::new(program).arg("-uz").arg(at).status().is_ok_and(|status| status.success()) {
+            return;
+        }
     }
 }
