@@ -8,6 +8,7 @@ use std::time::Duration;
 use http_concurrent::client::{RetryPolicy, Settings};
 
 use crate::support::fetching::{fetch_into, fetch_with, settings};
+use crate::support::holds_in_time;
 use crate::support::parts::leave_part;
 use crate::support::ranged::{pattern, range, ranged};
 use crate::support::scripted::{Peer, Scripted, answer};
@@ -36,10 +37,19 @@ fn send(peer: &mut Peer, bytes: &[u8]) {
 fn several_connections_bring_one_file() {
     let content = pattern(LENGTH);
     let copy = content.clone();
+    let connections = AtomicUsize::new(0);
     let server = Scripted::start(move |peer| {
+        let mut is_first = true;
         while let Some(head) = peer.read_head() {
             let bytes = ranged(&head, TAG, &copy);
-            send(peer, &bytes);
+            let (begin, rest) = bytes.split_at(bytes.len().min(64 * 1024));
+            peer.send(begin);
+            // No piece is complete until each of the four connections has one.
+            if std::mem::take(&mut is_first) {
+                connections.fetch_add(1, Ordering::SeqCst);
+                holds_in_time(|| connections.load(Ordering::SeqCst) >= 4);
+            }
+            peer.send(rest);
         }
     });
     let fetched = fetch_with(&splitting(4), &[server.url("/file")]);
