@@ -220,7 +220,7 @@ mod checks {
             ("lib.rs", "mod low; mod high; mod other;"),
             ("low.rs", "pub struct Low;"),
             ("high.rs", "use crate::low::Low; pub struct High;"),
-            ("other.rs", "pub fn f() -> crate::high::High { todo!() }"),
+            ("other.rs", "pub fn f(high: &crate::high::High) {}"),
         ]);
         let folders = by_folder(&uses);
         for (order, count) in [
