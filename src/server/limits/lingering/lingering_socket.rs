@@ -62,19 +62,16 @@ mod tests {
     use std::io::Write as _;
 
     use super::*;
-    use crate::server::limits::lingering::test_connection::connection;
-    use crate::server::test_wait::wait_until;
+    use crate::server::limits::lingering::test_connection::{
+        connection, connection_with_input, unread_bytes,
+    };
 
     #[test]
     fn an_evicted_socket_is_read_from_only_briefly() {
         const SENT: usize = 60_000;
-        let (mut peer, stream) = connection();
-        let stream = Arc::new(stream);
-        peer.write_all(&vec![b'x'; SENT]).unwrap();
-        let mut buffer = vec![0; SENT];
-        wait_until("all has come", || stream.peek(&mut buffer).unwrap() == SENT);
+        let (_peer, stream) = connection_with_input(SENT);
         LingeringSocket::new(Arc::clone(&stream), Instant::now()).evict();
-        assert_eq!(stream.peek(&mut buffer).unwrap(), SENT - MAX_EVICTION_READ_BYTES);
+        assert_eq!(unread_bytes(&stream, SENT), SENT - MAX_EVICTION_READ_BYTES);
     }
 
     #[test]

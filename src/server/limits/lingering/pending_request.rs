@@ -140,7 +140,9 @@ mod tests {
     use std::io::Write as _;
 
     use super::*;
-    use crate::server::limits::lingering::test_connection::connection;
+    use crate::server::limits::lingering::test_connection::{
+        connection, connection_with_input, unread_bytes,
+    };
     use crate::server::test_wait::wait_until;
 
     const GET: &[u8] = b"GET / HTTP/1.1\r\nHost: a\r\n\r\n";
@@ -149,17 +151,13 @@ mod tests {
     #[test]
     fn a_request_that_is_evicted_is_read_from_only_briefly() {
         const SENT: usize = 60_000;
-        let (mut peer, stream) = connection();
-        let stream = Arc::new(stream);
-        peer.write_all(&vec![b'x'; SENT]).unwrap();
-        let mut buffer = vec![0; SENT];
-        wait_until("all has come", || stream.peek(&mut buffer).unwrap() == SENT);
+        let (_peer, stream) = connection_with_input(SENT);
         let response = EncodedResponse::new(b"HTTP/1.1 429 \r\n\r\n".to_vec(), b"");
         let progress = RequestProgress::default();
         let mut pending =
             PendingRequest::new(Arc::clone(&stream), progress, response, Instant::now());
         assert_eq!(pending.read_head_briefly(), Head::Incomplete);
-        assert_eq!(stream.peek(&mut buffer).unwrap(), SENT - MAX_EVICTION_READ_BYTES);
+        assert_eq!(unread_bytes(&stream, SENT), SENT - MAX_EVICTION_READ_BYTES);
     }
 
     #[test]
