@@ -20,7 +20,7 @@ use std::time::{Duration, Instant};
 
 use super::experiment::Executor;
 use super::measurement::{Ending, FetchRecord, RunRecord};
-use super::processor::CpuTicks;
+use super::processor::{CpuTicks, own_cpu};
 use crate::client::{
     Algorithm, Destination, ExistingFile, Hashing, Job, Outcome, OutputDirectory, PartialFile,
     Phases, RampUp, Retrieval, Run, Saved, Settings, Silent, Stop, download, error_chain,
@@ -83,20 +83,10 @@ impl<'a> DownloadExecutor<'a> {
         self.servers.iter().cloned().collect()
     }
 
-    fn record(&self, concurrency: usize, run: &Run, processor_busy: Option<f64>) -> RunRecord {
+    fn record(&self, concurrency: usize, run: Run) -> RunRecord {
         let fetches = self.urls.iter().zip(&run.outcomes).map(|(url, outcome)| fetch(url, outcome));
-        RunRecord {
-            concurrency,
-            wall: run.wall,
-            fetches: fetches.collect(),
-            host_limit: run
-                .limits
-                .iter()
-                .map(|limit| limit.connections)
-                .filter(|limit| *limit < run.workers)
-                .min(),
-            processor_busy,
-        }
+        let host_limits = run.limits;
+        RunRecord { host_limits, ..RunRecord::new(concurrency, run.wall, fetches.collect()) }
     }
 
     /// The record of a run that could not start: every fetch failed.
@@ -113,8 +103,7 @@ impl<'a> DownloadExecutor<'a> {
             attempts: 0,
             rejections: 0,
         });
-        let (fetches, wall) = (fetches.collect(), Duration::ZERO);
-        RunRecord { concurrency, wall, fetches, host_limit: None, processor_busy: None }
+        RunRecord::new(concurrency, Duration::ZERO, fetches.collect())
     }
 }
 
@@ -132,22 +121,24 @@ impl Executor for DownloadExecutor<'_> {
         self.settings.concurrency = NonZeroUsize::new(concurrency).unwrap_or(NonZeroUsize::MIN);
         self.settings.timeouts.total =
             self.deadline.map(|deadline| deadline.saturating_duration_since(Instant::now()));
-        let before = CpuTicks::now();
-        let run = match download(self.jobs, self.directory, &self.settings, self.stop, &Silent) {
+        let (ticks_before, own_before) = (CpuTicks::now(), own_cpu());
+        let mut run = match download(self.jobs, self.directory, &self.settings, self.stop, &Silent)
+        {
             Ok(run) => {
                 if self.settings.saving.destination == Destination::File {
                     let saved = run.outcomes.iter().flat_map(|outcome| &outcome.result);
                     self.saved.extend(saved.map(|saved| saved.path.clone()));
                 }
-                let busy =
-                    before.zip(CpuTicks::now()).and_then(|(before, now)| now.busy_since(before));
                 self.servers.extend(run.servers.iter().cloned());
-                self.record(concurrency, &run, busy)
+                self.record(concurrency, run)
             }
             Err(error) => self.unstarted(concurrency, &error),
         };
+        run.own_cpu = own_before.zip(own_cpu()).map(|(before, now)| now.saturating_sub(before));
+        run.machine_cpu =
+            ticks_before.zip(CpuTicks::now()).and_then(|(before, now)| now.since(before));
         self.accepted_concurrency.get_or_insert_with(|| {
-            let was_refused = run.host_limit.is_some() || run.rejections() > 0;
+            let was_refused = run.host_limit().is_some() || run.rejections() > 0;
             if was_refused { 0 } else { concurrency }
         });
         run

@@ -78,6 +78,7 @@ pub enum EndReason {
 /// The warm-up uses the schedule's concurrency. If it fetches nothing at all, it is the only run: more
 /// timeouts of an unreachable host would show nothing new.
 pub fn conduct(schedule: Schedule, executor: &mut impl Executor, clock: &impl Clock) -> Trial {
+    let mut executor = TimedExecutor { executor, clock, finished_runs: 0 };
     let warm_up = executor.run(schedule.concurrency());
     let mut rounds: Vec<Vec<RunRecord>> = Vec::new();
     let end = if executor.was_interrupted() {
@@ -96,7 +97,7 @@ pub fn conduct(schedule: Schedule, executor: &mut impl Executor, clock: &impl Cl
             {
                 break EndReason::OutOfTime(max_time);
             }
-            let Some(round) = round(&schedule, rounds.len(), executor) else {
+            let Some(round) = round(&schedule, rounds.len(), &mut executor) else {
                 break interruption(&schedule, clock);
             };
             rounds.push(round);
@@ -107,6 +108,28 @@ pub fn conduct(schedule: Schedule, executor: &mut impl Executor, clock: &impl Cl
         }
     };
     Trial { schedule, warm_up, rounds, end, elapsed: clock.elapsed() }
+}
+
+/// Notes the position and the start of each run.
+struct TimedExecutor<'a, E, C> {
+    executor: &'a mut E,
+    clock: &'a C,
+    finished_runs: usize,
+}
+
+impl<E: Executor, C: Clock> Executor for TimedExecutor<'_, E, C> {
+    fn run(&mut self, concurrency: usize) -> RunRecord {
+        let mut run = self.executor.run(concurrency);
+        run.order = self.finished_runs;
+        // An executor may prepare a run before its wall time begins.
+        run.start = self.clock.elapsed().saturating_sub(run.wall);
+        self.finished_runs += 1;
+        run
+    }
+
+    fn was_interrupted(&self) -> bool {
+        self.executor.was_interrupted()
+    }
 }
 
 /// One round, or `None` if it was interrupted. Rounds with an odd index are run in reverse order.
@@ -210,6 +233,12 @@ mod tests {
         assert_eq!(trial.rounds.len(), 3);
         for round in &trial.rounds {
             assert_eq!(round.iter().map(|run| run.concurrency).collect::<Vec<_>>(), [1, 10]);
+        }
+        // The warm-up is number 0, and each run takes a second.
+        let orders: Vec<usize> = trial.rounds.iter().flatten().map(|run| run.order).collect();
+        assert_eq!(orders, [1, 2, 4, 3, 5, 6]);
+        for run in trial.rounds.iter().flatten() {
+            assert_eq!((run.start + run.wall).as_secs(), run.order as u64 + 1);
         }
     }
 

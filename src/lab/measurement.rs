@@ -8,22 +8,49 @@ use std::time::Duration;
 
 use serde::{Serialize, Serializer};
 
-use crate::client::{self, Phases};
+use crate::client::{self, LearntLimit, Phases};
 
 /// One run, which fetched every URL once and started without connections.
 #[derive(Clone, Debug, PartialEq, Serialize)]
 pub struct RunRecord {
     /// The maximum number of connections.
     pub concurrency: usize,
+    /// The position in the experiment, from 0, which is the warm-up.
+    pub order: usize,
+    /// When the run began, from the start of the experiment.
+    #[serde(serialize_with = "seconds")]
+    pub start: Duration,
     /// The time from the start of the run until its last body was written.
     #[serde(serialize_with = "seconds")]
     pub wall: Duration,
     /// One record for each URL, in the same order in every run.
     pub fetches: Vec<FetchRecord>,
-    /// The number of connections that a host accepted, if it refused more.
-    pub host_limit: Option<usize>,
-    /// The utilisation of the machine's processors during the run, 0 to 1, if known.
-    pub processor_busy: Option<f64>,
+    /// The hosts whose limit became known, with it.
+    pub host_limits: Vec<LearntLimit>,
+    /// The processor time of this process, in user and system mode together, if known.
+    #[serde(serialize_with = "optional_seconds")]
+    pub own_cpu: Option<Duration>,
+    /// The time of the machine's processors, if known.
+    pub machine_cpu: Option<MachineCpu>,
+}
+
+/// The time of all processors of a machine together, in a period.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+pub struct MachineCpu {
+    /// Neither idle nor waiting for a disk.
+    #[serde(serialize_with = "seconds")]
+    pub busy: Duration,
+    /// The number of processors times the period.
+    #[serde(serialize_with = "seconds")]
+    pub total: Duration,
+}
+
+impl MachineCpu {
+    /// The utilisation, 0 to 1.
+    #[must_use]
+    pub fn utilisation(&self) -> f64 {
+        if self.total.is_zero() { 0.0 } else { self.busy.div_duration_f64(self.total) }
+    }
 }
 
 /// The fetch of one URL in one run.
@@ -75,8 +102,8 @@ impl FetchRecord {
     /// The time in which the fetch made progress: neither queued nor waiting.
     #[must_use]
     pub fn busy(&self) -> Duration {
-        let Phases { queue: _, waiting: _, dns, connect, tls, first_byte, transfer } = self.phases;
-        dns + connect + tls + first_byte + transfer
+        let Phases { queue, waiting, .. } = self.phases;
+        self.phases.total().saturating_sub(queue + waiting)
     }
 
     /// The time from the start to the end of the fetch: busy or waiting.
@@ -93,6 +120,29 @@ impl FetchRecord {
 }
 
 impl RunRecord {
+    /// A run of which nothing else is known, the first of its experiment.
+    #[must_use]
+    pub fn new(concurrency: usize, wall: Duration, fetches: Vec<FetchRecord>) -> Self {
+        Self {
+            concurrency,
+            order: 0,
+            start: Duration::ZERO,
+            wall,
+            fetches,
+            host_limits: Vec::new(),
+            own_cpu: None,
+            machine_cpu: None,
+        }
+    }
+
+    /// The lowest number of connections that a host accepts, if it is less than the run could have used.
+    #[must_use]
+    pub fn host_limit(&self) -> Option<usize> {
+        let usable = self.concurrency.min(self.fetches.len());
+        let limits = self.host_limits.iter().map(|limit| limit.connections);
+        limits.filter(|limit| *limit < usable).min()
+    }
+
     /// The bytes of all bodies.
     #[must_use]
     pub fn bytes(&self) -> u64 {
@@ -126,6 +176,14 @@ impl RunRecord {
 
 fn seconds<S: Serializer>(duration: &Duration, serializer: S) -> Result<S::Ok, S::Error> {
     serializer.serialize_f64(client::seconds(*duration))
+}
+
+#[expect(clippy::ref_option, reason = "serde passes the field by reference")]
+fn optional_seconds<S: Serializer>(
+    duration: &Option<Duration>,
+    serializer: S,
+) -> Result<S::Ok, S::Error> {
+    duration.map(client::seconds).serialize(serializer)
 }
 
 fn named_phases<S: Serializer>(phases: &Phases, serializer: S) -> Result<S::Ok, S::Error> {

@@ -1,6 +1,24 @@
-//! The utilisation of the machine's processors, from Linux's `/proc/stat`. Unknown on other systems.
+//! Processor time: of this process (getrusage(2)) and of the whole machine (Linux's `/proc/stat`).
 
 use std::fs;
+use std::time::Duration;
+
+use nix::sys::resource::{UsageWho, getrusage};
+use nix::sys::time::TimeVal;
+
+use super::measurement::MachineCpu;
+
+/// The processor time of this process until now, in user and system mode together; `None` if the system
+/// does not say.
+pub(super) fn own_cpu() -> Option<Duration> {
+    let usage = getrusage(UsageWho::RUSAGE_SELF).ok()?;
+    Some(duration(usage.user_time())? + duration(usage.system_time())?)
+}
+
+fn duration(time: TimeVal) -> Option<Duration> {
+    let seconds = u64::try_from(time.tv_sec()).ok()?;
+    Some(Duration::from_secs(seconds) + Duration::from_micros(u64::try_from(time.tv_usec()).ok()?))
+}
 
 /// The clock ticks of all processors since the machine was booted.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -25,14 +43,15 @@ impl CpuTicks {
         Some(Self { busy: all - idle, all })
     }
 
-    /// The utilisation since `earlier`, 0 to 1; `None` if no tick has passed. A tick is 10 ms, so the
-    /// result is coarse for short times.
-    pub(super) fn busy_since(self, earlier: Self) -> Option<f64> {
+    /// The time of the processors since `earlier`; `None` if no tick has passed. A tick is 10 ms on most
+    /// systems, so the result is coarse for short times.
+    pub(super) fn since(self, earlier: Self) -> Option<MachineCpu> {
         let all = self.all.checked_sub(earlier.all).filter(|all| *all > 0)?;
         // The kernel's count of idle time may decrease slightly.
         let busy = self.busy.saturating_sub(earlier.busy).min(all);
-        #[expect(clippy::cast_precision_loss, reason = "ticks of one run are few")]
-        Some(busy as f64 / all as f64)
+        let per_second = rustix::param::clock_ticks_per_second();
+        let time = |ticks: u64| Duration::from_millis(ticks.saturating_mul(1000) / per_second);
+        Some(MachineCpu { busy: time(busy), total: time(all) })
     }
 }
 
@@ -41,15 +60,26 @@ mod tests {
     use super::*;
 
     #[test]
-    fn utilisation_excludes_idle_and_iowait() {
+    fn busy_time_excludes_idle_and_iowait() {
         let parse = |line: &str| CpuTicks::parse(line).unwrap();
         let earlier = parse("cpu  100 0 50 800 50 0 0 0 7 7\ncpu0 1 1 1 1 1 1 1 1 1 1\n");
         let later = parse("cpu  130 0 60 850 60 0 0 0 9 9\n");
-        assert_eq!(later.busy_since(earlier), Some(0.4));
-        assert_eq!(earlier.busy_since(earlier), None, "no tick has passed");
-        assert_eq!(earlier.busy_since(later), None);
+        let passed = later.since(earlier).expect("100 ticks have passed");
+        assert_eq!(passed.busy * 10, passed.total * 4, "{passed:?}");
+        assert_eq!(earlier.since(earlier), None, "no tick has passed");
+        assert_eq!(earlier.since(later), None);
         for text in ["", "cpu", "cpu  1 2 3\n", "cpu  1 2 3 x 5 6 7 8\n", "intr 1\n"] {
             assert_eq!(CpuTicks::parse(text), None, "{text:?}");
         }
+    }
+
+    #[test]
+    fn work_of_this_process_counts_as_its_own() {
+        let before = own_cpu().expect("a Unix system");
+        let mut sum = 0_u64;
+        while own_cpu().expect("a Unix system") < before + Duration::from_millis(5) {
+            sum = std::hint::black_box(sum.wrapping_add(1));
+        }
+        assert!(sum > 0);
     }
 }

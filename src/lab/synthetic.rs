@@ -2,8 +2,8 @@
 
 use std::time::Duration;
 
-use super::measurement::{Ending, FetchRecord, RunRecord};
-use crate::client::Phases;
+use super::measurement::{Ending, FetchRecord, MachineCpu, RunRecord};
+use crate::client::{LearntLimit, Phases};
 
 /// A run of `urls` fetches that took `each` and are distributed over the lanes in turn.
 pub(super) fn synthetic_run(concurrency: usize, urls: u32, each: Duration) -> RunRecord {
@@ -31,5 +31,21 @@ pub(super) fn synthetic_run(concurrency: usize, urls: u32, each: Duration) -> Ru
         })
         .collect();
     let wall = each * urls.div_ceil(lanes);
-    RunRecord { concurrency, wall, fetches, host_limit: None, processor_busy: None }
+    RunRecord::new(concurrency, wall, fetches)
+}
+
+/// A host that accepts this many connections.
+pub(super) fn limited_host(connections: usize) -> LearntLimit {
+    LearntLimit {
+        host: "http://files.test".to_owned(),
+        connections,
+        rejections: 0,
+        cost: Duration::ZERO,
+        is_advertised: true,
+    }
+}
+
+/// Processors that were busy for this share of a second.
+pub(super) fn machine_cpu(utilisation: f64) -> MachineCpu {
+    MachineCpu { busy: Duration::from_secs_f64(utilisation), total: Duration::from_secs(1) }
 }

@@ -155,14 +155,14 @@ fn write_figures(out: &mut String, summary: &Summary) -> fmt::Result {
 }
 
 fn write_limit(out: &mut String, limit: &LearntLimit) -> fmt::Result {
-    let LearntLimit { host, connections, rejections, cost } = limit;
+    let LearntLimit { host, connections, rejections, cost, is_advertised } = limit;
     let plural = |count: usize| if count == 1 { "" } else { "s" };
     write!(
         out,
         "Limit            {host} accepts {connections} connection{} at a time ",
         plural(*connections)
     )?;
-    if *rejections == 0 {
+    if *is_advertised {
         return writeln!(out, "(as advertised)");
     }
     let (s, cost) = (plural(*rejections as usize), Time(*cost));
@@ -215,6 +215,7 @@ mod tests {
             connections: 12,
             rejections: 3,
             cost: Duration::from_millis(100),
+            is_advertised: false,
         };
         let limits = if workers > 2 { vec![limit] } else { Vec::new() };
         let run = Run { outcomes, workers, wall, started, limits, servers: Vec::new() };

@@ -41,11 +41,15 @@ pub(crate) fn fetch<'r>(
     task: Task<'_>,
     record: &mut JobRecord,
 ) -> Result<Saved, FetchError> {
-    let mut fetcher = Fetcher { exchanger, run, task, record };
-    match run.settings.saving.destination {
+    let (started_at, phases_before) = (Instant::now(), record.phases.total());
+    let mut fetcher = Fetcher { exchanger, run, task, record: &mut *record };
+    let saved = match run.settings.saving.destination {
         Destination::File => save(&mut fetcher),
         Destination::Discard => discard(&mut fetcher),
-    }
+    };
+    let network = record.phases.total().saturating_sub(phases_before);
+    record.phases.write += started_at.elapsed().saturating_sub(network);
+    saved
 }
 
 /// Fetches the content without saving it, for experiments: their figures should not depend on a disk. The
@@ -58,10 +62,7 @@ fn discard(fetcher: &mut Fetcher<'_, '_>) -> Result<Saved, FetchError> {
     let (run, Task { index, job }) = (fetcher.run, fetcher.task);
     run.observer.content_started(index, content.decoded_length(), 0);
     let mut sink = DiscardedContent { hasher: run.hasher(job), bytes: 0 };
-    let started_at = Instant::now();
-    let received = receive(fetcher, &mut response, content, &mut sink);
-    fetcher.record.phases.transfer += started_at.elapsed();
-    received?;
+    receive(fetcher, &mut response, content, &mut sink)?;
     let retrieval = Retrieval::Fetched { status: response.head.status(), continued_from: 0 };
     fetcher.exchanger.keep_if_persistent(response, content.framing);
     let checksums = sink.hasher.finish();
@@ -90,8 +91,7 @@ fn save(fetcher: &mut Fetcher<'_, '_>) -> Result<Saved, FetchError> {
         return Ok(saved);
     }
     let UsableResponse { response, response_use } = request_content(fetcher, found)?;
-    let started_at = Instant::now();
-    let saved = match response_use {
+    match response_use {
         ResponseUse::Whole(content) => save_whole(fetcher, paths, response, content),
         ResponseUse::Remainder { part, content, total } => PartWriter::resume(paths, part, saving)
             .and_then(|part| {
@@ -105,9 +105,7 @@ fn save(fetcher: &mut Fetcher<'_, '_>) -> Result<Saved, FetchError> {
                 FileMetadata::of_response(run, job, &response.head).complete(part, job, bytes)
             })
         }
-    };
-    fetcher.record.phases.transfer += started_at.elapsed();
-    saved
+    }
 }
 
 /// A response with content that can be saved, or which shows that the part is complete.

@@ -13,6 +13,7 @@ use super::fetcher::Fetcher;
 use super::response::{Response, declared_length};
 use super::sink::ContentSink;
 use crate::client::error::FetchError;
+use crate::client::transport::connect::timed;
 use crate::http::Framing;
 use crate::net::Body;
 
@@ -116,9 +117,10 @@ impl Source<'_, '_, '_, '_> {
     /// The next piece, which is counted and reported to the observer; `None` at the end.
     fn next_piece(&mut self) -> Result<Option<Piece<'_>>, FetchError> {
         let Fetcher { exchanger, run, task, record } = &mut *self.fetcher;
-        let Some(bytes) = exchanger.next_piece(self.response, &mut self.body)? else {
-            return Ok(None);
-        };
+        let piece = timed(&mut record.phases.transfer, || {
+            exchanger.next_piece(self.response, &mut self.body)
+        })?;
+        let Some(bytes) = piece else { return Ok(None) };
         self.room = self.room.checked_sub(bytes.len() as u64).ok_or(FetchError::UnexpectedRange)?;
         record.received += bytes.len() as u64;
         run.observer.received(task.index, bytes.len());

@@ -25,6 +25,7 @@ use crate::client::settings::PartialFile;
 use crate::client::store::part::{FoundPart, LockedPart, PartWriter};
 use crate::client::store::part_notes::{Notes, RangeRequest};
 use crate::client::store::part_paths::PartPaths;
+use crate::client::transport::connect::timed;
 use crate::http::{Framing, ResponseHead, Status};
 
 /// A response with a piece, or with the first `bytes` of it.
@@ -160,7 +161,8 @@ fn receive_all<'r>(
             let metadata = metadata.unwrap_or_else(|| FileMetadata::without_response(run, job));
             return Ok(Some(metadata));
         } else {
-            split.wait();
+            // Helpers receive the last pieces.
+            timed(&mut fetcher.record.phases.transfer, || split.wait());
         }
     }
 }

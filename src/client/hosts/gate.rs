@@ -241,6 +241,7 @@ impl HostGates {
                 connections,
                 rejections: host.limit.rejections,
                 cost: host.limit.cost,
+                is_advertised: host.limit.is_advertised(),
             })
         };
         let mut limits: Vec<_> = lock(&self.state).hosts.iter().filter_map(learnt).collect();

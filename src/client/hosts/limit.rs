@@ -127,6 +127,11 @@ impl HostLimit {
         self.learnt
     }
 
+    /// Whether the limit that was learnt is the one that the host advertises.
+    pub(super) fn is_advertised(&self) -> bool {
+        self.learnt.is_some() && self.learnt == self.advertised.map(|advertised| advertised.max(1))
+    }
+
     /// Whether one more request may be sent, over an idle connection if there is one.
     pub(super) fn readiness(&mut self, load: Load, now: Instant) -> Readiness {
         if let Some(until) = self.closed_until(load, now) {

@@ -82,7 +82,8 @@ fn entry(job: &Job, outcome: &Outcome, run: &Run) -> Value {
             "ssl": millis(phases.tls),
             "send": 0,
             "wait": millis(phases.first_byte),
-            "receive": millis(phases.transfer),
+            // The format has no phase for the work on the file.
+            "receive": millis(phases.transfer + phases.write),
         },
         "connection": outcome.worker.to_string(),
     });
@@ -126,7 +127,8 @@ mod tests {
                 connect: phase(2),
                 tls: phase(3),
                 first_byte: phase(4),
-                transfer: phase(5),
+                transfer: phase(4),
+                write: phase(1),
             },
             attempts: 1,
             rejections: 0,

@@ -13,9 +13,9 @@
 //! | `bytes`, `received` | length of the fetched files, and bytes received |
 //! | `retries` | attempts after the first of each URL |
 //! | `took` | how long the fetches took: `p50`, `p90`, `p99`, `max` |
-//! | `phases` | their total time in each phase: `queue`, `waiting`, `dns`, `connect`, `tls`, `first_byte`, `transfer` |
+//! | `phases` | their total time in each phase: `queue`, `waiting`, `dns`, `connect`, `tls`, `first_byte`, `transfer`, `write` |
 //! | `failures` | failed URLs by cause |
-//! | `limits` | for each host whose limit was found: `host`, `connections`, `rejections`, `cost` |
+//! | `limits` | for each host whose limit was found: `host`, `connections`, `rejections`, `cost`, `is_advertised` |
 //! | `fetches` | one for each URL, in their order |
 //!
 //! | field of a fetch | meaning |
@@ -40,7 +40,7 @@ use jiff::Timestamp;
 use serde::Serialize;
 use serde::ser::{SerializeSeq, Serializer};
 
-use super::outcome::{Outcome, Phases, Retrieval, Run};
+use super::outcome::{LearntLimit, Outcome, Phases, Retrieval, Run};
 use super::seconds::seconds;
 use crate::client::error::FetchError;
 use crate::client::error_chain::error_chain;
@@ -79,16 +79,8 @@ struct Document<'r> {
     took: BTreeMap<&'static str, f64>,
     phases: BTreeMap<&'static str, f64>,
     failures: BTreeMap<String, usize>,
-    limits: Vec<Limit<'r>>,
+    limits: &'r [LearntLimit],
     fetches: Fetches<'r>,
-}
-
-#[derive(Serialize)]
-struct Limit<'r> {
-    host: &'r str,
-    connections: usize,
-    rejections: u32,
-    cost: f64,
 }
 
 /// Serialized one by one, so that a long run is not in memory twice.
@@ -131,12 +123,6 @@ impl<'r> Document<'r> {
         ];
         let causes =
             summary.failures_by_kind.iter().map(|(cause, count)| (cause.to_string(), *count));
-        let limits = run.limits.iter().map(|limit| Limit {
-            host: &limit.host,
-            connections: limit.connections,
-            rejections: limit.rejections,
-            cost: seconds(limit.cost),
-        });
         Self {
             version: 1,
             started: started(run),
@@ -154,7 +140,7 @@ impl<'r> Document<'r> {
             took: took.map(|(name, time)| (name, seconds(time))).into(),
             phases: phases(&summary.phases),
             failures: causes.collect(),
-            limits: limits.collect(),
+            limits: &run.limits,
             fetches: Fetches { jobs, outcomes: &run.outcomes },
         }
     }

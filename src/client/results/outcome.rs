@@ -6,8 +6,10 @@
 use std::path::PathBuf;
 use std::time::{Duration, SystemTime};
 
+use serde::Serialize;
 use url::Url;
 
+use super::seconds::serialize_seconds;
 use crate::client::error::FetchError;
 use crate::client::plan::checksum::{Algorithm, Checksum};
 use crate::http::Status;
@@ -29,8 +31,11 @@ pub struct Phases {
     pub tls: Duration,
     /// From the request until the response's head was received.
     pub first_byte: Duration,
-    /// From the response's head until the file had its final name.
+    /// Reading the content from the network.
     pub transfer: Duration,
+    /// The rest of the attempts, which is work on the file: choosing its part, decoding, hashing, writing and
+    /// syncing its content, and giving it its final name.
+    pub write: Duration,
 }
 
 impl Phases {
@@ -43,11 +48,12 @@ impl Phases {
         self.tls += other.tls;
         self.first_byte += other.first_byte;
         self.transfer += other.transfer;
+        self.write += other.write;
     }
 
     /// The phases with their names, in their order.
     #[must_use]
-    pub fn named(&self) -> [(&'static str, Duration); 7] {
+    pub fn named(&self) -> [(&'static str, Duration); 8] {
         [
             ("queue", self.queue),
             ("waiting", self.waiting),
@@ -56,7 +62,14 @@ impl Phases {
             ("tls", self.tls),
             ("first_byte", self.first_byte),
             ("transfer", self.transfer),
+            ("write", self.write),
         ]
+    }
+
+    /// The sum of all phases.
+    #[must_use]
+    pub fn total(&self) -> Duration {
+        self.named().into_iter().map(|(_, time)| time).sum()
     }
 }
 
@@ -101,7 +114,7 @@ pub struct Outcome {
 }
 
 /// The limit of a host that rejected connections or announced how many it allows.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub struct LearntLimit {
     /// Scheme and host, and the port if it is not the scheme's default.
     pub host: String,
@@ -109,8 +122,11 @@ pub struct LearntLimit {
     pub connections: usize,
     /// The requests that it rejected with 429.
     pub rejections: u32,
-    /// The total time of the rejected requests.
+    /// The total time of the rejected requests, in seconds when serialized.
+    #[serde(serialize_with = "serialize_seconds")]
     pub cost: Duration,
+    /// The host stated the number in its responses.
+    pub is_advertised: bool,
 }
 
 /// The outcome of a run.

@@ -2,10 +2,20 @@
 
 use std::time::Duration;
 
+use serde::Serializer;
+
 /// Seconds, rounded to microseconds: a clock cannot be read more finely.
 #[must_use]
 pub fn seconds(time: Duration) -> f64 {
     (time.as_secs_f64() * 1e6).round() / 1e6
+}
+
+/// Serializes a duration as [`seconds`].
+pub(super) fn serialize_seconds<S: Serializer>(
+    time: &Duration,
+    serializer: S,
+) -> Result<S::Ok, S::Error> {
+    serializer.serialize_f64(seconds(*time))
 }
 
 /// Milliseconds, rounded to microseconds.

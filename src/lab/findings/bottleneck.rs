@@ -221,7 +221,7 @@ impl Evidence {
 mod tests {
     use std::time::Duration;
 
-    use super::super::super::synthetic::synthetic_run;
+    use super::super::super::synthetic::{limited_host, machine_cpu, synthetic_run};
     use super::*;
 
     const SECOND: Duration = Duration::from_secs(1);
@@ -248,24 +248,24 @@ mod tests {
         type Change = fn(&mut RunRecord);
         let cases: [(BottleneckKind, Change); 11] = [
             (BottleneckKind::Connections, |_| ()),
-            (BottleneckKind::HostLimit, |run| run.host_limit = Some(6)),
-            (BottleneckKind::Connections, |run| run.host_limit = Some(10)),
+            (BottleneckKind::HostLimit, |run| run.host_limits = vec![limited_host(6)]),
+            (BottleneckKind::Connections, |run| run.host_limits = vec![limited_host(10)]),
             (BottleneckKind::Waiting, |run| run.fetches[3].phases.waiting = run.wall),
-            (BottleneckKind::Connections, |run| run.processor_busy = Some(0.9)),
+            (BottleneckKind::Connections, |run| run.machine_cpu = Some(machine_cpu(0.9))),
             (BottleneckKind::Processor, |run| {
-                run.processor_busy = Some(0.9);
+                run.machine_cpu = Some(machine_cpu(0.9));
                 stretch(run, 1, 2);
             }),
             (BottleneckKind::Processor, |run| {
-                run.host_limit = Some(6);
-                run.processor_busy = Some(0.9);
+                run.host_limits = vec![limited_host(6)];
+                run.machine_cpu = Some(machine_cpu(0.9));
                 stretch(run, 1, 2);
             }),
             (BottleneckKind::Link, |run| stretch(run, 1, 4)),
             (BottleneckKind::Server, |run| stretch(run, 9, 1)),
             (BottleneckKind::Unclear, |run| run.wall *= 3),
             (BottleneckKind::Processor, |run| {
-                run.processor_busy = Some(0.9);
+                run.machine_cpu = Some(machine_cpu(0.9));
                 run.wall *= 3;
             }),
         ];

@@ -85,7 +85,8 @@ fn sum(runs: &[&RunRecord], phase: fn(&Phases) -> f64) -> Option<f64> {
 
 /// The processor utilisation in all these runs together, 0 to 1.
 fn utilisation(runs: &[&RunRecord]) -> Option<f64> {
-    let of_run = |run: &&RunRecord| run.processor_busy.map(|busy| (busy, wall_seconds(run)));
+    let of_run =
+        |run: &&RunRecord| run.machine_cpu.map(|cpu| (cpu.utilisation(), wall_seconds(run)));
     let known: Vec<(f64, f64)> = runs.iter().filter_map(of_run).collect();
     let wall: f64 = known.iter().map(|(_, wall)| wall).sum();
     let busy: f64 = known.iter().map(|(busy, wall)| busy * wall).sum();
@@ -107,7 +108,7 @@ impl Evidence {
         Some(Self {
             urls: first.fetches.len(),
             concurrency: first.concurrency,
-            host_limit: others.iter().filter_map(|run| run.host_limit).min(),
+            host_limit: others.iter().filter_map(|run| run.host_limit()).min(),
             sequential_wall: median(baseline, wall_seconds)?,
             wall: median(others, wall_seconds)?,
             waiting: median(others, |run| run.waiting().as_secs_f64())?,
@@ -136,14 +137,14 @@ impl Evidence {
 mod tests {
     use std::time::Duration;
 
-    use super::super::super::synthetic::synthetic_run;
+    use super::super::super::synthetic::{machine_cpu, synthetic_run};
     use super::*;
 
     #[test]
     fn the_utilisation_of_short_runs_is_known_only_together() {
         let run = |millis, busy| RunRecord {
             wall: Duration::from_millis(millis),
-            processor_busy: Some(busy),
+            machine_cpu: Some(machine_cpu(busy)),
             ..synthetic_run(10, 20, Duration::from_secs(1))
         };
         let (first, second) = (run(150, 1.0), run(50, 0.6));

@@ -90,7 +90,7 @@ impl Side {
             retries: runs.iter().map(|run| run.retries()).sum(),
             rejections: runs.iter().map(|run| run.rejections()).sum(),
             waiting: Seconds::new(waiting),
-            host_limit: runs.iter().filter_map(|run| run.host_limit).min(),
+            host_limit: runs.iter().filter_map(|run| run.host_limit()).min(),
             fetch_times: Sample::new(times).map(|sample| Distribution::new(&sample)),
         })
     }

@@ -35,13 +35,14 @@ struct DrawnPhase {
 }
 
 /// The phases in the order they are drawn.
-const PHASES: [DrawnPhase; 6] = [
+const PHASES: [DrawnPhase; 7] = [
     DrawnPhase { class: "waiting", name: "waiting", time: |phases| phases.waiting },
     DrawnPhase { class: "dns", name: "name look-up", time: |phases| phases.dns },
     DrawnPhase { class: "connect", name: "connect", time: |phases| phases.connect },
     DrawnPhase { class: "tls", name: "TLS", time: |phases| phases.tls },
     DrawnPhase { class: "first-byte", name: "first byte", time: |phases| phases.first_byte },
     DrawnPhase { class: "transfer", name: "transfer", time: |phases| phases.transfer },
+    DrawnPhase { class: "write", name: "write", time: |phases| phases.write },
 ];
 
 /// Whether fetches show their details.

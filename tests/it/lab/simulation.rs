@@ -7,9 +7,9 @@ use std::collections::VecDeque;
 use std::rc::Rc;
 use std::time::Duration;
 
-use http_concurrent::client::Phases;
+use http_concurrent::client::{LearntLimit, Phases};
 use http_concurrent::lab::experiment::{Clock, Executor};
-use http_concurrent::lab::measurement::{Ending, FetchRecord, RunRecord};
+use http_concurrent::lab::measurement::{Ending, FetchRecord, MachineCpu, RunRecord};
 use http_concurrent::lab::random::SplitMix64;
 
 /// The files and the network; times in seconds, rates in bytes per second.
@@ -130,13 +130,19 @@ impl<'a> Run<'a> {
             }
             self.advance();
         }
+        let wall = Duration::from_secs_f64(self.now);
+        let fetches = self.done.into_iter().flatten().collect();
+        let limit = (self.network.host_limit < self.lanes.len()).then(|| LearntLimit {
+            host: "https://files.example".to_owned(),
+            connections: self.network.host_limit,
+            rejections: 1,
+            cost: Duration::ZERO,
+            is_advertised: false,
+        });
         RunRecord {
-            concurrency: self.concurrency,
-            wall: Duration::from_secs_f64(self.now),
-            fetches: self.done.into_iter().flatten().collect(),
-            host_limit: (self.network.host_limit < self.lanes.len())
-                .then_some(self.network.host_limit),
-            processor_busy: Some(0.1),
+            host_limits: limit.into_iter().collect(),
+            machine_cpu: Some(MachineCpu { busy: wall / 10, total: wall }),
+            ..RunRecord::new(self.concurrency, wall, fetches)
         }
     }
 
