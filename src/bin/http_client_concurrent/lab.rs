@@ -180,6 +180,7 @@ pub(crate) fn conditions(started_at: SystemTime, settings: &Settings) -> Conditi
         servers: Vec::new(),
         system: format!("{} {}, {}", kernel.trim(), release.trim(), std::env::consts::ARCH),
         processors: thread::available_parallelism().map_or(1, std::num::NonZeroUsize::get),
+        max_per_host: settings.per_host.map(std::num::NonZeroUsize::get),
         bodies: match settings.saving.destination {
             Destination::File => BodyHandling::Saved,
             Destination::Discard => BodyHandling::Discarded,

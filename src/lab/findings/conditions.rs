@@ -15,6 +15,8 @@ pub struct Conditions {
     pub system: String,
     /// The number of processors that the program may use.
     pub processors: usize,
+    /// The most connections to one host, if the user limited them.
+    pub max_per_host: Option<usize>,
     /// How the bodies were handled.
     pub bodies: BodyHandling,
     /// Further conditions, each a name and a value.

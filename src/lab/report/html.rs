@@ -267,6 +267,9 @@ fn conditions(findings: &Findings) -> Markup {
                 (row("Host’s limit", &limit.map_or_else(
                     || "none found".to_owned(), |limit| counted(limit, "connection", "connections")
                 )))
+                (row("Connections to one host", &conditions.max_per_host.map_or_else(
+                    String::new, |most| format!("at most {most} (--max-per-host)")
+                )))
                 (row("Pairs of runs", &format!(
                     "{} of {}, after a discarded warm-up", findings.pairs.measured, findings.pairs.planned
                 )))

@@ -143,11 +143,14 @@ fn every_run_is_cold_and_sequential_runs_have_one_connection() {
 fn a_sweep_has_a_point_for_each_level_and_can_discard_content() {
     let server = server(5);
     let urls = urls(&server, 5);
-    let options = ["--sweep", "1,2,4", "--runs", "2", "--discard", "-o", "files"];
+    let options =
+        ["--sweep", "1,2,4", "--runs", "2", "--discard", "-o", "files", "--max-per-host", "3"];
     let result = Result::of(&with_urls(&urls, &options));
     assert_eq!(result.status(), Some(0), "{:?}", result.output);
     assert!(!result.directory.path().join("files").exists(), "nothing is written");
     assert_eq!(result.json["conditions"]["bodies"], "discarded");
+    assert_eq!(result.json["conditions"]["max_per_host"], 3);
+    assert!(result.page.contains("at most 3 (--max-per-host)"));
     let points = result.json["curve"]["points"].as_array().unwrap();
     let levels: Vec<_> = points.iter().map(|point| point["concurrency"].as_u64()).collect();
     assert_eq!(levels, [Some(1), Some(2), Some(4)]);

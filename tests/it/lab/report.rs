@@ -25,6 +25,7 @@ fn findings(name: &str, network: Network, schedule: Schedule) -> Findings {
         servers: vec!["http_server_conc/0.1.0".to_owned()],
         system: "Linux 6.18, x86_64".to_owned(),
         processors: 2,
+        max_per_host: None,
         bodies: BodyHandling::Saved,
         further: vec![("Name look-ups".to_owned(), "once a run".to_owned())],
     };
