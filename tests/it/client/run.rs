@@ -3,6 +3,8 @@
 use std::fs;
 use std::sync::Mutex;
 use std::sync::atomic::{AtomicUsize, Ordering};
+use std::thread;
+use std::time::Duration;
 
 use http_concurrent::client::{
     Algorithm, Destination, Hashing, Observer, Outcome, OutputDirectory, SaveSettings, Settings,
@@ -36,6 +38,33 @@ fn results_come_in_the_order_of_the_urls_and_a_failure_costs_only_its_own() {
     }
     assert_eq!((fetched.run.failures(), fetched.names().len()), (8, 32));
     assert!(server.connections() <= 8, "{}", server.connections());
+}
+
+#[test]
+fn waiting_for_content_is_transfer_and_work_on_the_file_is_write() {
+    const DELAY: Duration = Duration::from_millis(60);
+    struct SlowObserver;
+    impl Observer for SlowObserver {
+        fn content_started(&self, _: usize, _: Option<u64>, _: u64) {
+            thread::sleep(DELAY);
+        }
+    }
+    let server = Scripted::start(|peer| {
+        while peer.read_head().is_some() {
+            peer.send("HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\na");
+            thread::sleep(3 * DELAY);
+            peer.send("b");
+        }
+    });
+    let directory = tempfile::tempdir().unwrap();
+    let output = OutputDirectory::prepare(directory.path()).unwrap();
+    let jobs = plan_all(&[server.url("/a")], &output);
+    let run = download(&jobs, &output, &settings(1), &Stop::default(), &SlowObserver).unwrap();
+    let outcome = &run.outcomes[0];
+    let phases = outcome.phases;
+    // The content comes two of its three delays after the work on the file has ended.
+    assert!(phases.transfer >= DELAY && phases.write >= DELAY, "{outcome:?}");
+    assert!(phases.total() <= phases.queue + outcome.took, "{outcome:?}");
 }
 
 #[test]

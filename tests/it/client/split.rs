@@ -34,6 +34,26 @@ fn send(peer: &mut Peer, bytes: &[u8]) {
 }
 
 #[test]
+fn the_phases_of_a_split_file_are_not_counted_twice() {
+    let content = pattern(LENGTH);
+    let server = Scripted::start(move |peer| {
+        while let Some(head) = peer.read_head() {
+            // The time to the first byte of a later piece is not a part of the transfer.
+            std::thread::sleep(Duration::from_millis(30));
+            let bytes = ranged(&head, TAG, &content);
+            send(peer, &bytes);
+        }
+    });
+    let fetched = fetch_with(&splitting(2), &[server.url("/file")]);
+    fetched.assert_success();
+    let outcome = &fetched.run.outcomes[0];
+    let phases = outcome.phases;
+    assert!(phases.total() <= phases.queue + outcome.took, "{outcome:?}");
+    assert!(phases.first_byte >= Duration::from_millis(30), "{outcome:?}");
+    assert!(!phases.transfer.is_zero() && !phases.write.is_zero(), "{outcome:?}");
+}
+
+#[test]
 fn several_connections_bring_one_file() {
     let content = pattern(LENGTH);
     let copy = content.clone();
