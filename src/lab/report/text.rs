@@ -10,8 +10,9 @@ use crate::lab::statistics::as_f64;
 use crate::printable::is_printable;
 
 const COLUMNS: usize = 78;
-/// The width of the plot of the curve.
-const CURVE_COLUMNS: usize = 44;
+const MIN_PLOT_COLUMNS: usize = 20;
+/// Marks the row of the knee of the curve.
+const KNEE: &str = " knee";
 
 /// Renders the text.
 #[must_use]
@@ -89,6 +90,9 @@ fn with_interval(point: &Speedup, name: &str) -> String {
 
 /// The curve: one row for each level, with the speedup as the horizontal axis.
 fn draw(out: &mut String, curve: &Curve, interval: &str) {
+    let table = LevelTable::new(curve, interval);
+    let beside = table.line(&table.title, "|").chars().count() + KNEE.len();
+    let plot_columns = COLUMNS.saturating_sub(beside).max(MIN_PLOT_COLUMNS);
     let high = |point: &Speedup| point.interval.map_or(point.ratio, |(_, high)| high).value();
     let end = curve.points.iter().map(high).fold(1.0, f64::max) * 1.05;
     #[expect(
@@ -97,30 +101,30 @@ fn draw(out: &mut String, curve: &Curve, interval: &str) {
         reason = "a column of a terminal"
     )]
     let column = |speedup: f64| {
-        ((speedup / end * as_f64(CURVE_COLUMNS - 1)).round().max(0.0) as usize)
-            .min(CURVE_COLUMNS - 1)
+        ((speedup / end * as_f64(plot_columns - 1)).round().max(0.0) as usize).min(plot_columns - 1)
     };
-    let _ = writeln!(out, "\n     c  speedup  {interval:<16}o measured, - interval, : ideal");
-    for point in &curve.points {
-        let mut line = vec![b' '; CURVE_COLUMNS];
+    let mut write = |cells: &[String; 3], border: &str, plot: &str| {
+        let _ = writeln!(out, "{}", (table.line(cells, border) + plot).trim_end());
+    };
+    write(&Default::default(), "", "");
+    write(&table.title, "  ", "o measured, - interval, : ideal");
+    for (point, cells) in curve.points.iter().zip(&table.rows) {
+        let mut plot = vec![b' '; plot_columns];
         if as_f64(point.concurrency) <= end {
-            line[column(as_f64(point.concurrency))] = b':';
+            plot[column(as_f64(point.concurrency))] = b':';
         }
-        let mut interval = String::new();
         if let Some((low, high)) = point.interval {
-            line[column(low.value())..=column(high.value())].fill(b'-');
-            interval = format!("{low} to {high}");
+            plot[column(low.value())..=column(high.value())].fill(b'-');
         }
-        line[column(point.ratio.value())] = b'o';
-        let line = String::from_utf8_lossy(&line);
-        let knee = if point.concurrency == curve.knee { " knee" } else { "" };
-        let (c, ratio) = (point.concurrency, point.ratio);
-        let _ = writeln!(out, "  {c:>4}  {ratio:>7}  {interval:<14}|{}", (line + knee).trim_end());
+        plot[column(point.ratio.value())] = b'o';
+        let knee = if point.concurrency == curve.knee { KNEE } else { "" };
+        write(cells, "|", &(String::from_utf8_lossy(&plot) + knee));
     }
-    let axis = "-".repeat(CURVE_COLUMNS);
-    let _ = writeln!(out, "{:>31}+{axis}", "");
-    let one = column(1.0);
-    let _ = writeln!(out, "{:>31}0{:>one$}\n", "", "1");
+    let (no_cells, one) = (Default::default(), column(1.0));
+    let rest = plot_columns - one;
+    write(&no_cells, "+", &"-".repeat(plot_columns));
+    write(&no_cells, "0", &format!("{:>one$}{:>rest$}", "1", " speedup"));
+    out.push('\n');
     let knee = counted(curve.knee, "connection", "connections");
     paragraph(out, &format!("Knee: {knee}, the lowest within 5 % of the best."));
     if let Some(law) = &curve.amdahl {
@@ -142,6 +146,37 @@ fn draw(out: &mut String, curve: &Curve, interval: &str) {
             let _ = write!(sentence, ", with its maximum at c = {peak}");
         }
         paragraph(out, &(sentence + "."));
+    }
+}
+
+/// The columns beside the curve: the number of connections, the speedup, its interval.
+struct LevelTable {
+    title: [String; 3],
+    rows: Vec<[String; 3]>,
+    widths: [usize; 3],
+}
+
+impl LevelTable {
+    fn new(curve: &Curve, interval: &str) -> Self {
+        let title = ["c".to_owned(), "speedup".to_owned(), interval.to_owned()];
+        let interval = |(low, high)| format!("{low} to {high}");
+        let row = |point: &Speedup| {
+            let interval = point.interval.map(interval).unwrap_or_default();
+            [point.concurrency.to_string(), point.ratio.to_string(), interval]
+        };
+        let rows: Vec<_> = curve.points.iter().map(row).collect();
+        let width = |cell: usize| {
+            let cells = rows.iter().chain([&title]).map(|row| row[cell].chars().count());
+            cells.max().unwrap_or(0)
+        };
+        let widths = [width(0), width(1), width(2)];
+        Self { title, rows, widths }
+    }
+
+    /// A row up to the plot.
+    fn line(&self, [concurrency, ratio, interval]: &[String; 3], border: &str) -> String {
+        let [first, second, third] = self.widths;
+        format!("  {concurrency:>first$}  {ratio:>second$}  {interval:<third$} {border}")
     }
 }
 

@@ -113,6 +113,22 @@ fn the_three_renderings_show_the_same_numbers() {
     }
 }
 
+/// Intervals may be long, such as `0.00876 to 0.00927`.
+#[test]
+fn the_columns_of_the_curve_fit_their_longest_interval() {
+    let schedule = Schedule::sweep(&[1, 2, 4, 100], 4);
+    let mut findings = findings("wide", Network::new(mixed(20)), schedule);
+    let points = &mut findings.curve.as_mut().unwrap().points;
+    points[1].interval = Some((Ratio::new(0.008_76), Ratio::new(0.009_27)));
+    let rows = points.len();
+    let text = report::text(&findings);
+    let border = |line: &str| line.find(['|', '+']);
+    let begin = text.lines().position(|line| line.contains("o measured")).unwrap();
+    let lines: Vec<&str> = text.lines().skip(begin + 1).take(rows + 1).collect();
+    assert!(lines.iter().all(|line| border(line) == border(lines[0])), "{text}");
+    assert!(text.lines().all(|line| line.chars().count() <= 80), "{text}");
+}
+
 #[test]
 fn the_gain_of_more_connections_is_reported() {
     for (levels, expected) in
