@@ -7,11 +7,13 @@
 //! | `executor` | [`DownloadExecutor`]: the executor that uses the client |
 //! | [`measurement`] | the record of a run |
 //! | [`agreement`] | checks that all runs fetched the same |
+//! | [`ceiling`] | the highest speedup that the fetch times allow |
 //! | [`statistics`], [`random`], [`scaling`] | medians, bootstrap intervals, speedup laws; numbers only |
 //! | [`findings`] | computes all figures and sentences of a report, once |
 //! | [`report`] | renders the findings as text, JSON and HTML |
 
 pub mod agreement;
+pub mod ceiling;
 mod executor;
 pub mod experiment;
 pub mod figures;

@@ -1,4 +1,4 @@
-//! The scaling of a speedup: its upper bound, its knee, and two scalability laws.
+//! The scaling of a speedup: its knee, and two scalability laws.
 //!
 //! Pure functions of numbers. The laws are fitted by least squares of the *relative run time* 1/S(c), in
 //! which both are linear in their parameters, and errors are weighted by their effect on the run time. The
@@ -10,18 +10,6 @@ use super::statistics::as_f64;
 
 /// A speedup within this fraction of the best counts as equally good.
 pub const MARGIN: f64 = 0.05;
-
-/// The upper bound of the speedup with `concurrency` connections: `min(c, Σt / max t)`.
-///
-/// `times` are the times of the fetches in a sequential run, in any unit: a concurrent run lasts at least
-/// as long as its longest fetch. This assumes that a fetch takes equally long in both runs; a server or
-/// link that serves several requests more efficiently can exceed it. `None` if no time is above 0.
-#[must_use]
-pub fn ceiling(concurrency: usize, times: &[f64]) -> Option<f64> {
-    let longest = times.iter().copied().fold(0.0, f64::max);
-    let sum: f64 = times.iter().sum();
-    (longest > 0.0).then(|| as_f64(concurrency).min(sum / longest))
-}
 
 /// The average number of fetches in progress: `Σ busy / wall`, by Little's law L = λW. Both times are in
 /// the same unit.
@@ -207,20 +195,6 @@ mod tests {
 
     fn close(left: f64, right: f64) -> bool {
         (left - right).abs() < 1e-9
-    }
-
-    #[test]
-    fn the_ceiling_is_the_lesser_of_connections_and_sum_over_longest() {
-        for (concurrency, times, expected) in [
-            (10, &[1.0; 4][..], Some(4.0)),
-            (3, &[1.0; 4], Some(3.0)),
-            (10, &[9.0, 1.0, 1.0, 1.0], Some(12.0 / 9.0)),
-            (10, &[2.5], Some(1.0)),
-            (10, &[], None),
-            (10, &[0.0, 0.0], None),
-        ] {
-            assert_eq!(ceiling(concurrency, times), expected, "{concurrency} {times:?}");
-        }
     }
 
     #[test]

@@ -6,6 +6,7 @@
 //! `bottleneck` names what limits it.
 
 mod bottleneck;
+mod ceiling;
 pub(super) mod claim;
 pub(super) mod conditions;
 pub(super) mod curve;
@@ -21,7 +22,6 @@ use serde::Serialize;
 use super::experiment::Trial;
 use super::figures::{Ratio, Seconds};
 use super::measurement::RunRecord;
-use super::scaling;
 use super::statistics::MIN_PAIRS;
 pub use bottleneck::{Bottleneck, BottleneckKind};
 pub use claim::Claim;
@@ -54,7 +54,8 @@ pub struct Findings {
     pub concurrent: Option<Side>,
     /// The speedup at `concurrency`; `None` if the runs cannot be compared.
     pub speedup: Option<Speedup>,
-    /// The upper bound of the speedup, `min(c, Σt / max t)` of the sequential fetch times.
+    /// The upper bound of the speedup: the sequential total divided by the best schedule's time on the
+    /// connections that the host and `--max-per-host` allow.
     pub ceiling: Option<Ratio>,
     /// The speedup at all levels, if there are more than two.
     pub curve: Option<Curve>,
@@ -108,8 +109,7 @@ impl Findings {
         let sequential = Side::new(1, &baseline);
         let concurrent = Side::new(schedule.concurrency(), &others);
         let files = side::files(&trial.warm_up, &baseline, &others);
-        let times: Vec<f64> = files.iter().filter_map(|file| file.exact_sequential).collect();
-        let ceiling = scaling::ceiling(schedule.concurrency(), &times).filter(|_| is_comparable);
+        let ceiling = ceiling::ceiling(&files, &others, &conditions).filter(|_| is_comparable);
         Self {
             headline: claim.headline(speedup.as_ref(), trial),
             bottleneck: is_comparable
@@ -122,7 +122,7 @@ impl Findings {
             sequential,
             concurrent,
             speedup,
-            ceiling: ceiling.map(Ratio::new),
+            ceiling,
             curve: Curve::new(points),
             rounds: trial.rounds.iter().map(|round| Round::new(round)).collect(),
             files,

@@ -1,6 +1,7 @@
 //! One side of the comparison: the runs at one concurrency, and the times of each file.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use serde::Serialize;
 
@@ -55,9 +56,9 @@ pub struct FileTimes {
     pub bytes: Bytes,
     pub sequential: Option<Seconds>,
     pub concurrent: Option<Seconds>,
-    /// The unrounded sequential time in seconds, for the ceiling.
+    /// The unrounded sequential time, for the ceiling.
     #[serde(skip)]
-    pub(super) exact_sequential: Option<f64>,
+    pub(super) exact_sequential: Option<Duration>,
     /// The reason of its first failure.
     pub failure: Option<String>,
 }
@@ -131,7 +132,7 @@ pub(super) fn files(
             bytes: Bytes(records().map(|record| record.bytes).max().unwrap_or(0)),
             sequential: exact_sequential.map(Seconds::new),
             concurrent: median_busy(others, index).map(Seconds::new),
-            exact_sequential,
+            exact_sequential: exact_sequential.map(Duration::from_secs_f64),
             failure: records().find_map(FetchRecord::failure).map(str::to_owned),
         }
     };

@@ -289,8 +289,9 @@ pub(super) fn method() -> Markup {
                  speedup is the median of the ratios within the pairs. Its 95 % interval is a percentile \
                  bootstrap of the pairs (Efron 1979), expanded for small samples (Hesterberg 2015); with five \
                  pairs it is their range, which covers the true median with a probability of 94 %. Quantiles \
-                 are of type 7 (Hyndman and Fan 1996). The ceiling is min(c, Σt / max t) of the sequential \
-                 fetch times. The achieved concurrency is Σ busy time / wall time (Little 1961). The laws are \
+                 are of type 7 (Hyndman and Fan 1996). The ceiling is the total of the \
+                 sequential fetch times divided by the time of their best schedule, longest first (Graham \
+                 1969), on as many connections as c, the host and --max-per-host allow. The achieved concurrency is Σ busy time / wall time (Little 1961). The laws are \
                  Amdahl’s (1967) and Gunther’s (2007), fitted by least squares to the relative run time. If a \
                  body did not have the same length and hash in all runs, no speedup is claimed."
             }

@@ -170,8 +170,8 @@ impl Series {
                     }
                 }
                 p.caption {
-                    "The median time of a run with c connections. The ceiling is the smaller of c and the sum of \
-                     the fetch times divided by the longest."
+                    "The median time of a run with c connections. The ceiling is the speedup of \
+                     the best schedule of the same fetches."
                 }
             }
             @for (index, Chapter { title, findings }) in self.experiments.iter().enumerate() {

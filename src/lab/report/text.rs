@@ -68,7 +68,7 @@ fn sides(out: &mut String, findings: &Findings) {
         row(out, "median paired ratio", &with_interval(speedup, findings.interval_name()));
     }
     if let Some(ceiling) = findings.ceiling {
-        row(out, "ceiling", &format!("{ceiling}  (the smaller of c and sum / longest)"));
+        row(out, "ceiling", &format!("{ceiling}  (the best schedule of the same fetches)"));
     }
     row(out, "seed", &findings.seed.to_string());
 }

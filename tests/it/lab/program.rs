@@ -218,8 +218,20 @@ fn a_server_that_allows_twelve_is_named_as_the_limit() {
     assert!(cause == "host_limit" || cause == "processor", "{}", json["limit"]);
     let limit = json["concurrent"]["host_limit"].as_u64().unwrap();
     assert!((1..=12).contains(&limit), "{limit}");
+    assert!(json["ceiling"].as_f64().unwrap() <= 12.0, "{}", json["ceiling"]);
     let lanes = json["drawn"]["concurrent"]["fetches"].as_array().unwrap();
     assert!(lanes.iter().all(|fetch| fetch["ending"]["complete"] == 200));
+}
+
+#[test]
+fn a_limit_that_the_user_sets_bounds_the_ceiling() {
+    let server = server(6);
+    let urls = urls(&server, 6);
+    let options = ["--compare", "-c", "6", "--max-per-host", "2", "--runs", "2"];
+    let result = Result::of(&with_urls(&urls, &options));
+    assert_eq!(result.status(), Some(0), "{:?}", result.output);
+    assert_eq!(result.json["conditions"]["max_per_host"], 2);
+    assert!(result.json["ceiling"].as_f64().unwrap() <= 2.0, "{}", result.json["ceiling"]);
 }
 
 #[test]

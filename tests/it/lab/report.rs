@@ -190,6 +190,7 @@ fn a_host_with_a_limit_is_named_as_the_limit() {
     assert_eq!(cause(&findings), Some(BottleneckKind::HostLimit));
     let many = findings.concurrent.as_ref().unwrap();
     assert_eq!(many.host_limit, Some(12));
+    assert!(findings.ceiling.unwrap().value() <= 12.0);
     assert!(many.rejections > 0 && many.waiting.value() > 0.0);
 }
 
