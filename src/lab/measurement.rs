@@ -143,6 +143,12 @@ impl RunRecord {
         limits.filter(|limit| *limit < usable).min()
     }
 
+    /// The number of lanes up to the last one that fetched something.
+    #[must_use]
+    pub fn lanes(&self) -> usize {
+        self.fetches.iter().map(|fetch| fetch.lane + 1).max().unwrap_or(0)
+    }
+
     /// The bytes of all bodies.
     #[must_use]
     pub fn bytes(&self) -> u64 {

@@ -5,15 +5,15 @@ use std::fmt::Write as _;
 
 use maud::{Markup, html};
 
-use super::super::figures::{Ratio, Seconds, counted};
-use super::plot::Axis;
+use super::super::figures::{Ratio, counted};
+use super::plot::{Axis, Label, legible, time_label};
 use crate::lab::findings::Findings;
 use crate::lab::findings::curve::{Curve, Speedup};
 use crate::lab::findings::side::{Distribution, Side};
 use crate::lab::statistics::as_f64;
 
 /// The speedup with its interval on an axis that begins at 0 and includes the ceiling.
-pub(super) fn gauge(point: &Speedup, ceiling: Option<Ratio>) -> Markup {
+pub(super) fn gauge(point: &Speedup, ceiling: Option<Ratio>, interval: &str) -> Markup {
     let high = point.interval.map_or(point.ratio, |(_, high)| high).value();
     let end = ceiling.map_or(1.0, Ratio::value).max(high).max(1.0) * 1.06;
     let axis = Axis::linear(0.0, end);
@@ -21,6 +21,9 @@ pub(super) fn gauge(point: &Speedup, ceiling: Option<Ratio>) -> Markup {
     // Keep the label of 1 apart from the ceiling's on narrow screens.
     let (anchor, room) = if one.0 > 25.0 { ("end", 28.0) } else { ("start", 46.0) };
     let mut description = format!("speedup {}", point.ratio);
+    if let Some((low, high)) = point.interval {
+        let _ = write!(description, ", {interval} {low} to {high}");
+    }
     if let Some(ceiling) = ceiling {
         let _ = write!(description, ", ceiling {ceiling}");
     }
@@ -49,6 +52,7 @@ pub(super) fn gauge(point: &Speedup, ceiling: Option<Ratio>) -> Markup {
             }
             circle.point cx=(axis.place(point.ratio.value())) cy="32" r="6" {}
         }
+        p.abscissa { "speedup: how many times as fast as one connection" }
     }
 }
 
@@ -61,24 +65,38 @@ pub(super) fn curve(curve: &Curve, interval: &str) -> Markup {
     let foot = 1.0 / doubling_above(1.0 / lows.fold(1.0, f64::min).max(1e-3));
     let (x, y) = (Axis::logarithmic(0.94, as_f64(last) * 1.06), Axis::logarithmic(foot * 0.8, top));
     let ideal_end = top.min(as_f64(last));
+    let count =
+        |point: &Speedup| (x.place(as_f64(point.concurrency)), point.concurrency.to_string().len());
+    let counts: Vec<Label> = curve.points.iter().map(count).collect();
     html! {
         figure.chart {
-            svg.plot.framed height="300" role="img" aria-label="Speedup over the number of connections" {
+            p.ordinate { "speedup (logarithmic scale)" }
+            svg.plot.framed height="300" role="img"
+                aria-label="Speedup over the number of connections; its points are in the table below." {
                 @for tick in doublings(foot, top) {
                     @let at = y.height(tick);
                     line.grid x1="0" x2="100%" y1=(at) y2=(at) {}
-                    text.tick x="-8" y=(at) text-anchor="end" dominant-baseline="central" { (tick) "×" }
+                    text.tick x="-8" y=(at) text-anchor="end" dominant-baseline="central" { (fraction(tick)) "×" }
                 }
                 line.ideal x1=(x.place(1.0)) y1=(y.height(1.0)) x2=(x.place(ideal_end)) y2=(y.height(ideal_end)) {}
                 (law(curve, x, y, top))
                 (polyline("measured", curve.points.iter().map(|point| {
                     (x.place(as_f64(point.concurrency)).0, y.height(point.ratio.value()).0)
                 })))
-                @for point in &curve.points { (curve_point(point, curve, x, y)) }
+                @for (point, is_shown) in curve.points.iter().zip(legible(&counts)) {
+                    @if is_shown {
+                        text.tick x=(x.place(as_f64(point.concurrency))) y="100%" dy="18" text-anchor="middle" {
+                            (point.concurrency)
+                        }
+                    }
+                }
+                @for point in &curve.points { (curve_point(point, x, y)) }
+                (values(curve, x, y))
             }
-            p.abscissa { "connections" }
+            p.abscissa { "connections (logarithmic scale)" }
             ul.legend {
                 li { i.key-measured {} "measured, with its " (interval) }
+                @if curve.knee > 1 { li { i.key-knee {} "knee" } }
                 li { i.key-ideal {} "ideal: c times as fast" }
                 @if curve.universal.is_some() { li { i.key-law {} "Universal Scalability Law" } }
                 @else if curve.amdahl.is_some() { li { i.key-law {} "Amdahl’s law" } }
@@ -93,6 +111,7 @@ pub(super) fn curve(curve: &Curve, interval: &str) -> Markup {
 fn levels(curve: &Curve, interval: &str) -> Markup {
     html! {
         table.figures {
+            caption { "The speedup at each number of connections" }
             thead {
                 tr {
                     th scope="col" { "Connections" }
@@ -120,29 +139,36 @@ fn levels(curve: &Curve, interval: &str) -> Markup {
     }
 }
 
-fn curve_point(point: &Speedup, curve: &Curve, x: Axis, y: Axis) -> Markup {
+fn curve_point(point: &Speedup, x: Axis, y: Axis) -> Markup {
     let at = x.place(as_f64(point.concurrency));
-    let knee = point.concurrency == curve.knee;
-    let anchor = if at.0 > 90.0 { "end" } else { "middle" };
-    let height = y.height(point.ratio.value());
-    // A label needs an eighth of the width, except that of the knee, which is above the line.
-    let crowded =
-        curve.points.iter().filter(|other| other.concurrency > point.concurrency).any(|other| {
-            other.concurrency != curve.knee && x.place(as_f64(other.concurrency)).0 - at.0 < 12.0
-        });
     html! {
-        g {
-            text.tick x=(at) y="100%" dy="18" text-anchor="middle" { (point.concurrency) }
-            @if let Some((low, high)) = point.interval {
-                line.interval x1=(at) x2=(at) y1=(y.height(low.value())) y2=(y.height(high.value())) {}
-            }
-            @if knee { circle.knee cx=(at) cy=(height) r="9" {} }
-            circle.point cx=(at) cy=(height) r="4.5" {}
-            @if knee {
-                text.value x=(at) y=(height) dy="-16" text-anchor=(anchor) { (point.ratio) " (knee)" }
-            } @else if point.concurrency > 1 && !crowded {
-                text.value x=(at) y=(height) dy="24" text-anchor=(anchor) { (point.ratio) }
-            }
+        @if let Some((low, high)) = point.interval {
+            line.interval x1=(at) x2=(at) y1=(y.height(low.value())) y2=(y.height(high.value())) {}
+        }
+        circle.point cx=(at) cy=(y.height(point.ratio.value())) r="4.5" {}
+    }
+}
+
+/// The ring of the knee with its speedup above, and the speedups of other points below them, where there is
+/// space: the table has all.
+fn values(curve: &Curve, x: Axis, y: Axis) -> Markup {
+    let place = |point: &Speedup| x.place(as_f64(point.concurrency));
+    let value = |point: &Speedup, below: &str| {
+        let (at, height) = (place(point), y.height(point.ratio.value()));
+        let anchor = if at.0 > 90.0 { "end" } else { "middle" };
+        html! { text.value x=(at) y=(height) dy=(below) text-anchor=(anchor) { (point.ratio) } }
+    };
+    let (knees, others): (Vec<&Speedup>, Vec<_>) =
+        curve.points.iter().skip(1).partition(|point| point.concurrency == curve.knee);
+    let labels: Vec<Label> =
+        others.iter().map(|point| (place(point), point.ratio.to_string().len())).collect();
+    html! {
+        @for knee in knees {
+            circle.knee cx=(place(knee)) cy=(y.height(knee.ratio.value())) r="9" {}
+            (value(knee, "-16"))
+        }
+        @for (point, is_shown) in others.iter().zip(legible(&labels)) {
+            @if is_shown { (value(point, "24")) }
         }
     }
 }
@@ -195,10 +221,21 @@ fn doubling_above(value: f64) -> f64 {
     2.0_f64.powf(value.log2().ceil())
 }
 
+/// The powers of two from `low` to `high`; every second one if there are many.
 fn doublings(low: f64, high: f64) -> Vec<f64> {
-    std::iter::successors(Some(low), |tick| Some(tick * 2.0))
-        .take_while(|tick| *tick <= high * 1.001)
+    const MANY: f64 = 9.0;
+    let exponents = low.log2().round()..=high.log2().round();
+    let step = if exponents.end() - exponents.start() > MANY { 2.0 } else { 1.0 };
+    let first = (exponents.start() / step).ceil() * step;
+    std::iter::successors(Some(first), |exponent| Some(exponent + step))
+        .take_while(|exponent| exponent <= exponents.end())
+        .map(f64::exp2)
         .collect()
+}
+
+/// A power of two, as a fraction if it is less than 1: `1/8`, `4`.
+fn fraction(power: f64) -> String {
+    if power < 1.0 { format!("1/{}", 1.0 / power) } else { power.to_string() }
 }
 
 /// A line through positions in percent. The plot is scaled, the width of the stroke is not.
@@ -229,15 +266,17 @@ pub(super) fn distributions(findings: &Findings) -> Option<Markup> {
     if sides.is_empty() || longest <= 0.0 {
         return None;
     }
-    let x = if longest > 20.0 * shortest.max(longest / 1e4) {
-        Axis::logarithmic(shortest.max(longest / 1e4), longest)
+    let (x, scale) = if longest > 20.0 * shortest.max(longest / 1e4) {
+        (Axis::logarithmic(shortest.max(longest / 1e4), longest), " (logarithmic scale)")
     } else {
-        Axis::linear(0.0, longest * 1.02)
+        (Axis::linear(0.0, longest * 1.02), "")
     };
     let y = Axis::linear(0.0, 100.0);
     Some(html! {
         figure.chart {
-            svg.plot.framed height="220" role="img" aria-label="Distribution of the fetch times" {
+            p.ordinate { "share of the fetches" }
+            svg.plot.framed height="220" role="img"
+                aria-label="Distribution of the fetch times; its percentiles are in the table below." {
                 @for percent in [0, 25, 50, 75, 100] {
                     @let at = y.height(f64::from(percent));
                     line.grid x1="0" x2="100%" y1=(at) y2=(at) {}
@@ -246,7 +285,7 @@ pub(super) fn distributions(findings: &Findings) -> Option<Markup> {
                 @for tick in x.ticks() {
                     @let at = x.place(tick);
                     line.grid x1=(at) x2=(at) y1="0" y2="100%" {}
-                    text.tick x=(at) y="100%" dy="18" text-anchor="middle" { (Seconds::new(tick)) }
+                    text.tick x=(at) y="100%" dy="18" text-anchor="middle" { (time_label(tick)) }
                 }
                 @for (_, times, class) in &sides {
                     (polyline(class, times.percentiles.iter().zip(0_u32..).map(|(time, percent)| {
@@ -255,7 +294,7 @@ pub(super) fn distributions(findings: &Findings) -> Option<Markup> {
                     circle class=(class) cx=(x.place(times.median.value())) cy="50%" r="4.5" {}
                 }
             }
-            p.abscissa { "time of a fetch" }
+            p.abscissa { "time of a fetch" (scale) }
             ul.legend {
                 @for (side, _, class) in &sides {
                     li { i class=(format!("key-{class}")) {}
@@ -264,8 +303,63 @@ pub(super) fn distributions(findings: &Findings) -> Option<Markup> {
             }
             figcaption {
                 "The share of the fetches that took at most the time on the axis, without queue and waiting. The \
-                 dots are the medians."
+    dots are the medians."
             }
         }
+        (percentiles(&sides))
     })
+}
+
+/// The distribution in figures.
+fn percentiles(sides: &[(&Side, &Distribution, &str)]) -> Markup {
+    const ROWS: [(usize, &str); 8] = [
+        (0, "Shortest"),
+        (10, "10 %"),
+        (25, "25 %"),
+        (50, "50 %, the median"),
+        (75, "75 %"),
+        (90, "90 %"),
+        (99, "99 %"),
+        (100, "Longest"),
+    ];
+    html! {
+        table.figures {
+            caption { "The time within which a share of the fetches was complete" }
+            thead {
+                tr {
+                    th scope="col" { "Share of the fetches" }
+                    @for (side, ..) in sides {
+                        th scope="col" { (counted(side.concurrency, "connection", "connections")) }
+                    }
+                }
+            }
+            tbody {
+                @for (percent, name) in ROWS {
+                    tr {
+                        th scope="row" { (name) }
+                        @for (_, times, _) in sides { td { (times.percentiles[percent]) } }
+                    }
+                }
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn ticks_of_speedups_are_few_and_short() {
+        let labels = |low: f64, high: f64| -> Vec<String> {
+            doublings(low, high).into_iter().map(fraction).collect()
+        };
+        for (low, high, expected) in [
+            (0.125, 4.0, &["1/8", "1/4", "1/2", "1", "2", "4"][..]),
+            (1.0, 32.0, &["1", "2", "4", "8", "16", "32"]),
+            (1.0 / 128.0, 16.0, &["1/64", "1/16", "1/4", "1", "4", "16"]),
+        ] {
+            assert_eq!(labels(low, high), expected, "{low} to {high}");
+        }
+    }
 }

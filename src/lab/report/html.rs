@@ -1,12 +1,14 @@
 //! Renders the findings as one self-contained HTML page, without network access or scripts.
 //!
-//! The page is suitable for phones, paper and dark mode. Its colours can be distinguished by colour-blind
-//! readers (the palette of M. Okabe and K. Ito, <https://jfly.uni-koeln.de/color/>) and by lightness.
-//! `maud` escapes all text.
+//! The page is suitable for phones, paper and dark mode, and for keyboards and screen readers: each figure
+//! has its figures in a table too. `maud` escapes all text.
 
 use maud::{DOCTYPE, Markup, PreEscaped, html as markup};
 
 use super::super::figures::{Seconds, counted};
+use super::fetches::shortened;
+use super::heading::Outline;
+use super::style::STYLE;
 use super::{charts, waterfall};
 use crate::lab::findings::Findings;
 use crate::lab::findings::claim::Claim;
@@ -33,7 +35,7 @@ pub fn html(findings: &Findings) -> String {
             p.kicker { (title) ", " (findings.workload.total) }
             h1 { (question(findings)) }
         }
-        (experiment(findings))
+        (experiment(findings, Outline::Page))
         (method())
     };
     page(&title, &content)
@@ -49,7 +51,7 @@ pub(super) fn page(title: &str, content: &Markup) -> String {
                 meta name="viewport" content="width=device-width, initial-scale=1";
                 meta name="color-scheme" content="light dark";
                 title { "Speedup: " (title) }
-                style { (PreEscaped(include_str!("style.css"))) }
+                style { (PreEscaped(STYLE)) }
             }
             body {
                 (patterns())
@@ -65,24 +67,24 @@ pub(super) fn question(findings: &Findings) -> String {
 }
 
 /// The report of one experiment.
-pub(super) fn experiment(findings: &Findings) -> Markup {
+pub(super) fn experiment(findings: &Findings, outline: Outline) -> Markup {
     markup! {
         (summary(findings))
-        @if let Some(waterfalls) = waterfall::waterfalls(&findings.drawn) {
-            section { h2 { "Where the time went" } (waterfalls) }
+        @if let Some(waterfalls) = waterfall::waterfalls(&findings.drawn, outline) {
+            section { (outline.section("Where the time went")) (waterfalls) }
         }
         @if let Some(curve) = &findings.curve {
             section {
-                h2 { "Speedup over the number of connections" }
+                (outline.section("Speedup over the number of connections"))
                 (charts::curve(curve, findings.interval_name()))
             }
         }
         @if let Some(distributions) = charts::distributions(findings) {
-            section { h2 { "How long the fetches took" } (distributions) }
+            section { (outline.section("How long the fetches took")) (distributions) }
         }
-        (files(findings))
-        (rounds(findings))
-        (conditions(findings))
+        (files(findings, outline))
+        (rounds(findings, outline))
+        (conditions(findings, outline))
     }
 }
 
@@ -91,10 +93,10 @@ fn patterns() -> Markup {
     markup! {
         svg.patterns width="0" height="0" aria-hidden="true" {
             defs {
-                pattern id="hatch" width="5" height="5" patternUnits="userSpaceOnUse"
-                    patternTransform="rotate(45)" {
-                    rect.hatch-ground width="5" height="5" {}
-                    rect.hatch-line width="2" height="5" {}
+                // Horizontal lines, because the rows of bins are stretched horizontally.
+                pattern id="hatch" width="4" height="4" patternUnits="userSpaceOnUse" {
+                    rect.hatch-ground width="4" height="4" {}
+                    rect.hatch-line width="4" height="2" {}
                 }
             }
         }
@@ -120,7 +122,7 @@ fn summary(findings: &Findings) -> Markup {
                 }
             }
             @if let Some(speedup) = &findings.speedup {
-                div.wide { (charts::gauge(speedup, findings.ceiling)) }
+                div.wide { (charts::gauge(speedup, findings.ceiling, findings.interval_name())) }
             }
         }
         @if let (Some(one), Some(many)) = (&findings.sequential, &findings.concurrent) {
@@ -144,6 +146,7 @@ fn sides(one: &Side, many: &Side) -> Markup {
     };
     markup! {
         table.figures {
+            caption { "The runs of both sides" }
             thead {
                 tr {
                     td {}
@@ -169,7 +172,7 @@ fn sides(one: &Side, many: &Side) -> Markup {
     }
 }
 
-fn files(findings: &Findings) -> Markup {
+fn files(findings: &Findings, outline: Outline) -> Markup {
     let mut shown: Vec<&FileTimes> = findings.files.iter().collect();
     let all = shown.len();
     let cut = all > MAX_FILES_SHOWN;
@@ -182,12 +185,16 @@ fn files(findings: &Findings) -> Markup {
         shown.truncate(MAX_FILES_SHOWN);
     }
     let time = |time: Option<Seconds>| time.map_or_else(|| "–".to_owned(), |time| time.to_string());
+    let title = if cut {
+        format!("The slowest {MAX_FILES_SHOWN} of {all} files")
+    } else {
+        "The files".to_owned()
+    };
     markup! {
         section {
-            h2 {
-                @if cut { "The slowest " (MAX_FILES_SHOWN) " of " (all) " files" } @else { "The files" }
-            }
+            (outline.section(&title))
             table.files {
+                caption { "Median times of complete fetches, without queue and waiting." }
                 thead {
                     tr {
                         th scope="col" { "URL" }
@@ -199,8 +206,8 @@ fn files(findings: &Findings) -> Markup {
                 tbody {
                     @for file in shown {
                         tr {
-                            td {
-                                (waterfall::shortened(&file.url))
+                            th scope="row" {
+                                (shortened(&file.url))
                                 @if let Some(failure) = &file.failure {
                                     " " span.failure { "× " (failure) }
                                 }
@@ -212,28 +219,32 @@ fn files(findings: &Findings) -> Markup {
                     }
                 }
             }
-            p.caption { "Median times of complete fetches, without queue and waiting." }
         }
     }
 }
 
-fn rounds(findings: &Findings) -> Markup {
+/// The runs of each level in one cell, which wraps: there may be many levels, and many rounds.
+fn rounds(findings: &Findings, outline: Outline) -> Markup {
     let Some(first) = findings.rounds.first() else { return markup! {} };
     markup! {
         section {
-            h2 { "The runs" }
-            table.figures {
+            (outline.section("The runs"))
+            table.runs {
+                caption {
+                    "The times of all runs, in the order of the rounds. Every second round ran from many                      connections to few."
+                }
                 thead {
-                    tr {
-                        th scope="col" { "Connections" }
-                        @for run in &first.runs { th scope="col" { (run.concurrency) } }
-                    }
+                    tr { th scope="col" { "Connections" } th scope="col" { "Time of each run" } }
                 }
                 tbody {
-                    @for (index, round) in findings.rounds.iter().enumerate() {
+                    @for (level, run) in first.runs.iter().enumerate() {
                         tr {
-                            th scope="row" { "Round " (index + 1) @if index % 2 == 1 { " (reversed)" } }
-                            @for run in &round.runs { td { (run.wall) } }
+                            th scope="row" { (run.concurrency) }
+                            td {
+                                @for run in findings.rounds.iter().filter_map(|round| round.runs.get(level)) {
+                                    span { (run.wall) } " "
+                                }
+                            }
                         }
                     }
                 }
@@ -242,7 +253,7 @@ fn rounds(findings: &Findings) -> Markup {
     }
 }
 
-fn conditions(findings: &Findings) -> Markup {
+fn conditions(findings: &Findings, outline: Outline) -> Markup {
     let conditions = &findings.conditions;
     let workload = &findings.workload;
     let sides = [&findings.sequential, &findings.concurrent];
@@ -250,7 +261,7 @@ fn conditions(findings: &Findings) -> Markup {
     let row = |name: &str, value: &str| markup! { @if !value.is_empty() { dt { (name) } dd { (value) } } };
     markup! {
         section {
-            h2 { "Conditions" }
+            (outline.section("Conditions"))
             dl {
                 (row("Started", &conditions.started))
                 (row("Client", &conditions.client))
@@ -260,7 +271,7 @@ fn conditions(findings: &Findings) -> Markup {
                     "{}, {}", conditions.system, counted(conditions.processors, "processor", "processors")
                 )))
                 (row("Files", &format!("{}, {}", workload.urls, workload.lengths())))
-                (row("BodyHandling", match conditions.bodies {
+                (row("Bodies", match conditions.bodies {
                     BodyHandling::Saved => "written to files as in a download",
                     BodyHandling::Discarded => "read and discarded",
                 }))

@@ -3,11 +3,16 @@
 //! Each rendering is a function from [`Findings`](super::findings::Findings) to a string and computes no
 //! figures. A [`Series`] shows several experiments: a table of all, then the report of each.
 
+mod bins;
 mod charts;
+mod fetches;
+mod heading;
 mod html;
 mod json;
+mod phases;
 mod plot;
 mod series;
+mod style;
 mod text;
 mod waterfall;
 

@@ -5,7 +5,14 @@
 
 use std::fmt;
 
+use super::super::figures::Seconds;
 use super::super::statistics::as_f64;
+
+/// The width of a plot on a screen of 360 pixels.
+const NARROWEST: f64 = 252.0;
+/// The width of a character of a label, and the space between labels, in pixels.
+const CHARACTER: f64 = 7.5;
+const SPACE: f64 = 5.0;
 
 /// A position along an axis, displayed as a percentage.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -64,12 +71,12 @@ impl Axis {
         Percent(100.0 - self.place(value).0)
     }
 
-    /// Round values: up to seven on a linear axis; powers of ten, or also their 2- and 5-fold, on a
-    /// logarithmic one.
+    /// Round values: up to five on a linear axis; on a logarithmic one the powers of ten, and if those are few,
+    /// their threefold, or their 2- and 5-fold. As times, their labels have space on the narrowest screen.
     pub(super) fn ticks(&self) -> Vec<f64> {
         match self.scale {
             Scale::Linear => {
-                let step = round_step((self.high - self.low) / 5.0);
+                let step = round_step((self.high - self.low) / 4.0);
                 let first = (self.low / step).ceil() * step;
                 let places = (0..8).map(|index| first + as_f64(index) * step);
                 // Remove floating-point noise: 0.6, not 0.6000000000000001.
@@ -78,7 +85,11 @@ impl Axis {
             }
             Scale::Logarithmic => {
                 let decades = (self.high / self.low).log10();
-                let steps: &[f64] = if decades > 2.5 { &[1.0] } else { &[1.0, 2.0, 5.0] };
+                let steps: &[f64] = match decades {
+                    ..1.4 => &[1.0, 2.0, 5.0],
+                    1.4..2.3 => &[1.0, 3.0],
+                    _ => &[1.0],
+                };
                 let first = 10_f64.powf(self.low.log10().floor());
                 let powers = std::iter::successors(Some(first), |power| Some(power * 10.0));
                 powers
@@ -89,6 +100,43 @@ impl Axis {
             }
         }
     }
+}
+
+/// A round time as the label of a tick, without final zeros: `0 s`, `0.2 ms`, `100 ms`, `1.5 s`.
+pub(super) fn time_label(tick: f64) -> String {
+    let text = Seconds::new(tick).to_string();
+    let (number, unit) = text.split_once(' ').unwrap_or((&text, ""));
+    let number = if number.contains('.') {
+        number.trim_end_matches('0').trim_end_matches('.')
+    } else {
+        number
+    };
+    format!("{number} {unit}")
+}
+
+/// The label of a tick of a horizontal axis: its place, and its number of characters.
+pub(super) type Label = (Percent, usize);
+
+/// Which of these labels, in ascending order, fit side by side on the narrowest screen. The first and the last
+/// have precedence.
+pub(super) fn legible(labels: &[Label]) -> Vec<bool> {
+    let mut shown = vec![false; labels.len()];
+    let Some(last) = labels.len().checked_sub(1) else { return shown };
+    let mut left = 0;
+    for (index, label) in labels.iter().enumerate() {
+        let is_clear = are_clear(labels[left], *label) && are_clear(*label, labels[last]);
+        shown[index] = index == 0 || index == last || is_clear;
+        if shown[index] {
+            left = index;
+        }
+    }
+    shown
+}
+
+/// Whether there is space between two labels on the narrowest screen.
+fn are_clear((left, left_length): Label, (right, right_length): Label) -> bool {
+    let distance = (right.0 - left.0) / 100.0 * NARROWEST;
+    distance >= as_f64(left_length + right_length) * CHARACTER / 2.0 + SPACE
 }
 
 /// The smallest of 1, 2 and 5 times a power of ten that is at least `step`.
@@ -106,8 +154,10 @@ mod tests {
     fn ticks_are_round_and_few() {
         for (axis, expected) in [
             (Axis::linear(0.0, 12.3), &[0.0, 5.0, 10.0][..]),
-            (Axis::linear(0.0, 1.0), &[0.0, 0.2, 0.4, 0.6, 0.8, 1.0]),
-            (Axis::logarithmic(0.015, 0.6), &[0.02, 0.05, 0.1, 0.2, 0.5]),
+            (Axis::linear(0.0, 1.0), &[0.0, 0.5, 1.0]),
+            (Axis::linear(0.0, 0.8), &[0.0, 0.2, 0.4, 0.6, 0.8]),
+            (Axis::logarithmic(0.015, 0.35), &[0.02, 0.05, 0.1, 0.2]),
+            (Axis::logarithmic(0.015, 1.5), &[0.03, 0.1, 0.3, 1.0]),
             (Axis::logarithmic(0.001, 1.0), &[0.001, 0.01, 0.1, 1.0]),
         ] {
             let ticks = axis.ticks();
@@ -115,6 +165,53 @@ mod tests {
             for (tick, expected) in ticks.iter().zip(expected) {
                 assert!((tick - expected).abs() < 1e-9, "{ticks:?}");
             }
+        }
+    }
+
+    /// Longest times over nine decades; the shortest of a logarithmic axis are at least 0.1 ms.
+    #[test]
+    fn labels_of_times_do_not_collide_on_the_narrowest_screen() {
+        let ends = (-6..3)
+            .flat_map(|power| (10..100).map(move |lead| f64::from(lead) * 10_f64.powi(power)));
+        for high in ends {
+            let spans = [20.5, 25.0, 26.0, 100.0, 199.0, 200.0, 1e4];
+            let spans = spans.into_iter().filter(|span| high / span >= 1e-4);
+            let logarithmic = spans.map(|span| Axis::logarithmic(high / span, high));
+            for axis in logarithmic.chain([Axis::linear(0.0, high)]) {
+                let ticks = axis.ticks();
+                let labels: Vec<_> = ticks
+                    .iter()
+                    .map(|tick| (axis.place(*tick), time_label(*tick).chars().count()))
+                    .collect();
+                assert!(ticks.len() >= 2, "{axis:?}: {ticks:?}");
+                let mut pairs = labels.windows(2);
+                assert!(pairs.all(|pair| are_clear(pair[0], pair[1])), "{axis:?}: {ticks:?}");
+            }
+        }
+    }
+
+    #[test]
+    fn labels_that_would_collide_are_left_out() {
+        let at = |places: &[f64]| -> Vec<_> {
+            places.iter().map(|place| (Percent(*place), 2)).collect()
+        };
+        for (places, expected) in [
+            (&[0.0, 50.0, 100.0][..], &[true, true, true][..]),
+            (&[0.0, 4.0, 50.0, 95.0, 100.0], &[true, false, true, false, true]),
+            (&[0.0, 5.0, 9.0, 10.0, 100.0], &[true, false, true, false, true]),
+            (&[40.0], &[true]),
+            (&[], &[]),
+        ] {
+            assert_eq!(legible(&at(places)), expected, "{places:?}");
+        }
+    }
+
+    #[test]
+    fn labels_of_times_have_no_final_zeros() {
+        for (tick, expected) in
+            [(0.0, "0 s"), (0.000_2, "0.2 ms"), (0.1, "100 ms"), (1.5, "1.5 s"), (20.0, "20 s")]
+        {
+            assert_eq!(time_label(tick), expected);
         }
     }
 

@@ -5,6 +5,7 @@ use std::fmt::Write as _;
 use maud::html as markup;
 use serde::Serialize;
 
+use super::heading::Outline;
 use super::html::{experiment, method, page, question};
 use super::json::SCHEMA;
 use super::text::{for_terminal, paragraph};
@@ -146,6 +147,10 @@ impl Series {
             }
             section {
                 table.figures.series {
+                    caption {
+                        "The median time of a run with c connections. The ceiling is the speedup of \
+                         the best schedule of the same fetches."
+                    }
                     thead {
                         tr {
                             th scope="col" { "Experiment" }
@@ -169,18 +174,14 @@ impl Series {
                         }
                     }
                 }
-                p.caption {
-                    "The median time of a run with c connections. The ceiling is the speedup of \
-                     the best schedule of the same fetches."
-                }
             }
             @for (index, Chapter { title, findings }) in self.experiments.iter().enumerate() {
                 article id=(anchor(index)) {
                     header {
                         p.kicker { (question(findings)) }
-                        h1 { (title) }
+                        h2 { (title) }
                     }
-                    (experiment(findings))
+                    (experiment(findings, Outline::Chapter))
                 }
             }
             (method())

@@ -1,49 +1,30 @@
 //! Draws waterfalls: one lane per connection, each fetch divided into its phases, both runs on one scale.
 //!
-//! Up to [`MAX_FETCHES`] fetches are drawn individually, with their details on hover, focus or tap. More
-//! would be too narrow: each lane is then divided into [`BINS`] bins of time, and each bin is filled by the
-//! fraction of time that each phase took; several lanes may share a row.
+//! Up to [`MAX_FETCHES`] fetches are drawn individually, with their details on hover or tap. More would be too
+//! narrow: the lanes are then rows of `bins`, and if there are many lanes, several share a row. A table of the
+//! fetches follows each waterfall, for keyboards and screen readers.
 
 use std::fmt::Write as _;
 use std::time::Duration;
 
 use maud::{Markup, html};
 
-use super::super::figures::{Bytes, Seconds, counted};
-use super::plot::{Axis, Percent};
+use super::super::figures::{Seconds, counted};
+use super::bins;
+use super::fetches::{self, details};
+use super::heading::Outline;
+use super::phases::{Bar, PHASES, bars};
+use super::plot::{Axis, Percent, time_label};
 use crate::client::Phases;
 use crate::lab::findings::drawn_pair::DrawnPair;
 use crate::lab::measurement::{FetchRecord, RunRecord};
-use crate::lab::statistics::as_f64;
 
 /// The maximum number of fetches that are drawn individually.
 const MAX_FETCHES: usize = 150;
-/// The maximum number of lanes of which fetches are drawn individually.
-const MAX_LANES: usize = 64;
+/// The maximum number of rows. If there are more lanes, several share a row.
+const MAX_ROWS: usize = 64;
 /// A phase shorter than this fraction of the run, 1 / 1000, is not visible.
 const MIN_VISIBLE_DIVISOR: u32 = 1000;
-/// The number of bins of time, if there are too many fetches to draw them individually.
-const BINS: usize = 160;
-/// The maximum number of rows then; if there are more lanes, several share a row.
-const MAX_ROWS: usize = 32;
-
-/// How a phase is drawn: the CSS class of its colour, its name, and its time.
-struct DrawnPhase {
-    class: &'static str,
-    name: &'static str,
-    time: fn(&Phases) -> Duration,
-}
-
-/// The phases in the order they are drawn.
-const PHASES: [DrawnPhase; 7] = [
-    DrawnPhase { class: "waiting", name: "waiting", time: |phases| phases.waiting },
-    DrawnPhase { class: "dns", name: "name look-up", time: |phases| phases.dns },
-    DrawnPhase { class: "connect", name: "connect", time: |phases| phases.connect },
-    DrawnPhase { class: "tls", name: "TLS", time: |phases| phases.tls },
-    DrawnPhase { class: "first-byte", name: "first byte", time: |phases| phases.first_byte },
-    DrawnPhase { class: "transfer", name: "transfer", time: |phases| phases.transfer },
-    DrawnPhase { class: "write", name: "write", time: |phases| phases.write },
-];
 
 /// Whether fetches show their details.
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -56,22 +37,31 @@ enum Details {
 /// The waterfalls of the runs, one below another; `None` if there is no run.
 ///
 /// A run that takes less than half of the common scale is drawn a second time, on its own scale.
-pub(super) fn waterfalls(drawn: &DrawnPair) -> Option<Markup> {
+pub(super) fn waterfalls(drawn: &DrawnPair, outline: Outline) -> Option<Markup> {
     let runs: Vec<&RunRecord> =
         [&drawn.sequential, &drawn.concurrent].into_iter().flatten().collect();
     let end = runs.iter().map(|run| run.wall).max()?.as_secs_f64();
     let axis = Axis::linear(0.0, end);
-    let short = |run: &RunRecord| run.wall.as_secs_f64() < end / 2.0;
+    let is_short = |run: &RunRecord| run.wall.as_secs_f64() < end / 2.0;
+    let part = |run: &RunRecord, axis: &Axis, remark: &str, details: Details| {
+        let connections = counted(run.concurrency, "connection", "connections");
+        let title = format!("{connections}{remark}: {}", Seconds::from(run.wall));
+        html! {
+            (outline.part(&title))
+            (waterfall(run, axis, &title, details))
+            @if details == Details::Shown { (fetches::table(run)) }
+        }
+    };
     Some(html! {
         figure.waterfall {
             (legend(&runs))
             @for run in &runs {
-                @let details = if short(run) { Details::Omitted } else { Details::Shown };
-                (waterfall(run, &axis, "", details))
+                @let details = if is_short(run) { Details::Omitted } else { Details::Shown };
+                (part(run, &axis, "", details))
             }
-            @for run in runs.iter().filter(|run| short(run)) {
+            @for run in runs.iter().filter(|run| is_short(run)) {
                 @let own = Axis::linear(0.0, run.wall.as_secs_f64());
-                (waterfall(run, &own, ", enlarged", Details::Shown))
+                (part(run, &own, ", enlarged", Details::Shown))
             }
             figcaption { (caption(drawn, &runs)) }
         }
@@ -92,9 +82,18 @@ fn caption(drawn: &DrawnPair, runs: &[&RunRecord]) -> String {
              its time that each phase took.",
         );
     }
-    if let Some(lanes) = runs.iter().map(|run| lanes_per_row(run)).max().filter(|lanes| *lanes > 1)
-    {
-        let _ = write!(text, " A row stands for {lanes} connections.");
+    for run in runs {
+        let (lanes, connections) = (run.lanes(), run.concurrency);
+        if lanes_per_row(run) > 1 {
+            let _ = write!(text, " A row stands for {} connections.", lanes_per_row(run));
+        }
+        if lanes < connections {
+            let idle = connections - lanes;
+            let _ = write!(
+                text,
+                " Of the {connections} connections, the last {idle} fetched nothing and are not drawn."
+            );
+        }
     }
     text
 }
@@ -123,16 +122,12 @@ fn legend(runs: &[&RunRecord]) -> Markup {
 
 /// Whether the fetches of a run are drawn individually.
 fn is_drawn_individually(run: &RunRecord) -> bool {
-    run.fetches.len() <= MAX_FETCHES && lanes(run) <= MAX_LANES
-}
-
-fn lanes(run: &RunRecord) -> usize {
-    run.fetches.iter().map(|fetch| fetch.lane + 1).max().unwrap_or(0)
+    run.fetches.len() <= MAX_FETCHES && run.lanes() <= MAX_ROWS
 }
 
 /// The number of lanes that share a row.
 fn lanes_per_row(run: &RunRecord) -> usize {
-    if is_drawn_individually(run) { 1 } else { lanes(run).div_ceil(MAX_ROWS).max(1) }
+    run.lanes().div_ceil(MAX_ROWS).max(1)
 }
 
 /// The height of a row in pixels.
@@ -146,38 +141,34 @@ const fn row_height(rows: usize) -> usize {
     }
 }
 
-fn waterfall(run: &RunRecord, axis: &Axis, remark: &str, details: Details) -> Markup {
-    let lanes = lanes(run);
+fn waterfall(run: &RunRecord, axis: &Axis, title: &str, details: Details) -> Markup {
     let group = lanes_per_row(run);
-    let rows = lanes.div_ceil(group);
+    let rows = run.lanes().div_ceil(group);
     let pitch = row_height(rows);
     let height = rows * pitch;
-    let title = format!(
-        "{}{remark}: {}",
-        counted(run.concurrency, "connection", "connections"),
-        Seconds::from(run.wall)
-    );
-    let labelled = |row: usize| pitch >= 14 || row == 0 || (row + 1).is_multiple_of(4);
+    let is_labelled = |row: usize| pitch >= 14 || row == 0 || (row + 1).is_multiple_of(4);
+    let has_details = is_drawn_individually(run) && details == Details::Shown;
     html! {
-        h3 { (title) }
-        svg.plot.lanes height=(height + 22) role="group" aria-label=(title) {
+        p.ordinate { "connection" }
+        svg.plot.lanes height=(height + 22) role="img" aria-label=(title) {
             @for tick in axis.ticks() {
                 @let x = axis.place(tick);
                 line.grid x1=(x) x2=(x) y1="0" y2=(height + 4) {}
-                text.tick x=(x) y=(height + 17) text-anchor=(anchor(x.0)) { (Seconds::new(tick)) }
+                text.tick x=(x) y=(height + 17) text-anchor=(anchor(x.0)) { (time_label(tick)) }
             }
             @for row in 0..rows {
-                @if labelled(row) {
+                @if is_labelled(row) {
                     text.label x="-6" y=(row * pitch + pitch / 2) text-anchor="end"
                         dominant-baseline="central" { (row * group + 1) }
                 }
             }
-            @if is_drawn_individually(run) { (fetches(run, axis, pitch, details)) }
-            @else { (binned(run, axis, group, pitch)) }
+            @if is_drawn_individually(run) { (bars_of(run, axis, pitch, details)) }
+            @else { (bins::rows(run, axis, group, pitch)) }
             @let x = axis.place(run.wall.as_secs_f64());
             line.end x1=(x) x2=(x) y1="-3" y2=(height + 3) {}
         }
-        @if is_drawn_individually(run) && details == Details::Shown { p.hint { "Hover over a fetch, or tap it, for its details." } }
+        p.abscissa { "time since the start of the run" }
+        @if has_details { p.hint { "Point at a fetch, or tap it, for its details." } }
     }
 }
 
@@ -192,18 +183,16 @@ fn anchor(percent: f64) -> &'static str {
     }
 }
 
-/// Each fetch as a group of bars, with the marks of failures on top.
-fn fetches(run: &RunRecord, axis: &Axis, pitch: usize, details: Details) -> Markup {
-    let bar = pitch - 4;
+/// Each fetch as a group of bars, with the marks of failures on top. A tap focuses a fetch, a tab does not.
+fn bars_of(run: &RunRecord, axis: &Axis, pitch: usize, details: Details) -> Markup {
+    let bar = pitch - if pitch > 8 { 4 } else { 2 };
     let middle = |fetch: &FetchRecord| fetch.lane * pitch + pitch / 2;
-    let height = lanes(run) * pitch;
+    let height = run.lanes() * pitch;
+    let is_shown = details == Details::Shown;
     html! {
         @for (idle, fetch) in idle_queues(run) {
-            @let top = fetch.lane * pitch + 2;
-            @let text = self::details(fetch);
-            @let told = (details == Details::Shown).then_some(&text);
-            g.fetch[told.is_some()] tabindex=[told.map(|_| "0")] role=[told.map(|_| "img")]
-                aria-label=[told] {
+            @let top = fetch.lane * pitch + (pitch - bar) / 2;
+            g.fetch[is_shown] tabindex=[is_shown.then_some("-1")] {
                 @if idle < fetch.start {
                     line.queue x1=(place(axis, idle)) x2=(place(axis, fetch.start))
                         y1=(middle(fetch)) y2=(middle(fetch)) {}
@@ -214,9 +203,9 @@ fn fetches(run: &RunRecord, axis: &Axis, pitch: usize, details: Details) -> Mark
                 }
                 line.seam x1=(place(axis, fetch.start)) x2=(place(axis, fetch.start))
                     y1=(top) y2=(top + bar) {}
-                @if told.is_some() {
+                @if is_shown {
                     foreignObject.numbers x="0" y=(height + 22) width="100%" height="110" {
-                        p { (text) }
+                        p { (self::details(fetch)) }
                     }
                 }
             }
@@ -230,7 +219,7 @@ fn fetches(run: &RunRecord, axis: &Axis, pitch: usize, details: Details) -> Mark
 
 /// The fetches in the order of their starts, each with the time from which its lane was idle before it.
 fn idle_queues(run: &RunRecord) -> Vec<(Duration, &FetchRecord)> {
-    let mut free = vec![Duration::ZERO; lanes(run)];
+    let mut free = vec![Duration::ZERO; run.lanes()];
     let mut ordered: Vec<&FetchRecord> = run.fetches.iter().collect();
     ordered.sort_by_key(|fetch| fetch.start);
     let idle = |fetch: &FetchRecord, since: Duration| {
@@ -244,133 +233,4 @@ fn idle_queues(run: &RunRecord) -> Vec<(Duration, &FetchRecord)> {
 
 fn place(axis: &Axis, offset: Duration) -> Percent {
     axis.place(offset.as_secs_f64())
-}
-
-/// A phase of a fetch: its index in [`PHASES`], its start and its end from the start of the run.
-struct Bar {
-    phase: usize,
-    from: Duration,
-    until: Duration,
-}
-
-/// The phases that took time, one after another.
-fn bars(fetch: &FetchRecord) -> Vec<Bar> {
-    let mut from = fetch.start;
-    let mut bars = Vec::new();
-    for (phase, drawn) in PHASES.iter().enumerate() {
-        let until = from + (drawn.time)(&fetch.phases);
-        if from < until {
-            bars.push(Bar { phase, from, until });
-        }
-        from = until;
-    }
-    bars
-}
-
-/// The details of a fetch in words: its URL, its length or failure, and each phase that took time.
-fn details(fetch: &FetchRecord) -> String {
-    let ending = fetch.failure().map_or_else(|| Bytes(fetch.bytes).to_string(), str::to_owned);
-    let mut text = format!(
-        "{} — {ending} in {}: queue {}",
-        shortened(&fetch.url),
-        Seconds::from(fetch.held()),
-        Seconds::from(fetch.phases.queue)
-    );
-    for drawn in PHASES {
-        let took = (drawn.time)(&fetch.phases);
-        if took >= Duration::from_micros(1) {
-            let _ = write!(text, " · {} {}", drawn.name, Seconds::from(took));
-        }
-    }
-    if fetch.attempts > 1 {
-        let _ = write!(text, " · {} attempts, {} rejected", fetch.attempts, fetch.rejections);
-    }
-    text
-}
-
-/// A URL shortened to its last 64 characters.
-pub(super) fn shortened(url: &str) -> String {
-    const LONGEST: usize = 64;
-    let length = url.chars().count();
-    if length <= LONGEST {
-        return url.to_owned();
-    }
-    std::iter::once('…').chain(url.chars().skip(length - LONGEST + 1)).collect()
-}
-
-/// The rows of bins: for each phase the area of its fraction of each bin, stacked from the bottom.
-fn binned(run: &RunRecord, axis: &Axis, group: usize, pitch: usize) -> Markup {
-    let rows = bins(run, axis, group);
-    html! {
-        @for (row, bins) in rows.iter().enumerate() {
-            svg x="0" y=(row * pitch + 1) width="100%" height=(pitch - 2) preserveAspectRatio="none"
-                viewBox=(format!("0 0 {BINS} 100")) {
-                @for (index, drawn) in PHASES.iter().enumerate() {
-                    @if let Some(path) = area(bins, index) { path class=(drawn.class) d=(path) {} }
-                }
-            }
-        }
-    }
-}
-
-/// The fraction of a bin that each phase took, 0 to 1.
-type Bin = [f64; PHASES.len()];
-
-/// The bins of each row.
-fn bins(run: &RunRecord, axis: &Axis, group: usize) -> Vec<Vec<Bin>> {
-    let lanes = lanes(run);
-    let width = axis.high() / as_f64(BINS);
-    let mut rows = vec![vec![[0.0; PHASES.len()]; BINS]; lanes.div_ceil(group)];
-    for fetch in &run.fetches {
-        let row = fetch.lane / group;
-        let in_row = group.min(lanes - row * group);
-        for Bar { phase, from, until } in bars(fetch) {
-            let (from, until) = (from.as_secs_f64() / width, until.as_secs_f64() / width);
-            #[expect(
-                clippy::cast_possible_truncation,
-                clippy::cast_sign_loss,
-                reason = "columns are few and not negative"
-            )]
-            let (first, end) = (from.floor() as usize, (until.ceil() as usize).min(BINS));
-            for (bin, column) in rows[row].iter_mut().enumerate().take(end).skip(first) {
-                let overlap = until.min(as_f64(bin + 1)) - from.max(as_f64(bin));
-                column[phase] += overlap.max(0.0) / as_f64(in_row);
-            }
-        }
-    }
-    rows
-}
-
-/// The SVG path of a phase's area, stacked on the phases before it; `None` if it is not visible.
-fn area(bins: &[Bin], phase: usize) -> Option<String> {
-    if bins.iter().all(|bin| bin[phase] < 0.005) {
-        return None;
-    }
-    // The y axis of SVG points downwards: 100 is the bottom of the row.
-    let height = |bin: usize, phases: usize| 100 - percent(bins[bin][..phases].iter().sum());
-    let mut now = height(0, phase + 1);
-    let mut path = format!("M0 {now}");
-    for bin in 1..BINS {
-        let next = height(bin, phase + 1);
-        if next != now {
-            let _ = write!(path, "H{bin}V{next}");
-            now = next;
-        }
-    }
-    now = height(BINS - 1, phase);
-    let _ = write!(path, "H{BINS}V{now}");
-    for bin in (0..BINS - 1).rev() {
-        let next = height(bin, phase);
-        if next != now {
-            let _ = write!(path, "H{}V{next}", bin + 1);
-            now = next;
-        }
-    }
-    path.push_str("H0Z");
-    Some(path)
-}
-
-#[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "0 to 100")]
-fn percent(share: f64) -> u8 {
-    (share * 100.0).round().clamp(0.0, 100.0) as u8
 }

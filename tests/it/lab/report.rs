@@ -149,11 +149,53 @@ fn a_link_that_one_connection_fills_is_named_as_the_limit() {
     assert!(findings.speedup.unwrap().ratio.value() < 1.5);
 }
 
+/// Screen readers find their way by headings and captions; a keyboard stops once at each waterfall, at the
+/// table of its fetches.
 #[test]
-fn a_hundred_connections_have_rows_that_share_them() {
-    let findings = findings("crowd", Network::new(vec![20_000; 400]), Schedule::compare(100));
-    assert_eq!(findings.claim, Claim::Faster);
-    assert!(report::html(&findings).contains("A row stands for 4 connections."));
+fn pages_have_one_title_levels_without_gaps_captions_and_few_tab_stops() {
+    let schedule = || Schedule::sweep(&[1, 2, 4, 8], 8);
+    let findings = findings("outline", Network::new(mixed(20)), schedule());
+    let chapter = || Chapter { title: "A chapter".to_owned(), findings: findings.clone() };
+    let series = Series {
+        title: "Two".to_owned(),
+        introduction: String::new(),
+        experiments: vec![chapter(), chapter()],
+    };
+    for page in [report::html(&findings), series.html()] {
+        let levels = page.match_indices("<h").filter_map(|(at, _)| {
+            let level = page[at + 2..].chars().next()?.to_digit(10)?;
+            Some(level)
+        });
+        let levels: Vec<u32> = levels.collect();
+        assert_eq!(levels.iter().filter(|level| **level == 1).count(), 1, "{levels:?}");
+        assert!(levels.windows(2).all(|pair| pair[1] <= pair[0] + 1), "{levels:?}");
+        for (at, _) in page.match_indices("<table") {
+            let (_, content) = page[at..].split_once('>').unwrap();
+            assert!(content.starts_with("<caption>"), "{}", &content[..200]);
+        }
+        assert!(!page.contains("tabindex=\"0\"") && !page.contains("<script"), "{page}");
+        let waterfalls = page.matches("<svg class=\"plot lanes\"").count();
+        let enlarged = page.matches(", enlarged:").count() / 2;
+        assert_eq!(page.matches("<summary>").count(), waterfalls - enlarged);
+    }
+}
+
+#[test]
+fn each_connection_has_a_lane_or_the_page_says_why_not() {
+    for (files, connections, said) in [
+        (400, 64, "each column shows the fraction of"),
+        (400, 100, "A row stands for 2 connections."),
+        (20, 64, "Of the 64 connections, the last 44 fetched nothing and are not drawn."),
+    ] {
+        let schedule = Schedule::compare(connections);
+        let findings = findings("crowd", Network::new(vec![20_000; files]), schedule);
+        assert_eq!(findings.claim, Claim::Faster);
+        let page = report::html(&findings);
+        assert!(page.contains(said), "{said}\n{page}");
+        if connections == 64 && files == 400 {
+            assert!(!page.contains("A row stands for"), "{page}");
+        }
+    }
 }
 
 #[test]
