@@ -31,11 +31,13 @@ pub(crate) fn status_response(
         return Some(response.field("Content-Type", "text/plain; charset=utf-8"));
     };
     let text = form.render(&snapshot());
-    Some(
-        Response::new(Status::OK, ResponseContent::Text(text.into_bytes()))
-            .field("Content-Type", form.content_type())
-            .field("Cache-Control", "no-store")
-            .field("Vary", "Accept")
-            .field("X-Content-Type-Options", "nosniff"),
-    )
+    let response = Response::new(Status::OK, ResponseContent::Text(text.into_bytes()))
+        .field("Content-Type", form.content_type())
+        .field("Cache-Control", "no-store")
+        .field("Vary", "Accept")
+        .field("X-Content-Type-Options", "nosniff");
+    Some(match form.refresh() {
+        Some(seconds) => response.field("Refresh", seconds),
+        None => response,
+    })
 }

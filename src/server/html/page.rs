@@ -11,7 +11,6 @@ body{font:1rem/1.5 system-ui,sans-serif;max-width:60rem;margin:0 auto;padding:1r
 h1{font-size:1.25rem;padding:0 .5rem;overflow-wrap:anywhere}\
 table{border-collapse:collapse;width:100%}\
 th,td{text-align:left;vertical-align:top;padding:.4rem .5rem;border-bottom:1px solid var(--line);white-space:nowrap}\
-a{text-decoration:none}a:hover,a:focus{text-decoration:underline}\
 p,footer{padding:0 .5rem}footer{color:var(--faint);margin:.5rem 0}\
 @media(max-width:30rem){body{padding:.25rem}}";
 

@@ -1,5 +1,7 @@
-//! The status as a page for people, which refreshes itself; readable on a phone, with a dark colour scheme,
-//! and in a text browser.
+//! The status as a page for people; readable on a phone, with a dark colour scheme, and in a text browser.
+//!
+//! It refreshes itself, by a field of the response, until its first link is followed: a page that always
+//! does cannot be read at one's own pace (WCAG 2.2, success criteria 2.2.1 and 2.2.2).
 
 use jiff::Timestamp;
 use maud::{Markup, PreEscaped, html};
@@ -10,8 +12,15 @@ use crate::server::html::page::page;
 use crate::server::html::quantity::{duration, grouped, size};
 use crate::server::limits::phase::Phase;
 
-/// Seconds between two refreshes.
-const REFRESH_SECONDS: u64 = 2;
+/// Seconds between two refreshes: enough to reach the link that stops them by keyboard.
+pub(super) const REFRESH_SECONDS: u64 = 5;
+
+/// Whether the page refreshes itself.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Refresh {
+    On,
+    Off,
+}
 
 /// Most rows of a table; more would keep a browser busy at each refresh.
 const MAX_ROWS: usize = 100;
@@ -24,7 +33,7 @@ body{max-width:80rem}main,footer{font-variant-numeric:tabular-nums}\
 h1,p{margin:.5rem 0}h2{font-size:1rem;margin:1.5rem 0 0;padding:0 .5rem}\
 meter{display:block;width:100%;height:1rem}\
 .use{font-size:1.5rem;margin:0}.faint{color:var(--faint)}\
-.wide{overflow-x:auto}\
+.wide{overflow-x:auto}caption{text-align:left;padding:0 .5rem;color:var(--faint)}\
 th{font-weight:normal;color:var(--faint)}\
 td.number,th.number{text-align:right}\
 td meter{display:inline-block;vertical-align:middle;width:6rem;height:.75rem;margin-right:.5rem}\
@@ -43,15 +52,13 @@ border-bottom:1px solid var(--line)}\
 .connections .doing{grid-column:1/-1;width:auto;max-width:none;color:var(--faint)}\
 .connections .doing:empty{display:none}}";
 
-pub(super) fn render(snapshot: &Snapshot) -> String {
+pub(super) fn render(snapshot: &Snapshot, refresh: Refresh) -> String {
     let title = format!("{} of {} \u{b7} http_server_conc", snapshot.held, snapshot.limits.total);
-    let head = html! {
-        meta http-equiv="refresh" content=(REFRESH_SECONDS);
-        style { (PreEscaped(STYLE)) }
-    };
+    let head = html! { style { (PreEscaped(STYLE)) } };
     let body = html! {
         main {
             h1 { "http_server_conc" }
+            (refreshing(refresh))
             (slots(snapshot))
             (clients(snapshot))
             (connections(snapshot))
@@ -59,12 +66,30 @@ pub(super) fn render(snapshot: &Snapshot) -> String {
             (counters(&snapshot.counters))
         }
         footer {
-            "Refreshed every " (REFRESH_SECONDS) " seconds. The same as "
+            "The same as "
             a href="?format=json" { "JSON" } " and for "
             a href="?format=prometheus" { "Prometheus" } "."
         }
     };
     page(&title, &head, &body).into_string()
+}
+
+/// How the page is refreshed, and the link that changes it.
+fn refreshing(refresh: Refresh) -> Markup {
+    html! {
+        p.faint {
+            @match refresh {
+                Refresh::On => {
+                    "Refreshed every " (REFRESH_SECONDS) " seconds. "
+                    a href="?format=html&refresh=off" { "Stop" }
+                }
+                Refresh::Off => {
+                    "Not refreshed. "
+                    a href="?format=html" { "Refresh every " (REFRESH_SECONDS) " seconds" }
+                }
+            }
+        }
+    }
 }
 
 /// The use of the total limit, the phases of connections, threads and uptime.
@@ -76,7 +101,7 @@ fn slots(snapshot: &Snapshot) -> Markup {
         p {
             meter min="0" max=(limits.total) low=(keep_alive_threshold)
                 high=(limits.total.saturating_sub(1)) optimum="0" value=(held)
-                title={ (held) " of " (limits.total) } {}
+                aria-label="use of the total" {}
         }
         p {
             @for (index, phase) in Phase::ALL.into_iter().enumerate() {
@@ -106,6 +131,7 @@ fn clients(snapshot: &Snapshot) -> Markup {
         h2 { "Clients (" (snapshot.holding_clients()) ")" }
         @if !snapshot.clients.is_empty() {
             div.wide { table {
+                caption { "Those that hold connections, or were rejected recently" }
                 thead { tr {
                     th scope="col" { "Client" }
                     th scope="col" { "Connections" }
@@ -131,7 +157,8 @@ fn client(row: &ClientRow, limit: usize) -> Markup {
                 @if row.exempt {
                     (held) " (no limit)"
                 } @else {
-                    meter min="0" max=(limit) low=(almost) high=(almost) optimum="0" value=(held) {}
+                    meter min="0" max=(limit) low=(almost) high=(almost) optimum="0" value=(held)
+                        aria-label="use of the client limit" {}
                     (held) " of " (limit)
                 }
             }
@@ -148,6 +175,7 @@ fn connections(snapshot: &Snapshot) -> Markup {
         h2 { "Connections (" (snapshot.connections.len()) ")" }
         @if !snapshot.connections.is_empty() {
             div.wide { table.connections {
+                caption { "Each connection, its phase, and what it is doing" }
                 thead { tr {
                     th.number.minor scope="col" { "No." }
                     th scope="col" { "Client" }

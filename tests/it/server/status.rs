@@ -60,6 +60,21 @@ fn the_status_comes_as_a_page_as_json_and_as_metrics() {
     assert_eq!(conversation.reply().status, 405);
 }
 
+#[test]
+fn only_the_page_refreshes_itself_and_stops_when_told() {
+    let server = server(12, 60, &[]);
+    let mut conversation = server.connect();
+    for (query, seconds) in [
+        ("?format=html", Some("5")),
+        ("?format=html&refresh=off", None),
+        ("?format=json", None),
+        ("?format=prometheus", None),
+    ] {
+        let reply = conversation.get(&format!("/server-status{query}"));
+        assert_eq!((reply.status, reply.field("Refresh")), (200, seconds), "{query}");
+    }
+}
+
 /// Fields that let scripts of other origins read the files must not let them read the status through the
 /// browser of a client with access.
 #[test]

@@ -23,7 +23,8 @@ const STYLE: &str = "\
 th:first-child,td:first-child{white-space:normal;overflow-wrap:anywhere;width:100%}\
 th:nth-child(2),td:nth-child(2){text-align:right;font-variant-numeric:tabular-nums}\
 td:nth-child(3){font-variant-numeric:tabular-nums}\
-td:first-child a{display:block;unicode-bidi:isolate;white-space:pre-wrap}\
+td:first-child a{display:block;unicode-bidi:isolate;white-space:pre-wrap;text-decoration:none}\
+td:first-child a:hover,td:first-child a:focus{text-decoration:underline}\
 th form{display:inline}\
 th button{font:inherit;color:LinkText;background:none;border:0;padding:0;cursor:pointer}\
 th button:hover,th button:focus{text-decoration:underline}\

@@ -89,7 +89,7 @@ fn render_json(snapshot: &Snapshot) -> Value {
 #[test]
 fn the_numbers_are_the_same_in_all_forms() {
     let snapshot = snapshot();
-    let html = StatusForm::Html.render(&snapshot);
+    let html = StatusForm::Html(Refresh::On).render(&snapshot);
     let json = StatusForm::Json.render(&snapshot);
     let prometheus = StatusForm::Prometheus.render(&snapshot);
     for number in [112, 160, 131, 148, 140, 109, 104] {
@@ -221,10 +221,27 @@ fn each_metric_is_introduced_once_with_its_help_and_its_type() {
 }
 
 #[test]
-fn the_page_refreshes_itself_runs_no_script_and_escapes_what_clients_sent() {
-    let html = StatusForm::Html.render(&snapshot());
+fn the_page_refreshes_itself_until_it_is_told_to_stop() {
+    for (refresh, field, link) in [
+        (Refresh::On, Some("5"), "<a href=\"?format=html&amp;refresh=off\">Stop</a>"),
+        (Refresh::Off, None, "<a href=\"?format=html\">Refresh every 5 seconds</a>"),
+    ] {
+        let form = StatusForm::Html(refresh);
+        let page = form.render(&snapshot());
+        assert_eq!(form.refresh().as_deref(), field);
+        // The first link of the page, so that a keyboard reaches it in time.
+        let first = page.find("<a ").unwrap();
+        assert!(page[first..].starts_with(link), "{page}");
+        // It could not be stopped.
+        assert!(!page.contains("http-equiv"), "{page}");
+    }
+    assert_eq!((StatusForm::Json.refresh(), StatusForm::Prometheus.refresh()), (None, None));
+}
+
+#[test]
+fn the_page_runs_no_script_and_escapes_what_clients_sent() {
+    let html = StatusForm::Html(Refresh::On).render(&snapshot());
     assert!(html.starts_with("<!DOCTYPE html>"));
-    assert!(html.contains("<meta http-equiv=\"refresh\" content=\"2\">"), "{html}");
     assert!(html.contains("GET /&lt;script&gt;&quot;&amp;"), "{html}");
     assert!(!html.contains("<script"), "{html}");
     for part in ["131 of 160 connections", "3 h 12 min", "2000-10-10 13:55:36 UTC", "no limit"] {
@@ -235,15 +252,15 @@ fn the_page_refreshes_itself_runs_no_script_and_escapes_what_clients_sent() {
 #[test]
 fn trouble_is_highlighted_unless_it_is_zero() {
     let mut snapshot = snapshot();
-    assert!(StatusForm::Html.render(&snapshot).contains("class=\"trouble\""));
+    assert!(StatusForm::Html(Refresh::On).render(&snapshot).contains("class=\"trouble\""));
     snapshot.counters = Counts { requests: 1, ..Counts::default() };
-    assert!(!StatusForm::Html.render(&snapshot).contains("class=\"trouble\""));
+    assert!(!StatusForm::Html(Refresh::On).render(&snapshot).contains("class=\"trouble\""));
 }
 
 #[test]
 fn the_page_lists_the_counters_trouble_last() {
     let labels = |snapshot: &Snapshot| -> Vec<String> {
-        let html = StatusForm::Html.render(snapshot);
+        let html = StatusForm::Html(Refresh::On).render(snapshot);
         let after = html.split("<dt>").skip(1);
         after.map(|rest| rest.split_once("</dt>").unwrap().0.to_owned()).collect()
     };
@@ -279,7 +296,7 @@ fn the_page_stays_readable_with_many_connections_and_the_json_has_them_all() {
         [(99, None), (100, None), (101, Some("1 more")), (999, Some("899 more"))]
     {
         snapshot.connections = vec![connection(Phase::Idle, &"x".repeat(9_999)); rows];
-        let html = StatusForm::Html.render(&snapshot);
+        let html = StatusForm::Html(Refresh::On).render(&snapshot);
         assert_eq!(html.matches("<td>idle</td>").count(), rows.min(100));
         assert_eq!(html.contains("more, which the JSON lists"), left_out.is_some(), "{rows}");
         assert!(left_out.is_none_or(|text| html.contains(text)), "{rows}");
@@ -290,17 +307,18 @@ fn the_page_stays_readable_with_many_connections_and_the_json_has_them_all() {
 
 #[test]
 fn the_query_chooses_the_form_and_then_the_accept_field() {
-    use StatusForm::{Html, Json, Prometheus};
+    use StatusForm::{Json, Prometheus};
+    const HTML: StatusForm = StatusForm::Html(Refresh::On);
     const BROWSER: &str = "text/html,application/xhtml+xml,application/xml;q=0.9,*/*;q=0.8";
     for (query, accept, expected) in [
-        (None, "", Some(Html)),
-        (None, "*/*", Some(Html)),
-        (None, BROWSER, Some(Html)),
-        (None, "image/png", Some(Html)),
+        (None, "", Some(HTML)),
+        (None, "*/*", Some(HTML)),
+        (None, BROWSER, Some(HTML)),
+        (None, "image/png", Some(HTML)),
         (None, "application/json", Some(Json)),
         (None, "text/html;q=0.5, application/json", Some(Json)),
         (None, "text/plain", Some(Prometheus)),
-        (None, "text/plain;q=0.5, text/html", Some(Html)),
+        (None, "text/plain;q=0.5, text/html", Some(HTML)),
         (
             None,
             "application/openmetrics-text;version=1.0.0;q=0.5,text/plain;version=0.0.4;q=0.3,*/*;q=0.1",
@@ -309,11 +327,15 @@ fn the_query_chooses_the_form_and_then_the_accept_field() {
         (None, "text/plain; version=0.0.4; charset=utf-8, */*", Some(Prometheus)),
         (None, "Application/OpenMetrics-Text", Some(Prometheus)),
         (Some("format=json"), BROWSER, Some(Json)),
-        (Some("format=html"), "application/json", Some(Html)),
+        (Some("format=html"), "application/json", Some(HTML)),
         (Some("a=b&format=prometheus&format=json"), BROWSER, Some(Prometheus)),
         (Some("a=b"), "application/json", Some(Json)),
-        (Some(""), "", Some(Html)),
-        (Some("format"), "", Some(Html)),
+        (Some(""), "", Some(HTML)),
+        (Some("format"), "", Some(HTML)),
+        (Some("refresh=off"), BROWSER, Some(StatusForm::Html(Refresh::Off))),
+        (Some("format=html&refresh=off"), "", Some(StatusForm::Html(Refresh::Off))),
+        (Some("refresh=on"), "", Some(HTML)),
+        (Some("refresh=off&format=json"), "", Some(Json)),
         (Some("format="), "", None),
         (Some("format=xml"), "*/*", None),
         (Some("format=JSON"), "*/*", None),
