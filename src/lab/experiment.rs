@@ -1,8 +1,8 @@
 //! Runs an experiment: a warm-up that is discarded, then rounds in alternating order.
 //!
 //! A round runs each level of concurrency once. Every second round runs them in reverse order (A B B A for
-//! two levels), so that a drift of the machine or the network affects all levels equally. Incomplete rounds
-//! are discarded. After each round, [`agreement`] checks that all runs fetched the same bodies; otherwise
+//! two levels). In an even number of rounds both orders are equally frequent, so that a drift of the machine
+//! or the network affects all levels equally. Incomplete rounds are discarded. After each round, [`agreement`] checks that all runs fetched the same bodies; otherwise
 //! they cannot be compared. No figures are computed here.
 
 use std::time::{Duration, Instant};
@@ -44,7 +44,7 @@ pub struct Trial {
     pub schedule: Schedule,
     /// The discarded run. Reports use its failures, and its waterfall if there is no other run.
     pub warm_up: RunRecord,
-    /// The complete rounds, each with one run per level, in ascending order of the levels.
+    /// The complete rounds, each with one run per level, in the order of the levels.
     pub rounds: Vec<Vec<RunRecord>>,
     /// Why there are no more rounds.
     pub end: EndReason,
@@ -53,10 +53,31 @@ pub struct Trial {
 }
 
 impl Trial {
-    /// The runs at one level of concurrency, in the order of the rounds; none if it is not a level.
-    pub(super) fn runs_of(&self, concurrency: usize) -> Vec<&RunRecord> {
-        let index = self.schedule.levels().iter().position(|&level| level == concurrency);
-        self.rounds.iter().filter_map(|round| round.get(index?)).collect()
+    /// The rounds from which figures are computed.
+    ///
+    /// If the experiment ended early, the last of an odd number is left out, because a drift would not cancel.
+    /// A single round is kept: it supports no claim anyway.
+    #[must_use]
+    pub fn used_rounds(&self) -> &[Vec<RunRecord>] {
+        let count = self.rounds.len();
+        let is_comparable = !matches!(self.end, EndReason::Disagreed(_));
+        let unused = if is_comparable && count > 1 { count % 2 } else { 0 };
+        &self.rounds[..count - unused]
+    }
+
+    /// The used runs at the level of this position, in the order of the rounds.
+    pub(super) fn runs_at(&self, level: usize) -> Vec<&RunRecord> {
+        self.used_rounds().iter().filter_map(|round| round.get(level)).collect()
+    }
+
+    /// The used runs with one connection.
+    pub(super) fn baseline(&self) -> Vec<&RunRecord> {
+        self.runs_at(0)
+    }
+
+    /// The used runs that the summary compares with the baseline.
+    pub(super) fn summarised(&self) -> Vec<&RunRecord> {
+        self.runs_at(self.schedule.summary())
     }
 }
 
@@ -227,16 +248,16 @@ mod tests {
 
     #[test]
     fn rounds_alternate_their_order_after_a_discarded_warm_up() {
-        let (trial, ran) = conduct_scripted(Schedule::compare(10).with_rounds(3), |_, _| ());
-        assert_eq!(ran, [10, 1, 10, 10, 1, 1, 10]);
+        let (trial, ran) = conduct_scripted(Schedule::compare(10).with_rounds(4), |_, _| ());
+        assert_eq!(ran, [10, 1, 10, 10, 1, 1, 10, 10, 1]);
         assert_eq!(trial.end, EndReason::Complete);
-        assert_eq!(trial.rounds.len(), 3);
+        assert_eq!(trial.rounds.len(), 4);
         for round in &trial.rounds {
             assert_eq!(round.iter().map(|run| run.concurrency).collect::<Vec<_>>(), [1, 10]);
         }
         // The warm-up is number 0, and each run takes a second.
         let orders: Vec<usize> = trial.rounds.iter().flatten().map(|run| run.order).collect();
-        assert_eq!(orders, [1, 2, 4, 3, 5, 6]);
+        assert_eq!(orders, [1, 2, 4, 3, 5, 6, 8, 7]);
         for run in trial.rounds.iter().flatten() {
             assert_eq!((run.start + run.wall).as_secs(), run.order as u64 + 1);
         }
@@ -260,6 +281,34 @@ mod tests {
             assert_eq!(trial.rounds.len(), rounds, "{seconds}");
             assert_eq!(trial.end, EndReason::OutOfTime(max_time));
         }
+    }
+
+    #[test]
+    fn equal_sides_are_run_in_turns_too() {
+        let (trial, ran) = conduct_scripted(Schedule::null(10).with_rounds(2), |_, _| ());
+        assert_eq!(ran, [10; 5]);
+        let orders = |runs: Vec<&RunRecord>| runs.iter().map(|run| run.order).collect::<Vec<_>>();
+        assert_eq!(
+            (orders(trial.baseline()), orders(trial.summarised())),
+            (vec![1, 4], vec![2, 3])
+        );
+    }
+
+    #[test]
+    fn the_last_of_an_odd_number_of_rounds_is_not_used() {
+        // The warm-up is the first run, and each round has two.
+        for (runs, complete, used) in [(4, 1, 1), (6, 2, 2), (8, 3, 2), (10, 4, 4), (12, 5, 4)] {
+            let schedule = Schedule::compare(10).with_rounds(20);
+            let (trial, _) = conduct_until(schedule, runs, |_, _| ());
+            assert_eq!(trial.rounds.len(), complete, "{runs}");
+            assert_eq!(trial.used_rounds().len(), used, "{runs}");
+        }
+        let (trial, _) = conduct_scripted(Schedule::compare(10), |index, run| {
+            if index == 6 {
+                fail(&mut run.fetches[2]);
+            }
+        });
+        assert_eq!(trial.used_rounds().len(), 3, "the round that forbids a comparison is shown");
     }
 
     #[test]

@@ -107,6 +107,13 @@ pub fn counted(count: usize, one: &str, many: &str) -> String {
     format!("{count} {}", if count == 1 { one } else { many })
 }
 
+/// A probability in percent; from 99 % on with one decimal, and never rounded to 100 %.
+#[must_use]
+pub fn percent(probability: f64) -> String {
+    let percent = 100.0 * probability;
+    if percent < 99.0 { format!("{percent:.0} %") } else { format!("{:.1} %", percent.min(99.9)) }
+}
+
 /// The value in the largest binary unit in which it is at least 1.
 fn binary(mut value: f64) -> (f64, &'static str) {
     const UNITS: [&str; 5] = ["B", "KiB", "MiB", "GiB", "TiB"];
@@ -175,6 +182,19 @@ mod tests {
             assert_eq!(Ratio::new(ratio).to_string(), shown, "{ratio}");
         }
         assert_eq!(format!("{:>6}", Ratio::new(2.0)), "  2.00");
+    }
+
+    #[test]
+    fn probabilities_below_one_are_never_shown_as_100_percent() {
+        for (probability, shown) in [
+            (0.875, "88 %"),
+            (0.96875, "97 %"),
+            (0.9893, "99 %"),
+            (0.992_187_5, "99.2 %"),
+            (0.9999, "99.9 %"),
+        ] {
+            assert_eq!(percent(probability), shown);
+        }
     }
 
     #[test]

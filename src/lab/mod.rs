@@ -8,7 +8,8 @@
 //! | [`measurement`] | the record of a run |
 //! | [`agreement`] | checks that all runs fetched the same |
 //! | [`ceiling`] | the highest speedup that the fetch times allow |
-//! | [`statistics`], [`random`], [`scaling`] | medians, bootstrap intervals, speedup laws; numbers only |
+//! | [`statistics`], [`interval`] | medians and spreads, the exact interval of a median; numbers only |
+//! | [`scaling`] | speedup laws; numbers only |
 //! | [`findings`] | computes all figures and sentences of a report, once |
 //! | [`report`] | renders the findings as text, JSON and HTML |
 
@@ -18,9 +19,9 @@ mod executor;
 pub mod experiment;
 pub mod figures;
 pub mod findings;
+pub mod interval;
 pub mod measurement;
 mod processor;
-pub mod random;
 pub mod report;
 pub mod scaling;
 pub mod schedule;

@@ -2,10 +2,9 @@
 
 use std::time::Duration;
 
-use super::statistics::MIN_PAIRS;
+use serde::Serialize;
 
-/// The default number of rounds: the fewest pairs that support a 95 % interval.
-pub const DEFAULT_ROUNDS: usize = MIN_PAIRS;
+use super::interval::{family_level, fewest_values};
 
 /// The highest level of concurrency that [`automatic_levels`] chooses.
 pub const MAX_AUTOMATIC_LEVEL: usize = 32;
@@ -14,9 +13,21 @@ pub const MAX_AUTOMATIC_LEVEL: usize = 32;
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Schedule {
     levels: Vec<usize>,
-    concurrency: usize,
+    /// The position of the level that the summary reports.
+    summary: usize,
     rounds: usize,
+    raised_from: Option<usize>,
     max_time: Option<Duration>,
+}
+
+/// What the runs that the summary reports are compared with.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Comparison {
+    /// Runs with one connection.
+    WithOne,
+    /// Equal runs, to show how much these differ.
+    WithItself,
 }
 
 impl Schedule {
@@ -36,13 +47,28 @@ impl Schedule {
         levels.extend([1, concurrency]);
         levels.sort_unstable();
         levels.dedup();
-        Self { levels, concurrency, rounds: DEFAULT_ROUNDS, max_time: None }
+        let summary = levels.iter().position(|&level| level == concurrency).unwrap_or(0);
+        Self::new(levels, summary)
     }
 
-    /// Sets the number of rounds, at least one, instead of [`DEFAULT_ROUNDS`].
+    /// Compares `concurrency` connections with as many, to show how much equal runs differ.
+    #[must_use]
+    pub fn null(concurrency: usize) -> Self {
+        Self::new(vec![concurrency.max(1); 2], 1)
+    }
+
+    fn new(levels: Vec<usize>, summary: usize) -> Self {
+        let schedule = Self { levels, summary, rounds: 0, raised_from: None, max_time: None };
+        let rounds = schedule.needed_rounds();
+        Self { rounds, ..schedule }
+    }
+
+    /// Sets the number of rounds instead of [`needed_rounds`](Self::needed_rounds). An odd number is
+    /// raised by one: only an even one has both orders equally often, so that a drift cancels.
     #[must_use]
     pub fn with_rounds(mut self, rounds: usize) -> Self {
-        self.rounds = rounds.max(1);
+        self.rounds = rounds.max(1).next_multiple_of(2);
+        self.raised_from = (self.rounds != rounds).then_some(rounds);
         self
     }
 
@@ -54,22 +80,69 @@ impl Schedule {
         self
     }
 
-    /// The levels of concurrency in ascending order, beginning with 1.
+    /// The levels of concurrency: in ascending order, beginning with 1, or twice the same.
     #[must_use]
     pub fn levels(&self) -> &[usize] {
         &self.levels
     }
 
-    /// The number of rounds.
+    /// The number of rounds, which is even.
     #[must_use]
     pub fn rounds(&self) -> usize {
         self.rounds
     }
 
-    /// The concurrency that the summary compares with one connection.
+    /// The odd number of rounds that was asked for.
+    #[must_use]
+    pub fn raised_from(&self) -> Option<usize> {
+        self.raised_from
+    }
+
+    /// The number of levels that are compared with the first.
+    #[must_use]
+    pub fn compared_levels(&self) -> usize {
+        (self.levels.len() - 1).max(1)
+    }
+
+    /// The level of each interval with which all of them hold together with 95 %.
+    #[must_use]
+    pub fn interval_level(&self) -> f64 {
+        family_level(self.compared_levels())
+    }
+
+    /// The fewest pairs of runs whose ratios support intervals of this level.
+    #[must_use]
+    pub fn needed_pairs(&self) -> usize {
+        fewest_values(self.interval_level())
+    }
+
+    /// The lowest even number of rounds with [`needed_pairs`](Self::needed_pairs): 6, and in a sweep more,
+    /// such as 8 with 2 to 6 comparisons.
+    #[must_use]
+    pub fn needed_rounds(&self) -> usize {
+        self.needed_pairs().next_multiple_of(2)
+    }
+
+    /// The position, among the levels, of the one that the summary compares with the first.
+    #[must_use]
+    pub fn summary(&self) -> usize {
+        self.summary
+    }
+
+    /// The concurrency that the summary compares with one connection, or with itself.
     #[must_use]
     pub fn concurrency(&self) -> usize {
-        self.concurrency
+        self.levels[self.summary]
+    }
+
+    /// What the summary compares.
+    #[must_use]
+    pub fn comparison(&self) -> Comparison {
+        if self.levels.first() == self.levels.get(1) {
+            Comparison::WithItself
+        } else {
+            Comparison::WithOne
+        }
     }
 
     /// The time limit, counted from the start.
@@ -104,6 +177,32 @@ mod tests {
             (2000, &[1, 2, 4, 8, 16, 32]),
         ] {
             assert_eq!(automatic_levels(urls), expected, "{urls}");
+        }
+    }
+    #[test]
+    fn the_default_number_of_rounds_is_the_lowest_even_one_that_supports_the_intervals() {
+        let sweep = |levels: &[usize]| Schedule::sweep(levels, 2);
+        for (schedule, rounds) in [
+            (Schedule::compare(10), 6),
+            (Schedule::null(10), 6),
+            (Schedule::compare(1), 6),
+            (sweep(&[1, 2]), 6),
+            (sweep(&[2, 4]), 8),
+            (sweep(&[2, 4, 8, 16, 32, 64]), 8),
+            (sweep(&[2, 4, 8, 16, 32, 64, 128]), 10),
+        ] {
+            assert_eq!(schedule.rounds(), rounds, "{schedule:?}");
+            assert_eq!(schedule.raised_from(), None);
+        }
+    }
+
+    #[test]
+    fn an_odd_number_of_rounds_is_raised_by_one() {
+        for (asked, rounds, raised_from) in
+            [(1, 2, Some(1)), (2, 2, None), (5, 6, Some(5)), (6, 6, None), (11, 12, Some(11))]
+        {
+            let schedule = Schedule::compare(10).with_rounds(asked);
+            assert_eq!((schedule.rounds(), schedule.raised_from()), (rounds, raised_from));
         }
     }
 }

@@ -90,5 +90,5 @@ fn measure(port: u16, directory: &str, runs: usize) -> Findings {
         processors: thread::available_parallelism().map_or(1, std::num::NonZeroUsize::get),
         ..Conditions::default()
     };
-    Findings::new(&trial, conditions, 1)
+    Findings::new(&trial, conditions)
 }

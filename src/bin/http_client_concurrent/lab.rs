@@ -16,7 +16,7 @@ use http_concurrent::lab::experiment::{Executor, conduct};
 use http_concurrent::lab::findings::{BodyHandling, Claim, Conditions, Findings};
 use http_concurrent::lab::measurement::RunRecord;
 use http_concurrent::lab::report;
-use http_concurrent::lab::schedule::{DEFAULT_ROUNDS, Schedule, automatic_levels};
+use http_concurrent::lab::schedule::{Schedule, automatic_levels};
 
 use crate::args::Args;
 use crate::config::Config;
@@ -59,7 +59,7 @@ pub(crate) fn check(args: &Args) -> anyhow::Result<()> {
             "--split cannot be used in an experiment, which uses one connection per file: leave it out"
         );
     }
-    if args.concurrency.is_some_and(|most| most.get() == 1) {
+    if args.concurrency.is_some_and(|most| most.get() == 1) && !args.lab.null {
         bail!(
             "-c 1 would compare one connection with itself: choose at least 2 connections with -c"
         );
@@ -109,7 +109,7 @@ pub(crate) fn run(
         let servers = executor.executor.servers();
         drop(executor);
         let conditions = Conditions { servers, ..conditions(started_at, &config.settings) };
-        Findings::new(&trial, conditions, args.lab.seed)
+        Findings::new(&trial, conditions)
     };
     let result = Rendered {
         text: report::text(&findings),
@@ -131,6 +131,7 @@ pub(crate) fn is_whole(findings: &Findings) -> bool {
 
 fn schedule(args: &Args, urls: usize) -> Schedule {
     let schedule = match &args.lab.sweep {
+        None if args.lab.null => Schedule::null(wanted_concurrency(args)),
         None => Schedule::compare(wanted_concurrency(args)),
         Some(sweep) => {
             let levels = match sweep {
@@ -151,8 +152,10 @@ fn wanted_concurrency(args: &Args) -> usize {
 
 /// The schedule with the number of rounds and the time limit of the arguments.
 pub(crate) fn limited(schedule: Schedule, args: &Args) -> Schedule {
-    let schedule =
-        schedule.with_rounds(args.lab.runs.map_or(DEFAULT_ROUNDS, std::num::NonZeroUsize::get));
+    let schedule = match args.lab.runs {
+        Some(rounds) => schedule.with_rounds(rounds.get()),
+        None => schedule,
+    };
     match args.max_time {
         Some(max_time) => schedule.with_max_time(max_time),
         None => schedule,

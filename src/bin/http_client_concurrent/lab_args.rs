@@ -6,10 +6,11 @@ use std::path::PathBuf;
 use clap::ArgGroup;
 use http_concurrent::cli;
 
+#[expect(clippy::struct_excessive_bools, reason = "each is a switch of the command line")]
 #[derive(Debug, clap::Args)]
 #[command(
     next_help_heading = "Measure the speedup",
-    group(ArgGroup::new("experiment").args(["compare", "sweep", "demo"]).multiple(true))
+    group(ArgGroup::new("experiment").args(["compare", "sweep", "null", "demo"]).multiple(true))
 )]
 pub(crate) struct LabArgs {
     /// Fetch the URLs with one connection and with -c of them, in turns, and report the speedup
@@ -20,18 +21,19 @@ pub(crate) struct LabArgs {
     #[arg(long, value_name = "N,N…", value_parser = parse_levels)]
     pub(crate) sweep: Option<Sweep>,
 
+    /// Compare -c connections with as many: shows how much equal runs differ on this machine
+    #[arg(long, conflicts_with_all = ["sweep", "demo"])]
+    pub(crate) null: bool,
+
     /// Run the whole experiment against a server inside this program; needs nothing else
     #[arg(long, conflicts_with_all = ["urls", "input_file", "compare", "sweep", "discard"])]
     #[arg(conflicts_with_all = ["output", "concurrency"])]
     pub(crate) demo: bool,
 
-    /// Runs of each, after one that does not count [default: 5]
+    /// Runs of each, after one that does not count; an odd number is raised by one [default: 6, and 8 or
+    /// more with --sweep and --demo]
     #[arg(long, value_name = "N", value_parser = cli::parse_count, requires = "experiment")]
     pub(crate) runs: Option<NonZeroUsize>,
-
-    /// Seed for the bootstrap intervals
-    #[arg(long, value_name = "N", default_value = "1", requires = "experiment")]
-    pub(crate) seed: u64,
 
     /// Write no files: read and hash the content
     #[arg(long, requires = "experiment")]
@@ -53,7 +55,7 @@ pub(crate) enum Sweep {
 impl LabArgs {
     /// True for an experiment with the user's URLs.
     pub(crate) fn is_comparison(&self) -> bool {
-        self.compare || self.sweep.is_some()
+        self.compare || self.sweep.is_some() || self.null
     }
 }
 

@@ -3,7 +3,8 @@
 use serde::Serialize;
 
 use super::super::experiment::Trial;
-use super::super::figures::{Ratio, Seconds};
+use super::super::figures::{Ratio, Seconds, percent};
+use super::super::interval::median_interval;
 use super::super::scaling::{self, Amdahl, DataPoint, UniversalScalability};
 use super::super::statistics::{self, Sample};
 use super::runs::wall_seconds;
@@ -12,10 +13,12 @@ use super::runs::wall_seconds;
 #[derive(Clone, Copy, Debug, PartialEq, Serialize)]
 pub struct Speedup {
     pub concurrency: usize,
-    /// The median of the paired ratios: the time with one connection divided by the time at this level.
+    /// The median of the paired ratios: the time of the baseline divided by the time at this level.
     pub ratio: Ratio,
-    /// The 95 % bootstrap interval, low and high; `None` with a single pair.
+    /// The interval of the median, low and high; `None` with a single pair.
     pub interval: Option<(Ratio, Ratio)>,
+    /// The probability with which the interval covers the true median; 0 with a single pair.
+    pub level: f64,
     /// The median wall time of this level.
     pub wall: Seconds,
     #[serde(skip)]
@@ -37,25 +40,34 @@ pub struct Curve {
 }
 
 /// The speedup at each level, in ascending order.
-pub(super) fn points(trial: &Trial, seed: u64) -> Vec<Speedup> {
-    let levels = trial.schedule.levels().iter();
-    levels.filter_map(|&concurrency| point(trial, concurrency, seed)).collect()
+pub(super) fn points(trial: &Trial) -> Vec<Speedup> {
+    (0..trial.schedule.levels().len()).filter_map(|level| point(trial, level)).collect()
 }
 
-fn point(trial: &Trial, concurrency: usize, seed: u64) -> Option<Speedup> {
-    let walls = |concurrency| -> Vec<f64> {
-        trial.runs_of(concurrency).into_iter().map(wall_seconds).collect()
-    };
-    let ratios = Sample::new(statistics::paired_ratios(&walls(1), &walls(concurrency)))?;
-    let interval = statistics::bootstrap_median(&ratios, seed)
-        .map(|interval| (Ratio::new(interval.low), Ratio::new(interval.high)));
+/// The speedup at the level of this position.
+fn point(trial: &Trial, level: usize) -> Option<Speedup> {
+    let walls =
+        |level| -> Vec<f64> { trial.runs_at(level).into_iter().map(wall_seconds).collect() };
+    let ratios = Sample::new(statistics::paired_ratios(&walls(0), &walls(level)))?;
+    let found = median_interval(&ratios, trial.schedule.interval_level());
+    let interval = (Ratio::new(found.interval.low), Ratio::new(found.interval.high));
+    let exact = ratios.log_median();
     Some(Speedup {
-        concurrency,
-        ratio: Ratio::new(ratios.median()),
-        interval,
-        wall: Seconds::new(Sample::new(walls(concurrency))?.median()),
-        exact: ratios.median(),
+        concurrency: trial.schedule.levels()[level],
+        ratio: Ratio::new(exact),
+        interval: (ratios.values().len() > 1).then_some(interval),
+        level: found.level,
+        wall: Seconds::new(Sample::new(walls(level))?.median()),
+        exact,
     })
+}
+
+impl Speedup {
+    /// The name of the interval, with its level.
+    #[must_use]
+    pub(super) fn interval_name(&self) -> String {
+        format!("{} interval", percent(self.level))
+    }
 }
 
 impl Curve {

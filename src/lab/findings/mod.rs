@@ -13,6 +13,7 @@ pub(super) mod curve;
 pub(super) mod drawn_pair;
 mod evidence;
 mod notes;
+mod pairs;
 mod runs;
 pub(super) mod side;
 mod workload;
@@ -22,12 +23,13 @@ use serde::Serialize;
 use super::experiment::Trial;
 use super::figures::{Ratio, Seconds};
 use super::measurement::RunRecord;
-use super::statistics::MIN_PAIRS;
+use super::schedule::Comparison;
 pub use bottleneck::{Bottleneck, BottleneckKind};
 pub use claim::Claim;
 pub use conditions::{BodyHandling, Conditions};
 pub use curve::{Curve, Speedup};
 pub use drawn_pair::DrawnPair;
+pub use pairs::Pairs;
 pub use side::{Distribution, FileTimes, Side};
 pub use workload::Workload;
 
@@ -45,10 +47,11 @@ pub struct Findings {
     /// Caveats, one sentence each.
     pub notes: Vec<String>,
     pub workload: Workload,
-    /// The concurrency that the summary compares with one connection.
+    pub comparison: Comparison,
+    /// The concurrency that the summary compares with one connection, or with itself.
     pub concurrency: usize,
     pub pairs: Pairs,
-    /// The runs with one connection.
+    /// The runs with one connection, or the first of two equal sides.
     pub sequential: Option<Side>,
     /// The runs with `concurrency` connections.
     pub concurrent: Option<Side>,
@@ -65,15 +68,6 @@ pub struct Findings {
     /// The runs that the waterfalls show.
     pub drawn: DrawnPair,
     pub conditions: Conditions,
-    /// The seed of the bootstrap.
-    pub seed: u64,
-}
-
-/// The number of pairs of runs that were planned, and of those that were completed.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
-pub struct Pairs {
-    pub planned: usize,
-    pub measured: usize,
 }
 
 /// The wall times of one round, in ascending order of concurrency.
@@ -90,35 +84,35 @@ pub struct WallTime {
 }
 
 impl Findings {
-    /// Analyses `trial`. `seed` is the seed of the bootstrap.
+    /// Analyses `trial`.
     #[must_use]
-    pub fn new(trial: &Trial, conditions: Conditions, seed: u64) -> Self {
+    pub fn new(trial: &Trial, conditions: Conditions) -> Self {
         let schedule = &trial.schedule;
         let refusal = claim::refusal(trial);
-        let (baseline, others) = (trial.runs_of(1), trial.runs_of(schedule.concurrency()));
+        let (baseline, others) = (trial.baseline(), trial.summarised());
         let is_comparable = refusal.is_none();
-        let points = if is_comparable { curve::points(trial, seed) } else { Vec::new() };
-        let speedup =
-            points.iter().find(|point| point.concurrency == schedule.concurrency()).copied();
+        let comparison = schedule.comparison();
+        let can_gain = is_comparable && comparison == Comparison::WithOne;
+        let points = if is_comparable { curve::points(trial) } else { Vec::new() };
+        let speedup = points.get(schedule.summary()).copied();
         let claim = match (refusal, &speedup) {
             (Some(reason), _) => Claim::Refused { reason },
-            (None, Some(speedup)) => Claim::new(speedup, trial.rounds.len()),
+            (None, Some(speedup)) => Claim::new(speedup, trial),
             (None, None) => Claim::Refused { reason: "the runs took no time".to_owned() },
         };
         let workload = Workload::new(baseline.first().copied().unwrap_or(&trial.warm_up));
-        let sequential = Side::new(1, &baseline);
+        let sequential = Side::new(schedule.levels()[0], &baseline);
         let concurrent = Side::new(schedule.concurrency(), &others);
         let files = side::files(&trial.warm_up, &baseline, &others);
-        let ceiling = ceiling::ceiling(&files, &others, &conditions).filter(|_| is_comparable);
+        let ceiling = ceiling::ceiling(&files, &others, &conditions).filter(|_| can_gain);
         Self {
             headline: claim.headline(speedup.as_ref(), trial),
-            bottleneck: is_comparable
-                .then(|| Bottleneck::of(&baseline, &others, &points))
-                .flatten(),
+            bottleneck: can_gain.then(|| Bottleneck::of(&baseline, &others, &points)).flatten(),
             notes: notes::notes(trial, &claim, sequential.as_ref(), concurrent.as_ref()),
             workload,
+            comparison,
             concurrency: schedule.concurrency(),
-            pairs: Pairs { planned: schedule.rounds(), measured: trial.rounds.len() },
+            pairs: Pairs::of(trial),
             sequential,
             concurrent,
             speedup,
@@ -129,14 +123,16 @@ impl Findings {
             drawn: DrawnPair::new(trial, &baseline, &others),
             claim,
             conditions,
-            seed,
         }
     }
 
-    /// The name of the interval of a ratio: with too few pairs it is only their range.
+    /// The name of the interval of a ratio, with its level: with too few pairs it is only their range.
     #[must_use]
-    pub fn interval_name(&self) -> &'static str {
-        if self.pairs.measured < MIN_PAIRS { "range" } else { "95 % interval" }
+    pub fn interval_name(&self) -> String {
+        match &self.speedup {
+            Some(speedup) if self.claim != Claim::TooFewPairs => speedup.interval_name(),
+            _ => "range".to_owned(),
+        }
     }
 }
 

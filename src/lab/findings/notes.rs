@@ -2,10 +2,10 @@
 
 use super::super::agreement::Disagreement;
 use super::super::experiment::{EndReason, Trial};
-use super::super::figures::{Ratio, Seconds, counted};
+use super::super::figures::{Ratio, counted};
 use super::super::measurement::RunRecord;
-use super::super::statistics::{self, MIN_PAIRS};
 use super::claim::Claim;
+use super::pairs;
 use super::side::Side;
 
 /// The fraction of the time of all runs above which waiting is mentioned.
@@ -21,29 +21,15 @@ pub(super) fn notes(
     sequential: Option<&Side>,
     concurrent: Option<&Side>,
 ) -> Vec<String> {
-    let mut notes = Vec::new();
-    let (measured, planned) = (trial.rounds.len(), trial.schedule.rounds());
-    match &trial.end {
-        EndReason::OutOfTime(max_time) if measured > 0 => notes.push(format!(
-            "{measured} of {planned} pairs were run: another would probably have exceeded the time limit \
-             of {}.",
-            Seconds::from(*max_time)
-        )),
-        EndReason::Interrupted if measured > 0 => {
-            notes.push(format!("{measured} of {planned} pairs were run before the interruption."));
-        }
-        EndReason::Disagreed(disagreement) if !matches!(disagreement, Disagreement::NoUrls) => {
-            notes.push("The experiment ended at that point: further runs would not have helped.".to_owned());
-        }
-        _ => {}
+    let mut notes = pairs::notes(trial, claim);
+    if let EndReason::Disagreed(disagreement) = &trial.end
+        && !matches!(disagreement, Disagreement::NoUrls)
+    {
+        notes.push(
+            "The experiment ended at that point: further runs would not have helped.".to_owned(),
+        );
     }
-    if *claim == Claim::TooFewPairs && measured > 1 {
-        notes.push(format!(
-            "The range of {measured} ratios covers the true median with a probability of {} %; a 95 % \
-             interval needs {MIN_PAIRS} pairs.",
-            100.0 * statistics::range_coverage(measured)
-        ));
-    }
+    let measured = trial.used_rounds().len();
     let (urls, concurrency) = (trial.warm_up.fetches.len(), trial.schedule.concurrency());
     if urls > 0 && urls < concurrency && measured > 0 {
         notes.push(format!(

@@ -14,6 +14,7 @@ use crate::lab::findings::Findings;
 use crate::lab::findings::claim::Claim;
 use crate::lab::findings::conditions::BodyHandling;
 use crate::lab::findings::side::{Distribution, FileTimes, Side};
+use crate::lab::schedule::Comparison;
 
 /// The maximum number of files in the table. If there are more, the slowest are shown.
 const MAX_FILES_SHOWN: usize = 24;
@@ -63,7 +64,13 @@ pub(super) fn page(title: &str, content: &Markup) -> String {
 }
 
 pub(super) fn question(findings: &Findings) -> String {
-    format!("One connection against {}", findings.concurrency)
+    let concurrency = findings.concurrency;
+    match findings.comparison {
+        Comparison::WithOne => format!("One connection against {concurrency}"),
+        Comparison::WithItself => {
+            format!("{} against as many", counted(concurrency, "connection", "connections"))
+        }
+    }
 }
 
 /// The report of one experiment.
@@ -76,7 +83,7 @@ pub(super) fn experiment(findings: &Findings, outline: Outline) -> Markup {
         @if let Some(curve) = &findings.curve {
             section {
                 (outline.section("Speedup over the number of connections"))
-                (charts::curve(curve, findings.interval_name()))
+                (charts::curve(curve, &findings.interval_name()))
             }
         }
         @if let Some(distributions) = charts::distributions(findings) {
@@ -122,7 +129,7 @@ fn summary(findings: &Findings) -> Markup {
                 }
             }
             @if let Some(speedup) = &findings.speedup {
-                div.wide { (charts::gauge(speedup, findings.ceiling, findings.interval_name())) }
+                div.wide { (charts::gauge(speedup, findings.ceiling, &findings.interval_name())) }
             }
         }
         @if let (Some(one), Some(many)) = (&findings.sequential, &findings.concurrent) {
@@ -184,6 +191,10 @@ fn files(findings: &Findings, outline: Outline) -> Markup {
         });
         shown.truncate(MAX_FILES_SHOWN);
     }
+    let [first, second] = match findings.comparison {
+        Comparison::WithOne => ["Sequential", "Concurrent"],
+        Comparison::WithItself => ["First side", "Second side"],
+    };
     let time = |time: Option<Seconds>| time.map_or_else(|| "–".to_owned(), |time| time.to_string());
     let title = if cut {
         format!("The slowest {MAX_FILES_SHOWN} of {all} files")
@@ -199,8 +210,8 @@ fn files(findings: &Findings, outline: Outline) -> Markup {
                     tr {
                         th scope="col" { "URL" }
                         th scope="col" { "Length" }
-                        th scope="col" { "Sequential" }
-                        th scope="col" { "Concurrent" }
+                        th scope="col" { (first) }
+                        th scope="col" { (second) }
                     }
                 }
                 tbody {
@@ -284,7 +295,6 @@ fn conditions(findings: &Findings, outline: Outline) -> Markup {
                 (row("Pairs of runs", &format!(
                     "{} of {}, after a discarded warm-up", findings.pairs.measured, findings.pairs.planned
                 )))
-                (row("Seed", &findings.seed.to_string()))
                 @for (name, value) in &conditions.further { (row(name, value)) }
             }
         }
@@ -296,10 +306,11 @@ pub(super) fn method() -> Markup {
         section.method {
             h2 { "Method" }
             p {
-                "The runs are interleaved in alternating order (A B B A), and each starts without connections. The \
-                 speedup is the median of the ratios within the pairs. Its 95 % interval is a percentile \
-                 bootstrap of the pairs (Efron 1979), expanded for small samples (Hesterberg 2015); with five \
-                 pairs it is their range, which covers the true median with a probability of 94 %. Quantiles \
+                "The runs are interleaved in alternating order (A B B A), in an even number of pairs, and each \
+                 starts without connections. The speedup is the median, on a logarithmic scale, of the ratios \
+                 within the pairs. Its interval lies between two of the ratios, and its level is exact \
+                 (David and Nagaraja 2003, §7.1); those of a sweep are wide enough to hold together (Šidák \
+                 1967). Quantiles \
                  are of type 7 (Hyndman and Fan 1996). The ceiling is the total of the \
                  sequential fetch times divided by the time of their best schedule, longest first (Graham \
                  1969), on as many connections as c, the host and --max-per-host allow. The achieved concurrency is Σ busy time / wall time (Little 1961). The laws are \

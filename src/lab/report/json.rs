@@ -9,7 +9,7 @@
 //! | times | seconds; three significant digits, but six decimals inside `drawn` |
 //! | lengths | bytes |
 //! | rates | bytes per second |
-//! | intervals | `[low, high]` of 95 %, or `null` for a single pair |
+//! | intervals | `[low, high]`, or `null` for a single pair; `level` is the probability that they cover the truth |
 //! | `verdict.kind` | `faster`, `slower`, `not_measurable`, `too_few_pairs`, or `refused` with its `reason` |
 //! | `limit.cause` | `one_url`, `host_limit`, `waiting`, `too_small`, `processor`, `connecting`, `link`, `server`, `longest_file`, `connections`, `unclear` |
 //! | `ending` | `{"complete": status}` or `{"failed": reason}` |
@@ -23,7 +23,7 @@ use crate::lab::findings::Findings;
 use crate::printable::{self, JsonLayout};
 
 /// The name and version of the format.
-pub const SCHEMA: &str = "http-concurrent-lab/1";
+pub const SCHEMA: &str = "http-concurrent-lab/2";
 
 #[derive(Serialize)]
 struct Document<'a> {

@@ -5,14 +5,15 @@ use std::fmt::Write as _;
 use maud::html as markup;
 use serde::Serialize;
 
+use super::super::figures::percent;
 use super::heading::Outline;
 use super::html::{experiment, method, page, question};
 use super::json::SCHEMA;
 use super::text::{for_terminal, paragraph};
 use crate::lab::findings::Findings;
+use crate::lab::findings::claim::Claim;
 use crate::lab::findings::curve::Speedup;
 use crate::lab::findings::side::Side;
-use crate::lab::statistics::MIN_PAIRS;
 use crate::printable::{self, JsonLayout};
 
 /// One experiment of several.
@@ -40,7 +41,7 @@ struct TableRow<'a> {
     many: String,
     ceiling: String,
     speedup: String,
-    /// With too few pairs, their range and number.
+    /// With its level.
     interval: String,
 }
 
@@ -51,13 +52,13 @@ impl<'a> TableRow<'a> {
         let wall = |side: &Option<Side>| {
             side.as_ref().map_or_else(dash, |side: &Side| side.wall.to_string())
         };
-        let pairs = findings.pairs.measured;
+        let level = |point: Speedup| match findings.claim {
+            Claim::TooFewPairs => format!("range of {} pairs", findings.pairs.measured),
+            _ => percent(point.level),
+        };
         let interval = |point: Speedup| match point.interval {
             None => dash(),
-            Some((low, high)) if pairs < MIN_PAIRS => {
-                format!("{low} to {high}, of {pairs} pairs")
-            }
-            Some((low, high)) => format!("{low} to {high}"),
+            Some((low, high)) => format!("{low} to {high} ({})", level(point)),
         };
         Self {
             title: &chapter.title,
@@ -83,7 +84,7 @@ impl Series {
         paragraph(&mut out, &self.introduction);
         let _ = writeln!(
             out,
-            "\n{:<width$} {:>8} {:>8} {:>8} {:>8}  95 % interval",
+            "\n{:<width$} {:>8} {:>8} {:>8} {:>8}  interval",
             "",
             "c = 1",
             format!("c = {many}"),
@@ -157,7 +158,7 @@ impl Series {
                             th scope="col" { "c = 1" }
                             th scope="col" { "c = " (self.concurrency()) }
                             th scope="col" { "Ceiling" }
-                            th scope="col" { "Speedup " span { "(95 % interval)" } }
+                            th scope="col" { "Speedup" }
                         }
                     }
                     tbody {
@@ -169,7 +170,7 @@ impl Series {
                                 td { (row.one) }
                                 td { (row.many) }
                                 td { (row.ceiling) }
-                                td { strong { (row.speedup) } " " span { "(" (row.interval) ")" } }
+                                td { strong { (row.speedup) } " " span { (row.interval) } }
                             }
                         }
                     }

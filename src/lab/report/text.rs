@@ -25,7 +25,7 @@ pub fn text(findings: &Findings) -> String {
     out.push('\n');
     sides(&mut out, findings);
     if let Some(curve) = &findings.curve {
-        draw(&mut out, curve, findings.interval_name());
+        draw(&mut out, curve, &findings.interval_name());
     }
     for note in &findings.notes {
         paragraph(&mut out, &format!("Note: {note}"));
@@ -65,12 +65,11 @@ fn sides(out: &mut String, findings: &Findings) {
         }
     }
     if let Some(speedup) = &findings.speedup {
-        row(out, "median paired ratio", &with_interval(speedup, findings.interval_name()));
+        row(out, "median paired ratio", &with_interval(speedup, &findings.interval_name()));
     }
     if let Some(ceiling) = findings.ceiling {
         row(out, "ceiling", &format!("{ceiling}  (the best schedule of the same fetches)"));
     }
-    row(out, "seed", &findings.seed.to_string());
 }
 
 fn range(low: Seconds, high: Seconds) -> String {

@@ -1,6 +1,9 @@
-//! Experiments over a simulated network, with their findings and renderings, and as a program over real
-//! sockets.
+//! Experiments over a simulated network and with simulated noise, with their findings and renderings, and as a
+//! program over real sockets.
 
+mod coverage;
+mod drift;
+mod noise;
 mod program;
 mod report;
 mod simulation;

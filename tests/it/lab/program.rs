@@ -94,8 +94,9 @@ fn a_comparison_saves_the_files_and_shows_the_same_numbers_three_times() {
     let third = fs::read_to_string(result.directory.path().join("files/file3.txt")).unwrap();
     assert_eq!(third, "file 3\n".repeat(3));
     let json = &result.json;
-    assert_eq!(json["pairs"], serde_json::json!({"planned": 5, "measured": 5}));
-    assert_eq!(json["rounds"].as_array().unwrap().len(), 5);
+    assert_eq!(json["pairs"], serde_json::json!({"planned": 6, "measured": 6}));
+    assert_eq!(json["rounds"].as_array().unwrap().len(), 6);
+    assert_eq!(json["speedup"]["level"], 0.96875);
     assert_eq!(json["conditions"]["bodies"], "saved");
     let servers = serde_json::json!([format!("http_server_conc/{}", env!("CARGO_PKG_VERSION"))]);
     assert_eq!(json["conditions"]["servers"], servers);
@@ -156,6 +157,33 @@ fn a_sweep_has_a_point_for_each_level_and_can_discard_content() {
     assert_eq!(levels, [Some(1), Some(2), Some(4)]);
     assert!(result.text.contains("Knee: "), "{}", result.text);
     assert!(result.page.contains("Speedup over the number of connections"));
+}
+
+#[test]
+fn a_number_of_connections_is_compared_with_itself() {
+    let server = server(4);
+    let urls = urls(&server, 4);
+    for options in [&["--null", "-c", "4"][..], &["--compare", "--null", "-c", "1"]] {
+        let result = Result::of(&with_urls(&urls, options));
+        assert_eq!(result.status(), Some(0), "{:?}", result.output);
+        let json = &result.json;
+        assert_eq!(json["comparison"], "with_itself");
+        let connections = options.last().unwrap().parse::<u64>().unwrap();
+        for side in ["sequential", "concurrent"] {
+            assert_eq!(json[side]["concurrency"], connections);
+        }
+        assert!(json["ceiling"].is_null() && json["limit"].is_null());
+        assert!(result.headline().contains("where 1 is true"), "{}", result.headline());
+    }
+}
+
+#[test]
+fn an_odd_number_of_runs_is_raised_by_one() {
+    let server = server(2);
+    let urls = urls(&server, 2);
+    let result = Result::of(&with_urls(&urls, &["--compare", "--runs", "3"]));
+    assert_eq!(result.json["pairs"], serde_json::json!({"planned": 4, "measured": 4}));
+    assert!(result.text.contains("4 pairs instead of 3"), "{}", result.text);
 }
 
 #[test]
@@ -287,6 +315,8 @@ fn contradicting_options_are_wrong_usage() {
         (urls, &["--runs", "3"], "--compare|--sweep"),
         (urls, &["--discard"], "--compare|--sweep"),
         (urls, &["--demo"], "cannot be used with"),
+        (urls, &["--null", "--sweep", "2,4"], "cannot be used with"),
+        (nothing, &["--null", "--demo"], "cannot be used with"),
         (nothing, &["--demo", "--har", "x.har"], "use --report or --json"),
         (nothing, &["--demo", "--skip-existing"], "leave it out"),
         (nothing, &["--demo", "--split", "4"], "leave it out"),

@@ -7,10 +7,10 @@ use std::collections::VecDeque;
 use std::rc::Rc;
 use std::time::Duration;
 
+use fastrand::Rng;
 use http_concurrent::client::{LearntLimit, Phases};
 use http_concurrent::lab::experiment::{Clock, Executor};
 use http_concurrent::lab::measurement::{Ending, FetchRecord, MachineCpu, RunRecord};
-use http_concurrent::lab::random::SplitMix64;
 
 /// The files and the network; times in seconds, rates in bytes per second.
 #[derive(Clone, Debug)]
@@ -51,7 +51,7 @@ impl Network {
 /// An executor on a simulated network, with its own clock.
 pub(crate) struct Simulation {
     network: Network,
-    random: SplitMix64,
+    random: Rng,
     now: Rc<Cell<Duration>>,
 }
 
@@ -66,7 +66,7 @@ impl Clock for Watch {
 impl Simulation {
     pub(crate) fn new(network: Network) -> (Self, Watch) {
         let now = Rc::new(Cell::new(Duration::ZERO));
-        (Self { network, random: SplitMix64::new(3), now: Rc::clone(&now) }, Watch(now))
+        (Self { network, random: Rng::with_seed(3), now: Rc::clone(&now) }, Watch(now))
     }
 }
 
@@ -93,7 +93,7 @@ struct Busy {
 
 struct Run<'a> {
     network: &'a Network,
-    random: &'a mut SplitMix64,
+    random: &'a mut Rng,
     concurrency: usize,
     now: f64,
     queue: VecDeque<usize>,
@@ -104,7 +104,7 @@ struct Run<'a> {
 }
 
 impl<'a> Run<'a> {
-    fn new(network: &'a Network, random: &'a mut SplitMix64, concurrency: usize) -> Self {
+    fn new(network: &'a Network, random: &'a mut Rng, concurrency: usize) -> Self {
         let urls = network.sizes.len();
         let lanes = concurrency.min(urls);
         Self {
@@ -148,7 +148,7 @@ impl<'a> Run<'a> {
 
     /// About `mean`, with a small random deviation.
     fn disturbed(&mut self, mean: f64) -> f64 {
-        let uniform = self.random.below(2001) as f64 / 1000.0 - 1.0;
+        let uniform = 2.0 * self.random.f64() - 1.0;
         mean * (1.0 + self.network.noise * uniform)
     }
 
