@@ -5,7 +5,7 @@
 use maud::{DOCTYPE, Markup, PreEscaped, html};
 
 const STYLE: &str = "\
-:root{color-scheme:light dark;--line:#0002;--faint:#666}\
+:root{color-scheme:light dark;background:Canvas;color:CanvasText;--line:#0002;--faint:#666}\
 @media(prefers-color-scheme:dark){:root{--line:#fff3;--faint:#aaa}}\
 body{font:1rem/1.5 system-ui,sans-serif;max-width:60rem;margin:0 auto;padding:1rem}\
 h1{font-size:1.25rem;padding:0 .5rem;overflow-wrap:anywhere}\

@@ -6,8 +6,8 @@ use std::os::unix::ffi::OsStrExt as _;
 use std::path::Path;
 use std::process::Command;
 
+use crate::support::browser::list_left_by;
 use crate::support::server::TestServer;
-use crate::support::with_patience;
 
 /// Runs a program, expects success, and returns its standard output.
 fn output(command: &mut Command) -> String {
@@ -198,21 +198,7 @@ fn a_browser_sorts_a_listing_and_follows_every_link_in_it() {
         let file = server.root().join("awkward").join(std::ffi::OsStr::from_bytes(name));
         write(file, format!("number {index}{}", " ".repeat(index))).unwrap();
     }
-    let profile = tempfile::tempdir().unwrap();
-    let dom = output(
-        with_patience()
-            .args(["chromium", "--headless", "--no-sandbox", "--disable-gpu"])
-            .args(["--disable-quic", "--no-first-run", "--disable-background-networking"])
-            .args(["--disable-component-update", "--disable-sync", "--virtual-time-budget=60000"])
-            .arg(format!("--user-data-dir={}", profile.path().display()))
-            .arg("--dump-dom")
-            .arg(format!("http://{}/driver.html", server.address())),
-    );
-    let (_, seen) = dom.split_once("<pre id=\"seen\">").expect("the driver's page");
-    let seen = seen.split_once("</pre>").unwrap().0;
-    let seen = seen.replace("&lt;", "<").replace("&gt;", ">").replace("&amp;", "&");
-    let seen: Vec<serde_json::Value> =
-        serde_json::from_str(&seen).expect("the driver went through");
+    let seen = list_left_by(&format!("http://{}/driver.html", server.address()), &[]);
 
     let shown = |index: usize| match index {
         4 => "new\u{240a}line.txt".to_owned(),

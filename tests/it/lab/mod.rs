@@ -5,5 +5,5 @@ mod coverage;
 mod drift;
 mod noise;
 mod program;
-mod report;
-mod simulation;
+pub(crate) mod report;
+pub(crate) mod simulation;

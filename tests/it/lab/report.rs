@@ -18,7 +18,7 @@ fn trial(network: Network, schedule: Schedule) -> Trial {
 }
 
 /// The findings; their renderings are written to files for inspection.
-fn findings(name: &str, network: Network, schedule: Schedule) -> Findings {
+pub(crate) fn findings(name: &str, network: Network, schedule: Schedule) -> Findings {
     let conditions = Conditions {
         started: "2026-03-01 12:00:00 UTC".to_owned(),
         client: "http_client_concurrent 0.1.0".to_owned(),
@@ -39,7 +39,7 @@ fn findings(name: &str, network: Network, schedule: Schedule) -> Findings {
 }
 
 /// This number of files of 20 to 400 KB.
-fn mixed(files: usize) -> Vec<u64> {
+pub(crate) fn mixed(files: usize) -> Vec<u64> {
     (0..files).map(|index| 20_000 + (index as u64 * 7919 % 20) * 20_000).collect()
 }
 

@@ -1,6 +1,7 @@
 //! Support for the tests: servers that end with their test, scripted servers, and raw connections.
 
 pub(crate) mod bindfs;
+pub(crate) mod browser;
 pub(crate) mod certificates;
 pub(crate) mod client;
 pub(crate) mod conversation;
