@@ -69,7 +69,8 @@ impl Queue {
 }
 
 /// The time of the schedule.
-fn schedule(connections: usize, hosts: Vec<HostFetches>) -> Duration {
+#[must_use]
+pub fn schedule(connections: usize, hosts: Vec<HostFetches>) -> Duration {
     let connections = connections.max(1);
     let mut queues: Vec<Queue> =
         hosts.into_iter().map(|host| Queue::new(host, connections)).collect();

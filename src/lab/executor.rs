@@ -83,6 +83,15 @@ impl<'a> DownloadExecutor<'a> {
         self.servers.iter().cloned().collect()
     }
 
+    /// The proxies through which the jobs are fetched, without passwords.
+    #[must_use]
+    pub fn proxies(&self) -> Vec<String> {
+        let of_job = |job: &Job| self.settings.proxies.for_url(&job.url).ok().flatten();
+        let proxies = self.jobs.iter().filter_map(of_job);
+        let names = proxies.map(|proxy| redacted_url(&proxy.url).into_owned());
+        names.collect::<BTreeSet<_>>().into_iter().collect()
+    }
+
     fn record(&self, concurrency: usize, run: Run) -> RunRecord {
         let fetches = self.urls.iter().zip(&run.outcomes).map(|(url, outcome)| fetch(url, outcome));
         let host_limits = run.limits;

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use super::measurement::{Ending, FetchRecord, MachineCpu, RunRecord};
+use super::measurement::{Ending, FetchRecord, RunRecord};
 use crate::client::{LearntLimit, Phases};
 
 /// A run of `urls` fetches that took `each` and are distributed over the lanes in turn.
@@ -34,6 +34,22 @@ pub(super) fn synthetic_run(concurrency: usize, urls: u32, each: Duration) -> Ru
     RunRecord::new(concurrency, wall, fetches)
 }
 
+/// A run of fetches that take these seconds, each on the first lane that is free.
+pub(super) fn scheduled_run(concurrency: usize, seconds: &[f64]) -> RunRecord {
+    let urls = u32::try_from(seconds.len()).expect("tests have few files");
+    let mut run = synthetic_run(concurrency, urls, Duration::ZERO);
+    let mut free = vec![Duration::ZERO; concurrency];
+    for (fetch, seconds) in run.fetches.iter_mut().zip(seconds) {
+        fetch.lane = (0..concurrency).min_by_key(|&lane| free[lane]).expect("there are lanes");
+        fetch.start = free[fetch.lane];
+        fetch.phases.queue = fetch.start;
+        fetch.phases.transfer = Duration::from_secs_f64(*seconds);
+        free[fetch.lane] += fetch.phases.transfer;
+    }
+    run.wall = free.into_iter().max().expect("there are lanes");
+    run
+}
+
 /// A host that accepts this many connections.
 pub(super) fn limited_host(connections: usize) -> LearntLimit {
     LearntLimit {
@@ -43,9 +59,4 @@ pub(super) fn limited_host(connections: usize) -> LearntLimit {
         cost: Duration::ZERO,
         is_advertised: true,
     }
-}
-
-/// Processors that were busy for this share of a second.
-pub(super) fn machine_cpu(utilisation: f64) -> MachineCpu {
-    MachineCpu { busy: Duration::from_secs_f64(utilisation), total: Duration::from_secs(1) }
 }

@@ -106,9 +106,10 @@ pub(crate) fn run(
         );
         let mut executor = Announced::new(downloads, &schedule, "", args.quiet);
         let trial = conduct(schedule, &mut executor, &clock);
-        let servers = executor.executor.servers();
+        let (servers, proxies) = (executor.executor.servers(), executor.executor.proxies());
         drop(executor);
-        let conditions = Conditions { servers, ..conditions(started_at, &config.settings) };
+        let conditions =
+            Conditions { servers, proxies, ..conditions(started_at, &config.settings) };
         Findings::new(&trial, conditions)
     };
     let result = Rendered {
@@ -184,6 +185,7 @@ pub(crate) fn conditions(started_at: SystemTime, settings: &Settings) -> Conditi
         system: format!("{} {}, {}", kernel.trim(), release.trim(), std::env::consts::ARCH),
         processors: thread::available_parallelism().map_or(1, std::num::NonZeroUsize::get),
         max_per_host: settings.per_host.map(std::num::NonZeroUsize::get),
+        proxies: Vec::new(),
         bodies: match settings.saving.destination {
             Destination::File => BodyHandling::Saved,
             Destination::Discard => BodyHandling::Discarded,

@@ -30,7 +30,7 @@ pub(super) fn ceiling(
 
 /// The highest limit of a host that the runs found; `None` if one of them found none, because it shows that
 /// more connections are possible.
-fn found_limit(host: &str, runs: &[&RunRecord]) -> Option<usize> {
+pub(super) fn found_limit(host: &str, runs: &[&RunRecord]) -> Option<usize> {
     let of_run = |run: &&RunRecord| {
         run.host_limits.iter().find(|limit| limit.host == host).map(|limit| limit.connections)
     };

@@ -17,6 +17,8 @@ pub struct Conditions {
     pub processors: usize,
     /// The most connections to one host, if the user limited them.
     pub max_per_host: Option<usize>,
+    /// The proxies through which the URLs were fetched, without passwords.
+    pub proxies: Vec<String>,
     /// How the bodies were handled.
     pub bodies: BodyHandling,
     /// Further conditions, each a name and a value.

@@ -25,6 +25,22 @@ pub struct Speedup {
     exact: f64,
 }
 
+#[cfg(test)]
+impl Speedup {
+    /// A speedup without an interval.
+    pub(super) fn synthetic(concurrency: usize, ratio: f64) -> Self {
+        let wall = Seconds::new(1.0 / ratio);
+        Self {
+            concurrency,
+            ratio: Ratio::new(ratio),
+            interval: None,
+            level: 0.0,
+            wall,
+            exact: ratio,
+        }
+    }
+}
+
 /// The speedup at all levels of a sweep.
 #[derive(Clone, Debug, PartialEq, Serialize)]
 pub struct Curve {

@@ -1,46 +1,86 @@
 //! Figures from which the bottleneck is determined: medians over the runs of each side, in seconds.
 
+use std::collections::{BTreeMap, HashMap};
+use std::time::Duration;
+
+use super::super::ceiling::{HostFetches, schedule};
 use super::super::measurement::{FetchRecord, RunRecord};
 use super::super::scaling;
+use super::super::statistics::as_f64;
+use super::ceiling::found_limit;
+use super::conditions::Conditions;
 use super::curve::Speedup;
+use super::late_openings::LateOpenings;
+use super::processor_use::ProcessorUse;
 use super::runs::{median, wall_seconds};
+use super::side::FileTimes;
+use super::workload::origin;
 use crate::client::Phases;
 
-/// The minimum total duration of all runs for a meaningful processor utilisation: 20 ticks of the kernel.
-const MIN_UTILISATION_SECONDS: f64 = 0.2;
+/// The runs that are compared, and what else is known about them.
+#[derive(Clone, Copy)]
+pub(super) struct Compared<'a> {
+    pub(super) baseline: &'a [&'a RunRecord],
+    pub(super) others: &'a [&'a RunRecord],
+    /// In the order of the URLs.
+    pub(super) files: &'a [FileTimes],
+    /// The speedups at all levels.
+    pub(super) curve: &'a [Speedup],
+    pub(super) conditions: &'a Conditions,
+}
 
-/// Medians over the runs, of the concurrent side unless the name says otherwise. Times are in seconds.
-pub(super) struct Evidence {
-    pub(super) urls: usize,
+/// What is known about the concurrent side, beside the sequential one. Times are in seconds.
+pub(super) struct Evidence<'a> {
     pub(super) concurrency: usize,
-    /// The lowest number of connections that a host accepted, if one refused more.
-    pub(super) host_limit: Option<usize>,
-    pub(super) sequential_wall: f64,
+    /// The most connections to one host that the user allows.
+    pub(super) max_per_host: Option<usize>,
+    pub(super) is_proxied: bool,
+    /// The processors that this program may use.
+    pub(super) own_processors: usize,
+    pub(super) urls: Vec<&'a str>,
+    /// The sequential time of each file, in the order of the URLs.
+    pub(super) times: Vec<Duration>,
+    /// The mean of the sequential times, without opening connections, as a fraction of the longest.
+    pub(super) evenness: f64,
+    pub(super) hosts: Vec<HostEvidence<'a>>,
+    pub(super) sequential: SideEvidence,
+    pub(super) concurrent: SideEvidence,
+    pub(super) processors: Option<ProcessorUse>,
+    pub(super) late_openings: LateOpenings,
+    pub(super) higher: HigherLevels,
+}
+
+/// One host and its files.
+pub(super) struct HostEvidence<'a> {
+    /// Scheme, host and port.
+    pub(super) name: &'a str,
+    /// The sequential times of its files.
+    times: Vec<Duration>,
+    /// The connections that it accepts, if a limit was found.
+    pub(super) limit: Option<usize>,
+}
+
+/// Medians over the runs of one side; the times of phases are those of all fetches together.
+pub(super) struct SideEvidence {
     pub(super) wall: f64,
-    /// The waiting of all fetches together.
+    pub(super) busy: f64,
     pub(super) waiting: f64,
-    /// The utilisation of the processors, 0 to 1.
-    pub(super) processor: Option<f64>,
-    /// Name resolution, connecting and TLS of all fetches together.
     pub(super) connecting: f64,
-    pub(super) sequential: Work,
-    pub(super) concurrent: Work,
-    /// The longest fetch of a sequential run.
-    pub(super) sequential_longest: f64,
+    pub(super) first_byte: f64,
+    pub(super) transfer: f64,
+    pub(super) write: f64,
     /// The longest fetch of a run.
     pub(super) longest: f64,
     /// The average number of fetches in progress.
     pub(super) achieved: f64,
     /// Bytes per second of wall time.
     pub(super) rate: f64,
-    pub(super) higher: HigherLevels,
-}
-
-/// Times of all fetches of a run together, in seconds.
-pub(super) struct Work {
-    pub(super) busy: f64,
-    pub(super) first_byte: f64,
-    pub(super) transfer: f64,
+    /// Requests that servers rejected in a run.
+    pub(super) rejections: f64,
+    /// The most fetches in progress at a time, of those that no server rejected.
+    pub(super) accepted_together: f64,
+    /// When the last connection of a run came into use.
+    pub(super) last_opening: f64,
 }
 
 /// Whether higher levels of concurrency were faster.
@@ -49,107 +89,171 @@ pub(super) enum HigherLevels {
     NotRun,
     /// Yes; the fastest of them.
     Faster(Speedup),
-    /// No; the fastest of them.
-    NotFaster(Speedup),
+    /// No; the fastest of them, and the highest.
+    NotFaster { best: Speedup, highest: usize },
 }
 
 impl HigherLevels {
     fn new(curve: &[Speedup], concurrency: usize) -> Self {
         let here = curve.iter().find(|point| point.concurrency == concurrency);
-        let further = curve.iter().filter(|point| point.concurrency > concurrency);
-        let best = further.max_by(|one, other| one.ratio.value().total_cmp(&other.ratio.value()));
-        match (here, best) {
-            (Some(here), Some(&best)) => {
+        let higher = || curve.iter().filter(|point| point.concurrency > concurrency);
+        let best = higher().max_by(|one, other| one.ratio.value().total_cmp(&other.ratio.value()));
+        let highest = higher().map(|point| point.concurrency).max();
+        match (here, best, highest) {
+            (Some(here), Some(best), Some(highest)) => {
                 let is_faster = best.ratio.value() > (1.0 + scaling::MARGIN) * here.ratio.value();
-                if is_faster { Self::Faster(best) } else { Self::NotFaster(best) }
+                let best = *best;
+                if is_faster { Self::Faster(best) } else { Self::NotFaster { best, highest } }
             }
             _ => Self::NotRun,
         }
     }
 }
 
-impl Work {
+impl SideEvidence {
     fn new(runs: &[&RunRecord]) -> Option<Self> {
+        let sum = |phase: fn(&Phases) -> Duration| {
+            median(runs, |run| {
+                run.fetches.iter().map(|fetch| phase(&fetch.phases).as_secs_f64()).sum()
+            })
+        };
         Some(Self {
+            wall: median(runs, wall_seconds)?,
             busy: median(runs, |run| run.busy().as_secs_f64())?,
-            first_byte: sum(runs, |phases| phases.first_byte.as_secs_f64())?,
-            transfer: sum(runs, |phases| phases.transfer.as_secs_f64())?,
+            waiting: sum(|phases| phases.waiting)?,
+            connecting: sum(opening)?,
+            first_byte: sum(|phases| phases.first_byte)?,
+            transfer: sum(|phases| phases.transfer)?,
+            write: sum(|phases| phases.write)?,
+            longest: median(runs, |run| {
+                let busy = run.fetches.iter().map(FetchRecord::busy);
+                busy.max().unwrap_or_default().as_secs_f64()
+            })?,
+            achieved: median(runs, |run| {
+                scaling::achieved_concurrency(run.busy().as_secs_f64(), wall_seconds(run))
+            })?,
+            #[expect(clippy::cast_precision_loss, reason = "three digits are shown")]
+            rate: median(runs, |run| run.bytes() as f64 / wall_seconds(run))?,
+            #[expect(clippy::cast_precision_loss, reason = "a count of requests")]
+            rejections: median(runs, |run| run.rejections() as f64)?,
+            accepted_together: median(runs, |run| as_f64(accepted_together(run)))?,
+            last_opening: median(runs, last_opening)?,
         })
     }
 }
 
-/// The median, over the runs, of the sum of a phase over the fetches.
-fn sum(runs: &[&RunRecord], phase: fn(&Phases) -> f64) -> Option<f64> {
-    median(runs, |run| run.fetches.iter().map(|fetch| phase(&fetch.phases)).sum())
+/// The mean of the times of all files, without opening connections, as a fraction of the longest.
+fn evenness(runs: &[&RunRecord], files: usize) -> Option<f64> {
+    let time = |run: &RunRecord, index: usize| {
+        let fetch = run.fetches.get(index)?;
+        Some(fetch.busy().saturating_sub(opening(&fetch.phases)).as_secs_f64())
+    };
+    let of_file = |index| median(runs, |run| time(run, index).unwrap_or_default());
+    let times: Vec<f64> = (0..files).map(of_file).collect::<Option<_>>()?;
+    let longest = times.iter().copied().fold(f64::MIN_POSITIVE, f64::max);
+    Some(times.iter().sum::<f64>() / as_f64(files.max(1)) / longest)
 }
 
-/// The processor utilisation in all these runs together, 0 to 1.
-fn utilisation(runs: &[&RunRecord]) -> Option<f64> {
-    let of_run =
-        |run: &&RunRecord| run.machine_cpu.map(|cpu| (cpu.utilisation(), wall_seconds(run)));
-    let known: Vec<(f64, f64)> = runs.iter().filter_map(of_run).collect();
-    let wall: f64 = known.iter().map(|(_, wall)| wall).sum();
-    let busy: f64 = known.iter().map(|(busy, wall)| busy * wall).sum();
-    (wall >= MIN_UTILISATION_SECONDS).then(|| busy / wall)
+/// The time of a fetch in which its connection was opened.
+fn opening(phases: &Phases) -> Duration {
+    phases.dns + phases.connect + phases.tls
 }
 
-impl Evidence {
-    /// `None` if a side has no runs. `curve` has the speedups at all levels.
-    pub(super) fn new(
-        baseline: &[&RunRecord],
-        others: &[&RunRecord],
-        curve: &[Speedup],
-    ) -> Option<Self> {
+/// The most fetches in progress at a time, of those that no server rejected.
+fn accepted_together(run: &RunRecord) -> usize {
+    let accepted = run.fetches.iter().filter(|fetch| fetch.attempts == 1 && fetch.rejections == 0);
+    let mut changes: Vec<_> =
+        accepted.flat_map(|fetch| [(fetch.start, true), (fetch.end(), false)]).collect();
+    // At one moment the end of a fetch comes before the start of another.
+    changes.sort_unstable();
+    let (mut now, mut most) = (0_usize, 0);
+    for (_, is_start) in changes {
+        now = if is_start { now + 1 } else { now.saturating_sub(1) };
+        most = most.max(now);
+    }
+    most
+}
+
+/// When the last lane of a run began its first fetch.
+fn last_opening(run: &RunRecord) -> f64 {
+    let mut first = HashMap::new();
+    for fetch in &run.fetches {
+        let start = first.entry(fetch.lane).or_insert(fetch.start);
+        *start = (*start).min(fetch.start);
+    }
+    first.values().max().copied().unwrap_or_default().as_secs_f64()
+}
+
+impl<'a> Evidence<'a> {
+    /// `None` if a side has no runs.
+    pub(super) fn new(compared: &Compared<'a>) -> Option<Self> {
+        let Compared { baseline, others, files, curve, conditions } = *compared;
         let first = others.first()?;
-        let longest = |run: &RunRecord| {
-            let busy = run.fetches.iter().map(FetchRecord::busy);
-            busy.max().unwrap_or_default().as_secs_f64()
-        };
+        let (urls, times) = files
+            .iter()
+            .filter_map(|file| Some((&*file.url, file.exact_sequential?)))
+            .unzip::<_, _, Vec<&str>, Vec<Duration>>();
         Some(Self {
-            urls: first.fetches.len(),
             concurrency: first.concurrency,
-            host_limit: others.iter().filter_map(|run| run.host_limit()).min(),
-            sequential_wall: median(baseline, wall_seconds)?,
-            wall: median(others, wall_seconds)?,
-            waiting: median(others, |run| run.waiting().as_secs_f64())?,
-            processor: utilisation(others),
-            connecting: sum(others, |p| (p.dns + p.connect + p.tls).as_secs_f64())?,
-            sequential: Work::new(baseline)?,
-            concurrent: Work::new(others)?,
-            sequential_longest: median(baseline, longest)?,
-            longest: median(others, longest)?,
-            achieved: median(others, |run| {
-                scaling::achieved_concurrency(run.busy().as_secs_f64(), wall_seconds(run))
-            })?,
-            #[expect(clippy::cast_precision_loss, reason = "three digits are shown")]
-            rate: median(others, |run| run.bytes() as f64 / wall_seconds(run))?,
+            max_per_host: conditions.max_per_host,
+            is_proxied: !conditions.proxies.is_empty(),
+            own_processors: conditions.processors,
+            evenness: evenness(baseline, urls.len())?,
+            hosts: hosts(&urls, &times, others),
+            urls,
+            times,
+            sequential: SideEvidence::new(baseline)?,
+            concurrent: SideEvidence::new(others)?,
+            processors: ProcessorUse::new(baseline, others),
+            late_openings: LateOpenings::new(baseline, others)?,
             higher: HigherLevels::new(curve, first.concurrency),
         })
     }
 
-    /// The number of connections that could be active.
+    /// The number of connections that could be active if no host had a limit.
     pub(super) fn usable(&self) -> usize {
-        self.concurrency.min(self.urls)
+        self.concurrency.min(self.urls.len())
+    }
+
+    /// The number of connections that can be active: the hosts' limits and the user's are kept.
+    pub(super) fn admitted(&self) -> usize {
+        self.usable().min(self.hosts.iter().map(|host| host.most(self.max_per_host)).sum())
+    }
+
+    /// The time of the best schedule on this number of connections, within the limits of hosts and user.
+    pub(super) fn shortest(&self, connections: usize) -> f64 {
+        self.schedule(connections, |host| host.most(self.max_per_host))
+    }
+
+    /// The same without limits for one host.
+    pub(super) fn shortest_without_limits(&self, connections: usize) -> f64 {
+        self.schedule(connections, |_| connections)
+    }
+
+    fn schedule(&self, connections: usize, limit: impl Fn(&HostEvidence<'_>) -> usize) -> f64 {
+        let fetches =
+            |host: &HostEvidence<'_>| HostFetches { times: host.times.clone(), limit: limit(host) };
+        schedule(connections, self.hosts.iter().map(fetches).collect()).as_secs_f64()
     }
 }
 
-#[cfg(test)]
-mod tests {
-    use std::time::Duration;
-
-    use super::super::super::synthetic::{machine_cpu, synthetic_run};
-    use super::*;
-
-    #[test]
-    fn the_utilisation_of_short_runs_is_known_only_together() {
-        let run = |millis, busy| RunRecord {
-            wall: Duration::from_millis(millis),
-            machine_cpu: Some(machine_cpu(busy)),
-            ..synthetic_run(10, 20, Duration::from_secs(1))
-        };
-        let (first, second) = (run(150, 1.0), run(50, 0.6));
-        assert_eq!(utilisation(&[&first]), None);
-        let together = utilisation(&[&first, &second]).expect("they last 200 ms");
-        assert!((together - 0.9).abs() < 1e-9, "{together}");
+impl HostEvidence<'_> {
+    /// The sequential time of all its files.
+    pub(super) fn total(&self) -> Duration {
+        self.times.iter().sum()
     }
+
+    /// The most connections to it, of which each has a file to fetch.
+    pub(super) fn most(&self, max_per_host: Option<usize>) -> usize {
+        self.limit.into_iter().chain(max_per_host).fold(self.times.len(), usize::min).max(1)
+    }
+}
+
+fn hosts<'a>(urls: &[&'a str], times: &[Duration], runs: &[&RunRecord]) -> Vec<HostEvidence<'a>> {
+    let mut hosts: BTreeMap<&str, Vec<Duration>> = BTreeMap::new();
+    for (url, time) in urls.iter().zip(times) {
+        hosts.entry(origin(url)).or_default().push(*time);
+    }
+    let host = |(name, times)| HostEvidence { name, times, limit: found_limit(name, runs) };
+    hosts.into_iter().map(host).collect()
 }

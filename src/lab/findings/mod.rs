@@ -12,8 +12,10 @@ pub(super) mod conditions;
 pub(super) mod curve;
 pub(super) mod drawn_pair;
 mod evidence;
+mod late_openings;
 mod notes;
 mod pairs;
+mod processor_use;
 mod runs;
 pub(super) mod side;
 mod workload;
@@ -24,11 +26,12 @@ use super::experiment::Trial;
 use super::figures::{Ratio, Seconds};
 use super::measurement::RunRecord;
 use super::schedule::Comparison;
-pub use bottleneck::{Bottleneck, BottleneckKind};
+pub use bottleneck::cause::{Bottleneck, BottleneckKind};
 pub use claim::Claim;
 pub use conditions::{BodyHandling, Conditions};
 pub use curve::{Curve, Speedup};
 pub use drawn_pair::DrawnPair;
+use evidence::Compared;
 pub use pairs::Pairs;
 pub use side::{Distribution, FileTimes, Side};
 pub use workload::Workload;
@@ -105,9 +108,17 @@ impl Findings {
         let concurrent = Side::new(schedule.concurrency(), &others);
         let files = side::files(&trial.warm_up, &baseline, &others);
         let ceiling = ceiling::ceiling(&files, &others, &conditions).filter(|_| can_gain);
+        let compared = Compared {
+            baseline: &baseline,
+            others: &others,
+            files: &files,
+            curve: &points,
+            conditions: &conditions,
+        };
+        let bottleneck = can_gain.then(|| bottleneck::find(&compared)).flatten();
         Self {
             headline: claim.headline(speedup.as_ref(), trial),
-            bottleneck: can_gain.then(|| Bottleneck::of(&baseline, &others, &points)).flatten(),
+            bottleneck,
             notes: notes::notes(trial, &claim, sequential.as_ref(), concurrent.as_ref()),
             workload,
             comparison,

@@ -11,7 +11,7 @@
 //! | rates | bytes per second |
 //! | intervals | `[low, high]`, or `null` for a single pair; `level` is the probability that they cover the truth |
 //! | `verdict.kind` | `faster`, `slower`, `not_measurable`, `too_few_pairs`, or `refused` with its `reason` |
-//! | `limit.cause` | `one_url`, `host_limit`, `waiting`, `too_small`, `processor`, `connecting`, `link`, `server`, `longest_file`, `connections`, `unclear` |
+//! | `limit.cause` | `one_url`, `listen_queue`, `request_rate`, `host_limit`, `max_per_host`, `file_order`, `file_count`, `longest_file`, `connections`, `too_small`, `processor`, `other_load`, `waiting`, `connecting`, `link`, `server`, `proxy_or_server`, `disk`, `opening`, `unclear` |
 //! | `ending` | `{"complete": status}` or `{"failed": reason}` |
 //! | unknown figures, and figures of runs that cannot be compared | `null` |
 //!

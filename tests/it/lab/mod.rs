@@ -7,3 +7,4 @@ mod noise;
 mod program;
 pub(crate) mod report;
 pub(crate) mod simulation;
+mod situations;

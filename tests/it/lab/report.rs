@@ -26,6 +26,7 @@ pub(crate) fn findings(name: &str, network: Network, schedule: Schedule) -> Find
         system: "Linux 6.18, x86_64".to_owned(),
         processors: 2,
         max_per_host: None,
+        proxies: Vec::new(),
         bodies: BodyHandling::Saved,
         further: vec![("Name look-ups".to_owned(), "once a run".to_owned())],
     };
@@ -202,7 +203,7 @@ fn each_connection_has_a_lane_or_the_page_says_why_not() {
 fn two_files_gain_at_most_twice() {
     let findings = findings("two", Network::new(vec![2_000_000, 1_500_000]), Schedule::compare(10));
     assert_eq!(findings.claim, Claim::Faster);
-    assert_eq!(cause(&findings), Some(BottleneckKind::LongestFile));
+    assert_eq!(cause(&findings), Some(BottleneckKind::FileCount));
     assert!(findings.ceiling.unwrap().value() < 2.0);
 }
 
@@ -299,7 +300,7 @@ fn a_series_calls_the_range_of_too_few_pairs_no_interval() {
 }
 
 #[test]
-fn small_files_nearby_are_called_too_small_to_matter() {
+fn small_files_nearby_that_gain_are_not_called_too_small() {
     let near = Network {
         connect: 0.000_1,
         tls: 0.0,
@@ -309,7 +310,7 @@ fn small_files_nearby_are_called_too_small_to_matter() {
         ..Network::new(vec![14; 10])
     };
     let findings = findings("small", near, Schedule::compare(10));
-    assert_eq!(cause(&findings), Some(BottleneckKind::TooSmall));
+    assert_eq!(cause(&findings), Some(BottleneckKind::FileCount));
     for rendering in [report::text(&findings), report::html(&findings)] {
         assert!(rendering.contains("140 B in all, 14 B each"), "{rendering}");
     }
