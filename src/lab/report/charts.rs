@@ -30,10 +30,9 @@ pub(super) fn gauge(point: &Speedup, ceiling: Option<Ratio>, interval: &str) -> 
     html! {
         svg.plot.gauge height="74" role="img" aria-label=(description) {
             line.axis x1="0" x2="100%" y1="46" y2="46" {}
-            @for tick in axis.ticks() {
-                @let x = axis.place(tick);
-                line.axis x1=(x) x2=(x) y1="46" y2="51" {}
-                text.tick x=(x) y="66" text-anchor="middle" { (tick) }
+            @for tick in axis.ticks(|tick| tick.to_string()) {
+                line.axis x1=(tick.at) x2=(tick.at) y1="46" y2="51" {}
+                text.tick x=(tick.at) y="66" text-anchor=(tick.anchor()) { (tick.label) }
             }
             line.one x1=(one) x2=(one) y1="18" y2="46" {}
             @if let Some(ceiling) = ceiling {
@@ -282,10 +281,9 @@ pub(super) fn distributions(findings: &Findings) -> Option<Markup> {
                     line.grid x1="0" x2="100%" y1=(at) y2=(at) {}
                     text.tick x="-8" y=(at) text-anchor="end" dominant-baseline="central" { (percent) " %" }
                 }
-                @for tick in x.ticks() {
-                    @let at = x.place(tick);
-                    line.grid x1=(at) x2=(at) y1="0" y2="100%" {}
-                    text.tick x=(at) y="100%" dy="18" text-anchor="middle" { (time_label(tick)) }
+                @for tick in x.ticks(time_label) {
+                    line.grid x1=(tick.at) x2=(tick.at) y1="0" y2="100%" {}
+                    text.tick x=(tick.at) y="100%" dy="18" text-anchor=(tick.anchor()) { (tick.label) }
                 }
                 @for (_, times, class) in &sides {
                     (polyline(class, times.percentiles.iter().zip(0_u32..).map(|(time, percent)| {

@@ -4,6 +4,7 @@ use maud::{Markup, html};
 
 use super::super::figures::{Bytes, Seconds, counted};
 use super::phases::breakdown;
+use super::urls::{beneath, common_directory, shortened};
 use crate::client::Phases;
 use crate::lab::measurement::{FetchRecord, RunRecord};
 
@@ -19,6 +20,7 @@ pub(super) fn table(run: &RunRecord) -> Markup {
         shown.truncate(MAX_ROWS);
     }
     shown.sort_by_key(|fetch| fetch.start);
+    let directory = common_directory(shown.iter().map(|fetch| &*fetch.url));
     let connections = counted(run.concurrency, "connection", "connections");
     html! {
         details {
@@ -31,6 +33,7 @@ pub(super) fn table(run: &RunRecord) -> Markup {
                 caption {
                     "In the order of their starts, counted from the start of the run. All " (all)
                     " together: " (breakdown(&sum(run))) "."
+                    @if let Some(directory) = directory { " URLs beneath " (shortened(directory)) }
                 }
                 thead {
                     tr {
@@ -41,16 +44,16 @@ pub(super) fn table(run: &RunRecord) -> Markup {
                         th scope="col" { "Phases" }
                     }
                 }
-                tbody { @for fetch in shown { (row(fetch)) } }
+                tbody { @for fetch in shown { (row(fetch, directory)) } }
             }
         }
     }
 }
 
-fn row(fetch: &FetchRecord) -> Markup {
+fn row(fetch: &FetchRecord, directory: Option<&str>) -> Markup {
     html! {
         tr {
-            th scope="row" { (shortened(&fetch.url)) }
+            th scope="row" { (beneath(directory, &fetch.url)) }
             td { (fetch.lane + 1) }
             td { (Seconds::from(fetch.start)) }
             td { (Seconds::from(fetch.held())) }
@@ -92,14 +95,4 @@ fn attempts(fetch: &FetchRecord) -> String {
     } else {
         String::new()
     }
-}
-
-/// A URL shortened to its last 64 characters.
-pub(super) fn shortened(url: &str) -> String {
-    const LONGEST: usize = 64;
-    let length = url.chars().count();
-    if length <= LONGEST {
-        return url.to_owned();
-    }
-    std::iter::once('…').chain(url.chars().skip(length - LONGEST + 1)).collect()
 }

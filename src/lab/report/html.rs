@@ -6,9 +6,9 @@
 use maud::{DOCTYPE, Markup, PreEscaped, html as markup};
 
 use super::super::figures::{Seconds, counted};
-use super::fetches::shortened;
 use super::heading::Outline;
 use super::style::STYLE;
+use super::urls::{beneath, common_directory, shortened};
 use super::{charts, waterfall};
 use crate::lab::findings::Findings;
 use crate::lab::findings::claim::Claim;
@@ -195,6 +195,7 @@ fn files(findings: &Findings, outline: Outline) -> Markup {
         Comparison::WithOne => ["Sequential", "Concurrent"],
         Comparison::WithItself => ["First side", "Second side"],
     };
+    let directory = common_directory(shown.iter().map(|file| file.url.as_str()));
     let time = |time: Option<Seconds>| time.map_or_else(|| "–".to_owned(), |time| time.to_string());
     let title = if cut {
         format!("The slowest {MAX_FILES_SHOWN} of {all} files")
@@ -205,7 +206,10 @@ fn files(findings: &Findings, outline: Outline) -> Markup {
         section {
             (outline.section(&title))
             table.files {
-                caption { "Median times of complete fetches, without queue and waiting." }
+                caption {
+                    "Median times of complete fetches, without queue and waiting."
+                    @if let Some(directory) = directory { " URLs beneath " (shortened(directory)) }
+                }
                 thead {
                     tr {
                         th scope="col" { "URL" }
@@ -218,7 +222,7 @@ fn files(findings: &Findings, outline: Outline) -> Markup {
                     @for file in shown {
                         tr {
                             th scope="row" {
-                                (shortened(&file.url))
+                                (beneath(directory, &file.url))
                                 @if let Some(failure) = &file.failure {
                                     " " span.failure { "× " (failure) }
                                 }

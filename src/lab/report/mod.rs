@@ -14,6 +14,7 @@ mod plot;
 mod series;
 mod style;
 mod text;
+mod urls;
 mod waterfall;
 
 pub use html::html;

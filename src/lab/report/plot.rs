@@ -71,34 +71,84 @@ impl Axis {
         Percent(100.0 - self.place(value).0)
     }
 
-    /// Round values: up to five on a linear axis; on a logarithmic one the powers of ten, and if those are few,
-    /// their threefold, or their 2- and 5-fold. As times, their labels have space on the narrowest screen.
-    pub(super) fn ticks(&self) -> Vec<f64> {
+    /// Round values with their labels: as many as fit side by side on the narrowest screen.
+    pub(super) fn ticks(&self, label: fn(f64) -> String) -> Vec<Tick> {
+        let tick = |value: f64| Tick { at: self.place(value), label: label(value) };
+        let ticks = |values: Vec<f64>| values.into_iter().map(tick).collect::<Vec<_>>();
+        let do_fit = |ticks: &Vec<Tick>| {
+            ticks.windows(2).all(|pair| are_clear(pair[0].extent(), pair[1].extent()))
+        };
+        self.round_values().into_iter().map(ticks).find(do_fit).unwrap_or_default()
+    }
+
+    /// Sets of round values on the axis, each with fewer than the one before it: multiples of 1, 2 and 5 times a
+    /// power of ten; on a logarithmic axis the powers of ten with their 2- and 5-fold, with their threefold,
+    /// alone, and every second one.
+    fn round_values(&self) -> Vec<Vec<f64>> {
         match self.scale {
             Scale::Linear => {
-                let step = round_step((self.high - self.low) / 4.0);
-                let first = (self.low / step).ceil() * step;
-                let places = (0..8).map(|index| first + as_f64(index) * step);
-                // Remove floating-point noise: 0.6, not 0.6000000000000001.
-                let places = places.map(|tick| (tick * 1e9).round() / 1e9);
-                places.take_while(|tick| *tick <= self.high + step * 1e-6).collect()
+                let first = round_step((self.high - self.low) / 10.0);
+                let steps = std::iter::successors(Some(first), |step| Some(round_step(step * 1.5)));
+                steps.take(6).map(|step| self.multiples(step)).collect()
             }
             Scale::Logarithmic => {
-                let decades = (self.high / self.low).log10();
-                let steps: &[f64] = match decades {
-                    ..1.4 => &[1.0, 2.0, 5.0],
-                    1.4..2.3 => &[1.0, 3.0],
-                    _ => &[1.0],
-                };
                 let first = 10_f64.powf(self.low.log10().floor());
-                let powers = std::iter::successors(Some(first), |power| Some(power * 10.0));
-                powers
-                    .take_while(|power| *power <= self.high)
-                    .flat_map(|power| steps.iter().map(move |step| power * step))
-                    .filter(|tick| (self.low * 0.999..=self.high * 1.001).contains(tick))
-                    .collect()
+                let is_within = |tick: &f64| (self.low * 0.999..=self.high * 1.001).contains(tick);
+                let sets: [(f64, &[f64]); 4] = [
+                    (10.0, &[1.0, 2.0, 5.0]),
+                    (10.0, &[1.0, 3.0]),
+                    (10.0, &[1.0]),
+                    (100.0, &[1.0]),
+                ];
+                let values = |(factor, steps): (f64, &[f64])| -> Vec<f64> {
+                    std::iter::successors(Some(first), |power| Some(power * factor))
+                        .take_while(|power| *power <= self.high)
+                        .flat_map(|power| steps.iter().map(move |step| power * step))
+                        .filter(is_within)
+                        .collect()
+                };
+                sets.into_iter().map(values).collect()
             }
         }
+    }
+
+    fn multiples(&self, step: f64) -> Vec<f64> {
+        let first = (self.low / step).ceil() * step;
+        (0..=10)
+            // Remove floating-point noise: 0.6, not 0.6000000000000001.
+            .map(|index| ((first + as_f64(index) * step) * 1e9).round() / 1e9)
+            .take_while(|tick| *tick <= self.high + step * 1e-6)
+            .collect()
+    }
+}
+
+/// A mark of an axis, with its label.
+#[derive(Clone, Debug, PartialEq)]
+pub(super) struct Tick {
+    pub(super) at: Percent,
+    pub(super) label: String,
+}
+
+impl Tick {
+    /// The `text-anchor` which keeps the first and the last label within the plot.
+    pub(super) fn anchor(&self) -> &'static str {
+        match self.at.0 {
+            ..4.0 => "start",
+            4.0..96.0 => "middle",
+            _ => "end",
+        }
+    }
+
+    /// Where the middle of the label is, and its length.
+    fn extent(&self) -> Label {
+        let length = self.label.chars().count();
+        let half = as_f64(length) * CHARACTER / NARROWEST * 50.0;
+        let middle = match self.anchor() {
+            "start" => self.at.0 + half,
+            "end" => self.at.0 - half,
+            _ => self.at.0,
+        };
+        (Percent(middle), length)
     }
 }
 
@@ -151,41 +201,34 @@ mod tests {
     use super::*;
 
     #[test]
-    fn ticks_are_round_and_few() {
+    fn ticks_are_round_and_as_many_as_have_space() {
         for (axis, expected) in [
-            (Axis::linear(0.0, 12.3), &[0.0, 5.0, 10.0][..]),
-            (Axis::linear(0.0, 1.0), &[0.0, 0.5, 1.0]),
-            (Axis::linear(0.0, 0.8), &[0.0, 0.2, 0.4, 0.6, 0.8]),
-            (Axis::logarithmic(0.015, 0.35), &[0.02, 0.05, 0.1, 0.2]),
-            (Axis::logarithmic(0.015, 1.5), &[0.03, 0.1, 0.3, 1.0]),
-            (Axis::logarithmic(0.001, 1.0), &[0.001, 0.01, 0.1, 1.0]),
+            (Axis::linear(0.0, 11.0), &["0 s", "2 s", "4 s", "6 s", "8 s", "10 s"][..]),
+            (Axis::linear(0.0, 12.3), &["0 s", "5 s", "10 s"]),
+            (Axis::linear(0.0, 0.468), &["0 s", "100 ms", "200 ms", "300 ms", "400 ms"]),
+            (Axis::linear(0.0, 0.001_1), &["0 s", "0.5 ms", "1 ms"]),
+            (Axis::logarithmic(0.015, 0.35), &["20 ms", "50 ms", "100 ms", "200 ms"]),
+            (Axis::logarithmic(0.015, 1.5), &["30 ms", "100 ms", "300 ms", "1 s"]),
+            (Axis::logarithmic(0.001, 1.0), &["1 ms", "10 ms", "100 ms", "1 s"]),
         ] {
-            let ticks = axis.ticks();
-            assert_eq!(ticks.len(), expected.len(), "{ticks:?}");
-            for (tick, expected) in ticks.iter().zip(expected) {
-                assert!((tick - expected).abs() < 1e-9, "{ticks:?}");
-            }
+            let ticks = axis.ticks(time_label);
+            let labels: Vec<&str> = ticks.iter().map(|tick| tick.label.as_str()).collect();
+            assert_eq!(labels, expected, "{axis:?}");
         }
     }
 
     /// Longest times over nine decades; the shortest of a logarithmic axis are at least 0.1 ms.
     #[test]
-    fn labels_of_times_do_not_collide_on_the_narrowest_screen() {
-        let ends = (-6..3)
-            .flat_map(|power| (10..100).map(move |lead| f64::from(lead) * 10_f64.powi(power)));
-        for high in ends {
-            let spans = [20.5, 25.0, 26.0, 100.0, 199.0, 200.0, 1e4];
-            let spans = spans.into_iter().filter(|span| high / span >= 1e-4);
-            let logarithmic = spans.map(|span| Axis::logarithmic(high / span, high));
-            for axis in logarithmic.chain([Axis::linear(0.0, high)]) {
-                let ticks = axis.ticks();
-                let labels: Vec<_> = ticks
-                    .iter()
-                    .map(|tick| (axis.place(*tick), time_label(*tick).chars().count()))
-                    .collect();
-                assert!(ticks.len() >= 2, "{axis:?}: {ticks:?}");
-                let mut pairs = labels.windows(2);
-                assert!(pairs.all(|pair| are_clear(pair[0], pair[1])), "{axis:?}: {ticks:?}");
+    fn every_axis_of_times_has_two_ticks() {
+        for power in -6..3 {
+            for lead in 10..100 {
+                let high = f64::from(lead) * 10_f64.powi(power);
+                let spans = [20.5, 25.0, 26.0, 100.0, 199.0, 200.0, 1e4];
+                let spans = spans.into_iter().filter(|span| high / span >= 1e-4);
+                let logarithmic = spans.map(|span| Axis::logarithmic(high / span, high));
+                for axis in logarithmic.chain([Axis::linear(0.0, high)]) {
+                    assert!(axis.ticks(time_label).len() >= 2, "{axis:?}");
+                }
             }
         }
     }

@@ -151,10 +151,9 @@ fn waterfall(run: &RunRecord, axis: &Axis, title: &str, details: Details) -> Mar
     html! {
         p.ordinate { "connection" }
         svg.plot.lanes height=(height + 22) role="img" aria-label=(title) {
-            @for tick in axis.ticks() {
-                @let x = axis.place(tick);
-                line.grid x1=(x) x2=(x) y1="0" y2=(height + 4) {}
-                text.tick x=(x) y=(height + 17) text-anchor=(anchor(x.0)) { (time_label(tick)) }
+            @for tick in axis.ticks(time_label) {
+                line.grid x1=(tick.at) x2=(tick.at) y1="0" y2=(height + 4) {}
+                text.tick x=(tick.at) y=(height + 17) text-anchor=(tick.anchor()) { (tick.label) }
             }
             @for row in 0..rows {
                 @if is_labelled(row) {
@@ -169,17 +168,6 @@ fn waterfall(run: &RunRecord, axis: &Axis, title: &str, details: Details) -> Mar
         }
         p.abscissa { "time since the start of the run" }
         @if has_details { p.hint { "Point at a fetch, or tap it, for its details." } }
-    }
-}
-
-/// The `text-anchor` of a tick label, which keeps the first and last label within the plot.
-fn anchor(percent: f64) -> &'static str {
-    if percent < 4.0 {
-        "start"
-    } else if percent > 96.0 {
-        "end"
-    } else {
-        "middle"
     }
 }
 
