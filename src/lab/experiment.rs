@@ -65,6 +65,11 @@ impl Trial {
         &self.rounds[..count - unused]
     }
 
+    /// True if the pairs support intervals that hold together with 95 %.
+    pub(super) fn has_enough_pairs(&self) -> bool {
+        self.used_rounds().len() >= self.schedule.needed_pairs()
+    }
+
     /// The used runs at the level of this position, in the order of the rounds.
     pub(super) fn runs_at(&self, level: usize) -> Vec<&RunRecord> {
         self.used_rounds().iter().filter_map(|round| round.get(level)).collect()

@@ -9,7 +9,7 @@
 //! | [`agreement`] | checks that all runs fetched the same |
 //! | [`ceiling`] | the highest speedup that the fetch times allow |
 //! | [`statistics`], [`interval`] | medians and spreads, the exact interval of a median; numbers only |
-//! | [`scaling`] | speedup laws; numbers only |
+//! | [`scaling`], [`laws`] | the knee of a curve, the laws that describe it; numbers only |
 //! | [`findings`] | computes all figures and sentences of a report, once |
 //! | [`report`] | renders the findings as text, JSON and HTML |
 
@@ -20,6 +20,7 @@ pub mod experiment;
 pub mod figures;
 pub mod findings;
 pub mod interval;
+pub mod laws;
 pub mod measurement;
 mod processor;
 pub mod report;

@@ -48,7 +48,7 @@ impl Claim {
     /// The claim that the ratio allows.
     pub(super) fn new(speedup: &Speedup, trial: &Trial) -> Self {
         match speedup.interval {
-            _ if trial.used_rounds().len() < trial.schedule.needed_pairs() => Self::TooFewPairs,
+            _ if !trial.has_enough_pairs() => Self::TooFewPairs,
             Some((low, _)) if low.value() > 1.0 => Self::Faster,
             Some((_, high)) if high.value() < 1.0 => Self::Slower,
             _ => Self::NotMeasurable,

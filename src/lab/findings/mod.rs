@@ -12,6 +12,7 @@ pub(super) mod conditions;
 pub(super) mod curve;
 pub(super) mod drawn_pair;
 mod evidence;
+mod fit;
 mod late_openings;
 mod notes;
 mod pairs;
@@ -32,6 +33,7 @@ pub use conditions::{BodyHandling, Conditions};
 pub use curve::{Curve, Speedup};
 pub use drawn_pair::DrawnPair;
 use evidence::Compared;
+pub use fit::{Fit, Parameter};
 pub use pairs::Pairs;
 pub use side::{Distribution, FileTimes, Side};
 pub use workload::Workload;
@@ -128,7 +130,7 @@ impl Findings {
             concurrent,
             speedup,
             ceiling,
-            curve: Curve::new(points),
+            curve: Curve::new(points, trial),
             rounds: trial.rounds.iter().map(|round| Round::new(round)).collect(),
             files,
             drawn: DrawnPair::new(trial, &baseline, &others),

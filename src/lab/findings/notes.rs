@@ -45,7 +45,8 @@ pub(super) fn notes(
             Ratio::new(100.0 * side.relative_spread)
         ));
     }
-    let all_walls: f64 = trial.rounds.iter().flatten().map(|run| run.wall.as_secs_f64()).sum();
+    let all_walls: f64 =
+        trial.used_rounds().iter().flatten().map(|run| run.wall.as_secs_f64()).sum();
     let waited: f64 = sides.into_iter().flatten().map(|side| side.waiting.value()).sum();
     if waited > NOTABLE_WAITING * all_walls {
         notes.push(

@@ -10,6 +10,7 @@ use super::plot::{Axis, Label, legible, time_label};
 use crate::lab::findings::Findings;
 use crate::lab::findings::curve::{Curve, Speedup};
 use crate::lab::findings::side::{Distribution, Side};
+use crate::lab::laws::Law;
 use crate::lab::statistics::as_f64;
 
 /// The speedup with its interval on an axis that begins at 0 and includes the ceiling.
@@ -78,7 +79,7 @@ pub(super) fn curve(curve: &Curve, interval: &str) -> Markup {
                     text.tick x="-8" y=(at) text-anchor="end" dominant-baseline="central" { (fraction(tick)) "×" }
                 }
                 line.ideal x1=(x.place(1.0)) y1=(y.height(1.0)) x2=(x.place(ideal_end)) y2=(y.height(ideal_end)) {}
-                (law(curve, x, y, top))
+                @if let Some(fit) = &curve.fit { (law(&fit.law, last, x, y, top)) }
                 (polyline("measured", curve.points.iter().map(|point| {
                     (x.place(as_f64(point.concurrency)).0, y.height(point.ratio.value()).0)
                 })))
@@ -95,12 +96,11 @@ pub(super) fn curve(curve: &Curve, interval: &str) -> Markup {
             p.abscissa { "connections (logarithmic scale)" }
             ul.legend {
                 li { i.key-measured {} "measured, with its " (interval) }
-                @if curve.knee > 1 { li { i.key-knee {} "knee" } }
+                @if curve.knee.is_some() { li { i.key-knee {} "knee" } }
                 li { i.key-ideal {} "ideal: c times as fast" }
-                @if curve.universal.is_some() { li { i.key-law {} "Universal Scalability Law" } }
-                @else if curve.amdahl.is_some() { li { i.key-law {} "Amdahl’s law" } }
+                @if let Some(fit) = &curve.fit { li { i.key-law {} (fit.law_name()) } }
             }
-            figcaption { (laws(curve)) }
+            figcaption { (curve.notes.join(" ")) }
         }
         (levels(curve, interval))
     }
@@ -158,7 +158,7 @@ fn values(curve: &Curve, x: Axis, y: Axis) -> Markup {
         html! { text.value x=(at) y=(height) dy=(below) text-anchor=(anchor) { (point.ratio) } }
     };
     let (knees, others): (Vec<&Speedup>, Vec<_>) =
-        curve.points.iter().skip(1).partition(|point| point.concurrency == curve.knee);
+        curve.points.iter().skip(1).partition(|point| curve.has_knee_at(point.concurrency));
     let labels: Vec<Label> =
         others.iter().map(|point| (place(point), point.ratio.to_string().len())).collect();
     html! {
@@ -172,47 +172,14 @@ fn values(curve: &Curve, x: Axis, y: Axis) -> Markup {
     }
 }
 
-fn law(curve: &Curve, x: Axis, y: Axis, top: f64) -> Markup {
+fn law(law: &Law, last: usize, x: Axis, y: Axis, top: f64) -> Markup {
     const STEPS: usize = 48;
-    let last = curve.points.last().map_or(1.0, |point| as_f64(point.concurrency));
-    let speedup = |c: f64| match (&curve.universal, &curve.amdahl) {
-        (Some(law), _) => Some(law.speedup(c)),
-        (None, Some(law)) => Some(law.speedup(c)),
-        (None, None) => None,
-    };
     let places = (0..=STEPS).filter_map(|step| {
-        let c = last.powf(as_f64(step) / as_f64(STEPS));
-        let speedup = speedup(c).filter(|speedup| *speedup <= top)?;
+        let c = as_f64(last).powf(as_f64(step) / as_f64(STEPS));
+        let speedup = Some(law.speedup(c)).filter(|speedup| *speedup <= top)?;
         Some((x.place(c).0, y.height(speedup).0))
     });
     polyline("law", places)
-}
-
-fn laws(curve: &Curve) -> String {
-    let mut text = format!(
-        "The knee is at {}, the lowest within 5 % of the best.",
-        counted(curve.knee, "connection", "connections")
-    );
-    if let Some(law) = &curve.amdahl {
-        let _ = write!(
-            text,
-            " Amdahl’s law, S(c) = 1 / (σ + (1 − σ)/c), fits with the serial fraction σ = {} (error of the \
-             relative run time {}).",
-            law.serial_fraction, law.error
-        );
-    }
-    if let Some(law) = &curve.universal {
-        let _ = write!(
-            text,
-            " The speedup decreases at the end: the Universal Scalability Law, S(c) = c / (1 + α(c − 1) + β·c(c − 1)), \
-             fits with α = {} and β = {} (error {}).",
-            law.contention, law.coherency, law.error
-        );
-    }
-    if let Some(peak) = curve.peak {
-        let _ = write!(text, " Its maximum is at c = {peak}.");
-    }
-    text
 }
 
 /// The smallest power of two that is at least `value`.

@@ -314,12 +314,13 @@ pub(super) fn method() -> Markup {
                  starts without connections. The speedup is the median, on a logarithmic scale, of the ratios \
                  within the pairs. Its interval lies between two of the ratios, and its level is exact \
                  (David and Nagaraja 2003, §7.1); those of a sweep are wide enough to hold together (Šidák \
-                 1967). Quantiles \
-                 are of type 7 (Hyndman and Fan 1996). The ceiling is the total of the \
+                 1967). Quantiles are of type 7 (Hyndman and Fan 1996). The ceiling is the total of the \
                  sequential fetch times divided by the time of their best schedule, longest first (Graham \
-                 1969), on as many connections as c, the host and --max-per-host allow. The achieved concurrency is Σ busy time / wall time (Little 1961). The laws are \
-                 Amdahl’s (1967) and Gunther’s (2007), fitted by least squares to the relative run time. If a \
-                 body did not have the same length and hash in all runs, no speedup is claimed."
+                 1969), on as many connections as c, the host and --max-per-host allow. The achieved \
+                 concurrency is Σ busy time / wall time (Little 1961). A law is shown if it deviates by at most \
+                 5 % at every level: Amdahl’s (1967), a hard cap, or Gunther’s (2007), whichever has the lowest \
+                 corrected Akaike criterion. If a body did not have the same length and hash in all runs, \
+                 no speedup is claimed."
             }
         }
     }

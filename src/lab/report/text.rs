@@ -116,7 +116,7 @@ fn draw(out: &mut String, curve: &Curve, interval: &str) {
             plot[column(low.value())..=column(high.value())].fill(b'-');
         }
         plot[column(point.ratio.value())] = b'o';
-        let knee = if point.concurrency == curve.knee { KNEE } else { "" };
+        let knee = if curve.has_knee_at(point.concurrency) { KNEE } else { "" };
         write(cells, "|", &(String::from_utf8_lossy(&plot) + knee));
     }
     let (no_cells, one) = (Default::default(), column(1.0));
@@ -124,27 +124,8 @@ fn draw(out: &mut String, curve: &Curve, interval: &str) {
     write(&no_cells, "+", &"-".repeat(plot_columns));
     write(&no_cells, "0", &format!("{:>one$}{:>rest$}", "1", " speedup"));
     out.push('\n');
-    let knee = counted(curve.knee, "connection", "connections");
-    paragraph(out, &format!("Knee: {knee}, the lowest within 5 % of the best."));
-    if let Some(law) = &curve.amdahl {
-        paragraph(
-            out,
-            &format!(
-                "Amdahl's law, S(c) = 1 / (s + (1 - s)/c): serial fraction s = {} (error {}).",
-                law.serial_fraction, law.error
-            ),
-        );
-    }
-    if let Some(law) = &curve.universal {
-        let mut sentence = format!(
-            "The speedup decreases at the end. Universal Scalability Law, S(c) = c / (1 + a(c - 1) + b c(c - 1)): \
-             a = {}, b = {} (error {})",
-            law.contention, law.coherency, law.error
-        );
-        if let Some(peak) = curve.peak {
-            let _ = write!(sentence, ", with its maximum at c = {peak}");
-        }
-        paragraph(out, &(sentence + "."));
+    for note in &curve.notes {
+        paragraph(out, note);
     }
 }
 
