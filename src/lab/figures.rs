@@ -114,6 +114,17 @@ pub fn percent(probability: f64) -> String {
     if percent < 99.0 { format!("{percent:.0} %") } else { format!("{:.1} %", percent.min(99.9)) }
 }
 
+/// A list in words: `1`, `1 and 2`, `1, 2 and 3`.
+#[must_use]
+pub fn listed(items: impl IntoIterator<Item = String>) -> String {
+    let items: Vec<String> = items.into_iter().collect();
+    match &items[..] {
+        [] => String::new(),
+        [one] => one.clone(),
+        [first @ .., last] => format!("{} and {last}", first.join(", ")),
+    }
+}
+
 /// The value in the largest binary unit in which it is at least 1.
 fn binary(mut value: f64) -> (f64, &'static str) {
     const UNITS: [&str; 5] = ["B", "KiB", "MiB", "GiB", "TiB"];

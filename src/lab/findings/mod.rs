@@ -14,6 +14,7 @@ pub(super) mod drawn_pair;
 mod evidence;
 mod fit;
 mod late_openings;
+mod noise;
 mod notes;
 mod pairs;
 mod processor_use;

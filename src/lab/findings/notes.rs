@@ -2,17 +2,14 @@
 
 use super::super::agreement::Disagreement;
 use super::super::experiment::{EndReason, Trial};
-use super::super::figures::{Ratio, counted};
+use super::super::figures::counted;
 use super::super::measurement::RunRecord;
 use super::claim::Claim;
-use super::pairs;
 use super::side::Side;
+use super::{noise, pairs};
 
 /// The fraction of the time of all runs above which waiting is mentioned.
 const NOTABLE_WAITING: f64 = 0.01;
-
-/// The relative spread above which the variation of the runs is mentioned.
-const HIGH_SPREAD: f64 = 0.1;
 
 /// The notes, one sentence each.
 pub(super) fn notes(
@@ -38,12 +35,8 @@ pub(super) fn notes(
         ));
     }
     let sides = [sequential, concurrent];
-    for side in sides.into_iter().flatten().filter(|side| side.relative_spread > HIGH_SPREAD) {
-        notes.push(format!(
-            "The runs with {} vary by {} %; more pairs would narrow the interval.",
-            counted(side.concurrency, "connection", "connections"),
-            Ratio::new(100.0 * side.relative_spread)
-        ));
+    if !matches!(claim, Claim::Refused { .. }) {
+        notes.extend(noise::notes(trial));
     }
     let all_walls: f64 =
         trial.used_rounds().iter().flatten().map(|run| run.wall.as_secs_f64()).sum();
