@@ -158,7 +158,7 @@ impl Series {
                             th scope="col" { "c = 1" }
                             th scope="col" { "c = " (self.concurrency()) }
                             th scope="col" { "Ceiling" }
-                            th scope="col" { "Speedup" }
+                            th scope="col" { "Speedup, interval" }
                         }
                     }
                     tbody {

@@ -81,7 +81,7 @@ fn refreshing(refresh: Refresh) -> Markup {
             @match refresh {
                 Refresh::On => {
                     "Refreshed every " (REFRESH_SECONDS) " seconds. "
-                    a href="?format=html&refresh=off" { "Stop" }
+                    a href="?format=html&refresh=off" { "Stop refreshing" }
                 }
                 Refresh::Off => {
                     "Not refreshed. "

@@ -223,7 +223,7 @@ fn each_metric_is_introduced_once_with_its_help_and_its_type() {
 #[test]
 fn the_page_refreshes_itself_until_it_is_told_to_stop() {
     for (refresh, field, link) in [
-        (Refresh::On, Some("5"), "<a href=\"?format=html&amp;refresh=off\">Stop</a>"),
+        (Refresh::On, Some("5"), "<a href=\"?format=html&amp;refresh=off\">Stop refreshing</a>"),
         (Refresh::Off, None, "<a href=\"?format=html\">Refresh every 5 seconds</a>"),
     ] {
         let form = StatusForm::Html(refresh);
