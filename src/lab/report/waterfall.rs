@@ -47,8 +47,7 @@ pub(super) fn waterfalls(drawn: &DrawnPair, outline: Outline) -> Option<Markup> 
         let connections = counted(run.concurrency, "connection", "connections");
         let title = format!("{connections}{remark}: {}", Seconds::from(run.wall));
         html! {
-            (outline.part(&title))
-            (waterfall(run, axis, &title, details))
+            div.run { (outline.part(&title)) (waterfall(run, axis, &title, details)) }
             @if details == Details::Shown { (fetches::table(run)) }
         }
     };
