@@ -37,7 +37,8 @@ fn main() {
         let at = arguments.iter().position(|argument| argument == name);
         at.and_then(|at| arguments.get(at + 1))
     };
-    let runs = value("--runs").and_then(|runs| runs.parse().ok()).unwrap_or(11);
+    let runs = value("--runs").and_then(|runs| runs.parse().ok()).unwrap_or(12);
+    let schedule = Schedule::compare(CONCURRENCY).with_rounds(runs);
     let root = Path::new(env!("CARGO_MANIFEST_DIR"));
     let peers: Vec<Peer> =
         [Peer::ours_stock(root), Peer::nginx(root), Peer::apache(root), Peer::python(root)]
@@ -51,15 +52,16 @@ fn main() {
                 let relay = distance.map(|one_way| Relay::start(peer.port(), one_way));
                 let relay = relay.map(|relay| relay.expect("loopback has a free port"));
                 let port = relay.as_ref().map_or(peer.port(), Relay::port);
-                let findings = measure(port, directory, runs);
+                let findings = measure(port, directory, &schedule);
                 let title = format!("{number}, {place}, {}", peer.name);
                 experiments.push(Chapter { title, findings });
             }
         }
     }
     let introduction = format!(
-        "Both testcases, one connection against {CONCURRENCY}, {runs} pairs of runs each. 20 ms away: a \
-         relay delays every byte by 10 ms each way, and the opening of a connection by a round trip."
+        "Both testcases, one connection against {CONCURRENCY}, {} pairs of runs each. 20 ms away: a \
+         relay delays every byte by 10 ms each way, and the opening of a connection by a round trip.",
+        schedule.rounds()
     );
     let series = Series { title: "The testcases".to_owned(), introduction, experiments };
     println!("{}", series.table());
@@ -76,7 +78,7 @@ fn main() {
     }
 }
 
-fn measure(port: u16, directory: &str, runs: usize) -> Findings {
+fn measure(port: u16, directory: &str, schedule: &Schedule) -> Findings {
     let files = TempDir::new().expect("there is room for files");
     let output = OutputDirectory::prepare(files.path()).expect("a new directory takes files");
     let url = |number| format!("http://127.0.0.1:{port}/{directory}/file{number}.txt");
@@ -84,7 +86,7 @@ fn measure(port: u16, directory: &str, runs: usize) -> Findings {
     let jobs: Vec<Job> = plan(urls, Layout::Flat, ExistingFile::Replace, output.path()).jobs;
     let (stop, clock) = (Stop::default(), Instant::now());
     let mut downloads = DownloadExecutor::new(&jobs, &output, Settings::default(), &stop);
-    let trial = conduct(Schedule::compare(CONCURRENCY).with_rounds(runs), &mut downloads, &clock);
+    let trial = conduct(schedule.clone(), &mut downloads, &clock);
     let conditions = Conditions {
         servers: downloads.servers(),
         processors: thread::available_parallelism().map_or(1, std::num::NonZeroUsize::get),

@@ -107,8 +107,8 @@ impl Findings {
             (None, None) => Claim::Refused { reason: "the runs took no time".to_owned() },
         };
         let workload = Workload::new(baseline.first().copied().unwrap_or(&trial.warm_up));
-        let sequential = Side::new(schedule.levels()[0], &baseline);
-        let concurrent = Side::new(schedule.concurrency(), &others);
+        let [first, second] = side::names(schedule);
+        let (sequential, concurrent) = (Side::new(first, &baseline), Side::new(second, &others));
         let files = side::files(&trial.warm_up, &baseline, &others);
         let ceiling = ceiling::ceiling(&files, &others, &conditions).filter(|_| can_gain);
         let compared = Compared {

@@ -5,15 +5,18 @@ use std::time::Duration;
 
 use serde::Serialize;
 
-use super::super::figures::{Bytes, Rate, Ratio, Seconds};
+use super::super::figures::{Bytes, Rate, Ratio, Seconds, counted};
 use super::super::measurement::{FetchRecord, RunRecord};
 use super::super::scaling;
+use super::super::schedule::{Comparison, Schedule};
 use super::super::statistics::{Sample, as_f64};
 use super::runs::{median, wall_seconds};
 
 /// The runs at one concurrency.
 #[derive(Clone, Debug, Serialize)]
 pub struct Side {
+    /// The number of connections, and which of two equal sides it is.
+    pub name: String,
     pub concurrency: usize,
     /// The median wall time.
     pub wall: Seconds,
@@ -65,7 +68,7 @@ pub struct FileTimes {
 
 impl Side {
     /// `None` if there are no runs.
-    pub(super) fn new(concurrency: usize, runs: &[&RunRecord]) -> Option<Self> {
+    pub(super) fn new(name: String, runs: &[&RunRecord]) -> Option<Self> {
         let walls = Sample::new(runs.iter().map(|run| wall_seconds(run)).collect())?;
         let middle = walls.quartiles();
         #[expect(clippy::cast_precision_loss, reason = "three digits are shown")]
@@ -81,7 +84,8 @@ impl Side {
             .map(busy)
             .collect();
         Some(Self {
-            concurrency,
+            name,
+            concurrency: runs.first()?.concurrency,
             wall: Seconds::new(walls.median()),
             lower_quartile: Seconds::new(middle.low),
             upper_quartile: Seconds::new(middle.high),
@@ -94,6 +98,16 @@ impl Side {
             host_limit: runs.iter().filter_map(|run| run.host_limit()).min(),
             fetch_times: Sample::new(times).map(|sample| Distribution::new(&sample)),
         })
+    }
+}
+
+/// The names of the two sides.
+pub(super) fn names(schedule: &Schedule) -> [String; 2] {
+    let connections = |count| counted(count, "connection", "connections");
+    let [first, second] = [schedule.levels()[0], schedule.concurrency()].map(connections);
+    match schedule.comparison() {
+        Comparison::WithOne => [first, second],
+        Comparison::WithItself => [first + ", first", second + ", second"],
     }
 }
 

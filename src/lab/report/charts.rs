@@ -5,16 +5,24 @@ use std::fmt::Write as _;
 
 use maud::{Markup, html};
 
-use super::super::figures::{Ratio, counted};
+use super::super::figures::Ratio;
 use super::plot::{Axis, Label, legible, time_label};
 use crate::lab::findings::Findings;
 use crate::lab::findings::curve::{Curve, Speedup};
 use crate::lab::findings::side::{Distribution, Side};
 use crate::lab::laws::Law;
+use crate::lab::schedule::Comparison;
 use crate::lab::statistics::as_f64;
 
 /// The speedup with its interval on an axis that begins at 0 and includes the ceiling.
-pub(super) fn gauge(point: &Speedup, ceiling: Option<Ratio>, interval: &str) -> Markup {
+pub(super) fn gauge(findings: &Findings, point: &Speedup) -> Markup {
+    let (ceiling, interval) = (findings.ceiling, findings.interval_name());
+    let (equal, title) = match findings.comparison {
+        Comparison::WithOne => ("1: no gain", "speedup: how many times as fast as one connection"),
+        Comparison::WithItself => {
+            ("1: equal", "ratio: how many times as fast as the first of two equal sides")
+        }
+    };
     let high = point.interval.map_or(point.ratio, |(_, high)| high).value();
     let end = ceiling.map_or(1.0, Ratio::value).max(high).max(1.0) * 1.06;
     let axis = Axis::linear(0.0, end);
@@ -44,7 +52,7 @@ pub(super) fn gauge(point: &Speedup, ceiling: Option<Ratio>, interval: &str) -> 
                 }
             }
             @if ceiling.is_none_or(|ceiling| axis.place(ceiling.value()).0 > one.0 + room) {
-                text.label x=(one) y="12" text-anchor=(anchor) { "1: no gain" }
+                text.label x=(one) y="12" text-anchor=(anchor) { (equal) }
             }
             @if let Some((low, high)) = point.interval {
                 line.interval x1=(axis.place(low.value())) x2=(axis.place(high.value()))
@@ -52,7 +60,7 @@ pub(super) fn gauge(point: &Speedup, ceiling: Option<Ratio>, interval: &str) -> 
             }
             circle.point cx=(axis.place(point.ratio.value())) cy="32" r="6" {}
         }
-        p.abscissa { "speedup: how many times as fast as one connection" }
+        p.abscissa { (title) }
     }
 }
 
@@ -263,7 +271,7 @@ pub(super) fn distributions(findings: &Findings) -> Option<Markup> {
             ul.legend {
                 @for (side, _, class) in &sides {
                     li { i class=(format!("key-{class}")) {}
-                        (counted(side.concurrency, "connection", "connections")) }
+                        (side.name) }
                 }
             }
             figcaption {
@@ -294,7 +302,7 @@ fn percentiles(sides: &[(&Side, &Distribution, &str)]) -> Markup {
                 tr {
                     th scope="col" { "Share of the fetches" }
                     @for (side, ..) in sides {
-                        th scope="col" { (counted(side.concurrency, "connection", "connections")) }
+                        th scope="col" { (side.name) }
                     }
                 }
             }

@@ -129,7 +129,7 @@ fn summary(findings: &Findings) -> Markup {
                 }
             }
             @if let Some(speedup) = &findings.speedup {
-                div.wide { (charts::gauge(speedup, findings.ceiling, &findings.interval_name())) }
+                div.wide { (charts::gauge(findings, speedup)) }
             }
         }
         @if let (Some(one), Some(many)) = (&findings.sequential, &findings.concurrent) {
@@ -157,8 +157,8 @@ fn sides(one: &Side, many: &Side) -> Markup {
             thead {
                 tr {
                     td {}
-                    th scope="col" { (counted(one.concurrency, "connection", "connections")) }
-                    th scope="col" { (counted(many.concurrency, "connection", "connections")) }
+                    th scope="col" { (one.name) }
+                    th scope="col" { (many.name) }
                 }
             }
             tbody {
@@ -193,7 +193,7 @@ fn files(findings: &Findings, outline: Outline) -> Markup {
     }
     let [first, second] = match findings.comparison {
         Comparison::WithOne => ["Sequential", "Concurrent"],
-        Comparison::WithItself => ["First side", "Second side"],
+        Comparison::WithItself => ["First", "Second"],
     };
     let directory = common_directory(shown.iter().map(|file| file.url.as_str()));
     let time = |time: Option<Seconds>| time.map_or_else(|| "–".to_owned(), |time| time.to_string());

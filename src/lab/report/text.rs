@@ -51,7 +51,7 @@ fn sides(out: &mut String, findings: &Findings) {
         let both =
             |figure: &dyn Fn(&Side) -> String| format!("{:<24}{}", figure(one), figure(many));
         let mut line = |name: &str, figure: &dyn Fn(&Side) -> String| row(out, name, &both(figure));
-        line("", &|side| counted(side.concurrency, "connection", "connections"));
+        line("", &|side| side.name.clone());
         line("median run", &|side| side.wall.to_string());
         line("quartiles of runs", &|side| range(side.lower_quartile, side.upper_quartile));
         line("rate", &|side| side.rate.to_string());

@@ -175,6 +175,11 @@ fn a_number_of_connections_is_compared_with_itself() {
         }
         assert!(json["ceiling"].is_null() && json["limit"].is_null());
         assert!(result.headline().contains("where 1 is true"), "{}", result.headline());
+        let noun = if connections == 1 { "connection" } else { "connections" };
+        for side in ["first", "second"] {
+            let name = format!("{connections} {noun}, {side}");
+            assert!(result.text.contains(&name) && result.page.contains(&name), "{}", result.text);
+        }
     }
 }
 
