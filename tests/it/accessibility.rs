@@ -89,6 +89,7 @@ fn reports() -> Vec<(String, String)> {
         ("dense", network(20), Schedule::sweep(&[1, 2, 3, 4, 5, 6, 7, 8, 9, 10], 10)),
         ("hundreds", network(500), sweep(500)),
         ("lanes", network(500), Schedule::compare(64)),
+        ("null", network(20), Schedule::null(5)),
         ("limited", limited, Schedule::compare(20)),
         ("failing", failing, Schedule::compare(10)),
         ("slower", slower, sweep(20)),

@@ -11,8 +11,8 @@ use crate::lab::measurement::{FetchRecord, RunRecord};
 /// The maximum number of fetches in a table. If there are more, the longest are shown.
 const MAX_ROWS: usize = 150;
 
-/// The table, closed at first.
-pub(super) fn table(run: &RunRecord) -> Markup {
+/// The table of a run with this name, closed at first.
+pub(super) fn table(run: &RunRecord, name: &str) -> Markup {
     let mut shown: Vec<&FetchRecord> = run.fetches.iter().collect();
     let all = shown.len();
     if all > MAX_ROWS {
@@ -21,13 +21,12 @@ pub(super) fn table(run: &RunRecord) -> Markup {
     }
     shown.sort_by_key(|fetch| fetch.start);
     let directory = common_directory(shown.iter().map(|fetch| &*fetch.url));
-    let connections = counted(run.concurrency, "connection", "connections");
     html! {
         details {
             summary {
                 @if all > MAX_ROWS { "The longest " (MAX_ROWS) " of " (all) " fetches" }
                 @else { (counted(all, "fetch", "fetches")) }
-                " with " (connections) ", as a table"
+                " as a table: " (name)
             }
             table.fetches {
                 caption {

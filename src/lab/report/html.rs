@@ -10,10 +10,10 @@ use super::heading::Outline;
 use super::style::STYLE;
 use super::urls::{beneath, common_directory, shortened};
 use super::{charts, waterfall};
-use crate::lab::findings::Findings;
 use crate::lab::findings::claim::Claim;
 use crate::lab::findings::conditions::BodyHandling;
 use crate::lab::findings::side::{Distribution, FileTimes, Side};
+use crate::lab::findings::{Findings, WallTime};
 use crate::lab::schedule::Comparison;
 
 /// The maximum number of files in the table. If there are more, the slowest are shown.
@@ -77,7 +77,7 @@ pub(super) fn question(findings: &Findings) -> String {
 pub(super) fn experiment(findings: &Findings, outline: Outline) -> Markup {
     markup! {
         (summary(findings))
-        @if let Some(waterfalls) = waterfall::waterfalls(&findings.drawn, outline) {
+        @if let Some(waterfalls) = waterfall::waterfalls(findings, outline) {
             section { (outline.section("Where the time went")) (waterfalls) }
         }
         @if let Some(curve) = &findings.curve {
@@ -241,20 +241,25 @@ fn files(findings: &Findings, outline: Outline) -> Markup {
 /// The runs of each level in one cell, which wraps: there may be many levels, and many rounds.
 fn rounds(findings: &Findings, outline: Outline) -> Markup {
     let Some(first) = findings.rounds.first() else { return markup! {} };
+    let sides = [&findings.sequential, &findings.concurrent];
+    let name = |level: usize, run: &WallTime| match (findings.comparison, sides.get(level)) {
+        (Comparison::WithItself, Some(Some(side))) => side.name.clone(),
+        _ => counted(run.concurrency, "connection", "connections"),
+    };
     markup! {
         section {
             (outline.section("The runs"))
             table.runs {
                 caption {
-                    "The times of all runs, in the order of the rounds. Every second round ran from many                      connections to few."
+                    "The times of all runs, in the order of the rounds. Every second round ran in reverse order."
                 }
                 thead {
-                    tr { th scope="col" { "Connections" } th scope="col" { "Time of each run" } }
+                    tr { th scope="col" { "Runs with" } th scope="col" { "Time of each run" } }
                 }
                 tbody {
                     @for (level, run) in first.runs.iter().enumerate() {
                         tr {
-                            th scope="row" { (run.concurrency) }
+                            th scope="row" { (name(level, run)) }
                             td {
                                 @for run in findings.rounds.iter().filter_map(|round| round.runs.get(level)) {
                                     span { (run.wall) } " "

@@ -16,7 +16,9 @@ use super::heading::Outline;
 use super::phases::{Bar, PHASES, bars};
 use super::plot::{Axis, Percent, time_label};
 use crate::client::Phases;
+use crate::lab::findings::Findings;
 use crate::lab::findings::drawn_pair::DrawnPair;
+use crate::lab::findings::side::Side;
 use crate::lab::measurement::{FetchRecord, RunRecord};
 
 /// The maximum number of fetches that are drawn individually.
@@ -37,34 +39,45 @@ enum Details {
 /// The waterfalls of the runs, one below another; `None` if there is no run.
 ///
 /// A run that takes less than half of the common scale is drawn a second time, on its own scale.
-pub(super) fn waterfalls(drawn: &DrawnPair, outline: Outline) -> Option<Markup> {
-    let runs: Vec<&RunRecord> =
-        [&drawn.sequential, &drawn.concurrent].into_iter().flatten().collect();
+pub(super) fn waterfalls(findings: &Findings, outline: Outline) -> Option<Markup> {
+    let drawn = &findings.drawn;
+    let named =
+        [(&drawn.sequential, &findings.sequential), (&drawn.concurrent, &findings.concurrent)];
+    let named: Vec<(&RunRecord, String)> = named
+        .into_iter()
+        .filter_map(|(run, side)| Some(named_run(run.as_ref()?, side.as_ref())))
+        .collect();
+    let runs: Vec<&RunRecord> = named.iter().map(|(run, _)| *run).collect();
     let end = runs.iter().map(|run| run.wall).max()?.as_secs_f64();
     let axis = Axis::linear(0.0, end);
     let is_short = |run: &RunRecord| run.wall.as_secs_f64() < end / 2.0;
-    let part = |run: &RunRecord, axis: &Axis, remark: &str, details: Details| {
-        let connections = counted(run.concurrency, "connection", "connections");
-        let title = format!("{connections}{remark}: {}", Seconds::from(run.wall));
+    let part = |(run, name): &(&RunRecord, String), axis: &Axis, remark: &str, details: Details| {
+        let title = format!("{name}{remark}: {}", Seconds::from(run.wall));
         html! {
             div.run { (outline.part(&title)) (waterfall(run, axis, &title, details)) }
-            @if details == Details::Shown { (fetches::table(run)) }
+            @if details == Details::Shown { (fetches::table(run, name)) }
         }
     };
     Some(html! {
         figure.waterfall {
             (legend(&runs))
-            @for run in &runs {
-                @let details = if is_short(run) { Details::Omitted } else { Details::Shown };
-                (part(run, &axis, "", details))
+            @for named in &named {
+                @let details = if is_short(named.0) { Details::Omitted } else { Details::Shown };
+                (part(named, &axis, "", details))
             }
-            @for run in runs.iter().filter(|run| is_short(run)) {
-                @let own = Axis::linear(0.0, run.wall.as_secs_f64());
-                (part(run, &own, ", enlarged", Details::Shown))
+            @for named in named.iter().filter(|(run, _)| is_short(run)) {
+                @let own = Axis::linear(0.0, named.0.wall.as_secs_f64());
+                (part(named, &own, ", enlarged", Details::Shown))
             }
             figcaption { (caption(drawn, &runs)) }
         }
     })
+}
+
+/// A run with the name of its side; the warm-up belongs to none.
+fn named_run<'a>(run: &'a RunRecord, side: Option<&Side>) -> (&'a RunRecord, String) {
+    let connections = || counted(run.concurrency, "connection", "connections");
+    (run, side.map_or_else(connections, |side| side.name.clone()))
 }
 
 fn caption(drawn: &DrawnPair, runs: &[&RunRecord]) -> String {
