@@ -11,6 +11,7 @@ use crate::lab::findings::Findings;
 use crate::lab::findings::curve::{Curve, Speedup};
 use crate::lab::findings::side::{Distribution, Side};
 use crate::lab::laws::Law;
+use crate::lab::scaling::Knee;
 use crate::lab::schedule::Comparison;
 use crate::lab::statistics::as_f64;
 
@@ -104,7 +105,7 @@ pub(super) fn curve(curve: &Curve, interval: &str) -> Markup {
             p.abscissa { "connections (logarithmic scale)" }
             ul.legend {
                 li { i.key-measured {} "measured, with its " (interval) }
-                @if curve.knee.is_some() { li { i.key-knee {} "knee" } }
+                @if curve.knee.is_some() { li { i.key-knee {} "knee, with its interval" } }
                 li { i.key-ideal {} "ideal: c times as fast" }
                 @if let Some(fit) = &curve.fit { li { i.key-law {} (fit.law_name()) } }
             }
@@ -156,7 +157,7 @@ fn curve_point(point: &Speedup, x: Axis, y: Axis) -> Markup {
     }
 }
 
-/// The ring of the knee with its speedup above, and the speedups of other points below them, where there is
+/// The ring of the knee with its interval and, above, its speedup; and the speedups of other points below them, where there is
 /// space: the table has all.
 fn values(curve: &Curve, x: Axis, y: Axis) -> Markup {
     let place = |point: &Speedup| x.place(as_f64(point.concurrency));
@@ -171,7 +172,11 @@ fn values(curve: &Curve, x: Axis, y: Axis) -> Markup {
         others.iter().map(|point| (place(point), point.ratio.to_string().len())).collect();
     html! {
         @for knee in knees {
-            circle.knee cx=(place(knee)) cy=(y.height(knee.ratio.value())) r="9" {}
+            @let height = y.height(knee.ratio.value());
+            circle.knee cx=(place(knee)) cy=(height) r="9" {}
+            @if let Some(Knee { low, high, .. }) = curve.knee.filter(|knee| knee.low < knee.high) {
+                line.knee x1=(x.place(as_f64(low))) x2=(x.place(as_f64(high))) y1=(height) y2=(height) {}
+            }
             (value(knee, "-16"))
         }
         @for (point, is_shown) in others.iter().zip(legible(&labels)) {

@@ -7,6 +7,7 @@ use http_concurrent::lab::experiment::{Trial, conduct};
 use http_concurrent::lab::figures::{Rate, Ratio, Seconds};
 use http_concurrent::lab::findings::{BodyHandling, BottleneckKind, Claim, Conditions, Findings};
 use http_concurrent::lab::report::{self, Chapter, Series};
+use http_concurrent::lab::scaling::Knee;
 use http_concurrent::lab::schedule::{Schedule, automatic_levels};
 use http_concurrent::printable::is_printable;
 
@@ -129,6 +130,15 @@ fn the_columns_of_the_curve_fit_their_longest_interval() {
     let lines: Vec<&str> = text.lines().skip(begin + 1).take(rows + 1).collect();
     assert!(lines.iter().all(|line| border(line) == border(lines[0])), "{text}");
     assert!(text.lines().all(|line| line.chars().count() <= 80), "{text}");
+}
+
+#[test]
+fn the_interval_of_a_knee_is_drawn() {
+    let mut findings = findings("knee", Network::new(mixed(20)), Schedule::sweep(&[1, 2, 4, 8], 4));
+    for (low, high, lines) in [(2, 8, 1), (4, 4, 0)] {
+        findings.curve.as_mut().unwrap().knee = Some(Knee { concurrency: 4, low, high });
+        assert_eq!(report::html(&findings).matches("<line class=\"knee\"").count(), lines);
+    }
 }
 
 #[test]
