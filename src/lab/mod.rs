@@ -9,7 +9,7 @@
 //! | [`agreement`] | checks that all runs fetched the same |
 //! | [`ceiling`] | the highest speedup that the fetch times allow |
 //! | [`statistics`], [`interval`] | medians and spreads, the exact interval of a median; numbers only |
-//! | [`scaling`], [`laws`] | the knee of a curve, the laws that describe it; numbers only |
+//! | [`scaling`], [`laws`], [`fitting`] | the knee of a curve, the laws that describe it; numbers only |
 //! | [`findings`] | computes all figures and sentences of a report, once |
 //! | [`report`] | renders the findings as text, JSON and HTML |
 
@@ -19,6 +19,7 @@ mod executor;
 pub mod experiment;
 pub mod figures;
 pub mod findings;
+pub mod fitting;
 pub mod interval;
 pub mod laws;
 pub mod measurement;

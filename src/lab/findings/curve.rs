@@ -4,8 +4,8 @@ use serde::Serialize;
 
 use super::super::experiment::Trial;
 use super::super::figures::{Ratio, Seconds, counted, percent};
+use super::super::fitting::DataPoint;
 use super::super::interval::median_interval;
-use super::super::laws::DataPoint;
 use super::super::scaling::{Knee, MARGIN};
 use super::super::statistics::{self, Sample};
 use super::fit::{self, Fit};

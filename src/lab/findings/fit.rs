@@ -6,8 +6,9 @@ use serde::{Serialize, Serializer};
 
 use super::super::experiment::Trial;
 use super::super::figures::{Ratio, percent};
+use super::super::fitting::{self, DataPoint, MAX_ERROR};
 use super::super::interval::{LEVEL, median_interval};
-use super::super::laws::{self, DataPoint, Law, MAX_ERROR};
+use super::super::laws::Law;
 use super::super::measurement::RunRecord;
 use super::super::statistics::{Sample, as_f64};
 use super::runs::wall_seconds;
@@ -66,7 +67,7 @@ fn in_words(law: &Law) -> &'static str {
 impl Fit {
     /// `None` if no law describes the curve.
     pub(super) fn of(trial: &Trial, curve: &[DataPoint]) -> Option<Self> {
-        let laws::Fit { law, error, rivals } = laws::Fit::of(curve)?;
+        let fitting::Fit { law, error, rivals } = fitting::Fit::of(curve)?;
         let of_rounds: Vec<Law> =
             curves_of_rounds(trial).map(|curve| law.refitted(&curve)).collect();
         let parameters = law.parameters().into_iter().enumerate();

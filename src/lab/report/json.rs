@@ -12,6 +12,8 @@
 //! | intervals | `[low, high]`, or `null` for a single pair; `level` is the probability that they cover the truth |
 //! | `verdict.kind` | `faster`, `slower`, `not_measurable`, `too_few_pairs`, or `refused` with its `reason` |
 //! | `limit.cause` | `one_url`, `listen_queue`, `request_rate`, `host_limit`, `max_per_host`, `file_order`, `file_count`, `longest_file`, `connections`, `too_small`, `processor`, `other_load`, `waiting`, `connecting`, `link`, `server`, `proxy_or_server`, `disk`, `opening`, `unclear` |
+//! | `comparison` | `with_one`, or `with_itself` for two equal sides, in which case `sequential` is the first |
+//! | `curve.fit.law` | `amdahl`, `cap` or `universal`; `null` for `fit` if no law describes the curve |
 //! | `ending` | `{"complete": status}` or `{"failed": reason}` |
 //! | unknown figures, and figures of runs that cannot be compared | `null` |
 //!

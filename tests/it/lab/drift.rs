@@ -58,7 +58,7 @@ fn findings(seconds: Shape, schedule: Schedule) -> Findings {
 fn a_drift_or_a_step_leaves_equal_sides_equal() {
     let shapes: [(&str, Shape); 5] = [
         ("10 % more each run", |run| 1.0 + 0.1 * run),
-        ("10 % longer each run", |run| 1.1_f64.powf(run)),
+        ("50 % longer each run", |run| 1.5_f64.powf(run)),
         ("shorter each run", |run| 10.0 / (1.0 + 0.1 * run)),
         ("a step between rounds", |run| if run < 5.0 { 1.0 } else { 2.0 }),
         ("a step within a round", |run| if run < 6.0 { 1.0 } else { 2.0 }),
