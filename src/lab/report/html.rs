@@ -1,7 +1,7 @@
 //! Renders the findings as one self-contained HTML page, without network access or scripts.
 //!
-//! The page is suitable for phones, paper and dark mode, and for keyboards and screen readers: each figure
-//! has its figures in a table too. `maud` escapes all text.
+//! The page is suitable for phones, paper and dark mode, and for keyboards and screen readers: what a figure
+//! shows is in a table too. `maud` escapes all text.
 
 use maud::{DOCTYPE, Markup, PreEscaped, html as markup};
 
