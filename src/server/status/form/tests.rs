@@ -250,6 +250,17 @@ fn the_page_runs_no_script_and_escapes_what_clients_sent() {
 }
 
 #[test]
+fn each_meter_of_the_page_has_a_name() {
+    let html = StatusForm::Html(Refresh::On).render(&snapshot());
+    let meters: Vec<&str> = html.split("<meter ").skip(1).collect();
+    assert!(meters.len() > 1, "{html}");
+    for meter in meters {
+        let (attributes, _) = meter.split_once('>').unwrap();
+        assert!(attributes.contains("aria-label=\""), "{attributes}");
+    }
+}
+
+#[test]
 fn trouble_is_highlighted_unless_it_is_zero() {
     let mut snapshot = snapshot();
     assert!(StatusForm::Html(Refresh::On).render(&snapshot).contains("class=\"trouble\""));
