@@ -72,6 +72,8 @@ pub enum JsonLayout {
     Compact,
     /// One line for each value, indented.
     Indented,
+    /// The same down to this depth of arrays and objects. Deeper ones are on the line of their parent.
+    IndentedTo(usize),
 }
 
 /// Writes a value as JSON in printable characters, except for the line feeds of
@@ -93,6 +95,15 @@ pub fn write_json(
             let format = PrintableJson(PrettyFormatter::new());
             value.serialize(&mut Serializer::with_formatter(out, format))?;
         }
+        JsonLayout::IndentedTo(most) => {
+            let format = PrintableJson(IndentedTo {
+                most,
+                depth: 0,
+                indented: PrettyFormatter::new(),
+                compact: CompactFormatter,
+            });
+            value.serialize(&mut Serializer::with_formatter(out, format))?;
+        }
     }
     Ok(())
 }
@@ -106,6 +117,57 @@ pub fn json(value: &impl Serialize, layout: JsonLayout) -> String {
     let mut out = Vec::new();
     write_json(value, layout, &mut out).expect("text and numbers can be written to memory");
     String::from_utf8(out).expect("JSON is UTF-8")
+}
+
+/// Formats like `indented` down to a depth of arrays and objects, then like `compact`.
+struct IndentedTo<'i> {
+    most: usize,
+    /// Arrays and objects that are not ended.
+    depth: usize,
+    indented: PrettyFormatter<'i>,
+    compact: CompactFormatter,
+}
+
+/// Calls a method of the formatter for the current depth.
+macro_rules! at_depth {
+    ($self:ident.$method:ident($($argument:expr),*)) => {
+        if $self.depth <= $self.most {
+            $self.indented.$method($($argument),*)
+        } else {
+            $self.compact.$method($($argument),*)
+        }
+    };
+}
+
+/// Methods that begin or end an array or object, or are called between the two.
+macro_rules! by_depth {
+    (begin $($begin:ident)*; end $($end:ident)*; inside $($inside:ident($($first:ident)?))*) => {
+        $(fn $begin<W: ?Sized + io::Write>(&mut self, writer: &mut W) -> io::Result<()> {
+            self.depth += 1;
+            at_depth!(self.$begin(writer))
+        })*
+        $(fn $end<W: ?Sized + io::Write>(&mut self, writer: &mut W) -> io::Result<()> {
+            let result = at_depth!(self.$end(writer));
+            self.depth -= 1;
+            result
+        })*
+        $(fn $inside<W: ?Sized + io::Write>(
+            &mut self,
+            writer: &mut W,
+            $($first: bool)?
+        ) -> io::Result<()> {
+            at_depth!(self.$inside(writer $(, $first)?))
+        })*
+    };
+}
+
+impl Formatter for IndentedTo<'_> {
+    by_depth! {
+        begin begin_array begin_object;
+        end end_array end_object;
+        inside begin_array_value(first) end_array_value() begin_object_key(first) end_object_key()
+        begin_object_value() end_object_value()
+    }
 }
 
 /// Formats like `F`, but escapes unprintable characters in strings.
@@ -192,6 +254,13 @@ mod tests {
         let value = json!({ "a": [1, [], {}, ["x", null]], "b": { "c": { "d": true } } });
         assert_eq!(json(&value, JsonLayout::Compact), value.to_string());
         assert_eq!(json(&value, JsonLayout::Indented), format!("{value:#}"));
+        assert_eq!(json(&value, JsonLayout::IndentedTo(usize::MAX)), format!("{value:#}"));
+        assert_eq!(json(&value, JsonLayout::IndentedTo(0)), value.to_string());
+        let one_level = r#"{
+  "a": [1,[],{},["x",null]],
+  "b": {"c":{"d":true}}
+}"#;
+        assert_eq!(json(&value, JsonLayout::IndentedTo(1)), one_level);
     }
 
     #[test]

@@ -1,14 +1,14 @@
 //! The record of a run: its wall time, and each fetch with its phases.
 //!
 //! This is the interface between an executor and the analysis. Offsets are counted from the start of the
-//! run.
+//! run. Times are serialized in seconds, to the nanosecond: all figures can be computed from them.
 
 use std::sync::Arc;
 use std::time::Duration;
 
 use serde::{Serialize, Serializer};
 
-use crate::client::{self, LearntLimit, Phases};
+use crate::client::{LearntLimit, Phases};
 
 /// One run, which fetched every URL once and started without connections.
 #[derive(Clone, Debug, PartialEq, Serialize)]
@@ -56,8 +56,8 @@ impl MachineCpu {
 /// The fetch of one URL in one run.
 #[derive(Clone, Debug, PartialEq, Serialize)]
 pub struct FetchRecord {
-    /// The requested URL.
-    #[serde(serialize_with = "text")]
+    /// The requested URL. (Documents have it once for all runs.)
+    #[serde(skip)]
     pub url: Arc<str>,
     /// The length of the received body in bytes.
     pub bytes: u64,
@@ -181,7 +181,7 @@ impl RunRecord {
 }
 
 fn seconds<S: Serializer>(duration: &Duration, serializer: S) -> Result<S::Ok, S::Error> {
-    serializer.serialize_f64(client::seconds(*duration))
+    serializer.serialize_f64(duration.as_secs_f64())
 }
 
 #[expect(clippy::ref_option, reason = "serde passes the field by reference")]
@@ -189,13 +189,9 @@ fn optional_seconds<S: Serializer>(
     duration: &Option<Duration>,
     serializer: S,
 ) -> Result<S::Ok, S::Error> {
-    duration.map(client::seconds).serialize(serializer)
+    duration.map(|duration| duration.as_secs_f64()).serialize(serializer)
 }
 
 fn named_phases<S: Serializer>(phases: &Phases, serializer: S) -> Result<S::Ok, S::Error> {
-    serializer.collect_map(phases.named().map(|(name, time)| (name, client::seconds(time))))
-}
-
-fn text<S: Serializer>(text: &Arc<str>, serializer: S) -> Result<S::Ok, S::Error> {
-    serializer.serialize_str(text)
+    serializer.collect_map(phases.named().map(|(name, time)| (name, time.as_secs_f64())))
 }

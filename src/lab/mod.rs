@@ -6,6 +6,7 @@
 //! | [`experiment`] | runs them with an [`Executor`](experiment::Executor) and collects the records |
 //! | `executor` | [`DownloadExecutor`]: the executor that uses the client |
 //! | [`measurement`] | the record of a run |
+//! | [`processor`] | processor times, and what the processors are |
 //! | [`agreement`] | checks that all runs fetched the same |
 //! | [`ceiling`] | the highest speedup that the fetch times allow |
 //! | [`statistics`], [`interval`] | medians and spreads, the exact interval of a median; numbers only |
@@ -23,7 +24,7 @@ pub mod fitting;
 pub mod interval;
 pub mod laws;
 pub mod measurement;
-mod processor;
+pub mod processor;
 pub mod report;
 pub mod scaling;
 pub mod schedule;

@@ -1,4 +1,5 @@
-//! Processor time: of this process (getrusage(2)) and of the whole machine (Linux's `/proc/stat`).
+//! Processor time: of this process (getrusage(2)) and of the whole machine (Linux's `/proc/stat`); and what the
+//! processors are.
 
 use std::fs;
 use std::time::Duration;
@@ -7,6 +8,25 @@ use nix::sys::resource::{UsageWho, getrusage};
 use nix::sys::time::TimeVal;
 
 use super::measurement::MachineCpu;
+
+/// The model of the processors (Linux's `/proc/cpuinfo`; not all architectures name it).
+#[must_use]
+pub fn model() -> Option<String> {
+    named_model(&fs::read_to_string("/proc/cpuinfo").ok()?)
+}
+
+fn named_model(cpuinfo: &str) -> Option<String> {
+    let fields = cpuinfo.lines().filter_map(|line| line.split_once(':'));
+    let mut models = fields.filter(|(name, _)| name.trim_end() == "model name");
+    models.next().map(|(_, model)| model.trim().to_owned())
+}
+
+/// How the frequency of the first processor is chosen; `None` if it cannot be, as on most virtual machines.
+#[must_use]
+pub fn governor() -> Option<String> {
+    let path = "/sys/devices/system/cpu/cpu0/cpufreq/scaling_governor";
+    Some(fs::read_to_string(path).ok()?.trim().to_owned())
+}
 
 /// The processor time of this process until now, in user and system mode together; `None` if the system
 /// does not say.
@@ -71,6 +91,14 @@ mod tests {
         for text in ["", "cpu", "cpu  1 2 3\n", "cpu  1 2 3 x 5 6 7 8\n", "intr 1\n"] {
             assert_eq!(CpuTicks::parse(text), None, "{text:?}");
         }
+    }
+
+    #[test]
+    fn the_first_model_is_named() {
+        let x86 =
+            "processor\t: 0\nmodel\t\t: 85\nmodel name\t: Some CPU: 2.5 GHz\n\nprocessor\t: 1\n";
+        assert_eq!(named_model(x86).as_deref(), Some("Some CPU: 2.5 GHz"));
+        assert_eq!(named_model("processor\t: 0\nCPU part\t: 0xd0c\n"), None);
     }
 
     #[test]

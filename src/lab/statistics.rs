@@ -86,13 +86,6 @@ impl Sample {
         let deviations = self.0.iter().map(|value| (value - median).abs()).collect();
         Self::new(deviations).map_or(0.0, |sample| sample.median())
     }
-
-    /// A robust coefficient of variation: 1.4826 · MAD / |median|; 0 if the median is 0.
-    #[must_use]
-    pub fn relative_spread(&self) -> f64 {
-        let median = self.median();
-        if median == 0.0 { 0.0 } else { 1.4826 * self.median_absolute_deviation() / median.abs() }
-    }
 }
 
 /// An interval with `low` ≤ `high`.
@@ -157,9 +150,6 @@ mod tests {
         assert!(close(runs.median_absolute_deviation(), 0.25));
         assert!(close(middle.high - middle.low, 0.475));
         assert!(close(sample(&[3.2, 1.0, 2.5]).median_absolute_deviation(), 0.7));
-        assert!(close(runs.relative_spread(), 1.4826 * 0.25 / 12.15));
-        assert!(close(sample(&[-3.0, -2.0, -1.0]).relative_spread(), 1.4826 / 2.0));
-        assert!(close(sample(&[-1.0, 0.0, 1.0]).relative_spread(), 0.0));
     }
 
     #[test]

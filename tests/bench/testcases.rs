@@ -92,5 +92,5 @@ fn measure(port: u16, directory: &str, schedule: &Schedule) -> Findings {
         processors: thread::available_parallelism().map_or(1, std::num::NonZeroUsize::get),
         ..Conditions::default()
     };
-    Findings::new(&trial, conditions)
+    Findings::new(trial, conditions)
 }

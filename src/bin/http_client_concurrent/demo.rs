@@ -27,7 +27,7 @@ use tempfile::TempDir;
 use crate::args::Args;
 use crate::exit_status::{FAILURE, INTERRUPTED};
 use crate::interrupt::Interrupts;
-use crate::lab::{Announced, Rendered, conditions, is_whole, limited};
+use crate::lab::{Announced, Renderings, conditions, is_whole, limited};
 
 /// Number of files in each testcase.
 const FILES: usize = 10;
@@ -88,7 +88,9 @@ pub(crate) fn run(args: &Args, interrupts: &Interrupts) -> anyhow::Result<ExitCo
     let is_whole = experiments.iter().all(|chapter| is_whole(&chapter.findings));
     let title = "What concurrency gains".to_owned();
     let series = Series { title, introduction: introduction(origin), experiments };
-    Rendered { text: series.text(), json: series.json(), html: series.html() }.deliver(args)?;
+    let renderings =
+        Renderings { text: &|| series.text(), json: &|| series.json(), html: &|| series.html() };
+    renderings.deliver(args)?;
     Ok(match stop.reason() {
         Some(StopReason::Interrupted) => INTERRUPTED.into(),
         _ if !is_whole => FAILURE.into(),
@@ -135,7 +137,7 @@ impl Experiment {
         let prefix = format!("{}: ", self.title);
         let downloads = DownloadExecutor::new(&self.jobs, &self.directory, settings, stop);
         let mut executor = Announced::new(downloads, &schedule, &prefix, args.quiet);
-        Findings::new(&conduct(schedule, &mut executor, &clock), conditions)
+        Findings::new(conduct(schedule, &mut executor, &clock), conditions)
     }
 }
 

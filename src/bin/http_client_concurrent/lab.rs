@@ -1,6 +1,7 @@
 //! Runs an experiment with the user's URLs: arguments, progress, conditions, and where the result goes. The
 //! library measures and renders.
 
+use std::env;
 use std::fmt::Write as _;
 use std::fs;
 use std::io::{self, IsTerminal as _, Write as _};
@@ -15,10 +16,12 @@ use http_concurrent::lab::DownloadExecutor;
 use http_concurrent::lab::experiment::{Executor, conduct};
 use http_concurrent::lab::findings::{BodyHandling, Claim, Conditions, Findings};
 use http_concurrent::lab::measurement::RunRecord;
+use http_concurrent::lab::processor;
 use http_concurrent::lab::report;
 use http_concurrent::lab::schedule::{Schedule, automatic_levels};
 
 use crate::args::Args;
+use crate::command_line;
 use crate::config::Config;
 use crate::documents;
 use crate::exit_status::{FAILURE, INTERRUPTED};
@@ -110,14 +113,14 @@ pub(crate) fn run(
         drop(executor);
         let conditions =
             Conditions { servers, proxies, ..conditions(started_at, &config.settings) };
-        Findings::new(&trial, conditions)
+        Findings::new(trial, conditions)
     };
-    let result = Rendered {
-        text: report::text(&findings),
-        json: report::json(&findings),
-        html: report::html(&findings),
+    let renderings = Renderings {
+        text: &|| report::text(&findings),
+        json: &|| report::json(&findings),
+        html: &|| report::html(&findings),
     };
-    result.deliver(args)?;
+    renderings.deliver(args)?;
     Ok(match stop.reason() {
         Some(StopReason::Interrupted) => INTERRUPTED.into(),
         _ if !is_whole(&findings) || !config.plan.errors.is_empty() => FAILURE.into(),
@@ -184,6 +187,11 @@ pub(crate) fn conditions(started_at: SystemTime, settings: &Settings) -> Conditi
         servers: Vec::new(),
         system: format!("{} {}, {}", kernel.trim(), release.trim(), std::env::consts::ARCH),
         processors: thread::available_parallelism().map_or(1, std::num::NonZeroUsize::get),
+        processor_model: processor::model(),
+        governor: processor::governor(),
+        command: command_line::shown(
+            env::args_os().skip(1).map(|argument| argument.to_string_lossy().into_owned()),
+        ),
         max_per_host: settings.per_host.map(std::num::NonZeroUsize::get),
         proxies: Vec::new(),
         bodies: match settings.saving.destination {
@@ -235,30 +243,37 @@ impl<E> Drop for Announced<'_, E> {
     }
 }
 
-/// A result in its three forms.
-pub(crate) struct Rendered {
-    pub(crate) text: String,
-    pub(crate) json: String,
-    pub(crate) html: String,
+/// A result in its three forms, each of which is made only if it is wanted.
+pub(crate) struct Renderings<'r> {
+    pub(crate) text: &'r dyn Fn() -> String,
+    pub(crate) json: &'r dyn Fn() -> String,
+    pub(crate) html: &'r dyn Fn() -> String,
 }
 
-impl Rendered {
+impl Renderings<'_> {
     /// Prints the result and writes the files that the arguments ask for.
     pub(crate) fn deliver(&self, args: &Args) -> anyhow::Result<()> {
-        let mut printed = self.text.clone();
-        if let Some(path) = report_path(&args.lab) {
-            fs::write(path, &self.html)
-                .with_context(|| format!("cannot write {}", redacted_path(path)))?;
-            let _ = writeln!(printed, "\nThe report is in {}.", redacted_path(path));
+        let write = |path: &Path, rendering: &dyn Fn() -> String| {
+            fs::write(path, rendering())
+                .with_context(|| format!("cannot write {}", redacted_path(path)))
+        };
+        let page = report_path(&args.lab);
+        if let Some(path) = page {
+            write(path, self.html)?;
         }
         if let Some(path) = json_path(args) {
-            fs::write(path, &self.json)
-                .with_context(|| format!("cannot write {}", redacted_path(path)))?;
+            write(path, self.json)?;
         }
         let printed = match &args.json {
-            Some(path) if documents::is_stdout(path) => &self.json,
+            Some(path) if documents::is_stdout(path) => (self.json)(),
             _ if args.quiet => return Ok(()),
-            _ => &printed,
+            _ => {
+                let mut text = (self.text)();
+                if let Some(path) = page {
+                    let _ = writeln!(text, "\nThe report is in {}.", redacted_path(path));
+                }
+                text
+            }
         };
         documents::write_to_stdout(|out| out.write_all(printed.as_bytes()))
             .context("cannot write the result")

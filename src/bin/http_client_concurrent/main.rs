@@ -7,6 +7,7 @@
 
 mod args;
 mod checksums;
+mod command_line;
 mod config;
 mod demo;
 mod documents;

@@ -166,7 +166,7 @@ mod tests {
             end: EndReason::Complete,
             elapsed: Duration::from_secs(1),
         };
-        Findings::new(&trial, Conditions::default())
+        Findings::new(trial, Conditions::default())
     }
 
     #[test]

@@ -15,6 +15,12 @@ pub struct Conditions {
     pub system: String,
     /// The number of processors that the program may use.
     pub processors: usize,
+    /// The model of the processors, if known.
+    pub processor_model: Option<String>,
+    /// How their frequency is chosen, if it can be (Linux's cpufreq governor).
+    pub governor: Option<String>,
+    /// The command line, without passwords.
+    pub command: String,
     /// The most connections to one host, if the user limited them.
     pub max_per_host: Option<usize>,
     /// The proxies through which the URLs were fetched, without passwords.

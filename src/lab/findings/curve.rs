@@ -192,7 +192,7 @@ mod tests {
         let warm_up = synthetic_run(2, 4, Duration::from_millis(100));
         let (end, elapsed) = (EndReason::Complete, Duration::from_secs(60));
         let trial = Trial { schedule, warm_up, rounds, end, elapsed };
-        Findings::new(&trial, Conditions::default()).curve.expect("there are three levels")
+        Findings::new(trial, Conditions::default()).curve.expect("there are three levels")
     }
 
     #[test]

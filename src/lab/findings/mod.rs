@@ -18,6 +18,7 @@ mod noise;
 mod notes;
 mod pairs;
 mod processor_use;
+pub(super) mod round_trip;
 mod runs;
 pub(super) mod side;
 mod workload;
@@ -25,7 +26,7 @@ mod workload;
 use serde::Serialize;
 
 use super::experiment::Trial;
-use super::figures::{Ratio, Seconds};
+use super::figures::Ratio;
 use super::measurement::RunRecord;
 use super::schedule::Comparison;
 pub use bottleneck::cause::{Bottleneck, BottleneckKind};
@@ -36,6 +37,7 @@ pub use drawn_pair::DrawnPair;
 use evidence::Compared;
 pub use fit::{Fit, Parameter};
 pub use pairs::Pairs;
+pub use round_trip::RoundTrip;
 pub use side::{Distribution, FileTimes, Side};
 pub use workload::Workload;
 
@@ -68,42 +70,36 @@ pub struct Findings {
     pub ceiling: Option<Ratio>,
     /// The speedup at all levels, if there are more than two.
     pub curve: Option<Curve>,
-    pub rounds: Vec<Round>,
+    /// The discarded run.
+    pub warm_up: RunRecord,
+    /// The complete rounds, each with one run per level. Figures are computed from the first
+    /// `pairs.measured`.
+    pub rounds: Vec<Vec<RunRecord>>,
+    /// The position in each round of the runs that the summary compares with the first.
+    pub summary: usize,
     /// The median times of each file.
     pub files: Vec<FileTimes>,
-    /// The runs that the waterfalls show.
+    /// The pair that the waterfalls show.
     pub drawn: DrawnPair,
     pub conditions: Conditions,
-}
-
-/// The wall times of one round, in ascending order of concurrency.
-#[derive(Clone, Debug, PartialEq, Serialize)]
-pub struct Round {
-    pub runs: Vec<WallTime>,
-}
-
-/// The wall time of one run.
-#[derive(Clone, Copy, Debug, PartialEq, Serialize)]
-pub struct WallTime {
-    pub concurrency: usize,
-    pub wall: Seconds,
+    pub round_trips: Vec<RoundTrip>,
 }
 
 impl Findings {
     /// Analyses `trial`.
     #[must_use]
-    pub fn new(trial: &Trial, conditions: Conditions) -> Self {
+    pub fn new(trial: Trial, conditions: Conditions) -> Self {
         let schedule = &trial.schedule;
-        let refusal = claim::refusal(trial);
+        let refusal = claim::refusal(&trial);
         let (baseline, others) = (trial.baseline(), trial.summarised());
         let is_comparable = refusal.is_none();
         let comparison = schedule.comparison();
         let can_gain = is_comparable && comparison == Comparison::WithOne;
-        let points = if is_comparable { curve::points(trial) } else { Vec::new() };
+        let points = if is_comparable { curve::points(&trial) } else { Vec::new() };
         let speedup = points.get(schedule.summary()).copied();
         let claim = match (refusal, &speedup) {
             (Some(reason), _) => Claim::Refused { reason },
-            (None, Some(speedup)) => Claim::new(speedup, trial),
+            (None, Some(speedup)) => Claim::new(speedup, &trial),
             (None, None) => Claim::Refused { reason: "the runs took no time".to_owned() },
         };
         let workload = Workload::new(baseline.first().copied().unwrap_or(&trial.warm_up));
@@ -120,24 +116,38 @@ impl Findings {
         };
         let bottleneck = can_gain.then(|| bottleneck::find(&compared)).flatten();
         Self {
-            headline: claim.headline(speedup.as_ref(), trial),
+            headline: claim.headline(speedup.as_ref(), &trial),
             bottleneck,
-            notes: notes::notes(trial, &claim, sequential.as_ref(), concurrent.as_ref()),
+            notes: notes::notes(&trial, &claim, sequential.as_ref(), concurrent.as_ref()),
             workload,
             comparison,
             concurrency: schedule.concurrency(),
-            pairs: Pairs::of(trial),
+            pairs: Pairs::of(&trial),
             sequential,
             concurrent,
             speedup,
             ceiling,
-            curve: Curve::new(points, trial),
-            rounds: trial.rounds.iter().map(|round| Round::new(round)).collect(),
+            curve: Curve::new(points, &trial),
             files,
-            drawn: DrawnPair::new(trial, &baseline, &others),
+            drawn: DrawnPair::new(&trial),
             claim,
             conditions,
+            round_trips: round_trip::round_trips(&trial),
+            summary: schedule.summary(),
+            warm_up: trial.warm_up,
+            rounds: trial.rounds,
         }
+    }
+
+    /// The runs of the drawn pair with their sides, or the warm-up, which belongs to none.
+    #[must_use]
+    pub fn drawn_runs(&self) -> Vec<(&RunRecord, Option<&Side>)> {
+        let Some(pair) = self.drawn.pair else { return vec![(&self.warm_up, None)] };
+        let round = &self.rounds[pair - 1];
+        vec![
+            (&round[0], self.sequential.as_ref()),
+            (&round[self.summary], self.concurrent.as_ref()),
+        ]
     }
 
     /// The name of the interval of a ratio, with its level: with too few pairs it is only their range.
@@ -147,13 +157,5 @@ impl Findings {
             Some(speedup) if self.claim != Claim::TooFewPairs => speedup.interval_name(),
             _ => "range".to_owned(),
         }
-    }
-}
-
-impl Round {
-    fn new(round: &[RunRecord]) -> Self {
-        let wall =
-            |run: &RunRecord| WallTime { concurrency: run.concurrency, wall: run.wall.into() };
-        Self { runs: round.iter().map(wall).collect() }
     }
 }

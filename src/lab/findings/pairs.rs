@@ -92,7 +92,7 @@ mod tests {
             elapsed: Duration::from_secs(1),
             schedule,
         };
-        Findings::new(&trial, Conditions::default()).notes.join("\n")
+        Findings::new(trial, Conditions::default()).notes.join("\n")
     }
 
     #[test]

@@ -23,8 +23,6 @@ pub struct Side {
     /// The quartiles of the wall time.
     pub lower_quartile: Seconds,
     pub upper_quartile: Seconds,
-    /// The robust coefficient of variation of the wall times, 1.4826 · MAD / median.
-    pub relative_spread: f64,
     /// The median of the bytes of a run divided by its wall time.
     pub rate: Rate,
     /// The median of the average number of fetches in progress (Little's law).
@@ -89,7 +87,6 @@ impl Side {
             wall: Seconds::new(walls.median()),
             lower_quartile: Seconds::new(middle.low),
             upper_quartile: Seconds::new(middle.high),
-            relative_spread: Ratio::new(walls.relative_spread()).value(),
             rate: Rate::new(rate),
             achieved_concurrency: Ratio::new(achieved),
             retries: runs.iter().map(|run| run.retries()).sum(),

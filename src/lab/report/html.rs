@@ -10,10 +10,12 @@ use super::heading::Outline;
 use super::style::STYLE;
 use super::urls::{beneath, common_directory, shortened};
 use super::{charts, waterfall};
+use crate::lab::findings::Findings;
 use crate::lab::findings::claim::Claim;
 use crate::lab::findings::conditions::BodyHandling;
+use crate::lab::findings::round_trip::RoundTrip;
 use crate::lab::findings::side::{Distribution, FileTimes, Side};
-use crate::lab::findings::{Findings, WallTime};
+use crate::lab::measurement::RunRecord;
 use crate::lab::schedule::Comparison;
 
 /// The maximum number of files in the table. If there are more, the slowest are shown.
@@ -242,7 +244,7 @@ fn files(findings: &Findings, outline: Outline) -> Markup {
 fn rounds(findings: &Findings, outline: Outline) -> Markup {
     let Some(first) = findings.rounds.first() else { return markup! {} };
     let sides = [&findings.sequential, &findings.concurrent];
-    let name = |level: usize, run: &WallTime| match (findings.comparison, sides.get(level)) {
+    let name = |level: usize, run: &RunRecord| match (findings.comparison, sides.get(level)) {
         (Comparison::WithItself, Some(Some(side))) => side.name.clone(),
         _ => counted(run.concurrency, "connection", "connections"),
     };
@@ -257,12 +259,12 @@ fn rounds(findings: &Findings, outline: Outline) -> Markup {
                     tr { th scope="col" { "Runs with" } th scope="col" { "Time of each run" } }
                 }
                 tbody {
-                    @for (level, run) in first.runs.iter().enumerate() {
+                    @for (level, run) in first.iter().enumerate() {
                         tr {
                             th scope="row" { (name(level, run)) }
                             td {
-                                @for run in findings.rounds.iter().filter_map(|round| round.runs.get(level)) {
-                                    span { (run.wall) } " "
+                                @for run in findings.rounds.iter().filter_map(|round| round.get(level)) {
+                                    span { (Seconds::from(run.wall)) } " "
                                 }
                             }
                         }
@@ -271,6 +273,13 @@ fn rounds(findings: &Findings, outline: Outline) -> Markup {
             }
         }
     }
+}
+
+/// The shortest opening of a connection to each host.
+fn round_trips(findings: &Findings) -> String {
+    let whose = if findings.conditions.proxies.is_empty() { "" } else { ", to the proxy" };
+    let trip = |trip: &RoundTrip| format!("{} ({}{whose})", trip.time, trip.host);
+    findings.round_trips.iter().map(trip).collect::<Vec<_>>().join(", ")
 }
 
 fn conditions(findings: &Findings, outline: Outline) -> Markup {
@@ -290,6 +299,11 @@ fn conditions(findings: &Findings, outline: Outline) -> Markup {
                 (row("Machine", &format!(
                     "{}, {}", conditions.system, counted(conditions.processors, "processor", "processors")
                 )))
+                (row("Processor", conditions.processor_model.as_deref().unwrap_or("")))
+                (row("Frequency governor", conditions.governor.as_deref().unwrap_or("")))
+                (row("Round trip", &round_trips(findings)))
+                (row("Proxy", &conditions.proxies.join(", ")))
+                (row("Command", &conditions.command))
                 (row("Files", &format!("{}, {}", workload.urls, workload.lengths())))
                 (row("Bodies", match conditions.bodies {
                     BodyHandling::Saved => "written to files as in a download",

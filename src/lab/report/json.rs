@@ -6,7 +6,7 @@
 //!
 //! | value | form |
 //! |---|---|
-//! | times | seconds; three significant digits, but six decimals inside `drawn` |
+//! | times | seconds; three significant digits, but to the nanosecond in `warm_up` and `rounds` |
 //! | lengths | bytes |
 //! | rates | bytes per second |
 //! | intervals | `[low, high]`, or `null` for a single pair; `level` is the probability that they cover the truth |
@@ -16,6 +16,11 @@
 //! | `curve.fit.law` | `amdahl`, `cap` or `universal`; `null` for `fit` if no law describes the curve |
 //! | `ending` | `{"complete": status}` or `{"failed": reason}` |
 //! | unknown figures, and figures of runs that cannot be compared | `null` |
+//!
+//! `warm_up` and `rounds` have all complete runs, with each fetch: everything else can be computed from them.
+//! The first run of each round is the baseline; `summary` is the position of the run that is compared with it.
+//! `pairs.measured` rounds are used. The n-th fetch of a run is that of `files[n]`. `order` is the run's position
+//! in the experiment.
 //!
 //! Fields may be added under the same [`SCHEMA`]. Removing a field or changing its meaning changes the number.
 
@@ -34,9 +39,12 @@ struct Document<'a> {
     findings: &'a Findings,
 }
 
-/// Renders one indented JSON object and a line feed.
+/// The depth to which the document is indented, so that a run, or a fetch, takes one line.
+pub(super) const INDENTED_DEPTH: usize = 3;
+
+/// Renders one JSON object and a line feed.
 #[must_use]
 pub fn json(findings: &Findings) -> String {
     let document = Document { schema: SCHEMA, findings };
-    printable::json(&document, JsonLayout::Indented) + "\n"
+    printable::json(&document, JsonLayout::IndentedTo(INDENTED_DEPTH)) + "\n"
 }

@@ -8,7 +8,7 @@ use serde::Serialize;
 use super::super::figures::percent;
 use super::heading::Outline;
 use super::html::{experiment, method, page, question};
-use super::json::SCHEMA;
+use super::json::{INDENTED_DEPTH, SCHEMA};
 use super::text::{for_terminal, paragraph};
 use crate::lab::findings::Findings;
 use crate::lab::findings::claim::Claim;
@@ -134,7 +134,7 @@ impl Series {
             series: &'a Series,
         }
         let document = Document { schema: format!("{SCHEMA}/series"), series: self };
-        printable::json(&document, JsonLayout::Indented) + "\n"
+        printable::json(&document, JsonLayout::IndentedTo(2 + INDENTED_DEPTH)) + "\n"
     }
 
     /// One self-contained HTML page.

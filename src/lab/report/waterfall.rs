@@ -40,13 +40,8 @@ enum Details {
 ///
 /// A run that takes less than half of the common scale is drawn a second time, on its own scale.
 pub(super) fn waterfalls(findings: &Findings, outline: Outline) -> Option<Markup> {
-    let drawn = &findings.drawn;
-    let named =
-        [(&drawn.sequential, &findings.sequential), (&drawn.concurrent, &findings.concurrent)];
-    let named: Vec<(&RunRecord, String)> = named
-        .into_iter()
-        .filter_map(|(run, side)| Some(named_run(run.as_ref()?, side.as_ref())))
-        .collect();
+    let named: Vec<(&RunRecord, String)> =
+        findings.drawn_runs().into_iter().map(|(run, side)| named_run(run, side)).collect();
     let runs: Vec<&RunRecord> = named.iter().map(|(run, _)| *run).collect();
     let end = runs.iter().map(|run| run.wall).max()?.as_secs_f64();
     let axis = Axis::linear(0.0, end);
@@ -69,7 +64,7 @@ pub(super) fn waterfalls(findings: &Findings, outline: Outline) -> Option<Markup
                 @let own = Axis::linear(0.0, named.0.wall.as_secs_f64());
                 (part(named, &own, ", enlarged", Details::Shown))
             }
-            figcaption { (caption(drawn, &runs)) }
+            figcaption { (caption(findings.drawn, &runs)) }
         }
     })
 }
@@ -80,7 +75,7 @@ fn named_run<'a>(run: &'a RunRecord, side: Option<&Side>) -> (&'a RunRecord, Str
     (run, side.map_or_else(connections, |side| side.name.clone()))
 }
 
-fn caption(drawn: &DrawnPair, runs: &[&RunRecord]) -> String {
+fn caption(drawn: DrawnPair, runs: &[&RunRecord]) -> String {
     let mut text = match drawn.pair {
         Some(pair) => format!(
             "Pair {pair} of runs, on one time scale, with a lane for each connection. The phases of a \

@@ -213,7 +213,7 @@ fn no_experiment_shows_a_password() {
         let url = with_user("alice", &server.url(path));
         let arguments = [
             &["-urls", &url, "--compare", "-c", "2", "--runs", "1"][..],
-            &["--report", "page.html", "-H", "Cookie: a=pa55word"],
+            &["--report", "page.html", "-H", "Cookie: a=pa55word", "-HX-Token: pa55word"],
         ]
         .concat();
         Case { arguments: &arguments, status, shows, ..Case::default() }.check();

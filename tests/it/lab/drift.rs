@@ -51,7 +51,7 @@ impl Clock for Watch {
 fn findings(seconds: Shape, schedule: Schedule) -> Findings {
     let now = Rc::new(Cell::new(Duration::ZERO));
     let mut executor = Drifting { seconds, runs: 0, now: Rc::clone(&now) };
-    Findings::new(&conduct(schedule, &mut executor, &Watch(now)), Conditions::default())
+    Findings::new(conduct(schedule, &mut executor, &Watch(now)), Conditions::default())
 }
 
 #[test]

@@ -5,6 +5,7 @@ mod coverage;
 mod drift;
 mod noise;
 mod program;
+mod recomputed;
 pub(crate) mod report;
 pub(crate) mod simulation;
 mod situations;

@@ -100,10 +100,19 @@ fn a_comparison_saves_the_files_and_shows_the_same_numbers_three_times() {
     assert_eq!(json["conditions"]["bodies"], "saved");
     let servers = serde_json::json!([format!("http_server_conc/{}", env!("CARGO_PKG_VERSION"))]);
     assert_eq!(json["conditions"]["servers"], servers);
-    for (side, connections) in [("sequential", 1), ("concurrent", 6)] {
-        assert_eq!(json[side]["concurrency"], connections);
-        assert_eq!(json["drawn"][side]["fetches"].as_array().unwrap().len(), 6);
+    for (index, (side, connections)) in [("sequential", 1), ("concurrent", 6)].iter().enumerate() {
+        assert_eq!(json[side]["concurrency"], *connections);
+        assert_eq!(json["rounds"][5][index]["concurrency"], *connections);
+        assert_eq!(json["rounds"][5][index]["fetches"].as_array().unwrap().len(), 6);
     }
+    for run in json["rounds"][0].as_array().unwrap() {
+        assert!(run["own_cpu"].as_f64().unwrap() > 0.0, "{}", run["own_cpu"]);
+    }
+    let round_trips = json["round_trips"].as_array().unwrap();
+    assert_eq!(round_trips.len(), 1);
+    assert_eq!(round_trips[0]["host"], format!("http://{}", server.address()));
+    let command = "http_client_concurrent -urls http://";
+    assert!(json["conditions"]["command"].as_str().unwrap().starts_with(command));
     let ratio = |value: &Value| Ratio::new(value.as_f64().unwrap()).to_string();
     let seconds = |value: &Value| Seconds::new(value.as_f64().unwrap()).to_string();
     let numbers = [
@@ -128,12 +137,13 @@ fn every_run_is_cold_and_sequential_runs_have_one_connection() {
     let urls = urls(&server, 4);
     let result = Result::of(&with_urls(&urls, &["--compare", "-c", "4", "--runs", "2"]));
     assert_eq!(result.status(), Some(0), "{:?}", result.output);
-    let fetches = |side: &str| result.json["drawn"][side]["fetches"].as_array().unwrap().clone();
+    let fetches =
+        |side: usize| result.json["rounds"][1][side]["fetches"].as_array().unwrap().clone();
     let connected = |fetches: &[Value]| {
         fetches.iter().filter(|fetch| fetch["phases"]["connect"].as_f64() > Some(0.0)).count()
     };
     let lanes = |fetches: &[Value]| fetches.iter().map(|fetch| fetch["lane"].as_u64()).max();
-    let (one, many) = (fetches("sequential"), fetches("concurrent"));
+    let (one, many) = (fetches(0), fetches(1));
     assert_eq!((connected(&one), lanes(&one)), (1, Some(Some(0))), "{one:?}");
     assert!(connected(&many) >= 1 && lanes(&many) <= Some(Some(3)), "{many:?}");
     assert!(one.iter().all(|fetch| fetch["digest"].as_str().unwrap().len() == 64));
@@ -253,7 +263,7 @@ fn a_server_that_allows_twelve_is_named_as_the_limit() {
     let limit = json["concurrent"]["host_limit"].as_u64().unwrap();
     assert!((1..=12).contains(&limit), "{limit}");
     assert!(json["ceiling"].as_f64().unwrap() <= 12.0, "{}", json["ceiling"]);
-    let lanes = json["drawn"]["concurrent"]["fetches"].as_array().unwrap();
+    let lanes = json["rounds"][0][1]["fetches"].as_array().unwrap();
     assert!(lanes.iter().all(|fetch| fetch["ending"]["complete"] == 200));
 }
 

@@ -26,12 +26,13 @@ pub(crate) fn findings(name: &str, network: Network, schedule: Schedule) -> Find
         servers: vec!["http_server_conc/0.1.0".to_owned()],
         system: "Linux 6.18, x86_64".to_owned(),
         processors: 2,
-        max_per_host: None,
-        proxies: Vec::new(),
+        processor_model: Some("Example CPU at 2.5 GHz".to_owned()),
+        command: "http_client_concurrent -i list.txt --compare".to_owned(),
         bodies: BodyHandling::Saved,
         further: vec![("Name look-ups".to_owned(), "once a run".to_owned())],
+        ..Conditions::default()
     };
-    let findings = Findings::new(&trial(network, schedule), conditions);
+    let findings = Findings::new(trial(network, schedule), conditions);
     let directory = Path::new(env!("CARGO_TARGET_TMPDIR")).join("lab");
     std::fs::create_dir_all(&directory).unwrap();
     std::fs::write(directory.join(format!("{name}.html")), report::html(&findings)).unwrap();

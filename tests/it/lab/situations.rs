@@ -192,7 +192,7 @@ fn a_short_listen_queue_is_named() {
     // On a busy machine the connections may come so slowly that none is lost.
     for _ in 0..10 {
         let found = compare(&urls, 6, &[]);
-        let fetches = found.json["drawn"]["concurrent"]["fetches"].as_array().unwrap();
+        let fetches = found.json["rounds"][0][1]["fetches"].as_array().unwrap();
         if fetches.iter().any(|fetch| fetch["phases"]["connect"].as_f64() >= Some(0.9)) {
             assert_eq!(found.cause, "listen_queue", "{}", found.sentence);
             return;
