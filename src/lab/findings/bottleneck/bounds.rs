@@ -14,6 +14,9 @@ use super::cause::{Bottleneck, BottleneckKind};
 use super::thresholds::DOMINANT;
 use super::{phases, processors};
 
+/// The fraction of a run from which its bound is named, if nothing else is found.
+const HALF: f64 = 0.5;
+
 impl Evidence<'_> {
     /// Whether the best schedule without a limit for one host explains the time of a run.
     pub(super) fn is_at_full_speed(&self) -> bool {
@@ -40,10 +43,15 @@ pub(super) fn binding(evidence: &Evidence<'_>) -> Option<Bottleneck> {
     if !explains(shortest, wall) {
         return None;
     }
-    let found = limit(evidence)
+    Some(of_schedule(evidence, shortest))
+}
+
+/// What would shorten the best schedule.
+fn of_schedule(evidence: &Evidence<'_>, shortest: f64) -> Bottleneck {
+    limit(evidence)
         .or_else(|| connections(evidence, shortest))
-        .or_else(|| limit_below(evidence, evidence.urls.len()));
-    Some(found.unwrap_or_else(|| files(evidence)))
+        .or_else(|| limit_below(evidence, evidence.urls.len()))
+        .unwrap_or_else(|| files(evidence))
 }
 
 /// A limit of the host or the user, without which the connections would allow a shorter run.
@@ -197,15 +205,21 @@ fn files(evidence: &Evidence<'_>) -> Bottleneck {
     Bottleneck::new(BottleneckKind::LongestFile, sentence)
 }
 
-/// No rule applies.
+/// No rule applies: the bound is named if it explains half of a run.
 pub(super) fn nothing(evidence: &Evidence<'_>) -> Bottleneck {
+    let wall = evidence.concurrent.wall;
+    let shortest = evidence.shortest(evidence.concurrency);
+    let part = format!("{} of the {} of a run", Seconds::new(shortest), Seconds::new(wall));
+    if shortest >= HALF * wall {
+        let Bottleneck { kind, sentence } = of_schedule(evidence, shortest);
+        let rest = format!("The best schedule takes {part}; the rest has no single cause.");
+        return Bottleneck::new(kind, format!("{sentence} {rest}"));
+    }
     let sentence = format!(
-        "Nothing dominates: {} of {} connections were active on average, and a run took {}, where the best \
-         schedule of the sequential times takes {}.",
+        "Nothing dominates: {} of {} connections were active on average. The best schedule of the sequential \
+         times takes {part}.",
         Ratio::new(evidence.concurrent.achieved),
-        evidence.admitted(),
-        Seconds::new(evidence.concurrent.wall),
-        Seconds::new(evidence.shortest(evidence.concurrency))
+        evidence.admitted()
     );
     Bottleneck::new(BottleneckKind::Unclear, sentence)
 }

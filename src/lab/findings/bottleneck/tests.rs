@@ -67,7 +67,7 @@ fn limit(run: &mut RunRecord, connections: usize) {
 #[test]
 fn each_bottleneck_is_distinguished() {
     type Change = fn(&mut RunRecord);
-    let cases: [(BottleneckKind, Change); 15] = [
+    let cases: [(BottleneckKind, Change); 16] = [
         (BottleneckKind::Connections, |_| ()),
         (BottleneckKind::HostLimit, |run| limit(run, 6)),
         (BottleneckKind::HostLimit, |run| run.host_limits = vec![limited_host(10)]),
@@ -98,6 +98,7 @@ fn each_bottleneck_is_distinguished() {
             run.wall *= 3;
         }),
         (BottleneckKind::Unclear, |run| run.wall *= 3),
+        (BottleneckKind::Connections, |run| run.wall = run.wall * 3 / 2),
         (BottleneckKind::Processor, |run| {
             run.wall *= 3;
             use_processors(run, 0.9, 0.1);
