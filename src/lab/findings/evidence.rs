@@ -75,8 +75,8 @@ pub(super) struct SideEvidence {
     pub(super) achieved: f64,
     /// Bytes per second of wall time.
     pub(super) rate: f64,
-    /// Requests that servers rejected in a run.
-    pub(super) rejections: f64,
+    /// Requests that servers rejected in a run because there were too many (429).
+    pub(super) too_many: f64,
     /// The most fetches in progress at a time, of those that no server rejected.
     pub(super) accepted_together: f64,
     /// When the last connection of a run came into use.
@@ -134,8 +134,9 @@ impl SideEvidence {
             })?,
             #[expect(clippy::cast_precision_loss, reason = "three digits are shown")]
             rate: median(runs, |run| run.bytes() as f64 / wall_seconds(run))?,
-            #[expect(clippy::cast_precision_loss, reason = "a count of requests")]
-            rejections: median(runs, |run| run.rejections() as f64)?,
+            too_many: median(runs, |run| {
+                run.host_limits.iter().map(|limit| f64::from(limit.rejections)).sum()
+            })?,
             accepted_together: median(runs, |run| as_f64(accepted_together(run)))?,
             last_opening: median(runs, last_opening)?,
         })

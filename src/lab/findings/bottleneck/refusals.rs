@@ -54,9 +54,9 @@ pub(super) fn request_rate(evidence: &Evidence<'_>) -> Option<Bottleneck> {
     #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "a count")]
     let together = many.accepted_together as usize;
     // A connection of the run before may still count when the first request arrives.
-    let was_alone = one.rejections > 1.0;
+    let was_alone = one.too_many > 1.0;
     let exceeds_limit = limit.is_some_and(|limit| together >= ABOVE_LIMIT * limit);
-    if many.rejections < 1.0 || !(was_alone || exceeds_limit) || evidence.is_at_full_speed() {
+    if many.too_many < 1.0 || !(was_alone || exceeds_limit) || evidence.is_at_full_speed() {
         return None;
     }
     let reason = if was_alone {
@@ -65,7 +65,7 @@ pub(super) fn request_rate(evidence: &Evidence<'_>) -> Option<Bottleneck> {
         format!("it rejected requests although it had taken {together} at a time before")
     };
     let rate = Ratio::new(as_f64(evidence.urls.len()) / many.wall);
-    let rejected = many.rejections.round();
+    let rejected = many.too_many.round();
     let sentence = format!(
         "The host limits the requests in a time, not the connections: {reason}. {rejected} were rejected in \
          a run of {}, in which {rate} files a second were fetched.",

@@ -7,6 +7,7 @@ use super::super::curve::Speedup;
 use super::super::evidence::Compared;
 use super::super::side;
 use super::*;
+use crate::client::LearntLimit;
 
 const SECOND: Duration = Duration::from_secs(1);
 
@@ -276,12 +277,12 @@ fn connections_that_open_just_behind_whole_seconds_name_the_listen_queue() {
 
 #[test]
 fn rejections_that_no_limit_of_connections_explains_name_the_rate() {
-    let rejected = |run: &mut RunRecord, number: usize| {
-        for fetch in &mut run.fetches[20 - number..] {
+    let rejected = |run: &mut RunRecord, number: u32| {
+        for fetch in run.fetches.iter_mut().rev().zip(0..number).map(|(fetch, _)| fetch) {
             (fetch.attempts, fetch.rejections) = (2, 1);
         }
-        run.host_limits = vec![limited_host(1)];
-        run.host_limits[0].is_advertised = false;
+        let rejections = number;
+        run.host_limits = vec![LearntLimit { rejections, is_advertised: false, ..limited_host(1) }];
     };
     // Ten were taken at a time, and then only one.
     let burst = found(|run| {
@@ -300,9 +301,18 @@ fn rejections_that_no_limit_of_connections_explains_name_the_rate() {
         },
     );
     assert_eq!(alone.kind, BottleneckKind::RequestRate, "{}", alone.sentence);
+    // A server that is overloaded (503) says nothing about the number of requests.
+    let overloaded = found(|run| {
+        rejected(run, 10);
+        run.host_limits.clear();
+        run.wall *= 5;
+        run.fetches[19].phases.waiting = run.wall;
+    });
+    assert_eq!(overloaded.kind, BottleneckKind::Waiting, "{}", overloaded.sentence);
     // No more than the limit were ever taken at a time.
     let connections = found(|run| {
         limit(run, 5);
+        run.host_limits[0].rejections = 5;
         for fetch in &mut run.fetches[5..10] {
             (fetch.attempts, fetch.rejections) = (2, 1);
         }
