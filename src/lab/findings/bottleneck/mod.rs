@@ -9,7 +9,7 @@
 //! | too small to gain | here |
 //! | the processors | `processors` |
 //! | a limit that costs more than the slowdown of the fetches | `bounds` |
-//! | waiting; the phase of the fetches that grew | `phases` |
+//! | waiting; one slow fetch; the phase of the fetches that grew | `phases` |
 //! | a bound, although it does not explain the run; opening; nothing | `bounds`, `phases` |
 //!
 //! Thresholds are round numbers: the sentence names what dominates, and the figures show how much. Where the
@@ -28,6 +28,7 @@ use cause::{Bottleneck, BottleneckKind};
 
 /// A sequential run shorter than this is not worth speeding up.
 const NEGLIGIBLE_SECONDS: f64 = 0.05;
+
 /// The rules, in their order.
 const RULES: [fn(&Evidence<'_>) -> Option<Bottleneck>; 13] = [
     refusals::one_url,
@@ -38,11 +39,11 @@ const RULES: [fn(&Evidence<'_>) -> Option<Bottleneck>; 13] = [
     processors::working,
     bounds::foremost_limit,
     phases::waiting,
+    phases::one_slow_fetch,
     phases::grown,
     bounds::limit,
     phases::opening,
     processors::busy,
-    phases::one_slow_fetch,
 ];
 
 /// The bottleneck of the concurrent runs, compared with the sequential ones. `None` if a side has no runs.

@@ -13,6 +13,9 @@ const NOTABLE_SECOND: f64 = 0.5;
 /// The fraction of a run after which the last connection came into use, from which the opening counts.
 const LATE_START: f64 = 0.2;
 
+/// How many times as long as the longest sequential fetch one that was delayed takes.
+const DELAYED: f64 = 2.0;
+
 /// Waiting for the host or for retries.
 pub(super) fn waiting(evidence: &Evidence<'_>) -> Option<Bottleneck> {
     let many = &evidence.concurrent;
@@ -114,10 +117,12 @@ pub(super) fn opening(evidence: &Evidence<'_>) -> Option<Bottleneck> {
     })
 }
 
-/// One fetch took most of a run, though not sequentially.
+/// One fetch took most of a run, though not sequentially, and the others took about as long as before.
 pub(super) fn one_slow_fetch(evidence: &Evidence<'_>) -> Option<Bottleneck> {
     let (one, many) = (&evidence.sequential, &evidence.concurrent);
-    (many.longest >= DOMINANT * many.wall && many.longest >= SLOWDOWN * one.longest).then(|| {
+    let is_long = many.longest >= DOMINANT * many.wall && many.longest >= DELAYED * one.longest;
+    let is_alone = many.busy - many.longest < SLOWDOWN * one.busy;
+    (is_long && is_alone).then(|| {
         let sentence = format!(
             "One fetch took {} of the {} of a run, and sequentially none took longer than {}: the server, \
              the network or this machine delayed it.",

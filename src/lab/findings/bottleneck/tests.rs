@@ -418,6 +418,21 @@ fn a_limit_that_costs_more_than_slower_fetches_comes_first() {
 }
 
 #[test]
+fn a_fetch_that_was_delayed_is_no_long_file() {
+    let delayed = |by: u32| {
+        found(move |run| {
+            run.fetches[3].phases.transfer += by * SECOND;
+            run.wall += by * SECOND;
+        })
+    };
+    let found = delayed(4);
+    assert_eq!(found.kind, BottleneckKind::Unclear);
+    let expected = "One fetch took 5.00 s of the 6.00 s of a run, and sequentially none took longer than 1.00 s";
+    assert!(found.sentence.starts_with(expected), "{}", found.sentence);
+    assert_eq!(delayed(1).kind, BottleneckKind::Connections, "{}", delayed(1).sentence);
+}
+
+#[test]
 fn behind_a_proxy_either_may_be_slow() {
     let (sequential, mut concurrent) =
         (synthetic_run(1, 20, SECOND), synthetic_run(10, 20, SECOND));
