@@ -46,6 +46,7 @@ pub use credentials::Credentials;
 pub use error::{FetchError, TimeoutPhase};
 pub use error_chain::error_chain;
 pub use failure_kind::FailureKind;
+pub use hosts::opening::OPENING_POLICY;
 pub use observer::{Observer, Silent};
 pub use plan::checksum::{Algorithm, Checksum, ExpectedChecksum};
 pub use plan::checksum_list::{ChecksumList, ChecksumListError, UnknownLine};
@@ -65,7 +66,7 @@ pub use settings::proxies::{Proxies, Proxy, ProxyError, ProxyProblem};
 pub use settings::request_fields::{FieldError, RequestFields};
 pub use settings::{
     Compression, Destination, Downgrade, Durability, ExistingFile, Hashing, MAX_REDIRECTS,
-    NameSource, PartialFile, RampUp, SaveSettings, Settings, Timeouts,
+    NameSource, PartialFile, SaveSettings, Settings, Timeouts,
 };
 pub use stop::{Stop, StopReason};
 pub use store::directory::{DirectoryError, OutputDirectory};

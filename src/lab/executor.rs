@@ -4,10 +4,6 @@
 //! files of a run are removed before the next, because replacing a file can be slower than creating it
 //! (ext4 first writes the new one to the disk). All bodies are hashed in all runs, so that their equality
 //! can be checked.
-//!
-//! One exception: if no host refused anything in the first run, the warm-up, later runs open all their
-//! connections at once. Finding out how many connections a host accepts takes round trips that would
-//! distort the comparison.
 
 use std::collections::BTreeSet;
 use std::error::Error;
@@ -23,8 +19,7 @@ use super::measurement::{Ending, FetchRecord, RunRecord};
 use super::processor::{CpuTicks, own_cpu};
 use crate::client::{
     Algorithm, Destination, ExistingFile, Hashing, Job, Outcome, OutputDirectory, PartialFile,
-    Phases, RampUp, Retrieval, Run, Saved, Settings, Silent, Stop, download, error_chain,
-    redacted_url,
+    Phases, Retrieval, Run, Saved, Settings, Silent, Stop, download, error_chain, redacted_url,
 };
 
 /// The pause between two runs. Without it, servers could still count connections of the last run.
@@ -43,8 +38,8 @@ pub struct DownloadExecutor<'a> {
     saved: Vec<PathBuf>,
     /// The values of `Server` in all runs.
     servers: BTreeSet<String>,
-    /// The concurrency of the warm-up, or 0 if a host refused anything in it; `None` before the warm-up.
-    accepted_concurrency: Option<usize>,
+    /// Whether a run was made.
+    has_run: bool,
 }
 
 impl<'a> DownloadExecutor<'a> {
@@ -64,17 +59,7 @@ impl<'a> DownloadExecutor<'a> {
         let deadline = settings.timeouts.total.map(|total| Instant::now() + total);
         let urls = jobs.iter().map(|job| Arc::from(&*redacted_url(&job.url))).collect();
         let (saved, servers) = (Vec::new(), BTreeSet::new());
-        Self {
-            jobs,
-            urls,
-            directory,
-            settings,
-            deadline,
-            stop,
-            saved,
-            servers,
-            accepted_concurrency: None,
-        }
+        Self { jobs, urls, directory, settings, deadline, stop, saved, servers, has_run: false }
     }
 
     /// The distinct values of `Server` that were received so far.
@@ -118,15 +103,13 @@ impl<'a> DownloadExecutor<'a> {
 
 impl Executor for DownloadExecutor<'_> {
     fn run(&mut self, concurrency: usize) -> RunRecord {
-        if self.accepted_concurrency.is_some() {
+        if self.has_run {
             thread::sleep(RUN_PAUSE);
         }
         for path in self.saved.drain(..) {
             // A file that cannot be removed is replaced by the run.
             let _ = fs::remove_file(path);
         }
-        let is_accepted = self.accepted_concurrency.is_some_and(|most| concurrency <= most);
-        self.settings.ramp_up = if is_accepted { RampUp::Immediate } else { RampUp::Gradual };
         self.settings.concurrency = NonZeroUsize::new(concurrency).unwrap_or(NonZeroUsize::MIN);
         self.settings.timeouts.total =
             self.deadline.map(|deadline| deadline.saturating_duration_since(Instant::now()));
@@ -146,10 +129,7 @@ impl Executor for DownloadExecutor<'_> {
         run.own_cpu = own_before.zip(own_cpu()).map(|(before, now)| now.saturating_sub(before));
         run.machine_cpu =
             ticks_before.zip(CpuTicks::now()).and_then(|(before, now)| now.since(before));
-        self.accepted_concurrency.get_or_insert_with(|| {
-            let was_refused = run.host_limit().is_some() || run.rejections() > 0;
-            if was_refused { 0 } else { concurrency }
-        });
+        self.has_run = true;
         run
     }
 

@@ -10,8 +10,8 @@ use anyhow::{Context as _, anyhow, bail};
 use http_concurrent::client::{
     BadLines, Compression, Destination, Downgrade, Durability, ExistingFile, Hashing, InputEntry,
     InputList, JobError, JobProblem, Layout, NameSource, OutputDirectory, PartialFile, Plan,
-    Proxies, RampUp, RequestFields, RetryPolicy, SaveSettings, Settings, Timeouts, Trust, plan,
-    read_list, redacted_field, redacted_path,
+    Proxies, RequestFields, RetryPolicy, SaveSettings, Settings, Timeouts, Trust, plan, read_list,
+    redacted_field, redacted_path,
 };
 
 use crate::args::Args;
@@ -103,7 +103,6 @@ fn settings(args: &Args) -> anyhow::Result<Settings> {
         trust,
         proxies,
         saving: saving(args),
-        ramp_up: RampUp::Gradual,
     })
 }
 

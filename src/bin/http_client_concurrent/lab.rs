@@ -11,7 +11,9 @@ use std::thread;
 use std::time::{Instant, SystemTime};
 
 use anyhow::{Context as _, bail};
-use http_concurrent::client::{Destination, Settings, Stop, StopReason, redacted_path};
+use http_concurrent::client::{
+    Destination, OPENING_POLICY, Settings, Stop, StopReason, redacted_path,
+};
 use http_concurrent::lab::DownloadExecutor;
 use http_concurrent::lab::experiment::{Executor, conduct};
 use http_concurrent::lab::findings::{BodyHandling, Claim, Conditions, Findings};
@@ -175,10 +177,7 @@ pub(crate) fn conditions(started_at: SystemTime, settings: &Settings) -> Conditi
     let (kernel, release) = (read("ostype"), read("osrelease"));
     let further = [
         ("Connections", "opened anew in every run, kept from one file to the next"),
-        (
-            "Opening",
-            "as fast as the host answers in the warm-up; at once afterwards, if none was rejected",
-        ),
+        ("Opening", OPENING_POLICY),
         ("Name look-ups", "once a run for each host"),
     ];
     Conditions {

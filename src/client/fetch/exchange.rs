@@ -11,11 +11,13 @@
 use std::io::{self, Write};
 use std::time::Duration;
 
+use url::Url;
+
 use super::coding::decoder_slots::DecoderSlots;
 use super::request::Request;
 use super::response::{Response, declared_length, framing, report_to_gate};
 use crate::client::error::{FetchError, TimeoutPhase};
-use crate::client::hosts::gate::{AdmittedRequest, HostGates};
+use crate::client::hosts::gate::{AdmittedRequest, HostGates, HostPermit};
 use crate::client::redact::redacted_url;
 use crate::client::results::outcome::Phases;
 use crate::client::settings::request_fields::RequestFields;
@@ -106,11 +108,27 @@ impl<'n> Exchanger<'n> {
         let Exchanged { head, connection } = if let Some(exchanged) = exchanged {
             exchanged
         } else {
-            let connection = network.connector.connect(url, phases)?;
+            let connection = self.connect(&mut permit, url, phases)?;
             timed(&mut phases.first_byte, || self.exchange(connection))?
         };
         report_to_gate(&mut permit, &head);
         Ok(Response { head, connection, permit })
+    }
+
+    /// Opens a connection, and reports to the gate how that went.
+    fn connect(
+        &self,
+        permit: &mut HostPermit<'_>,
+        url: &Url,
+        phases: &mut Phases,
+    ) -> Result<Connection, FetchError> {
+        let connect_before = phases.connect;
+        let result = self.network.connector.connect(url, phases);
+        permit.record_connected(phases.connect.saturating_sub(connect_before));
+        if result.as_ref().is_err_and(is_overload) {
+            permit.record_lost();
+        }
+        result
     }
 
     fn exchange(&mut self, mut connection: Connection) -> Result<Exchanged, FetchError> {
@@ -212,6 +230,14 @@ impl<'n> Exchanger<'n> {
             HeadReadError::Io(error) => FetchError::Receive(error),
         }
     }
+}
+
+/// Whether a connection was refused, or not accepted in time, as by a host with too many of them.
+fn is_overload(error: &FetchError) -> bool {
+    matches!(
+        error,
+        FetchError::Connect { .. } | FetchError::TimedOut { phase: TimeoutPhase::Connect, .. }
+    )
 }
 
 /// Whether an idle connection ended as servers end them. That is certain only before the first byte of a

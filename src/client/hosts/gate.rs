@@ -17,11 +17,11 @@ use url::Url;
 use super::host::{ConnectionState, Host, key_of};
 use super::host_table::HostTable;
 use super::limit::{HostLimit, Readiness, Rejection};
+use super::opening::Answered;
 use super::queue::{Next, Queue, Ticket};
 use crate::client::error::FetchError;
 use crate::client::results::outcome::{LearntLimit, Phases};
 use crate::client::retry::RetryPolicy;
-use crate::client::settings::RampUp;
 use crate::client::stop::Stop;
 use crate::client::transport::connect::Connection;
 use crate::http::Status;
@@ -48,7 +48,6 @@ pub(crate) struct HostGates {
 pub(crate) struct GateLimits {
     /// Connections to one host.
     pub(crate) per_host: usize,
-    pub(crate) ramp_up: RampUp,
     /// Idle connections to all hosts together.
     pub(crate) idle: usize,
     /// Says which `Retry-After` is obeyed.
@@ -71,6 +70,8 @@ pub(crate) struct HostPermit<'g> {
     state: ConnectionState,
     /// The start of the request in progress.
     started_at: Instant,
+    /// The time of its connect; zero for an idle connection.
+    connect: Duration,
     /// The connection is no longer counted as in use.
     is_released: bool,
 }
@@ -199,8 +200,8 @@ impl HostGates {
 
     /// Decides about one more request to a host, and counts its connection if it is admitted.
     fn decide(&self, hosts: &mut HostTable, key: &str, now: Instant) -> Decision<'_> {
-        let GateLimits { per_host, ramp_up, retry, .. } = self.limits;
-        let host = hosts.entry(key, || Host::new(HostLimit::new(per_host, ramp_up)));
+        let GateLimits { per_host, retry, .. } = self.limits;
+        let host = hosts.entry(key, || Host::new(HostLimit::new(per_host)));
         if let Readiness::NotBefore(until) = host.limit.readiness(host.load, now) {
             let closed_until = host.limit.closed_until(host.load, now);
             return match closed_until.map(|until| until.saturating_duration_since(now)) {
@@ -220,9 +221,19 @@ impl HostGates {
             Some(_) => ConnectionState::Proven,
             None => ConnectionState::Opening,
         };
-        hosts.known_mut(key).enter(state);
-        let permit =
-            HostPermit { gates: self, key: key.into(), state, started_at: now, is_released: false };
+        let host = hosts.known_mut(key);
+        host.enter(state);
+        if state == ConnectionState::Opening {
+            host.limit.opening.record_opened(now);
+        }
+        let permit = HostPermit {
+            gates: self,
+            key: key.into(),
+            state,
+            started_at: now,
+            connect: Duration::ZERO,
+            is_released: false,
+        };
         Decision::Admit(AdmittedRequest { permit, connection })
     }
 
@@ -275,11 +286,12 @@ impl HostGates {
         let mut state = lock(&self.state);
         let State { hosts, waiting, .. } = &mut *state;
         let host = hosts.known_mut(key);
-        let room_before = host.room();
+        let now = Instant::now();
+        let room_before = host.room(now);
         change(host);
         let surplus = hosts.take_surplus(key);
         let host = hosts.known(key);
-        self.wake_for(host, *waiting, host.room().saturating_sub(room_before));
+        self.wake_for(host, *waiting, host.room(now).saturating_sub(room_before));
         drop(state);
         // Closing takes a system call each, for which the lock is not held.
         drop(surplus);
@@ -315,6 +327,11 @@ impl HostPermit<'_> {
     /// allows, `server` its `Server` field.
     pub(crate) fn record_accepted(&mut self, advertised: Option<usize>, server: Option<&[u8]>) {
         let is_first_response = self.state == ConnectionState::Opening;
+        let answered = Answered {
+            opened_at: self.started_at,
+            connect: self.connect,
+            took: self.started_at.elapsed(),
+        };
         self.enter(ConnectionState::Proven, |host| {
             if host.server.is_none() {
                 host.server = server.map(|name| Escaped(name).to_string().into());
@@ -323,8 +340,22 @@ impl HostPermit<'_> {
                 host.limit.advertise(advertised, Instant::now());
             }
             if is_first_response {
+                host.limit.opening.record_answered(answered, Instant::now());
                 host.limit.record_accepted(host.load);
             }
+        });
+    }
+
+    /// Notes how long the connect took.
+    pub(crate) fn record_connected(&mut self, took: Duration) {
+        self.connect = took;
+    }
+
+    /// Records that the host refused the connection or did not accept it in time.
+    pub(crate) fn record_lost(&mut self) {
+        let opened_at = self.started_at;
+        self.gates.update(&self.key, |host| {
+            host.limit.opening.record_lost(opened_at, Instant::now());
         });
     }
 
@@ -351,9 +382,15 @@ impl HostPermit<'_> {
     /// does not delay the others.
     pub(crate) fn record_unavailable(&mut self, retry_after: Option<Duration>) {
         let wait = retry_after.filter(|wait| self.gates.limits.retry.obeys(*wait));
+        let lost = Some(self.started_at).filter(|_| self.state == ConnectionState::Opening);
         self.enter(ConnectionState::Rejected, |host| {
             if let Some(wait) = wait {
-                host.limit.hold(wait, Instant::now());
+                let now = Instant::now();
+                host.limit.hold(wait, now);
+                // The host is full: afterwards not as many connections should arrive at once.
+                if let Some(opened_at) = lost {
+                    host.limit.opening.record_lost(opened_at, now);
+                }
             }
         });
     }

@@ -1,6 +1,7 @@
 //! One host: its limit, the state of its connections, and the workers that wait for it.
 
 use std::sync::{Arc, Condvar};
+use std::time::Instant;
 
 use url::{Position, Url};
 
@@ -44,9 +45,9 @@ impl Host {
     }
 
     /// How many more requests may be sent now.
-    pub(super) fn room(&self) -> usize {
+    pub(super) fn room(&self, now: Instant) -> usize {
         let places = self.limit.current().saturating_sub(self.load.in_use);
-        places.min(self.limit.room_to_open(self.load) + self.load.idle)
+        places.min(self.limit.room_to_open(self.load, now) + self.load.idle)
     }
 
     /// Counts a connection that comes into use.

@@ -3,10 +3,11 @@
 //! ```text
 //!            first 429                      429 beyond the limit: lower it, give up a share
 //! unknown ──────────────▶ limit ◀───────────────────────────────────────────────┐
-//!    │                      │ more connections are answered: raise it to them    │
-//!    │                      └─ no rejection for an interval: probe one more ─────┘
-//!    └─ connections are opened as fast as earlier ones were answered
+//!                           │ more connections are answered: raise it to them    │
+//!                           └─ no rejection for an interval: probe one more ─────┘
 //! ```
+//!
+//! `opening` decides how many connections may be opening at a time.
 //!
 //! A limit that the host advertises (`RateLimit-Policy` with `concurrent-requests`) is applied and never
 //! exceeded. A 503 is not about this client: all requests wait, and the limit stays. Counts and time are
@@ -14,14 +15,7 @@
 
 use std::time::{Duration, Instant};
 
-use crate::client::settings::RampUp;
-
-/// Connections that may be opened to an unknown host before the first is answered.
-const FIRST_BURST: usize = 10;
-
-/// Connections that may be opening at a time after the first response; half of the answered ones if that
-/// is more.
-const LEAST_BURST: usize = 4;
+use super::opening::OpeningWindow;
 
 /// Time without a rejection before one more connection is probed. It doubles after each failed probe, up
 /// to [`LONGEST_PROBE_INTERVAL`].
@@ -78,8 +72,6 @@ pub(super) enum Readiness {
 pub(super) struct HostLimit {
     /// The limit that the user set.
     ceiling: usize,
-    /// Connections that may be opened before the first is answered.
-    first_burst: usize,
     learnt: Option<usize>,
     advertised: Option<usize>,
     /// No request is sent before this time.
@@ -89,21 +81,16 @@ pub(super) struct HostLimit {
     probe_at: Option<Instant>,
     probe_interval: Duration,
     last_rejection: Option<Instant>,
-    /// Connections that have had their first response.
-    answered: usize,
+    pub(super) opening: OpeningWindow,
     pub(super) rejections: u32,
     /// The time spent on rejected requests.
     pub(super) cost: Duration,
 }
 
 impl HostLimit {
-    pub(super) fn new(ceiling: usize, ramp_up: RampUp) -> Self {
+    pub(super) fn new(ceiling: usize) -> Self {
         Self {
             ceiling,
-            first_burst: match ramp_up {
-                RampUp::Gradual => FIRST_BURST,
-                RampUp::Immediate => ceiling,
-            },
             learnt: None,
             advertised: None,
             held_until: None,
@@ -111,7 +98,7 @@ impl HostLimit {
             probe_at: None,
             probe_interval: PROBE_INTERVAL,
             last_rejection: None,
-            answered: 0,
+            opening: OpeningWindow::new(ceiling),
             rejections: 0,
             cost: Duration::ZERO,
         }
@@ -141,8 +128,8 @@ impl HostLimit {
             // At the upper bound there is no probe to wait for, and its time may be long past.
             return Readiness::NotBefore(self.probe_at.filter(|_| self.current() < self.bound()));
         }
-        if load.idle == 0 && self.room_to_open(load) == 0 {
-            return Readiness::NotBefore(None);
+        if load.idle == 0 && self.room_to_open(load, now) == 0 {
+            return Readiness::NotBefore(self.opening.grows_at(now));
         }
         Readiness::Ready
     }
@@ -154,14 +141,8 @@ impl HostLimit {
     }
 
     /// How many more connections may be opened now.
-    pub(super) fn room_to_open(&self, load: Load) -> usize {
-        self.burst().saturating_sub(load.opening)
-    }
-
-    /// How many connections may be opening at a time.
-    fn burst(&self) -> usize {
-        if self.answered == 0 { self.first_burst } else { (self.answered / 2).max(LEAST_BURST) }
-            .max(self.first_burst.saturating_sub(self.answered))
+    pub(super) fn room_to_open(&self, load: Load, now: Instant) -> usize {
+        self.opening.size(now).saturating_sub(load.opening)
     }
 
     /// The upper bound of the probes.
@@ -185,6 +166,7 @@ impl HostLimit {
     /// Applies the number of concurrent requests that the host advertises.
     pub(super) fn advertise(&mut self, advertised: usize, now: Instant) {
         self.advertised = Some(advertised);
+        self.opening.record_advertised();
         if advertised < self.current() {
             self.learnt = Some(advertised.max(1));
             self.probe_at.get_or_insert(now);
@@ -193,7 +175,6 @@ impl HostLimit {
 
     /// Counts the first response on a connection; `load` includes that connection.
     pub(super) fn record_accepted(&mut self, load: Load) {
-        self.answered = self.answered.saturating_add(1);
         self.closed_until = None;
         // Accepted connections prove more than earlier rejections.
         let bound = self.bound();
@@ -209,7 +190,10 @@ impl HostLimit {
         let wait = rejection.retry_after.unwrap_or_default();
         // Opening connections may yet be accepted; each that is rejected lowers the limit by itself.
         let observed = remaining.not_rejected();
-        self.advertised = rejection.advertised.or(self.advertised);
+        if rejection.advertised.is_some() {
+            self.advertised = rejection.advertised;
+            self.opening.record_advertised();
+        }
         let is_settled = self.last_rejection.is_some_and(|last| now > last + PROBE_INTERVAL / 2);
         self.last_rejection = Some(now);
         let limit = match rejection.advertised {
@@ -260,25 +244,23 @@ mod tests {
     }
 
     #[test]
-    fn connections_are_opened_as_fast_as_others_are_answered() {
-        let (mut limit, now) = (HostLimit::new(64, RampUp::Gradual), Instant::now());
-        assert_eq!(limit.readiness(load(9, 0, 0), now), Readiness::Ready);
-        assert_eq!(limit.readiness(load(10, 0, 0), now), Readiness::NotBefore(None));
-        for proven in 1..=10 {
-            limit.record_accepted(load(10 - proven, proven, 0));
-        }
-        assert_eq!(limit.readiness(load(4, 10, 0), now), Readiness::Ready);
-        assert_eq!(limit.readiness(load(5, 10, 0), now), Readiness::NotBefore(None));
-        assert_eq!(
-            limit.readiness(load(5, 0, 10), now),
-            Readiness::Ready,
-            "an idle connection is not opened"
-        );
+    fn opening_connections_are_bounded_and_idle_ones_are_not() {
+        let (mut limit, now) = (HostLimit::new(64), Instant::now());
+        limit.opening.record_opened(now);
+        assert_eq!(limit.readiness(load(4, 0, 0), now), Readiness::Ready);
+        let Readiness::NotBefore(Some(later)) = limit.readiness(load(5, 0, 0), now) else {
+            panic!("more are opened without a response, but later")
+        };
+        assert_eq!(limit.readiness(load(5, 0, 1), now), Readiness::Ready, "it is not opened");
+        assert_eq!(limit.readiness(load(9, 0, 0), later), Readiness::Ready);
+        assert_eq!(limit.readiness(load(10, 0, 0), later), Readiness::NotBefore(None));
+        limit.advertise(100, later);
+        assert_eq!(limit.readiness(load(63, 0, 0), later), Readiness::Ready);
     }
 
     #[test]
     fn a_rejection_lowers_the_limit_to_what_was_accepted_and_answers_raise_it() {
-        let (mut limit, now) = (HostLimit::new(64, RampUp::Gradual), Instant::now());
+        let (mut limit, now) = (HostLimit::new(64), Instant::now());
         for proven in 1..=10 {
             limit.record_accepted(load(0, proven, 0));
         }
@@ -296,21 +278,21 @@ mod tests {
 
     #[test]
     fn an_advertised_limit_is_applied_and_not_probed_beyond() {
-        let (mut limit, now) = (HostLimit::new(64, RampUp::Gradual), Instant::now());
+        let (mut limit, now) = (HostLimit::new(64), Instant::now());
         let rejection = Rejection { advertised: Some(12), ..REJECTION };
         limit.record_rejected(&rejection, load(14, 0, 0), now);
         assert_eq!(limit.current(), 12);
         let later = now + Duration::from_secs(60);
         assert_eq!(limit.readiness(load(0, 12, 0), later), Readiness::NotBefore(None));
         assert_eq!(limit.readiness(load(0, 11, 0), later), Readiness::Ready);
-        let mut told = HostLimit::new(64, RampUp::Gradual);
+        let mut told = HostLimit::new(64);
         told.advertise(12, now);
         assert_eq!(told.readiness(load(0, 12, 0), later), Readiness::NotBefore(None));
     }
 
     #[test]
     fn one_more_connection_is_probed_after_an_interval_that_doubles_on_failure() {
-        let (mut limit, mut now) = (HostLimit::new(8, RampUp::Gradual), Instant::now());
+        let (mut limit, mut now) = (HostLimit::new(8), Instant::now());
         limit.record_rejected(&REJECTION, load(0, 4, 0), now);
         assert!(matches!(limit.readiness(load(0, 4, 0), now), Readiness::NotBefore(_)));
         now += PROBE_INTERVAL;
@@ -329,7 +311,7 @@ mod tests {
     fn a_share_is_given_up_more_than_half_an_interval_after_the_last_rejection() {
         let half = PROBE_INTERVAL / 2;
         for (after, expected) in [(half, 16), (half + Duration::from_millis(1), 14)] {
-            let (mut limit, now) = (HostLimit::new(64, RampUp::Gradual), Instant::now());
+            let (mut limit, now) = (HostLimit::new(64), Instant::now());
             limit.record_rejected(&REJECTION, load(0, 16, 0), now);
             limit.record_rejected(&REJECTION, load(0, 16, 0), now + after);
             assert_eq!(limit.current(), expected, "{after:?}");
@@ -339,8 +321,7 @@ mod tests {
     #[test]
     fn two_clients_of_one_host_converge_to_equal_shares() {
         const TOTAL: usize = 12;
-        let mut clients =
-            [HostLimit::new(64, RampUp::Gradual), HostLimit::new(64, RampUp::Gradual)];
+        let mut clients = [HostLimit::new(64), HostLimit::new(64)];
         let mut held = [11_usize, 1];
         let mut now = Instant::now();
         for (client, held) in clients.iter_mut().zip(held) {
@@ -367,22 +348,22 @@ mod tests {
     fn no_request_is_sent_before_retry_after_is_over() {
         let now = Instant::now();
         let wait = Duration::from_secs(5);
-        let mut held = HostLimit::new(8, RampUp::Gradual);
+        let mut held = HostLimit::new(8);
         held.hold(wait, now);
         assert_eq!(held.readiness(load(0, 0, 3), now), Readiness::NotBefore(Some(now + wait)));
         assert_eq!(held.readiness(load(0, 0, 3), now + wait), Readiness::Ready);
 
         // A rejected connection does not close the accepted ones.
         let rejection = Rejection { retry_after: Some(wait), ..REJECTION };
-        let mut full = HostLimit::new(8, RampUp::Gradual);
+        let mut full = HostLimit::new(8);
         full.record_rejected(&rejection, load(0, 2, 0), now);
         assert_eq!(full.readiness(load(0, 1, 1), now), Readiness::Ready);
         // Without an accepted connection the host is closed.
-        let mut closed = HostLimit::new(8, RampUp::Gradual);
+        let mut closed = HostLimit::new(8);
         closed.record_rejected(&rejection, load(0, 0, 0), now);
         assert_eq!(closed.readiness(load(0, 0, 0), now), Readiness::NotBefore(Some(now + wait)));
         // A rejection on an accepted connection stops all requests.
-        let mut busy = HostLimit::new(8, RampUp::Gradual);
+        let mut busy = HostLimit::new(8);
         busy.record_rejected(
             &Rejection { is_first_response: false, ..rejection },
             load(0, 2, 0),

@@ -4,4 +4,6 @@ pub(super) mod gate;
 pub(super) mod host;
 mod host_table;
 mod limit;
+pub(super) mod opening;
 pub(super) mod queue;
+mod trial;

@@ -100,7 +100,6 @@ fn network(
 ) -> Network {
     let limits = GateLimits {
         per_host: settings.per_host.map_or(size, |limit| limit.get().min(size)),
-        ramp_up: settings.ramp_up,
         idle: size,
         retry: settings.retry,
     };

@@ -24,7 +24,6 @@ pub struct Settings {
     pub concurrency: NonZeroUsize,
     /// The most concurrent connections to one host, if lower.
     pub per_host: Option<NonZeroUsize>,
-    pub ramp_up: RampUp,
     /// The most concurrent connections for one file.
     pub split: NonZeroUsize,
     pub timeouts: Timeouts,
@@ -44,7 +43,6 @@ impl Default for Settings {
         Self {
             concurrency: NonZeroUsize::new(5).expect("five is not zero"),
             per_host: None,
-            ramp_up: RampUp::default(),
             split: NonZeroUsize::MIN,
             timeouts: Timeouts::default(),
             retry: RetryPolicy::default(),
@@ -56,16 +54,6 @@ impl Default for Settings {
             saving: SaveSettings::default(),
         }
     }
-}
-
-/// How fast connections are opened to a host whose limit is not known.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub enum RampUp {
-    /// A few at first, and more as they are answered, so that few are rejected.
-    #[default]
-    Gradual,
-    /// All at once, for hosts that are known to accept them.
-    Immediate,
 }
 
 /// How long a run waits. None of them may be zero.

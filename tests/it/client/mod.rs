@@ -13,6 +13,7 @@ mod hostile_tls;
 mod ipv6_zones;
 mod malformed_responses;
 mod no_replace;
+mod opening;
 mod options;
 mod planted_files;
 mod program;

@@ -26,7 +26,7 @@ fn url(host: &str) -> Url {
 fn gates(hosts: &[&str], per_host: usize, idle: usize) -> HostGates {
     let keys = hosts.iter().map(|host| key_of(&url(host)).into());
     let retry = RetryPolicy { max_wait: MAX_WAIT, ..RetryPolicy::default() };
-    let limits = GateLimits { per_host, ramp_up: RampUp::Immediate, idle, retry };
+    let limits = GateLimits { per_host, idle, retry };
     let mut gates = HostGates::new(Queue::new(keys, 10), limits, Stop::default());
     // A missed wake-up makes a test fail.
     gates.poll_interval = Duration::from_secs(3600);
@@ -334,4 +334,22 @@ fn a_replaced_connection_is_opening_again() {
     assert_eq!(load(&gates), (1, 0, 0, 0));
     drop(reused);
     assert_eq!(load(&gates), (0, 0, 0, 0));
+}
+
+#[test]
+fn a_lost_connection_lowers_the_window_of_its_host_alone() {
+    let size = |gates: &HostGates, key| {
+        lock(&gates.state).hosts.known(key).limit.opening.size(Instant::now())
+    };
+    for is_full in [false, true] {
+        let gates = gates(&[], 10, 10);
+        keep(&gates, "b");
+        let mut lost = admission(&gates, "a").permit;
+        if is_full {
+            lost.record_unavailable(Some(SHORT));
+        } else {
+            lost.record_lost();
+        }
+        assert_eq!((size(&gates, "http://a"), size(&gates, "http://b")), (4, 4), "{is_full}");
+    }
 }
