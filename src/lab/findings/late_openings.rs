@@ -41,21 +41,13 @@ pub(super) struct LateOpenings {
 impl LateOpenings {
     /// `None` if a side has no runs.
     pub(super) fn new(baseline: &[&RunRecord], others: &[&RunRecord]) -> Option<Self> {
-        let usual = |phase: fn(&FetchRecord) -> f64| {
-            baseline.iter().flat_map(|run| &run.fetches).map(phase).fold(0.0, f64::max)
-        };
-        let is_news = |phase: fn(&FetchRecord) -> f64| {
-            usual(phase) < LATE / 2.0 && is_clustered(others, phase)
-        };
         // From when a connection, and a first response, counts as late.
-        let late_connect = if is_news(connect) { LATE } else { f64::INFINITY };
-        let late_response = if is_news(first_byte) { LATE } else { f64::INFINITY };
+        let late_connect = late_from(baseline, others, connect);
+        let late_response = late_from(baseline, others, first_byte);
         // Where connections were lost, lost ACKs explain late responses too.
-        let late_request = if late_connect.is_finite() && usual(first_byte) < LATE_REQUEST / 2.0 {
-            LATE_REQUEST
-        } else {
-            late_response
-        };
+        let is_quick = longest(baseline, first_byte) < LATE_REQUEST / 2.0;
+        let late_request =
+            if late_connect.is_finite() && is_quick { LATE_REQUEST } else { late_response };
         let late = |time: f64, from: f64| if time >= from { time } else { 0.0 };
         let lost = |run: &RunRecord| {
             let mut lanes = HashMap::new();
@@ -75,6 +67,27 @@ impl LateOpenings {
             lost: median(others, lost)?,
         })
     }
+}
+
+/// The pairs of runs, from 1, in whose concurrent run a connection opened late.
+pub(super) fn late_pairs(baseline: &[&RunRecord], others: &[&RunRecord]) -> Vec<usize> {
+    let from = late_from(baseline, others, connect);
+    let is_late = |run: &RunRecord| run.fetches.iter().any(|fetch| connect(fetch) >= from);
+    (1..).zip(others).filter(|(_, run)| is_late(run)).map(|(pair, _)| pair).collect()
+}
+
+/// The seconds from which a phase is late because of a repetition; infinite if none is.
+fn late_from(
+    baseline: &[&RunRecord],
+    others: &[&RunRecord],
+    phase: fn(&FetchRecord) -> f64,
+) -> f64 {
+    let is_news = longest(baseline, phase) < LATE / 2.0 && is_clustered(others, phase);
+    if is_news { LATE } else { f64::INFINITY }
+}
+
+fn longest(runs: &[&RunRecord], phase: fn(&FetchRecord) -> f64) -> f64 {
+    runs.iter().flat_map(|run| &run.fetches).map(phase).fold(0.0, f64::max)
 }
 
 /// Whether openings of at least half a second are mostly just behind whole seconds.

@@ -2,9 +2,10 @@
 
 use super::super::agreement::Disagreement;
 use super::super::experiment::{EndReason, Trial};
-use super::super::figures::counted;
+use super::super::figures::{counted, listed};
 use super::super::measurement::RunRecord;
 use super::claim::Claim;
+use super::late_openings::late_pairs;
 use super::side::Side;
 use super::{noise, pairs};
 
@@ -37,6 +38,7 @@ pub(super) fn notes(
     let sides = [sequential, concurrent];
     if !matches!(claim, Claim::Refused { .. }) {
         notes.extend(noise::notes(trial));
+        notes.extend(lost_connections(trial));
     }
     let all_walls: f64 =
         trial.used_rounds().iter().flatten().map(|run| run.wall.as_secs_f64()).sum();
@@ -56,6 +58,21 @@ pub(super) fn notes(
         notes.push(format!("{fetches} failed in the discarded warm-up, and none afterwards."));
     }
     notes
+}
+
+/// Connections that were lost on opening in some of the runs, which the medians hide.
+fn lost_connections(trial: &Trial) -> Option<String> {
+    let others = trial.summarised();
+    let pairs = late_pairs(&trial.baseline(), &others);
+    let is_rare = !pairs.is_empty() && 2 * pairs.len() < others.len();
+    is_rare.then(|| {
+        let noun = if pairs.len() == 1 { "pair" } else { "pairs" };
+        let pairs = listed(pairs.iter().map(ToString::to_string));
+        format!(
+            "In {noun} {pairs} connections opened only after the system repeated a lost SYN, a second or more \
+             later: the server's listen queue may be too short for those that arrive together."
+        )
+    })
 }
 
 #[cfg(test)]
@@ -81,6 +98,36 @@ mod tests {
             let trial = Trial { schedule, warm_up, rounds, end, elapsed };
             let notes = notes(&trial, &Claim::TooFewPairs, None, None);
             assert_eq!(notes.iter().any(|note| note.contains("warm-up")), is_noted, "{notes:?}");
+        }
+    }
+
+    #[test]
+    fn connections_that_were_lost_in_few_runs_are_noted() {
+        let run = |concurrency, connect| {
+            let mut run = synthetic_run(concurrency, 4, Duration::from_millis(200));
+            run.fetches[2].phases.connect = Duration::from_millis(connect);
+            run
+        };
+        for (late, expected) in [
+            (&[][..], None),
+            (&[2], Some("In pair 2 connections opened only after")),
+            (&[2, 5], Some("In pairs 2 and 5 connections opened only after")),
+            // The medians show it.
+            (&[1, 2, 3, 4, 5, 6], None),
+        ] {
+            let round =
+                |pair: usize| vec![run(1, 1), run(4, if late.contains(&pair) { 1003 } else { 2 })];
+            let trial = Trial {
+                schedule: Schedule::compare(4),
+                warm_up: run(4, 1),
+                rounds: (1..=6).map(round).collect(),
+                end: EndReason::Complete,
+                elapsed: Duration::from_secs(1),
+            };
+            let notes = notes(&trial, &Claim::Faster, None, None);
+            let found = notes.iter().find(|note| note.contains("lost SYN"));
+            assert_eq!(found.is_some(), expected.is_some(), "{notes:?}");
+            assert!(found.is_none_or(|note| note.starts_with(expected.unwrap())), "{notes:?}");
         }
     }
 }

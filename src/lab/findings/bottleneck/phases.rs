@@ -108,8 +108,8 @@ pub(super) fn opening(evidence: &Evidence<'_>) -> Option<Bottleneck> {
     let many = &evidence.concurrent;
     (many.last_opening >= LATE_START * many.wall).then(|| {
         let sentence = format!(
-            "Opening: the last connection came into use {} after the start, in a run of {}. Connections are \
-             opened as fast as the host answers.",
+            "Opening: the last connection came into use {} after the start of a run of {}. Connections are opened \
+             gradually, because a host may not accept all of them.",
             Seconds::new(many.last_opening),
             Seconds::new(many.wall)
         );
