@@ -7,7 +7,7 @@ use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::thread;
 use std::time::{Duration, Instant};
 
-use http_concurrent::client::{OutputDirectory, Stop};
+use http_concurrent::client::{FetchError, Observer, OutputDirectory, RetryPolicy, Stop, download};
 use http_concurrent::lab::DownloadExecutor;
 use http_concurrent::lab::experiment::Executor;
 use socket2::{Domain, Socket, Type};
@@ -27,11 +27,11 @@ struct Reluctant {
 }
 
 impl Reluctant {
-    fn start() -> Self {
+    fn start_on(address: &str) -> Self {
         let opened = Arc::new(AtomicUsize::new(0));
         let counted = Arc::clone(&opened);
         let is_quiet = Arc::new(AtomicBool::new(false));
-        let server = Scripted::start(move |peer| {
+        let server = Scripted::start_on(address, move |peer| {
             let first_target = peer.read_request();
             if !is_quiet.load(Ordering::SeqCst) {
                 counted.fetch_add(1, Ordering::SeqCst);
@@ -50,13 +50,52 @@ impl Reluctant {
     }
 
     fn urls(&self) -> Vec<String> {
-        (0..40).map(|number| self.server.url(&format!("/{number}"))).collect()
+        urls(self.server.address())
     }
 
     /// The connections that were opened before the first response since the last call.
     fn take_opened(&self) -> usize {
         self.opened.swap(0, Ordering::SeqCst)
     }
+}
+
+fn urls(address: SocketAddr) -> Vec<String> {
+    (0..40).map(|number| format!("http://{address}/{number}")).collect()
+}
+
+/// Counts the attempts that failed.
+#[derive(Default)]
+struct Failures(AtomicUsize);
+
+impl Observer for Failures {
+    fn retrying(&self, _index: usize, _error: &FetchError, _wait: Duration) {
+        self.0.fetch_add(1, Ordering::SeqCst);
+    }
+}
+
+#[test]
+fn after_connections_were_refused_two_are_opened_at_a_time() {
+    // Bound and not listening: connections are refused.
+    let socket = Socket::new(Domain::IPV4, Type::STREAM, None).unwrap();
+    socket.bind(&"127.0.0.1:0".parse::<SocketAddr>().unwrap().into()).unwrap();
+    let address = socket.local_addr().unwrap().as_socket().unwrap();
+    let directory = tempfile::tempdir().unwrap();
+    let output = OutputDirectory::prepare(directory.path()).unwrap();
+    let (jobs, failures) = (plan_all(&urls(address), &output), Failures::default());
+    let mut settings = settings(40);
+    settings.retry = RetryPolicy { retries: 1000, ..RetryPolicy::default() };
+    settings.retry.max_backoff = Duration::from_millis(100);
+    thread::scope(|scope| {
+        let stop = Stop::default();
+        let (jobs, output, settings, failures) = (&jobs, &output, &settings, &failures);
+        let fetching = scope.spawn(move || download(jobs, output, settings, &stop, failures));
+        let are_refused = holds_in_time(|| failures.0.load(Ordering::SeqCst) >= 40);
+        drop(socket);
+        let reluctant = Reluctant::start_on(&address.to_string());
+        let run = fetching.join().unwrap().unwrap();
+        assert!(are_refused && run.failures() == 0);
+        assert_eq!(reluctant.take_opened(), 2);
+    });
 }
 
 fn wait_for_quiet(count: &AtomicUsize) {
@@ -72,7 +111,7 @@ fn wait_for_quiet(count: &AtomicUsize) {
 
 #[test]
 fn a_download_and_every_run_of_an_experiment_open_ten_connections_before_the_first_response() {
-    let reluctant = Reluctant::start();
+    let reluctant = Reluctant::start_on("127.0.0.1:0");
     fetch(40, &reluctant.urls()).assert_success();
     assert_eq!(reluctant.take_opened(), 10, "in the download");
 
