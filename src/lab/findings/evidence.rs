@@ -6,11 +6,12 @@ use std::time::Duration;
 use super::super::ceiling::{HostFetches, schedule};
 use super::super::measurement::{FetchRecord, RunRecord};
 use super::super::scaling;
-use super::super::statistics::as_f64;
+use super::super::statistics::{Sample, as_f64};
 use super::ceiling::found_limit;
 use super::conditions::Conditions;
 use super::curve::Speedup;
 use super::late_openings::LateOpenings;
+use super::opening_cost::{OpeningCost, opening};
 use super::processor_use::ProcessorUse;
 use super::runs::{median, wall_seconds};
 use super::side::FileTimes;
@@ -42,6 +43,8 @@ pub(super) struct Evidence<'a> {
     pub(super) times: Vec<Duration>,
     /// The mean of the sequential times, without opening connections, as a fraction of the longest.
     pub(super) evenness: f64,
+    /// What opening a connection costs a fetch, if a sequential run does so seldom; otherwise 0.
+    pub(super) opening_cost: f64,
     pub(super) hosts: Vec<HostEvidence<'a>>,
     pub(super) sequential: SideEvidence,
     pub(super) concurrent: SideEvidence,
@@ -145,19 +148,18 @@ impl SideEvidence {
 
 /// The mean of the times of all files, without opening connections, as a fraction of the longest.
 fn evenness(runs: &[&RunRecord], files: usize) -> Option<f64> {
-    let time = |run: &RunRecord, index: usize| {
-        let fetch = run.fetches.get(index)?;
-        Some(fetch.busy().saturating_sub(opening(&fetch.phases)).as_secs_f64())
+    let of_run = |run: &&RunRecord| -> Vec<f64> {
+        let cost = OpeningCost::of(run);
+        let time = |fetch: &FetchRecord| fetch.busy().saturating_sub(cost.of_fetch(fetch));
+        run.fetches.iter().map(|fetch| time(fetch).as_secs_f64()).collect()
     };
-    let of_file = |index| median(runs, |run| time(run, index).unwrap_or_default());
-    let times: Vec<f64> = (0..files).map(of_file).collect::<Option<_>>()?;
+    let runs: Vec<Vec<f64>> = runs.iter().map(of_run).collect();
+    let of_file =
+        |index| Sample::new(runs.iter().filter_map(|run| run.get(index)).copied().collect());
+    let times: Vec<f64> =
+        (0..files).map(|index| Some(of_file(index)?.median())).collect::<Option<_>>()?;
     let longest = times.iter().copied().fold(f64::MIN_POSITIVE, f64::max);
     Some(times.iter().sum::<f64>() / as_f64(files.max(1)) / longest)
-}
-
-/// The time of a fetch in which its connection was opened.
-fn opening(phases: &Phases) -> Duration {
-    phases.dns + phases.connect + phases.tls
 }
 
 /// The most fetches in progress at a time, of those that no server rejected.
@@ -200,6 +202,7 @@ impl<'a> Evidence<'a> {
             is_proxied: !conditions.proxies.is_empty(),
             own_processors: conditions.processors,
             evenness: evenness(baseline, urls.len())?,
+            opening_cost: median(baseline, OpeningCost::if_seldom)?,
             hosts: hosts(&urls, &times, others),
             urls,
             times,

@@ -16,6 +16,7 @@ mod fit;
 mod late_openings;
 mod noise;
 mod notes;
+mod opening_cost;
 mod pairs;
 mod processor_use;
 pub(super) mod round_trip;

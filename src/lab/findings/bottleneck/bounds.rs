@@ -5,6 +5,7 @@
 
 use std::cmp::Reverse;
 use std::collections::BinaryHeap;
+use std::fmt::Write as _;
 use std::time::Duration;
 
 use super::super::super::figures::{Ratio, Seconds, counted};
@@ -16,6 +17,9 @@ use super::{phases, processors};
 
 /// The fraction of a run from which its bound is named, if nothing else is found.
 const HALF: f64 = 0.5;
+
+/// The fraction of a run from which the opening of a connection is mentioned.
+const NOTABLE_OPENING: f64 = 0.2;
 
 impl Evidence<'_> {
     /// Whether the best schedule without a limit for one host explains the time of a run.
@@ -190,10 +194,17 @@ fn files(evidence: &Evidence<'_>) -> Bottleneck {
     let longest = evidence.times.iter().max().copied().unwrap_or_default();
     let count = evidence.urls.len();
     if evidence.evenness >= DOMINANT {
-        let sentence = format!(
+        let mut sentence = format!(
             "The number of files: each of the {count} had a connection of its own, so that more connections \
              have nothing to do."
         );
+        if evidence.opening_cost >= NOTABLE_OPENING * evidence.concurrent.wall {
+            let cost = Seconds::new(evidence.opening_cost);
+            let _ = write!(
+                sentence,
+                " Each had to open it first, which takes {cost} more; one connection is opened once for all."
+            );
+        }
         return Bottleneck::new(BottleneckKind::FileCount, sentence);
     }
     let sentence = format!(

@@ -128,6 +128,37 @@ fn connecting_limits_when_it_takes_most_of_the_time() {
 }
 
 #[test]
+fn opening_is_no_long_file() {
+    // A round trip of 20 ms to open a connection, and one for each file.
+    let far = |concurrency: usize, hidden: bool| {
+        let mut run = synthetic_run(concurrency, 10, Duration::from_millis(20));
+        for fetch in &mut run.fetches[..concurrency] {
+            let round_trip = Duration::from_millis(20);
+            let seen = if hidden { Duration::from_micros(50) } else { round_trip };
+            fetch.phases.connect = seen;
+            // A relay accepts at once, and then responds late.
+            fetch.phases.first_byte += round_trip.saturating_sub(seen);
+        }
+        run.wall += Duration::from_millis(20);
+        run
+    };
+    for hidden in [false, true] {
+        let none = Conditions::default();
+        let (mut sequential, mut concurrent) = (far(1, hidden), far(10, hidden));
+        let found = of_pair(&sequential, &concurrent, &none);
+        assert_eq!(found.kind, BottleneckKind::FileCount, "{}", found.sentence);
+        assert!(found.sentence.contains("which takes 20.0 ms more"), "{}", found.sentence);
+        // A long first file remains one.
+        for run in [&mut sequential, &mut concurrent] {
+            run.fetches[0].phases.transfer *= 10;
+            run.wall += Duration::from_millis(135);
+        }
+        let found = of_pair(&sequential, &concurrent, &none);
+        assert_eq!(found.kind, BottleneckKind::LongestFile, "{}", found.sentence);
+    }
+}
+
+#[test]
 fn a_single_url_and_a_tiny_workload_are_called_what_they_are() {
     for (urls, each, slowdown, expected) in [
         (1, SECOND, 1, BottleneckKind::OneUrl),
