@@ -1,14 +1,12 @@
 //! The documents of a run: JSON, an HTTP Archive, and the list of failures. One of them may go to standard
-//! output, where it replaces the report.
+//! output, where it replaces the report. The paths of an experiment's results are checked here too.
 
 use std::fs::{File, OpenOptions};
 use std::io::{self, BufWriter, Write};
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context as _, bail};
-use http_concurrent::client::{
-    Job, OutputDirectory, Run, redacted_path, redacted_url, write_har, write_json,
-};
+use http_concurrent::client::{Job, Run, redacted_path, redacted_url, write_har, write_json};
 use rustix::fs::{FileType, fstat};
 use rustix::io::Errno;
 
@@ -44,9 +42,15 @@ fn requested(args: &Args) -> impl Iterator<Item = (Document, &Path)> {
     .filter_map(|(document, path)| Some((document, path.as_deref()?)))
 }
 
-/// Checks before the first request that the documents can be written, and that none of them has the path of
-/// another one or of a URL's file.
-pub(crate) fn check(args: &Args, jobs: &[Job], directory: &OutputDirectory) -> anyhow::Result<()> {
+/// The options that name a file to write, and the paths: the documents, and the page of an experiment.
+fn named(args: &Args) -> impl Iterator<Item = (&'static str, &Path)> {
+    let page = args.lab.report_path().map(|path| ("--report", path));
+    requested(args).map(|(document, path)| (document.option(), path)).chain(page)
+}
+
+/// Checks before the first request that the files can be written, and that none of them has the path of
+/// another one or of the file of a URL in `directory`.
+pub(crate) fn check(args: &Args, jobs: &[Job], directory: &Path) -> anyhow::Result<()> {
     let on_stdout: Vec<_> = requested(args)
         .filter(|(_, path)| is_stdout(path))
         .map(|(document, _)| document.option())
@@ -58,14 +62,13 @@ pub(crate) fn check(args: &Args, jobs: &[Job], directory: &OutputDirectory) -> a
         );
     }
     let mut others: Vec<(&str, PathBuf)> = Vec::new();
-    for (document, path) in requested(args) {
-        let option = document.option();
+    for (option, path) in named(args) {
         let Some(place) = path_of(path) else { continue };
         if let Some((other, _)) = others.iter().find(|(_, taken)| *taken == place) {
             bail!("{other} and {option} name the same file: choose another one");
         }
         let is_at_path = |job: &&Job| {
-            let file = directory.path().join(&job.file_name);
+            let file = directory.join(&job.file_name);
             file.file_name() == place.file_name() && parent_of(&file) == parent_of(&place)
         };
         if let Some(job) = jobs.iter().find(is_at_path) {
@@ -74,7 +77,7 @@ pub(crate) fn check(args: &Args, jobs: &[Job], directory: &OutputDirectory) -> a
         }
         others.push((option, place));
     }
-    requested(args).try_for_each(|(document, path)| check_file(path, document.option()))
+    named(args).try_for_each(|(option, path)| check_file(path, option))
 }
 
 /// The canonical path of a regular file, existing or not; `None` for anything else.
@@ -94,7 +97,7 @@ fn parent_of(path: &Path) -> Option<PathBuf> {
 
 /// Checks that a file can be written, without changing it. A FIFO or a device is not opened, as its reader
 /// would then see an end of file.
-pub(crate) fn check_file(path: &Path, option: &str) -> anyhow::Result<()> {
+fn check_file(path: &Path, option: &str) -> anyhow::Result<()> {
     let is_special = path.metadata().is_ok_and(|there| !there.is_file() && !there.is_dir());
     if !is_stdout(path) && !is_special {
         OpenOptions::new().append(true).create(true).open(path).with_context(|| {

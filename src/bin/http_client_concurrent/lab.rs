@@ -28,9 +28,10 @@ use crate::config::Config;
 use crate::documents;
 use crate::exit_status::{FAILURE, INTERRUPTED};
 use crate::interrupt::Interrupts;
-use crate::lab_args::{LabArgs, Sweep};
+use crate::lab_args::Sweep;
 
-/// Refuses options that cannot be combined with an experiment, before anything is fetched.
+/// Refuses options that cannot be combined with an experiment, before anything is fetched. `documents` checks the
+/// files of its results.
 pub(crate) fn check(args: &Args) -> anyhow::Result<()> {
     if !args.lab.is_comparison() && !args.lab.demo {
         return Ok(());
@@ -69,24 +70,8 @@ pub(crate) fn check(args: &Args) -> anyhow::Result<()> {
             "-c 1 would compare one connection with itself: choose at least 2 connections with -c"
         );
     }
-    check_results(args)
-}
-
-/// Checks that the result can be written.
-fn check_results(args: &Args) -> anyhow::Result<()> {
-    let (report, json) = (report_path(&args.lab), json_path(args));
-    if report.is_some_and(documents::is_stdout) {
+    if args.lab.report_path().is_some_and(documents::is_stdout) {
         bail!("--report needs a file: only --json can write to standard output");
-    }
-    if report.is_some() && report == json {
-        bail!(
-            "--report and --json cannot both write one file: choose another file for one of them"
-        );
-    }
-    for (path, option) in [(report, "--report"), (json, "--json")] {
-        if let Some(path) = path {
-            documents::check_file(path, option)?;
-        }
     }
     Ok(())
 }
@@ -256,7 +241,7 @@ impl Renderings<'_> {
             fs::write(path, rendering())
                 .with_context(|| format!("cannot write {}", redacted_path(path)))
         };
-        let page = report_path(&args.lab);
+        let page = args.lab.report_path();
         if let Some(path) = page {
             write(path, self.html)?;
         }
@@ -277,12 +262,6 @@ impl Renderings<'_> {
         documents::write_to_stdout(|out| out.write_all(printed.as_bytes()))
             .context("cannot write the result")
     }
-}
-
-/// The file for the page, if one is wanted.
-fn report_path(lab: &LabArgs) -> Option<&Path> {
-    let default = lab.demo.then_some(Path::new("speedup-report.html"));
-    lab.report.as_deref().or(default)
 }
 
 /// The file for the JSON, unless it goes to standard output.

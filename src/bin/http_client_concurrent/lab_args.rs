@@ -1,7 +1,7 @@
 //! The command line of an experiment: what is compared, how often, and where the result goes.
 
 use std::num::NonZeroUsize;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use clap::ArgGroup;
 use http_concurrent::cli;
@@ -56,6 +56,12 @@ impl LabArgs {
     /// True for an experiment with the user's URLs.
     pub(crate) fn is_comparison(&self) -> bool {
         self.compare || self.sweep.is_some() || self.null
+    }
+
+    /// The file for the page, if one is wanted.
+    pub(crate) fn report_path(&self) -> Option<&Path> {
+        let default = self.demo.then_some(Path::new("speedup-report.html"));
+        self.report.as_deref().or(default)
     }
 }
 

@@ -23,6 +23,7 @@ mod usage;
 use std::env;
 use std::io::{self, Write};
 use std::os::unix::process::CommandExt as _;
+use std::path::Path;
 use std::process::{Command, ExitCode};
 
 use anyhow::Context as _;
@@ -69,14 +70,12 @@ impl Task {
     fn resolve(args: &Args) -> anyhow::Result<Self> {
         lab::check(args)?;
         if args.lab.demo {
+            documents::check(args, &[], Path::new(""))?;
             return Ok(Self::Demo);
         }
         let config = Config::resolve(args)?;
-        if args.lab.is_comparison() {
-            return Ok(Self::Experiment(config));
-        }
-        documents::check(args, &config.plan.jobs, &config.directory)?;
-        Ok(Self::Download(config))
+        documents::check(args, &config.plan.jobs, config.directory.path())?;
+        Ok(if args.lab.is_comparison() { Self::Experiment(config) } else { Self::Download(config) })
     }
 }
 

@@ -308,6 +308,7 @@ fn an_interrupt_ends_the_experiment_in_order() {
 fn contradicting_options_are_wrong_usage() {
     let directory = TempDir::new().unwrap();
     let urls = &["-urls", "http://127.0.0.1:9/"][..];
+    let url_of_x = &["-urls", "http://127.0.0.1:9/x"][..];
     let nothing = &[][..];
     for (source, options, expected) in [
         (urls, &["--compare", "-c", "1"][..], "choose at least 2 connections with -c"),
@@ -320,11 +321,22 @@ fn contradicting_options_are_wrong_usage() {
         (urls, &["--compare", "--har", "x.har"], "use --report or --json"),
         (
             urls,
-            &["--compare", "--report", "no/such/page.html"],
+            &["--compare", "-o", ".", "--report", "no/such/page.html"],
             "choose another file with --report",
         ),
         (urls, &["--compare", "--report", "-"], "needs a file"),
-        (urls, &["--compare", "--report", "one", "--json", "one"], "cannot both write one file"),
+        (
+            urls,
+            &["--compare", "-o", ".", "--report", "one", "--json", "./one"],
+            "--json and --report name the same file",
+        ),
+        (nothing, &["--demo", "--report", "one", "--json", "one"], "name the same file"),
+        (
+            url_of_x,
+            &["--compare", "-o", ".", "--report", "x"],
+            "x is the file of http://127.0.0.1:9/x (choose another file with --report)",
+        ),
+        (url_of_x, &["--sweep", "2,4", "-o", ".", "--json", "x"], "x is the file of http"),
         (urls, &["--sweep", "1"], "one of the numbers must be at least 2"),
         (urls, &["--sweep", "many"], "or auto"),
         (urls, &["--report", "page.html"], "--compare|--sweep"),
