@@ -119,15 +119,15 @@ impl Sides {
                  {high}, includes 1."
             ),
             (Comparison::WithItself, Claim::Faster | Claim::Slower) => format!(
-                "{connections}, compared with themselves, gave a ratio of {ratio} ({interval}) where 1 is \
-                 true: the machine or the network is not steady, or it is the chance of {}.",
+                "Equal runs with {connections} gave a ratio of {ratio} ({interval}) where 1 is true: the machine \
+                 or the network is not steady, or it is the chance of {}.",
                 percent(1.0 - speedup.level)
             ),
             (Comparison::WithItself, _) => {
                 let noise = high.value().max(1.0 / low.value()) - 1.0;
                 format!(
-                    "{connections}, compared with themselves, gave a ratio of {ratio} ({interval}) where 1 \
-                     is true: differences of up to {} are noise.",
+                    "Equal runs with {connections} gave a ratio of {ratio} ({interval}) where 1 is true: \
+                     differences of up to {} are noise.",
                     percent(noise)
                 )
             }
@@ -222,6 +222,8 @@ mod tests {
             assert_eq!(findings.sequential.map(|side| side.concurrency), Some(4));
             assert!(findings.ceiling.is_none() && findings.bottleneck.is_none());
         }
+        let one = findings_of(Schedule::null(1), &[1000; 6]).headline;
+        assert!(one.starts_with("Equal runs with 1 connection gave a ratio of 1.00"), "{one}");
     }
 
     #[test]
