@@ -119,7 +119,8 @@ fn draw(out: &mut String, curve: &Curve, interval: &str) {
         let knee = if curve.has_knee_at(point.concurrency) { KNEE } else { "" };
         write(cells, "|", &(String::from_utf8_lossy(&plot) + knee));
     }
-    let (no_cells, one) = (Default::default(), column(1.0));
+    // The number 1 is below the mark of 1, and 0 below the border.
+    let (no_cells, one) = (Default::default(), column(1.0) + 1);
     let rest = plot_columns - one;
     write(&no_cells, "+", &"-".repeat(plot_columns));
     write(&no_cells, "0", &format!("{:>one$}{:>rest$}", "1", " speedup"));

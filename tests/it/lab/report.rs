@@ -130,6 +130,12 @@ fn the_columns_of_the_curve_fit_their_longest_interval() {
     let begin = text.lines().position(|line| line.contains("o measured")).unwrap();
     let lines: Vec<&str> = text.lines().skip(begin + 1).take(rows + 1).collect();
     assert!(lines.iter().all(|line| border(line) == border(lines[0])), "{text}");
+    let axis = text.lines().nth(begin + 2 + rows).unwrap();
+    assert_eq!(
+        axis.find('1'),
+        lines[0].rfind('o'),
+        "1 is below the mark of one connection\n{text}"
+    );
     assert!(text.lines().all(|line| line.chars().count() <= 80), "{text}");
 }
 
