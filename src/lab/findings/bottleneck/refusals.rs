@@ -55,7 +55,9 @@ pub(super) fn request_rate(evidence: &Evidence<'_>) -> Option<Bottleneck> {
     let together = many.accepted_together as usize;
     // A connection of the run before may still count when the first request arrives.
     let was_alone = one.too_many > 1.0;
-    let exceeds_limit = limit.is_some_and(|limit| together >= ABOVE_LIMIT * limit);
+    // With several hosts, others may have taken them.
+    let exceeds_limit =
+        evidence.hosts.len() == 1 && limit.is_some_and(|limit| together >= ABOVE_LIMIT * limit);
     if many.too_many < 1.0 || !(was_alone || exceeds_limit) || evidence.is_at_full_speed() {
         return None;
     }

@@ -332,6 +332,18 @@ fn rejections_that_no_limit_of_connections_explains_name_the_rate() {
         },
     );
     assert_eq!(alone.kind, BottleneckKind::RequestRate, "{}", alone.sentence);
+    // Another host took the ten.
+    let from_others = |run: &mut RunRecord| {
+        for fetch in &mut run.fetches[..10] {
+            fetch.url = "http://other.test/".into();
+        }
+    };
+    let others = found_after(from_others, |run| {
+        from_others(run);
+        rejected(run, 10);
+        run.wall *= 5;
+    });
+    assert_ne!(others.kind, BottleneckKind::RequestRate, "{}", others.sentence);
     // A server that is overloaded (503) says nothing about the number of requests.
     let overloaded = found(|run| {
         rejected(run, 10);
