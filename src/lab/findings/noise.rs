@@ -22,6 +22,9 @@ const NOTABLE_SCATTER: f64 = 0.1;
 const NOTABLE_DRIFT: f64 = 0.05;
 /// The standard score of Kendall's S beyond which a trend is unlikely to be chance (two-sided p = 0.01).
 const SIGNIFICANT: f64 = 2.576;
+/// The runs of which a trend is looked for among all pairs: a thousand take no time, and more need memory that
+/// grows with their square.
+const MOST_COMPARED: usize = 1000;
 /// Makes the median absolute deviation an estimate of the standard deviation of a normal distribution.
 const NORMAL_SCALE: f64 = 1.4826;
 
@@ -93,7 +96,8 @@ struct Drift {
     total: f64,
 }
 
-/// The trend of all runs, each compared with the median of its level; `None` if it may be chance.
+/// The trend of the runs, each compared with the median of its level; `None` if it may be chance. Of many runs,
+/// some at equal distances are taken.
 ///
 /// The test is H. B. Mann's, *Nonparametric Tests Against Trend*, Econometrica 13 (1945),
 /// <https://doi.org/10.2307/1907187>, with Kendall's S; the slope is the median of all pairs of runs (P. K. Sen,
@@ -106,6 +110,8 @@ fn drift(trial: &Trial) -> Option<Drift> {
         points.extend(runs.iter().map(|run| (as_f64(run.order), logarithm(run) - median)));
     }
     points.sort_by(|one, other| one.0.total_cmp(&other.0));
+    let step = points.len().div_ceil(MOST_COMPARED).max(1);
+    let points: Vec<_> = points.into_iter().step_by(step).collect();
     let (mut s, mut slopes) = (0.0, Vec::new());
     for (index, later) in points.iter().enumerate() {
         for earlier in &points[..index] {
@@ -133,6 +139,10 @@ mod tests {
     /// The notes of 8 pairs with a ratio of 2, in the order A B B A. `factor` changes the time of a run by its
     /// position, from 1.
     fn notes_of(factor: impl Fn(usize) -> f64) -> Vec<String> {
+        notes_of_pairs(8, factor)
+    }
+
+    fn notes_of_pairs(pairs: usize, factor: impl Fn(usize) -> f64) -> Vec<String> {
         let run = |concurrency, order: usize, seconds: f64| RunRecord {
             order,
             wall: Duration::from_secs_f64(seconds * factor(order)),
@@ -147,7 +157,7 @@ mod tests {
         notes(&Trial {
             schedule: Schedule::compare(4),
             warm_up: run(4, 0, 1.0),
-            rounds: (0..8).map(round).collect(),
+            rounds: (0..pairs).map(round).collect(),
             end: EndReason::Complete,
             elapsed: Duration::from_secs(1),
         })
@@ -181,6 +191,15 @@ mod tests {
         assert!(faster[0].starts_with(expected), "{faster:?}");
         let both = notes_of(|order| scattered(order, 0.6) * (1.0 + 0.2 * as_f64(order)));
         assert!(both.iter().any(|note| note.contains("beside the drift")), "{both:?}");
+    }
+
+    #[test]
+    fn a_drift_over_thousands_of_runs_is_found_in_some_of_them() {
+        let notes = notes_of_pairs(1600, |order| 1.0 + 1e-4 * as_f64(order));
+        let [drift] = &notes[..] else { panic!("{notes:?}") };
+        assert!(drift.contains("slower during the experiment, by about 3"), "{drift}");
+        let steady = notes_of_pairs(1600, |order| scattered(order, 0.04));
+        assert_eq!(steady, [""; 0]);
     }
 
     #[test]
