@@ -189,14 +189,15 @@ fn a_short_listen_queue_is_named() {
     let server = ShortQueue::start();
     let urls: Vec<String> =
         paths(6).map(|path| format!("http://{}{path}", server.address)).collect();
-    // On a busy machine the connections may come so slowly that none is lost.
+    let is_late = |fetch: &Value| fetch["phases"]["connect"].as_f64() >= Some(0.9);
+    // On a busy machine the connections may come so slowly that none is lost. Only losses in all runs count.
     for _ in 0..10 {
         let found = compare(&urls, 6, &[]);
-        let fetches = found.json["rounds"][0][1]["fetches"].as_array().unwrap();
-        if fetches.iter().any(|fetch| fetch["phases"]["connect"].as_f64() >= Some(0.9)) {
+        let mut rounds = found.json["rounds"].as_array().unwrap().iter();
+        if rounds.all(|round| round[1]["fetches"].as_array().unwrap().iter().any(is_late)) {
             assert_eq!(found.cause, "listen_queue", "{}", found.sentence);
             return;
         }
     }
-    panic!("no connection was lost");
+    panic!("there were runs without a lost connection in each of ten experiments");
 }
