@@ -2,8 +2,9 @@
 //!
 //! A round runs each level of concurrency once. Every second round runs them in reverse order (A B B A for
 //! two levels). In an even number of rounds both orders are equally frequent, so that a drift of the machine
-//! or the network affects all levels equally. Incomplete rounds are discarded. After each round, [`agreement`] checks that all runs fetched the same bodies; otherwise
-//! they cannot be compared. No figures are computed here.
+//! or the network affects all levels equally. Incomplete rounds are discarded. After each round,
+//! [`agreement`] checks that all runs fetched the same bodies; otherwise they cannot be compared. No figures
+//! are computed here.
 
 use std::time::{Duration, Instant};
 

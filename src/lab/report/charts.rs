@@ -157,8 +157,8 @@ fn curve_point(point: &Speedup, x: Axis, y: Axis) -> Markup {
     }
 }
 
-/// The ring of the knee with its interval and, above, its speedup; and the speedups of other points below them, where there is
-/// space: the table has all.
+/// The ring of the knee with its interval and, above, its speedup; and the speedups of other points below
+/// them, where there is space: the table has all.
 fn values(curve: &Curve, x: Axis, y: Axis) -> Markup {
     let place = |point: &Speedup| x.place(as_f64(point.concurrency));
     let value = |point: &Speedup, below: &str| {
