@@ -4,7 +4,7 @@
 //! narrow: the lanes are then rows of `bins`, and if there are many lanes, several share a row. A table of the
 //! fetches follows each waterfall, for keyboards and screen readers.
 
-use std::fmt::Write as _;
+use std::collections::BTreeSet;
 use std::time::Duration;
 
 use maud::{Markup, html};
@@ -89,19 +89,21 @@ fn caption(drawn: DrawnPair, runs: &[&RunRecord]) -> String {
              its time that each phase took.",
         );
     }
+    // A set, because equal runs have the same remarks.
+    let mut remarks = BTreeSet::new();
     for run in runs {
         let (lanes, connections) = (run.lanes(), run.concurrency);
         if lanes_per_row(run) > 1 {
-            let _ = write!(text, " A row stands for {} connections.", lanes_per_row(run));
+            remarks.insert(format!(" A row stands for {} connections.", lanes_per_row(run)));
         }
         if lanes < connections {
             let idle = connections - lanes;
-            let _ = write!(
-                text,
+            remarks.insert(format!(
                 " Of the {connections} connections, the last {idle} fetched nothing and are not drawn."
-            );
+            ));
         }
     }
+    text.extend(remarks);
     text
 }
 

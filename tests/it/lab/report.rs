@@ -215,6 +215,9 @@ fn each_connection_has_a_lane_or_the_page_says_why_not() {
             assert!(!page.contains("A row stands for"), "{page}");
         }
     }
+    // Both of two equal runs have idle connections.
+    let equal = findings("equal", Network::new(vec![20_000; 20]), Schedule::null(64));
+    assert_eq!(report::html(&equal).matches("fetched nothing and are not drawn").count(), 1);
 }
 
 #[test]
