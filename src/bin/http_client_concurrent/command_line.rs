@@ -30,8 +30,12 @@ pub(crate) fn shown(arguments: impl IntoIterator<Item = String>) -> String {
 
 /// Says how many URLs are not shown; returns 0, the number of URLs in a row after another argument.
 fn more_urls(line: &mut String, urls: usize) -> usize {
-    if urls > MAX_URLS {
-        let _ = write!(line, " … ({} more URLs)", urls - MAX_URLS);
+    match urls.saturating_sub(MAX_URLS) {
+        0 => {}
+        1 => line.push_str(" … (1 more URL)"),
+        more => {
+            let _ = write!(line, " … ({more} more URLs)");
+        }
     }
     0
 }
@@ -109,7 +113,7 @@ mod tests {
             ),
             (
                 &["-urls", "http://a/1", "http://a/2", "http://a/3", "http://a/4"],
-                " -urls http://a/1 http://a/2 http://a/3 … (1 more URLs)",
+                " -urls http://a/1 http://a/2 http://a/3 … (1 more URL)",
             ),
         ] {
             assert_eq!(of(arguments), expected, "{arguments:?}");
