@@ -162,11 +162,12 @@ fn write_limit(out: &mut String, limit: &LearntLimit) -> fmt::Result {
         "Limit            {host} accepts {connections} connection{} at a time ",
         plural(*connections)
     )?;
-    if *is_advertised {
-        return writeln!(out, "(as advertised)");
-    }
     let (s, cost) = (plural(*rejections as usize), Time(*cost));
-    writeln!(out, "(learnt from {rejections} rejection{s}, which cost {cost})")
+    match (is_advertised, rejections) {
+        (true, 0) => writeln!(out, "(as advertised)"),
+        (true, _) => writeln!(out, "(as advertised; {rejections} rejection{s} cost {cost})"),
+        (false, _) => writeln!(out, "(learnt from {rejections} rejection{s}, which cost {cost})"),
+    }
 }
 
 #[cfg(test)]
@@ -273,5 +274,19 @@ mod tests {
         let ending = "Limit            http://host accepts 12 connections at a time \
                       (learnt from 3 rejections, which cost 100 ms)\n";
         assert!(text.ends_with(ending), "{text}");
+        for (rejections, expected) in
+            [(0, "(as advertised)\n"), (1, "(as advertised; 1 rejection cost 20.0 ms)\n")]
+        {
+            let mut text = String::new();
+            let limit = LearntLimit {
+                host: "http://host".into(),
+                connections: 3,
+                rejections,
+                cost: Duration::from_millis(20),
+                is_advertised: true,
+            };
+            write_limit(&mut text, &limit).unwrap();
+            assert!(text.ends_with(expected), "{text}");
+        }
     }
 }
