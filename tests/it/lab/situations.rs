@@ -81,8 +81,9 @@ fn the_next_useful_number_of_connections_is_named() {
     let urls: Vec<String> = paths(20).map(|path| server.url(&path)).collect();
     let found = compare(&urls, 12, &[]);
     assert_eq!(found.cause, "connections", "{}", found.sentence);
+    // On a busy machine it adds that the run took longer than its best schedule.
     let expected = "13 to 19 would gain little or nothing, and 20 may be faster.";
-    assert!(found.sentence.ends_with(expected), "{}", found.sentence);
+    assert!(found.sentence.contains(expected), "{}", found.sentence);
 }
 
 #[test]
