@@ -61,6 +61,9 @@ pub(super) struct HostEvidence<'a> {
     times: Vec<Duration>,
     /// The connections that it accepts, if a limit was found.
     pub(super) limit: Option<usize>,
+    /// The same figures as for a side, of its fetches alone.
+    pub(super) sequential: SideEvidence,
+    pub(super) concurrent: SideEvidence,
 }
 
 /// Medians over the runs of one side; the times of phases are those of all fetches together.
@@ -78,7 +81,9 @@ pub(super) struct SideEvidence {
     pub(super) achieved: f64,
     /// Bytes per second of wall time.
     pub(super) rate: f64,
-    /// Requests that servers rejected in a run because there were too many (429).
+    /// Requests that servers rejected in a run (429 or 503).
+    pub(super) rejections: f64,
+    /// Those that were rejected because there were too many (429).
     pub(super) too_many: f64,
     /// The most fetches in progress at a time, of those that no server rejected.
     pub(super) accepted_together: f64,
@@ -137,6 +142,8 @@ impl SideEvidence {
             })?,
             #[expect(clippy::cast_precision_loss, reason = "three digits are shown")]
             rate: median(runs, |run| run.bytes() as f64 / wall_seconds(run))?,
+            #[expect(clippy::cast_precision_loss, reason = "a count of requests")]
+            rejections: median(runs, |run| run.rejections() as f64)?,
             too_many: median(runs, |run| {
                 run.host_limits.iter().map(|limit| f64::from(limit.rejections)).sum()
             })?,
@@ -203,7 +210,7 @@ impl<'a> Evidence<'a> {
             own_processors: conditions.processors,
             evenness: evenness(baseline, urls.len())?,
             opening_cost: median(baseline, OpeningCost::if_seldom)?,
-            hosts: hosts(&urls, &times, others),
+            hosts: hosts(&urls, &times, baseline, others)?,
             urls,
             times,
             sequential: SideEvidence::new(baseline)?,
@@ -253,11 +260,33 @@ impl HostEvidence<'_> {
     }
 }
 
-fn hosts<'a>(urls: &[&'a str], times: &[Duration], runs: &[&RunRecord]) -> Vec<HostEvidence<'a>> {
+fn hosts<'a>(
+    urls: &[&'a str],
+    times: &[Duration],
+    baseline: &[&RunRecord],
+    others: &[&RunRecord],
+) -> Option<Vec<HostEvidence<'a>>> {
     let mut hosts: BTreeMap<&str, Vec<Duration>> = BTreeMap::new();
     for (url, time) in urls.iter().zip(times) {
         hosts.entry(origin(url)).or_default().push(*time);
     }
-    let host = |(name, times)| HostEvidence { name, times, limit: found_limit(name, runs) };
+    let host = |(name, times)| {
+        let (sequential, concurrent) = (side_of(name, baseline)?, side_of(name, others)?);
+        Some(HostEvidence { name, times, limit: found_limit(name, others), sequential, concurrent })
+    };
     hosts.into_iter().map(host).collect()
+}
+
+/// The runs of a side with the fetches from one host alone.
+fn side_of(host: &str, runs: &[&RunRecord]) -> Option<SideEvidence> {
+    let of_host = |run: &&RunRecord| {
+        let fetches = run.fetches.iter().filter(|fetch| origin(&fetch.url) == host);
+        let limits = run.host_limits.iter().filter(|limit| limit.host == host);
+        RunRecord {
+            host_limits: limits.cloned().collect(),
+            ..RunRecord::new(run.concurrency, run.wall, fetches.cloned().collect())
+        }
+    };
+    let runs: Vec<RunRecord> = runs.iter().map(of_host).collect();
+    SideEvidence::new(&runs.iter().collect::<Vec<_>>())
 }

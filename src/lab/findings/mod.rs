@@ -105,9 +105,10 @@ impl Findings {
         };
         let workload = Workload::new(baseline.first().copied().unwrap_or(&trial.warm_up));
         let [first, second] = side::names(schedule);
-        let (sequential, concurrent) = (Side::new(first, &baseline), Side::new(second, &others));
+        let (sequential, mut concurrent) =
+            (Side::new(first, &baseline), Side::new(second, &others));
         let files = side::files(&trial.warm_up, &baseline, &others);
-        let ceiling = ceiling::ceiling(&files, &others, &conditions).filter(|_| can_gain);
+        let mut ceiling = ceiling::ceiling(&files, &others, &conditions).filter(|_| can_gain);
         let compared = Compared {
             baseline: &baseline,
             others: &others,
@@ -116,6 +117,11 @@ impl Findings {
             conditions: &conditions,
         };
         let bottleneck = can_gain.then(|| bottleneck::find(&compared)).flatten();
+        if bottleneck.as_ref().is_some_and(|found| found.kind == BottleneckKind::RequestRate) {
+            // To a run it looked like a limit of connections, of which there is none.
+            ceiling = None;
+            concurrent = concurrent.map(|side| Side { host_limit: None, ..side });
+        }
         Self {
             headline: claim.headline(speedup.as_ref(), &trial),
             bottleneck,

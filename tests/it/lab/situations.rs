@@ -136,6 +136,9 @@ fn a_limit_of_requests_a_second_is_not_called_one_of_connections() {
     let urls: Vec<String> = paths(12).map(|path| server.url(&path)).collect();
     let found = compare(&urls, 6, &[]);
     assert_eq!(found.cause, "request_rate", "{}", found.sentence);
+    // Nor elsewhere in the report.
+    assert!(found.json["ceiling"].is_null(), "{}", found.json["ceiling"]);
+    assert!(found.json["concurrent"]["host_limit"].is_null(), "{}", found.json["concurrent"]);
 }
 
 /// A server that takes its connections one after another, from the shortest queue that there is.

@@ -191,7 +191,8 @@ fn next_useful(evidence: &Evidence<'_>, shortest: f64) -> Option<usize> {
 
 /// The number of the files, or the longest of them: no number of connections shortens the schedule.
 fn files(evidence: &Evidence<'_>) -> Bottleneck {
-    let longest = evidence.times.iter().max().copied().unwrap_or_default();
+    let files = evidence.times.iter().copied().zip(evidence.urls.iter().copied());
+    let (longest, url) = files.max().unwrap_or_default();
     let count = evidence.urls.len();
     if evidence.evenness >= DOMINANT {
         let mut sentence = format!(
@@ -208,7 +209,8 @@ fn files(evidence: &Evidence<'_>) -> Bottleneck {
         return Bottleneck::new(BottleneckKind::FileCount, sentence);
     }
     let sentence = format!(
-        "The longest file takes {} with one connection, and a run with {} took {}.",
+        "The longest file: {url} takes {} with one connection, and a run cannot be much shorter. With {} it \
+         took {}.",
         Seconds::from(longest),
         evidence.concurrency,
         Seconds::new(evidence.concurrent.wall)

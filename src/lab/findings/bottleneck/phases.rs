@@ -3,7 +3,7 @@
 use std::fmt::Write as _;
 
 use super::super::super::figures::{Rate, Ratio, Seconds};
-use super::super::evidence::{Evidence, SideEvidence};
+use super::super::evidence::{Evidence, HostEvidence, SideEvidence};
 use super::cause::{Bottleneck, BottleneckKind};
 use super::processors;
 use super::thresholds::{DOMINANT, SLOWDOWN};
@@ -20,11 +20,20 @@ const DELAYED: f64 = 2.0;
 pub(super) fn waiting(evidence: &Evidence<'_>) -> Option<Bottleneck> {
     let many = &evidence.concurrent;
     (many.waiting >= DOMINANT * many.wall).then(|| {
-        let sentence = format!(
-            "Waiting for the host or for a retry took {} in a run of {}, over all connections.",
-            Seconds::new(many.waiting),
-            Seconds::new(many.wall)
-        );
+        let (waiting, wall) = (Seconds::new(many.waiting), Seconds::new(many.wall));
+        let sentence = if many.rejections >= 1.0 {
+            format!(
+                "Rejected requests: a host rejected {} in a run of {wall}, and the connections together \
+                 waited {waiting} before they tried again. It was overloaded, or it limits the connections \
+                 or the requests in a time: fewer connections may be faster.",
+                many.rejections.round()
+            )
+        } else {
+            format!(
+                "Waiting for the host or for a retry took {waiting} in a run of {wall}, over all \
+                 connections."
+            )
+        };
         Bottleneck::new(BottleneckKind::Waiting, sentence)
     })
 }
@@ -54,9 +63,10 @@ pub(super) fn grown(evidence: &Evidence<'_>) -> Option<Bottleneck> {
     let mut phases = PHASES;
     phases.sort_by(|left, right| growth(right).total_cmp(&growth(left)));
     let [first, second, ..] = phases;
-    let mut found = of_phase(evidence, first);
+    let slowed = Slowed::of(evidence);
+    let mut found = slowed.by_phase(evidence, first);
     if growth(&second) >= NOTABLE_SECOND * growth(&first) {
-        let (name, times) = (second.name, times(evidence, second));
+        let (name, times) = (second.name, slowed.times(second));
         let _ = write!(found.sentence, " The times for {name} grew too, to {times} times as long.");
     }
     if let Some(processors) = processors::candidate(evidence) {
@@ -65,42 +75,71 @@ pub(super) fn grown(evidence: &Evidence<'_>) -> Option<Bottleneck> {
     Some(found)
 }
 
-/// How many times as long as sequentially a phase took.
-fn times(evidence: &Evidence<'_>, phase: Phase) -> Ratio {
-    Ratio::new((phase.time)(&evidence.concurrent) / (phase.time)(&evidence.sequential).max(1e-9))
+/// The fetches that became slower: those of one host, or all.
+struct Slowed<'a> {
+    /// Of several hosts, the one with nearly all of the growth.
+    host: Option<&'a str>,
+    one: &'a SideEvidence,
+    many: &'a SideEvidence,
 }
 
-/// A phase as the bottleneck.
-fn of_phase(evidence: &Evidence<'_>, phase: Phase) -> Bottleneck {
-    let many = &evidence.concurrent;
-    let times = times(evidence, phase);
-    let share = Ratio::new(100.0 * (phase.time)(many) / many.busy);
-    let sentence = match phase.kind {
-        BottleneckKind::Connecting => {
-            let through = if evidence.is_proxied { ", through the proxy," } else { "" };
-            format!("Opening connections{through} took {share} % of the fetch time.")
+impl<'a> Slowed<'a> {
+    fn of(evidence: &'a Evidence<'_>) -> Self {
+        let of_host = |host: &&HostEvidence<'_>| {
+            let growth = evidence.concurrent.busy - evidence.sequential.busy;
+            host.concurrent.busy - host.sequential.busy >= DOMINANT * growth
+        };
+        match evidence.hosts.iter().find(of_host).filter(|_| evidence.hosts.len() > 1) {
+            Some(host) => {
+                Self { host: Some(host.name), one: &host.sequential, many: &host.concurrent }
+            }
+            None => Self { host: None, one: &evidence.sequential, many: &evidence.concurrent },
         }
-        BottleneckKind::Server if evidence.is_proxied => {
-            let sentence = format!(
-                "The proxy or the server: first bytes took {times} times as long as sequentially. Both are in \
-                 the way of each request, and the times do not tell them apart."
-            );
-            return Bottleneck::new(BottleneckKind::ProxyOrServer, sentence);
-        }
-        BottleneckKind::Server => {
-            format!("The server: its first byte took {times} times as long as sequentially.")
-        }
-        BottleneckKind::Disk => format!(
-            "The disk of this machine: writing the files took {share} % of the fetch time, and {times} times \
-             as long as sequentially."
-        ),
-        _ => format!(
-            "The link, or the server's output: transfers took {times} times as long as sequentially, at {} in \
-             total.",
-            Rate::new(many.rate)
-        ),
-    };
-    Bottleneck::new(phase.kind, sentence)
+    }
+
+    /// How many times as long as sequentially a phase took.
+    fn times(&self, phase: Phase) -> Ratio {
+        Ratio::new((phase.time)(self.many) / (phase.time)(self.one).max(1e-9))
+    }
+
+    /// A phase as the bottleneck.
+    fn by_phase(&self, evidence: &Evidence<'_>, phase: Phase) -> Bottleneck {
+        let many = self.many;
+        let times = self.times(phase);
+        let share = Ratio::new(100.0 * (phase.time)(many) / many.busy);
+        let host = self.host.map_or_else(String::new, |host| format!(" at {host}"));
+        // The work of a run, as times with one connection, that was done at a time.
+        let together = Ratio::new(self.one.busy / many.wall);
+        let slower = format!(
+            "with {} connections a first byte took {times} times as long as with one, as if only {together} \
+             requests were served at a time",
+            evidence.concurrency
+        );
+        let sentence = match phase.kind {
+            BottleneckKind::Connecting => {
+                let through = if evidence.is_proxied { ", through the proxy," } else { "" };
+                format!("Opening connections{through} took {share} % of the fetch time.")
+            }
+            BottleneckKind::Server if evidence.is_proxied => {
+                let sentence = format!(
+                    "The proxy or the server{host}: {slower}. Both are in the way of each request, and the \
+                     times do not tell them apart."
+                );
+                return Bottleneck::new(BottleneckKind::ProxyOrServer, sentence);
+            }
+            BottleneckKind::Server => format!("The server{host}: {slower}."),
+            BottleneckKind::Disk => format!(
+                "The disk of this machine: writing the files took {share} % of the fetch time, and {times} \
+                 times as long as sequentially."
+            ),
+            _ => format!(
+                "The link, or the server's output{host}: transfers took {times} times as long as \
+                 sequentially, at {} in total.",
+                Rate::new(many.rate)
+            ),
+        };
+        Bottleneck::new(phase.kind, sentence)
+    }
 }
 
 /// The connections came into use one after another.

@@ -2,7 +2,7 @@
 
 use super::super::super::figures::{Ratio, Seconds};
 use super::super::super::statistics::as_f64;
-use super::super::evidence::Evidence;
+use super::super::evidence::{Evidence, HostEvidence};
 use super::cause::{Bottleneck, BottleneckKind};
 
 /// The fraction of a run that one lane must lose by late openings. Without them the run would be shorter by
@@ -10,7 +10,7 @@ use super::cause::{Bottleneck, BottleneckKind};
 const LOST: f64 = 0.3;
 /// How many times as many fetches as the limit that was found must be accepted together, so that it cannot
 /// be a limit of connections. (The limit that is found changes by an eighth, and when shares are found anew.)
-const ABOVE_LIMIT: usize = 2;
+const ABOVE_LIMIT: f64 = 2.0;
 
 pub(super) fn one_url(evidence: &Evidence<'_>) -> Option<Bottleneck> {
     (evidence.urls.len() == 1).then(|| {
@@ -47,25 +47,13 @@ pub(super) fn listen_queue(evidence: &Evidence<'_>) -> Option<Bottleneck> {
     Some(Bottleneck::new(BottleneckKind::ListenQueue, sentence))
 }
 
-/// Requests were rejected that no limit of connections can explain.
+/// A host rejected requests that no limit of connections can explain.
 pub(super) fn request_rate(evidence: &Evidence<'_>) -> Option<Bottleneck> {
-    let (one, many) = (&evidence.sequential, &evidence.concurrent);
-    let limit = evidence.hosts.iter().filter_map(|host| host.limit).min();
-    #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "a count")]
-    let together = many.accepted_together as usize;
-    // A connection of the run before may still count when the first request arrives.
-    let was_alone = one.too_many > 1.0;
-    // With several hosts, others may have taken them.
-    let exceeds_limit =
-        evidence.hosts.len() == 1 && limit.is_some_and(|limit| together >= ABOVE_LIMIT * limit);
-    if many.too_many < 1.0 || !(was_alone || exceeds_limit) || evidence.is_at_full_speed() {
+    if evidence.is_at_full_speed() {
         return None;
     }
-    let reason = if was_alone {
-        "it also rejected requests that one connection sent one after another".to_owned()
-    } else {
-        format!("it rejected requests although it had taken {together} at a time before")
-    };
+    let reason = evidence.hosts.iter().find_map(unlike_connections)?;
+    let many = &evidence.concurrent;
     let rate = Ratio::new(as_f64(evidence.urls.len()) / many.wall);
     let rejected = many.too_many.round();
     let sentence = format!(
@@ -74,4 +62,19 @@ pub(super) fn request_rate(evidence: &Evidence<'_>) -> Option<Bottleneck> {
         Seconds::new(many.wall)
     );
     Some(Bottleneck::new(BottleneckKind::RequestRate, sentence))
+}
+
+/// Why the rejections of a host are not due to a limit of connections.
+fn unlike_connections(host: &HostEvidence<'_>) -> Option<String> {
+    if host.concurrent.too_many < 1.0 {
+        return None;
+    }
+    // A connection of the run before may still count when the first request arrives.
+    if host.sequential.too_many > 1.0 {
+        return Some("it also rejected requests that one connection sent one after another".into());
+    }
+    let together = host.concurrent.accepted_together;
+    let exceeds_limit = host.limit.is_some_and(|limit| together >= ABOVE_LIMIT * as_f64(limit));
+    exceeds_limit
+        .then(|| format!("it rejected requests although it had taken {together} at a time before"))
 }

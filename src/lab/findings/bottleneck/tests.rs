@@ -188,7 +188,7 @@ fn the_bound_of_the_schedule_is_named() {
         (2, &[1.0, 1.02][..], &none, BottleneckKind::FileCount, "each of the 2 had a connection"),
         (10, &[1.0; 4], &none, BottleneckKind::FileCount, "each of the 4 had a connection"),
         (20, &[0.02; 20], &none, BottleneckKind::FileCount, "each of the 20"),
-        (10, &one_long, &none, BottleneckKind::LongestFile, "takes 11.0 s with one connection"),
+        (10, &one_long, &none, BottleneckKind::LongestFile, "http://files.test/9 takes 11.0 s"),
         (
             10,
             &long_last,
@@ -352,6 +352,7 @@ fn rejections_that_no_limit_of_connections_explains_name_the_rate() {
         run.fetches[19].phases.waiting = run.wall;
     });
     assert_eq!(overloaded.kind, BottleneckKind::Waiting, "{}", overloaded.sentence);
+    assert!(overloaded.sentence.contains("a host rejected 10 in a run"), "{}", overloaded.sentence);
     // No more than the limit were ever taken at a time.
     let connections = found(|run| {
         limit(run, 5);
@@ -488,6 +489,21 @@ fn behind_a_proxy_either_may_be_slow() {
 }
 
 #[test]
+fn the_requests_that_a_server_works_on_at_a_time_are_named() {
+    // 20 s of work in 6.67 s.
+    let three = found(|run| {
+        stretch(run, 9, 1);
+        run.wall = SECOND * 20 / 3;
+    });
+    assert_eq!(three.kind, BottleneckKind::Server, "{}", three.sentence);
+    assert!(
+        three.sentence.contains("only 3.00 requests were served at a time"),
+        "{}",
+        three.sentence
+    );
+}
+
+#[test]
 fn two_phases_that_grew_alike_are_both_named() {
     let found = found(|run| {
         for fetch in &mut run.fetches {
@@ -498,4 +514,44 @@ fn two_phases_that_grew_alike_are_both_named() {
     });
     assert_eq!(found.kind, BottleneckKind::Server);
     assert!(found.sentence.contains("transfers grew too, to 2.00 times"), "{}", found.sentence);
+}
+
+/// The second ten files come from another host.
+fn from_two_hosts(run: &mut RunRecord) {
+    for fetch in &mut run.fetches[10..] {
+        fetch.url = fetch.url.replace("files.test", "slow.test").into();
+    }
+}
+
+#[test]
+fn of_several_hosts_the_slow_one_is_named() {
+    let found = found_after(from_two_hosts, |run| {
+        from_two_hosts(run);
+        for fetch in &mut run.fetches[10..] {
+            fetch.phases.first_byte *= 21;
+        }
+        run.wall = 10 * SECOND;
+    });
+    assert_eq!(found.kind, BottleneckKind::Server, "{}", found.sentence);
+    let expected = "The server at http://slow.test: with 10 connections a first byte took 21.0 times as long as \
+                    with one, as if only 1.00 requests were served at a time.";
+    assert_eq!(found.sentence, expected);
+}
+
+#[test]
+fn a_limit_of_connections_of_one_host_is_no_rate_because_another_takes_more() {
+    let found = found_after(from_two_hosts, |run| {
+        from_two_hosts(run);
+        // Eight at a time from the first, two from the second.
+        for (fetch, number) in run.fetches.iter_mut().zip(0..) {
+            let round = if number < 10 { number / 8 } else { (number - 10) / 2 };
+            fetch.start = SECOND * round;
+        }
+        run.wall = 5 * SECOND;
+        run.fetches[19].rejections = 2;
+        let host = "http://slow.test".to_owned();
+        run.host_limits = vec![LearntLimit { host, rejections: 2, ..limited_host(2) }];
+    });
+    assert_eq!(found.kind, BottleneckKind::HostLimit, "{}", found.sentence);
+    assert!(found.sentence.starts_with("http://slow.test accepts 2"), "{}", found.sentence);
 }
