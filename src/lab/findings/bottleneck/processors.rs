@@ -19,6 +19,9 @@ const MOST: f64 = 0.5;
 /// The fraction of the busy time by this program from which the rest is taken for that of a server on this
 /// machine, which has about as much to do, if unrelated programs cannot be told apart.
 const NOTABLE_OWN: f64 = 0.25;
+/// The fraction of the busy time from which others that serve the fetches are told from unrelated programs. If
+/// these take all that is left, in runs of any length, the others seem to do nothing.
+const TOLD_APART: f64 = 0.01;
 /// The processors that a program with one busy thread uses, as measured by ticks of the kernel.
 const ONE_THREAD: RangeInclusive<f64> = 0.85..=1.1;
 
@@ -68,12 +71,16 @@ fn all_busy(known: &ProcessorUse) -> Option<String> {
         None => "in part by this program".to_owned(),
     };
     let others = match known.unrelated {
-        Some(unrelated) => format!(
+        Some(unrelated) if known.others() >= TOLD_APART * known.busy => format!(
             "{} % by others that serve the fetches, such as a server on this machine, and {} % by \
              unrelated ones",
             share(known.others()),
             share(unrelated)
         ),
+        Some(_) => {
+            "the rest by unrelated programs or a server on this machine, which cannot be told apart"
+                .to_owned()
+        }
         None => {
             "the rest by the server, if it runs on this machine, or by other programs".to_owned()
         }

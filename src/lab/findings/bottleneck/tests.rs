@@ -405,6 +405,9 @@ fn the_processors_are_busy_for_someone() {
         },
     );
     assert_eq!(waiting.kind, BottleneckKind::OtherLoad, "{}", waiting.sentence);
+    let hidden =
+        "the rest by unrelated programs or a server on this machine, which cannot be told apart";
+    assert!(waiting.sentence.contains(hidden), "{}", waiting.sentence);
 }
 
 #[test]
