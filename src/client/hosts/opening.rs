@@ -5,7 +5,8 @@
 //! 5 at once, ─────────────▶ window ──▶ at most the trial's bound
 //! 10 after 3 ms               │  │
 //!                             │  └─ the host advertises its limit: all at once
-//!                             └─ a connection is lost: half of it, then one more at a time
+//!                             └─ a connection is lost: half of it, then one more at a time;
+//!                                5 while there is no response
 //! ```
 //!
 //! The window protects hosts in two ways. A host that accepts fewer connections than are wanted, and does
@@ -106,6 +107,8 @@ impl OpeningWindow {
         match self.lost_at {
             None if self.is_advertised => self.ceiling,
             None if self.answered == 0 => FIRST_WINDOW,
+            // The host may be unreachable: fewer would only take longer to find out.
+            Some(_) if self.answered == 0 => FIRST_BURST,
             _ => self.share().min(self.trial.bound()),
         }
     }

@@ -350,6 +350,6 @@ fn a_lost_connection_lowers_the_window_of_its_host_alone() {
         } else {
             lost.record_lost();
         }
-        assert_eq!((size(&gates, "http://a"), size(&gates, "http://b")), (4, 4), "{is_full}");
+        assert_eq!((size(&gates, "http://a"), size(&gates, "http://b")), (5, 4), "{is_full}");
     }
 }

@@ -88,6 +88,20 @@ fn a_lost_connection_halves_the_window_and_those_opened_with_it_do_not() {
 }
 
 #[test]
+fn a_host_that_does_not_respond_keeps_five_until_the_first_response() {
+    let (mut window, start) = (OpeningWindow::new(CEILING), Instant::now());
+    window.record_opened(start);
+    for second in 1..=4 {
+        let now = start + millis(1000 * second);
+        window.record_lost(now, now);
+        assert_eq!(window.size(now), 5, "after {second} losses");
+    }
+    let now = start + millis(5000);
+    window.record_answered(answered(now, millis(20)), now);
+    assert_eq!(window.size(now), 2);
+}
+
+#[test]
 fn after_a_loss_the_window_grows_one_at_a_time() {
     let (mut window, mut now) = after(48, millis(20), Instant::now());
     window.record_lost(now, now);
