@@ -5,7 +5,7 @@
 //!
 //! | field | meaning |
 //! |---|---|
-//! | `version` | 1 |
+//! | `version` | 2; in 1 `transfer` included `write` |
 //! | `started` | start of the run (RFC 3339, UTC) |
 //! | `wall`, `connections` | how long the run took, and its most connections |
 //! | `interrupted` | whether the run was stopped before its end |
@@ -124,7 +124,7 @@ impl<'r> Document<'r> {
         let causes =
             summary.failures_by_kind.iter().map(|(cause, count)| (cause.to_string(), *count));
         Self {
-            version: 1,
+            version: 2,
             started: started(run),
             wall: seconds(run.wall),
             connections: run.workers,

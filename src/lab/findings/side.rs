@@ -33,7 +33,8 @@ pub struct Side {
     pub rejections: u64,
     /// The time that fetches waited for a connection or a retry, in all runs together.
     pub waiting: Seconds,
-    /// The lowest number of connections that a host accepted, if one refused more.
+    /// The number of connections that a host accepts, if each run found a limit: the highest, because a run
+    /// shows that so many are possible.
     pub host_limit: Option<usize>,
     /// The distribution of the busy times of all complete fetches.
     pub fetch_times: Option<Distribution>,
@@ -92,7 +93,7 @@ impl Side {
             retries: runs.iter().map(|run| run.retries()).sum(),
             rejections: runs.iter().map(|run| run.rejections()).sum(),
             waiting: Seconds::new(waiting),
-            host_limit: runs.iter().filter_map(|run| run.host_limit()).min(),
+            host_limit: host_limit(runs),
             fetch_times: Sample::new(times).map(|sample| Distribution::new(&sample)),
         })
     }
@@ -106,6 +107,11 @@ pub(super) fn names(schedule: &Schedule) -> [String; 2] {
         Comparison::WithOne => [first, second],
         Comparison::WithItself => [first + ", first", second + ", second"],
     }
+}
+
+fn host_limit(runs: &[&RunRecord]) -> Option<usize> {
+    let limits: Option<Vec<usize>> = runs.iter().map(|run| run.host_limit()).collect();
+    limits?.into_iter().max()
 }
 
 impl Distribution {
@@ -148,4 +154,30 @@ pub(super) fn files(
         }
     };
     shown[0].fetches.iter().enumerate().map(file).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use super::super::super::synthetic::{limited_host, synthetic_run};
+    use super::*;
+
+    #[test]
+    fn the_limit_shown_is_the_highest_and_only_if_every_run_found_one() {
+        for (found, expected) in [
+            (&[Some(2), Some(6)][..], Some(6)),
+            (&[Some(2), None], None),
+            // The run could not use more than ten.
+            (&[Some(2), Some(10)], None),
+        ] {
+            let run = |limit: &Option<usize>| RunRecord {
+                host_limits: limit.map(limited_host).into_iter().collect(),
+                ..synthetic_run(10, 20, Duration::from_secs(1))
+            };
+            let runs: Vec<RunRecord> = found.iter().map(run).collect();
+            let runs: Vec<&RunRecord> = runs.iter().collect();
+            assert_eq!(host_limit(&runs), expected, "{found:?}");
+        }
+    }
 }

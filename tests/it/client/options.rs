@@ -257,7 +257,7 @@ fn a_run_writes_json_an_archive_and_a_list_of_failures() {
     let json: Value = serde_json::from_slice(&output.stdout).unwrap();
     assert_eq!(
         (&json["version"], &json["urls"], &json["failed"]),
-        (&1.into(), &3.into(), &1.into())
+        (&2.into(), &3.into(), &1.into())
     );
     assert_eq!(json["failures"]["status 404"], 1);
     assert_eq!(json["fetches"][1]["status"], 404);

@@ -111,7 +111,8 @@ impl<'d> Runs<'d> {
             let usable = run["concurrency"].as_u64()?.min(run["fetches"].as_array()?.len() as u64);
             limit_of_host(run).filter(|limit| *limit < usable)
         };
-        self.0.iter().filter_map(of_run).min()
+        let limits: Option<Vec<u64>> = self.0.iter().map(of_run).collect();
+        limits?.into_iter().max()
     }
 }
 
