@@ -39,7 +39,7 @@ pub(super) struct Evidence<'a> {
     /// The processors that this program may use.
     pub(super) own_processors: usize,
     pub(super) urls: Vec<&'a str>,
-    /// The sequential time of each file, in the order of the URLs.
+    /// The sequential time of each file, in the order of the URLs, without the opening cost.
     pub(super) times: Vec<Duration>,
     /// The mean of the sequential times, without opening connections, as a fraction of the longest.
     pub(super) evenness: f64,
@@ -129,8 +129,12 @@ impl SideEvidence {
             wall: median(runs, wall_seconds)?,
             busy: median(runs, |run| run.busy().as_secs_f64())?,
             waiting: sum(|phases| phases.waiting)?,
-            connecting: sum(opening)?,
-            first_byte: sum(|phases| phases.first_byte)?,
+            connecting: median(runs, opening_cost)?,
+            first_byte: median(runs, |run| {
+                let phases = run.fetches.iter().map(|fetch| &fetch.phases);
+                let both: Duration = phases.map(|one| one.first_byte + opening(one)).sum();
+                both.as_secs_f64() - opening_cost(run)
+            })?,
             transfer: sum(|phases| phases.transfer)?,
             write: sum(|phases| phases.write)?,
             longest: median(runs, |run| {
@@ -153,20 +157,33 @@ impl SideEvidence {
     }
 }
 
-/// The mean of the times of all files, without opening connections, as a fraction of the longest.
-fn evenness(runs: &[&RunRecord], files: usize) -> Option<f64> {
+/// What the opening of the connections of a run cost, in seconds.
+fn opening_cost(run: &RunRecord) -> f64 {
+    let cost = OpeningCost::of(run);
+    run.fetches.iter().map(|fetch| cost.of_fetch(fetch)).sum::<Duration>().as_secs_f64()
+}
+
+/// The time of each file, without opening connections, of which each costs `opening_cost` at most.
+fn times_without_opening(runs: &[&RunRecord], files: usize, opening_cost: f64) -> Option<Vec<f64>> {
+    let most = Duration::from_secs_f64(opening_cost);
     let of_run = |run: &&RunRecord| -> Vec<f64> {
         let cost = OpeningCost::of(run);
-        let time = |fetch: &FetchRecord| fetch.busy().saturating_sub(cost.of_fetch(fetch));
+        // Where each file opens a connection, that is seen in its phases.
+        let opening =
+            |fetch: &FetchRecord| cost.of_fetch(fetch).min(most.max(opening(&fetch.phases)));
+        let time = |fetch: &FetchRecord| fetch.busy().saturating_sub(opening(fetch));
         run.fetches.iter().map(|fetch| time(fetch).as_secs_f64()).collect()
     };
     let runs: Vec<Vec<f64>> = runs.iter().map(of_run).collect();
     let of_file =
         |index| Sample::new(runs.iter().filter_map(|run| run.get(index)).copied().collect());
-    let times: Vec<f64> =
-        (0..files).map(|index| Some(of_file(index)?.median())).collect::<Option<_>>()?;
+    (0..files).map(|index| Some(of_file(index)?.median())).collect()
+}
+
+/// The mean of the times as a fraction of the longest.
+fn evenness(times: &[f64]) -> f64 {
     let longest = times.iter().copied().fold(f64::MIN_POSITIVE, f64::max);
-    Some(times.iter().sum::<f64>() / as_f64(files.max(1)) / longest)
+    times.iter().sum::<f64>() / as_f64(times.len().max(1)) / longest
 }
 
 /// The most fetches in progress at a time, of those that no server rejected.
@@ -199,17 +216,27 @@ impl<'a> Evidence<'a> {
     pub(super) fn new(compared: &Compared<'a>) -> Option<Self> {
         let Compared { baseline, others, files, curve, conditions } = *compared;
         let first = others.first()?;
+        let costs = baseline.iter().zip(others);
+        let costs = costs.map(|(one, many)| OpeningCost::if_seldom(one, many)).collect();
+        let opening_cost = Sample::new(costs)?.median();
+        let without_opening = times_without_opening(baseline, files.len(), opening_cost)?;
+        let time = |(file, without): (&'a FileTimes, &f64)| {
+            let exact = file.exact_sequential?;
+            let is_seldom = opening_cost > 0.0;
+            Some((&*file.url, if is_seldom { Duration::from_secs_f64(*without) } else { exact }))
+        };
         let (urls, times) = files
             .iter()
-            .filter_map(|file| Some((&*file.url, file.exact_sequential?)))
+            .zip(&without_opening)
+            .filter_map(time)
             .unzip::<_, _, Vec<&str>, Vec<Duration>>();
         Some(Self {
             concurrency: first.concurrency,
             max_per_host: conditions.max_per_host,
             is_proxied: !conditions.proxies.is_empty(),
             own_processors: conditions.processors,
-            evenness: evenness(baseline, urls.len())?,
-            opening_cost: median(baseline, OpeningCost::if_seldom)?,
+            evenness: evenness(&without_opening),
+            opening_cost,
             hosts: hosts(&urls, &times, baseline, others)?,
             urls,
             times,
@@ -231,7 +258,7 @@ impl<'a> Evidence<'a> {
         self.usable().min(self.hosts.iter().map(|host| host.most(self.max_per_host)).sum())
     }
 
-    /// The time of the best schedule on this number of connections, within the limits of hosts and user.
+    /// The time of the best schedule, after the opening of the connections, on this number of connections, within the limits of hosts and user.
     pub(super) fn shortest(&self, connections: usize) -> f64 {
         self.schedule(connections, |host| host.most(self.max_per_host))
     }
@@ -244,7 +271,8 @@ impl<'a> Evidence<'a> {
     fn schedule(&self, connections: usize, limit: impl Fn(&HostEvidence<'_>) -> usize) -> f64 {
         let fetches =
             |host: &HostEvidence<'_>| HostFetches { times: host.times.clone(), limit: limit(host) };
-        schedule(connections, self.hosts.iter().map(fetches).collect()).as_secs_f64()
+        let files = schedule(connections, self.hosts.iter().map(fetches).collect());
+        self.opening_cost + files.as_secs_f64()
     }
 }
 

@@ -20,6 +20,8 @@ const HALF: f64 = 0.5;
 
 /// The fraction of a run from which the opening of a connection is mentioned.
 const NOTABLE_OPENING: f64 = 0.2;
+/// The same from which it is the limit, rather than what else shortens the schedule.
+const MOSTLY_OPENING: f64 = 0.6;
 
 impl Evidence<'_> {
     /// Whether the best schedule without a limit for one host explains the time of a run.
@@ -52,10 +54,25 @@ pub(super) fn binding(evidence: &Evidence<'_>) -> Option<Bottleneck> {
 
 /// What would shorten the best schedule.
 fn of_schedule(evidence: &Evidence<'_>, shortest: f64) -> Bottleneck {
-    limit(evidence)
+    let mut found = limit(evidence)
         .or_else(|| connections(evidence, shortest))
         .or_else(|| limit_below(evidence, evidence.urls.len()))
-        .unwrap_or_else(|| files(evidence))
+        .unwrap_or_else(|| files(evidence));
+    if evidence.opening_cost >= NOTABLE_OPENING * evidence.concurrent.wall {
+        let cost = Seconds::new(evidence.opening_cost);
+        let opening = format!(
+            "Each connection had to be opened first, which takes {cost} more; one connection is opened once \
+             for all."
+        );
+        if evidence.opening_cost >= MOSTLY_OPENING * evidence.concurrent.wall {
+            return Bottleneck::new(
+                BottleneckKind::Connecting,
+                format!("{opening} {}", found.sentence),
+            );
+        }
+        let _ = write!(found.sentence, " {opening}");
+    }
+    found
 }
 
 /// A limit of the host or the user, without which the connections would allow a shorter run.
@@ -111,6 +128,7 @@ fn order(evidence: &Evidence<'_>, shortest: f64) -> Option<Bottleneck> {
         return None;
     }
     let (in_order, last) = in_order(&evidence.times, evidence.admitted());
+    let in_order = evidence.opening_cost + in_order;
     if !explains(in_order, evidence.concurrent.wall) || shortest > DOMINANT * in_order {
         return None;
     }
@@ -195,17 +213,10 @@ fn files(evidence: &Evidence<'_>) -> Bottleneck {
     let (longest, url) = files.max().unwrap_or_default();
     let count = evidence.urls.len();
     if evidence.evenness >= DOMINANT {
-        let mut sentence = format!(
+        let sentence = format!(
             "The number of files: each of the {count} had a connection of its own, so that more connections \
              have nothing to do."
         );
-        if evidence.opening_cost >= NOTABLE_OPENING * evidence.concurrent.wall {
-            let cost = Seconds::new(evidence.opening_cost);
-            let _ = write!(
-                sentence,
-                " Each had to open it first, which takes {cost} more; one connection is opened once for all."
-            );
-        }
         return Bottleneck::new(BottleneckKind::FileCount, sentence);
     }
     let sentence = format!(

@@ -3,6 +3,7 @@
 use std::fmt::Write as _;
 
 use super::super::super::figures::{Rate, Ratio, Seconds};
+use super::super::super::statistics::as_f64;
 use super::super::evidence::{Evidence, HostEvidence, SideEvidence};
 use super::cause::{Bottleneck, BottleneckKind};
 use super::processors;
@@ -12,6 +13,9 @@ use super::thresholds::{DOMINANT, SLOWDOWN};
 const NOTABLE_SECOND: f64 = 0.5;
 /// The fraction of a run after which the last connection came into use, from which the opening counts.
 const LATE_START: f64 = 0.2;
+
+/// How many times as long as with one connection each opening takes, if others must be served before.
+const PER_CONNECTION: f64 = 4.0;
 
 /// How many times as long as the longest sequential fetch one that was delayed takes.
 const DELAYED: f64 = 2.0;
@@ -118,7 +122,15 @@ impl<'a> Slowed<'a> {
         let sentence = match phase.kind {
             BottleneckKind::Connecting => {
                 let through = if evidence.is_proxied { ", through the proxy," } else { "" };
-                format!("Opening connections{through} took {share} % of the fetch time.")
+                let mut sentence = format!(
+                    "Opening connections{through} took {share} % of the fetch time, the delay of the first \
+                     response on each included."
+                );
+                if times.value() > PER_CONNECTION * as_f64(evidence.concurrency) {
+                    sentence += " New connections wait: a server that serves one after the other takes the \
+                                 next only when an earlier one is closed.";
+                }
+                sentence
             }
             BottleneckKind::Server if evidence.is_proxied => {
                 let sentence = format!(
