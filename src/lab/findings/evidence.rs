@@ -8,7 +8,7 @@ use super::super::measurement::{FetchRecord, RunRecord};
 use super::super::scaling;
 use super::super::statistics::{Sample, as_f64};
 use super::ceiling::found_limit;
-use super::conditions::Conditions;
+use super::conditions::{BodyHandling, Conditions};
 use super::curve::Speedup;
 use super::late_openings::LateOpenings;
 use super::opening_cost::{OpeningCost, opening};
@@ -36,6 +36,7 @@ pub(super) struct Evidence<'a> {
     /// The most connections to one host that the user allows.
     pub(super) max_per_host: Option<usize>,
     pub(super) is_proxied: bool,
+    pub(super) bodies: BodyHandling,
     /// The processors that this program may use.
     pub(super) own_processors: usize,
     pub(super) urls: Vec<&'a str>,
@@ -234,6 +235,7 @@ impl<'a> Evidence<'a> {
             concurrency: first.concurrency,
             max_per_host: conditions.max_per_host,
             is_proxied: !conditions.proxies.is_empty(),
+            bodies: conditions.bodies,
             own_processors: conditions.processors,
             evenness: evenness(&without_opening),
             opening_cost,
@@ -258,7 +260,8 @@ impl<'a> Evidence<'a> {
         self.usable().min(self.hosts.iter().map(|host| host.most(self.max_per_host)).sum())
     }
 
-    /// The time of the best schedule, after the opening of the connections, on this number of connections, within the limits of hosts and user.
+    /// The time of the best schedule on this number of connections, within the limits of hosts and user, and
+    /// of the opening of the connections before it.
     pub(super) fn shortest(&self, connections: usize) -> f64 {
         self.schedule(connections, |host| host.most(self.max_per_host))
     }
@@ -298,23 +301,41 @@ fn hosts<'a>(
     for (url, time) in urls.iter().zip(times) {
         hosts.entry(origin(url)).or_default().push(*time);
     }
+    if hosts.len() == 1 {
+        let host = |(name, times)| {
+            let (sequential, concurrent) =
+                (SideEvidence::new(baseline)?, SideEvidence::new(others)?);
+            let limit = found_limit(name, others);
+            Some(HostEvidence { name, times, limit, sequential, concurrent })
+        };
+        return hosts.into_iter().map(host).collect();
+    }
+    let (mut sequential, mut concurrent) = (sides_of_hosts(baseline)?, sides_of_hosts(others)?);
     let host = |(name, times)| {
-        let (sequential, concurrent) = (side_of(name, baseline)?, side_of(name, others)?);
+        let (sequential, concurrent) = (sequential.remove(name)?, concurrent.remove(name)?);
         Some(HostEvidence { name, times, limit: found_limit(name, others), sequential, concurrent })
     };
     hosts.into_iter().map(host).collect()
 }
 
-/// The runs of a side with the fetches from one host alone.
-fn side_of(host: &str, runs: &[&RunRecord]) -> Option<SideEvidence> {
-    let of_host = |run: &&RunRecord| {
-        let fetches = run.fetches.iter().filter(|fetch| origin(&fetch.url) == host);
-        let limits = run.host_limits.iter().filter(|limit| limit.host == host);
-        RunRecord {
-            host_limits: limits.cloned().collect(),
-            ..RunRecord::new(run.concurrency, run.wall, fetches.cloned().collect())
+/// The runs of a side with the fetches from each host alone.
+fn sides_of_hosts<'r>(runs: &[&'r RunRecord]) -> Option<HashMap<&'r str, SideEvidence>> {
+    let mut of_hosts: HashMap<&str, Vec<RunRecord>> = HashMap::new();
+    for run in runs {
+        let mut of_run: HashMap<&str, Vec<FetchRecord>> = HashMap::new();
+        for fetch in &run.fetches {
+            of_run.entry(origin(&fetch.url)).or_default().push(fetch.clone());
         }
+        for (host, fetches) in of_run {
+            let limits = run.host_limits.iter().filter(|limit| limit.host == host);
+            of_hosts.entry(host).or_default().push(RunRecord {
+                host_limits: limits.cloned().collect(),
+                ..RunRecord::new(run.concurrency, run.wall, fetches)
+            });
+        }
+    }
+    let side = |(host, runs): (_, Vec<RunRecord>)| {
+        Some((host, SideEvidence::new(&runs.iter().collect::<Vec<_>>())?))
     };
-    let runs: Vec<RunRecord> = runs.iter().map(of_host).collect();
-    SideEvidence::new(&runs.iter().collect::<Vec<_>>())
+    of_hosts.into_iter().map(side).collect()
 }

@@ -4,6 +4,7 @@ use std::fmt::Write as _;
 
 use super::super::super::figures::{Rate, Ratio, Seconds};
 use super::super::super::statistics::as_f64;
+use super::super::conditions::BodyHandling;
 use super::super::evidence::{Evidence, HostEvidence, SideEvidence};
 use super::cause::{Bottleneck, BottleneckKind};
 use super::processors;
@@ -140,9 +141,16 @@ impl<'a> Slowed<'a> {
                 return Bottleneck::new(BottleneckKind::ProxyOrServer, sentence);
             }
             BottleneckKind::Server => format!("The server{host}: {slower}."),
+            BottleneckKind::Disk if evidence.bodies == BodyHandling::Discarded => {
+                let sentence = format!(
+                    "The processors of this machine: decoding and hashing the content took {share} % of the \
+                     fetch time, and {times} times as long as sequentially."
+                );
+                return Bottleneck::new(BottleneckKind::Processor, sentence);
+            }
             BottleneckKind::Disk => format!(
-                "The disk of this machine: writing the files took {share} % of the fetch time, and {times} \
-                 times as long as sequentially."
+                "The disk of this machine: hashing the content and writing the files took {share} % of the \
+                 fetch time, and {times} times as long as sequentially."
             ),
             _ => format!(
                 "The link, or the server's output{host}: transfers took {times} times as long as \

@@ -2,7 +2,7 @@ use std::time::Duration;
 
 use super::super::super::measurement::{MachineCpu, RunRecord};
 use super::super::super::synthetic::{limited_host, scheduled_run, synthetic_run};
-use super::super::conditions::Conditions;
+use super::super::conditions::{BodyHandling, Conditions};
 use super::super::curve::Speedup;
 use super::super::evidence::Compared;
 use super::super::side;
@@ -113,6 +113,25 @@ fn each_bottleneck_is_distinguished() {
     for (index, (expected, change)) in cases.into_iter().enumerate() {
         let found = found(change);
         assert_eq!(found.kind, expected, "{index}: {}", found.sentence);
+    }
+}
+
+#[test]
+fn content_that_is_discarded_is_not_written() {
+    let sequential = synthetic_run(1, 20, SECOND);
+    let mut concurrent = synthetic_run(10, 20, SECOND);
+    for fetch in &mut concurrent.fetches {
+        fetch.phases.write = 2 * SECOND;
+    }
+    concurrent.wall *= 3;
+    for (bodies, kind, shown) in [
+        (BodyHandling::Saved, BottleneckKind::Disk, "writing the files took 66.7 %"),
+        (BodyHandling::Discarded, BottleneckKind::Processor, "hashing the content took 66.7 %"),
+    ] {
+        let conditions = Conditions { bodies, ..Conditions::default() };
+        let found = of_pair(&sequential, &concurrent, &conditions);
+        assert_eq!(found.kind, kind, "{}", found.sentence);
+        assert!(found.sentence.contains(shown), "{}", found.sentence);
     }
 }
 
