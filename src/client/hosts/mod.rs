@@ -5,5 +5,5 @@ pub(super) mod host;
 mod host_table;
 mod limit;
 pub(super) mod opening;
+mod opening_bound;
 pub(super) mod queue;
-mod trial;

@@ -2,7 +2,7 @@
 //!
 //! ```text
 //!            first response            half as many as were answered, at least 4,
-//! 5 at once, ─────────────▶ window ──▶ at most the trial's bound
+//! 5 at once, ─────────────▶ window ──▶ at most the bound found by trial
 //! 10 after 3 ms               │  │
 //!                             │  └─ the host advertises its limit: all at once
 //!                             └─ a connection is lost: half of it, then one more at a time;
@@ -12,13 +12,13 @@
 //! The window protects hosts in two ways. A host that accepts fewer connections than are wanted, and does
 //! not say so, rejects at most a third of them. And a short listen queue does not overflow: a system drops
 //! the SYN of a connection that finds the queue full, and the client repeats it only after a second (RFC
-//! 6298). Python's `http.server` has a queue of five. [`Trial`] finds out how many more a host bears.
+//! 6298). Python's `http.server` has a queue of five. [`OpeningBound`] finds out how many more a host bears.
 //!
 //! Kept connections do not count. Counts and time are arguments; `gate` waits.
 
 use std::time::{Duration, Instant};
 
-use super::trial::Trial;
+use super::opening_bound::OpeningBound;
 
 /// The policy in one sentence, for reports. It is the same in all runs.
 pub const OPENING_POLICY: &str = "five connections at once, ten if there is no response within 3 ms; then half as many as were \
@@ -67,7 +67,7 @@ pub(super) struct OpeningWindow {
     fastest_connect: Duration,
     /// When the window was last halved.
     lost_at: Option<Instant>,
-    trial: Trial,
+    bound: OpeningBound,
 }
 
 impl OpeningWindow {
@@ -80,7 +80,7 @@ impl OpeningWindow {
             is_advertised: false,
             fastest_connect: Duration::MAX,
             lost_at: None,
-            trial: Trial::new(ceiling),
+            bound: OpeningBound::new(ceiling),
         }
     }
 
@@ -109,7 +109,7 @@ impl OpeningWindow {
             None if self.answered == 0 => FIRST_WINDOW,
             // The host may be unreachable: fewer would only take longer to find out.
             Some(_) if self.answered == 0 => FIRST_BURST,
-            _ => self.share().min(self.trial.bound()),
+            _ => self.share().min(self.bound.current()),
         }
     }
 
@@ -138,8 +138,8 @@ impl OpeningWindow {
         self.fastest_connect = self.fastest_connect.min(connection.connect);
         // The first window is too large to compare with.
         if connection.opened_at >= *self.first_answered_at.get_or_insert(now) {
-            let is_filled = self.share() >= self.trial.bound();
-            self.trial.record(connection.took, connection.opened_at, is_filled, now);
+            let is_filled = self.share() >= self.bound.current();
+            self.bound.record(connection.took, connection.opened_at, is_filled, now);
         }
     }
 
@@ -147,7 +147,7 @@ impl OpeningWindow {
     /// opening at that time show the same overload, and count once with it.
     pub(super) fn record_lost(&mut self, opened_at: Instant, now: Instant) {
         if self.lost_at.is_none_or(|lost_at| opened_at >= lost_at) {
-            self.trial.restart((self.full_size() / 2).max(LEAST_AFTER_LOSS));
+            self.bound.restart((self.full_size() / 2).max(LEAST_AFTER_LOSS));
             self.lost_at = Some(now);
         }
     }

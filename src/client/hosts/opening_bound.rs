@@ -29,7 +29,7 @@ const PAUSE: u32 = 8;
 
 /// The bound of one host, and the measurement in progress.
 #[derive(Debug)]
-pub(super) struct Trial {
+pub(super) struct OpeningBound {
     ceiling: usize,
     bound: usize,
     growth: Growth,
@@ -65,7 +65,7 @@ impl Measurement {
     }
 }
 
-impl Trial {
+impl OpeningBound {
     pub(super) fn new(ceiling: usize) -> Self {
         Self {
             ceiling,
@@ -79,7 +79,7 @@ impl Trial {
     }
 
     /// How many connections may be opening.
-    pub(super) fn bound(&self) -> usize {
+    pub(super) fn current(&self) -> usize {
         self.bound
     }
 
