@@ -70,7 +70,7 @@ pub(super) fn notes(trial: &Trial) -> Vec<String> {
         };
         notes.push(format!(
             "The runs became {direction} during the experiment, by about {} % from the first to the last: a \
-             drift, which cancels in the ratio.",
+             drift. A steady one cancels in the ratio.",
             Ratio::new(100.0 * change)
         ));
     }
