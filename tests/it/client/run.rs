@@ -43,6 +43,7 @@ fn results_come_in_the_order_of_the_urls_and_a_failure_costs_only_its_own() {
 #[test]
 fn waiting_for_content_is_transfer_and_work_on_the_file_is_write() {
     const DELAY: Duration = Duration::from_millis(60);
+    const PAUSE: Duration = Duration::from_millis(20);
     struct SlowObserver;
     impl Observer for SlowObserver {
         fn content_started(&self, _: usize, _: Option<u64>, _: u64) {
@@ -51,9 +52,11 @@ fn waiting_for_content_is_transfer_and_work_on_the_file_is_write() {
     }
     let server = Scripted::start(|peer| {
         while peer.read_head().is_some() {
-            peer.send("HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\na");
-            thread::sleep(3 * DELAY);
-            peer.send("b");
+            peer.send("HTTP/1.1 200 OK\r\nContent-Length: 21\r\n\r\na");
+            for _ in 0..20 {
+                thread::sleep(PAUSE);
+                peer.send("b");
+            }
         }
     });
     let directory = tempfile::tempdir().unwrap();
@@ -62,8 +65,8 @@ fn waiting_for_content_is_transfer_and_work_on_the_file_is_write() {
     let run = download(&jobs, &output, &settings(1), &Stop::default(), &SlowObserver).unwrap();
     let outcome = &run.outcomes[0];
     let phases = outcome.phases;
-    // The content comes two of its three delays after the work on the file has ended.
-    assert!(phases.transfer >= DELAY && phases.write >= DELAY, "{outcome:?}");
+    // A busy machine may read late, but hardly after every one of the 20 pauses.
+    assert!(phases.transfer >= PAUSE && phases.write >= DELAY, "{outcome:?}");
     assert!(phases.total() <= phases.queue + outcome.took, "{outcome:?}");
 }
 
