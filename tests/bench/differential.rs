@@ -17,11 +17,11 @@ mod generator;
 mod known;
 #[path = "differential/message.rs"]
 mod message;
-#[path = "peers.rs"]
-#[allow(dead_code, reason = "the servers are shared with benches that measure them")]
-mod peers;
 #[path = "differential/pieces.rs"]
 mod pieces;
+#[path = "peers/servers/mod.rs"]
+#[allow(dead_code, reason = "the servers are shared with benches that measure them")]
+mod servers;
 #[path = "differential/site.rs"]
 mod site;
 #[path = "differential/verdict.rs"]
@@ -37,7 +37,7 @@ use std::thread;
 use cluster::{Clusters, Smallest, smallest};
 use exchange::exchange;
 use message::Case;
-use peers::Peer;
+use servers::{Server, apache, nginx, ours};
 use site::{LAST_REQUEST, Site};
 use verdict::{Reactions, is_apart, verdict};
 
@@ -47,30 +47,25 @@ const THREADS: usize = 8;
 /// The three servers, with one root.
 struct Servers {
     site: Site,
-    _peers: [Peer; 3],
+    _running: [Server; 3],
     addresses: [SocketAddr; 3],
     /// The entity tag that each gives `/a.txt`.
     etags: [Vec<u8>; 3],
 }
 
 impl Servers {
-    fn start() -> Result<Self, String> {
-        let site = Site::create().map_err(|error| error.to_string())?;
+    fn start() -> anyhow::Result<Self> {
+        let site = Site::create()?;
         let root = site.directory.path();
-        let missing = |reason: String| format!("{reason} (apt-get install nginx-light apache2)");
         let directories = "LoadModule dir_module {modules}/mod_dir.so\nDirectoryIndex index.html";
-        let peers = [
-            Peer::ours(root)?,
-            Peer::nginx(root).map_err(missing)?,
-            Peer::apache_with(root, directories).map_err(missing)?,
-        ];
-        let addresses =
-            [0, 1, 2].map(|at: usize| SocketAddr::from(([127, 0, 0, 1], peers[at].port())));
+        let running =
+            [ours::start(root)?, nginx::start(root)?, apache::start_with(root, directories)?];
+        let addresses = [0, 1, 2].map(|at: usize| running[at].address());
         let mut etags = [const { Vec::new() }; 3];
         for (etag, address) in etags.iter_mut().zip(addresses) {
-            *etag = exchange::etag(address).map_err(|error| error.to_string())?;
+            *etag = exchange::etag(address)?;
         }
-        Ok(Self { site, _peers: peers, addresses, etags })
+        Ok(Self { site, _running: running, addresses, etags })
     }
 
     /// The reaction of each to a case, followed by the same request.
@@ -102,7 +97,7 @@ fn main() -> ExitCode {
     let servers = match Servers::start() {
         Ok(servers) => servers,
         Err(reason) => {
-            println!("nothing was compared: {reason}");
+            println!("nothing was compared: {reason:#}");
             return ExitCode::from(2);
         }
     };

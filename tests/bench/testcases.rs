@@ -4,11 +4,11 @@
 //! `cargo bench --bench testcases` prints a table; `-- --runs N` makes more pairs of runs, and `--report
 //! FILE.html` writes a page about all of them. A relay adds the distance, the same for all servers.
 
-#[path = "peers.rs"]
-#[allow(dead_code, reason = "the servers are shared with a bench that measures more of them")]
-mod peers;
 #[path = "relay.rs"]
 mod relay;
+#[path = "peers/servers/mod.rs"]
+#[allow(dead_code, reason = "the servers are shared with a bench that measures more of them")]
+mod servers;
 
 use std::path::Path;
 use std::thread;
@@ -22,8 +22,8 @@ use http_concurrent::lab::experiment::conduct;
 use http_concurrent::lab::findings::{Conditions, Findings};
 use http_concurrent::lab::report::{Chapter, Series};
 use http_concurrent::lab::schedule::Schedule;
-use peers::Peer;
 use relay::Relay;
+use servers::{apache, nginx, ours, python};
 use tempfile::TempDir;
 
 const CONCURRENCY: usize = 10;
@@ -40,11 +40,12 @@ fn main() {
     let runs = value("--runs").and_then(|runs| runs.parse().ok()).unwrap_or(12);
     let schedule = Schedule::compare(CONCURRENCY).with_rounds(runs);
     let root = Path::new(env!("CARGO_MANIFEST_DIR"));
-    let peers: Vec<Peer> =
-        [Peer::ours_stock(root), Peer::nginx(root), Peer::apache(root), Peer::python(root)]
-            .into_iter()
-            .filter_map(|peer| peer.map_err(|missing| println!("skipped: {missing}")).ok())
-            .collect();
+    let peers =
+        [ours::start_stock(root), nginx::start(root), apache::start(root), python::start(root)];
+    let peers: Vec<_> = peers
+        .into_iter()
+        .filter_map(|peer| peer.map_err(|missing| println!("skipped: {missing}")).ok())
+        .collect();
     let mut experiments = Vec::new();
     for (distance, place) in [(None, "near"), (Some(DISTANCE), "20 ms away")] {
         for (number, directory) in [(1, "testfiles1"), (2, "testfiles2")] {

@@ -18,11 +18,11 @@ use crate::support::ranged::{field, pattern};
 use crate::support::scripted::Scripted;
 use crate::support::server::TestServer;
 
-#[path = "../../bench/peers.rs"]
+#[path = "../../bench/peers/servers/mod.rs"]
 #[expect(dead_code, reason = "the benchmarks use the rest of it")]
-mod peers;
+mod servers;
 
-use peers::Peer;
+use servers::{Server, StartError, apache, nginx};
 
 const LARGE: usize = 8 << 20;
 
@@ -108,7 +108,7 @@ fn leave_part(directory: &Path, url: &str) {
 }
 
 /// Retries if another program has taken the port.
-fn started(start: impl Fn() -> Result<Peer, String>) -> Peer {
+fn started(start: impl Fn() -> Result<Server, StartError>) -> Server {
     start().or_else(|_| start()).unwrap()
 }
 
@@ -124,7 +124,7 @@ fn the_server_of_this_package_works() {
 #[ignore = "needs nginx"]
 fn nginx_works() {
     let root = root();
-    let peer = started(|| Peer::nginx(root.path()));
+    let peer = started(|| nginx::start(root.path()));
     check(root.path(), |name| peer.url(name), Ranges::Honoured);
 }
 
@@ -132,7 +132,7 @@ fn nginx_works() {
 #[ignore = "needs apache2"]
 fn apache_works() {
     let root = root();
-    let peer = started(|| Peer::apache(root.path()));
+    let peer = started(|| apache::start(root.path()));
     check(root.path(), |name| peer.url(name), Ranges::Honoured);
 }
 
@@ -165,7 +165,7 @@ fn archives_from_apache_are_saved_unchanged_and_coded_content_is_decoded() {
     }
     // Apache calls this coded as well.
     fs::write(root.path().join("archive.tar.gz.asc"), "a signature").unwrap();
-    let peer = started(|| Peer::apache_with(root.path(), CONFIGURATION));
+    let peer = started(|| apache::start_with(root.path(), CONFIGURATION));
     let names = [
         "archive.tar.gz",
         "archive.tar.gz.asc",

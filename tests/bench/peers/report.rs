@@ -1,0 +1,196 @@
+//! The report: a table of text for each row, and JSON for all.
+
+use std::fmt::Write as _;
+
+use serde::Serialize;
+
+use super::machine;
+use super::options::Options;
+use super::row::{Bound, Contender, Figure, Measured, Row, Target};
+use super::statistics::Spread;
+
+/// All that was measured.
+#[derive(Serialize)]
+pub(crate) struct Report {
+    machine: String,
+    runs: u32,
+    seconds: u32,
+    rows: Vec<Section>,
+}
+
+/// A row.
+#[derive(Serialize)]
+pub(crate) struct Section {
+    id: &'static str,
+    title: &'static str,
+    programs: Vec<Program>,
+    targets: Vec<Verdict>,
+    notes: Vec<String>,
+}
+
+#[derive(Serialize)]
+struct Program {
+    name: &'static str,
+    figures: Vec<Column>,
+}
+
+/// A figure of a program.
+#[derive(Serialize)]
+struct Column {
+    name: &'static str,
+    #[serde(skip)]
+    digits: usize,
+    rounds: Vec<f64>,
+    spread: Spread,
+    /// Ours divided by the peer's in the same round; `None` for ours.
+    ours_by_this: Option<Spread>,
+}
+
+/// A target, and what was measured.
+#[derive(Serialize)]
+struct Verdict {
+    target: String,
+    /// `None` if the peer is not installed.
+    measured: Option<Spread>,
+    is_reached: Option<bool>,
+}
+
+impl Report {
+    pub(crate) fn new(options: &Options) -> Self {
+        let (runs, seconds) = (options.runs, options.seconds);
+        Self { machine: machine::description(), runs, seconds, rows: Vec::new() }
+    }
+
+    /// Adds a row, and returns it as text.
+    pub(crate) fn add(&mut self, row: &Row, measured: &Measured) -> String {
+        let section = Section::new(row, measured);
+        let text = section.to_text();
+        self.rows.push(section);
+        text
+    }
+
+    pub(crate) fn to_json(&self) -> serde_json::Result<String> {
+        serde_json::to_string_pretty(self)
+    }
+}
+
+impl Section {
+    fn new(row: &Row, measured: &Measured) -> Self {
+        Self {
+            id: row.id,
+            title: row.title,
+            programs: measured.contenders.iter().map(|one| Program::new(one, measured)).collect(),
+            targets: row.targets.iter().map(|target| Verdict::new(target, measured)).collect(),
+            notes: measured.notes.clone(),
+        }
+    }
+
+    fn to_text(&self) -> String {
+        let mut table = vec![self.header()];
+        table.extend(self.programs.iter().map(Program::cells));
+        let mut text = format!("\n{}: {}\n{}", self.id, self.title, aligned(&table));
+        for verdict in &self.targets {
+            text.extend(["  ", &verdict.to_text(), "\n"]);
+        }
+        for note in &self.notes {
+            text.extend(["  note: ", note, "\n"]);
+        }
+        text
+    }
+
+    fn header(&self) -> Vec<String> {
+        let figures = self.programs.first().map_or(&[][..], |program| &program.figures);
+        let names = figures.iter().map(|column| column.name.to_owned());
+        let ratios = figures.iter().map(|column| format!("{}: ours / this", column.name));
+        std::iter::once(String::new()).chain(names).chain(ratios).collect()
+    }
+}
+
+impl Program {
+    fn new(contender: &Contender, measured: &Measured) -> Self {
+        let ours = measured.contenders.first().filter(|ours| !std::ptr::eq(*ours, contender));
+        let column = |figure: &Figure| {
+            let rounds = measured.series(contender, figure.name);
+            let ratio = |ours| Spread::of_ratios(&measured.series(ours, figure.name), &rounds);
+            Column {
+                name: figure.name,
+                digits: figure.digits,
+                spread: Spread::of(&rounds),
+                ours_by_this: ours.map(ratio),
+                rounds,
+            }
+        };
+        Self { name: contender.name, figures: measured.figures.iter().map(column).collect() }
+    }
+
+    fn cells(&self) -> Vec<String> {
+        let spreads = self.figures.iter().map(|column| column.spread.to_text(column.digits));
+        let ratios = self
+            .figures
+            .iter()
+            .map(|column| column.ours_by_this.map_or_else(String::new, |ratio| ratio.to_text(2)));
+        std::iter::once(self.name.to_owned()).chain(spreads).chain(ratios).collect()
+    }
+}
+
+impl Verdict {
+    fn new(target: &Target, measured: &Measured) -> Self {
+        let (bound, word) = match target.bound {
+            Bound::AtLeast(bound) => (bound, "at least"),
+            Bound::AtMost(bound) => (bound, "at most"),
+        };
+        let of = target.peer.map_or_else(String::new, |peer| format!(" × {peer}"));
+        let ours = measured.contenders.first();
+        let ours = ours.map(|ours| measured.series(ours, target.figure));
+        let spread = match target.peer {
+            None => ours.map(|ours| Spread::of(&ours)),
+            Some(peer) => ours.zip(measured.contender(peer)).map(|(ours, peer)| {
+                Spread::of_ratios(&ours, &measured.series(peer, target.figure))
+            }),
+        };
+        let is_reached = spread.map(|spread| match target.bound {
+            Bound::AtLeast(least) => spread.median >= least,
+            Bound::AtMost(most) => spread.median <= most,
+        });
+        Self {
+            target: format!("{} {word} {bound}{of}", target.figure),
+            measured: spread,
+            is_reached,
+        }
+    }
+
+    fn to_text(&self) -> String {
+        let measured = self.measured.map_or_else(String::new, |spread| spread.to_text(2));
+        let verdict = match self.is_reached {
+            Some(true) => "reached",
+            Some(false) => "NOT REACHED",
+            None => "not measured: the peer is not installed",
+        };
+        format!("target: {}: {measured} {verdict}", self.target)
+    }
+}
+
+/// The rows of a table in columns: the first aligned to the left, the others to the right.
+fn aligned(table: &[Vec<String>]) -> String {
+    let mut widths = vec![0; table.first().map_or(0, Vec::len)];
+    for row in table {
+        for (width, cell) in widths.iter_mut().zip(row) {
+            *width = cell.chars().count().max(*width);
+        }
+    }
+    let mut text = String::new();
+    for row in table {
+        let mut line = String::new();
+        for (index, (width, cell)) in widths.iter().zip(row).enumerate() {
+            // Writing to a `String` cannot fail.
+            let _ = if index == 0 {
+                write!(line, "  {cell:<width$}")
+            } else {
+                write!(line, "   {cell:>width$}")
+            };
+        }
+        text += line.trim_end();
+        text.push('\n');
+    }
+    text
+}

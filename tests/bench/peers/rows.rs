@@ -1,0 +1,126 @@
+//! The rows, in the order in which they are measured.
+
+use super::row::{Row, at_least, at_most};
+use super::servers::{apache, lighttpd, nginx, python, static_web_server};
+use super::throughput::{self, CPU, CPU_PER_MEBIBYTE, MEBIBYTES, REQUESTS};
+use super::wrk;
+
+pub(crate) const ROWS: &[Row] = &[
+    Row {
+        id: "kept-14b",
+        title: "a file of 14 bytes, 32 kept connections",
+        needs: &[&wrk::PROGRAM],
+        targets: &[
+            at_least(1.15, REQUESTS, nginx::NAME),
+            at_least(1.0, REQUESTS, nginx::NAME_WITH_FILE_CACHE),
+            at_least(0.9, REQUESTS, lighttpd::NAME),
+            at_least(2.5, REQUESTS, apache::NAME),
+            at_least(40.0, REQUESTS, python::NAME),
+            at_most(0.85, CPU, nginx::NAME),
+        ],
+        measure: |setting| {
+            let peers = [
+                nginx::start,
+                nginx::start_with_file_cache,
+                lighttpd::start,
+                apache::start,
+                static_web_server::start,
+                python::start,
+            ];
+            throughput::kept(setting, "14b.txt", &peers)
+        },
+    },
+    Row {
+        id: "kept-16k",
+        title: "a file of 16 KiB, 32 kept connections",
+        needs: &[&wrk::PROGRAM],
+        targets: &[at_least(1.15, REQUESTS, nginx::NAME), at_least(2.5, REQUESTS, apache::NAME)],
+        measure: |setting| {
+            let peers = [
+                nginx::start,
+                nginx::start_with_file_cache,
+                lighttpd::start,
+                apache::start,
+                static_web_server::start,
+            ];
+            throughput::kept(setting, "16k.txt", &peers)
+        },
+    },
+    Row {
+        id: "kept-100k",
+        title: "a file of 100 KiB, 32 kept connections",
+        needs: &[&wrk::PROGRAM],
+        targets: &[at_least(1.05, REQUESTS, nginx::NAME)],
+        measure: |setting| {
+            let peers = [
+                nginx::start,
+                nginx::start_with_file_cache,
+                lighttpd::start,
+                apache::start,
+                static_web_server::start,
+            ];
+            throughput::kept(setting, "100k.txt", &peers)
+        },
+    },
+    Row {
+        id: "kept-10m",
+        title: "a file of 10 MiB, 4 kept connections",
+        needs: &[&wrk::PROGRAM],
+        targets: &[
+            at_least(1.1, MEBIBYTES, nginx::NAME),
+            at_most(0.6, CPU_PER_MEBIBYTE, nginx::NAME),
+        ],
+        measure: |setting| {
+            let peers = [
+                nginx::start,
+                nginx::start_with_file_cache,
+                lighttpd::start,
+                apache::start,
+                static_web_server::start,
+            ];
+            throughput::large(setting, &peers)
+        },
+    },
+    Row {
+        id: "closed-14b",
+        title: "a file of 14 bytes, a connection for each request, 32 at a time",
+        needs: &[&wrk::PROGRAM],
+        targets: &[
+            at_least(1.0, REQUESTS, nginx::NAME),
+            at_most(1.2, CPU, nginx::NAME),
+            at_least(1.4, REQUESTS, apache::NAME),
+        ],
+        measure: |setting| {
+            let peers = [
+                nginx::start,
+                nginx::start_with_file_cache,
+                lighttpd::start,
+                apache::start,
+                static_web_server::start,
+            ];
+            throughput::closed(setting, "14b.txt", &peers)
+        },
+    },
+    Row {
+        id: "many-4k",
+        title: "1,000 files of 4 KiB in turn, 32 kept connections",
+        needs: &[&wrk::PROGRAM],
+        targets: &[at_least(1.05, REQUESTS, nginx::NAME)],
+        measure: |setting| {
+            let peers = [
+                nginx::start,
+                nginx::start_with_file_cache,
+                lighttpd::start,
+                static_web_server::start,
+            ];
+            throughput::many(setting, &peers)
+        },
+    },
+    Row {
+        id: "access-log",
+        title: "a file of 14 bytes, 32 kept connections, an access log to a file",
+        needs: &[&wrk::PROGRAM],
+        targets: &[at_least(1.0, REQUESTS, nginx::NAME)],
+        measure: throughput::with_access_log,
+    },
+];
