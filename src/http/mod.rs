@@ -5,7 +5,7 @@
 //!
 //! | | modules |
 //! |---|---|
-//! | heads | `head_scan`, `request_head`, `response_head`, `fields`, `head_writer`, `field_line` (a field given by a user), `method`, `status`, `version` |
+//! | heads | `head_scan`, `request_head`, `response_head`, `fields`, `head_writer`, `field_lines` (ready to be sent), `field_line` (a field given by a user), `method`, `status`, `version` |
 //! | bodies | `framing`, `chunked`, `coding` (names of content codings), `expect` (`100-continue`) |
 //! | connections | `persistence`, `request_scan` |
 //! | targets | `target`, `host`, `percent` |
@@ -24,6 +24,7 @@ mod entity_tag;
 mod error;
 mod expect;
 mod field_line;
+mod field_lines;
 mod fields;
 mod framing;
 mod head_scan;
@@ -55,6 +56,7 @@ pub use entity_tag::{EntityTag, FileTag, FileVersion, Strength};
 pub use error::RequestError;
 pub use expect::expects_continue;
 pub use field_line::{FieldLine, FieldLineError};
+pub use field_lines::FieldLines;
 pub use fields::Fields;
 pub use framing::{Framing, FramingError, request_framing, response_framing};
 pub use head_scan::HeadScan;

@@ -122,7 +122,7 @@ impl<'s> Connection<'s> {
             let limit = self.service.admission.limits().per_client;
             let remaining = limit.saturating_sub(connections.client);
             response = response
-                .field("RateLimit-Policy", self.service.rate_limit_policy.clone())
+                .field("RateLimit-Policy", &self.service.rate_limit_policy)
                 .field("RateLimit", rate_limit(Scope::Client, remaining, None));
         }
         let conditions = CloseConditions {

@@ -6,14 +6,18 @@
 use std::io;
 use std::os::unix::fs::FileExt;
 
-use super::send::{Flush, Sender};
+use super::send::{Flush, Sender, range_of};
 use crate::http::{LAST_CHUNK, Persistence, Version, write_chunk};
 use crate::server::handler::response::{Response, ResponseContent};
+use crate::server::site::file::FileContent;
 use crate::server::site::listing::writer::ListingWriter;
 
 /// Content up to this size is appended to its head and sent in one write: one segment instead of two,
 /// and two system calls less than `sendfile` needs.
 const ONE_WRITE_BYTES: u64 = 32 * 1024;
+
+/// Content in memory up to this size is copied behind its head: cheaper than a call with two buffers.
+const COPIED_BYTES: usize = 2 * 1024;
 
 /// How a response is sent to the client that asked for it.
 #[derive(Clone, Copy, Debug)]
@@ -58,7 +62,19 @@ pub(super) fn send(
             sender.send_all(out, Flush::Later)?;
             sender.send_all(text, Flush::Now).map(|()| text.len() as u64)
         }
-        ResponseContent::File { file, offset, length } if *length <= ONE_WRITE_BYTES => {
+        ResponseContent::File { file: FileContent::Loaded(bytes), offset, length } => {
+            let range = range_of(bytes, *offset, *length);
+            if range.len() <= COPIED_BYTES {
+                out.extend_from_slice(range);
+                sender.send_all(out, Flush::Now)
+            } else {
+                sender.send_both(out, range, Flush::Now)
+            }
+            .map(|()| *length)
+        }
+        ResponseContent::File { file: FileContent::Opened(file), offset, length }
+            if *length <= ONE_WRITE_BYTES =>
+        {
             let head = out.len();
             let length = usize::try_from(*length).expect("it is at most ONE_WRITE_BYTES");
             out.resize(head + length, 0);
@@ -67,14 +83,14 @@ pub(super) fn send(
         }
         ResponseContent::File { file, offset, length } => {
             sender.send_all(out, Flush::Later)?;
-            sender.send_file(file, *offset, *length).map(|()| *length)
+            sender.send_content(file, *offset, *length, Flush::Now).map(|()| *length)
         }
         ResponseContent::Parts { file, parts, closing, length } => {
             for (text, range) in parts {
                 out.extend_from_slice(text.as_bytes());
                 sender.send_all(out, Flush::Later)?;
                 out.clear();
-                sender.send_file(file, range.first, range.length())?;
+                sender.send_content(file, range.first, range.length(), Flush::Later)?;
             }
             sender.send_all(closing.as_bytes(), Flush::Now).map(|()| *length)
         }

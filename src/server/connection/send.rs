@@ -2,14 +2,16 @@
 
 use std::fs::File;
 use std::io;
+use std::io::IoSlice;
 use std::net::TcpStream;
 
 #[cfg(target_os = "linux")]
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use rustix::io::Errno;
-use rustix::net::SendFlags;
+use rustix::net::{SendAncillaryBuffer, SendFlags};
 
 use super::rate::SendRate;
+use crate::server::site::file::FileContent;
 
 /// Most bytes of one `sendfile` call, so that the rate is checked in between.
 const PIECE_BYTES: u64 = 1024 * 1024;
@@ -34,19 +36,60 @@ impl Sender<'_> {
     ///
     /// # Errors
     /// The peer disconnected or is too slow.
-    pub(super) fn send_all(&mut self, mut bytes: &[u8], flush: Flush) -> io::Result<()> {
+    pub(super) fn send_all(&mut self, bytes: &[u8], flush: Flush) -> io::Result<()> {
+        self.send_both(bytes, &[], flush)
+    }
+
+    /// Sends all of `first`, then all of `second`: in one call if the socket takes them.
+    ///
+    /// # Errors
+    /// The peer disconnected or is too slow.
+    pub(super) fn send_both(
+        &mut self,
+        mut first: &[u8],
+        mut second: &[u8],
+        flush: Flush,
+    ) -> io::Result<()> {
         let flags = match flush {
             #[cfg(target_os = "linux")]
             Flush::Later => SendFlags::NOSIGNAL | SendFlags::MORE,
             _ => SendFlags::NOSIGNAL,
         };
-        while !bytes.is_empty() {
-            let allowed = usize::try_from(self.rate.wait_until_due(bytes.len() as u64))
+        while !first.is_empty() || !second.is_empty() {
+            let wanted = first.len() + second.len();
+            let allowed = usize::try_from(self.rate.wait_until_due(wanted as u64))
                 .expect("it is at most the length of the bytes");
-            let sent = rustix::net::send(self.stream, &bytes[..allowed], flags);
-            bytes = &bytes[self.progress(sent)?..];
+            let of_first = &first[..first.len().min(allowed)];
+            let of_second = &second[..second.len().min(allowed - of_first.len())];
+            let sent = if of_second.is_empty() {
+                rustix::net::send(self.stream, of_first, flags)
+            } else {
+                let pieces = [IoSlice::new(of_first), IoSlice::new(of_second)];
+                let mut control = SendAncillaryBuffer::default();
+                rustix::net::sendmsg(self.stream, &pieces, &mut control, flags)
+            };
+            let count = self.progress(sent)?;
+            let from_first = count.min(first.len());
+            (first, second) = (&first[from_first..], &second[count - from_first..]);
         }
         Ok(())
+    }
+
+    /// Sends a range of a file.
+    ///
+    /// # Errors
+    /// The peer disconnected or is too slow, or the file ends early ([`io::ErrorKind::UnexpectedEof`]).
+    pub(super) fn send_content(
+        &mut self,
+        content: &FileContent,
+        offset: u64,
+        length: u64,
+        flush: Flush,
+    ) -> io::Result<()> {
+        match content {
+            FileContent::Opened(file) => self.send_file(file, offset, length),
+            FileContent::Loaded(bytes) => self.send_all(range_of(bytes, offset, length), flush),
+        }
     }
 
     /// Sends a range of a file without copying it through the process (sendfile(2)).
@@ -58,7 +101,7 @@ impl Sender<'_> {
     /// # Errors
     /// The peer disconnected or is too slow, or the file ends early ([`io::ErrorKind::UnexpectedEof`]).
     #[cfg(target_os = "linux")]
-    pub(super) fn send_file(&mut self, file: &File, offset: u64, length: u64) -> io::Result<()> {
+    fn send_file(&mut self, file: &File, offset: u64, length: u64) -> io::Result<()> {
         self.stream.set_nonblocking(true)?;
         let (mut at, end) = (offset, offset + length);
         while at < end {
@@ -90,7 +133,7 @@ impl Sender<'_> {
     /// # Errors
     /// The peer disconnected or is too slow, or the file ends early ([`io::ErrorKind::UnexpectedEof`]).
     #[cfg(not(target_os = "linux"))]
-    pub(super) fn send_file(&mut self, file: &File, offset: u64, length: u64) -> io::Result<()> {
+    fn send_file(&mut self, file: &File, offset: u64, length: u64) -> io::Result<()> {
         use std::os::unix::fs::FileExt as _;
         let mut buffer = vec![0; 64 * 1024];
         let (mut at, end) = (offset, offset + length);
@@ -113,4 +156,10 @@ impl Sender<'_> {
             Err(error) => Err(error.into()),
         }
     }
+}
+
+/// `length` bytes of `content` from `offset` on.
+pub(super) fn range_of(content: &[u8], offset: u64, length: u64) -> &[u8] {
+    let position = |at| usize::try_from(at).expect("it is within what is in memory");
+    &content[position(offset)..position(offset + length)]
 }

@@ -2,15 +2,13 @@
 //!
 //! No sockets: a head goes in, a response comes out.
 
-use std::sync::Arc;
-
 use super::file_response::{FileRefusal, file_response};
 use super::response::{Response, ResponseContent};
 use crate::http::conditional::{self, Evaluation, Validators};
 use crate::http::negotiation::{MediaType, choose_coding, choose_media_type};
 use crate::http::{
-    ALLOW, Coding, ContentRange, Method, RequestError, RequestHead, Status, Target, TargetPath,
-    Version, is_host,
+    ALLOW, Coding, ContentRange, FieldLines, Method, RequestError, RequestHead, Status, Target,
+    TargetPath, Version, is_host,
 };
 use crate::printable::Escaped;
 use crate::server::config::ExtraFields;
@@ -25,12 +23,18 @@ use crate::server::site::precompressed::PrecompressedFiles;
 #[derive(Debug)]
 pub(crate) struct Handler {
     site: Site,
-    extra: Arc<ExtraFields>,
+    cache_control: Option<String>,
+    /// The operator's further fields.
+    further: FieldLines,
 }
 
 impl Handler {
     pub(crate) fn new(site: Site, extra: ExtraFields) -> Self {
-        Self { site, extra: Arc::new(extra) }
+        let mut further = FieldLines::default();
+        for field in &extra.further {
+            further.push(&field.name, &field.value);
+        }
+        Self { site, cache_control: extra.cache_control, further }
     }
 
     /// Answers a request with a well-formed head.
@@ -46,9 +50,7 @@ impl Handler {
     /// Adds the operator's fields. Rejections before a request get them as well: without them a script of
     /// another origin could not read that it was rejected (CORS).
     pub(crate) fn with_extra_fields(&self, response: Response) -> Response {
-        self.extra.further.iter().fold(response, |response, field| {
-            response.field(field.name.clone(), field.value.clone())
-        })
+        response.lines(&self.further)
     }
 
     fn answer_method(&self, head: &RequestHead) -> Response {
@@ -102,8 +104,8 @@ impl Handler {
                 if varies {
                     response = response.field("Vary", "Accept-Encoding");
                 }
-                match &self.extra.cache_control {
-                    Some(value) => response.field("Cache-Control", value.clone()),
+                match &self.cache_control {
+                    Some(value) => response.field("Cache-Control", value),
                     None => response,
                 }
             }

@@ -1,17 +1,13 @@
 //! Answers a request with a file: whole or in ranges, or with 304 if the client has it already
 //! (RFC 9110 §13, §14).
 
-use std::fs::File;
 use std::hash::{BuildHasher as _, Hasher as _, RandomState};
-use std::time::SystemTime;
 
 use super::response::{Response, ResponseContent};
-use crate::http::conditional::{self, Evaluation, Validators};
+use crate::http::conditional::{self, Evaluation};
 use crate::http::range::{self, Selection};
-use crate::http::{
-    Byteranges, Coding, ContentRange, FileTag, FileVersion, RequestHead, Status, date,
-};
-use crate::server::site::file::StaticFile;
+use crate::http::{Byteranges, Coding, ContentRange, RequestHead, Status};
+use crate::server::site::file::{FileContent, StaticFile};
 
 /// Why a file is not sent.
 #[derive(Debug)]
@@ -24,38 +20,27 @@ pub(super) enum FileRefusal {
 
 /// Answers 200, 206 or 304 with `file`, by the preconditions and ranges of the request.
 pub(super) fn file_response(file: StaticFile, head: &RequestHead) -> Result<Response, FileRefusal> {
-    let StaticFile { file, length, modified, changed, inode, content_type, coding, .. } = file;
-    let version = FileVersion { inode, size: length, modified, changed };
-    let tag = FileTag::new(version, coding);
-    // `Last-Modified` must not be in the future (RFC 9110 §8.8.2.1).
-    let modified = modified.min(SystemTime::now());
-    let validators = Validators { etag: Some(tag.tag()), last_modified: Some(modified) };
-    let describe = |response: Response| {
-        let response = match date::format(modified) {
-            Some(date) => response.field("Last-Modified", date.to_string()),
-            None => response,
-        };
-        let etag = String::from_utf8_lossy(tag.text()).into_owned();
-        response.field("ETag", etag)
-    };
+    let StaticFile { content, description, .. } = file;
+    let (validators, length) = (description.validators(), description.length());
     let (fields, method) = (head.fields(), head.method());
     match conditional::evaluate(&fields, &validators, method) {
         Evaluation::Proceed => {}
         Evaluation::NotModified => {
             let response = Response::new(Status::NOT_MODIFIED, ResponseContent::None);
-            return Ok(describe(response));
+            return Ok(response.lines(&description.validator_lines));
         }
         Evaluation::PreconditionFailed => return Err(FileRefusal::PreconditionFailed),
     }
+    let content_type = &*description.content_type;
     let response = match range::select(&fields, &validators, method, length) {
         Selection::Whole => {
-            Response::new(Status::OK, ResponseContent::File { file, offset: 0, length })
-                .field("Content-Type", content_type)
+            let content = ResponseContent::File { file: content, offset: 0, length };
+            Response::new(Status::OK, content).field("Content-Type", content_type)
         }
         Selection::Single(range) => {
             let content_range = ContentRange::Satisfied { range, complete_length: Some(length) };
-            let content =
-                ResponseContent::File { file, offset: range.first, length: range.length() };
+            let (offset, length) = (range.first, range.length());
+            let content = ResponseContent::File { file: content, offset, length };
             Response::new(Status::PARTIAL_CONTENT, content)
                 .field("Content-Type", content_type)
                 .field("Content-Range", content_range.to_string())
@@ -64,27 +49,28 @@ pub(super) fn file_response(file: StaticFile, head: &RequestHead) -> Result<Resp
             let boundary = boundary();
             let parts = Byteranges {
                 boundary: &boundary,
-                content_type: &content_type,
+                content_type,
                 complete_length: length,
                 ranges: &ranges,
             };
-            let (media_type, content) = (parts.multipart_type(), multipart(file, &parts));
+            let (media_type, content) = (parts.multipart_type(), multipart(content, &parts));
             Response::new(Status::PARTIAL_CONTENT, content).field("Content-Type", media_type)
         }
         Selection::Unsatisfiable => {
             return Err(FileRefusal::RangeNotSatisfiable { complete_length: length });
         }
     };
-    let response = describe(response)
+    let response = response
+        .lines(&description.validator_lines)
         .field("Accept-Ranges", "bytes")
         .field("X-Content-Type-Options", "nosniff");
-    Ok(match coding {
+    Ok(match description.coding {
         Coding::Identity => response,
         coding => response.field("Content-Encoding", coding.token()),
     })
 }
 
-fn multipart(file: File, parts: &Byteranges<'_>) -> ResponseContent {
+fn multipart(file: FileContent, parts: &Byteranges<'_>) -> ResponseContent {
     ResponseContent::Parts {
         file,
         parts: parts.parts().collect(),

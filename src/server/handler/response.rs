@@ -1,14 +1,13 @@
 //! A response: its status, its fields and its content; writes the head, with the fields that every response
 //! has.
 
-use std::borrow::Cow;
-use std::fs::File;
 use std::time::SystemTime;
 
 use crate::http::negotiation::MediaType;
 use crate::http::range::ByteRange;
-use crate::http::{HeadWriter, Persistence, Status, Version};
+use crate::http::{FieldLines, HeadWriter, Persistence, Status, Version};
 use crate::server::clock::with_second;
+use crate::server::site::file::FileContent;
 use crate::server::site::listing::contents::Listing;
 
 /// The value of `Server` (RFC 9110 §10.2.4).
@@ -22,13 +21,13 @@ pub(crate) enum ResponseContent {
     Text(Vec<u8>),
     /// `length` bytes of a file from `offset` on.
     File {
-        file: File,
+        file: FileContent,
         offset: u64,
         length: u64,
     },
     /// Ranges of a file, each with the text before it (`multipart/byteranges`), and the text at the end.
     Parts {
-        file: File,
+        file: FileContent,
         parts: Vec<(String, ByteRange)>,
         closing: String,
         /// Of the whole content.
@@ -45,13 +44,13 @@ pub(crate) enum ResponseContent {
 #[derive(Debug)]
 pub(crate) struct Response {
     pub(crate) status: Status,
-    fields: Vec<(Cow<'static, str>, Cow<'static, str>)>,
+    lines: FieldLines,
     pub(crate) content: ResponseContent,
 }
 
 impl Response {
     pub(super) fn new(status: Status, content: ResponseContent) -> Self {
-        Self { status, fields: Vec::new(), content }
+        Self { status, lines: FieldLines::default(), content }
     }
 
     /// A response with a page or text that the server generated.
@@ -66,12 +65,15 @@ impl Response {
             .field("X-Content-Type-Options", "nosniff")
     }
 
-    pub(crate) fn field(
-        mut self,
-        name: impl Into<Cow<'static, str>>,
-        value: impl Into<Cow<'static, str>>,
-    ) -> Self {
-        self.fields.push((name.into(), value.into()));
+    /// Adds a field; see [`FieldLines::push`].
+    pub(crate) fn field(mut self, name: &str, value: impl AsRef<[u8]>) -> Self {
+        self.lines.push(name, value);
+        self
+    }
+
+    /// Adds fields that are ready to be sent.
+    pub(crate) fn lines(mut self, lines: &FieldLines) -> Self {
+        self.lines.append(lines);
         self
     }
 
@@ -99,10 +101,8 @@ impl Response {
     pub(crate) fn write_head(&self, out: &mut Vec<u8>, version: Version, persistence: Persistence) {
         let mut head = HeadWriter::response(out, self.status);
         head = with_second(SystemTime::now(), |second, _| head.field("Date", second.imf_fixdate()))
-            .field("Server", SERVER);
-        for (name, value) in &self.fields {
-            head = head.field(name, value.as_bytes());
-        }
+            .field("Server", SERVER)
+            .lines(&self.lines);
         if let Some(length) = self.content_length() {
             head = head.number("Content-Length", length);
         }

@@ -7,6 +7,7 @@ use std::time::Instant;
 
 use percent_encoding::{AsciiSet, CONTROLS, percent_encode};
 
+use super::cache::FileCache;
 use super::content_type::is_compressible;
 use super::error::{LookupError, SiteError};
 use super::file::StaticFile;
@@ -28,6 +29,7 @@ const QUERY: &AsciiSet = &CONTROLS.add(b' ');
 pub(crate) struct Site {
     root: RootPath,
     settings: SiteSettings,
+    files: FileCache,
     pub(super) listings: ListingCache,
 }
 
@@ -53,12 +55,13 @@ impl Site {
             return Err(SiteError::IndexName(name.clone()));
         }
         let root = RootPath::open(path, settings.symbolic_links)?;
-        Ok(Self { root, settings, listings: ListingCache::default() })
+        let files = FileCache::new(settings.cache_bytes);
+        Ok(Self { root, settings, files, listings: ListingCache::default() })
     }
 
     /// Finds the resource at a path: a file, or for a directory its index file or its listing.
     ///
-    /// A file needs one open and one `fstat`. Never blocks on another process: FIFOs, sockets and devices
+    /// A file in memory needs a `statx`, another one an open and a `fstat`. Never blocks on another process: FIFOs, sockets and devices
     /// are not found.
     ///
     /// # Errors
@@ -86,8 +89,8 @@ impl Site {
     #[must_use]
     pub(crate) fn may_have_precompressed(&self, plain: &StaticFile) -> bool {
         self.settings.precompressed == Precompressed::Served
-            && plain.coding == Coding::Identity
-            && is_compressible(&plain.content_type)
+            && plain.description.coding == Coding::Identity
+            && is_compressible(&plain.description.content_type)
     }
 
     /// Finds the precompressed files of `plain`, which was found at `path`.
@@ -107,14 +110,14 @@ impl Site {
             Some(index) => join(&path.relative, self.settings.index[index].as_bytes()),
             None => Cow::Borrowed(&*path.relative),
         };
-        PrecompressedFiles::find(&root, name.into_owned(), plain)
+        PrecompressedFiles::find(&root, &self.files, name.into_owned(), plain)
     }
 
     fn find_beneath(&self, root: &Root, path: &TargetPath) -> Result<Resource, LookupError> {
         if path.names_directory {
             return self.find_index(root, path);
         }
-        match open_beneath(root, &path.relative) {
+        match open_beneath(root, &self.files, &path.relative) {
             Ok(Opened::File(file)) => Ok(Resource::File(file)),
             Ok(Opened::Directory(_)) => Ok(Resource::Redirect(with_slash(path))),
             // A directory that may be traversed but not read may have an index file.
@@ -128,7 +131,7 @@ impl Site {
     /// Finds the first index file of a directory, or lists the directory if it has none.
     fn find_index(&self, root: &Root, path: &TargetPath) -> Result<Resource, LookupError> {
         for (index, name) in self.settings.index.iter().enumerate() {
-            match open_beneath(root, &join(&path.relative, name.as_bytes())) {
+            match open_beneath(root, &self.files, &join(&path.relative, name.as_bytes())) {
                 Ok(Opened::File(file)) => {
                     return Ok(Resource::File(StaticFile { index: Some(index), ..file }));
                 }
@@ -136,7 +139,7 @@ impl Site {
                 Err(error) => return Err(error),
             }
         }
-        match open_beneath(root, &path.relative)? {
+        match open_beneath(root, &self.files, &path.relative)? {
             Opened::File(_) => Err(LookupError::NotFound),
             // A directory that was removed while open reads as empty (stat(2), `st_nlink`).
             Opened::Directory(directory) if directory.metadata()?.nlink() == 0 => {

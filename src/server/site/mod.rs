@@ -1,11 +1,14 @@
 //! The served directory: finds a path of a request and opens its file, or lists its directory.
 //!
-//! Confines paths to the root and decides on index files, listings, media types and precompressed files.
+//! Confines paths to the root and decides on index files, listings, media types and precompressed
+//! files, and keeps small files in memory.
 //! `http` parses paths, and `handler` decides which part of a file is sent.
 
+mod cache;
 mod content_type;
 pub(super) mod error;
 pub(super) mod file;
+mod file_state;
 pub(super) mod listing;
 pub(super) mod lookup;
 mod opened;

@@ -2,7 +2,9 @@
 
 use std::borrow::Cow;
 use std::fs::File;
+use std::time::SystemTime;
 
+use super::cache::FileCache;
 use super::error::LookupError;
 use super::file::StaticFile;
 use super::root::Root;
@@ -13,13 +15,24 @@ pub(super) enum Opened {
     Directory(File),
 }
 
-/// Opens `relative` beneath the root. FIFOs, sockets and devices are not found.
-pub(super) fn open_beneath(root: &Root, relative: &[u8]) -> Result<Opened, LookupError> {
+/// Opens `relative` beneath the root, or takes it from the cache. FIFOs, sockets and devices are not found.
+pub(super) fn open_beneath(
+    root: &Root,
+    cache: &FileCache,
+    relative: &[u8],
+) -> Result<Opened, LookupError> {
+    if let Some(file) = cache.find(root, relative) {
+        return Ok(Opened::File(file));
+    }
+    let before = SystemTime::now();
     let file = File::from(root.open_beneath(relative)?);
     let metadata = file.metadata()?;
     if metadata.is_file() {
+        if let Some(file) = cache.load(root, relative, &file, &metadata, before) {
+            return Ok(Opened::File(file));
+        }
         let name = relative.rsplit(|byte| *byte == b'/').next().unwrap_or_default();
-        Ok(Opened::File(StaticFile::new(file, &metadata, name)?))
+        Ok(Opened::File(StaticFile::opened(file, &metadata, name)?))
     } else if metadata.is_dir() {
         Ok(Opened::Directory(file))
     } else {

@@ -5,6 +5,7 @@
 
 use std::time::SystemTime;
 
+use super::cache::FileCache;
 use super::file::StaticFile;
 use super::opened::{Opened, open_beneath};
 use super::root::Root;
@@ -37,20 +38,25 @@ impl PrecompressedFiles {
     /// Finds the precompressed files of `plain`, which has this name beneath the root. Each must be a file
     /// that would be served itself, not older than `plain` (which was edited since), and not empty (which
     /// coded content never is).
-    pub(super) fn find(root: &Root, mut name: Vec<u8>, plain: &StaticFile) -> Self {
+    pub(super) fn find(
+        root: &Root,
+        cache: &FileCache,
+        mut name: Vec<u8>,
+        plain: &StaticFile,
+    ) -> Self {
         let mut found = Self::default();
         let plain_length = name.len();
         for coding in Self::CODINGS {
             name.truncate(plain_length);
             name.extend_from_slice(coding.suffix().as_bytes());
-            let Ok(Opened::File(file)) = open_beneath(root, &name) else { continue };
-            if file.length == 0 || modified_seconds(&file) < modified_seconds(plain) {
+            let Ok(Opened::File(file)) = open_beneath(root, cache, &name) else { continue };
+            let length = file.description.length();
+            if length == 0 || modified_seconds(&file) < modified_seconds(plain) {
                 continue;
             }
-            let at = found.files.partition_point(|other| other.length <= file.length);
+            let at = found.files.partition_point(|other| other.description.length() <= length);
             found.codings.insert(at, coding);
-            let content_type = plain.content_type.clone();
-            found.files.insert(at, StaticFile { content_type, coding, index: plain.index, ..file });
+            found.files.insert(at, file.precompressed(plain, coding));
         }
         found
     }
@@ -58,12 +64,15 @@ impl PrecompressedFiles {
 
 /// When a file was modified, in whole seconds: archives and some compressors drop the fraction.
 fn modified_seconds(file: &StaticFile) -> u64 {
-    file.modified.duration_since(SystemTime::UNIX_EPOCH).map_or(0, |since| since.as_secs())
+    file.description
+        .modified()
+        .duration_since(SystemTime::UNIX_EPOCH)
+        .map_or(0, |since| since.as_secs())
 }
 
 #[cfg(test)]
 mod tests {
-    use std::fs::{File, FileTimes, create_dir, read_to_string, write};
+    use std::fs::{File, FileTimes, create_dir, write};
     use std::os::unix::fs::symlink;
     use std::time::Duration;
 
@@ -106,13 +115,14 @@ mod tests {
         write_aged(&tree, "app.js.br", "brotli", 6000);
         write_aged(&tree, "app.js.zst", "zst", 0);
         let (plain, precompressed) = find(&open(&tree, Precompressed::Served), "/app.js");
-        assert_eq!(plain.coding, Coding::Identity);
+        assert_eq!(plain.description.coding, Coding::Identity);
         assert_eq!(precompressed.codings(), [Coding::Zstd, Coding::Brotli, Coding::Gzip]);
         let file = precompressed.take(Coding::Brotli).unwrap();
-        assert_eq!(file.content_type, "text/javascript; charset=utf-8");
-        assert_eq!((file.coding, file.length), (Coding::Brotli, 6));
-        assert_ne!(file.inode, plain.inode);
-        assert_eq!(std::io::read_to_string(file.file).unwrap(), "brotli");
+        let description = &file.description;
+        assert_eq!(description.content_type, "text/javascript; charset=utf-8");
+        assert_eq!((description.coding, description.length()), (Coding::Brotli, 6));
+        assert_ne!(description.version.inode, plain.description.version.inode);
+        assert_eq!(file.read(), b"brotli");
     }
 
     #[test]
@@ -139,14 +149,11 @@ mod tests {
         let site = open(&tree, Precompressed::Served);
         let (_, precompressed) = find(&site, "/docs/");
         let file = precompressed.take(Coding::Gzip).unwrap();
-        assert_eq!(file.content_type, "text/html; charset=utf-8");
-        assert_eq!(std::io::read_to_string(file.file).unwrap(), "docs/");
+        assert_eq!(file.description.content_type, "text/html; charset=utf-8");
+        assert_eq!(file.read(), b"docs/");
         write_aged(&tree, "index.html.gz", "root", 0);
         let (_, precompressed) = find(&site, "/");
-        assert_eq!(
-            std::io::read_to_string(precompressed.take(Coding::Gzip).unwrap().file).unwrap(),
-            "root"
-        );
+        assert_eq!(precompressed.take(Coding::Gzip).unwrap().read(), b"root");
     }
 
     #[test]
@@ -173,10 +180,11 @@ mod tests {
         let (_, precompressed) = find(&open(&tree, Precompressed::Ignored), "/a.txt");
         assert_eq!(precompressed.codings(), []);
         let (file, _) = find(&open(&tree, Precompressed::Served), "/a.txt.gz");
+        let description = &file.description;
         assert_eq!(
-            (file.content_type.as_ref(), file.coding),
+            (description.content_type.as_ref(), description.coding),
             ("application/gzip", Coding::Identity)
         );
-        assert_eq!(read_to_string(tree.path().join("a.txt.gz")).unwrap().len() as u64, file.length);
+        assert_eq!(description.length(), 2);
     }
 }

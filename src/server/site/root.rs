@@ -10,9 +10,10 @@ use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::os::unix::ffi::OsStrExt;
 use std::path::Path;
 
-use rustix::fs::{self, Mode, OFlags, Stat};
+use rustix::fs::{self, AtFlags, Mode, OFlags, Stat};
 use rustix::io::Errno;
 
+use super::file_state::{self, FileState};
 use super::settings::SymbolicLinks;
 use super::walk::{TRAVERSE_FLAGS, walk};
 
@@ -106,6 +107,26 @@ impl Root {
     /// As [`Root::open_beneath`].
     pub(super) fn metadata_beneath(&self, relative: &[u8]) -> Result<Stat, Errno> {
         fs::fstat(self.open_with(relative, TRAVERSE_FLAGS | OFlags::CLOEXEC)?)
+    }
+
+    /// The state of the regular file at `relative`; `None` if [`Root::open_beneath`] might not open it.
+    ///
+    /// Does not resolve the path as opening does, so it takes no path with a symbolic link: neither for the
+    /// file nor, looked at one after the other, for its directories. Where links are followed anywhere, one
+    /// call is enough.
+    #[must_use]
+    pub(super) fn state_of(&self, relative: &[u8]) -> Option<FileState> {
+        let directory = self.directory.as_fd();
+        if self.resolution == Resolution::Unconfined {
+            return file_state::stat_file(directory, relative, AtFlags::empty());
+        }
+        let slashes = relative.iter().enumerate().filter(|(_, byte)| **byte == b'/');
+        for (end, _) in slashes {
+            if !file_state::is_directory(directory, &relative[..end]) {
+                return None;
+            }
+        }
+        file_state::stat_file(directory, relative, AtFlags::SYMLINK_NOFOLLOW)
     }
 
     /// Whether `relative` is a directory, readable or not; false if that cannot be determined.

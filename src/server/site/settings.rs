@@ -13,7 +13,13 @@ pub struct SiteSettings {
     pub dot_files: DotFiles,
     /// Whether precompressed files are sent in place of plain files; by default they are.
     pub precompressed: Precompressed,
+    /// Most memory for small files that are kept to be sent again, in bytes; by default
+    /// 32 MiB, and with 0 none are kept.
+    pub cache_bytes: u64,
 }
+
+/// 32 MiB: some hundred files of the largest size that is kept, or thousands of pages.
+const DEFAULT_CACHE_BYTES: u64 = 32 * 1024 * 1024;
 
 impl Default for SiteSettings {
     fn default() -> Self {
@@ -23,6 +29,7 @@ impl Default for SiteSettings {
             symbolic_links: SymbolicLinks::Confined,
             dot_files: DotFiles::Hidden,
             precompressed: Precompressed::Served,
+            cache_bytes: DEFAULT_CACHE_BYTES,
         }
     }
 }

@@ -1,5 +1,6 @@
 //! Detects from the beginning of a file whether it is text, and whether text is UTF-8.
 
+use std::borrow::Cow;
 use std::fs::File;
 use std::io;
 use std::os::unix::fs::FileExt;
@@ -7,56 +8,50 @@ use std::os::unix::fs::FileExt;
 /// How many bytes of a file are examined.
 const SAMPLE_BYTES: usize = 4 * 1024;
 
-/// The first bytes of a file; by default none.
-#[derive(Debug)]
-pub(super) struct Sample {
-    buffer: [u8; SAMPLE_BYTES],
-    length: usize,
+/// The first bytes of a file, at most [`SAMPLE_BYTES`]; by default none.
+#[derive(Debug, Default)]
+pub(super) struct Sample<'c> {
+    bytes: Cow<'c, [u8]>,
 }
 
-impl Default for Sample {
-    fn default() -> Self {
-        Self { buffer: [0; SAMPLE_BYTES], length: 0 }
+impl<'c> Sample<'c> {
+    /// The first bytes of this content.
+    pub(super) fn of(content: &'c [u8]) -> Self {
+        Self { bytes: Cow::Borrowed(&content[..content.len().min(SAMPLE_BYTES)]) }
     }
-}
 
-impl Sample {
-    /// Reads the first [`SAMPLE_BYTES`] bytes without moving the file's position.
+    /// Reads the first bytes of a file without moving its position.
     pub(super) fn read(file: &File) -> io::Result<Self> {
-        let mut sample = Self::default();
-        while sample.length < SAMPLE_BYTES {
-            let room = &mut sample.buffer[sample.length..];
-            match file.read_at(room, sample.length as u64) {
+        let (mut bytes, mut length) = (vec![0; SAMPLE_BYTES], 0);
+        while length < SAMPLE_BYTES {
+            match file.read_at(&mut bytes[length..], length as u64) {
                 Ok(0) => break,
-                Ok(count) => sample.length += count,
+                Ok(count) => length += count,
                 Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
                 Err(error) => return Err(error),
             }
         }
-        Ok(sample)
-    }
-
-    fn bytes(&self) -> &[u8] {
-        &self.buffer[..self.length]
+        bytes.truncate(length);
+        Ok(Self { bytes: Cow::Owned(bytes) })
     }
 
     /// Whether it is valid UTF-8 and not an encoding that looks like it: NUL bytes occur in UTF-16 and UTF-32,
     /// and `ESC $` in ISO-2022-JP (RFC 1468) and its relatives, which consist of ASCII bytes.
     pub(super) fn is_utf8(&self) -> bool {
-        let is_valid = match std::str::from_utf8(self.bytes()) {
+        let is_valid = match std::str::from_utf8(&self.bytes) {
             Ok(_) => true,
             // The end of the sample may split a character.
-            Err(error) => self.length == SAMPLE_BYTES && error.error_len().is_none(),
+            Err(error) => self.bytes.len() == SAMPLE_BYTES && error.error_len().is_none(),
         };
-        let has_escape = self.bytes().contains(&b'\x1b');
+        let has_escape = self.bytes.contains(&b'\x1b');
         is_valid
-            && !self.bytes().contains(&0)
-            && !(has_escape && self.bytes().windows(2).any(|pair| pair == b"\x1b$"))
+            && !self.bytes.contains(&0)
+            && !(has_escape && self.bytes.windows(2).any(|pair| pair == b"\x1b$"))
     }
 
     /// Whether it is UTF-8 without control bytes that text does not have.
     pub(super) fn is_text(&self) -> bool {
-        self.is_utf8() && !self.bytes().iter().copied().any(is_binary)
+        self.is_utf8() && !self.bytes.iter().copied().any(is_binary)
     }
 }
 
@@ -73,7 +68,7 @@ mod tests {
     use super::*;
 
     /// The sample of a file with this content; checks that the position is not moved.
-    fn sample_of(content: &[u8]) -> Sample {
+    fn sample_of(content: &[u8]) -> Sample<'static> {
         let mut file = tempfile::tempfile().unwrap();
         file.write_all(content).unwrap();
         std::io::Seek::rewind(&mut file).unwrap();
@@ -106,9 +101,10 @@ mod tests {
             (cut(b"\0"), false, false),
             (cut(b"b\0\xff"), true, true),
         ] {
-            let sample = sample_of(&content);
-            let found = (sample.is_text(), sample.is_utf8());
-            assert_eq!(found, (is_text, is_utf8), "{}", content.escape_ascii());
+            for sample in [sample_of(&content), Sample::of(&content)] {
+                let found = (sample.is_text(), sample.is_utf8());
+                assert_eq!(found, (is_text, is_utf8), "{}", content.escape_ascii());
+            }
         }
     }
 }

@@ -1,6 +1,7 @@
 //! The server as its operator and its users see it.
 
 mod behind_nginx;
+mod cache;
 mod logs;
 mod messages;
 mod panics;

@@ -91,6 +91,12 @@ impl ServerProgram {
         Duration::from_millis(ticks.map(|field| field.parse::<u64>().unwrap() * 10).sum())
     }
 
+    /// Bytes that it has read from files so far (proc(5), `io`: `rchar`).
+    pub(crate) fn bytes_read(&self) -> u64 {
+        let io = fs::read_to_string(format!("/proc/{}/io", self.child.id())).unwrap();
+        io.lines().find_map(|line| line.strip_prefix("rchar: ")).unwrap().parse().unwrap()
+    }
+
     /// Resident memory (proc(5), `VmRSS`).
     pub(crate) fn resident_bytes(&self) -> usize {
         self.status_bytes("VmRSS:")

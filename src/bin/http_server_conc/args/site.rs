@@ -1,5 +1,6 @@
 //! Options for the files that are served, and their fields.
 
+use http_concurrent::cli::parse_size;
 use http_concurrent::http::is_field_value;
 use http_concurrent::server::{
     DotFiles, ExtraField, ExtraFields, Listings, Precompressed, ServerConfig, SiteSettings,
@@ -31,6 +32,11 @@ pub(super) struct SiteArgs {
     #[arg(long)]
     no_precompressed: bool,
 
+    /// Most memory for files up to 128K that are kept to be sent again; each use is checked against the
+    /// file. 0 keeps none
+    #[arg(long, value_name = "SIZE", value_parser = parse_size, default_value = "32M")]
+    cache_size: u64,
+
     /// Send Cache-Control with files, such as "max-age=3600"
     #[arg(long, value_name = "VALUE", value_parser = parse_field_value)]
     cache_control: Option<String>,
@@ -58,6 +64,7 @@ impl SiteArgs {
             } else {
                 Precompressed::Served
             },
+            cache_bytes: self.cache_size,
         };
         config.extra_fields = ExtraFields { cache_control, further: headers };
     }

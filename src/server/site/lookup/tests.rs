@@ -1,7 +1,6 @@
 //! Paths of requests against a tree of real files.
 
 use std::fs::{create_dir, create_dir_all, write};
-use std::io::Read;
 use std::os::unix::ffi::OsStrExt;
 use std::os::unix::fs::symlink;
 use std::os::unix::net::UnixListener;
@@ -25,9 +24,9 @@ fn path(target: &str) -> TargetPath {
 /// Describes the resource of a request target.
 fn find(site: &Site, target: &str) -> String {
     match site.find(&path(target)) {
-        Ok(Resource::File(StaticFile { mut file, length, .. })) => {
-            let mut content = String::new();
-            file.read_to_string(&mut content).unwrap();
+        Ok(Resource::File(file)) => {
+            let length = file.description.length();
+            let content = String::from_utf8(file.read()).unwrap();
             assert_eq!(length, content.len() as u64);
             content
         }
@@ -168,13 +167,11 @@ fn the_content_decides_the_type_if_the_extension_is_unknown() {
     ] {
         write(tree.path().join(name), content).unwrap();
         let site = Site::open(tree.path(), settings()).unwrap();
-        let Ok(Resource::File(mut found)) = site.find(&path(&format!("/{name}"))) else {
+        let Ok(Resource::File(found)) = site.find(&path(&format!("/{name}"))) else {
             panic!("{name} is not found")
         };
-        assert_eq!(found.content_type, content_type, "{name}");
-        let mut read = Vec::new();
-        found.file.read_to_end(&mut read).unwrap();
-        assert_eq!(read, content, "{name}");
+        assert_eq!(found.description.content_type, content_type, "{name}");
+        assert_eq!(found.read(), content, "{name}");
     }
 }
 
@@ -204,12 +201,12 @@ fn a_found_file_has_the_data_of_its_head() {
     let site = Site::open(tree.path(), settings()).unwrap();
     let metadata = std::fs::metadata(tree.path().join("docs/index.html")).unwrap();
     let Ok(Resource::File(found)) = site.find(&path("/docs/")) else { panic!("no index") };
-    assert_eq!(found.length, 10);
-    assert_eq!(found.content_type, "text/html; charset=utf-8");
-    assert_eq!(found.modified, metadata.modified().unwrap());
+    assert_eq!(found.description.length(), 10);
+    assert_eq!(found.description.content_type, "text/html; charset=utf-8");
+    assert_eq!(found.description.modified(), metadata.modified().unwrap());
     let other = site.find(&path("/file.txt"));
     let Ok(Resource::File(other)) = other else { panic!("{other:?}") };
-    assert_ne!(found.inode, other.inode);
+    assert_ne!(found.description.version.inode, other.description.version.inode);
 }
 
 #[test]
@@ -256,5 +253,6 @@ fn a_file_of_length_zero_is_not_read() {
     let site = Site::open(Path::new("/proc/self"), SiteSettings::default()).unwrap();
     // Reading this file from its beginning fails.
     let Ok(Resource::File(file)) = site.find(&path("/mem")) else { panic!("it is not found") };
-    assert_eq!((file.length, &*file.content_type), (0, "text/plain; charset=utf-8"));
+    let file = file.description;
+    assert_eq!((file.length(), &*file.content_type), (0, "text/plain; charset=utf-8"));
 }

@@ -125,8 +125,7 @@ fn every_name_is_listed_linked_and_served() {
         assert_eq!(entry["name"], String::from_utf8_lossy(name).as_ref());
         let target = format!("/sub/{reference}");
         let Resource::File(found) = find(&site, &target) else { panic!("{target} is no file") };
-        let content = std::io::read_to_string(found.file).unwrap();
-        assert_eq!(content, name.escape_ascii().to_string());
+        assert_eq!(found.read(), name.escape_ascii().to_string().as_bytes());
     }
     assert_eq!(lines.lines().count(), AWKWARD.len() + 1);
     assert!(!page.contains("<script"), "{page}");

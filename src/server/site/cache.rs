@@ -1,0 +1,130 @@
+//! Small files in memory, never stale: each use is checked against the file's present state.
+//!
+//! Opening, reading and closing a file took a third of a kept request's time. A file in memory takes one
+//! `statx`, and one more for each directory of its path. Whatever has changed is opened anew, so what may be
+//! served is decided in one place, [`Root`].
+//!
+//! Not kept are
+//! - files that changed within the last step of their file system's clock: a further change could go
+//!   unnoticed;
+//! - files behind a symbolic link: the link may lead elsewhere, or out of the root, at any time, and only
+//!   opening finds out (with links followed anywhere they are kept);
+//! - files of length 0, as those in `/proc` seem to be.
+//!
+//! Precompressed files are kept like others. One change goes unnoticed: a program that writes through a
+//! shared mapping (mmap(2)) changes no times while its page stays dirty. `ETag` and `Last-Modified` miss it
+//! too.
+
+use std::fs::{File, Metadata};
+use std::os::unix::fs::FileExt as _;
+use std::sync::Arc;
+use std::time::SystemTime;
+
+use quick_cache::sync::{Cache, DefaultLifecycle};
+use quick_cache::{DefaultHashBuilder, OptionsBuilder, Weighter};
+
+use super::content_type;
+use super::file::{FileContent, FileDescription, StaticFile, content_type_of};
+use super::file_state::FileState;
+use super::root::Root;
+use super::sniff::Sample;
+
+/// Longest file that is kept. `sendfile` takes less time than a copy from memory above some 200 KiB.
+const MAX_FILE_BYTES: u64 = 128 * 1024;
+
+/// Memory that an entry takes beside path and content.
+const ENTRY_BYTES: u64 = 512;
+
+/// The parts of a larger cache, each with a lock of its own. A smaller cache has one part, as a file must
+/// fit into its part.
+const PARTS: u64 = 8;
+
+/// The files, by their paths beneath the root.
+#[derive(Debug)]
+pub(super) struct FileCache {
+    /// `None` if nothing is to be kept.
+    files: Option<Cache<Box<[u8]>, CachedFile, EntryWeighter>>,
+}
+
+#[derive(Clone, Debug)]
+struct CachedFile {
+    state: FileState,
+    description: Arc<FileDescription>,
+    content: Arc<[u8]>,
+}
+
+#[derive(Clone, Debug)]
+struct EntryWeighter;
+
+impl Weighter<Box<[u8]>, CachedFile> for EntryWeighter {
+    fn weight(&self, path: &Box<[u8]>, file: &CachedFile) -> u64 {
+        (path.len() + file.content.len()) as u64 + ENTRY_BYTES
+    }
+}
+
+impl FileCache {
+    /// A cache of at most so many bytes; 0 keeps nothing.
+    pub(super) fn new(bytes: u64) -> Self {
+        let parts = if bytes / PARTS >= 4 * MAX_FILE_BYTES { PARTS } else { 1 };
+        let options = OptionsBuilder::new()
+            .shards(usize::try_from(parts).expect("it is at most PARTS"))
+            .weight_capacity(bytes)
+            .estimated_items_capacity(usize::try_from(bytes / (16 * 1024)).unwrap_or(usize::MAX))
+            .build()
+            .expect("capacity and estimate are given");
+        let cache = || {
+            Cache::with_options(
+                options,
+                EntryWeighter,
+                DefaultHashBuilder::default(),
+                DefaultLifecycle::default(),
+            )
+        };
+        Self { files: (bytes > 0).then(cache) }
+    }
+
+    /// The file at `relative`, if it is in memory and unchanged.
+    pub(super) fn find(&self, root: &Root, relative: &[u8]) -> Option<StaticFile> {
+        let cached = self.files.as_ref()?.get(relative)?;
+        (root.state_of(relative)? == cached.state)
+            .then(|| StaticFile::new(FileContent::Loaded(cached.content), cached.description))
+    }
+
+    /// Reads a file that was opened at `relative` after `before`, and keeps it if it is unchanged and still
+    /// there when it has been read. `None` if it is not to be kept.
+    pub(super) fn load(
+        &self,
+        root: &Root,
+        relative: &[u8],
+        file: &File,
+        metadata: &Metadata,
+        before: SystemTime,
+    ) -> Option<StaticFile> {
+        let files = self.files.as_ref()?;
+        let state = FileState::of(metadata);
+        let length = state.version.size;
+        if length == 0 || length > MAX_FILE_BYTES || !state.is_settled(before) {
+            return None;
+        }
+        let mut content = vec![0; usize::try_from(length).ok()?];
+        file.read_exact_at(&mut content, 0).ok()?;
+        if root.state_of(relative)? != state {
+            return None;
+        }
+        let name = relative.rsplit(|byte| *byte == b'/').next().unwrap_or_default();
+        let content_type = content_type_of(name, || Ok(Sample::of(&content))).ok()?;
+        let coding = content_type::coding(name);
+        let description = FileDescription::new(state.version, content_type, coding, before);
+        let (description, content): (_, Arc<[u8]>) = (Arc::new(description), content.into());
+        let cached = CachedFile {
+            state,
+            description: Arc::clone(&description),
+            content: Arc::clone(&content),
+        };
+        files.insert(relative.into(), cached);
+        Some(StaticFile::new(FileContent::Loaded(content), description))
+    }
+}
+
+#[cfg(test)]
+mod tests;
