@@ -6,6 +6,7 @@ mod conformance;
 mod lab;
 mod limits;
 mod listing;
+mod peers;
 mod programs;
 mod server;
 mod structure;

@@ -20,11 +20,19 @@ pub(crate) fn use_two_processors() -> io::Result<()> {
     Ok(())
 }
 
-/// This process and the servers hold thousands of connections.
-pub(crate) fn raise_descriptor_limit() -> io::Result<()> {
+/// Enough for thousands of connections.
+const DESCRIPTORS: u64 = 32768;
+
+/// Raises the limit of descriptors for this process and all that it starts: beyond the hard limit if it may,
+/// else as far as that. Returns the limit.
+pub(crate) fn raise_descriptor_limit() -> io::Result<u64> {
     let Rlimit { maximum, .. } = getrlimit(Resource::Nofile);
-    setrlimit(Resource::Nofile, Rlimit { current: maximum, maximum })?;
-    Ok(())
+    let hard = maximum.unwrap_or(DESCRIPTORS).max(DESCRIPTORS);
+    let raised = Rlimit { current: Some(hard), maximum: Some(hard) };
+    if setrlimit(Resource::Nofile, raised).is_err() {
+        setrlimit(Resource::Nofile, Rlimit { current: maximum, maximum })?;
+    }
+    Ok(getrlimit(Resource::Nofile).current.unwrap_or(u64::MAX))
 }
 
 /// Its processors and kernel, in words.

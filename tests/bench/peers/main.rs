@@ -7,6 +7,10 @@
 //! A peer that is not installed is reported and left out. Nothing asserts a figure: a target that is missed
 //! is reported, and the exit status is 0.
 
+mod connection;
+mod flood;
+mod idle;
+mod latency;
 mod machine;
 mod options;
 mod report;
@@ -16,9 +20,11 @@ mod rows;
 #[allow(dead_code, reason = "the servers are shared with benches that use more of them")]
 mod servers;
 mod site;
+mod start;
 mod statistics;
 mod throughput;
 mod wrk;
+mod wrk_report;
 
 use std::time::Instant;
 
@@ -34,7 +40,6 @@ fn main() -> anyhow::Result<()> {
     let options = Options::parse();
     let interrupted = rounds::Interrupted::on_signals()?;
     machine::use_two_processors()?;
-    machine::raise_descriptor_limit()?;
     for missing in servers::PROGRAMS.iter().filter_map(|program| program.find().err()) {
         eprintln!("left out: {missing}");
     }

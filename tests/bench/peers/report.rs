@@ -86,9 +86,7 @@ impl Section {
     }
 
     fn to_text(&self) -> String {
-        let mut table = vec![self.header()];
-        table.extend(self.programs.iter().map(Program::cells));
-        let mut text = format!("\n{}: {}\n{}", self.id, self.title, aligned(&table));
+        let mut text = format!("\n{}: {}\n{}", self.id, self.title, aligned(&self.table()));
         for verdict in &self.targets {
             text.extend(["  ", &verdict.to_text(), "\n"]);
         }
@@ -98,11 +96,21 @@ impl Section {
         text
     }
 
-    fn header(&self) -> Vec<String> {
+    /// For each figure a line for each program.
+    fn table(&self) -> Vec<[String; 3]> {
         let figures = self.programs.first().map_or(&[][..], |program| &program.figures);
-        let names = figures.iter().map(|column| column.name.to_owned());
-        let ratios = figures.iter().map(|column| format!("{}: ours / this", column.name));
-        std::iter::once(String::new()).chain(names).chain(ratios).collect()
+        let mut table = Vec::new();
+        for (index, figure) in figures.iter().enumerate() {
+            table.push([figure.name, "median [range]", "ours / this"].map(str::to_owned));
+            for program in &self.programs {
+                let column = &program.figures[index];
+                let ratio = column.ours_by_this.filter(|ratio| ratio.median.is_finite());
+                let ratio = ratio.map_or_else(String::new, |ratio| ratio.to_text(2));
+                let name = format!("  {}", program.name);
+                table.push([name, column.spread.to_text(column.digits), ratio]);
+            }
+        }
+        table
     }
 }
 
@@ -121,15 +129,6 @@ impl Program {
             }
         };
         Self { name: contender.name, figures: measured.figures.iter().map(column).collect() }
-    }
-
-    fn cells(&self) -> Vec<String> {
-        let spreads = self.figures.iter().map(|column| column.spread.to_text(column.digits));
-        let ratios = self
-            .figures
-            .iter()
-            .map(|column| column.ours_by_this.map_or_else(String::new, |ratio| ratio.to_text(2)));
-        std::iter::once(self.name.to_owned()).chain(spreads).chain(ratios).collect()
     }
 }
 
@@ -170,27 +169,22 @@ impl Verdict {
     }
 }
 
-/// The rows of a table in columns: the first aligned to the left, the others to the right.
-fn aligned(table: &[Vec<String>]) -> String {
-    let mut widths = vec![0; table.first().map_or(0, Vec::len)];
-    for row in table {
-        for (width, cell) in widths.iter_mut().zip(row) {
+/// The lines of a table in columns: the first aligned to the left, the others to the right.
+fn aligned<const COLUMNS: usize>(table: &[[String; COLUMNS]]) -> String {
+    let mut widths = [0; COLUMNS];
+    for line in table {
+        for (width, cell) in widths.iter_mut().zip(line) {
             *width = cell.chars().count().max(*width);
         }
     }
     let mut text = String::new();
-    for row in table {
-        let mut line = String::new();
-        for (index, (width, cell)) in widths.iter().zip(row).enumerate() {
+    for line in table {
+        let mut aligned = format!("  {:<width$}", line[0], width = widths[0]);
+        for (width, cell) in widths.iter().zip(line).skip(1) {
             // Writing to a `String` cannot fail.
-            let _ = if index == 0 {
-                write!(line, "  {cell:<width$}")
-            } else {
-                write!(line, "   {cell:>width$}")
-            };
+            let _ = write!(aligned, "   {cell:>width$}");
         }
-        text += line.trim_end();
-        text.push('\n');
+        text.extend([aligned.trim_end(), "\n"]);
     }
     text
 }

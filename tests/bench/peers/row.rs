@@ -74,7 +74,6 @@ pub(crate) const fn at_most(times: f64, figure: &'static str, peer: &'static str
 }
 
 /// The figure itself should be at most this.
-#[expect(dead_code, reason = "for the rows of the client")]
 pub(crate) const fn limit(most: f64, figure: &'static str) -> Target {
     Target { figure, bound: Bound::AtMost(most), peer: None }
 }

@@ -1,9 +1,9 @@
 //! The rows, in the order in which they are measured.
 
-use super::row::{Row, at_least, at_most};
+use super::row::{Row, at_least, at_most, limit};
 use super::servers::{apache, lighttpd, nginx, python, static_web_server};
 use super::throughput::{self, CPU, CPU_PER_MEBIBYTE, MEBIBYTES, REQUESTS};
-use super::wrk;
+use super::{flood, idle, latency, start, wrk};
 
 pub(crate) const ROWS: &[Row] = &[
     Row {
@@ -122,5 +122,42 @@ pub(crate) const ROWS: &[Row] = &[
         needs: &[&wrk::PROGRAM],
         targets: &[at_least(1.0, REQUESTS, nginx::NAME)],
         measure: throughput::with_access_log,
+    },
+    Row {
+        id: "flood",
+        title: "one address at its limit asks on, a connection for each request",
+        needs: &[],
+        targets: &[
+            at_least(1.0, flood::REJECTIONS, nginx::NAME),
+            at_most(0.9, flood::CPU, nginx::NAME),
+            at_least(0.9, flood::ADMITTED, nginx::NAME),
+            limit(0.0, flood::BROKEN),
+        ],
+        measure: flood::measure,
+    },
+    Row {
+        id: "idle",
+        title: "8,000 idle kept connections",
+        needs: &[],
+        targets: &[
+            limit(12.0, idle::MEMORY),
+            limit(0.0, idle::UNANSWERED),
+            limit(2.0, idle::SLOWER),
+        ],
+        measure: idle::measure,
+    },
+    Row {
+        id: "latency",
+        title: "latency of 14 bytes at 60 % of the greatest load, 32 kept connections",
+        needs: &[&wrk::PROGRAM],
+        targets: &[at_most(1.0, latency::P99, nginx::NAME)],
+        measure: latency::measure,
+    },
+    Row {
+        id: "start",
+        title: "ready to serve after the start",
+        needs: &[],
+        targets: &[limit(10.0, start::READY)],
+        measure: start::measure,
     },
 ];

@@ -32,3 +32,9 @@ impl Spread {
         format!("{:.digits$} [{:.digits$} to {:.digits$}]", self.median, self.least, self.most)
     }
 }
+
+/// The least figure that at least this share of the sorted figures does not exceed.
+pub(crate) fn percentile(sorted: &[f64], percent: usize) -> f64 {
+    let rank = (sorted.len() * percent).div_ceil(100);
+    sorted[rank.clamp(1, sorted.len()) - 1]
+}

@@ -20,7 +20,8 @@ pub(crate) fn start(root: &Path) -> Result<Server, StartError> {
 pub(crate) fn start_with(root: &Path, lines: &str) -> Result<Server, StartError> {
     let program = PROGRAM.find()?;
     let place = Place::new(NAME)?;
-    // The number of processes is fixed: none ends or begins while it is measured.
+    // The number of processes is fixed: none ends or begins while it is measured. Without `.htaccess`, and
+    // without looking for links, it makes fewer system calls.
     let configuration = format!(
         "ServerName localhost\nServerRoot {directory}\nPidFile {directory}/pid\n\
          DefaultRuntimeDir {directory}\nMutex posixsem\nErrorLog {directory}/error.log\n\
@@ -32,6 +33,7 @@ pub(crate) fn start_with(root: &Path, lines: &str) -> Result<Server, StartError>
          MaxRequestWorkers {threads}\nMinSpareThreads 1\nMaxSpareThreads {threads}\n\
          MaxConnectionsPerChild 0\nUser www-data\nGroup www-data\nKeepAlive On\n\
          MaxKeepAliveRequests 0\nEnableSendfile On\n\
+         <Directory />\nAllowOverride None\nOptions FollowSymLinks\n</Directory>\n\
          DocumentRoot {root}\n<Directory {root}>\nRequire all granted\n</Directory>\n{lines}\n",
         directory = place.path().display(),
         port = place.port,

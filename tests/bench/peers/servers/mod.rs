@@ -13,7 +13,7 @@ pub(crate) mod program;
 pub(crate) mod python;
 pub(crate) mod static_web_server;
 
-use std::io;
+use std::io::{self, Read as _, Write as _};
 use std::net::{Ipv4Addr, SocketAddr, TcpListener, TcpStream};
 use std::path::{Path, PathBuf};
 use std::process::Command;
@@ -29,6 +29,9 @@ const WORKERS: usize = 2;
 
 /// Longer than any server takes to start.
 const PATIENCE: Duration = Duration::from_secs(10);
+
+/// How often a server that starts is asked.
+const POLL: Duration = Duration::from_micros(100);
 
 /// The programs of the peers.
 pub(crate) const PROGRAMS: [&Program; 5] = [
@@ -46,7 +49,7 @@ pub(crate) enum StartError {
     Missing(#[from] Missing),
     #[error("cannot start {name}")]
     Spawn { name: &'static str, source: io::Error },
-    #[error("{name} does not listen within 10 s")]
+    #[error("{name} does not answer within 10 s")]
     Silent { name: &'static str },
 }
 
@@ -55,6 +58,7 @@ pub(crate) struct Server {
     pub(crate) name: &'static str,
     address: SocketAddr,
     process: Process,
+    ready_after: Duration,
     /// Holds its configuration.
     _directory: TempDir,
 }
@@ -87,25 +91,25 @@ impl Place {
 }
 
 impl Server {
-    /// Spawns it, and waits until it listens.
+    /// Spawns it, and waits for its first answer.
     fn start(name: &'static str, place: Place, command: &mut Command) -> Result<Self, StartError> {
-        let server = Self::spawn(name, place, command)?;
         let begun = Instant::now();
-        while TcpStream::connect(server.address).is_err() {
-            if begun.elapsed() > PATIENCE {
-                return Err(StartError::Silent { name });
-            }
-            thread::sleep(Duration::from_millis(10));
-        }
-        Ok(server)
-    }
-
-    /// Spawns it, and does not wait.
-    fn spawn(name: &'static str, place: Place, command: &mut Command) -> Result<Self, StartError> {
         let process =
             Process::spawn(command).map_err(|source| StartError::Spawn { name, source })?;
         let address = (Ipv4Addr::LOCALHOST, place.port).into();
-        Ok(Self { name, address, process, _directory: place.directory })
+        while answer(address).is_err() {
+            if begun.elapsed() > PATIENCE {
+                return Err(StartError::Silent { name });
+            }
+            thread::sleep(POLL);
+        }
+        let ready_after = begun.elapsed();
+        Ok(Self { name, address, process, ready_after, _directory: place.directory })
+    }
+
+    /// The time from its spawning to its first answer.
+    pub(crate) fn ready_after(&self) -> Duration {
+        self.ready_after
     }
 
     pub(crate) fn address(&self) -> SocketAddr {
@@ -124,6 +128,21 @@ impl Server {
     pub(crate) fn cpu_time(&self) -> Duration {
         self.process.cpu_time()
     }
+
+    /// Memory of all its processes, shared pages in proportion.
+    pub(crate) fn pss_kibibytes(&self) -> f64 {
+        self.process.pss_kibibytes()
+    }
+}
+
+/// Asks a server until it closes; fails if it does not answer.
+fn answer(address: SocketAddr) -> io::Result<()> {
+    let mut stream = TcpStream::connect(address)?;
+    stream.set_read_timeout(Some(PATIENCE))?;
+    stream.write_all(b"GET /14b.txt HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n")?;
+    let mut answer = Vec::new();
+    stream.read_to_end(&mut answer)?;
+    if answer.starts_with(b"HTTP/1.") { Ok(()) } else { Err(io::ErrorKind::InvalidData.into()) }
 }
 
 /// Leaves out the servers that are not installed.
