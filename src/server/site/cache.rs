@@ -1,8 +1,7 @@
 //! Small files in memory, never stale: each use is checked against the file's present state.
 //!
 //! Opening, reading and closing a file took a third of a kept request's time. A file in memory takes one
-//! `statx`, and one more for each directory of its path. Whatever has changed is opened anew, so what may be
-//! served is decided in one place, [`Root`].
+//! `statx`. Whatever has changed is opened anew, so what may be served is decided in one place, [`Root`].
 //!
 //! Not kept are
 //! - files that changed within the last step of their file system's clock: a further change could go
@@ -11,13 +10,16 @@
 //!   opening finds out (with links followed anywhere they are kept);
 //! - files of length 0, as those in `/proc` seem to be.
 //!
-//! Precompressed files are kept like others. One change goes unnoticed: a program that writes through a
-//! shared mapping (mmap(2)) changes no times while its page stays dirty. `ETag` and `Last-Modified` miss it
-//! too.
+//! Precompressed files are kept like others. Two changes are noticed late. A directory on the way that was
+//! moved out of the root and replaced by a link to it still leads to the same file: the directories are
+//! looked at again when the root is opened again, once a second (looking at one for each request took a
+//! twelfth of its time). A program that writes through a shared mapping (mmap(2)) changes no times while its
+//! page stays dirty; `ETag` and `Last-Modified` miss that too.
 
 use std::fs::{File, Metadata};
 use std::os::unix::fs::FileExt as _;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::SystemTime;
 
 use quick_cache::sync::{Cache, DefaultLifecycle};
@@ -43,21 +45,23 @@ const PARTS: u64 = 8;
 #[derive(Debug)]
 pub(super) struct FileCache {
     /// `None` if nothing is to be kept.
-    files: Option<Cache<Box<[u8]>, CachedFile, EntryWeighter>>,
+    files: Option<Cache<Box<[u8]>, Arc<CachedFile>, EntryWeighter>>,
 }
 
-#[derive(Clone, Debug)]
+#[derive(Debug)]
 struct CachedFile {
     state: FileState,
     description: Arc<FileDescription>,
     content: Arc<[u8]>,
+    /// The number of the root in which the directories of the path were looked at last.
+    looked_at_in: AtomicU64,
 }
 
 #[derive(Clone, Debug)]
 struct EntryWeighter;
 
-impl Weighter<Box<[u8]>, CachedFile> for EntryWeighter {
-    fn weight(&self, path: &Box<[u8]>, file: &CachedFile) -> u64 {
+impl Weighter<Box<[u8]>, Arc<CachedFile>> for EntryWeighter {
+    fn weight(&self, path: &Box<[u8]>, file: &Arc<CachedFile>) -> u64 {
         (path.len() + file.content.len()) as u64 + ENTRY_BYTES
     }
 }
@@ -86,8 +90,13 @@ impl FileCache {
     /// The file at `relative`, if it is in memory and unchanged.
     pub(super) fn find(&self, root: &Root, relative: &[u8]) -> Option<StaticFile> {
         let cached = self.files.as_ref()?.get(relative)?;
-        (root.state_of(relative)? == cached.state)
-            .then(|| StaticFile::new(FileContent::Loaded(cached.content), cached.description))
+        if cached.looked_at_in.load(Ordering::Relaxed) != root.number() {
+            if root.has_link_before(relative) {
+                return None;
+            }
+            cached.looked_at_in.store(root.number(), Ordering::Relaxed);
+        }
+        (root.state_of(relative)? == cached.state).then(|| cached.to_file())
     }
 
     /// Reads a file that was opened at `relative` after `before`, and keeps it if it is unchanged and still
@@ -108,21 +117,29 @@ impl FileCache {
         }
         let mut content = vec![0; usize::try_from(length).ok()?];
         file.read_exact_at(&mut content, 0).ok()?;
-        if root.state_of(relative)? != state {
+        if root.has_link_before(relative) || root.state_of(relative)? != state {
             return None;
         }
         let name = relative.rsplit(|byte| *byte == b'/').next().unwrap_or_default();
         let content_type = content_type_of(name, || Ok(Sample::of(&content))).ok()?;
         let coding = content_type::coding(name);
         let description = FileDescription::new(state.version, content_type, coding, before);
-        let (description, content): (_, Arc<[u8]>) = (Arc::new(description), content.into());
-        let cached = CachedFile {
+        let cached = Arc::new(CachedFile {
             state,
-            description: Arc::clone(&description),
-            content: Arc::clone(&content),
-        };
+            description: Arc::new(description),
+            content: content.into(),
+            looked_at_in: AtomicU64::new(root.number()),
+        });
+        let file = cached.to_file();
         files.insert(relative.into(), cached);
-        Some(StaticFile::new(FileContent::Loaded(content), description))
+        Some(file)
+    }
+}
+
+impl CachedFile {
+    fn to_file(&self) -> StaticFile {
+        let content = FileContent::Loaded(Arc::clone(&self.content));
+        StaticFile::new(content, Arc::clone(&self.description))
     }
 }
 

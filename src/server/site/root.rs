@@ -9,6 +9,7 @@ use std::io;
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::os::unix::ffi::OsStrExt;
 use std::path::Path;
+use std::sync::atomic::{AtomicU64, Ordering};
 
 use rustix::fs::{self, AtFlags, Mode, OFlags, Stat};
 use rustix::io::Errno;
@@ -25,11 +26,15 @@ pub(super) const READ_FLAGS: OFlags =
 #[cfg(target_os = "linux")]
 const MAX_RETRIES: usize = 4;
 
+/// How many roots have been opened.
+static OPENED_ROOTS: AtomicU64 = AtomicU64::new(0);
+
 /// The directory beneath which all served files are.
 #[derive(Debug)]
 pub(super) struct Root {
     directory: OwnedFd,
     id: FileId,
+    number: u64,
     resolution: Resolution,
 }
 
@@ -70,7 +75,8 @@ impl Root {
             SymbolicLinks::Confined => confined(directory.as_fd())?,
             SymbolicLinks::Followed => Resolution::Unconfined,
         };
-        Ok(Self { directory, id, resolution })
+        let number = OPENED_ROOTS.fetch_add(1, Ordering::Relaxed) + 1;
+        Ok(Self { directory, id, number, resolution })
     }
 
     /// The error of `openat2`, on a system that has it.
@@ -109,24 +115,36 @@ impl Root {
         fs::fstat(self.open_with(relative, TRAVERSE_FLAGS | OFlags::CLOEXEC)?)
     }
 
-    /// The state of the regular file at `relative`; `None` if [`Root::open_beneath`] might not open it.
+    /// The state of the regular file at `relative`; `None` if there is none, or if it is behind a symbolic
+    /// link and links are confined.
     ///
-    /// Does not resolve the path as opening does, so it takes no path with a symbolic link: neither for the
-    /// file nor, looked at one after the other, for its directories. Where links are followed anywhere, one
-    /// call is enough.
+    /// Takes one call, and looks at the last component of the path alone: a link among the others is
+    /// followed anywhere; see [`Root::has_link_before`].
     #[must_use]
     pub(super) fn state_of(&self, relative: &[u8]) -> Option<FileState> {
+        let flags = match self.resolution {
+            Resolution::Unconfined => AtFlags::empty(),
+            _ => AtFlags::SYMLINK_NOFOLLOW,
+        };
+        file_state::stat_file(self.directory.as_fd(), relative, flags)
+    }
+
+    /// Whether a component before the last one is a symbolic link, or no directory at all, and links are
+    /// confined.
+    #[must_use]
+    pub(super) fn has_link_before(&self, relative: &[u8]) -> bool {
+        let ends = relative.iter().enumerate().filter(|(_, byte)| **byte == b'/');
         let directory = self.directory.as_fd();
-        if self.resolution == Resolution::Unconfined {
-            return file_state::stat_file(directory, relative, AtFlags::empty());
-        }
-        let slashes = relative.iter().enumerate().filter(|(_, byte)| **byte == b'/');
-        for (end, _) in slashes {
-            if !file_state::is_directory(directory, &relative[..end]) {
-                return None;
-            }
-        }
-        file_state::stat_file(directory, relative, AtFlags::SYMLINK_NOFOLLOW)
+        self.resolution != Resolution::Unconfined
+            && ends
+                .into_iter()
+                .any(|(end, _)| !file_state::is_directory(directory, &relative[..end]))
+    }
+
+    /// A number that no other opened root has.
+    #[must_use]
+    pub(super) fn number(&self) -> u64 {
+        self.number
     }
 
     /// Whether `relative` is a directory, readable or not; false if that cannot be determined.
