@@ -10,6 +10,12 @@ pub struct FieldLines {
 }
 
 impl FieldLines {
+    /// No lines, with room for so many bytes.
+    #[must_use]
+    pub fn with_capacity(bytes: usize) -> Self {
+        Self { bytes: Vec::with_capacity(bytes) }
+    }
+
     /// Adds a line. `name` must be a token. Control bytes in the value are replaced by spaces, so that a
     /// value cannot end the line and inject another field (RFC 9110 §5.5).
     pub fn push(&mut self, name: &str, value: impl AsRef<[u8]>) {

@@ -13,6 +13,9 @@ use crate::server::site::listing::contents::Listing;
 /// The value of `Server` (RFC 9110 §10.2.4).
 const SERVER: &str = concat!("http_server_conc/", env!("CARGO_PKG_VERSION"));
 
+/// Room for the lines of a usual response, so that they need one allocation.
+const LINES_BYTES: usize = 512;
+
 /// The content of a response.
 #[derive(Debug)]
 pub(crate) enum ResponseContent {
@@ -50,7 +53,7 @@ pub(crate) struct Response {
 
 impl Response {
     pub(super) fn new(status: Status, content: ResponseContent) -> Self {
-        Self { status, lines: FieldLines::default(), content }
+        Self { status, lines: FieldLines::with_capacity(LINES_BYTES), content }
     }
 
     /// A response with a page or text that the server generated.

@@ -37,6 +37,9 @@ const MAX_FILE_BYTES: u64 = 128 * 1024;
 /// Memory that an entry takes beside path and content.
 const ENTRY_BYTES: u64 = 512;
 
+/// For how many files there are table entries from the start; more are made when they are needed.
+const ESTIMATED_FILES: usize = 1024;
+
 /// The parts of a larger cache, each with a lock of its own. A smaller cache has one part, as a file must
 /// fit into its part.
 const PARTS: u64 = 8;
@@ -73,7 +76,7 @@ impl FileCache {
         let options = OptionsBuilder::new()
             .shards(usize::try_from(parts).expect("it is at most PARTS"))
             .weight_capacity(bytes)
-            .estimated_items_capacity(usize::try_from(bytes / (16 * 1024)).unwrap_or(usize::MAX))
+            .estimated_items_capacity(ESTIMATED_FILES)
             .build()
             .expect("capacity and estimate are given");
         let cache = || {
