@@ -4,9 +4,11 @@
 //! every program, their ratios in the same round, and whether the row's targets are reached. `-- --only ROW`
 //! measures one row, `-- --json` prints JSON, `-- --help` lists the rest.
 //!
-//! A peer that is not installed is reported and left out. Nothing asserts a figure: a target that is missed
-//! is reported, and the exit status is 0.
+//! A peer that is not installed is reported and left out, and a row that this machine cannot measure is skipped
+//! with the reason. Nothing asserts a figure: a target that is missed is reported, and the exit status is 0. It
+//! is 1 if a row failed, such as through a client that lost files.
 
+mod clients;
 mod connection;
 mod flood;
 mod idle;
@@ -28,38 +30,52 @@ mod wrk_report;
 
 use std::time::Instant;
 
+use anyhow::ensure;
 use clap::Parser as _;
 
 use options::Options;
 use report::Report;
-use row::Setting;
-use servers::program::Program;
+use row::{Measured, Setting};
 use site::Site;
 
 fn main() -> anyhow::Result<()> {
     let options = Options::parse();
     let interrupted = rounds::Interrupted::on_signals()?;
     machine::use_two_processors()?;
-    for missing in servers::PROGRAMS.iter().filter_map(|program| program.find().err()) {
+    let peers = servers::PROGRAMS.iter().chain(&clients::PROGRAMS);
+    for missing in peers.filter_map(|program| program.find().err()) {
         eprintln!("left out: {missing}");
     }
     let site = Site::new()?;
     let setting =
         Setting { site: &site, rounds: options.runs, seconds: options.seconds, interrupted };
     let mut report = Report::new(&options);
+    let mut failed = Vec::new();
     let begun = Instant::now();
     for row in options.rows() {
-        row.needs.iter().try_for_each(|program: &&Program| program.find().map(drop))?;
         eprintln!("{:>4.0} s  {}: {}", begun.elapsed().as_secs_f64(), row.id, row.title);
-        let measured = (row.measure)(&setting)?;
-        let section = report.add(row, &measured);
-        if !options.json {
-            println!("{section}");
+        let measured = match row.needs.iter().find_map(|program| program.find().err()) {
+            Some(missing) => Ok(Measured::skipped(&missing)),
+            None => (row.measure)(&setting),
+        };
+        setting.interrupted.check()?;
+        match measured {
+            Ok(measured) => {
+                let section = report.add(row, &measured);
+                if !options.json {
+                    println!("{section}");
+                }
+            }
+            Err(error) => {
+                eprintln!("{} failed: {error:#}", row.id);
+                failed.push(row.id);
+            }
         }
     }
     if options.json {
         println!("{}", report.to_json()?);
     }
     eprintln!("{:>4.0} s in all", begun.elapsed().as_secs_f64());
+    ensure!(failed.is_empty(), "not measured: {}", failed.join(", "));
     Ok(())
 }

@@ -50,7 +50,7 @@ struct Column {
 #[derive(Serialize)]
 struct Verdict {
     target: String,
-    /// `None` if the peer is not installed.
+    /// `None` if the peer is not installed, or the row was skipped.
     measured: Option<Spread>,
     is_reached: Option<bool>,
 }
@@ -159,13 +159,12 @@ impl Verdict {
     }
 
     fn to_text(&self) -> String {
-        let measured = self.measured.map_or_else(String::new, |spread| spread.to_text(2));
-        let verdict = match self.is_reached {
-            Some(true) => "reached",
-            Some(false) => "NOT REACHED",
-            None => "not measured: the peer is not installed",
+        let verdict = match (self.measured, self.is_reached) {
+            (Some(spread), Some(true)) => format!("{} reached", spread.to_text(2)),
+            (Some(spread), _) => format!("{} NOT REACHED", spread.to_text(2)),
+            (None, _) => "not measured".to_owned(),
         };
-        format!("target: {}: {measured} {verdict}", self.target)
+        format!("target: {}: {verdict}", self.target)
     }
 }
 

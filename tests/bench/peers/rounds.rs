@@ -35,17 +35,30 @@ pub(crate) fn interleaved<C>(
     name: impl Fn(&C) -> &'static str,
     mut measure: impl FnMut(&mut C) -> anyhow::Result<Vec<f64>>,
 ) -> anyhow::Result<Vec<Contender>> {
+    for contender in &mut *contenders {
+        interrupted.check()?;
+        measure(contender)?;
+    }
+    in_rounds(contenders, |_| rounds, interrupted, name, measure)
+}
+
+/// Measures each contender once in every round, as many times as `rounds` says for it.
+pub(crate) fn in_rounds<C>(
+    contenders: &mut [C],
+    rounds: impl Fn(&C) -> u32,
+    interrupted: &Interrupted,
+    name: impl Fn(&C) -> &'static str,
+    mut measure: impl FnMut(&mut C) -> anyhow::Result<Vec<f64>>,
+) -> anyhow::Result<Vec<Contender>> {
     let mut measured: Vec<Contender> = contenders
         .iter()
         .map(|contender| Contender { name: name(contender), rounds: Vec::new() })
         .collect();
-    for round in 0..=rounds {
+    for round in 0..contenders.iter().map(&rounds).max().unwrap_or(0) {
         for (contender, results) in contenders.iter_mut().zip(&mut measured) {
-            interrupted.check()?;
-            let figures = measure(contender)?;
-            let is_warm_up = round == 0;
-            if !is_warm_up {
-                results.rounds.push(figures);
+            if round < rounds(contender) {
+                interrupted.check()?;
+                results.rounds.push(measure(contender)?);
             }
         }
     }

@@ -90,6 +90,11 @@ impl Measured {
         contender.rounds.iter().map(|round| round[index]).collect()
     }
 
+    /// Of a row that cannot be measured here.
+    pub(crate) fn skipped(reason: &dyn std::error::Error) -> Self {
+        Self { figures: &[], contenders: Vec::new(), notes: vec![format!("skipped: {reason}")] }
+    }
+
     pub(crate) fn contender(&self, name: &str) -> Option<&Contender> {
         self.contenders.iter().find(|contender| contender.name == name)
     }

@@ -1,9 +1,15 @@
 //! The rows, in the order in which they are measured.
 
-use super::row::{Row, at_least, at_most, limit};
+use super::row::{Row, Target, at_least, at_most, limit};
 use super::servers::{apache, lighttpd, nginx, python, static_web_server};
 use super::throughput::{self, CPU, CPU_PER_MEBIBYTE, MEBIBYTES, REQUESTS};
-use super::{flood, idle, latency, start, wrk};
+use super::{clients, flood, idle, latency, start, wrk};
+
+const SMALL_DOWNLOADS: &[Target] = &[
+    at_most(0.9, clients::WALL, clients::CURL.name),
+    at_most(1.0, clients::CPU, clients::CURL.name),
+    at_most(1.0, clients::PEAK, clients::CURL.name),
+];
 
 pub(crate) const ROWS: &[Row] = &[
     Row {
@@ -159,5 +165,51 @@ pub(crate) const ROWS: &[Row] = &[
         needs: &[],
         targets: &[limit(10.0, start::READY)],
         measure: start::measure,
+    },
+    Row {
+        id: "client-tmpfs-new",
+        title: "client: 1,000 files of 4 KiB, 10 connections, to a tmpfs",
+        needs: &[&nginx::PROGRAM],
+        targets: SMALL_DOWNLOADS,
+        measure: clients::new_on_tmpfs,
+    },
+    Row {
+        id: "client-tmpfs-replaced",
+        title: "client: 1,000 files of 4 KiB, 10 connections, in place of older ones on a tmpfs",
+        needs: &[&nginx::PROGRAM],
+        targets: SMALL_DOWNLOADS,
+        measure: clients::replaced_on_tmpfs,
+    },
+    Row {
+        id: "client-ext4-new",
+        title: "client: 1,000 files of 4 KiB, 10 connections, to an ext4 with a journal",
+        needs: &[&nginx::PROGRAM],
+        targets: SMALL_DOWNLOADS,
+        measure: clients::new_on_ext4,
+    },
+    Row {
+        id: "client-ext4-replaced",
+        title: "client: 1,000 files of 4 KiB, 10 connections, in place of older ones on an ext4 with a journal",
+        needs: &[&nginx::PROGRAM],
+        targets: SMALL_DOWNLOADS,
+        measure: clients::replaced_on_ext4,
+    },
+    Row {
+        id: "client-growth",
+        title: "client: 10,000 and 100,000 files of 14 bytes, 32 connections, to a tmpfs",
+        needs: &[&nginx::PROGRAM],
+        // In proportion, but for the noise of the shorter runs.
+        targets: &[limit(1.1, clients::GROWTH), limit(1.0, clients::PER_URL)],
+        measure: clients::growth,
+    },
+    Row {
+        id: "client-large",
+        title: "client: 10 files of 100 MiB, 4 connections, to a tmpfs",
+        needs: &[&nginx::PROGRAM],
+        targets: &[
+            at_least(1.0, clients::RATE, clients::CURL.name),
+            at_most(1.0, clients::CPU, clients::CURL.name),
+        ],
+        measure: clients::large,
     },
 ];

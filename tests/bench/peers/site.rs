@@ -26,6 +26,8 @@ impl Site {
         {
             fs::write(root.join(name), text(bytes, 0))?;
         }
+        // Of zeros: it takes no room on the disk.
+        File::create(root.join("100m.bin"))?.set_len(100 << 20)?;
         let many = root.join("many");
         fs::create_dir(&many)?;
         for number in 0..MANY {
