@@ -41,6 +41,12 @@ pub struct ReadTimeout {
 }
 
 impl ReadTimeout {
+    /// The timeout of a socket on which it is set to `current` already.
+    #[must_use]
+    pub fn set_to(current: Duration) -> Self {
+        Self { current: Some(current) }
+    }
+
     /// Sets the longest time that each read of `stream` may wait. `timeout` must not be zero. Use one
     /// `ReadTimeout` per socket.
     ///

@@ -66,6 +66,7 @@ pub use status::snapshot::{ClientRow, ConnectionRow, Snapshot};
 
 use accept::listener;
 use connection::lifecycle;
+use connection::socket_options::SocketOptions;
 use handler::answer::Handler;
 use limits::admission::Admission;
 use limits::lingering::closer::LingeringCloser;
@@ -115,7 +116,9 @@ impl Server {
         let site = Site::open(&config.root, config.site.clone()).map_err(StartError::Site)?;
         let handler = Handler::new(site, config.extra_fields.clone());
         let listener = listener::listen(config.address, config.port)?;
-        let address = listener.local_addr().map_err(|source| StartError::Listen {
+        let options = SocketOptions::new(config.timeouts, config.rates);
+        let address = options.set_on_listener(&listener).and_then(|()| listener.local_addr());
+        let address = address.map_err(|source| StartError::Listen {
             address: SocketAddr::new(config.address.unwrap_or([0; 16].into()), config.port),
             source,
         })?;

@@ -9,3 +9,4 @@ mod request_reader;
 mod requests;
 mod response;
 mod send;
+pub(super) mod socket_options;

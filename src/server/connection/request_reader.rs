@@ -55,7 +55,7 @@ impl<'s> RequestReader<'s> {
         Self {
             service,
             entry,
-            read_timeout: ReadTimeout::default(),
+            read_timeout: ReadTimeout::set_to(service.timeouts.head),
             input,
             head: RequestHead::default(),
             started_at: Instant::now(),
@@ -109,7 +109,8 @@ impl<'s> RequestReader<'s> {
     }
 
     /// Reads more of a head. The first head's deadline counts from when the connection was opened, that of
-    /// the others from their first byte.
+    /// the others from their first byte. The first read comes right after the opening: it waits for the whole
+    /// timeout, which the socket has from the start.
     fn fill(&mut self, has_started: bool) -> io::Result<usize> {
         let timeouts = self.service.timeouts;
         let first_head = if self.entry.reserved.is_some() {
@@ -117,7 +118,9 @@ impl<'s> RequestReader<'s> {
         } else {
             timeouts.head
         };
-        let timeout = if self.is_first {
+        let timeout = if self.is_first && !has_started {
+            first_head
+        } else if self.is_first {
             Deadline::at(self.entry.opened_at + first_head).remaining()?
         } else if has_started {
             Deadline::at(self.started_at + timeouts.head).remaining()?
