@@ -5,10 +5,14 @@ use std::net::{Ipv4Addr, SocketAddr, SocketAddrV4, TcpStream};
 use std::os::fd::{AsFd, BorrowedFd};
 use std::time::Duration;
 
+use rustix::buffer::spare_capacity;
 use socket2::{Domain, Socket, Type};
 
 /// Longer than any response takes.
 const PATIENCE: Duration = Duration::from_secs(30);
+
+/// Most bytes that are read at once.
+const READ_BYTES: usize = 4096;
 
 /// More than the head of a response has.
 const MOST_FIELDS: usize = 32;
@@ -35,18 +39,16 @@ impl Connection {
         let stream = TcpStream::from(socket);
         stream.set_read_timeout(Some(PATIENCE))?;
         stream.set_write_timeout(Some(PATIENCE))?;
-        Ok(Self { stream, received: Vec::with_capacity(1024) })
+        Ok(Self { stream, received: Vec::new() })
     }
 
-    /// Sends a request for `path`; `further` are lines of further fields.
-    pub(crate) fn ask(&mut self, path: &str, further: &str) -> io::Result<()> {
-        let request = format!("GET /{path} HTTP/1.1\r\nHost: localhost\r\n{further}\r\n");
-        self.stream.write_all(request.as_bytes())
+    pub(crate) fn send(&mut self, request: &[u8]) -> io::Result<()> {
+        self.stream.write_all(request)
     }
 
-    /// Sends a request, and reads the response; returns its status.
+    /// Sends a request for `path`, and reads the response; returns its status.
     pub(crate) fn get(&mut self, path: &str) -> io::Result<u16> {
-        self.ask(path, "")?;
+        self.send(&request(path, ""))?;
         self.response()
     }
 
@@ -61,12 +63,11 @@ impl Connection {
 
     /// Reads once; returns the status if the response is whole with that.
     pub(crate) fn receive(&mut self) -> io::Result<Option<u16>> {
-        let mut piece = [0; 16 * 1024];
-        let count = self.stream.read(&mut piece)?;
+        self.received.reserve(READ_BYTES);
+        let count = rustix::io::read(&self.stream, spare_capacity(&mut self.received))?;
         if count == 0 {
             return Err(io::ErrorKind::UnexpectedEof.into());
         }
-        self.received.extend_from_slice(&piece[..count]);
         let Some(head) = head(&self.received)? else { return Ok(None) };
         let whole = head.length + head.body_length;
         if self.received.len() < whole {
@@ -79,7 +80,7 @@ impl Connection {
     /// Sends a request, and reads the status of the response alone. The connection then serves to hold a
     /// place at the server.
     pub(crate) fn begin(&mut self, path: &str) -> io::Result<u16> {
-        self.ask(path, "")?;
+        self.send(&request(path, ""))?;
         let mut line = [0; "HTTP/1.1 200".len()];
         self.stream.read_exact(&mut line)?;
         let digits = line.rsplit(|byte| *byte == b' ').next().unwrap_or_default();
@@ -100,6 +101,11 @@ impl AsFd for Connection {
     fn as_fd(&self) -> BorrowedFd<'_> {
         self.stream.as_fd()
     }
+}
+
+/// A request; `further` are lines of further fields.
+pub(crate) fn request(path: &str, further: &str) -> Vec<u8> {
+    format!("GET /{path} HTTP/1.1\r\nHost: localhost\r\n{further}\r\n").into_bytes()
 }
 
 /// Parses the head of a response; `None` if it is not complete.

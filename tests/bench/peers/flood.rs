@@ -10,7 +10,7 @@ use std::time::{Duration, Instant};
 
 use anyhow::ensure;
 
-use super::connection::Connection;
+use super::connection::{Connection, request};
 use super::rounds::interleaved;
 use super::row::{Figure, Measured, Setting};
 use super::servers::{self, Server, nginx, ours};
@@ -128,7 +128,7 @@ fn flood(to: SocketAddr, rate: Option<f64>, length: Duration) -> Rejections {
 fn is_rejected(to: SocketAddr) -> bool {
     let ask = || {
         let mut connection = Connection::open(ATTACKER, to)?;
-        connection.ask("14b.txt", "Connection: close\r\n")?;
+        connection.send(&request("14b.txt", "Connection: close\r\n"))?;
         let status = connection.response()?;
         connection.expect_end()?;
         std::io::Result::Ok(status)

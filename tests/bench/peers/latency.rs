@@ -5,15 +5,17 @@
 //! rate is 60 % of the greatest load of the slower server, and the same for all.
 
 use std::collections::VecDeque;
+use std::io;
 use std::net::{Ipv4Addr, SocketAddr};
 use std::num::NonZeroU64;
+use std::os::fd::OwnedFd;
 use std::time::{Duration, Instant};
 
-use anyhow::ensure;
-use rustix::event::{PollFd, PollFlags, Timespec, poll};
+use anyhow::{Context as _, ensure};
+use rustix::event::epoll::{self, CreateFlags, Event, EventData, EventFlags};
 use rustix::thread::set_current_timer_slack;
 
-use super::connection::Connection;
+use super::connection::{Connection, request};
 use super::rounds::interleaved;
 use super::row::{Figure, Measured, Setting};
 use super::servers::{self, Server, nginx, ours};
@@ -34,6 +36,13 @@ const PATIENCE: Duration = Duration::from_secs(10);
 struct Lane {
     connection: Connection,
     due: VecDeque<Instant>,
+}
+
+struct Generator {
+    lanes: Vec<Lane>,
+    epoll: OwnedFd,
+    /// What all of them send.
+    request: Vec<u8>,
 }
 
 pub(crate) fn measure(setting: &Setting<'_>) -> anyhow::Result<Measured> {
@@ -77,12 +86,7 @@ fn greatest_load(server: &Server, seconds: u32) -> anyhow::Result<f64> {
 
 /// The latency of each request, in microseconds.
 fn at_rate(to: SocketAddr, rate: f64, length: Duration) -> anyhow::Result<Vec<f64>> {
-    let mut lanes = (0..CONNECTIONS)
-        .map(|_| {
-            let connection = Connection::open(Ipv4Addr::LOCALHOST, to)?;
-            Ok(Lane { connection, due: VecDeque::new() })
-        })
-        .collect::<anyhow::Result<Vec<Lane>>>()?;
+    let mut generator = Generator::open(to)?;
     let interval = Duration::from_secs_f64(1.0 / rate);
     let mut latencies = Vec::new();
     let begun = Instant::now();
@@ -90,53 +94,59 @@ fn at_rate(to: SocketAddr, rate: f64, length: Duration) -> anyhow::Result<Vec<f6
     loop {
         let now = Instant::now();
         while next <= now && next - begun < length {
-            lanes[at].plan(next)?;
+            generator.plan(at, next)?;
             next += interval;
             at = (at + 1) % CONNECTIONS;
         }
         let is_over = next - begun >= length;
-        if is_over && lanes.iter().all(|lane| lane.due.is_empty()) {
+        if is_over && generator.lanes.iter().all(|lane| lane.due.is_empty()) {
             return Ok(latencies);
         }
         let wait = if is_over { PATIENCE } else { next.saturating_duration_since(Instant::now()) };
-        let ready = readable(&lanes, wait)?;
-        ensure!(!is_over || !ready.is_empty(), "no response within {PATIENCE:?}");
-        for index in ready {
-            if let Some(latency) = lanes[index].receive()? {
-                latencies.push(latency.as_secs_f64() * 1e6);
-            }
-        }
+        let count =
+            generator.receive(wait, |latency| latencies.push(latency.as_secs_f64() * 1e6))?;
+        ensure!(!is_over || count > 0, "no response within {PATIENCE:?}");
     }
 }
 
-impl Lane {
-    /// Adds a request, and sends it if no other is unanswered.
-    fn plan(&mut self, due: Instant) -> anyhow::Result<()> {
-        self.due.push_back(due);
-        if self.due.len() == 1 {
-            self.connection.ask(FILE, "")?;
+impl Generator {
+    fn open(to: SocketAddr) -> anyhow::Result<Self> {
+        let epoll = epoll::create(CreateFlags::CLOEXEC)?;
+        let mut lanes = Vec::new();
+        for index in 0..CONNECTIONS {
+            let connection = Connection::open(Ipv4Addr::LOCALHOST, to)?;
+            epoll::add(&epoll, &connection, EventData::new_u64(index as u64), EventFlags::IN)?;
+            lanes.push(Lane { connection, due: VecDeque::new() });
+        }
+        Ok(Self { lanes, epoll, request: request(FILE, "") })
+    }
+
+    /// Adds a request to a lane, and sends it if no other is unanswered.
+    fn plan(&mut self, index: usize, due: Instant) -> io::Result<()> {
+        let lane = &mut self.lanes[index];
+        lane.due.push_back(due);
+        if lane.due.len() == 1 {
+            lane.connection.send(&self.request)?;
         }
         Ok(())
     }
 
-    /// Reads what is there; after a whole response sends the next request, and returns the latency.
-    fn receive(&mut self) -> anyhow::Result<Option<Duration>> {
-        let Some(status) = self.connection.receive()? else { return Ok(None) };
-        ensure!(status == 200, "status {status}");
-        let latency = self.due.pop_front().map(|due| due.elapsed());
-        if !self.due.is_empty() {
-            self.connection.ask(FILE, "")?;
+    /// Waits at most this long for responses, and reads what has come. After a whole response the next
+    /// request of its lane is sent. Returns the number of lanes that were read.
+    fn receive(&mut self, wait: Duration, mut note: impl FnMut(Duration)) -> anyhow::Result<usize> {
+        let mut events =
+            [Event { flags: EventFlags::IN, data: EventData::new_u64(0) }; CONNECTIONS];
+        let count = epoll::wait(&self.epoll, &mut events, Some(&wait.try_into()?))?;
+        for event in &events[..count] {
+            let lane = &mut self.lanes[usize::try_from(event.data.u64())?];
+            let Some(status) = lane.connection.receive()? else { continue };
+            ensure!(status == 200, "status {status}");
+            let due = lane.due.pop_front().context("a response without a request")?;
+            note(due.elapsed());
+            if !lane.due.is_empty() {
+                lane.connection.send(&self.request)?;
+            }
         }
-        Ok(latency)
+        Ok(count)
     }
-}
-
-/// The lanes from which something can be read; waits for one of them at most this long.
-fn readable(lanes: &[Lane], wait: Duration) -> anyhow::Result<Vec<usize>> {
-    let wait = Timespec::try_from(wait)?;
-    let mut descriptors: Vec<PollFd<'_>> =
-        lanes.iter().map(|lane| PollFd::new(&lane.connection, PollFlags::IN)).collect();
-    poll(&mut descriptors, Some(&wait))?;
-    let is_ready = |index: &usize| !descriptors[*index].revents().is_empty();
-    Ok((0..lanes.len()).filter(is_ready).collect())
 }

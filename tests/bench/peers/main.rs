@@ -51,6 +51,9 @@ fn main() -> anyhow::Result<()> {
         Setting { site: &site, rounds: options.runs, seconds: options.seconds, interrupted };
     let mut report = Report::new(&options);
     let mut failed = Vec::new();
+    if !options.json {
+        println!("{}", report.heading());
+    }
     let begun = Instant::now();
     for row in options.rows() {
         eprintln!("{:>4.0} s  {}: {}", begun.elapsed().as_secs_f64(), row.id, row.title);

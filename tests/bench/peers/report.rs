@@ -61,6 +61,11 @@ impl Report {
         Self { machine: machine::description(), runs, seconds, rows: Vec::new() }
     }
 
+    /// What all rows were measured with.
+    pub(crate) fn heading(&self) -> String {
+        format!("{}; {} interleaved rounds of {} s", self.machine, self.runs, self.seconds)
+    }
+
     /// Adds a row, and returns it as text.
     pub(crate) fn add(&mut self, row: &Row, measured: &Measured) -> String {
         let section = Section::new(row, measured);
