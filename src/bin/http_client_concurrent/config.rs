@@ -38,15 +38,17 @@ impl Config {
         // Before the directory is made, so that an error leaves none behind.
         let checksums = args.checksum_file.as_deref().map(checksums::read).transpose()?;
         let layout = if args.keep_paths { Layout::Mirrored } else { Layout::Flat };
-        refuse_bad(&list, args)?;
-        list.entries.iter().try_for_each(|wanted| wanted.check_proxy(&settings.proxies))?;
         // With --discard nothing is written, so no directory is made.
         let output = if args.lab.discard { env::temp_dir() } else { args.output.clone() };
-        let directory = OutputDirectory::prepare(output)
-            .map_err(|error| with_advice(error, "choose another directory with -o"))?;
-        let mut plan = plan(list.entries, layout, settings.saving.existing, directory.path());
+        let mut plan = plan(list.entries, layout, settings.saving.existing, &output);
         plan.errors.extend(list.bad_lines);
         plan.errors.sort_by_key(|error| error.line);
+        if !args.skip_bad_urls {
+            refuse(&plan.errors)?;
+        }
+        plan.jobs.iter().try_for_each(|job| settings.proxies.check(&job.url))?;
+        let directory = OutputDirectory::prepare(output)
+            .map_err(|error| with_advice(error, "choose another directory with -o"))?;
         for error in &plan.errors {
             log::warn!("skipping {:#}", describe(error));
         }
@@ -143,15 +145,8 @@ fn read(path: &Path, args: &Args) -> anyhow::Result<InputList> {
     Ok(read_list(BufReader::new(file), bad_lines)?)
 }
 
-/// Reports all invalid URLs and lines together, unless they are to be skipped.
-fn refuse_bad(list: &InputList, args: &Args) -> anyhow::Result<()> {
-    if args.skip_bad_urls {
-        return Ok(());
-    }
-    let mut errors: Vec<_> =
-        list.entries.iter().filter_map(|wanted| wanted.check().err()).collect();
-    errors.extend_from_slice(&list.bad_lines);
-    errors.sort_by_key(|error| error.line);
+/// Reports all invalid URLs and lines together.
+fn refuse(errors: &[JobError]) -> anyhow::Result<()> {
     let mut messages: Vec<_> =
         errors.iter().take(BAD_URLS_NAMED).map(|error| format!("{:#}", describe(error))).collect();
     if errors.len() > BAD_URLS_NAMED {

@@ -5,6 +5,7 @@
 //! from the URLs here, so that no message, report or file repeats them.
 
 use std::collections::HashSet;
+use std::hash::{BuildHasher, RandomState};
 use std::path::Path;
 
 use url::Url;
@@ -18,7 +19,6 @@ use super::url_name;
 use crate::client::credentials::Credentials;
 use crate::client::redact::{redacted_reference, redacted_url};
 use crate::client::settings::ExistingFile;
-use crate::client::settings::proxies::{Proxies, ProxyError};
 use crate::client::zone;
 
 /// One URL to fetch.
@@ -66,8 +66,10 @@ pub fn plan(
     existing: ExistingFile,
     directory: &Path,
 ) -> Plan {
-    let (mut plan, mut names, mut seen) =
-        (Plan::default(), ReservedNames::default(), HashSet::new());
+    let (mut plan, mut names) = (Plan::default(), ReservedNames::default());
+    // Two hashes with random keys take a tenth of the memory of the text. That both of two URLs are equal is
+    // as likely as a fault of the memory.
+    let (mut seen, random) = (HashSet::new(), [RandomState::new(), RandomState::new()]);
     let is_there = |name: &str| {
         existing == ExistingFile::Number && directory.join(name).symlink_metadata().is_ok()
     };
@@ -81,8 +83,8 @@ pub fn plan(
         };
         // The response may depend on the user.
         let user = credentials.as_ref().map_or("", Credentials::value);
-        let key = format!("{url}\t{}\t{user}", entry.name.as_deref().unwrap_or_default());
-        if !seen.insert(key.into_boxed_str()) {
+        let key = (url.as_str(), entry.name.as_deref().unwrap_or_default(), user);
+        if !seen.insert(random.each_ref().map(|state| state.hash_one(key))) {
             log::info!("{} was given more than once, and is fetched once", redacted_url(&url));
             plan.duplicates += 1;
             continue;
@@ -107,24 +109,6 @@ impl Plan {
             job.checksum = only.or_else(|| list.of(&job.file_name)).cloned();
         }
         self.jobs.iter().filter(|job| job.checksum.is_some()).count()
-    }
-}
-
-impl InputEntry {
-    /// Checks whether the URL can be fetched into its file.
-    ///
-    /// # Errors
-    /// If the URL or the name cannot be used.
-    pub fn check(&self) -> Result<(), JobError> {
-        check(self).map(drop)
-    }
-
-    /// Checks whether the proxy for the URL can be used.
-    ///
-    /// # Errors
-    /// If the proxy cannot be used. A malformed URL has no proxy.
-    pub fn check_proxy(&self, proxies: &Proxies) -> Result<(), ProxyError> {
-        parse(self).map_or(Ok(()), |(url, _)| proxies.for_url(&url).map(drop))
     }
 }
 
@@ -274,7 +258,7 @@ mod tests {
             ("ftp://u:p@a", None, "cannot fetch \"ftp://…@a\": the scheme ftp is not supported"),
             ("u:p@a/b", None, "cannot fetch \"…@a/b\": it does not begin with a supported scheme"),
         ] {
-            let error = InputEntry { line, ..InputEntry::url(url) }.check().unwrap_err();
+            let error = check(&InputEntry { line, ..InputEntry::url(url) }).err().unwrap();
             let line = if line.is_some() { "line 7: " } else { "" };
             assert_eq!(error.to_string(), format!("{line}{message}"));
         }

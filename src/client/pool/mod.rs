@@ -31,7 +31,7 @@ use crate::client::store::directory::OutputDirectory;
 use crate::client::store::final_name::FinalNames;
 use crate::client::transport::connect::Connector;
 use address_space::Capacity;
-use worker::{IndexedOutcome, Workers};
+use worker::Workers;
 
 /// The stack of each worker. Glibc keeps the stacks of ended threads for new ones up to 40 MiB in all
 /// (`pthread_create`), which few stacks of the usual 2 MiB would exceed.
@@ -70,7 +70,7 @@ pub fn download(
     let run = RunContext { settings, directory, names, splits, observer };
     let workers = &Workers::new(jobs, &network, &run, stop, started_at);
     let is_done = &AtomicBool::new(false);
-    let (workers, mut outcomes) = thread::scope(|scope| {
+    let size = thread::scope(|scope| {
         let deadline = settings.timeouts.total.map(|total| started_at + total);
         let gates = &network.gates;
         thread::Builder::new()
@@ -78,16 +78,15 @@ pub fn download(
             .spawn_scoped(scope, move || watch(gates, stop, deadline, is_done))
             .map_err(StartError::Thread)?;
         let started = start(scope, workers, size);
-        let result = started.map(|threads| (threads.len(), join(threads)));
+        let result = started.map(join);
         is_done.store(true, Ordering::SeqCst);
         stop.wake();
         result
     })?;
     let wall = started_at.elapsed();
-    outcomes.sort_unstable_by_key(|indexed| indexed.index);
-    let outcomes = outcomes.into_iter().map(|indexed| indexed.outcome).collect();
+    let outcomes = workers.take_outcomes();
     let (limits, servers) = (network.gates.learnt_limits(), network.gates.servers());
-    Ok(Run { outcomes, workers, wall, started, limits, servers })
+    Ok(Run { outcomes, workers: size, wall, started, limits, servers })
 }
 
 /// The network access that `size` workers share.
@@ -113,7 +112,7 @@ fn network(
     }
 }
 
-type WorkerThread<'s> = ScopedJoinHandle<'s, Vec<IndexedOutcome>>;
+type WorkerThread<'s> = ScopedJoinHandle<'s, ()>;
 
 fn start<'s>(
     scope: &'s Scope<'s, '_>,
@@ -138,11 +137,13 @@ fn start<'s>(
     Ok(threads)
 }
 
-fn join(threads: Vec<WorkerThread<'_>>) -> Vec<IndexedOutcome> {
-    threads
-        .into_iter()
-        .flat_map(|thread| thread.join().unwrap_or_else(|panic| panic::resume_unwind(panic)))
-        .collect()
+/// Waits for the threads to end, and returns their number.
+fn join(threads: Vec<WorkerThread<'_>>) -> usize {
+    let count = threads.len();
+    for thread in threads {
+        thread.join().unwrap_or_else(|panic| panic::resume_unwind(panic));
+    }
+    count
 }
 
 /// Stops the run at its deadline, and wakes the workers when it ends.

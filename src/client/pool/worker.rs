@@ -26,12 +26,9 @@ pub(super) struct Workers<'r> {
     started_at: Instant,
     /// The progress of the delayed jobs by their indices.
     delayed_jobs: Mutex<HashMap<usize, JobProgress>>,
-}
-
-/// The outcome of one job.
-pub(super) struct IndexedOutcome {
-    pub(super) index: usize,
-    pub(super) outcome: Outcome,
+    /// The outcomes in the order of the jobs. Lists of the workers would have to be merged, and would take
+    /// twice the memory then.
+    outcomes: Mutex<Vec<Option<Outcome>>>,
 }
 
 /// The progress of one job.
@@ -60,13 +57,13 @@ impl<'r> Workers<'r> {
         stop: &'r Stop,
         started_at: Instant,
     ) -> Self {
-        Self { jobs, network, run, stop, started_at, delayed_jobs: Mutex::default() }
+        let outcomes = Mutex::new(jobs.iter().map(|_| None).collect());
+        Self { jobs, network, run, stop, started_at, delayed_jobs: Mutex::default(), outcomes }
     }
 
     /// Makes attempts until no job is left for this worker, then helps with split files.
-    pub(super) fn work(&self, worker: usize) -> Vec<IndexedOutcome> {
+    pub(super) fn work(&self, worker: usize) {
         let mut exchanger = Exchanger::new(self.network);
-        let mut outcomes = Vec::new();
         while let Some(assignment) = self.network.gates.next_assignment() {
             let Assignment { ticket, admission } = assignment;
             let index = ticket.index;
@@ -88,8 +85,8 @@ impl<'r> Workers<'r> {
                     let outcome = progress.outcome(result, worker);
                     self.run.observer.finished(index, &outcome);
                     self.run.splits.finish_job();
+                    lock(&self.outcomes)[index] = Some(outcome);
                     self.network.gates.finish_job(&ticket);
-                    outcomes.push(IndexedOutcome { index, outcome });
                 }
             }
         }
@@ -98,7 +95,13 @@ impl<'r> Workers<'r> {
                 help(&mut exchanger, self.run, &self.jobs[split.index()], &split);
             }
         }
-        outcomes
+    }
+
+    /// The outcomes in the order of the jobs, after all workers have ended.
+    pub(super) fn take_outcomes(&self) -> Vec<Outcome> {
+        let outcomes = std::mem::take(&mut *lock(&self.outcomes));
+        let outcomes = outcomes.into_iter();
+        outcomes.map(|outcome| outcome.expect("each job has been finished")).collect()
     }
 
     /// Takes the progress of a delayed job, or begins that of a new one.

@@ -86,6 +86,14 @@ impl Proxies {
         }
     }
 
+    /// Checks whether the proxy for a URL can be used, if there is one.
+    ///
+    /// # Errors
+    /// If the proxy cannot be used.
+    pub fn check(&self, url: &Url) -> Result<(), ProxyError> {
+        self.for_url(url).map(drop)
+    }
+
     /// The proxy for a URL, if there is one.
     ///
     /// # Errors
