@@ -29,9 +29,8 @@ use crate::client::results::outcome::{Retrieval, Saved};
 use crate::client::settings::{Destination, ExistingFile, Hashing, PartialFile};
 use crate::client::store::directory::TargetPath;
 use crate::client::store::hasher::{Hasher, verify};
-use crate::client::store::part::{FoundPart, PartWriter, find_resumable};
+use crate::client::store::part::{Earlier, FoundPart, NewFile, PartWriter, find_earlier};
 use crate::client::store::part_notes::Notes;
-use crate::client::store::part_paths::PartPaths;
 use crate::net::BodyError;
 
 /// Makes one attempt at a job, and records where the time went.
@@ -83,29 +82,42 @@ fn save(fetcher: &mut Fetcher<'_, '_>) -> Result<Saved, FetchError> {
     {
         return Ok(saved);
     }
-    let paths = PartPaths::choose(&target)?;
     let is_split = run.splits.of(index).is_some();
-    let mut found = if is_split { None } else { find_resumable(&paths, job) }
-        .filter(|_| saving.partial == PartialFile::Continue);
-    if let Some(saved) = continue_split(fetcher, &paths, &mut found)? {
+    let may_have_part =
+        run.first_look.may_have_part(&job.file_name) || fetcher.record.has_left_part();
+    let earlier =
+        if may_have_part && !is_split { find_earlier(&target, job)? } else { Earlier::Nothing };
+    let has_remains = is_split || !matches!(earlier, Earlier::Nothing);
+    let mut found = match earlier {
+        Earlier::Part(found) if saving.partial == PartialFile::Continue => Some(found),
+        _ => None,
+    };
+    if let Some(saved) = continue_split(fetcher, &mut found)? {
         return Ok(saved);
     }
     let UsableResponse { response, response_use } = request_content(fetcher, found)?;
     match response_use {
-        ResponseUse::Whole(content) => save_whole(fetcher, paths, response, content),
-        ResponseUse::Remainder { part, content, total } => PartWriter::resume(paths, part, saving)
+        ResponseUse::Whole(content) => {
+            save_whole(fetcher, NewPart { target, has_remains }, response, content)
+        }
+        ResponseUse::Remainder { part, content, total } => PartWriter::resume(part, saving)
             .and_then(|part| {
                 let incoming = Incoming { response, content, total_bytes: Some(total) };
                 save_content(fetcher, part, incoming)
             }),
-        ResponseUse::NothingMissing(part) => {
-            PartWriter::resume(paths, part, saving).and_then(|part| {
-                let bytes = part.bytes();
-                run.observer.content_started(index, Some(bytes), bytes);
-                FileMetadata::of_response(run, job, &response.head).complete(part, job, bytes)
-            })
-        }
+        ResponseUse::NothingMissing(part) => PartWriter::resume(part, saving).and_then(|part| {
+            let bytes = part.bytes();
+            run.observer.content_started(index, Some(bytes), bytes);
+            FileMetadata::of_response(run, job, &response.head).complete(part, job, bytes)
+        }),
     }
+}
+
+/// Where a new part goes.
+struct NewPart {
+    target: TargetPath,
+    /// There may be an older part, which it replaces.
+    has_remains: bool,
 }
 
 /// A response with content that can be saved, or which shows that the part is complete.
@@ -149,7 +161,7 @@ struct Incoming<'n> {
 /// Saves the whole content in a new part.
 fn save_whole(
     fetcher: &mut Fetcher<'_, '_>,
-    paths: PartPaths,
+    NewPart { target, has_remains }: NewPart,
     response: Response<'_>,
     content: ExpectedContent,
 ) -> Result<Saved, FetchError> {
@@ -162,9 +174,10 @@ fn save_whole(
         && is_worth_splitting(fetcher, &response.head, total_bytes)
     {
         let source = split_source(run, index, notes.clone(), total_bytes);
-        return fetch_split(fetcher, &paths, source, response);
+        return fetch_split(fetcher, &target, source, response);
     }
-    let part = PartWriter::create(paths, notes, run.settings.saving, run.hasher(job))?;
+    let (saving, hasher) = (run.settings.saving, run.hasher(job));
+    let part = PartWriter::create(NewFile { target, notes, hasher, saving, has_remains });
     save_content(fetcher, part, Incoming { response, content, total_bytes })
 }
 

@@ -9,6 +9,7 @@ use crate::client::results::outcome::Phases;
 use crate::client::settings::Settings;
 use crate::client::store::directory::OutputDirectory;
 use crate::client::store::final_name::FinalNames;
+use crate::client::store::first_look::FirstLook;
 use crate::client::store::hasher::Hasher;
 
 /// The context that all fetches of a run share, apart from the network.
@@ -16,6 +17,7 @@ pub(crate) struct RunContext<'r> {
     pub(crate) settings: &'r Settings,
     pub(crate) directory: &'r OutputDirectory,
     pub(crate) names: FinalNames<'r>,
+    pub(crate) first_look: &'r FirstLook,
     pub(crate) splits: SplitFiles,
     pub(crate) observer: &'r dyn Observer,
 }
@@ -53,5 +55,10 @@ impl JobRecord {
     /// Records the length that the file has, and keeps if the attempt fails.
     pub(super) fn reached(&mut self, bytes: u64) {
         self.furthest_bytes = self.furthest_bytes.max(bytes);
+    }
+
+    /// Whether a failed attempt may have left a part.
+    pub(super) fn has_left_part(&self) -> bool {
+        self.furthest_bytes > 0
     }
 }

@@ -22,6 +22,7 @@ use crate::client::plan::job::Job;
 use crate::client::redact::redacted_url;
 use crate::client::results::outcome::Saved;
 use crate::client::settings::PartialFile;
+use crate::client::store::directory::TargetPath;
 use crate::client::store::part::{FoundPart, LockedPart, PartWriter};
 use crate::client::store::part_notes::{Notes, RangeRequest};
 use crate::client::store::part_paths::PartPaths;
@@ -58,12 +59,12 @@ pub(super) fn is_worth_splitting(
 /// Fetches a file in pieces, the first of which `first` brings from the beginning on.
 pub(super) fn fetch_split(
     fetcher: &mut Fetcher<'_, '_>,
-    paths: &PartPaths,
+    target: &TargetPath,
     source: SplitSource,
     first: Response<'_>,
 ) -> Result<Saved, FetchError> {
-    let file = paths.create_part()?;
-    let part = LockedPart { paths: paths.clone(), file };
+    let paths = PartPaths::choose(target)?;
+    let part = LockedPart { file: paths.create_part()?, paths: paths.clone() };
     let split = SplitFile::begin(part, source).inspect_err(|_| paths.remove_all())?;
     let split = Arc::new(split);
     fetcher.run.observer.content_started(split.index(), Some(split.total_bytes()), 0);
@@ -75,25 +76,22 @@ pub(super) fn fetch_split(
 /// is none, or if the server has another version or no ranges: then the part is removed.
 pub(super) fn continue_split(
     fetcher: &mut Fetcher<'_, '_>,
-    paths: &PartPaths,
     found: &mut Option<FoundPart>,
 ) -> Result<Option<Saved>, FetchError> {
     let index = fetcher.task.index;
-    let split = fetcher.run.splits.of(index).or_else(|| resume(fetcher.run, index, paths, found));
+    let split = fetcher.run.splits.of(index).or_else(|| resume(fetcher.run, index, found));
     split.map_or(Ok(None), |split| lead(fetcher, &split, None))
 }
 
 fn resume(
     run: &RunContext<'_>,
     index: usize,
-    paths: &PartPaths,
     found: &mut Option<FoundPart>,
 ) -> Option<Arc<SplitFile>> {
-    let FoundPart { file, bytes: total_bytes, notes } =
+    let FoundPart { part, bytes: total_bytes, notes } =
         found.take_if(|found| found.notes.missing.is_some())?;
     let missing = notes.missing.clone()?;
     let source = split_source(run, index, notes, total_bytes);
-    let part = LockedPart { paths: paths.clone(), file };
     let split = Arc::new(SplitFile::resume(part, source, missing));
     run.observer.content_started(index, Some(total_bytes), split.present_bytes());
     run.splits.add(&split);

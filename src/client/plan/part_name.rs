@@ -1,4 +1,5 @@
-//! The names of incomplete files: `NAME.HASH.part` and `NAME.HASH.part.json`.
+//! The names of incomplete files: `NAME.HASH.part` and `NAME.HASH.part.json`, and of files that are whole but
+//! not renamed yet: `.NUMBER.PROCESS.part`.
 //!
 //! The hash of the file's name lets a later run find the part, and keeps other files from having its name
 //! by chance. A server could name its file like the part of another download, so no download gets such a
@@ -34,15 +35,38 @@ pub(crate) fn stem(name: &str, number: usize) -> String {
     format!("{}.{digits:08x}", &name[..length])
 }
 
+/// The name of a whole file until it is renamed; `process` and `number` distinguish those of several.
+pub(crate) fn whole_file_name(process: u32, number: u32) -> String {
+    format!(".{number}.{process:08x}{PART_SUFFIX}")
+}
+
+/// Whether this is a [`whole_file_name`].
+pub(crate) fn is_whole_file_name(name: &str) -> bool {
+    let number = name.strip_prefix('.').and_then(|name| name.split_once('.'));
+    number.is_some_and(|(number, rest)| {
+        !number.is_empty()
+            && number.bytes().all(|byte| byte.is_ascii_digit())
+            && rest.strip_suffix(PART_SUFFIX).is_some_and(is_hash)
+    })
+}
+
+/// The hash in the name of a part or of notes, as the client writes it.
+pub(crate) fn hash_of(name: &str) -> Option<&str> {
+    let suffixes = [PART_SUFFIX, NOTES_SUFFIX, NEW_NOTES_SUFFIX];
+    let front = suffixes.iter().find_map(|suffix| name.strip_suffix(suffix))?;
+    front.rsplit_once('.').map(|(_, hash)| hash).filter(|hash| is_hash(hash))
+}
+
+fn is_hash(digits: &str) -> bool {
+    digits.len() == HASH_DIGITS && digits.bytes().all(|byte| byte.is_ascii_hexdigit())
+}
+
 /// Where the suffix begins, if this is the name of a part or of notes, or if a file system may treat it as
 /// one.
 pub(crate) fn suffix_at(name: &str) -> Option<usize> {
     name.match_indices('.').map(|(at, _)| at).find(|at| {
         let (front, suffix) = (folded(&name[..*at]), folded(&name[*at..]));
         let suffix = suffix.trim_end_matches(['.', ' ']);
-        let is_hash = |hash: &str| {
-            hash.len() == HASH_DIGITS && hash.bytes().all(|byte| byte.is_ascii_hexdigit())
-        };
         [PART_SUFFIX, NOTES_SUFFIX, NEW_NOTES_SUFFIX].contains(&suffix)
             && front.rsplit_once('.').is_some_and(|(_, hash)| is_hash(hash))
     })
@@ -74,6 +98,30 @@ mod tests {
         let (one, two) = ("ü".repeat(119) + "1", "ü".repeat(119) + "2");
         let (one, two) = (stem(&one, 0), stem(&two, 0));
         assert!(one != two && one.len() + NEW_NOTES_SUFFIX.len() <= NAME_MAX, "{one} {two}");
+    }
+
+    #[test]
+    fn the_name_of_a_whole_file_is_that_of_a_part_which_no_download_gets() {
+        let name = whole_file_name(0x1f, 12);
+        assert_eq!(name, ".12.0000001f.part");
+        assert!(is_whole_file_name(&name) && suffix_at(&name).is_some());
+        for other in ["x.12.0000001f.part", ".12.1f.part", ".x.0000001f.part", "..0000001f.part"] {
+            assert!(!is_whole_file_name(other), "{other}");
+        }
+    }
+
+    #[test]
+    fn the_hash_is_found_in_the_names_of_parts_and_notes() {
+        for (name, hash) in [
+            ("x.0123abcd.part", Some("0123abcd")),
+            ("x.y.0123abcd.part.json", Some("0123abcd")),
+            ("x.0123abcd.part.json~", Some("0123abcd")),
+            ("x.0123abcd.json", None),
+            ("0123abcd.part", None),
+            ("x.0123abc.part", None),
+        ] {
+            assert_eq!(hash_of(name), hash, "{name}");
+        }
     }
 
     #[test]

@@ -25,10 +25,11 @@ use crate::client::hosts::queue::Queue;
 use crate::client::observer::Observer;
 use crate::client::plan::job::Job;
 use crate::client::results::outcome::Run;
-use crate::client::settings::Settings;
+use crate::client::settings::{Destination, Settings};
 use crate::client::stop::{Stop, StopReason};
 use crate::client::store::directory::OutputDirectory;
 use crate::client::store::final_name::FinalNames;
+use crate::client::store::first_look::FirstLook;
 use crate::client::transport::connect::Connector;
 use address_space::Capacity;
 use worker::Workers;
@@ -65,9 +66,13 @@ pub fn download(
     let wanted = descriptors::fitting_workers(settings.concurrency.get().min(useful));
     let Capacity { workers: size, decoders } = address_space::capacity(wanted);
     let network = network(jobs, settings, size, DecoderSlots::new(decoders, stop.clone()), stop);
-    let names = FinalNames::new(jobs, directory, settings.saving);
+    let first_look = &match settings.saving.destination {
+        Destination::File => FirstLook::look(directory, jobs.len()),
+        Destination::Discard => FirstLook::default(),
+    };
+    let names = FinalNames::new(jobs, directory, first_look, settings.saving);
     let splits = SplitFiles::new(jobs.len());
-    let run = RunContext { settings, directory, names, splits, observer };
+    let run = RunContext { settings, directory, names, first_look, splits, observer };
     let workers = &Workers::new(jobs, &network, &run, stop, started_at);
     let is_done = &AtomicBool::new(false);
     let size = thread::scope(|scope| {

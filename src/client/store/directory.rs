@@ -74,6 +74,10 @@ impl OutputDirectory {
         &self.path
     }
 
+    pub(super) fn handle(&self) -> &OwnedFd {
+        &self.handle
+    }
+
     /// The path of the file `name`, whose components are safe. Missing directories are made.
     pub(crate) fn target_path(&self, name: &str) -> Result<TargetPath, FetchError> {
         let path = self.path.join(name);
@@ -120,11 +124,21 @@ impl TargetPath {
         &self.path
     }
 
+    pub(super) fn into_path(self) -> PathBuf {
+        self.path
+    }
+
     /// The length of the file, if it exists and is a regular file.
     pub(crate) fn existing_bytes(&self) -> Option<u64> {
         let stat = statat(&*self.directory, &*self.leaf, AtFlags::SYMLINK_NOFOLLOW).ok()?;
         (FileType::from_raw_mode(stat.st_mode) == FileType::RegularFile)
             .then(|| u64::try_from(stat.st_size).unwrap_or_default())
+    }
+
+    /// True if nothing has the name, not even a link that leads nowhere.
+    pub(super) fn is_free(&self) -> bool {
+        let named = statat(&*self.directory, &*self.leaf, AtFlags::SYMLINK_NOFOLLOW);
+        matches!(named, Err(Errno::NOENT))
     }
 
     /// Opens the existing file for reading.

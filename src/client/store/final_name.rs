@@ -5,8 +5,9 @@
 
 use std::sync::Mutex;
 
+use super::candidate::{Candidate, OnConflict};
 use super::directory::OutputDirectory;
-use super::part_paths::{Candidate, OnConflict};
+use super::first_look::FirstLook;
 use crate::client::error::FetchError;
 use crate::client::plan::job::Job;
 use crate::client::plan::reserved_names::ReservedNames;
@@ -20,6 +21,7 @@ use crate::lock::lock;
 #[derive(Debug)]
 pub(crate) struct FinalNames<'r> {
     directory: &'r OutputDirectory,
+    first_look: &'r FirstLook,
     saving: SaveSettings,
     names: Mutex<ReservedNames>,
 }
@@ -35,7 +37,12 @@ pub(crate) struct Candidates<'n> {
 }
 
 impl<'r> FinalNames<'r> {
-    pub(crate) fn new(jobs: &[Job], directory: &'r OutputDirectory, saving: SaveSettings) -> Self {
+    pub(crate) fn new(
+        jobs: &[Job],
+        directory: &'r OutputDirectory,
+        first_look: &'r FirstLook,
+        saving: SaveSettings,
+    ) -> Self {
         let mut names = ReservedNames::default();
         // Otherwise no names are reserved during the run.
         if saving.naming == NameSource::Server || saving.existing == ExistingFile::Number {
@@ -43,7 +50,7 @@ impl<'r> FinalNames<'r> {
                 names.reserve(&job.file_name);
             }
         }
-        Self { directory, saving, names: Mutex::new(names) }
+        Self { directory, first_look, saving, names: Mutex::new(names) }
     }
 
     /// The paths for a job's file after a response with these fields.
@@ -87,7 +94,7 @@ impl<'r> FinalNames<'r> {
 impl Candidates<'_> {
     /// The next path to try.
     pub(crate) fn next(&mut self) -> Result<Candidate, FetchError> {
-        let FinalNames { directory, names, .. } = self.names;
+        let FinalNames { directory, first_look, names, .. } = self.names;
         let on_conflict = self.on_conflict;
         let name = self.first.take().unwrap_or_else(|| {
             let is_there = |name: &str| {
@@ -96,6 +103,8 @@ impl Candidates<'_> {
             };
             lock(names).claim(&self.wanted, is_there)
         });
-        Ok(Candidate { target: directory.target_path(&name)?, on_conflict })
+        let target = directory.target_path(&name)?;
+        let is_likely_taken = first_look.has(&name).unwrap_or_else(|| !target.is_free());
+        Ok(Candidate { target, on_conflict, is_likely_taken })
     }
 }

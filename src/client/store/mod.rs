@@ -1,7 +1,10 @@
-//! Files on the disk: content is written to a part, which is renamed when it is complete.
+//! Files on the disk: content is written to a part, which is renamed when it is complete. A small file is
+//! written when it is complete.
 
+pub(super) mod candidate;
 pub(super) mod directory;
 pub(super) mod final_name;
+pub(super) mod first_look;
 pub(super) mod hasher;
 pub(super) mod locked_file;
 mod no_replace;
@@ -9,3 +12,4 @@ pub(super) mod part;
 pub(super) mod part_notes;
 pub(super) mod part_paths;
 pub(super) mod validator;
+mod whole_file;

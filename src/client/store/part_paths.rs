@@ -17,9 +17,10 @@ use rustix::fs::{
 use rustix::io::Errno;
 use rustix::process::geteuid;
 
+use super::candidate::Candidate;
 use super::directory::TargetPath;
 use super::locked_file::LockedFile;
-use super::no_replace::{Entry, is_same_file, rename_no_replace};
+use super::no_replace::{Entry, is_same_file};
 use crate::client::error::FetchError;
 use crate::client::plan::part_name::{NEW_NOTES_SUFFIX, NOTES_SUFFIX, PART_SUFFIX, stem};
 use crate::client::redact::redacted_path;
@@ -73,20 +74,6 @@ enum Owner {
     NoPlainFile,
 }
 
-/// What happens if another file has the final name.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum OnConflict {
-    Replace,
-    TryNext,
-}
-
-/// A final name to try, and the action if it is taken.
-#[derive(Clone, Debug)]
-pub(crate) struct Candidate {
-    pub(crate) target: TargetPath,
-    pub(crate) on_conflict: OnConflict,
-}
-
 impl PartPaths {
     /// The first names for the part of `target` that are free, or have files of the user.
     ///
@@ -121,6 +108,11 @@ impl PartPaths {
             io::ErrorKind::AlreadyExists,
             "other files have all the names for its part",
         ))
+    }
+
+    /// True if there are none of the files.
+    pub(super) fn are_free(&self) -> bool {
+        self.owners() == [Owner::None; 3]
     }
 
     fn owners(&self) -> [Owner; 3] {
@@ -268,19 +260,9 @@ impl PartPaths {
 
     /// Renames the part to its final name. False if another file has the name and must be kept.
     pub(super) fn move_to(&self, candidate: &Candidate) -> Result<bool, FetchError> {
-        let Candidate { target, on_conflict } = candidate;
         let name = self.name(TemporaryFile::Part);
-        let from = Entry { directory: self.handle(), name: &name };
-        let to = Entry { directory: target.directory().as_fd(), name: target.leaf() };
-        let moved = match on_conflict {
-            OnConflict::TryNext => rename_no_replace(from, to, &self.path_of(TemporaryFile::Part)),
-            OnConflict::Replace => renameat(from.directory, from.name, to.directory, to.name),
-        };
-        match moved {
-            Ok(()) => Ok(true),
-            Err(Errno::EXIST) if *on_conflict == OnConflict::TryNext => Ok(false),
-            Err(error) => Err(target.failure(error.into())),
-        }
+        let part = Entry { directory: self.handle(), name: &name };
+        candidate.receive(part, &self.path_of(TemporaryFile::Part))
     }
 
     /// The failure to write one of the files.
@@ -304,7 +286,7 @@ impl PartPaths {
 }
 
 /// True for a regular file with a single link. A link could make the download write elsewhere.
-fn is_plain(stat: &Stat) -> bool {
+pub(super) fn is_plain(stat: &Stat) -> bool {
     FileType::from_raw_mode(stat.st_mode) == FileType::RegularFile && stat.st_nlink <= 1
 }
 

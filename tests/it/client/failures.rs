@@ -66,9 +66,12 @@ fn a_directory_that_vanishes_fails_only_the_urls_saved_there() {
 
 #[test]
 fn a_second_interrupt_ends_the_program_at_once() {
-    let server = Scripted::start(|peer| {
+    let has_begun = Arc::new(AtomicBool::new(false));
+    let begun = Arc::clone(&has_begun);
+    let server = Scripted::start(move |peer| {
         while peer.read_request().is_some() {
             peer.send("HTTP/1.1 200 OK\r\nContent-Length: 10\r\n\r\nhalf");
+            begun.store(true, Ordering::SeqCst);
             peer.wait_for_close();
         }
     });
@@ -84,10 +87,7 @@ fn a_second_interrupt_ends_the_program_at_once() {
         .stderr(Stdio::null())
         .spawn()
         .unwrap();
-    wait_until("a download has begun", || {
-        fs::read_dir(directory.path().join("downloads"))
-            .is_ok_and(|mut found| found.next().is_some())
-    });
+    wait_until("a download has begun", || has_begun.load(Ordering::SeqCst));
     let pid = Pid::from_child(&child);
     let interrupt = || kill_process(pid, Signal::INT).unwrap();
     interrupt();
@@ -128,6 +128,39 @@ fn a_second_run_for_the_same_file_does_not_damage_the_first() {
     assert_eq!(first.status.code(), Some(0), "{first:?}");
     assert_eq!(fs::read(out.join("a")).unwrap().len(), 140_000);
     assert_eq!(names_in(&out), ["a"]);
+}
+
+#[test]
+fn runs_that_save_small_files_of_one_name_at_once_leave_each_whole() {
+    let server = Scripted::answering_heads(|head| {
+        let target = head.split(' ').nth(1).unwrap();
+        ok(target[1..2].repeat(2000))
+    });
+    let directory = tempfile::tempdir().unwrap();
+    let numbers = 0..50;
+    for letter in ["a", "b"] {
+        let line = |number| format!("{}\t{number}\n", server.url(&format!("/{letter}/{number}")));
+        fs::write(directory.path().join(letter), numbers.clone().map(line).collect::<String>())
+            .unwrap();
+    }
+    // New files at first, and then files that are replaced.
+    for _ in 0..2 {
+        let start = |letter: &str| {
+            let mut command = program();
+            command.args(["-q", "-c", "8", "-i", letter]).current_dir(directory.path());
+            command.stdout(Stdio::null()).stderr(Stdio::piped()).spawn().unwrap()
+        };
+        for run in ["a", "b", "a"].map(start) {
+            let output = run.wait_with_output().unwrap();
+            assert_eq!(output.status.code(), Some(0), "{}", stderr(&output));
+        }
+        let out = directory.path().join("downloads");
+        assert_eq!(names_in(&out).len(), numbers.len());
+        for number in numbers.clone() {
+            let content = fs::read_to_string(out.join(number.to_string())).unwrap();
+            assert_eq!(content, content[..1].repeat(2000));
+        }
+    }
 }
 
 /// Responds with this content: its range or the whole, in one piece or in chunks, depending on the target.

@@ -302,7 +302,7 @@ mod tests {
     use super::*;
     use crate::client::plan::job::Job;
     use crate::client::store::directory::OutputDirectory;
-    use crate::client::store::part;
+    use crate::client::store::part::{Earlier, find_earlier};
     use crate::client::store::part_paths::PartPaths;
     use crate::client::store::validator::Validator;
 
@@ -372,7 +372,8 @@ mod tests {
             is_name_chosen: false,
         };
         split.part.file.unlock().unwrap();
-        let found = part::find_resumable(&split.part.paths, &job).unwrap();
+        let target = OutputDirectory::prepare(root.path()).unwrap().target_path("a").unwrap();
+        let Ok(Earlier::Part(found)) = find_earlier(&target, &job) else { panic!() };
         assert_eq!(found.notes.missing, Some(vec![(2 * MIB + 4, 4 * MIB - 1)]));
         let written = std::fs::read(split.part.paths.path_of(TemporaryFile::Part)).unwrap();
         assert_eq!(&written[(2 << 20) - 1..(2 << 20) + 4], b"lhelp");

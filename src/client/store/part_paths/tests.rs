@@ -5,6 +5,7 @@ use std::os::unix::fs::symlink;
 use std::path::Path;
 
 use super::*;
+use crate::client::store::candidate::OnConflict;
 use crate::client::store::directory::OutputDirectory;
 
 fn file_names(directory: &Path) -> Vec<String> {
@@ -100,7 +101,8 @@ fn a_part_moves_only_where_it_may() {
     part.create_part().unwrap();
     fs::write(root.path().join("taken"), "older").unwrap();
     let taken = directory.target_path("taken").unwrap();
-    let candidate = |on_conflict| Candidate { target: taken.clone(), on_conflict };
+    let candidate =
+        |on_conflict| Candidate { target: taken.clone(), on_conflict, is_likely_taken: true };
     assert!(!part.move_to(&candidate(OnConflict::TryNext)).unwrap());
     assert_eq!(taken.existing_bytes(), Some(5));
     assert!(part.move_to(&candidate(OnConflict::Replace)).unwrap());
