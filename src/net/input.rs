@@ -22,7 +22,7 @@ pub struct Input {
     capacity: usize,
 }
 
-/// The free space for the first read, in bytes. It doubles whenever a read fills it, so that
+/// The usual free space for the first read, in bytes. It doubles whenever a read fills it, so that
 /// small messages use few pages of memory and long ones are read in large pieces. A segment of the
 /// loopback interface fits: with a smaller buffer, the receive window grew more slowly, and nginx with
 /// `tcp_nopush` then waited 40 ms for an acknowledgement within files of 256 KiB.
@@ -44,7 +44,14 @@ impl Input {
     /// nothing yet.
     #[must_use]
     pub fn with_capacity(capacity: usize) -> Self {
-        Self { buffer: Vec::new(), start: 0, end: 0, room: FIRST_ROOM.min(capacity), capacity }
+        Self::starting_with(FIRST_ROOM, capacity)
+    }
+
+    /// The same, with this free space for the first read rather than 64 KiB.
+    #[must_use]
+    pub fn starting_with(first_room: usize, capacity: usize) -> Self {
+        let room = first_room.min(capacity);
+        Self { buffer: Vec::new(), start: 0, end: 0, room, capacity }
     }
 
     /// The unconsumed bytes.
@@ -178,6 +185,21 @@ mod tests {
         let mut input = Input::with_capacity(FIRST_ROOM * 3);
         input.fill(&mut few).unwrap();
         assert_eq!(input.buffer.len(), FIRST_ROOM, "a small read allocates little");
+    }
+
+    #[test]
+    fn a_small_first_room_suffices_for_small_messages_and_grows_for_others() {
+        let mut input = Input::starting_with(8, 32);
+        for (message, held) in [(&b"one"[..], 8), (b"two", 8), (&[b'a'; 9], 24), (b"three", 24)] {
+            let mut stream = message;
+            while !stream.is_empty() {
+                input.fill(&mut stream).unwrap();
+            }
+            assert_eq!(input.data(), message);
+            input.consume(message.len());
+            input.release();
+            assert_eq!(input.buffer.len(), held, "{message:?}");
+        }
     }
 
     #[test]

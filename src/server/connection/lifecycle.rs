@@ -10,7 +10,7 @@ use socket2::SockRef;
 
 use super::close_reason::CloseReason;
 use super::proxy_header::read_proxy_header;
-use super::request_reader::INPUT_BYTES;
+use super::request_reader::{FIRST_INPUT_BYTES, INPUT_BYTES};
 use super::requests::Connection;
 use crate::net::Input;
 use crate::server::handler::rejection_response::{encode, no_thread_response};
@@ -130,7 +130,7 @@ pub(crate) fn serve(Task { service, connection }: Task) {
     let service = &*service;
     let AdmittedConnection { stream, peer, mut permit, client } = connection;
     let stream = Arc::new(stream);
-    let mut input = Input::with_capacity(INPUT_BYTES);
+    let mut input = Input::starting_with(FIRST_INPUT_BYTES, INPUT_BYTES);
     let client = match client {
         Some(client) => client,
         None => match identify(service, &stream, peer, &mut input, &mut permit) {
