@@ -185,7 +185,9 @@ impl Drop for Registration {
         self.entry.count_as_gone();
         let mut clients = lock(&self.registry.clients);
         if let Some(entries) = clients.get_mut(&self.entry.client.key) {
-            entries.retain(|entry| entry.id != self.entry.id);
+            // Compares addresses and moves one entry: a client may hold thousands of connections.
+            let position = entries.iter().position(|entry| Arc::ptr_eq(entry, &self.entry));
+            position.map(|position| entries.swap_remove(position));
             if entries.is_empty() {
                 clients.remove(&self.entry.client.key);
             }
