@@ -10,7 +10,7 @@ use super::connection::Connection;
 use super::machine;
 use super::rounds::interleaved;
 use super::row::{Figure, Measured, Setting};
-use super::servers::{Server, StartError, nginx, ours};
+use super::servers::{Server, Start, StartError, nginx, ours};
 use super::statistics::Spread;
 
 pub(crate) const MEMORY: &str = "PSS KiB/connection";
@@ -25,8 +25,6 @@ const DESCRIPTORS_EACH: u64 = 3;
 const PROBES: usize = 500;
 
 const FILE: &str = "14b.txt";
-
-type Start = fn(&Path) -> Result<Server, StartError>;
 
 pub(crate) fn measure(setting: &Setting<'_>) -> anyhow::Result<Measured> {
     let descriptors = machine::raise_descriptor_limit()?;

@@ -1,9 +1,18 @@
 //! The rows, in the order in which they are measured.
 
 use super::row::{Row, Target, at_least, at_most, limit};
-use super::servers::{apache, lighttpd, nginx, python, static_web_server};
+use super::servers::{Start, apache, lighttpd, nginx, python, static_web_server};
 use super::throughput::{self, CPU, CPU_PER_MEBIBYTE, MEBIBYTES, REQUESTS};
 use super::{clients, flood, idle, latency, start, wrk};
+
+/// All of them keep connections; Python's server is in one row alone.
+const PEERS: &[Start] = &[
+    nginx::start,
+    nginx::start_with_file_cache,
+    lighttpd::start,
+    apache::start,
+    static_web_server::start,
+];
 
 const SMALL_DOWNLOADS: &[Target] = &[
     at_most(0.9, clients::WALL, clients::CURL.name),
@@ -25,15 +34,7 @@ pub(crate) const ROWS: &[Row] = &[
             at_most(0.85, CPU, nginx::NAME),
         ],
         measure: |setting| {
-            let peers = [
-                nginx::start,
-                nginx::start_with_file_cache,
-                lighttpd::start,
-                apache::start,
-                static_web_server::start,
-                python::start,
-            ];
-            throughput::kept(setting, "14b.txt", &peers)
+            throughput::kept(setting, "14b.txt", &[PEERS, &[python::start]].concat())
         },
     },
     Row {
@@ -41,32 +42,14 @@ pub(crate) const ROWS: &[Row] = &[
         title: "a file of 16 KiB, 32 kept connections",
         needs: &[&wrk::PROGRAM],
         targets: &[at_least(1.15, REQUESTS, nginx::NAME), at_least(2.5, REQUESTS, apache::NAME)],
-        measure: |setting| {
-            let peers = [
-                nginx::start,
-                nginx::start_with_file_cache,
-                lighttpd::start,
-                apache::start,
-                static_web_server::start,
-            ];
-            throughput::kept(setting, "16k.txt", &peers)
-        },
+        measure: |setting| throughput::kept(setting, "16k.txt", PEERS),
     },
     Row {
         id: "kept-100k",
         title: "a file of 100 KiB, 32 kept connections",
         needs: &[&wrk::PROGRAM],
         targets: &[at_least(1.05, REQUESTS, nginx::NAME)],
-        measure: |setting| {
-            let peers = [
-                nginx::start,
-                nginx::start_with_file_cache,
-                lighttpd::start,
-                apache::start,
-                static_web_server::start,
-            ];
-            throughput::kept(setting, "100k.txt", &peers)
-        },
+        measure: |setting| throughput::kept(setting, "100k.txt", PEERS),
     },
     Row {
         id: "kept-10m",
@@ -76,16 +59,7 @@ pub(crate) const ROWS: &[Row] = &[
             at_least(1.1, MEBIBYTES, nginx::NAME),
             at_most(0.6, CPU_PER_MEBIBYTE, nginx::NAME),
         ],
-        measure: |setting| {
-            let peers = [
-                nginx::start,
-                nginx::start_with_file_cache,
-                lighttpd::start,
-                apache::start,
-                static_web_server::start,
-            ];
-            throughput::large(setting, &peers)
-        },
+        measure: |setting| throughput::large(setting, PEERS),
     },
     Row {
         id: "closed-14b",
@@ -96,31 +70,14 @@ pub(crate) const ROWS: &[Row] = &[
             at_most(1.2, CPU, nginx::NAME),
             at_least(1.4, REQUESTS, apache::NAME),
         ],
-        measure: |setting| {
-            let peers = [
-                nginx::start,
-                nginx::start_with_file_cache,
-                lighttpd::start,
-                apache::start,
-                static_web_server::start,
-            ];
-            throughput::closed(setting, "14b.txt", &peers)
-        },
+        measure: |setting| throughput::closed(setting, "14b.txt", PEERS),
     },
     Row {
         id: "many-4k",
         title: "1,000 files of 4 KiB in turn, 32 kept connections",
         needs: &[&wrk::PROGRAM],
         targets: &[at_least(1.05, REQUESTS, nginx::NAME)],
-        measure: |setting| {
-            let peers = [
-                nginx::start,
-                nginx::start_with_file_cache,
-                lighttpd::start,
-                static_web_server::start,
-            ];
-            throughput::many(setting, &peers)
-        },
+        measure: |setting| throughput::many(setting, PEERS),
     },
     Row {
         id: "access-log",

@@ -1,18 +1,15 @@
 //! From the start of a server's process to its first whole answer.
 
 use std::net::Ipv4Addr;
-use std::path::Path;
 
 use anyhow::ensure;
 
 use super::connection::Connection;
 use super::rounds::interleaved;
 use super::row::{Figure, Measured, Setting};
-use super::servers::{Server, StartError, nginx, ours};
+use super::servers::{Start, nginx, ours};
 
 pub(crate) const READY: &str = "ms to the first answer";
-
-type Start = fn(&Path) -> Result<Server, StartError>;
 
 pub(crate) fn measure(setting: &Setting<'_>) -> anyhow::Result<Measured> {
     let mut starts: Vec<(&'static str, Start)> = vec![(ours::NAME, ours::start)];

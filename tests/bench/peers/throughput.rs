@@ -7,7 +7,7 @@ use tempfile::TempDir;
 
 use super::rounds::interleaved;
 use super::row::{Figure, Measured, Setting};
-use super::servers::{self, Server, StartError, nginx, ours};
+use super::servers::{self, Server, Start, StartError, nginx, ours};
 use super::site::MANY;
 use super::wrk;
 
@@ -15,8 +15,6 @@ pub(crate) const REQUESTS: &str = "requests/s";
 pub(crate) const CPU: &str = "CPU µs/request";
 pub(crate) const MEBIBYTES: &str = "MiB/s";
 pub(crate) const CPU_PER_MEBIBYTE: &str = "CPU µs/MiB";
-
-type Start = fn(&Path) -> Result<Server, StartError>;
 
 /// What `wrk` asks for.
 #[derive(Clone, Copy)]

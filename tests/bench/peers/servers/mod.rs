@@ -63,6 +63,9 @@ pub(crate) struct Server {
     _directory: TempDir,
 }
 
+/// Starts a server that serves a directory.
+pub(crate) type Start = fn(&Path) -> Result<Server, StartError>;
+
 /// What a server needs before it is started: a port and a directory for its configuration.
 struct Place {
     port: u16,
