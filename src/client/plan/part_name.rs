@@ -64,6 +64,15 @@ fn is_hash(digits: &str) -> bool {
 /// Where the suffix begins, if this is the name of a part or of notes, or if a file system may treat it as
 /// one.
 pub(crate) fn suffix_at(name: &str) -> Option<usize> {
+    let has_suffix = |name: &str| {
+        name.as_bytes()
+            .windows(PART_SUFFIX.len())
+            .any(|text| text.eq_ignore_ascii_case(PART_SUFFIX.as_bytes()))
+    };
+    // Nearly all names of a long list.
+    if name.is_ascii() && !has_suffix(name) {
+        return None;
+    }
     name.match_indices('.').map(|(at, _)| at).find(|at| {
         let (front, suffix) = (folded(&name[..*at]), folded(&name[*at..]));
         let suffix = suffix.trim_end_matches(['.', ' ']);

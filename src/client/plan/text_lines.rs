@@ -84,6 +84,8 @@ pub(super) struct NumberedLine {
 pub(super) struct TextLines<R> {
     list: Chain<Cursor<Vec<u8>>, R>,
     encoding: Encoding,
+    /// The line that is being read.
+    units: Vec<u16>,
     number: usize,
     /// True if the last line ended with CR, which an LF may follow.
     is_after_cr: bool,
@@ -123,6 +125,7 @@ impl<R: BufRead> TextLines<R> {
         Ok(Self {
             list: Cursor::new(start).chain(list),
             encoding,
+            units: Vec::new(),
             number: 0,
             is_after_cr: false,
             is_in_long_line: false,
@@ -137,20 +140,20 @@ impl<R: BufRead> TextLines<R> {
         if mem::take(&mut self.is_in_long_line) {
             while matches!(self.step()?, Step::Unit(_)) {}
         }
-        let mut units = Vec::new();
+        self.units.clear();
         loop {
             match self.step()? {
-                Step::Unit(unit) => units.push(unit),
-                Step::ListEnd if units.is_empty() => return Ok(None),
+                Step::Unit(unit) => self.units.push(unit),
+                Step::ListEnd if self.units.is_empty() => return Ok(None),
                 Step::LineEnd | Step::ListEnd => break,
             }
-            if units.len() * self.encoding.unit_bytes() > MAX_LINE_BYTES {
+            if self.units.len() * self.encoding.unit_bytes() > MAX_LINE_BYTES {
                 self.is_in_long_line = true;
                 break;
             }
         }
         self.number += 1;
-        let (text, is_text) = self.encoding.decode(&units);
+        let (text, is_text) = self.encoding.decode(&self.units);
         // Lists that were concatenated have a mark before each.
         let text = text.trim_start_matches(BYTE_ORDER_MARK).to_owned();
         let text = if self.is_in_long_line {

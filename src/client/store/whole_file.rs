@@ -59,16 +59,17 @@ fn link_new(content: &[u8], modified: Option<SystemTime>, target: &TargetPath) -
     let flags = OFlags::WRONLY | OFlags::TMPFILE | OFlags::CLOEXEC;
     let file: File = openat(target.directory(), ".", flags, Mode::from_raw_mode(0o666))?.into();
     fill(&file, content, modified, target)?;
-    let (directory, name) = (target.directory(), target.leaf());
-    match linkat(&file, "", directory, name, AtFlags::EMPTY_PATH) {
+    match linkat(&file, "", target.directory(), target.leaf(), AtFlags::EMPTY_PATH) {
         // Before Linux 6.10 this takes a privilege (CAP_DAC_READ_SEARCH).
-        Err(Errno::NOENT) => {
-            let path = format!("/proc/self/fd/{}", file.as_raw_fd());
-            linkat(CWD, path, directory, name, AtFlags::SYMLINK_FOLLOW)?;
-        }
-        linked => linked?,
+        Err(Errno::NOENT) => link_by_path(&file, target),
+        linked => Ok(linked?),
     }
-    Ok(())
+}
+
+fn link_by_path(file: &File, target: &TargetPath) -> io::Result<()> {
+    let path = format!("/proc/self/fd/{}", file.as_raw_fd());
+    let flags = AtFlags::SYMLINK_FOLLOW;
+    Ok(linkat(CWD, path, target.directory(), target.leaf(), flags)?)
 }
 
 fn fill(
@@ -179,6 +180,21 @@ mod tests {
         assert!(save_as((replace, false), "x"));
         assert_eq!(names(root.path()), ["a"]);
         assert!(fs::symlink_metadata(&path).unwrap().is_file());
+    }
+
+    #[test]
+    fn a_file_without_a_name_can_be_linked_by_its_path_too() {
+        let root = tempfile::tempdir().unwrap();
+        let target = OutputDirectory::prepare(root.path()).unwrap().target_path("a").unwrap();
+        let flags = OFlags::WRONLY | OFlags::TMPFILE;
+        let file: File =
+            openat(target.directory(), ".", flags, Mode::RUSR | Mode::WUSR).unwrap().into();
+        fill(&file, b"content", None, &target).unwrap();
+        assert_eq!(names(root.path()), [""; 0]);
+        link_by_path(&file, &target).unwrap();
+        assert_eq!(fs::read(target.path()).unwrap(), b"content");
+        let error = link_by_path(&file, &target).unwrap_err();
+        assert_eq!(error.kind(), io::ErrorKind::AlreadyExists);
     }
 
     #[test]
