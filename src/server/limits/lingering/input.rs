@@ -50,7 +50,8 @@ pub(super) fn read_available(
 
 /// Discards received bytes, `most` at most.
 pub(super) fn discard(stream: &TcpStream, most: usize) -> Peer {
-    read_available(stream, &mut [0; 8 * 1024], most, |_| {})
+    // Not on the stack, which is that of a connection's thread: its pages are never given back.
+    read_available(stream, &mut vec![0; 8 * 1024], most, |_| {})
 }
 
 #[cfg(test)]

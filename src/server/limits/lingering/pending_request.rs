@@ -106,7 +106,7 @@ impl PendingRequest {
 
     /// Reads as [`PendingRequest::read_head`] does, but only briefly, as for a socket that is evicted.
     pub(super) fn read_head_briefly(&mut self) -> Head {
-        self.read_head(&mut [0; MAX_EVICTION_READ_BYTES])
+        self.read_head(&mut vec![0; MAX_EVICTION_READ_BYTES])
     }
 
     /// Sends the response and closes the sending half; true if the socket is to linger. Does not block:
