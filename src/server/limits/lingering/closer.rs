@@ -11,7 +11,7 @@ use std::time::{Duration, Instant};
 
 use super::encoded_response::EncodedResponse;
 use super::lingering_socket::LingeringSocket;
-use super::pending_request::{Head, PendingRequest, RequestProgress};
+use super::pending_request::{Head, PendingRequest, RequestProgress, Rest};
 use super::sockets::Entry;
 use super::worker::{Stage, State, Worker};
 use crate::server::threads::{PARK_TIMEOUT, Threads};
@@ -57,15 +57,18 @@ impl LingeringCloser {
         progress: RequestProgress,
         response: EncodedResponse,
     ) {
-        let pending = PendingRequest::new(stream.into(), progress, response, Instant::now());
-        if pending.has_head() {
-            return self.send_and_linger(&pending);
+        let mut pending = PendingRequest::new(stream.into(), progress, response, Instant::now());
+        match pending.answer_at_once() {
+            Rest::Nothing => return,
+            Rest::Linger => return self.linger(pending.stream),
+            Rest::Wait => {}
         }
         if let Some(mut oldest) = self.add(Entry::Pending(pending))
             // Its request may have come since the thread last read from it.
             && oldest.read_head_briefly() != Head::Gone
+            && oldest.send()
         {
-            self.send_and_linger(&oldest);
+            self.linger(oldest.stream);
         }
     }
 
@@ -75,12 +78,6 @@ impl LingeringCloser {
         // Fails only if the connection is gone already.
         if stream.shutdown(Shutdown::Write).is_ok() {
             self.linger(stream);
-        }
-    }
-
-    fn send_and_linger(&self, pending: &PendingRequest) {
-        if pending.send() {
-            self.linger(Arc::clone(&pending.stream));
         }
     }
 

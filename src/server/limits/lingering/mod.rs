@@ -13,7 +13,9 @@
 //!                          served and ended ───────────▲
 //! ```
 //!
-//! All of this happens outside the clients' slots, in one thread. The files, lowest first:
+//! If the head comes with the connection, the response is sent at once, and if the client closes after this
+//! request, the connection is closed at once as well. All else happens outside the clients' slots, in one
+//! thread. The files, lowest first:
 //!
 //! ```text
 //! encoded_response  a response as bytes

@@ -4,11 +4,12 @@ use std::net::{Shutdown, TcpStream};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use rustix::net::{SendFlags, send};
+use rustix::io::Errno;
+use rustix::net::{RecvFlags, SendFlags, recv, send};
 
 use super::encoded_response::EncodedResponse;
 use super::input::{MAX_EVICTION_READ_BYTES, MAX_READ_BYTES, Peer, discard, read_available};
-use crate::http::RequestScan;
+use crate::http::{Framing, HeadScan, RequestHead, RequestScan, asks_to_persist, request_framing};
 use crate::net::proxy_protocol::{self, MAX_V2_BYTES, Parse};
 
 /// How long a rejection waits for the head of the request.
@@ -62,6 +63,29 @@ impl RequestProgress {
     }
 }
 
+/// Most bytes of a request that are looked at as soon as its connection is rejected.
+const FIRST_READ_BYTES: usize = 1024;
+
+/// What is left to do with a rejected connection.
+#[derive(Debug, PartialEq, Eq)]
+pub(super) enum Rest {
+    /// Wait for the rest of the request, and send the response.
+    Wait,
+    /// Wait until the peer closes.
+    Linger,
+    Nothing,
+}
+
+/// True if these bytes are exactly one request without content, after which its client closes the connection.
+fn is_last_request(bytes: &[u8]) -> bool {
+    let mut head = RequestHead::default();
+    let length = head.receive(&mut HeadScan::default(), bytes);
+    let (version, fields) = (head.version(), head.fields());
+    length == Ok(Some(bytes.len()))
+        && !asks_to_persist(version, &fields)
+        && request_framing(version, &fields) == Ok(Framing::Length(0))
+}
+
 /// The state of the request's head after a read.
 #[derive(Debug, PartialEq, Eq)]
 pub(super) enum Head {
@@ -82,9 +106,26 @@ impl PendingRequest {
         Self { stream, progress, response, deadline: now + HEAD_TIMEOUT }
     }
 
-    /// True if the request's head was complete from the start.
-    pub(super) fn has_head(&self) -> bool {
-        self.progress.scan.is_complete()
+    /// Sends the response if the head of the request has come already, as in a flood it usually has. If that is
+    /// the whole request, and its client closes after it, nothing is left to read, and so nothing to wait for.
+    /// This doubled the rejections a second of a flood, with two thirds of the CPU time for each.
+    ///
+    /// Not inlined, as `discard` is not.
+    #[inline(never)]
+    pub(super) fn answer_at_once(&mut self) -> Rest {
+        let mut is_last = false;
+        if !self.progress.scan.is_complete() {
+            let mut bytes = [0; FIRST_READ_BYTES];
+            match recv(&self.stream, &mut bytes, RecvFlags::DONTWAIT) {
+                Ok((0, _)) => {}
+                Ok((count, _)) if self.progress.advance(&bytes[..count]) => {
+                    is_last = is_last_request(&bytes[..count]);
+                }
+                Ok(_) | Err(Errno::AGAIN | Errno::INTR) => return Rest::Wait,
+                Err(_) => return Rest::Nothing,
+            }
+        }
+        if self.send() && !is_last { Rest::Linger } else { Rest::Nothing }
     }
 
     /// Reads received bytes of the head, at most as many as `scratch` holds.
@@ -104,7 +145,9 @@ impl PendingRequest {
         }
     }
 
-    /// Reads as [`PendingRequest::read_head`] does, but only briefly, as for a socket that is evicted.
+    /// Reads as [`PendingRequest::read_head`] does, but only briefly, as for a socket that is evicted. Not
+    /// inlined, as `discard` is not.
+    #[inline(never)]
     pub(super) fn read_head_briefly(&mut self) -> Head {
         self.read_head(&mut vec![0; MAX_EVICTION_READ_BYTES])
     }
@@ -137,7 +180,7 @@ impl PendingRequest {
 
 #[cfg(test)]
 mod tests {
-    use std::io::Write as _;
+    use std::io::{Read as _, Write as _};
 
     use super::*;
     use crate::server::limits::lingering::test_connection::{
@@ -158,6 +201,40 @@ mod tests {
             PendingRequest::new(Arc::clone(&stream), progress, response, Instant::now());
         assert_eq!(pending.read_head_briefly(), Head::Incomplete);
         assert_eq!(unread_bytes(&stream, SENT), SENT - MAX_EVICTION_READ_BYTES);
+    }
+
+    #[test]
+    fn only_a_whole_request_that_is_its_clients_last_needs_no_further_wait() {
+        const LAST: &[u8] = b"GET / HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n";
+        for (sent, rest) in [
+            (LAST, Rest::Nothing),
+            (b"GET / HTTP/1.0\r\n\r\n", Rest::Nothing),
+            (GET, Rest::Linger),
+            (&[LAST, b"G"].concat(), Rest::Linger),
+            (b"PUT / HTTP/1.0\r\nContent-Length: 1\r\n\r\n", Rest::Linger),
+            (b"GET / HTTP/1.0\r\nContent-Length: x\r\n\r\n", Rest::Linger),
+            (b"nonsense\r\n\r\n", Rest::Linger),
+            (&LAST[..LAST.len() - 2], Rest::Wait),
+            (b"", Rest::Wait),
+        ] {
+            let (mut peer, stream) = connection();
+            peer.write_all(sent).unwrap();
+            let all = &mut [0; 128];
+            wait_until("the bytes have come", || {
+                sent.is_empty() || stream.peek(all).unwrap() == sent.len()
+            });
+            let response = EncodedResponse::new(b"answer".to_vec(), b"");
+            let progress = RequestProgress::default();
+            let mut pending =
+                PendingRequest::new(stream.into(), progress, response, Instant::now());
+            assert_eq!(pending.answer_at_once(), rest, "{}", sent.escape_ascii());
+            drop(pending);
+            let mut answer = Vec::new();
+            let read = peer.read_to_end(&mut answer);
+            if rest == Rest::Nothing {
+                assert_eq!((read.unwrap(), &answer[..]), (6, &b"answer"[..]), "and no RST");
+            }
+        }
     }
 
     #[test]
