@@ -5,10 +5,13 @@
 //! renamed. Two processes never write the same file: one has no name, the other is made exclusively. If both
 //! save a file under one name, each of the two is whole, and the last one stays. A link to a name that another
 //! process took meanwhile fails, and the file is renamed, under the rules for existing files. A process that is
-//! killed leaves at most a temporary file of each thread, which `leftovers` removes later.
+//! killed leaves at most a temporary file of each thread. `first_look` removes those in the output directory
+//! itself after an hour.
 //!
 //! Measured with 10 threads and 4 KiB files: processor time of a part, of a temporary file, and of a file
-//! without a name on ext4 with a journal 55, 42 and 28 µs, on tmpfs 21, 11 and 10 µs.
+//! without a name on ext4 with a journal 55, 42 and 28 µs, on tmpfs 21, 11 and 10 µs. Replacing one takes 13 µs
+//! more on ext4, half of it to delete the older file and to start writing the new one to the disk. A lock around
+//! the temporary file, against threads that spin for the directory's, gained nothing.
 
 use std::fs::File;
 use std::io::{self, Write};
