@@ -5,8 +5,8 @@
 //!
 //! It takes all connections that are there before it sleeps. If there was more than one, it first yields to
 //! the threads that serve them and looks again: if connections follow each other closely, more have come by
-//! then. With 32 clients that each ask for a small file, over and over, this saved 30 % of the CPU time of a
-//! connection, and four context switches of five.
+//! then. With 32 clients that each ask for a small file, over and over, this raised the rate by an eighth and
+//! saved a tenth of the CPU time of a connection; a third where other programs competed for the processors.
 
 use std::io;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr, TcpListener, TcpStream, UdpSocket};

@@ -48,9 +48,7 @@ pub(super) fn read_available(
     Peer::Open { has_sent: received > 0 }
 }
 
-/// Discards received bytes, `most` at most. Not inlined: its buffer would enlarge the stack of each thread that
-/// serves a connection.
-#[inline(never)]
+/// Discards received bytes, `most` at most.
 pub(super) fn discard(stream: &TcpStream, most: usize) -> Peer {
     // Not on the stack, which is that of a connection's thread: its pages are never given back.
     read_available(stream, &mut vec![0; 8 * 1024], most, |_| {})

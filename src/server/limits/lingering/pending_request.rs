@@ -109,13 +109,10 @@ impl PendingRequest {
     /// Sends the response if the head of the request has come already, as in a flood it usually has. If that is
     /// the whole request, and its client closes after it, nothing is left to read, and so nothing to wait for.
     /// This doubled the rejections a second of a flood, with two thirds of the CPU time for each.
-    ///
-    /// Not inlined, as `discard` is not.
-    #[inline(never)]
     pub(super) fn answer_at_once(&mut self) -> Rest {
         let mut is_last = false;
         if !self.progress.scan.is_complete() {
-            let mut bytes = [0; FIRST_READ_BYTES];
+            let mut bytes = vec![0; FIRST_READ_BYTES];
             match recv(&self.stream, &mut bytes, RecvFlags::DONTWAIT) {
                 Ok((0, _)) => {}
                 Ok((count, _)) if self.progress.advance(&bytes[..count]) => {
@@ -145,9 +142,7 @@ impl PendingRequest {
         }
     }
 
-    /// Reads as [`PendingRequest::read_head`] does, but only briefly, as for a socket that is evicted. Not
-    /// inlined, as `discard` is not.
-    #[inline(never)]
+    /// Reads as [`PendingRequest::read_head`] does, but only briefly, as for a socket that is evicted.
     pub(super) fn read_head_briefly(&mut self) -> Head {
         self.read_head(&mut vec![0; MAX_EVICTION_READ_BYTES])
     }
