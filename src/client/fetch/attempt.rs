@@ -84,10 +84,10 @@ fn save(fetcher: &mut Fetcher<'_, '_>) -> Result<Saved, FetchError> {
     }
     let is_split = run.splits.of(index).is_some();
     let may_have_part =
-        run.first_look.may_have_part(&job.file_name) || fetcher.record.has_left_part();
+        run.directory_snapshot.may_have_part(&job.file_name) || fetcher.record.has_left_part();
     let earlier =
         if may_have_part && !is_split { find_earlier(&target, job)? } else { Earlier::Nothing };
-    let has_remains = is_split || !matches!(earlier, Earlier::Nothing);
+    let has_leftovers = is_split || !matches!(earlier, Earlier::Nothing);
     let mut found = match earlier {
         Earlier::Part(found) if saving.partial == PartialFile::Continue => Some(found),
         _ => None,
@@ -98,7 +98,7 @@ fn save(fetcher: &mut Fetcher<'_, '_>) -> Result<Saved, FetchError> {
     let UsableResponse { response, response_use } = request_content(fetcher, found)?;
     match response_use {
         ResponseUse::Whole(content) => {
-            save_whole(fetcher, NewPart { target, has_remains }, response, content)
+            save_whole(fetcher, NewPart { target, has_leftovers }, response, content)
         }
         ResponseUse::Remainder { part, content, total } => PartWriter::resume(part, saving)
             .and_then(|part| {
@@ -117,7 +117,7 @@ fn save(fetcher: &mut Fetcher<'_, '_>) -> Result<Saved, FetchError> {
 struct NewPart {
     target: TargetPath,
     /// There may be an older part, which it replaces.
-    has_remains: bool,
+    has_leftovers: bool,
 }
 
 /// A response with content that can be saved, or which shows that the part is complete.
@@ -161,7 +161,7 @@ struct Incoming<'n> {
 /// Saves the whole content in a new part.
 fn save_whole(
     fetcher: &mut Fetcher<'_, '_>,
-    NewPart { target, has_remains }: NewPart,
+    NewPart { target, has_leftovers }: NewPart,
     response: Response<'_>,
     content: ExpectedContent,
 ) -> Result<Saved, FetchError> {
@@ -177,7 +177,7 @@ fn save_whole(
         return fetch_split(fetcher, &target, source, response);
     }
     let (saving, hasher) = (run.settings.saving, run.hasher(job));
-    let part = PartWriter::create(NewFile { target, notes, hasher, saving, has_remains });
+    let part = PartWriter::create(NewFile { target, notes, hasher, saving, has_leftovers });
     save_content(fetcher, part, Incoming { response, content, total_bytes })
 }
 

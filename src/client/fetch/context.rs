@@ -8,8 +8,8 @@ use crate::client::plan::job::Job;
 use crate::client::results::outcome::Phases;
 use crate::client::settings::Settings;
 use crate::client::store::directory::OutputDirectory;
+use crate::client::store::directory_snapshot::DirectorySnapshot;
 use crate::client::store::final_name::FinalNames;
-use crate::client::store::first_look::FirstLook;
 use crate::client::store::hasher::Hasher;
 
 /// The context that all fetches of a run share, apart from the network.
@@ -17,7 +17,7 @@ pub(crate) struct RunContext<'r> {
     pub(crate) settings: &'r Settings,
     pub(crate) directory: &'r OutputDirectory,
     pub(crate) names: FinalNames<'r>,
-    pub(crate) first_look: &'r FirstLook,
+    pub(crate) directory_snapshot: &'r DirectorySnapshot,
     pub(crate) splits: SplitFiles,
     pub(crate) observer: &'r dyn Observer,
 }

@@ -67,8 +67,8 @@ pub fn plan(
     directory: &Path,
 ) -> Plan {
     let (mut plan, mut names) = (Plan::default(), ReservedNames::default());
-    // Two hashes with random keys take a tenth of the memory of the text. That both of two URLs are equal is
-    // as likely as a fault of the memory.
+    // Two hashes with random keys take a tenth of the memory of the text. That both hashes of two
+    // different URLs are equal is as likely as a fault of the memory.
     let (mut seen, random) = (HashSet::new(), [RandomState::new(), RandomState::new()]);
     let is_there = |name: &str| {
         existing == ExistingFile::Number && directory.join(name).symlink_metadata().is_ok()

@@ -1,5 +1,5 @@
 //! The names of incomplete files: `NAME.HASH.part` and `NAME.HASH.part.json`, and of files that are whole but
-//! not renamed yet: `.NUMBER.PROCESS.part`.
+//! not renamed yet: `.NUMBER.PROCESS.part~`.
 //!
 //! The hash of the file's name lets a later run find the part, and keeps other files from having its name
 //! by chance. A server could name its file like the part of another download, so no download gets such a
@@ -15,6 +15,9 @@ pub(crate) const NOTES_SUFFIX: &str = ".part.json";
 
 /// The suffix of new notes until they replace the older ones.
 pub(crate) const NEW_NOTES_SUFFIX: &str = ".part.json~";
+
+/// The suffix of a file that is written at once, until it is renamed.
+const WHOLE_SUFFIX: &str = ".part~";
 
 /// The length of the hash in hexadecimal digits.
 const HASH_DIGITS: usize = 8;
@@ -35,9 +38,9 @@ pub(crate) fn stem(name: &str, number: usize) -> String {
     format!("{}.{digits:08x}", &name[..length])
 }
 
-/// The name of a whole file until it is renamed; `process` and `number` distinguish those of several.
+/// The name of a file that is written at once, until it is renamed. No part has such a name; `process` and `number` distinguish those of several.
 pub(crate) fn whole_file_name(process: u32, number: u32) -> String {
-    format!(".{number}.{process:08x}{PART_SUFFIX}")
+    format!(".{number}.{process:08x}{WHOLE_SUFFIX}")
 }
 
 /// Whether this is a [`whole_file_name`].
@@ -46,7 +49,7 @@ pub(crate) fn is_whole_file_name(name: &str) -> bool {
     number.is_some_and(|(number, rest)| {
         !number.is_empty()
             && number.bytes().all(|byte| byte.is_ascii_digit())
-            && rest.strip_suffix(PART_SUFFIX).is_some_and(is_hash)
+            && rest.strip_suffix(WHOLE_SUFFIX).is_some_and(is_hash)
     })
 }
 
@@ -76,7 +79,7 @@ pub(crate) fn suffix_at(name: &str) -> Option<usize> {
     name.match_indices('.').map(|(at, _)| at).find(|at| {
         let (front, suffix) = (folded(&name[..*at]), folded(&name[*at..]));
         let suffix = suffix.trim_end_matches(['.', ' ']);
-        [PART_SUFFIX, NOTES_SUFFIX, NEW_NOTES_SUFFIX].contains(&suffix)
+        [PART_SUFFIX, NOTES_SUFFIX, NEW_NOTES_SUFFIX, WHOLE_SUFFIX].contains(&suffix)
             && front.rsplit_once('.').is_some_and(|(_, hash)| is_hash(hash))
     })
 }
@@ -110,12 +113,18 @@ mod tests {
     }
 
     #[test]
-    fn the_name_of_a_whole_file_is_that_of_a_part_which_no_download_gets() {
+    fn a_whole_file_has_a_name_that_neither_a_download_nor_a_part_gets() {
         let name = whole_file_name(0x1f, 12);
-        assert_eq!(name, ".12.0000001f.part");
+        assert_eq!(name, ".12.0000001f.part~");
         assert!(is_whole_file_name(&name) && suffix_at(&name).is_some());
-        for other in ["x.12.0000001f.part", ".12.1f.part", ".x.0000001f.part", "..0000001f.part"] {
+        for other in
+            ["x.12.0000001f.part~", ".12.1f.part~", ".x.0000001f.part~", "..0000001f.part~"]
+        {
             assert!(!is_whole_file_name(other), "{other}");
+        }
+        for suffix in [PART_SUFFIX, NOTES_SUFFIX, NEW_NOTES_SUFFIX] {
+            let part = stem(".12", 0) + suffix;
+            assert!(!is_whole_file_name(&part), "{part} is of a download with the name .12");
         }
     }
 
@@ -147,7 +156,7 @@ mod tests {
             ("x.0123abcg.part", None),
             ("x0123abcd.part", None),
             ("0123abcd.part", None),
-            ("x.0123abcd.part~", None),
+            ("x.0123abcd.part~", Some(10)),
             ("x.0123abcd.partition", None),
             ("ü.0123abcd.part", Some(11)),
             ("x.0123abcd.part.", Some(10)),

@@ -28,8 +28,8 @@ use crate::client::results::outcome::Run;
 use crate::client::settings::{Destination, Settings};
 use crate::client::stop::{Stop, StopReason};
 use crate::client::store::directory::OutputDirectory;
+use crate::client::store::directory_snapshot::DirectorySnapshot;
 use crate::client::store::final_name::FinalNames;
-use crate::client::store::first_look::FirstLook;
 use crate::client::transport::connect::Connector;
 use address_space::Capacity;
 use worker::Workers;
@@ -66,13 +66,13 @@ pub fn download(
     let wanted = descriptors::fitting_workers(settings.concurrency.get().min(useful));
     let Capacity { workers: size, decoders } = address_space::capacity(wanted);
     let network = network(jobs, settings, size, DecoderSlots::new(decoders, stop.clone()), stop);
-    let first_look = &match settings.saving.destination {
-        Destination::File => FirstLook::look(directory, jobs.len()),
-        Destination::Discard => FirstLook::default(),
+    let directory_snapshot = &match settings.saving.destination {
+        Destination::File => DirectorySnapshot::take(directory, jobs.len()),
+        Destination::Discard => DirectorySnapshot::default(),
     };
-    let names = FinalNames::new(jobs, directory, first_look, settings.saving);
+    let names = FinalNames::new(jobs, directory, directory_snapshot, settings.saving);
     let splits = SplitFiles::new(jobs.len());
-    let run = RunContext { settings, directory, names, first_look, splits, observer };
+    let run = RunContext { settings, directory, names, directory_snapshot, splits, observer };
     let workers = &Workers::new(jobs, &network, &run, stop, started_at);
     let is_done = &AtomicBool::new(false);
     let size = thread::scope(|scope| {

@@ -29,7 +29,7 @@ pub(crate) enum OnConflict {
 impl Candidate {
     /// Renames a complete file, whose path is `path`, to the name. False if another file has the name and must
     /// be kept.
-    pub(super) fn receive(&self, from: Entry<'_>, path: &Path) -> Result<bool, FetchError> {
+    pub(super) fn move_here(&self, from: Entry<'_>, path: &Path) -> Result<bool, FetchError> {
         let Self { target, on_conflict, .. } = self;
         let to = Entry { directory: target.directory().as_fd(), name: target.leaf() };
         let moved = match on_conflict {

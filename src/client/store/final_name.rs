@@ -7,7 +7,7 @@ use std::sync::Mutex;
 
 use super::candidate::{Candidate, OnConflict};
 use super::directory::OutputDirectory;
-use super::first_look::FirstLook;
+use super::directory_snapshot::DirectorySnapshot;
 use crate::client::error::FetchError;
 use crate::client::plan::job::Job;
 use crate::client::plan::reserved_names::ReservedNames;
@@ -21,7 +21,7 @@ use crate::lock::lock;
 #[derive(Debug)]
 pub(crate) struct FinalNames<'r> {
     directory: &'r OutputDirectory,
-    first_look: &'r FirstLook,
+    directory_snapshot: &'r DirectorySnapshot,
     saving: SaveSettings,
     names: Mutex<ReservedNames>,
 }
@@ -40,7 +40,7 @@ impl<'r> FinalNames<'r> {
     pub(crate) fn new(
         jobs: &[Job],
         directory: &'r OutputDirectory,
-        first_look: &'r FirstLook,
+        directory_snapshot: &'r DirectorySnapshot,
         saving: SaveSettings,
     ) -> Self {
         let mut names = ReservedNames::default();
@@ -50,7 +50,7 @@ impl<'r> FinalNames<'r> {
                 names.reserve(&job.file_name);
             }
         }
-        Self { directory, first_look, saving, names: Mutex::new(names) }
+        Self { directory, directory_snapshot, saving, names: Mutex::new(names) }
     }
 
     /// The paths for a job's file after a response with these fields.
@@ -94,7 +94,7 @@ impl<'r> FinalNames<'r> {
 impl Candidates<'_> {
     /// The next path to try.
     pub(crate) fn next(&mut self) -> Result<Candidate, FetchError> {
-        let FinalNames { directory, first_look, names, .. } = self.names;
+        let FinalNames { directory, directory_snapshot, names, .. } = self.names;
         let on_conflict = self.on_conflict;
         let name = self.first.take().unwrap_or_else(|| {
             let is_there = |name: &str| {
@@ -104,7 +104,7 @@ impl Candidates<'_> {
             lock(names).claim(&self.wanted, is_there)
         });
         let target = directory.target_path(&name)?;
-        let is_likely_taken = first_look.has(&name).unwrap_or_else(|| !target.is_free());
+        let is_likely_taken = directory_snapshot.has(&name).unwrap_or_else(|| !target.is_free());
         Ok(Candidate { target, on_conflict, is_likely_taken })
     }
 }

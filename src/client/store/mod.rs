@@ -3,8 +3,8 @@
 
 pub(super) mod candidate;
 pub(super) mod directory;
+pub(super) mod directory_snapshot;
 pub(super) mod final_name;
-pub(super) mod first_look;
 pub(super) mod hasher;
 pub(super) mod locked_file;
 mod no_replace;

@@ -7,6 +7,7 @@
 //! complete in memory needs neither (`whole_file`).
 
 use std::io::{self, BufWriter, Seek, SeekFrom, Write};
+use std::mem;
 use std::path::PathBuf;
 use std::time::SystemTime;
 
@@ -40,7 +41,7 @@ pub(crate) struct NewFile {
     pub(crate) hasher: Hasher,
     pub(crate) saving: SaveSettings,
     /// There may be an older part or notes, which a new part replaces.
-    pub(crate) has_remains: bool,
+    pub(crate) has_leftovers: bool,
 }
 
 /// Writes a file that is not complete yet.
@@ -59,7 +60,7 @@ pub(crate) struct PartWriter {
 /// Where the content is.
 #[derive(Debug)]
 enum Stage {
-    Collected { target: TargetPath, content: Vec<u8>, has_remains: bool },
+    Collected { target: TargetPath, content: Vec<u8>, has_leftovers: bool },
     Part(Part),
 }
 
@@ -98,7 +99,7 @@ pub(crate) struct Completion<'c> {
 pub(crate) enum Earlier {
     Nothing,
     /// A part or notes that cannot be used.
-    Remains,
+    Leftovers,
     /// A part that can be resumed.
     Part(FoundPart),
 }
@@ -118,7 +119,7 @@ pub(crate) fn find_earlier(target: &TargetPath, job: &Job) -> Result<Earlier, Fe
     if paths.are_free() {
         return Ok(Earlier::Nothing);
     }
-    Ok(find_resumable(paths, job).map_or(Earlier::Remains, Earlier::Part))
+    Ok(find_resumable(paths, job).map_or(Earlier::Leftovers, Earlier::Part))
 }
 
 fn find_resumable(paths: PartPaths, job: &Job) -> Option<FoundPart> {
@@ -136,9 +137,9 @@ fn find_resumable(paths: PartPaths, job: &Job) -> Option<FoundPart> {
 
 impl PartWriter {
     pub(crate) fn create(new: NewFile) -> Self {
-        let NewFile { target, notes, hasher, saving, has_remains } = new;
+        let NewFile { target, notes, hasher, saving, has_leftovers } = new;
         Self {
-            stage: Stage::Collected { target, content: Vec::new(), has_remains },
+            stage: Stage::Collected { target, content: Vec::new(), has_leftovers },
             bytes: 0,
             notes,
             hasher: Some(hasher),
@@ -207,17 +208,24 @@ impl PartWriter {
         part.file.write_all(piece).map_err(|error| part.failure(error))
     }
 
-    /// The part, which is made from the collected content if there is none yet.
+    /// The part, which is made from the collected content if there is none yet. After a failure to write it
+    /// there is a part with the beginning of the content.
     fn make_part(&mut self) -> Result<&mut Part, FetchError> {
-        if let Stage::Collected { target, content, .. } = &self.stage {
+        if let Stage::Collected { target, content, .. } = &mut self.stage {
             let paths = PartPaths::choose(target)?;
             let file = BufWriter::with_capacity(WRITE_BUFFER_BYTES, paths.create_part()?);
-            let mut part = Part { paths, file, has_notes: false };
-            part.file.write_all(content).map_err(|error| part.failure(error))?;
-            self.stage = Stage::Part(part);
+            let content = mem::take(content);
+            self.stage = Stage::Part(Part { paths, file, has_notes: false });
+            let part = self.part();
+            part.file.write_all(&content).map_err(|error| part.failure(error))?;
         }
-        let Stage::Part(part) = &mut self.stage else { unreachable!("it has just been made") };
-        Ok(part)
+        Ok(self.part())
+    }
+
+    /// The part, which has been made.
+    fn part(&mut self) -> &mut Part {
+        let Stage::Part(part) = &mut self.stage else { unreachable!("it has been made") };
+        part
     }
 
     /// Writes the notes of a part that has none, if it is to be kept after a failure.
@@ -238,16 +246,20 @@ impl PartWriter {
         completion: &mut Completion<'_>,
     ) -> Result<Completed, FetchError> {
         let checksums = self.verify(completion.expected)?;
+        let durability = self.saving.durability;
         let target = match &self.stage {
-            // The entry that a sync makes durable is that of a file which has had a name.
-            Stage::Collected { content, has_remains: false, .. }
-                if self.saving.durability == Durability::System =>
+            // To be durable, content and name take two syncs, beside which the part costs nothing.
+            Stage::Collected { content, has_leftovers: false, .. }
+                if durability == Durability::System =>
             {
                 save_collected(content, completion)?
             }
             _ => {
-                let durability = self.saving.durability;
-                self.make_part()?.complete(durability, completion)?
+                let target = self.make_part()?.move_to_final_name(durability, completion)?;
+                // Whatever happens from here on, there is no part any more.
+                self.is_done = true;
+                self.part().clean_up(durability, &target)?;
+                target
             }
         };
         self.is_done = true;
@@ -278,8 +290,9 @@ impl PartWriter {
         if is_empty || !self.is_resumable() {
             return false;
         }
-        let Ok(part) = self.make_part() else { return false };
         // On a full disk only the beginning may be written, which can be resumed all the same.
+        let _ = self.make_part();
+        let Stage::Part(part) = &mut self.stage else { return false };
         let _ = part.file.flush();
         let has_content = part.file.get_ref().metadata().is_ok_and(|metadata| metadata.len() > 0);
         let had_notes = part.has_notes;
@@ -303,7 +316,7 @@ fn save_collected(
 
 impl Part {
     /// Gives a part with all its content its final name.
-    fn complete(
+    fn move_to_final_name(
         &mut self,
         durability: Durability,
         completion: &mut Completion<'_>,
@@ -319,19 +332,23 @@ impl Part {
         if durability == Durability::Disk {
             file.sync_all().map_err(|error| self.failure(error))?;
         }
-        let target = loop {
+        loop {
             let candidate = (completion.next_candidate)()?;
             if self.paths.move_to(&candidate)? {
-                break candidate.target;
+                return Ok(candidate.target);
             }
-        };
+        }
+    }
+
+    /// Removes the notes of a part that has its final name, and makes that name durable.
+    fn clean_up(&self, durability: Durability, target: &TargetPath) -> Result<(), FetchError> {
         if self.has_notes {
             self.paths.remove_notes();
         }
-        if durability == Durability::Disk {
-            target.sync_directory().map_err(|error| target.failure(error))?;
+        match durability {
+            Durability::Disk => target.sync_directory().map_err(|error| target.failure(error)),
+            Durability::System => Ok(()),
         }
-        Ok(target)
     }
 
     fn hash(&mut self, hasher: Hasher) -> Result<Box<[Checksum]>, FetchError> {

@@ -262,7 +262,7 @@ impl PartPaths {
     pub(super) fn move_to(&self, candidate: &Candidate) -> Result<bool, FetchError> {
         let name = self.name(TemporaryFile::Part);
         let part = Entry { directory: self.handle(), name: &name };
-        candidate.receive(part, &self.path_of(TemporaryFile::Part))
+        candidate.move_here(part, &self.path_of(TemporaryFile::Part))
     }
 
     /// The failure to write one of the files.

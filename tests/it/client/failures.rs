@@ -12,7 +12,7 @@ use rustix::process::{Pid, Signal, kill_process};
 
 use crate::support::client::{program, stderr, stdout};
 use crate::support::fetching::names_in;
-use crate::support::parts::part_bytes;
+use crate::support::parts::{part_bytes, part_path};
 use crate::support::ranged::{pattern, range, ranged};
 use crate::support::scripted::{Scripted, ok};
 use crate::support::{wait_for_exit, wait_until};
@@ -211,6 +211,33 @@ fn a_file_that_cannot_be_written_further_fails_and_is_continued_later() {
     let heads = server.heads();
     let continued = heads.iter().filter(|head| range(head) == Some((100_000, None)));
     assert_eq!(continued.count(), 2, "{heads:?}");
+}
+
+#[test]
+fn a_file_in_memory_that_cannot_be_written_is_continued_later() {
+    let content = pattern(40_000);
+    for (options, has_older_part) in [(&[][..], false), (&["--fsync"], false), (&[], true)] {
+        let server = spool(content.clone());
+        let directory = tempfile::tempdir().unwrap();
+        let out = directory.path().join("downloads");
+        let url = server.url("/large");
+        if has_older_part {
+            fs::create_dir(&out).unwrap();
+            fs::write(part_path(&out, "large"), "without notes").unwrap();
+        }
+        let client = env!("CARGO_BIN_EXE_http_client_concurrent");
+        let mut command = limited(&["--fsize=20000", client]);
+        command.args(options).args(["-urls", &url]).current_dir(&directory);
+        let output = command.output().unwrap();
+        assert_eq!(output.status.code(), Some(1), "{output:?}");
+        assert!(stdout(&output).contains("File too large"), "{output:?}");
+        assert_eq!(names_in(&out), ["large.part", "large.part.json"], "{options:?}");
+        assert_eq!(part_bytes(&out, "large"), Some(20_000), "{options:?}");
+        let output = program().args(["-urls", &url]).current_dir(&directory).output().unwrap();
+        assert_eq!(output.status.code(), Some(0), "{output:?}");
+        assert!(fs::read(out.join("large")).unwrap() == content, "{options:?}");
+        assert_eq!(names_in(&out), ["large"], "{options:?}");
+    }
 }
 
 #[test]

@@ -12,15 +12,22 @@ use crate::support::ranged::{pattern, ranged};
 use crate::support::scripted::Scripted;
 
 const LARGE: usize = 4 << 20;
+/// More than is collected in memory.
+const MEDIUM: usize = 100_000;
+const SMALL: usize = 30_000;
 
-/// Serves `/a` and `/b`, large, and `/late`, and makes a file of that name meanwhile.
+/// Serves `/a`, small, `/b` and others, medium, `/large`, and `/late`, and makes a file of that name meanwhile.
 fn server(output: PathBuf) -> Scripted {
     Scripted::start(move |peer| {
         while let Some(head) = peer.read_head() {
             if head.contains(" /late ") {
                 fs::write(output.join("late"), "came between").unwrap();
             }
-            let length = if head.contains(" /large ") { LARGE } else { 30_000 };
+            let length = match head.split(' ').nth(1) {
+                Some("/large") => LARGE,
+                Some("/a") => SMALL,
+                _ => MEDIUM,
+            };
             peer.send(ranged(&head, "\"v1\"", &pattern(length)));
         }
     })
@@ -45,7 +52,7 @@ fn saves_all_and_replaces_nothing(directory: &Path, command: impl Fn() -> Comman
     assert_eq!(names_in(&output), names);
     assert_eq!(fs::read(output.join("b")).unwrap(), b"older");
     assert_eq!(fs::read(output.join("late")).unwrap(), b"came between");
-    for (name, length) in [("a", 30_000), ("b.1", 30_000), ("late.1", 30_000), ("large", LARGE)] {
+    for (name, length) in [("a", SMALL), ("b.1", MEDIUM), ("late.1", MEDIUM), ("large", LARGE)] {
         assert!(fs::read(output.join(name)).unwrap() == pattern(length), "{name}");
     }
 
@@ -69,7 +76,7 @@ fn with_renameat2_nothing_is_replaced() {
 /// The client under strace, which makes these system calls fail.
 fn failing(injections: &[&str]) -> Command {
     let mut command = Command::new("strace");
-    command.args(["-f", "-qq", "-o", "/dev/null", "-e", "trace=renameat2,linkat,renameat"]);
+    command.args(["-f", "-qq", "-o", "/dev/null", "-e", "trace=renameat2,linkat,renameat,fsync"]);
     for injection in injections {
         command.args(["-e", &format!("inject={injection}")]);
     }
@@ -112,6 +119,21 @@ fn a_reserved_name_that_cannot_be_used_is_free_again() {
     assert_eq!(fetched.status.code(), Some(1), "{fetched:?}");
     assert!(String::from_utf8_lossy(&fetched.stderr).contains("cannot write"), "{fetched:?}");
     assert!(names_in(&directory.path().join("downloads")).is_empty());
+}
+
+#[test]
+#[ignore = "needs strace"]
+fn a_directory_that_cannot_be_synced_leaves_no_part_behind() {
+    let directory = tempfile::tempdir().unwrap();
+    let server = server(directory.path().join("downloads"));
+    // The first is that of the file, the second that of the directory.
+    let mut command = failing(&["fsync:error=EIO:when=2"]);
+    command.args(["--fsync", "--retries", "0", "-urls", &server.url("/b")]);
+    let fetched = command.current_dir(directory.path()).output().unwrap();
+    assert_eq!(fetched.status.code(), Some(1), "{fetched:?}");
+    let output = directory.path().join("downloads");
+    assert_eq!(names_in(&output), ["b"]);
+    assert!(fs::read(output.join("b")).unwrap() == pattern(MEDIUM));
 }
 
 #[test]

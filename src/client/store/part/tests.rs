@@ -47,13 +47,13 @@ fn created(
     hasher: Hasher,
 ) -> PartWriter {
     let target = target.clone();
-    PartWriter::create(NewFile { target, notes, hasher, saving, has_remains: false })
+    PartWriter::create(NewFile { target, notes, hasher, saving, has_leftovers: false })
 }
 
 fn found(target: &TargetPath, job: &Job) -> Option<FoundPart> {
     match find_earlier(target, job).unwrap() {
         Earlier::Part(found) => Some(found),
-        Earlier::Nothing | Earlier::Remains => None,
+        Earlier::Nothing | Earlier::Leftovers => None,
     }
 }
 
@@ -162,9 +162,9 @@ fn notes_that_another_process_left_are_removed() {
     for left_behind in [TemporaryFile::Part, TemporaryFile::NewNotes] {
         fs::write(paths.path_of(left_behind), "{").unwrap();
     }
-    assert!(matches!(find_earlier(&target, &job()).unwrap(), Earlier::Remains));
+    assert!(matches!(find_earlier(&target, &job()).unwrap(), Earlier::Leftovers));
     let (saving, hasher) = (SaveSettings::default(), Hasher::default());
-    let new = NewFile { target: target.clone(), notes: None, hasher, saving, has_remains: true };
+    let new = NewFile { target: target.clone(), notes: None, hasher, saving, has_leftovers: true };
     complete(PartWriter::create(new), &target).unwrap();
     assert_eq!(names_in(root.path()), ["a"]);
 }

@@ -1,10 +1,9 @@
 //! What is in the output directory when a run begins, known from one look at it.
 //!
 //! Hardly any file has a part or notes, and looking for them cost four system calls for each. Another process
-//! may change the directory after the look, so what is known from it only saves work: no file is replaced or
-//! continued because of it. A part that another process leaves later stays, or the same file replaces it as any
-//! part that cannot be continued; one that is being written is locked. If a name was free and is taken now, or
-//! the reverse, `whole_file` takes the longer way.
+//! may change the directory afterwards. A name that was free and is taken now, or the reverse, makes
+//! `whole_file` take the longer way. A part that another process leaves later is not continued: small files
+//! leave it alone, and a part of the same file replaces it; one that is being written is locked.
 
 use std::collections::HashSet;
 use std::hash::{BuildHasher, RandomState};
@@ -20,12 +19,12 @@ use crate::client::plan::part_name::{hash_of, is_whole_file_name, stem};
 /// A directory with more entries for each job is not read: each job looks for its own files then.
 const MAX_ENTRIES_PER_JOB: usize = 16;
 
-/// A temporary file that is unchanged for so long is not being written: that takes one system call.
+/// A temporary file that is unchanged for so long is not being written: that takes three system calls.
 const ABANDONED_AFTER: Duration = Duration::from_secs(3600);
 
 /// The names in the output directory when the run began; by default none is known.
 #[derive(Debug, Default)]
-pub(crate) struct FirstLook {
+pub(crate) struct DirectorySnapshot {
     /// `None` if they are not known.
     names: Option<Names>,
 }
@@ -39,9 +38,9 @@ struct Names {
     state: RandomState,
 }
 
-impl FirstLook {
+impl DirectorySnapshot {
     /// Looks at the directory, and removes the temporary files that a killed process left there.
-    pub(crate) fn look(directory: &OutputDirectory, jobs: usize) -> Self {
+    pub(crate) fn take(directory: &OutputDirectory, jobs: usize) -> Self {
         Self { names: read(directory, jobs.saturating_mul(MAX_ENTRIES_PER_JOB)) }
     }
 
@@ -114,7 +113,7 @@ mod tests {
             fs::write(root.path().join(format!("{}.{suffix}", stem(name, 0))), "").unwrap();
         }
         fs::write(root.path().join("d.part"), "").unwrap();
-        let found = FirstLook::look(&directory, 1);
+        let found = DirectorySnapshot::take(&directory, 1);
         for (name, expected) in
             [("a", true), ("b", true), ("c", true), ("d", false), ("a.part", false), ("x/y", true)]
         {
@@ -132,10 +131,10 @@ mod tests {
         for number in 2..MAX_ENTRIES_PER_JOB {
             fs::write(root.path().join(number.to_string()), "").unwrap();
         }
-        assert!(!FirstLook::look(&directory, 1).may_have_part("x"));
+        assert!(!DirectorySnapshot::take(&directory, 1).may_have_part("x"));
         fs::write(root.path().join("one more"), "").unwrap();
-        assert!(FirstLook::look(&directory, 1).may_have_part("x"));
-        assert!(!FirstLook::look(&directory, 2).may_have_part("x"));
+        assert!(DirectorySnapshot::take(&directory, 1).may_have_part("x"));
+        assert!(!DirectorySnapshot::take(&directory, 2).may_have_part("x"));
     }
 
     #[test]
@@ -144,7 +143,7 @@ mod tests {
         let directory = OutputDirectory::prepare(root.path()).unwrap();
         let name = whole_file_name(1, 1);
         fs::write(root.path().join(&name), "").unwrap();
-        FirstLook::look(&directory, 1);
+        DirectorySnapshot::take(&directory, 1);
         assert!(root.path().join(&name).exists(), "it may be being written");
         // Its time of change cannot be set, so the test asks at a later time.
         remove_if_abandoned(&directory, &name, SystemTime::now() + ABANDONED_AFTER);
