@@ -128,12 +128,12 @@ fn a_directory_that_cannot_be_synced_leaves_no_part_behind() {
     let server = server(directory.path().join("downloads"));
     // The first is that of the file, the second that of the directory.
     let mut command = failing(&["fsync:error=EIO:when=2"]);
-    command.args(["--fsync", "--retries", "0", "-urls", &server.url("/b")]);
+    command.args(["--fsync", "--retries", "0", "-urls", &server.url("/a")]);
     let fetched = command.current_dir(directory.path()).output().unwrap();
     assert_eq!(fetched.status.code(), Some(1), "{fetched:?}");
     let output = directory.path().join("downloads");
-    assert_eq!(names_in(&output), ["b"]);
-    assert!(fs::read(output.join("b")).unwrap() == pattern(MEDIUM));
+    assert_eq!(names_in(&output), ["a"]);
+    assert!(fs::read(output.join("a")).unwrap() == pattern(SMALL));
 }
 
 #[test]
