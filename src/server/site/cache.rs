@@ -6,15 +6,18 @@
 //! Not kept are
 //! - files that changed within the last step of their file system's clock: a further change could go
 //!   unnoticed;
+//! - files of network file systems and of FUSE: another machine's clock may set their times;
 //! - files behind a symbolic link: the link may lead elsewhere, or out of the root, at any time, and only
 //!   opening finds out (with links followed anywhere they are kept);
 //! - files of length 0, as those in `/proc` seem to be.
 //!
-//! Precompressed files are kept like others. Two changes are noticed late. A directory on the way that was
-//! moved out of the root and replaced by a link to it still leads to the same file: the directories are
-//! looked at again when the root is opened again, once a second (looking at one for each request took a
-//! twelfth of its time). A program that writes through a shared mapping (mmap(2)) changes no times while its
-//! page stays dirty; `ETag` and `Last-Modified` miss that too.
+//! Precompressed files are kept like others. What is noticed late, or not at all:
+//! - A directory on the way that was moved out of the root and replaced by a link to it still leads to the
+//!   same file. The directories are looked at again when the root is opened again, once a second; looking at
+//!   one for each request took a twelfth of its time.
+//! - A program that writes through a shared mapping (mmap(2)) may change no times, and a single write that
+//!   takes longer than the clock's step changes them before the content. `ETag` and `Last-Modified` miss
+//!   these changes too.
 
 use std::fs::{File, Metadata};
 use std::os::unix::fs::FileExt as _;
@@ -27,15 +30,18 @@ use quick_cache::{DefaultHashBuilder, OptionsBuilder, Weighter};
 
 use super::content_type;
 use super::file::{FileContent, FileDescription, StaticFile, content_type_of};
-use super::file_state::FileState;
+use super::file_state::{FileState, has_local_clock};
 use super::root::Root;
 use super::sniff::Sample;
 
-/// Longest file that is kept. `sendfile` takes less time than a copy from memory above some 200 KiB.
+/// Longest file that is kept. From this size on `sendfile` took no more CPU time than a copy from memory.
 const MAX_FILE_BYTES: u64 = 128 * 1024;
 
 /// Memory that an entry takes beside path and content.
 const ENTRY_BYTES: u64 = 512;
+
+/// The most that an entry takes beside its content: its path is at most 4 KiB long.
+const MOST_OVERHEAD_BYTES: u64 = ENTRY_BYTES + 4096;
 
 /// For how many files there are table entries from the start; more are made when they are needed.
 const ESTIMATED_FILES: usize = 1024;
@@ -49,6 +55,8 @@ const PARTS: u64 = 8;
 pub(super) struct FileCache {
     /// `None` if nothing is to be kept.
     files: Option<Cache<Box<[u8]>, Arc<CachedFile>, EntryWeighter>>,
+    /// Longer files are not kept.
+    max_file_bytes: u64,
 }
 
 #[derive(Debug)]
@@ -70,7 +78,7 @@ impl Weighter<Box<[u8]>, Arc<CachedFile>> for EntryWeighter {
 }
 
 impl FileCache {
-    /// A cache of at most so many bytes; 0 keeps nothing.
+    /// A cache of at most so many bytes; 0 keeps nothing. Content that is still being sent is held beside it.
     pub(super) fn new(bytes: u64) -> Self {
         let parts = if bytes / PARTS >= 4 * MAX_FILE_BYTES { PARTS } else { 1 };
         let options = OptionsBuilder::new()
@@ -87,7 +95,10 @@ impl FileCache {
                 DefaultLifecycle::default(),
             )
         };
-        Self { files: (bytes > 0).then(cache) }
+        let is_possible = bytes > 0 && cfg!(target_os = "linux");
+        let max_file_bytes =
+            MAX_FILE_BYTES.min((bytes / parts).saturating_sub(MOST_OVERHEAD_BYTES));
+        Self { files: is_possible.then(cache), max_file_bytes }
     }
 
     /// The file at `relative`, if it is in memory and unchanged.
@@ -115,12 +126,21 @@ impl FileCache {
         let files = self.files.as_ref()?;
         let state = FileState::of(metadata);
         let length = state.version.size;
-        if length == 0 || length > MAX_FILE_BYTES || !state.is_settled(before) {
+        let is_current = || {
+            !root.has_link_before(relative)
+                && root.state_of(relative).is_some_and(|now| now == state)
+        };
+        if length == 0
+            || length > self.max_file_bytes
+            || !state.is_settled(before)
+            || !has_local_clock(file)
+            || !is_current()
+        {
             return None;
         }
         let mut content = vec![0; usize::try_from(length).ok()?];
         file.read_exact_at(&mut content, 0).ok()?;
-        if root.has_link_before(relative) || root.state_of(relative)? != state {
+        if !is_current() {
             return None;
         }
         let name = relative.rsplit(|byte| *byte == b'/').next().unwrap_or_default();
@@ -146,5 +166,5 @@ impl CachedFile {
     }
 }
 
-#[cfg(test)]
+#[cfg(all(test, target_os = "linux"))]
 mod tests;

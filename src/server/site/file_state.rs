@@ -1,6 +1,6 @@
 //! The state of a file on its file system, by which a change is noticed.
 
-use std::fs::Metadata;
+use std::fs::{File, Metadata};
 use std::os::fd::BorrowedFd;
 use std::os::unix::fs::MetadataExt;
 use std::time::{Duration, SystemTime};
@@ -19,8 +19,8 @@ pub(super) struct FileState {
     pub(super) version: FileVersion,
 }
 
-/// The longest step of a file system's clock: FAT records times in steps of two seconds, ext4 and tmpfs in
-/// those of the kernel's timer, up to 10 ms.
+/// The longest step of a file system's clock, with a margin: ext2 and ext3 record whole seconds, others those
+/// of the kernel's timer, up to 10 ms.
 const CLOCK_STEP: Duration = Duration::from_secs(2);
 
 impl FileState {
@@ -73,6 +73,32 @@ pub(super) fn stat_file(
 #[cfg(not(target_os = "linux"))]
 pub(super) fn stat_file(_: BorrowedFd<'_>, _: &[u8], _: AtFlags) -> Option<FileState> {
     None
+}
+
+/// Whether this machine's clock sets the times of the file: it is on a known local file system.
+#[cfg(target_os = "linux")]
+pub(super) fn has_local_clock(file: &File) -> bool {
+    /// The numbers of file systems (statfs(2)): ext2 to ext4, XFS, Btrfs, F2FS, ZFS, Bcachefs, tmpfs, ramfs,
+    /// and overlayfs.
+    const LOCAL: [u32; 9] = [
+        0x0000_ef53,
+        0x5846_5342,
+        0x9123_683e,
+        0xf2f5_2010,
+        0x2fc1_2fc1,
+        0xca45_1a4e,
+        0x0102_1994,
+        0x8584_58f6,
+        0x794c_7630,
+    ];
+    // The number has 32 bits; wider types may extend its sign.
+    #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "see above")]
+    fs::fstatfs(file).is_ok_and(|system| LOCAL.contains(&(system.f_type as u32)))
+}
+
+#[cfg(not(target_os = "linux"))]
+pub(super) fn has_local_clock(_: &File) -> bool {
+    false
 }
 
 /// Whether `path` in `directory` is a directory and not a symbolic link to one.
