@@ -63,6 +63,12 @@ impl RequestScan {
         };
     }
 
+    /// True once a byte of the request line has been received.
+    #[must_use]
+    pub fn has_begun(&self) -> bool {
+        self.method != MethodScan::Before
+    }
+
     /// True once the head is complete.
     #[must_use]
     pub fn is_complete(&self) -> bool {

@@ -107,16 +107,22 @@ impl PendingRequest {
     }
 
     /// Sends the response if the head of the request has come already, as in a flood it usually has. If that is
-    /// the whole request, and its client closes after it, nothing is left to read, and so nothing to wait for.
+    /// the whole request, and its client has announced that it closes after it, the connection need not linger.
     /// This doubled the rejections a second of a flood, with two thirds of the CPU time for each.
+    ///
+    /// Bytes that come later meet RST, which may destroy the response. Only a client that breaks its
+    /// announcement sends any: it must send no more requests (RFC 9112 §9.6).
     pub(super) fn answer_at_once(&mut self) -> Rest {
         let mut is_last = false;
         if !self.progress.scan.is_complete() {
+            let has_begun = self.progress.scan.has_begun();
             let mut bytes = vec![0; FIRST_READ_BYTES];
             match recv(&self.stream, &mut bytes, RecvFlags::DONTWAIT) {
                 Ok((0, _)) => {}
                 Ok((count, _)) if self.progress.advance(&bytes[..count]) => {
-                    is_last = is_last_request(&bytes[..count]);
+                    // After a full read there may be more to read. A part of a head may look like a whole one.
+                    let is_whole = count < FIRST_READ_BYTES && !has_begun;
+                    is_last = is_whole && is_last_request(&bytes[..count]);
                 }
                 Ok(_) | Err(Errno::AGAIN | Errno::INTR) => return Rest::Wait,
                 Err(_) => return Rest::Nothing,
@@ -198,28 +204,41 @@ mod tests {
         assert_eq!(unread_bytes(&stream, SENT), SENT - MAX_EVICTION_READ_BYTES);
     }
 
+    /// Of this length.
+    fn last_request(length: usize) -> Vec<u8> {
+        let rest = b" HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n";
+        let target = "a".repeat(length - b"GET /".len() - rest.len());
+        [b"GET /", target.as_bytes(), rest].concat()
+    }
+
     #[test]
     fn only_a_whole_request_that_is_its_clients_last_needs_no_further_wait() {
         const LAST: &[u8] = b"GET / HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n";
-        for (sent, rest) in [
-            (LAST, Rest::Nothing),
-            (b"GET / HTTP/1.0\r\n\r\n", Rest::Nothing),
-            (GET, Rest::Linger),
-            (&[LAST, b"G"].concat(), Rest::Linger),
-            (b"PUT / HTTP/1.0\r\nContent-Length: 1\r\n\r\n", Rest::Linger),
-            (b"GET / HTTP/1.0\r\nContent-Length: x\r\n\r\n", Rest::Linger),
-            (b"nonsense\r\n\r\n", Rest::Linger),
-            (&LAST[..LAST.len() - 2], Rest::Wait),
-            (b"", Rest::Wait),
+        const BEGUN: &[u8] = b"PUT / HTTP/1.1\r\nContent-Length: 5\r\nX: ";
+        for (received, sent, rest) in [
+            (&b""[..], LAST, Rest::Nothing),
+            (b"", b"GET / HTTP/1.0\r\n\r\n", Rest::Nothing),
+            (b"", GET, Rest::Linger),
+            (b"", &[LAST, b"G"].concat(), Rest::Linger),
+            (b"", b"PUT / HTTP/1.0\r\nContent-Length: 1\r\n\r\n", Rest::Linger),
+            (b"", b"GET / HTTP/1.0\r\nContent-Length: x\r\n\r\n", Rest::Linger),
+            (b"", b"nonsense\r\n\r\n", Rest::Linger),
+            (b"", &LAST[..LAST.len() - 2], Rest::Wait),
+            (b"", b"", Rest::Wait),
+            (b"", &last_request(FIRST_READ_BYTES - 1), Rest::Nothing),
+            (b"", &last_request(FIRST_READ_BYTES), Rest::Linger),
+            (b"", &[&last_request(FIRST_READ_BYTES), &b"G"[..]].concat(), Rest::Linger),
+            (b"\r\n", LAST, Rest::Nothing),
+            (BEGUN, b"GET / HTTP/1.0\r\n\r\n", Rest::Linger),
         ] {
             let (mut peer, stream) = connection();
             peer.write_all(sent).unwrap();
-            let all = &mut [0; 128];
+            let all = &mut [0; 2 * FIRST_READ_BYTES];
             wait_until("the bytes have come", || {
                 sent.is_empty() || stream.peek(all).unwrap() == sent.len()
             });
             let response = EncodedResponse::new(b"answer".to_vec(), b"");
-            let progress = RequestProgress::default();
+            let progress = RequestProgress::after(received);
             let mut pending =
                 PendingRequest::new(stream.into(), progress, response, Instant::now());
             assert_eq!(pending.answer_at_once(), rest, "{}", sent.escape_ascii());
