@@ -12,6 +12,7 @@ use super::close_reason::CloseReason;
 use super::proxy_header::read_proxy_header;
 use super::request_reader::{FIRST_INPUT_BYTES, INPUT_BYTES};
 use super::requests::Connection;
+use super::socket_options::SocketOptions;
 use crate::net::Input;
 use crate::server::handler::rejection_response::{encode, no_thread_response};
 use crate::server::limits::admission::Permit;
@@ -105,7 +106,7 @@ fn note_would_reject(service: &Service, rejection: &Rejection) {
     service.rejections.record(rejection);
 }
 
-/// Passes a connection that exceeds a limit to the lingering thread, which sends the rejection.
+/// Rejects a connection that exceeds a limit: at once if its request has come, else in the lingering thread.
 fn reject(
     service: &Service,
     stream: impl Into<Arc<TcpStream>>,
@@ -129,6 +130,11 @@ pub(crate) fn reject_without_thread(service: &Service, connection: AdmittedConne
 pub(crate) fn serve(Task { service, connection }: Task) {
     let service = &*service;
     let AdmittedConnection { stream, peer, mut permit, client } = connection;
+    let options = SocketOptions::new(service.timeouts, service.rates);
+    if let Err(error) = options.set_on_accepted(&stream) {
+        log::debug!("{peer}: cannot set socket options: {error}");
+        return;
+    }
     let stream = Arc::new(stream);
     let mut input = Input::starting_with(FIRST_INPUT_BYTES, INPUT_BYTES);
     let client = match client {

@@ -14,7 +14,6 @@ use super::request_reader::{MAX_DISCARDED_BYTES, NoRequest, RequestContent, Requ
 use super::response;
 use super::response::{ResponsePart, SendOptions};
 use super::send::Sender;
-use super::socket_options::SocketOptions;
 use crate::http::{
     Framing, Method, Persistence, RequestError, RequestScan, asks_to_persist, expects_continue,
     request_framing,
@@ -64,12 +63,6 @@ impl<'s> Connection<'s> {
 
     /// Serves requests until the connection must be closed, and returns why.
     pub(super) fn serve(&mut self) -> CloseReason {
-        let stream = &self.entry.stream;
-        let options = SocketOptions::new(self.service.timeouts, self.service.rates);
-        if let Err(error) = options.set_on_accepted(stream) {
-            log::debug!("{}: cannot set socket options: {error}", self.client.address);
-            return CloseReason::PeerVanished;
-        }
         loop {
             let reason = match self.reader.read_head() {
                 Ok(()) => self.exchange(),
