@@ -24,7 +24,7 @@ pub(super) enum Flush {
     Later,
 }
 
-/// A socket and its rate, which also sets the socket's write timeout.
+/// A socket and its rate. Its write timeout is [`SendRate::write_timeout`], so that the rate is checked in time.
 #[derive(Debug)]
 pub(super) struct Sender<'c> {
     pub(super) stream: &'c TcpStream,
@@ -162,4 +162,59 @@ impl Sender<'_> {
 pub(super) fn range_of(content: &[u8], offset: u64, length: u64) -> &[u8] {
     let position = |at| usize::try_from(at).expect("it is within what is in memory");
     &content[position(offset)..position(offset + length)]
+}
+
+#[cfg(test)]
+mod tests {
+    use std::io::Read as _;
+    use std::net::TcpListener;
+    use std::thread;
+    use std::time::Duration;
+
+    use super::*;
+    use crate::server::config::Rates;
+
+    const STALL: Duration = Duration::from_secs(60);
+
+    /// The bytes that arrive of `first` and `second`, which the peer begins to read after `delay`.
+    fn received(maximum: Option<u64>, first: &[u8], second: &[u8], delay: Duration) -> Vec<u8> {
+        let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+        let mut peer = TcpStream::connect(listener.local_addr().unwrap()).unwrap();
+        let (stream, _) = listener.accept().unwrap();
+        stream.set_write_timeout(Some(Duration::from_millis(20))).unwrap();
+        let reading = thread::spawn(move || {
+            thread::sleep(delay);
+            let mut received = Vec::new();
+            peer.read_to_end(&mut received).map(|_| received).unwrap()
+        });
+        let rates = Rates { minimum: 0, maximum, ..Rates::default() };
+        let rate = &mut SendRate::new(rates, STALL);
+        Sender { stream: &stream, rate }.send_both(first, second, Flush::Now).unwrap();
+        drop(stream);
+        reading.join().unwrap()
+    }
+
+    #[test]
+    fn both_parts_arrive_whole_in_pieces_of_any_size() {
+        // Pieces of two and of three bytes: they end within a part, at its end, and across both.
+        for maximum in [100, 150] {
+            for first in [&b""[..], b"a", b"ab", b"abc", b"abcd"] {
+                for second in [&b""[..], b"1", b"12", b"1234"] {
+                    let arrived = received(Some(maximum), first, second, Duration::ZERO);
+                    assert_eq!(arrived, [first, second].concat());
+                }
+            }
+        }
+    }
+
+    #[test]
+    fn both_parts_arrive_whole_if_the_socket_takes_less_than_was_offered() {
+        // More than the buffers of both sockets, and without a period that would hide a wrong position.
+        let bytes: Vec<u8> = (0..4_000_000_u32).flat_map(u32::to_le_bytes).collect();
+        for at in [1, bytes.len() / 2, bytes.len() - 1] {
+            let (first, second) = bytes.split_at(at);
+            let arrived = received(None, first, second, Duration::from_millis(100));
+            assert!(arrived == bytes, "{} of {} bytes arrived", arrived.len(), bytes.len());
+        }
+    }
 }
