@@ -47,7 +47,7 @@ struct Shared<T> {
 }
 
 struct State<T> {
-    /// Work that a parked or starting thread is about to take.
+    /// Work that a parked, starting or finishing thread is about to take.
     queue: VecDeque<Work<T>>,
     count: ThreadCount,
     /// Parked threads that look for work once more before they sleep.
