@@ -238,12 +238,20 @@ impl Backoff {
 mod tests {
     use std::sync::mpsc;
 
+    use nix::sys::time::TimeValLike as _;
+    use nix::time::{ClockId, clock_gettime};
     use rustix::fs::{OFlags, fcntl_getfl};
 
     use super::*;
 
+    /// The CPU time that the calling thread has used.
+    fn cpu_time() -> Duration {
+        let time = clock_gettime(ClockId::CLOCK_THREAD_CPUTIME_ID).unwrap();
+        Duration::from_nanos(time.num_nanoseconds().unsigned_abs())
+    }
+
     #[test]
-    fn each_connection_is_accepted_and_blocks_although_the_listener_does_not() {
+    fn each_connection_is_accepted_and_blocks_and_the_loop_sleeps_while_there_is_none() {
         let listener = listen(Some(Ipv4Addr::LOCALHOST.into()), 0).unwrap();
         let address = listener.local_addr().unwrap();
         let stopper = Stopper::new(address);
@@ -254,9 +262,10 @@ mod tests {
                 accept_loop(&listener, &stopper, &Counters::default(), |stream, peer| {
                     sender.send((stream, peer)).unwrap();
                 });
+                cpu_time()
             }
         });
-        for burst in [1, 1, 5, 2, 1] {
+        for burst in [1, 1, 5, 1, 2] {
             let connect = |_| TcpStream::connect(address).unwrap();
             let clients: Vec<_> = (0..burst).map(connect).collect();
             for client in &clients {
@@ -265,7 +274,10 @@ mod tests {
                 assert!(!fcntl_getfl(&stream).unwrap().contains(OFlags::NONBLOCK));
             }
         }
+        let idle = Duration::from_millis(300);
+        thread::sleep(idle);
         stopper.stop();
-        accepting.join().unwrap();
+        let used = accepting.join().unwrap();
+        assert!(used < idle / 4, "the loop used {used:?} of CPU time");
     }
 }
