@@ -1,4 +1,5 @@
-//! Files in memory while real files change.
+//! Files in memory while real files change. Other systems than Linux keep none.
+#![cfg(target_os = "linux")]
 
 use std::fs::{
     FileTimes, Permissions, create_dir, hard_link, metadata, remove_file, rename, set_permissions,
