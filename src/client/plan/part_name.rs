@@ -38,7 +38,8 @@ pub(crate) fn stem(name: &str, number: usize) -> String {
     format!("{}.{digits:08x}", &name[..length])
 }
 
-/// The name of a file that is written at once, until it is renamed. No part has such a name; `process` and `number` distinguish those of several.
+/// The name of a file that is written at once, until it is renamed. No part has such a name. `process` and
+/// `number` distinguish those of several.
 pub(crate) fn whole_file_name(process: u32, number: u32) -> String {
     format!(".{number}.{process:08x}{WHOLE_SUFFIX}")
 }

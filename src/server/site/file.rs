@@ -1,4 +1,4 @@
-//! A regular file that was found and opened, with the properties that the head of a response needs.
+//! A regular file that was found, opened or in memory, with the properties that the head of a response needs.
 
 use std::borrow::Cow;
 use std::fs::{File, Metadata};
@@ -13,7 +13,8 @@ use super::sniff::Sample;
 use crate::http::conditional::Validators;
 use crate::http::{Coding, FieldLines, FileTag, FileVersion, date};
 
-/// A file to be served. Length and validators are those at the time of opening.
+/// A file to be served. Length and validators are those at the time of opening, also if it was opened for an
+/// earlier request and has not changed.
 #[derive(Debug)]
 pub(crate) struct StaticFile {
     pub(crate) content: FileContent,

@@ -61,8 +61,8 @@ impl Site {
 
     /// Finds the resource at a path: a file, or for a directory its index file or its listing.
     ///
-    /// A file in memory needs a `statx`, another one an open and a `fstat`. Never blocks on another process: FIFOs, sockets and devices
-    /// are not found.
+    /// A file in memory needs a `statx`, another one an open and a `fstat`. Never blocks on another process:
+    /// FIFOs, sockets and devices are not found.
     ///
     /// # Errors
     /// There is nothing to serve, or the system fails for now.
