@@ -68,7 +68,6 @@ use accept::listener;
 use connection::lifecycle;
 use connection::socket_options::SocketOptions;
 use handler::answer::Handler;
-use limits::admission::Admission;
 use limits::lingering::closer::LingeringCloser;
 use log_interval::{LogInterval, WARNING_PERIOD};
 use service::{Service, Task};
@@ -123,8 +122,7 @@ impl Server {
             source,
         })?;
         let lingering = Arc::new(LingeringCloser::new(config.lingering).map_err(StartError::Pipe)?);
-        let admission = Admission::new(config.limits);
-        let service = Arc::new(Service::new(handler, admission, lingering, config));
+        let service = Arc::new(Service::new(handler, lingering, config));
         Ok(Self { listener, address, service, stopper: Stopper::new(address) })
     }
 

@@ -16,6 +16,7 @@ use super::handler::response::Response;
 use super::handler::status_response::status_response;
 use super::limits::admission::{Admission, Enforcement, Permit};
 use super::limits::client::{Client, Identification};
+use super::limits::client_table::ClientTable;
 use super::limits::lingering::closer::LingeringCloser;
 use super::limits::registry::Registry;
 use super::limits::rejection::{Rejection, Scope};
@@ -79,11 +80,11 @@ const REJECTION_PERIOD: Duration = Duration::from_secs(60);
 impl Service {
     pub(super) fn new(
         handler: Handler,
-        admission: Arc<Admission>,
         lingering: Arc<LingeringCloser>,
         config: &ServerConfig,
     ) -> Self {
-        let rate_limit_policy = rate_limit_policy(Scope::Client, admission.limits().per_client);
+        let limits = config.limits;
+        let clients = Arc::new(ClientTable::new(limits.total));
         Self {
             handler,
             identification: config.identification.clone(),
@@ -91,16 +92,17 @@ impl Service {
             timeouts: config.timeouts,
             rates: config.rates,
             access_log: config.access_log.clone(),
-            registry: Arc::new(Registry::new(admission.limits())),
-            admission,
+            registry: Arc::new(Registry::new(limits.total)),
+            admission: Admission::new(limits, Arc::clone(&clients)),
             rejections: RejectionLog::new(
                 REJECTION_PERIOD,
                 config.policy.enforcement,
                 config.identification.clone(),
+                clients,
             ),
             lingering,
             counters: Counters::default(),
-            rate_limit_policy,
+            rate_limit_policy: rate_limit_policy(Scope::Client, limits.per_client),
             status: config.status.clone(),
             logs: config.logs.clone(),
             started_at: StartTime::now(),

@@ -1,17 +1,16 @@
 //! The two limits on open connections: per client, and in total.
 //!
-//! One lock guards both counts, so that both limits are checked and counted in one step. A slot is held by
-//! a [`Permit`], and released when it is dropped. The response to a rejected client is left to `handler`.
+//! The lock of the client table guards both counts, so that both limits are checked and counted in one step. A
+//! slot is held by a [`Permit`], and released when it is dropped. The response to a rejected client is left to
+//! `handler`.
 
-use std::collections::HashMap;
-use std::collections::hash_map::Entry;
 use std::net::IpAddr;
-use std::sync::{Arc, Mutex};
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use super::client::Client;
+use super::client_table::{ClientTable, Clients};
 use super::rejection::{Rejection, Scope};
-use crate::lock::lock;
 
 /// Most connections open at once.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -20,14 +19,6 @@ pub struct Limits {
     pub per_client: usize,
     /// Of all clients together. Default 60.
     pub total: usize,
-}
-
-impl Limits {
-    /// The capacity of a map by client: twice the number of clients. A `HashMap` that is fuller grows
-    /// instead of reusing the places of removed entries.
-    pub(super) fn map_capacity(self) -> usize {
-        2 * self.total.min(MAX_PREALLOCATED_CLIENTS)
-    }
 }
 
 impl Default for Limits {
@@ -49,23 +40,8 @@ pub enum Enforcement {
 #[derive(Debug)]
 pub(crate) struct Admission {
     limits: Limits,
-    counts: Mutex<Counts>,
+    clients: Arc<ClientTable>,
 }
-
-#[derive(Debug, Default)]
-struct Counts {
-    /// Connections by client. Clients without one have no entry, so the total bounds the map.
-    clients: HashMap<IpAddr, usize>,
-    total: usize,
-    /// Connections in the reserve, which the limits do not count.
-    reserve: usize,
-    /// Exponentially weighted mean of how long connections are held, in seconds.
-    mean_hold: f64,
-}
-
-/// Most clients that maps have room for from the start. A map that grows under load would be allocated in
-/// the heap of a connection's thread, and keep it from shrinking.
-const MAX_PREALLOCATED_CLIENTS: usize = 1024;
 
 /// Weight of the latest connection in the mean.
 const HOLD_WEIGHT: f64 = 0.1;
@@ -109,11 +85,9 @@ pub(crate) struct Occupancy {
 }
 
 impl Admission {
-    /// Admits up to `limits`.
-    pub(crate) fn new(limits: Limits) -> Arc<Self> {
-        let clients = HashMap::with_capacity(limits.map_capacity());
-        let counts = Counts { clients, ..Counts::default() };
-        Arc::new(Self { limits, counts: Mutex::new(counts) })
+    /// Admits up to `limits`, and counts in `clients`.
+    pub(crate) fn new(limits: Limits, clients: Arc<ClientTable>) -> Arc<Self> {
+        Arc::new(Self { limits, clients })
     }
 
     /// The limits, which never change.
@@ -126,11 +100,11 @@ impl Admission {
     /// # Errors
     /// A limit has been reached; the client's own is checked first. Nothing is counted.
     pub(crate) fn admit(self: &Arc<Self>, client: Client) -> Result<Permit, Rejection> {
-        let mut counts = lock(&self.counts);
-        self.check_client(&counts, client)?;
-        self.check_total(&counts, Some(client.key))?;
-        counts.total += 1;
-        counts.add(client.key);
+        let mut clients = self.clients.lock();
+        self.check_client(&clients, client)?;
+        self.check_total(&clients, Some(client.key))?;
+        clients.totals.held += 1;
+        clients.add_held(client.key);
         Ok(self.permit(Slot::Counted, Some(client.key)))
     }
 
@@ -139,30 +113,30 @@ impl Admission {
     /// # Errors
     /// The total has been reached. Nothing is counted.
     pub(crate) fn admit_unidentified(self: &Arc<Self>) -> Result<Permit, Rejection> {
-        let mut counts = lock(&self.counts);
-        self.check_total(&counts, None)?;
-        counts.total += 1;
+        let mut clients = self.clients.lock();
+        self.check_total(&clients, None)?;
+        clients.totals.held += 1;
         Ok(self.permit(Slot::Counted, None))
     }
 
     /// Takes a slot without checking the limits; one of the total alone if the client is not known yet.
     pub(crate) fn admit_regardless(self: &Arc<Self>, client: Option<Client>) -> Permit {
-        let mut counts = lock(&self.counts);
-        counts.total += 1;
+        let mut clients = self.clients.lock();
+        clients.totals.held += 1;
         let client = client.map(|client| client.key);
         if let Some(key) = client {
-            counts.add(key);
+            clients.add_held(key);
         }
         self.permit(Slot::Counted, client)
     }
 
     /// Takes a slot of the reserve for a connection with this rejection; `None` if all are taken.
     pub(crate) fn admit_to_reserve(self: &Arc<Self>, rejection: Rejection) -> Option<Permit> {
-        let mut counts = lock(&self.counts);
-        if counts.reserve == RESERVE_SLOTS {
+        let mut clients = self.clients.lock();
+        if clients.totals.reserve == RESERVE_SLOTS {
             return None;
         }
-        counts.reserve += 1;
+        clients.totals.reserve += 1;
         Some(self.permit(Slot::Reserve(rejection), None))
     }
 
@@ -170,62 +144,49 @@ impl Admission {
         Permit { admission: Arc::clone(self), slot, client, taken_at: Instant::now() }
     }
 
-    fn check_client(&self, counts: &Counts, client: Client) -> Result<(), Rejection> {
+    fn check_client(&self, clients: &Clients, client: Client) -> Result<(), Rejection> {
         let limit = self.limits.per_client;
-        if client.exempt || counts.held(client.key) < limit {
+        if client.exempt || clients.held(client.key) < limit {
             return Ok(());
         }
-        Err(counts.rejection(Some(client.key), Scope::Client, limit))
+        Err(rejection(clients, Some(client.key), Scope::Client, limit))
     }
 
-    fn check_total(&self, counts: &Counts, client: Option<IpAddr>) -> Result<(), Rejection> {
+    fn check_total(&self, clients: &Clients, client: Option<IpAddr>) -> Result<(), Rejection> {
         let limit = self.limits.total;
-        if counts.total < limit {
+        if clients.totals.held < limit {
             return Ok(());
         }
-        Err(counts.rejection(client, Scope::Total, limit))
+        Err(rejection(clients, client, Scope::Total, limit))
     }
 
     /// How many connections this client and all clients hold at present.
     pub(crate) fn held_by(&self, client: IpAddr) -> Held {
-        let counts = lock(&self.counts);
-        Held { client: counts.held(client), total: counts.total }
+        let clients = self.clients.lock();
+        Held { client: clients.held(client), total: clients.totals.held }
     }
 
     /// How many connections are counted at present, and for how many clients.
     pub(crate) fn occupancy(&self) -> Occupancy {
-        let counts = lock(&self.counts);
-        Occupancy { connections: counts.total, clients: counts.clients.len() }
+        let clients = self.clients.lock();
+        Occupancy { connections: clients.totals.held, clients: clients.totals.holders }
     }
 }
 
-impl Counts {
-    /// How many connections this client holds.
-    fn held(&self, client: IpAddr) -> usize {
-        self.clients.get(&client).copied().unwrap_or(0)
-    }
+/// The rejection of a connection, with the expected wait for one of `limit` slots.
+fn rejection(clients: &Clients, client: Option<IpAddr>, scope: Scope, limit: usize) -> Rejection {
+    #[expect(clippy::cast_precision_loss, reason = "no limit reaches 2^53")]
+    let expected_wait = Duration::from_secs_f64(clients.totals.mean_hold / limit as f64);
+    Rejection { client, scope, limit, expected_wait }
+}
 
-    /// Counts a connection of this client.
-    fn add(&mut self, client: IpAddr) {
-        *self.clients.entry(client).or_default() += 1;
-    }
-
-    fn rejection(&self, client: Option<IpAddr>, scope: Scope, limit: usize) -> Rejection {
-        #[expect(clippy::cast_precision_loss, reason = "no limit reaches 2^53")]
-        let expected_wait = Duration::from_secs_f64(self.mean_hold / limit as f64);
-        Rejection { client, scope, limit, expected_wait }
-    }
-
-    fn release(&mut self, client: Option<IpAddr>, held_for: Duration) {
-        self.total -= 1;
-        self.mean_hold += HOLD_WEIGHT * (held_for.as_secs_f64() - self.mean_hold);
-        let Some(client) = client else { return };
-        if let Entry::Occupied(mut held) = self.clients.entry(client) {
-            *held.get_mut() -= 1;
-            if *held.get() == 0 {
-                held.remove();
-            }
-        }
+/// Releases a slot that was held for this time.
+fn release(clients: &mut Clients, client: Option<IpAddr>, held_for: Duration) {
+    let totals = &mut clients.totals;
+    totals.held -= 1;
+    totals.mean_hold += HOLD_WEIGHT * (held_for.as_secs_f64() - totals.mean_hold);
+    if let Some(client) = client {
+        clients.remove_held(client);
     }
 }
 
@@ -243,17 +204,17 @@ impl Permit {
     /// # Errors
     /// The client's limit has been reached. The slot of the total is still held.
     pub(crate) fn identify(&mut self, client: Client) -> Result<(), Rejection> {
-        let mut counts = lock(&self.admission.counts);
-        self.admission.check_client(&counts, client)?;
-        counts.add(client.key);
-        drop(counts);
+        let mut clients = self.admission.clients.lock();
+        self.admission.check_client(&clients, client)?;
+        clients.add_held(client.key);
+        drop(clients);
         self.set_client(client);
         Ok(())
     }
 
     /// Takes a slot of the client, which has become known, without checking its limit.
     pub(crate) fn identify_regardless(&mut self, client: Client) {
-        lock(&self.admission.counts).add(client.key);
+        self.admission.clients.lock().add_held(client.key);
         self.set_client(client);
     }
 
@@ -265,10 +226,10 @@ impl Permit {
 
 impl Drop for Permit {
     fn drop(&mut self) {
-        let mut counts = lock(&self.admission.counts);
+        let mut clients = self.admission.clients.lock();
         match self.slot {
-            Slot::Counted => counts.release(self.client, self.taken_at.elapsed()),
-            Slot::Reserve(_) => counts.reserve -= 1,
+            Slot::Counted => release(&mut clients, self.client, self.taken_at.elapsed()),
+            Slot::Reserve(_) => clients.totals.reserve -= 1,
         }
     }
 }

@@ -3,6 +3,7 @@
 //! ```text
 //! client     the client of a connection
 //! rejection  why a connection is not served
+//! client_table  what is known of each client, under one lock
 //! admission  the two limits; permits
 //! phase, connection_entry, registry   the open connections, which hold the permits
 //! rejection_log  rejections, counted by client
@@ -11,6 +12,7 @@
 
 pub(super) mod admission;
 pub(super) mod client;
+pub(super) mod client_table;
 pub(super) mod connection_entry;
 pub(super) mod lingering;
 pub(super) mod phase;

@@ -10,8 +10,9 @@ use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
-use super::admission::{Limits, Permit};
+use super::admission::Permit;
 use super::client::Client;
+use super::client_table::MAX_PREALLOCATED_CLIENTS;
 use super::connection_entry::ConnectionEntry;
 use super::phase::Phase;
 use crate::lock::lock;
@@ -50,8 +51,11 @@ pub(crate) struct Registration {
 }
 
 impl Registry {
-    pub(crate) fn new(limits: Limits) -> Self {
-        let clients = HashMap::with_capacity(limits.map_capacity());
+    /// An empty registry for so many connections. It has room from the start: a map that grows under load
+    /// would be allocated in the heap of a connection's thread, and keep it from shrinking.
+    pub(crate) fn new(connections: usize) -> Self {
+        // Twice the number of clients: a fuller map grows instead of reusing the places of removed entries.
+        let clients = HashMap::with_capacity(2 * connections.min(MAX_PREALLOCATED_CLIENTS));
         Self { clients: Mutex::new(clients), ..Self::default() }
     }
 

@@ -4,20 +4,17 @@
 //! client in a period is logged at once, so that the operator sees when it begins; the number of all is
 //! logged at the end of the period.
 
-use std::collections::HashMap;
+use std::mem;
 use std::net::IpAddr;
-use std::sync::Mutex;
+use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
 use super::admission::Enforcement;
 use super::client::Identification;
+use super::client_table::{ClientTable, MAX_REJECTED_CLIENTS};
 use super::registry::{Activity, Registry};
 use super::rejection::Rejection;
 use crate::lock::lock;
-
-/// Most clients counted separately in a period. Further ones are counted together, so that an attack from
-/// many addresses takes no memory.
-const MAX_CLIENTS: usize = 1024;
 
 /// Counts rejections by client, and logs them.
 #[derive(Debug)]
@@ -26,16 +23,22 @@ pub(crate) struct RejectionLog {
     /// For the log: rejected, or would be rejected.
     verb: &'static str,
     identification: Identification,
-    counts: Mutex<Counts>,
+    /// Each client's rejections.
+    table: Arc<ClientTable>,
+    /// Locked before the table.
+    current: Mutex<Period>,
 }
 
+/// The current period.
 #[derive(Debug)]
-struct Counts {
+struct Period {
     started_at: Instant,
-    /// Rejections by client; `None` for unknown clients and for those beyond [`MAX_CLIENTS`]. The map has
-    /// room for all from the start: if it grew in an attack, it would be allocated in the heap of a
-    /// connection's thread, and keep it from shrinking.
-    clients: HashMap<Option<IpAddr>, u64>,
+    /// The clients that were rejected in it, at most [`MAX_REJECTED_CLIENTS`]. There is room for all from the
+    /// start: if it grew in an attack, it would be allocated in the heap of a connection's thread, and keep it
+    /// from shrinking.
+    clients: Vec<IpAddr>,
+    /// Rejections of unknown clients, and of those beyond the bound.
+    others: u64,
 }
 
 impl RejectionLog {
@@ -43,43 +46,59 @@ impl RejectionLog {
         period: Duration,
         enforcement: Enforcement,
         identification: Identification,
+        table: Arc<ClientTable>,
     ) -> Self {
-        let clients = HashMap::with_capacity(MAX_CLIENTS + 1);
-        let counts = Counts { started_at: Instant::now(), clients };
+        let clients = Vec::with_capacity(MAX_REJECTED_CLIENTS);
+        let current = Mutex::new(Period { started_at: Instant::now(), clients, others: 0 });
         let verb = match enforcement {
             Enforcement::Enforced => "rejected",
             Enforcement::DryRun => "would be rejected",
         };
-        Self { period, verb, identification, counts: Mutex::new(counts) }
+        Self { period, verb, identification, table, current }
     }
 
     /// Counts a rejection, and logs it if it is the client's first in this period.
     pub(crate) fn record(&self, rejection: &Rejection) {
-        let mut counts = lock(&self.counts);
-        let is_counted = counts.clients.contains_key(&rejection.client);
-        let key = rejection.client.filter(|_| is_counted || counts.clients.len() < MAX_CLIENTS);
-        let count = counts.clients.entry(key).or_default();
-        *count += 1;
-        let is_first = *count == 1;
-        drop(counts);
-        if is_first {
-            log::warn!("{}", self.first_line(key, rejection));
+        let mut current = lock(&self.current);
+        let counted = rejection.client.and_then(|client| self.count_client(&mut current, client));
+        let (client, count) = counted.unwrap_or_else(|| {
+            current.others += 1;
+            (None, current.others)
+        });
+        drop(current);
+        if count == 1 {
+            log::warn!("{}", self.first_line(client, rejection));
         }
+    }
+
+    /// Counts a rejection of this client, and returns the client and the number; `None` if too many others are
+    /// counted.
+    fn count_client(&self, current: &mut Period, client: IpAddr) -> Option<(Option<IpAddr>, u64)> {
+        self.table.lock().update(client, |state| {
+            if state.rejections == 0 {
+                if current.clients.len() == MAX_REJECTED_CLIENTS {
+                    return None;
+                }
+                current.clients.push(client);
+            }
+            state.rejections += 1;
+            Some((Some(client), state.rejections))
+        })
     }
 
     /// How many times this client was rejected in the current period.
     pub(crate) fn count(&self, client: IpAddr) -> u64 {
-        lock(&self.counts).clients.get(&Some(client)).copied().unwrap_or(0)
+        self.table.lock().get(client).map_or(0, |state| state.rejections)
     }
 
     /// The clients that were rejected in the current period, without those that are counted together.
     pub(crate) fn clients(&self) -> Vec<IpAddr> {
-        lock(&self.counts).clients.keys().copied().flatten().collect()
+        lock(&self.current).clients.clone()
     }
 
     /// Logs the counts if the period has ended.
     pub(crate) fn report_if_due(&self, registry: &Registry) {
-        let elapsed = lock(&self.counts).started_at.elapsed();
+        let elapsed = lock(&self.current).started_at.elapsed();
         if elapsed >= self.period {
             self.report(registry);
         }
@@ -99,11 +118,17 @@ impl RejectionLog {
 
     /// Begins a new period, and returns a line for each client that was rejected repeatedly in the last one.
     fn end_period(&self, registry: &Registry) -> Vec<String> {
-        let mut counts = lock(&self.counts);
-        let elapsed = counts.started_at.elapsed().as_secs_f64();
-        let repeated: Vec<_> = counts.clients.drain().filter(|(_, count)| *count > 1).collect();
-        counts.started_at = Instant::now();
-        drop(counts);
+        let mut current = lock(&self.current);
+        let elapsed = current.started_at.elapsed().as_secs_f64();
+        let mut counts = vec![(None, mem::take(&mut current.others))];
+        let mut table = self.table.lock();
+        for client in current.clients.drain(..) {
+            let count = table.update(client, |state| mem::take(&mut state.rejections));
+            counts.push((Some(client), count));
+        }
+        drop(table);
+        current.started_at = Instant::now();
+        drop(current);
         let line = |(client, count)| {
             let Activity { active, idle } = registry.activity(client);
             format!(
@@ -113,7 +138,7 @@ impl RejectionLog {
                 active + idle,
             )
         };
-        repeated.into_iter().map(line).collect()
+        counts.into_iter().filter(|(_, count)| *count > 1).map(line).collect()
     }
 
     fn name(&self, client: Option<IpAddr>) -> String {
@@ -130,10 +155,14 @@ mod tests {
         Rejection { client, scope: Scope::Client, limit: 12, expected_wait: Duration::ZERO }
     }
 
+    fn log(period: Duration, enforcement: Enforcement) -> RejectionLog {
+        let table = Arc::new(ClientTable::new(60));
+        RejectionLog::new(period, enforcement, Identification::default(), table)
+    }
+
     #[test]
     fn rejections_are_counted_by_client_until_their_period_ends() {
-        let log =
-            RejectionLog::new(Duration::ZERO, Enforcement::Enforced, Identification::default());
+        let log = log(Duration::ZERO, Enforcement::Enforced);
         let client = IpAddr::from([127, 0, 0, 1]);
         for _ in 0..412 {
             log.record(&rejection(Some(client)));
@@ -142,12 +171,13 @@ mod tests {
         log.report_if_due(&Registry::default());
         assert_eq!(log.count(client), 0, "logged and reset");
         assert!(log.clients().is_empty());
+        assert_eq!(log.table.lock().count(), 0, "nothing else is known of the client");
     }
 
     #[test]
     fn the_first_rejection_has_a_line_at_once_and_repeated_ones_have_one_at_the_end() {
         let period = Duration::from_secs(60);
-        let log = RejectionLog::new(period, Enforcement::Enforced, Identification::default());
+        let log = log(period, Enforcement::Enforced);
         let [once, twice] = [1, 2].map(|host| Some(IpAddr::from([127, 0, 0, host])));
         for client in [once, twice, twice] {
             log.record(&rejection(client));
@@ -164,18 +194,18 @@ mod tests {
 
     #[test]
     fn an_attack_from_many_addresses_takes_no_memory() {
-        let log = RejectionLog::new(
-            Duration::from_secs(60),
-            Enforcement::DryRun,
-            Identification::default(),
-        );
+        let log = log(Duration::from_secs(60), Enforcement::DryRun);
+        let capacity = log.table.lock().capacity();
         for number in 0..5_000_u32 {
             let client = IpAddr::from((0x7f00_0000 + number).to_be_bytes());
             log.record(&rejection(Some(client)));
         }
         log.report_if_due(&Registry::default());
-        let counts = lock(&log.counts);
-        assert_eq!(counts.clients.len(), MAX_CLIENTS + 1, "the period has not ended");
-        assert_eq!(counts.clients[&None], 5_000 - MAX_CLIENTS as u64);
+        assert_eq!(log.table.lock().capacity(), capacity);
+        let current = lock(&log.current);
+        assert_eq!(current.clients.len(), MAX_REJECTED_CLIENTS, "the period has not ended");
+        assert_eq!(current.clients.capacity(), MAX_REJECTED_CLIENTS);
+        assert_eq!(log.table.lock().count(), MAX_REJECTED_CLIENTS);
+        assert_eq!(current.others, 5_000 - MAX_REJECTED_CLIENTS as u64);
     }
 }

@@ -7,7 +7,7 @@ use super::*;
 use crate::server::limits::client::Location;
 
 fn admission(per_client: usize, total: usize) -> Arc<Admission> {
-    Admission::new(Limits { per_client, total })
+    Admission::new(Limits { per_client, total }, Arc::new(ClientTable::new(total)))
 }
 
 fn client(text: &str) -> Client {
@@ -46,14 +46,14 @@ fn the_clients_own_limit_comes_before_the_total() {
 fn the_map_of_clients_does_not_grow_while_they_come_and_go() {
     for total in [1, 60, 1000] {
         let admission = admission(1, total);
-        let capacity = lock(&admission.counts).clients.capacity();
+        let capacity = admission.clients.lock().capacity();
         let mut held = VecDeque::new();
         for number in 0..20_000_u32 {
             held.truncate(total - 1);
             let address = IpAddr::from(number.to_be_bytes());
             held.push_front(admission.admit(client_at(address)).unwrap());
         }
-        assert!(lock(&admission.counts).clients.capacity() <= capacity, "{total}");
+        assert!(admission.clients.lock().capacity() <= capacity, "{total}");
     }
 }
 
@@ -130,14 +130,14 @@ fn the_reserve_is_beyond_the_total_and_small() {
 
 #[test]
 fn the_expected_wait_follows_how_long_connections_are_held() {
-    let mut counts = Counts::default();
-    let wait = |counts: &Counts| counts.rejection(None, Scope::Client, 10).expected_wait;
-    assert_eq!(wait(&counts), Duration::ZERO);
+    let mut clients = Clients::default();
+    let wait = |clients: &Clients| rejection(clients, None, Scope::Client, 10).expected_wait;
+    assert_eq!(wait(&clients), Duration::ZERO);
     for _ in 0..200 {
-        counts.total += 1;
-        counts.release(None, Duration::from_secs(30));
+        clients.totals.held += 1;
+        release(&mut clients, None, Duration::from_secs(30));
     }
-    let settled = wait(&counts).as_secs_f64();
+    let settled = wait(&clients).as_secs_f64();
     assert!((2.99..=3.0).contains(&settled), "{settled}");
 }
 

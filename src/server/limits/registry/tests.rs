@@ -6,6 +6,7 @@ use std::net::TcpListener;
 use super::*;
 use crate::server::limits::admission::{Admission, Limits, Occupancy};
 use crate::server::limits::client::Location;
+use crate::server::limits::client_table::ClientTable;
 use crate::server::limits::rejection::{Rejection, Scope};
 use crate::server::test_wait::wait_until;
 
@@ -18,7 +19,10 @@ struct Setting {
 impl Setting {
     fn new() -> Self {
         Self {
-            admission: Admission::new(Limits { per_client: 9, total: 9 }),
+            admission: Admission::new(
+                Limits { per_client: 9, total: 9 },
+                Arc::new(ClientTable::new(9)),
+            ),
             registry: Arc::default(),
             listener: TcpListener::bind("127.0.0.1:0").unwrap(),
         }
