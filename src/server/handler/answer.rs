@@ -14,7 +14,7 @@ use crate::printable::Escaped;
 use crate::server::config::ExtraFields;
 use crate::server::html::error_page::{ERROR_FORMS, error_page};
 use crate::server::site::error::LookupError;
-use crate::server::site::file::StaticFile;
+use crate::server::site::file::NamedFile;
 use crate::server::site::listing::contents::Listing;
 use crate::server::site::lookup::{Resource, Site};
 use crate::server::site::precompressed::PrecompressedFiles;
@@ -77,7 +77,7 @@ impl Handler {
 
     fn answer_path(&self, head: &RequestHead, path: &TargetPath) -> Response {
         match self.site.find(path) {
-            Ok(Resource::File(file)) => self.answer_file(head, path, file),
+            Ok(Resource::File(file)) => self.answer_file(head, file),
             Ok(Resource::Listing(listing)) => listing_response(head, listing),
             Ok(Resource::Redirect(location)) => redirect(head, location),
             Err(error) => lookup_error_response(head, path, &error),
@@ -85,9 +85,9 @@ impl Handler {
     }
 
     /// Answers with a file, or with a precompressed file that the client prefers (RFC 9110 §12.5.3).
-    fn answer_file(&self, head: &RequestHead, path: &TargetPath, file: StaticFile) -> Response {
-        let varies = self.site.may_have_precompressed(&file);
-        let mut chosen = file;
+    fn answer_file(&self, head: &RequestHead, named: NamedFile<'_>) -> Response {
+        let NamedFile { file: mut chosen, path } = named;
+        let varies = self.site.may_have_precompressed(&chosen);
         let fields = head.fields();
         // A client that accepts no available coding gets the plain file, as §12.5.3 allows.
         let choose = |available| choose_coding(&fields, available).unwrap_or(Coding::Identity);

@@ -19,8 +19,13 @@ use crate::http::{Coding, FieldLines, FileTag, FileVersion, date};
 pub(crate) struct StaticFile {
     pub(crate) content: FileContent,
     pub(crate) description: Arc<FileDescription>,
-    /// Its index in [`SiteSettings::index`](super::settings::SiteSettings::index), if it is an index file.
-    pub(super) index: Option<usize>,
+}
+
+/// A file with its path beneath the root, by which its precompressed files are found.
+#[derive(Debug)]
+pub(crate) struct NamedFile<'n> {
+    pub(crate) file: StaticFile,
+    pub(crate) path: Cow<'n, [u8]>,
 }
 
 /// The content of a file.
@@ -96,7 +101,7 @@ impl StaticFile {
     }
 
     pub(super) fn new(content: FileContent, description: Arc<FileDescription>) -> Self {
-        Self { content, description, index: None }
+        Self { content, description }
     }
 
     /// The same file as a precompressed form of `plain`.
@@ -104,7 +109,7 @@ impl StaticFile {
         let content_type = plain.description.content_type.clone();
         let version = self.description.version;
         let description = FileDescription::new(version, content_type, coding, SystemTime::now());
-        Self { content: self.content, description: Arc::new(description), index: plain.index }
+        Self { content: self.content, description: Arc::new(description) }
     }
 }
 

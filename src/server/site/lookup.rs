@@ -10,7 +10,7 @@ use percent_encoding::{AsciiSet, CONTROLS, percent_encode};
 use super::cache::FileCache;
 use super::content_type::is_compressible;
 use super::error::{LookupError, SiteError};
-use super::file::StaticFile;
+use super::file::{NamedFile, StaticFile};
 use super::listing::cache::ListingCache;
 use super::listing::contents::Listing;
 use super::listing::reader::DirectoryReader;
@@ -35,8 +35,8 @@ pub(crate) struct Site {
 
 /// The resource that a path names.
 #[derive(Debug)]
-pub(crate) enum Resource {
-    File(StaticFile),
+pub(crate) enum Resource<'n> {
+    File(NamedFile<'n>),
     /// A directory without an index file.
     Listing(Listing),
     /// A directory that was named without its slash: the value of `Location`, an absolute path with the
@@ -66,7 +66,7 @@ impl Site {
     ///
     /// # Errors
     /// There is nothing to serve, or the system fails for now.
-    pub(crate) fn find(&self, path: &TargetPath) -> Result<Resource, LookupError> {
+    pub(crate) fn find<'n>(&'n self, path: &'n TargetPath) -> Result<Resource<'n>, LookupError> {
         if path.segments().any(|segment| self.settings.dot_files.hide(segment)) {
             return Err(LookupError::NotFound);
         }
@@ -93,11 +93,11 @@ impl Site {
             && is_compressible(&plain.description.content_type)
     }
 
-    /// Finds the precompressed files of `plain`, which was found at `path`.
+    /// Finds the precompressed files of `plain`, which is at `path` beneath the root.
     #[must_use]
     pub(crate) fn find_precompressed(
         &self,
-        path: &TargetPath,
+        path: Cow<'_, [u8]>,
         plain: &StaticFile,
     ) -> PrecompressedFiles {
         if !self.may_have_precompressed(plain) {
@@ -106,19 +106,22 @@ impl Site {
         let Ok(root) = self.root.current(Instant::now()) else {
             return PrecompressedFiles::default();
         };
-        let name = match plain.index {
-            Some(index) => join(&path.relative, self.settings.index[index].as_bytes()),
-            None => Cow::Borrowed(&*path.relative),
-        };
-        PrecompressedFiles::find(&root, &self.files, name.into_owned(), plain)
+        PrecompressedFiles::find(&root, &self.files, path.into_owned(), plain)
     }
 
-    fn find_beneath(&self, root: &Root, path: &TargetPath) -> Result<Resource, LookupError> {
+    fn find_beneath<'n>(
+        &'n self,
+        root: &Root,
+        path: &'n TargetPath,
+    ) -> Result<Resource<'n>, LookupError> {
         if path.names_directory {
             return self.find_index(root, path);
         }
         match open_beneath(root, &self.files, &path.relative) {
-            Ok(Opened::File(file)) => Ok(Resource::File(file)),
+            Ok(Opened::File(file)) => {
+                let path = Cow::Borrowed(&*path.relative);
+                Ok(Resource::File(NamedFile { file, path }))
+            }
             Ok(Opened::Directory(_)) => Ok(Resource::Redirect(with_slash(path))),
             // A directory that may be traversed but not read may have an index file.
             Err(LookupError::Forbidden) if root.has_directory(&path.relative) => {
@@ -129,11 +132,12 @@ impl Site {
     }
 
     /// Finds the first index file of a directory, or lists the directory if it has none.
-    fn find_index(&self, root: &Root, path: &TargetPath) -> Result<Resource, LookupError> {
-        for (index, name) in self.settings.index.iter().enumerate() {
-            match open_beneath(root, &self.files, &join(&path.relative, name.as_bytes())) {
+    fn find_index(&self, root: &Root, path: &TargetPath) -> Result<Resource<'_>, LookupError> {
+        for name in &self.settings.index {
+            let index = join(&path.relative, name.as_bytes());
+            match open_beneath(root, &self.files, &index) {
                 Ok(Opened::File(file)) => {
-                    return Ok(Resource::File(StaticFile { index: Some(index), ..file }));
+                    return Ok(Resource::File(NamedFile { file, path: index }));
                 }
                 Ok(Opened::Directory(_)) | Err(LookupError::NotFound) => {}
                 Err(error) => return Err(error),

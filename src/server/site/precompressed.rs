@@ -97,9 +97,9 @@ mod tests {
         let Ok(Target::Path(path)) = Target::parse(Method::Get, target.as_bytes()) else {
             panic!("{target} is refused")
         };
-        let Ok(Resource::File(plain)) = site.find(&path) else { panic!("{target} is not found") };
-        let precompressed = site.find_precompressed(&path, &plain);
-        (plain, precompressed)
+        let Ok(Resource::File(found)) = site.find(&path) else { panic!("{target} is not found") };
+        let precompressed = site.find_precompressed(found.path, &found.file);
+        (found.file, precompressed)
     }
 
     fn open(tree: &TempDir, precompressed: Precompressed) -> Site {

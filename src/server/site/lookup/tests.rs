@@ -24,7 +24,7 @@ fn path(target: &str) -> TargetPath {
 /// Describes the resource of a request target.
 fn find(site: &Site, target: &str) -> String {
     match site.find(&path(target)) {
-        Ok(Resource::File(file)) => {
+        Ok(Resource::File(NamedFile { file, .. })) => {
             let length = file.description.length();
             let content = String::from_utf8(file.read()).unwrap();
             assert_eq!(length, content.len() as u64);
@@ -167,7 +167,9 @@ fn the_content_decides_the_type_if_the_extension_is_unknown() {
     ] {
         write(tree.path().join(name), content).unwrap();
         let site = Site::open(tree.path(), settings()).unwrap();
-        let Ok(Resource::File(found)) = site.find(&path(&format!("/{name}"))) else {
+        let Ok(Resource::File(NamedFile { file: found, .. })) =
+            site.find(&path(&format!("/{name}")))
+        else {
             panic!("{name} is not found")
         };
         assert_eq!(found.description.content_type, content_type, "{name}");
@@ -200,13 +202,15 @@ fn a_found_file_has_the_data_of_its_head() {
     let tree = tree();
     let site = Site::open(tree.path(), settings()).unwrap();
     let metadata = std::fs::metadata(tree.path().join("docs/index.html")).unwrap();
-    let Ok(Resource::File(found)) = site.find(&path("/docs/")) else { panic!("no index") };
+    let Ok(Resource::File(NamedFile { file: found, .. })) = site.find(&path("/docs/")) else {
+        panic!("no index")
+    };
     assert_eq!(found.description.length(), 10);
     assert_eq!(found.description.content_type, "text/html; charset=utf-8");
     assert_eq!(found.description.modified(), metadata.modified().unwrap());
-    let other = site.find(&path("/file.txt"));
-    let Ok(Resource::File(other)) = other else { panic!("{other:?}") };
-    assert_ne!(found.description.version.inode, other.description.version.inode);
+    let path = path("/file.txt");
+    let Ok(Resource::File(other)) = site.find(&path) else { panic!("no file") };
+    assert_ne!(found.description.version.inode, other.file.description.version.inode);
 }
 
 #[test]
@@ -252,7 +256,9 @@ fn a_site_needs_a_directory_and_names_of_index_files() {
 fn a_file_of_length_zero_is_not_read() {
     let site = Site::open(Path::new("/proc/self"), SiteSettings::default()).unwrap();
     // Reading this file from its beginning fails.
-    let Ok(Resource::File(file)) = site.find(&path("/mem")) else { panic!("it is not found") };
+    let Ok(Resource::File(NamedFile { file, .. })) = site.find(&path("/mem")) else {
+        panic!("it is not found")
+    };
     let file = file.description;
     assert_eq!((file.length(), &*file.content_type), (0, "text/plain; charset=utf-8"));
 }

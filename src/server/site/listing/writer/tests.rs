@@ -10,7 +10,7 @@ use rustix::fs::{CWD, Mode, mkfifoat};
 use tempfile::TempDir;
 
 use super::*;
-use crate::http::{Method, Target, encode_segment};
+use crate::http::{Method, Target, TargetPath, encode_segment};
 use crate::server::site::lookup::{Resource, Site};
 use crate::server::site::settings::{DotFiles, SiteSettings, SymbolicLinks};
 
@@ -35,16 +35,16 @@ const AWKWARD: [&[u8]; 18] = [
     "\u{202e}txt.exe".as_bytes(),
 ];
 
-fn find(site: &Site, target: &str) -> Resource {
-    let Ok(Target::Path(path)) = Target::parse(Method::Get, target.as_bytes()) else {
-        panic!("{target} is refused")
-    };
-    site.find(&path).unwrap_or_else(|error| panic!("{target}: {error:?}"))
+fn path(target: &str) -> TargetPath {
+    match Target::parse(Method::Get, target.as_bytes()) {
+        Ok(Target::Path(path)) => path,
+        refused => panic!("{target}: {refused:?}"),
+    }
 }
 
 fn list(site: &Site, target: &str) -> Listing {
-    match find(site, target) {
-        Resource::Listing(listing) => listing,
+    match site.find(&path(target)) {
+        Ok(Resource::Listing(listing)) => listing,
         other => panic!("{target} is {other:?}"),
     }
 }
@@ -124,8 +124,9 @@ fn every_name_is_listed_linked_and_served() {
         let entry = entries.iter().find(|entry| entry["href"] == reference.as_str()).unwrap();
         assert_eq!(entry["name"], String::from_utf8_lossy(name).as_ref());
         let target = format!("/sub/{reference}");
-        let Resource::File(found) = find(&site, &target) else { panic!("{target} is no file") };
-        assert_eq!(found.read(), name.escape_ascii().to_string().as_bytes());
+        let path = path(&target);
+        let Ok(Resource::File(found)) = site.find(&path) else { panic!("{target} is no file") };
+        assert_eq!(found.file.read(), name.escape_ascii().to_string().as_bytes());
     }
     assert_eq!(lines.lines().count(), AWKWARD.len() + 1);
     assert!(!page.contains("<script"), "{page}");
