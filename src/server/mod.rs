@@ -58,7 +58,7 @@ pub use logs::format::LogFormat;
 pub use logs::sink::{LogHandle, LogSink};
 pub use site::error::SiteError;
 pub use site::settings::{
-    DotFiles, Listings, Precompressed, SiteSettings, SymbolicLinks, is_index_name,
+    CleanUrls, DotFiles, Listings, Precompressed, SiteSettings, SymbolicLinks, is_index_name,
 };
 pub use status::access::{StatusAccess, StatusHost, StatusHostError};
 pub use status::counters::Counts;

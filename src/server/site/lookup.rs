@@ -8,6 +8,7 @@ use std::time::Instant;
 use percent_encoding::{AsciiSet, CONTROLS, percent_encode};
 
 use super::cache::FileCache;
+use super::clean_url;
 use super::content_type::is_compressible;
 use super::error::{LookupError, SiteError};
 use super::file::{NamedFile, StaticFile};
@@ -18,7 +19,7 @@ use super::opened::{Opened, join, open_beneath};
 use super::precompressed::PrecompressedFiles;
 use super::root::Root;
 use super::root_path::RootPath;
-use super::settings::{Listings, Precompressed, SiteSettings, is_index_name};
+use super::settings::{CleanUrls, Listings, Precompressed, SiteSettings, is_index_name};
 use crate::http::{Coding, TargetPath};
 
 /// Bytes of a query that a field value must not contain (RFC 9110 §5.5); others are kept as sent.
@@ -126,6 +127,9 @@ impl Site {
             // A directory that may be traversed but not read may have an index file.
             Err(LookupError::Forbidden) if root.has_directory(&path.relative) => {
                 Ok(Resource::Redirect(with_slash(path)))
+            }
+            Err(LookupError::NotFound) if self.settings.clean_urls == CleanUrls::Served => {
+                clean_url::find_page(root, &self.files, path).map(Resource::File)
             }
             Err(error) => Err(error),
         }

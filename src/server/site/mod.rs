@@ -1,10 +1,11 @@
 //! The served directory: finds a path of a request and opens its file, or lists its directory.
 //!
-//! Confines paths to the root and decides on index files, listings, media types and precompressed
-//! files, and keeps small files in memory.
+//! Confines paths to the root and decides on index files, clean URLs, listings, media types and
+//! precompressed files, and keeps small files in memory.
 //! `http` parses paths, and `handler` decides which part of a file is sent.
 
 mod cache;
+mod clean_url;
 mod content_type;
 pub(super) mod error;
 pub(super) mod file;

@@ -5,6 +5,8 @@
 pub struct SiteSettings {
     /// Names of index files, tried in order when a directory is requested; by default `index.html`.
     pub index: Vec<String>,
+    /// Whether pages are served without the suffix of their names; by default they are not.
+    pub clean_urls: CleanUrls,
     /// Whether directories without an index file are listed; by default they are.
     pub listings: Listings,
     /// Whether links may leave the root; by default they may not.
@@ -25,6 +27,7 @@ impl Default for SiteSettings {
     fn default() -> Self {
         Self {
             index: vec!["index.html".to_owned()],
+            clean_urls: CleanUrls::NotFound,
             listings: Listings::Offered,
             symbolic_links: SymbolicLinks::Confined,
             dot_files: DotFiles::Hidden,
@@ -38,6 +41,14 @@ impl Default for SiteSettings {
 #[must_use]
 pub fn is_index_name(name: &str) -> bool {
     !matches!(name, "" | "." | "..") && !name.contains(['/', '\0'])
+}
+
+/// Whether `/about` is the page `about.html` if nothing is named `about`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum CleanUrls {
+    Served,
+    /// The page is served only as `/about.html`.
+    NotFound,
 }
 
 /// Whether a directory without an index file is listed.

@@ -2,6 +2,7 @@
 
 mod behind_nginx;
 mod cache;
+mod clean_urls;
 mod logs;
 mod messages;
 mod panics;

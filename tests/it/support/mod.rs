@@ -6,6 +6,7 @@ pub(crate) mod certificates;
 pub(crate) mod client;
 pub(crate) mod conversation;
 pub(crate) mod fetching;
+pub(crate) mod nginx;
 pub(crate) mod openssl;
 pub(crate) mod parts;
 pub(crate) mod program;

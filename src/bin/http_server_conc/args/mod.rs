@@ -97,7 +97,8 @@ fn parse_port(text: &str) -> Result<u16, String> {
 #[cfg(test)]
 mod tests {
     use http_concurrent::server::{
-        DotFiles, Enforcement, Limits, Listings, Precompressed, SiteSettings, SymbolicLinks,
+        CleanUrls, DotFiles, Enforcement, Limits, Listings, Precompressed, SiteSettings,
+        SymbolicLinks,
     };
 
     use super::*;
@@ -140,6 +141,7 @@ mod tests {
         let site = |line: &str| parse(line).unwrap().site;
         assert_eq!(site(""), SiteSettings::default());
         assert_eq!(site("--index a.html -index=b.html").index, ["a.html", "b.html"]);
+        assert_eq!(site("--clean-urls").clean_urls, CleanUrls::Served);
         assert_eq!(site("-no-listing").listings, Listings::Refused);
         assert_eq!(site("--hidden").dot_files, DotFiles::Shown);
         assert_eq!(site("-follow-symlinks").symbolic_links, SymbolicLinks::Followed);

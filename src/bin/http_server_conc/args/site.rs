@@ -3,8 +3,8 @@
 use http_concurrent::cli::parse_size;
 use http_concurrent::http::is_field_value;
 use http_concurrent::server::{
-    DotFiles, ExtraField, ExtraFields, Listings, Precompressed, ServerConfig, SiteSettings,
-    SymbolicLinks, is_index_name,
+    CleanUrls, DotFiles, ExtraField, ExtraFields, Listings, Precompressed, ServerConfig,
+    SiteSettings, SymbolicLinks, is_index_name,
 };
 
 #[derive(Debug, clap::Args)]
@@ -14,6 +14,10 @@ pub(super) struct SiteArgs {
     /// File served for its directory; repeatable, tried in the given order [default: index.html]
     #[arg(long, value_name = "NAME", value_parser = parse_index)]
     index: Vec<String>,
+
+    /// Serve about.html as /about too, if nothing is named about
+    #[arg(long)]
+    clean_urls: bool,
 
     /// Respond 403 for a directory without an index file, instead of listing it
     #[arg(long)]
@@ -52,6 +56,7 @@ impl SiteArgs {
         let Self { index, cache_control, headers, .. } = self;
         config.site = SiteSettings {
             index: if index.is_empty() { vec!["index.html".to_owned()] } else { index },
+            clean_urls: if self.clean_urls { CleanUrls::Served } else { CleanUrls::NotFound },
             listings: if self.no_listing { Listings::Refused } else { Listings::Offered },
             dot_files: if self.hidden { DotFiles::Shown } else { DotFiles::Hidden },
             symbolic_links: if self.follow_symlinks {
