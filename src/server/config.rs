@@ -9,6 +9,7 @@ use thiserror::Error;
 
 use super::limits::admission::{Enforcement, Limits};
 use super::limits::client::Identification;
+use super::limits::slot_queue::Waiting;
 use super::logs::access::AccessLog;
 use super::logs::sink::LogHandle;
 use super::site::settings::SiteSettings;
@@ -25,6 +26,7 @@ pub struct ServerConfig {
     /// The directory that is served. Default `.`.
     pub root: PathBuf,
     pub limits: Limits,
+    pub waiting: Waiting,
     /// Most sockets that linger after their last response. Default 128.
     pub lingering: usize,
     pub timeouts: Timeouts,
@@ -184,6 +186,7 @@ impl Default for ServerConfig {
             port: 20001,
             root: PathBuf::from("."),
             limits: Limits::default(),
+            waiting: Waiting::default(),
             lingering: 128,
             timeouts: Timeouts::default(),
             rates: Rates::default(),

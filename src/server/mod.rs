@@ -41,7 +41,7 @@ mod status;
 mod test_wait;
 mod threads;
 
-use std::net::{SocketAddr, TcpListener, TcpStream};
+use std::net::{SocketAddr, TcpListener};
 use std::sync::{Arc, mpsc};
 use std::thread;
 use std::time::{Duration, Instant};
@@ -53,6 +53,7 @@ pub use error::StartError;
 pub use limits::admission::{Enforcement, Limits};
 pub use limits::client::Identification;
 pub use limits::phase::Phase;
+pub use limits::slot_queue::Waiting;
 pub use logs::access::AccessLog;
 pub use logs::format::LogFormat;
 pub use logs::sink::{LogHandle, LogSink};
@@ -65,14 +66,14 @@ pub use status::counters::Counts;
 pub use status::snapshot::{ClientRow, ConnectionRow, Snapshot};
 
 use accept::listener;
+use connection::dispatch::{dispatch, serve_queue};
 use connection::lifecycle;
 use connection::socket_options::SocketOptions;
 use handler::answer::Handler;
 use limits::lingering::closer::LingeringCloser;
-use log_interval::{LogInterval, WARNING_PERIOD};
-use service::{Service, Task};
+use limits::slot_queue::SlotQueue;
+use service::Service;
 use site::lookup::Site;
-use threads::SpawnError;
 
 /// How often the rejection log is checked for a period that has ended.
 const HOUSEKEEPING_INTERVAL: Duration = Duration::from_secs(1);
@@ -165,18 +166,30 @@ impl Server {
                 service.rejections.report(&service.registry);
             })
             .map_err(StartError::Thread)?;
-        let mut warnings = LogInterval::new(WARNING_PERIOD);
+        let service = Arc::clone(&self.service);
+        let queue = self.service.queue.as_ref().map(|_| {
+            thread::Builder::new()
+                .name("queue".to_owned())
+                .stack_size(128 * 1024)
+                .spawn(move || service.queue.iter().for_each(|queue| serve_queue(&service, queue)))
+        });
+        let queue = queue.transpose().map_err(StartError::Thread)?;
         listener::accept_loop(
             &self.listener,
             &self.stopper,
             &self.service.counters,
             |stream, peer| {
-                self.accept(stream, peer, &mut warnings);
+                if let Some(connection) = lifecycle::admit(&self.service, stream, peer.ip()) {
+                    dispatch(&self.service, connection);
+                }
             },
         );
         // From here on, every response closes its connection.
         self.service.stop();
         drop(self.listener);
+        self.service.queue.iter().for_each(SlotQueue::stop);
+        // An error means that it panicked, which the panic hook has reported.
+        let _ = queue.map(thread::JoinHandle::join);
         let left = drain(&self.service, &self.stopper);
         self.service.lingering.shut_down();
         drop(ending);
@@ -184,26 +197,6 @@ impl Server {
         let _ = housekeeping.join();
         log::debug!("stopped, with {left} threads left");
         Ok(())
-    }
-
-    fn accept(&self, stream: TcpStream, peer: SocketAddr, warnings: &mut LogInterval) {
-        let service = &self.service;
-        let Some(connection) = lifecycle::admit_or_reject(service, stream, peer.ip()) else {
-            return;
-        };
-        let task = Task { service: Arc::clone(service), connection };
-        let dispatched = service.threads.dispatch(task, lifecycle::serve);
-        if let Err(SpawnError { unstarted, source }) = dispatched {
-            lifecycle::reject_without_thread(service, unstarted.connection);
-            if let Some(error) = source
-                && warnings.permits(Instant::now())
-            {
-                let failures = service.counters.spawn_failures.get();
-                log::error!(
-                    "cannot start threads for connections: {error} ({failures} times so far)"
-                );
-            }
-        }
     }
 }
 

@@ -3,8 +3,8 @@
 //!
 //! The steps of serving a connection, and their order, are left to `connection`.
 
-use std::net::{IpAddr, TcpStream};
 use std::sync::Arc;
+use std::sync::Mutex;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
@@ -14,6 +14,7 @@ use super::handler::rate_limit_fields::rate_limit_policy;
 use super::handler::rejection_response::rejection_response;
 use super::handler::response::Response;
 use super::handler::status_response::status_response;
+use super::limits::accepted_connection::AcceptedConnection;
 use super::limits::admission::{Admission, Enforcement, Permit};
 use super::limits::client::{Client, Identification};
 use super::limits::client_table::ClientTable;
@@ -21,6 +22,8 @@ use super::limits::lingering::closer::LingeringCloser;
 use super::limits::registry::Registry;
 use super::limits::rejection::{Rejection, Scope};
 use super::limits::rejection_log::RejectionLog;
+use super::limits::slot_queue::SlotQueue;
+use super::log_interval::{LogInterval, WARNING_PERIOD};
 use super::logs::access::AccessLog;
 use super::logs::sink::LogHandle;
 use super::status::access::StatusAccess;
@@ -35,6 +38,8 @@ use crate::http::RequestHead;
 pub(super) struct Service {
     pub(super) handler: Handler,
     pub(super) admission: Arc<Admission>,
+    /// `None` if connections over a limit are rejected at once.
+    pub(super) queue: Option<SlotQueue>,
     pub(super) identification: Identification,
     pub(super) policy: Policy,
     pub(super) timeouts: Timeouts,
@@ -51,17 +56,16 @@ pub(super) struct Service {
     pub(super) started_at: StartTime,
     /// The threads that serve connections.
     pub(super) threads: Threads<Task>,
+    /// When a failure to start a thread was logged.
+    pub(super) thread_warnings: Mutex<LogInterval>,
     stopping: AtomicBool,
 }
 
 /// A connection that was accepted and may be served, unless its client turns out to hold too many.
 #[derive(Debug)]
 pub(super) struct AdmittedConnection {
-    pub(super) stream: TcpStream,
-    pub(super) peer: IpAddr,
+    pub(super) accepted: AcceptedConnection,
     pub(super) permit: Permit,
-    /// `None` if the peer is a proxy and its PROXY header has not been read.
-    pub(super) client: Option<Client>,
 }
 
 /// The work of one connection's thread. It holds the service itself, so that parked threads do not.
@@ -85,6 +89,11 @@ impl Service {
     ) -> Self {
         let limits = config.limits;
         let clients = Arc::new(ClientTable::new(limits.total));
+        let admission = Admission::new(limits, Arc::clone(&clients));
+        let waits =
+            !config.waiting.time.is_zero() && config.policy.enforcement == Enforcement::Enforced;
+        let queue = waits
+            .then(|| SlotQueue::new(config.waiting, Arc::clone(&admission), Arc::clone(&clients)));
         Self {
             handler,
             identification: config.identification.clone(),
@@ -93,7 +102,8 @@ impl Service {
             rates: config.rates,
             access_log: config.access_log.clone(),
             registry: Arc::new(Registry::new(limits.total)),
-            admission: Admission::new(limits, Arc::clone(&clients)),
+            admission,
+            queue,
             rejections: RejectionLog::new(
                 REJECTION_PERIOD,
                 config.policy.enforcement,
@@ -107,6 +117,7 @@ impl Service {
             logs: config.logs.clone(),
             started_at: StartTime::now(),
             threads: Threads::new("connection", STACK_BYTES, PARK_TIMEOUT),
+            thread_warnings: Mutex::new(LogInterval::new(WARNING_PERIOD)),
             stopping: AtomicBool::new(false),
         }
     }

@@ -10,6 +10,7 @@ use std::error::Error;
 use std::io::{self, Write as _};
 use std::net::SocketAddr;
 use std::process::ExitCode;
+use std::time::Duration;
 
 use anyhow::Context as _;
 use args::logs::{AccessLogTarget, Destination};
@@ -85,10 +86,11 @@ fn open(target: AccessLogTarget, config: &mut ServerConfig) -> anyhow::Result<Lo
     Ok(sink)
 }
 
-/// Raises the descriptor limit, and lowers the total if the limit does not allow it.
+/// Raises the descriptor limit, and lowers the numbers of connections if the limit does not allow them.
 fn fit_to_descriptors(config: &mut ServerConfig) {
     let wanted = config.limits.total;
-    let budget = Budget::claim(wanted);
+    let waiting = if config.waiting.time.is_zero() { 0 } else { config.waiting.capacity };
+    let budget = Budget::claim(wanted, waiting);
     if budget.total < wanted {
         log::warn!(
             "-maxtotal {wanted} needs more file descriptors than the limit of {}: serving at most {} \
@@ -97,7 +99,16 @@ fn fit_to_descriptors(config: &mut ServerConfig) {
             budget.total,
         );
     }
+    if budget.waiting < waiting {
+        log::warn!(
+            "--max-waiting {waiting} needs more file descriptors than the limit of {}: at most {} connections \
+             wait (raise the limit with ulimit -n)",
+            budget.limit,
+            budget.waiting,
+        );
+    }
     config.limits.total = budget.total;
+    config.waiting.capacity = budget.waiting;
     config.policy.capacity = budget.capacity;
     config.lingering = budget.lingering;
 }
@@ -109,8 +120,12 @@ fn announcement(config: &ServerConfig, address: SocketAddr) -> String {
         .into_iter()
         .map(|ip| format!("http://{}/", SocketAddr::new(ip, address.port())))
         .collect();
+    let waiting = match config.waiting.time {
+        Duration::ZERO => String::new(),
+        time => format!("; up to {} more wait {time:?} for a slot", config.waiting.capacity),
+    };
     format!(
-        "Serving {} on {} (at most {} connections a client, {} in all)",
+        "Serving {} on {} (at most {} connections a client, {} in all{waiting})",
         root.display(),
         urls.join(" and "),
         config.limits.per_client,

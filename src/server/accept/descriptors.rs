@@ -25,37 +25,45 @@ pub struct Budget {
     pub capacity: usize,
     /// Sockets that may linger after their last response.
     pub lingering: usize,
+    /// Connections that may wait for a slot: as many as wanted, or fewer.
+    pub waiting: usize,
     /// The soft limit on descriptors (`RLIMIT_NOFILE`).
     pub limit: u64,
 }
 
 impl Budget {
-    /// Fits `wanted` connections into `limit` descriptors. Grants at least one connection and one
-    /// lingering socket, even if these are too many.
+    /// Fits `wanted` connections, and `waiting` ones that wait for a slot, into `limit` descriptors. Grants at
+    /// least one connection and one lingering socket, even if these are too many, and to those that wait at most
+    /// a quarter.
     #[must_use]
-    pub fn fit(wanted: usize, limit: u64) -> Self {
+    pub fn fit(wanted: usize, waiting: usize, limit: u64) -> Self {
         let free = limit.saturating_sub(PROCESS);
+        let waiting = waiting.min(usize::try_from(free / 4).unwrap_or(usize::MAX));
+        let free = free - waiting as u64;
         let spare = free.saturating_sub((wanted as u64).saturating_mul(2));
         let least = MIN_LINGERING.min(free / 4).max(1);
         let lingering = spare.min(free / 2).min(MAX_LINGERING).max(least);
         let capacity = ((free.saturating_sub(lingering)) / 2).max(1);
         let capacity = usize::try_from(capacity).unwrap_or(usize::MAX);
         let lingering = usize::try_from(lingering).expect("it is at most MAX_LINGERING");
-        Self { total: wanted.min(capacity), capacity, lingering, limit }
+        Self { total: wanted.min(capacity), capacity, lingering, waiting, limit }
     }
 
-    /// Raises the process's soft limit as far as `wanted` connections need and the hard limit allows, and
-    /// fits them into it.
+    /// Raises the process's soft limit as far as these connections need and the hard limit allows, and fits
+    /// them into it.
     #[must_use]
-    pub fn claim(wanted: usize) -> Self {
-        Self::fit(wanted, raise_descriptor_limit(needed(wanted)))
+    pub fn claim(wanted: usize, waiting: usize) -> Self {
+        Self::fit(wanted, waiting, raise_descriptor_limit(needed(wanted, waiting)))
     }
 }
 
-/// The least limit into which `wanted` connections fit, with all of [`MAX_LINGERING`] beside them.
-fn needed(wanted: usize) -> u64 {
+/// The least limit into which these connections fit, with all of [`MAX_LINGERING`] beside them.
+fn needed(wanted: usize, waiting: usize) -> u64 {
     let connections = (wanted as u64).saturating_mul(2);
-    connections.max(MAX_LINGERING).saturating_add(MAX_LINGERING + PROCESS)
+    let others = connections.max(MAX_LINGERING).saturating_add(MAX_LINGERING);
+    let waiting = waiting as u64;
+    // Those that wait get at most a quarter.
+    others.saturating_add(waiting).max(waiting.saturating_mul(4)).saturating_add(PROCESS)
 }
 
 #[cfg(test)]
@@ -74,26 +82,49 @@ mod tests {
             (60, 8, 1, 1),
             (usize::MAX, u64::MAX, usize::try_from((u64::MAX - 1048) / 2).unwrap(), 1024),
         ] {
-            let budget = Budget::fit(wanted, limit);
+            let budget = Budget::fit(wanted, 0, limit);
             assert_eq!((budget.total, budget.lingering), (total, lingering), "{wanted} in {limit}");
+        }
+    }
+
+    #[test]
+    fn connections_that_wait_get_a_quarter_at_most() {
+        for (waiting, limit, expected) in [
+            (1_000, 1 << 20, (60, 1_000, 16_384)),
+            (1_000, 1024, (60, 250, 375)),
+            (1, 8, (1, 0, 1)),
+        ] {
+            let budget = Budget::fit(60, waiting, limit);
+            let granted = (budget.total, budget.waiting, budget.lingering);
+            assert_eq!(granted, expected, "{waiting} in {limit}");
         }
     }
 
     #[test]
     fn the_claimed_limit_suffices_for_the_wanted_connections() {
         for wanted in [1, 60, 1_000, 8_192, 8_193, 100_000] {
-            let budget = Budget::fit(wanted, needed(wanted));
-            assert_eq!((budget.total, budget.lingering as u64), (wanted, MAX_LINGERING));
-            let less = Budget::fit(wanted, needed(wanted) - 1);
-            assert!(less.total < wanted || (less.lingering as u64) < MAX_LINGERING, "{wanted}");
+            for waiting in [0, 1_000, 10_000, 100_000] {
+                let needed = needed(wanted, waiting);
+                let all = Budget::fit(wanted, waiting, needed);
+                assert_eq!((all.total, all.waiting), (wanted, waiting));
+                assert_eq!(all.lingering as u64, MAX_LINGERING);
+                let less = Budget::fit(wanted, waiting, needed - 1);
+                assert!(
+                    less.total < wanted
+                        || less.waiting < waiting
+                        || (less.lingering as u64) < MAX_LINGERING,
+                    "{wanted} {waiting}"
+                );
+            }
         }
     }
 
     #[test]
     fn a_budget_never_exceeds_a_limit_that_bears_one_connection() {
         for limit in 32..3_000 {
-            let budget = Budget::fit(1_000, limit);
-            let used = PROCESS + budget.lingering as u64 + 2 * budget.total as u64;
+            let budget = Budget::fit(1_000, 1_000, limit);
+            let others = (budget.lingering + budget.waiting) as u64;
+            let used = PROCESS + others + 2 * budget.total as u64;
             assert!(used <= limit, "{budget:?}");
         }
     }

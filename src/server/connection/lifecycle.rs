@@ -9,21 +9,25 @@ use log::Level;
 use socket2::SockRef;
 
 use super::close_reason::CloseReason;
+use super::peek::peek_request;
 use super::proxy_header::read_proxy_header;
 use super::request_reader::{FIRST_INPUT_BYTES, INPUT_BYTES};
 use super::requests::Connection;
 use super::socket_options::SocketOptions;
 use crate::net::Input;
 use crate::server::handler::rejection_response::{encode, no_thread_response};
+use crate::server::limits::accepted_connection::AcceptedConnection;
 use crate::server::limits::admission::Permit;
 use crate::server::limits::client::Client;
 use crate::server::limits::connection_entry::ConnectionEntry;
-use crate::server::limits::lingering::pending_request::RequestProgress;
+use crate::server::limits::lingering::pending_request::{HEAD_TIMEOUT, RequestProgress};
+use crate::server::limits::phase::Phase;
 use crate::server::limits::rejection::Rejection;
 use crate::server::service::{AdmittedConnection, Service, Task};
 
-/// Admits a connection, or rejects it and returns `None`. A client behind a proxy is identified later.
-pub(crate) fn admit_or_reject(
+/// Admits a connection; else has it wait for a slot or rejects it, and returns `None`. A client behind a proxy
+/// is identified later.
+pub(crate) fn admit(
     service: &Service,
     stream: TcpStream,
     peer: IpAddr,
@@ -33,19 +37,22 @@ pub(crate) fn admit_or_reject(
     let peer = peer.to_canonical();
     let client =
         (!service.identification.is_proxy(peer)).then(|| service.identification.client(peer));
-    let admitted = admit(service, client)
+    let stream = Arc::new(stream);
+    let accepted =
+        AcceptedConnection { stream, peer, client, accepted_at: Instant::now(), received: None };
+    let admitted = take_slot(service, client)
         .or_else(|rejection| admit_to_reserve(service, client, rejection).ok_or(rejection));
     match admitted {
-        Ok(permit) => Some(AdmittedConnection { stream, peer, permit, client }),
+        Ok(permit) => Some(AdmittedConnection { accepted, permit }),
         Err(rejection) => {
-            reject(service, stream, nothing_received(client), &rejection);
+            wait_or_reject(service, accepted, &rejection);
             None
         }
     }
 }
 
 /// Takes a slot. In a dry run, takes one beyond the limits if there is none, up to the capacity.
-fn admit(service: &Service, client: Option<Client>) -> Result<Permit, Rejection> {
+fn take_slot(service: &Service, client: Option<Client>) -> Result<Permit, Rejection> {
     let admitted = take_or_reclaim(service, || match client {
         Some(client) => service.admission.admit(client),
         None => service.admission.admit_unidentified(),
@@ -106,52 +113,64 @@ fn note_would_reject(service: &Service, rejection: &Rejection) {
     service.rejections.record(rejection);
 }
 
+/// Has a connection that exceeds a limit wait for a slot, or else rejects it.
+fn wait_or_reject(service: &Service, accepted: AcceptedConnection, rejection: &Rejection) {
+    let Some(queue) = &service.queue else { return reject(service, accepted, rejection) };
+    if let Some((accepted, rejection)) = queue.add(accepted) {
+        reject(service, accepted, &rejection);
+    }
+    // One may have become idle before this connection waited; from now on they give up their slots themselves.
+    reclaim(service, rejection);
+}
+
 /// Rejects a connection that exceeds a limit: at once if its request has come, else in the lingering thread.
-fn reject(
-    service: &Service,
-    stream: impl Into<Arc<TcpStream>>,
-    progress: RequestProgress,
-    rejection: &Rejection,
-) {
+pub(super) fn reject(service: &Service, accepted: AcceptedConnection, rejection: &Rejection) {
     let response = encode(&service.record_rejection(rejection));
-    service.lingering.answer(stream, progress, response);
+    let progress = progress(&accepted);
+    service.lingering.answer(accepted.stream, progress, response);
 }
 
 /// Rejects a connection because the system cannot start a thread for it.
-pub(crate) fn reject_without_thread(service: &Service, connection: AdmittedConnection) {
+pub(super) fn reject_without_thread(service: &Service, connection: AdmittedConnection) {
     service.counters.spawn_failures.increment();
-    let AdmittedConnection { stream, permit, client, .. } = connection;
+    let AdmittedConnection { accepted, permit } = connection;
     drop(permit);
     let response = service.handler.with_extra_fields(no_thread_response());
-    service.lingering.answer(stream, nothing_received(client), encode(&response));
+    let progress = progress(&accepted);
+    service.lingering.answer(accepted.stream, progress, encode(&response));
 }
 
 /// Serves a connection until it is closed, in its own thread.
 pub(crate) fn serve(Task { service, connection }: Task) {
     let service = &*service;
-    let AdmittedConnection { stream, peer, mut permit, client } = connection;
+    let AdmittedConnection { mut accepted, mut permit } = connection;
     let options = SocketOptions::new(service.timeouts, service.rates);
-    if let Err(error) = options.set_on_accepted(&stream) {
-        log::debug!("{peer}: cannot set socket options: {error}");
+    if let Err(error) = options.set_on_accepted(&accepted.stream) {
+        log::debug!("{}: cannot set socket options: {error}", accepted.peer);
         return;
     }
-    let stream = Arc::new(stream);
-    let mut input = Input::starting_with(FIRST_INPUT_BYTES, INPUT_BYTES);
-    let client = match client {
+    let client = match accepted.client {
         Some(client) => client,
-        None => match identify(service, &stream, peer, &mut input, &mut permit) {
+        None => match identify(service, &mut accepted, &mut permit) {
             Ok(client) => client,
             Err(IdentifyError::ProxyHeader) => return,
             Err(IdentifyError::Rejected(rejection)) => {
                 drop(permit);
-                return reject(service, stream, RequestProgress::after(input.data()), &rejection);
+                return wait_or_reject(service, accepted, &rejection);
             }
         },
     };
+    let stream = Arc::clone(&accepted.stream);
     let registration = service.registry.register(client, Arc::clone(&stream), permit);
     close_if_stopping(service);
-    let panic_report = PanicReport { service, entry: &registration.entry };
-    let mut connection = Connection::new(service, &registration.entry, input);
+    let entry = &registration.entry;
+    if let Some(rejection) = entry.reserved.filter(|_| can_wait(service, entry)) {
+        drop(registration);
+        return wait_or_reject(service, accepted, &rejection);
+    }
+    let panic_report = PanicReport { service, entry };
+    let input = accepted.received.take().unwrap_or_else(new_input);
+    let mut connection = Connection::new(service, entry, input);
     let reason = connection.serve();
     let lingers = connection.may_have_unread_input(reason);
     if reason == CloseReason::Slow {
@@ -166,6 +185,23 @@ pub(crate) fn serve(Task { service, connection }: Task) {
     }
 }
 
+fn new_input() -> Input {
+    Input::starting_with(FIRST_INPUT_BYTES, INPUT_BYTES)
+}
+
+/// Whether a connection in the reserve is to wait for another slot, since it does not ask for the status.
+fn can_wait(service: &Service, entry: &ConnectionEntry) -> bool {
+    let (Some(access), true) = (&service.status, service.queue.is_some()) else { return false };
+    let mut beginning = [0; 1024];
+    let received = peek_request(&entry.stream, &mut beginning, HEAD_TIMEOUT);
+    // Without its slot, or without a request, it is rejected as if nothing had been received.
+    entry.phase() != Phase::Closing
+        && received.is_some_and(|count| {
+            let mut words = beginning[..count].split(|byte| *byte == b' ').skip(1);
+            words.next().is_none_or(|target| access.query(target).is_none())
+        })
+}
+
 /// Closes idle connections again if the server is stopping: this one may have been registered after they
 /// were closed.
 fn close_if_stopping(service: &Service) {
@@ -177,13 +213,13 @@ fn close_if_stopping(service: &Service) {
 /// Reads the client from the PROXY header, and takes a slot of that client.
 fn identify(
     service: &Service,
-    stream: &Arc<TcpStream>,
-    peer: IpAddr,
-    input: &mut Input,
+    accepted: &mut AcceptedConnection,
     permit: &mut Permit,
 ) -> Result<Client, IdentifyError> {
+    let AcceptedConnection { stream, peer, .. } = accepted;
     let unidentified = service.registry.register_unidentified(stream);
     close_if_stopping(service);
+    let input = accepted.received.insert(new_input());
     let source = match read_proxy_header(stream, input, service.timeouts.head) {
         Ok(source) => source.map(|source| source.ip()),
         Err(error) => {
@@ -196,7 +232,8 @@ fn identify(
         }
     };
     drop(unidentified);
-    let client = service.identification.client_behind(peer, source);
+    let client = service.identification.client_behind(*peer, source);
+    accepted.client = Some(client);
     match take_or_reclaim(service, || permit.identify(client)) {
         Ok(()) => {}
         Err(rejection) if service.enforces() => return Err(IdentifyError::Rejected(rejection)),
@@ -208,12 +245,12 @@ fn identify(
     Ok(client)
 }
 
-/// The progress of a connection that was just accepted. A client that is not known yet is behind a proxy.
-fn nothing_received(client: Option<Client>) -> RequestProgress {
-    if client.is_some() {
-        RequestProgress::default()
-    } else {
-        RequestProgress::before_proxy_header()
+/// How far the request of a connection has come. One whose client is not known yet is behind a proxy.
+fn progress(accepted: &AcceptedConnection) -> RequestProgress {
+    match (&accepted.received, accepted.client) {
+        (Some(input), _) => RequestProgress::after(input.data()),
+        (None, Some(_)) => RequestProgress::default(),
+        (None, None) => RequestProgress::before_proxy_header(),
     }
 }
 

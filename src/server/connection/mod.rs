@@ -2,7 +2,9 @@
 
 mod close_reason;
 mod deadline_stream;
+pub(super) mod dispatch;
 pub(super) mod lifecycle;
+mod peek;
 mod proxy_header;
 mod rate;
 mod request_reader;

@@ -76,6 +76,9 @@ impl<'s> Connection<'s> {
             if !self.entry.enter(Phase::Idle) || self.service.is_stopping() {
                 return CloseReason::Stopping;
             }
+            if self.gives_slot_up() {
+                return CloseReason::Reclaimed;
+            }
             // While the threads of other connections run, the next request comes, and nobody needs to be
             // put to sleep and woken: 32 connections got 1.35 times as many requests answered, each with
             // 0.88 of the CPU time.
@@ -83,6 +86,22 @@ impl<'s> Connection<'s> {
                 thread::yield_now();
             }
         }
+    }
+
+    /// Closes this connection, which is idle, if another one waits that could have its slot, and the policy is
+    /// to close idle ones.
+    ///
+    /// One that waits when this one becomes idle came after the response had promised to keep it. One that
+    /// comes later closes it: of the two, one sees the other.
+    fn gives_slot_up(&self) -> bool {
+        let gives_up = self.service.queue.is_some()
+            && self.service.policy.reclaim_idle
+            && self.service.admission.held_by(self.client.key).is_waited_for
+            && self.entry.give_up_if_idle();
+        if gives_up {
+            self.service.counters.reclaimed.increment();
+        }
+        gives_up
     }
 
     /// True if unread input may remain on a connection that is closed for `reason`.
@@ -133,7 +152,8 @@ impl<'s> Connection<'s> {
             peer_asks: !asked_to_persist,
             is_undelimited: !response.is_delimited(version),
             is_stopping: self.service.is_stopping(),
-            is_crowded: connections.total >= self.service.keep_alive_threshold(),
+            is_crowded: connections.total >= self.service.keep_alive_threshold()
+                || connections.is_waited_for,
             is_last: self.requests + 1 >= self.service.policy.keep_alive_requests,
         };
         self.send(&response, conditions.close_reason())

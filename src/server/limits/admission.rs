@@ -73,6 +73,8 @@ pub(crate) struct Held {
     pub(crate) client: usize,
     /// Connections of all clients.
     pub(crate) total: usize,
+    /// Another connection waits that could have a slot of this client.
+    pub(crate) is_waited_for: bool,
 }
 
 /// How many connections are counted, and for how many clients.
@@ -82,6 +84,8 @@ pub(crate) struct Occupancy {
     pub(crate) connections: usize,
     /// Clients that hold at least one.
     pub(crate) clients: usize,
+    /// Connections that wait for a slot.
+    pub(crate) waiting: usize,
 }
 
 impl Admission {
@@ -160,16 +164,59 @@ impl Admission {
         Err(rejection(clients, client, Scope::Total, limit))
     }
 
+    /// Gives free slots to connections that wait: their permits are to be made by
+    /// [`Admission::permit_of_waiting`].
+    pub(super) fn admit_waiting(&self, clients: &mut Clients) {
+        while clients.totals.held < self.limits.total && clients.waiting.count() > 0 {
+            let Some(connection) = clients.next_waiting(self.limits.per_client) else { return };
+            clients.totals.held += 1;
+            if let Some(client) = connection.client {
+                clients.add_held(client.key);
+            }
+            clients.admitted.push_back(connection);
+        }
+    }
+
+    /// The permit for a slot that [`Admission::admit_waiting`] has counted.
+    pub(super) fn permit_of_waiting(self: &Arc<Self>, client: Option<Client>) -> Permit {
+        self.permit(Slot::Counted, client.map(|client| client.key))
+    }
+
+    /// Why a connection of this client is rejected at present, after it has waited for a slot.
+    pub(super) fn rejection_of(&self, clients: &Clients, client: Option<Client>) -> Rejection {
+        let checked = client.map_or(Ok(()), |client| self.check_client(clients, client));
+        let key = client.map(|client| client.key);
+        checked.err().unwrap_or_else(|| rejection(clients, key, Scope::Total, self.limits.total))
+    }
+
     /// How many connections this client and all clients hold at present.
     pub(crate) fn held_by(&self, client: IpAddr) -> Held {
         let clients = self.clients.lock();
-        Held { client: clients.held(client), total: clients.totals.held }
+        let total = clients.totals.held;
+        let waiting = &clients.waiting;
+        let is_waited_for =
+            waiting.count() > 0 && (total >= self.limits.total || waiting.count_of(client) > 0);
+        Held { client: clients.held(client), total, is_waited_for }
     }
 
     /// How many connections are counted at present, and for how many clients.
     pub(crate) fn occupancy(&self) -> Occupancy {
         let clients = self.clients.lock();
-        Occupancy { connections: clients.totals.held, clients: clients.totals.holders }
+        Occupancy {
+            connections: clients.totals.held,
+            clients: clients.totals.holders,
+            waiting: clients.waiting.count(),
+        }
+    }
+
+    /// The clients of the connections that wait for a slot; the proxy of one whose client is not known yet.
+    pub(crate) fn waiting_clients(&self) -> Vec<IpAddr> {
+        self.clients.lock().waiting.clients().collect()
+    }
+
+    /// How many connections of this client wait for a slot at present.
+    pub(crate) fn waiting_of(&self, client: IpAddr) -> usize {
+        self.clients.lock().waiting.count_of(client)
     }
 }
 
@@ -226,10 +273,22 @@ impl Permit {
 
 impl Drop for Permit {
     fn drop(&mut self) {
-        let mut clients = self.admission.clients.lock();
+        let Admission { clients: table, .. } = &*self.admission;
+        let mut clients = table.lock();
         match self.slot {
             Slot::Counted => release(&mut clients, self.client, self.taken_at.elapsed()),
             Slot::Reserve(_) => clients.totals.reserve -= 1,
+        }
+        if clients.waiting.count() == 0 {
+            return;
+        }
+        if let Some(client) = self.client {
+            clients.waiting.give_turn(client);
+        }
+        self.admission.admit_waiting(&mut clients);
+        if !clients.admitted.is_empty() {
+            drop(clients);
+            table.queue_changed.notify_one();
         }
     }
 }

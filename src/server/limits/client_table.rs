@@ -1,13 +1,15 @@
-//! What the server knows of each client, in one place and under one lock: the connections that it holds, and
-//! its recent rejections.
+//! What the server knows of each client, in one place and under one lock: the connections that it holds, those
+//! that wait for a slot, and its recent rejections.
 //!
 //! A client has an entry while there is anything to know of it. The rules are elsewhere: `admission` limits
-//! connections, and `rejection_log` counts rejections.
+//! connections, `slot_queue` lets them wait, and `rejection_log` counts rejections.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, VecDeque};
 use std::net::IpAddr;
-use std::sync::{Mutex, MutexGuard};
+use std::sync::{Condvar, Mutex, MutexGuard};
 
+use super::accepted_connection::AcceptedConnection;
+use super::waiting_lines::WaitingLines;
 use crate::lock::lock;
 
 /// Most clients with connections that maps have room for from the start. A map that grows under load would be
@@ -22,6 +24,8 @@ pub(super) const MAX_REJECTED_CLIENTS: usize = 1024;
 #[derive(Debug)]
 pub(crate) struct ClientTable {
     clients: Mutex<Clients>,
+    /// A waiting connection was admitted, the first wait ends at another time, or the server is stopping.
+    pub(super) queue_changed: Condvar,
 }
 
 /// The clients, while the table is locked.
@@ -30,6 +34,12 @@ pub(super) struct Clients {
     /// Clients without any state have no entry.
     states: HashMap<IpAddr, ClientState>,
     pub(super) totals: Totals,
+    /// The connections that wait for a slot.
+    pub(super) waiting: WaitingLines<AcceptedConnection>,
+    /// Connections that have waited, and for which a slot is counted; the thread of the queue takes them.
+    pub(super) admitted: VecDeque<AcceptedConnection>,
+    /// No connection waits any more.
+    pub(super) is_stopping: bool,
 }
 
 /// The state of one client.
@@ -66,7 +76,8 @@ impl ClientTable {
         let clients = connections.min(MAX_PREALLOCATED_CLIENTS) + MAX_REJECTED_CLIENTS;
         // Twice the number of clients: a fuller map grows instead of reusing the places of removed entries.
         let states = HashMap::with_capacity(2 * clients);
-        Self { clients: Mutex::new(Clients { states, ..Clients::default() }) }
+        let clients = Mutex::new(Clients { states, ..Clients::default() });
+        Self { clients, queue_changed: Condvar::new() }
     }
 
     pub(super) fn lock(&self) -> MutexGuard<'_, Clients> {
@@ -115,6 +126,16 @@ impl Clients {
             state.held
         });
         self.totals.holders -= usize::from(held == 0);
+    }
+
+    /// Removes the next waiting connection whose client holds less than `per_client` connections, or has no
+    /// limit.
+    pub(super) fn next_waiting(&mut self, per_client: usize) -> Option<AcceptedConnection> {
+        let states = &self.states;
+        self.waiting.next(|key, connection| {
+            let has_limit = connection.client.is_some_and(|client| !client.exempt);
+            !has_limit || states.get(&key).is_none_or(|state| state.held < per_client)
+        })
     }
 
     #[cfg(test)]

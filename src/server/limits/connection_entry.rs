@@ -106,6 +106,11 @@ impl ConnectionEntry {
         self.shut_down_if(phase, Shutdown::Both)
     }
 
+    /// Closes the connection and releases its slot, if it is idle between two requests; true if it was.
+    pub(crate) fn give_up_if_idle(&self) -> bool {
+        self.close_if(Phase::Idle).is_some()
+    }
+
     /// Ends reading and takes the permit, if the connection is in `phase`, which is not an active one.
     /// Its thread can still send a response.
     pub(super) fn end_input_if(&self, phase: Phase) -> Option<Permit> {

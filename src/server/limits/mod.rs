@@ -3,13 +3,17 @@
 //! ```text
 //! client     the client of a connection
 //! rejection  why a connection is not served
+//! accepted_connection  a connection that is not served yet
+//! waiting_lines  who waits for a slot, and whose turn it is
 //! client_table  what is known of each client, under one lock
 //! admission  the two limits; permits
+//! slot_queue  connections that wait for a slot
 //! phase, connection_entry, registry   the open connections, which hold the permits
 //! rejection_log  rejections, counted by client
 //! lingering  last responses, and closes that do not destroy them
 //! ```
 
+pub(super) mod accepted_connection;
 pub(super) mod admission;
 pub(super) mod client;
 pub(super) mod client_table;
@@ -19,3 +23,5 @@ pub(super) mod phase;
 pub(super) mod registry;
 pub(super) mod rejection;
 pub(super) mod rejection_log;
+pub(super) mod slot_queue;
+mod waiting_lines;

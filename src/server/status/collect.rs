@@ -1,5 +1,6 @@
 //! Collects a snapshot of a running server.
 
+use std::cmp::Reverse;
 use std::collections::HashMap;
 use std::net::IpAddr;
 use std::sync::Arc;
@@ -64,19 +65,21 @@ pub(crate) fn snapshot(sources: &Sources<'_>) -> Snapshot {
         clients: client_rows(sources, &entries),
         connections: entries.iter().filter_map(|entry| connection_row(entry)).collect(),
         counters: counts(sources),
+        waiting: occupancy.waiting,
         threads: sources.threads.alive,
         parked: sources.threads.parked,
         lingering: sources.lingering.count(),
     }
 }
 
-/// A row for each client that holds a connection or was rejected recently, by descending number of
-/// connections.
+/// A row for each client that holds a connection, waits for a slot or was rejected recently, by descending number
+/// of connections.
 fn client_rows(sources: &Sources<'_>, entries: &[Arc<ConnectionEntry>]) -> Vec<ClientRow> {
-    let rejected = sources.rejections.clients();
-    let mut rows = Vec::with_capacity(entries.len() + rejected.len());
+    let mut others = sources.rejections.clients();
+    others.extend(sources.admission.waiting_clients());
+    let mut rows = Vec::with_capacity(entries.len() + others.len());
     let mut indices = HashMap::new();
-    for client in entries.iter().map(|entry| entry.client.key).chain(rejected) {
+    for client in entries.iter().map(|entry| entry.client.key).chain(others) {
         indices.entry(client).or_insert_with(|| {
             rows.push(empty_row(sources, client));
             rows.len() - 1
@@ -93,7 +96,9 @@ fn client_rows(sources: &Sources<'_>, entries: &[Arc<ConnectionEntry>]) -> Vec<C
         row.held_longest = row.held_longest.max(entry.opened_at.elapsed());
         row.bytes_sent += entry.bytes_sent.load(Ordering::Relaxed);
     }
-    rows.sort_by_key(|row| (std::cmp::Reverse(row.active + row.idle), row.client.clone()));
+    rows.sort_by_key(|row| {
+        (Reverse(row.active + row.idle), Reverse(row.waiting), row.client.clone())
+    });
     rows
 }
 
@@ -102,6 +107,7 @@ fn empty_row(sources: &Sources<'_>, client: IpAddr) -> ClientRow {
         client: sources.identification.name(client),
         active: 0,
         idle: 0,
+        waiting: sources.admission.waiting_of(client),
         held_longest: Duration::ZERO,
         bytes_sent: 0,
         rejections: sources.rejections.count(client),

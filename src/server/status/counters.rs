@@ -142,6 +142,12 @@ counters! {
     reclaimed: Limits, Number, "Idle ones closed for room",
         "reclaimed", "reclaimed_connections_total",
         "Idle connections closed to hand their slots on.";
+    waited_served: Limits, NumberUnlessZero, "Waited, then served",
+        "waited.served", r#"waited_connections_total{result="served"}"#,
+        "Connections that waited for a slot, by what became of them.";
+    waited_rejected: Limits, NumberUnlessZero, "Waited in vain",
+        "waited.rejected", r#"waited_connections_total{result="rejected"}"#,
+        "Connections that waited for a slot, by what became of them.";
     accept_errors: Trouble, Number, "Failed accepts",
         "accept_errors", "accept_errors_total", "Connections that could not be accepted.";
     spawn_failures: Trouble, Number, "Failed threads",

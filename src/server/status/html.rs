@@ -112,6 +112,7 @@ fn slots(snapshot: &Snapshot) -> Markup {
             @if keep_alive_threshold < &limits.total {
                 "; none is kept alive from " (keep_alive_threshold) " on"
             }
+            @if snapshot.waiting > 0 { ". " (snapshot.waiting) " more wait for a slot" }
             ". " (snapshot.threads) " threads, " (snapshot.parked) " of them parked; "
             (snapshot.lingering) " sockets lingering."
         }
@@ -131,11 +132,12 @@ fn clients(snapshot: &Snapshot) -> Markup {
         h2 { "Clients (" (snapshot.holding_clients()) ")" }
         @if !snapshot.clients.is_empty() {
             div.wide { table {
-                caption { "Those that hold connections, or were rejected recently" }
+                caption { "Those that hold connections, wait for a slot, or were rejected recently" }
                 thead { tr {
                     th scope="col" { "Client" }
                     th scope="col" { "Connections" }
                     th.number.minor scope="col" { "Idle" }
+                    th.number scope="col" { "Waiting" }
                     th.number.minor scope="col" { "Oldest" }
                     th.number.minor scope="col" { "Sent" }
                     th.number scope="col" { "Rejected" }
@@ -163,6 +165,7 @@ fn client(row: &ClientRow, limit: usize) -> Markup {
                 }
             }
             td.number.minor { (row.idle) }
+            td.number { (row.waiting) }
             td.number.minor { (duration(row.held_longest)) }
             td.number.minor { (bytes(row.bytes_sent)) }
             td.number { (number(row.rejections)) }

@@ -38,6 +38,8 @@ fn gauges(snapshot: &Snapshot, page: &mut Exposition) {
         page.labelled("phase", phase.name(), snapshot.in_phase(phase));
     }
     page.gauge("clients", "Clients that hold a connection.").sample("", snapshot.holding_clients());
+    page.gauge("waiting_connections", "Connections that wait for a slot.")
+        .sample("", snapshot.waiting);
     page.gauge("threads", "Threads of connections, with those parked.")
         .sample("", snapshot.threads);
     page.gauge("parked_threads", "Threads that wait for their next connection.")

@@ -18,11 +18,13 @@ pub struct Snapshot {
     pub holders: usize,
     /// From this number of connections on, none is kept after a response.
     pub keep_alive_threshold: usize,
-    /// Clients that hold a connection or were rejected recently, in display order.
+    /// Clients that hold a connection, wait for a slot or were rejected recently, in display order.
     pub clients: Vec<ClientRow>,
     /// Connections that hold a slot, in display order.
     pub connections: Vec<ConnectionRow>,
     pub counters: Counts,
+    /// Connections that wait for a slot.
+    pub waiting: usize,
     /// Threads of connections, including those parked.
     pub threads: usize,
     /// Threads that wait for another connection.
@@ -40,6 +42,8 @@ pub struct ClientRow {
     pub active: usize,
     /// Connections that wait for a request.
     pub idle: usize,
+    /// Connections that wait for a slot.
+    pub waiting: usize,
     /// The age of its oldest connection.
     pub held_longest: Duration,
     /// Bytes of content sent over its present connections.

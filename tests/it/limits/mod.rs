@@ -10,3 +10,4 @@ mod rejections;
 mod resources;
 mod shutdown;
 mod slow_peers;
+mod waiting;

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use http_concurrent::cli;
 use http_concurrent::server::{
-    Enforcement, Identification, Limits, Policy, Rates, ServerConfig, Timeouts,
+    Enforcement, Identification, Limits, Policy, Rates, ServerConfig, Timeouts, Waiting,
 };
 use ipnet::{IpNet, Ipv4Net};
 
@@ -37,6 +37,15 @@ pub(super) struct LimitArgs {
     /// Only count and log what the limits would reject
     #[arg(long)]
     dry_run_limits: bool,
+
+    /// How long a connection over a limit waits for a slot before it is rejected; 0 rejects it at once
+    #[arg(long, value_name = "TIME", default_value = "0", value_parser = cli::parse_duration)]
+    wait_for_slot: Duration,
+
+    /// Connections that may wait for a slot at a time; beyond that the client with the most loses its last
+    #[arg(long, value_name = "N", default_value = "1000", value_parser = cli::parse_positive,
+          requires = "wait_for_slot")]
+    max_waiting: usize,
 
     /// Before rejecting a connection, close one that is idle between two requests
     #[arg(long)]
@@ -77,6 +86,7 @@ pub(super) struct LimitArgs {
 impl LimitArgs {
     pub(super) fn apply(self, config: &mut ServerConfig) {
         config.limits = Limits { per_client: self.maxclient, total: self.maxtotal };
+        config.waiting = Waiting { time: self.wait_for_slot, capacity: self.max_waiting };
         config.identification = Identification {
             ipv6_prefix: self.ipv6_prefix,
             exempt: self.exempt,

@@ -20,7 +20,7 @@ fn client_at(address: IpAddr) -> Client {
 
 /// Connections and clients.
 fn occupancy(admission: &Admission) -> (usize, usize) {
-    let Occupancy { connections, clients } = admission.occupancy();
+    let Occupancy { connections, clients, .. } = admission.occupancy();
     (connections, clients)
 }
 
@@ -39,7 +39,7 @@ fn the_clients_own_limit_comes_before_the_total() {
     assert_eq!(scope_and_limit(admission.admit(two)), (Scope::Total, 3));
     assert_eq!(scope_and_limit(admission.admit_unidentified()), (Scope::Total, 3));
     assert_eq!(occupancy(&admission), (3, 2));
-    assert_eq!(admission.held_by(one.key), Held { client: 2, total: 3 });
+    assert_eq!(admission.held_by(one.key), Held { client: 2, total: 3, is_waited_for: false });
 }
 
 #[test]
@@ -94,7 +94,7 @@ fn a_client_that_becomes_known_later_takes_its_slot_then() {
     let mut third = admission.admit_unidentified().unwrap();
     assert!(third.identify(one).is_err());
     third.identify_regardless(one);
-    assert_eq!(admission.held_by(one.key), Held { client: 2, total: 2 });
+    assert_eq!(admission.held_by(one.key), Held { client: 2, total: 2, is_waited_for: false });
     drop((first, third));
     assert_eq!(occupancy(&admission), (0, 0));
 }

@@ -72,7 +72,7 @@ fn an_entry_leaves_with_its_connection_and_gives_the_slot_back() {
     assert_eq!(setting.registry.activity(client), Activity { active: 0, idle: 1 });
     drop(two);
     assert_eq!(setting.registry.count(), 0);
-    assert_eq!(setting.admission.occupancy(), Occupancy { connections: 0, clients: 0 });
+    assert_eq!(setting.admission.occupancy(), Occupancy { connections: 0, clients: 0, waiting: 0 });
     assert!(lock(&setting.registry.clients).is_empty());
 }
 

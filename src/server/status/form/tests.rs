@@ -23,6 +23,7 @@ fn snapshot() -> Snapshot {
                 client: "192.0.2.1".to_owned(),
                 active: 105,
                 idle: 102,
+                waiting: 4_001,
                 held_longest: Duration::from_secs(3_661),
                 bytes_sent: 2_000_001,
                 rejections: 2_002,
@@ -32,6 +33,7 @@ fn snapshot() -> Snapshot {
                 client: "2001:db8::/64".to_owned(),
                 active: 0,
                 idle: 0,
+                waiting: 4_002,
                 held_longest: Duration::ZERO,
                 bytes_sent: 0,
                 rejections: 2_003,
@@ -62,7 +64,10 @@ fn snapshot() -> Snapshot {
             head_timeouts: 1_016,
             slow_drops: 1_017,
             log_lines_dropped: 1_018,
+            waited_served: 1_019,
+            waited_rejected: 1_020,
         },
+        waiting: 113,
         threads: 140,
         parked: 109,
         lingering: 104,
@@ -92,16 +97,20 @@ fn the_numbers_are_the_same_in_all_forms() {
     let html = StatusForm::Html(Refresh::On).render(&snapshot);
     let json = StatusForm::Json.render(&snapshot);
     let prometheus = StatusForm::Prometheus.render(&snapshot);
-    for number in [112, 160, 131, 148, 140, 109, 104] {
+    for number in [112, 160, 131, 148, 140, 109, 104, 113] {
         assert!(json.contains(&format!(": {number}")), "{number}: {json}");
         assert!(prometheus.contains(&format!(" {number}\n")), "{number}: {prometheus}");
         assert!(html.contains(&number.to_string()), "{number}: {html}");
     }
-    for number in (1_001..=1_018).map(|number| if number == 1_008 { 1_048_576_008 } else { number })
+    for number in (1_001..=1_020).map(|number| if number == 1_008 { 1_048_576_008 } else { number })
     {
         assert!(json.contains(&format!(": {number}")), "{number}: {json}");
         assert!(prometheus.contains(&format!(" {number}\n")), "{number}: {prometheus}");
         assert!(html.contains(&format!("<data value=\"{number}\"")), "{number}: {html}");
+    }
+    for number in [4_001, 4_002] {
+        assert!(json.contains(&format!("\"waiting\": {number}")), "{number}: {json}");
+        assert!(html.contains(&format!("<td class=\"number\">{number}</td>")), "{number}: {html}");
     }
     // Rows are not exposed to scrapers.
     for number in [2_000_001, 2_002, 2_003, 3_002, 3_003] {
@@ -126,11 +135,11 @@ fn the_json_has_the_documented_names() {
         "crowded_from": 148,
         "clients": [
             {
-                "client": "192.0.2.1", "active": 105, "idle": 102, "held_longest_seconds": 3_661.0,
+                "client": "192.0.2.1", "active": 105, "idle": 102, "waiting": 4_001, "held_longest_seconds": 3_661.0,
                 "bytes_sent": 2_000_001, "rejections": 2_002, "exempt": false,
             },
             {
-                "client": "2001:db8::/64", "active": 0, "idle": 0, "held_longest_seconds": 0.0,
+                "client": "2001:db8::/64", "active": 0, "idle": 0, "waiting": 4_002, "held_longest_seconds": 0.0,
                 "bytes_sent": 0, "rejections": 2_003, "exempt": true,
             },
         ],
@@ -144,10 +153,11 @@ fn the_json_has_the_documented_names() {
             "responses": { "1xx": 1_003, "2xx": 1_004, "3xx": 1_005, "4xx": 1_006, "5xx": 1_007 },
             "bytes_sent": 1_048_576_008,
             "rejected": { "client": 1_009, "total": 1_010 },
-            "would_reject": 1_011, "reclaimed": 1_012, "accept_errors": 1_013,
+            "would_reject": 1_011, "reclaimed": 1_012, "waited": { "served": 1_019, "rejected": 1_020 }, "accept_errors": 1_013,
             "spawn_failures": 1_014, "panics": 1_015, "head_timeouts": 1_016, "slow_drops": 1_017,
             "log_lines_dropped": 1_018,
         },
+        "waiting": 113,
         "threads": 140,
         "parked": 109,
         "lingering": 104,
@@ -171,6 +181,7 @@ fn the_metrics_are_these() {
         "phase_connections{phase=\"idle\"} 2",
         "phase_connections{phase=\"closing\"} 0",
         "clients 1",
+        "waiting_connections 113",
         "threads 140",
         "parked_threads 109",
         "lingering_sockets 104",
@@ -186,6 +197,8 @@ fn the_metrics_are_these() {
         "rejected_connections_total{scope=\"total\"} 1010",
         "would_reject_connections_total 1011",
         "reclaimed_connections_total 1012",
+        "waited_connections_total{result=\"served\"} 1019",
+        "waited_connections_total{result=\"rejected\"} 1020",
         "accept_errors_total 1013",
         "spawn_failures_total 1014",
         "panics_total 1015",
@@ -288,6 +301,8 @@ fn the_page_lists_the_counters_trouble_last() {
         "Rejected, total",
         "Would be rejected",
         "Idle ones closed for room",
+        "Waited, then served",
+        "Waited in vain",
         "Late heads",
         "Too slow",
         "Failed accepts",
@@ -296,7 +311,9 @@ fn the_page_lists_the_counters_trouble_last() {
         "Lost log lines",
     ];
     assert_eq!(labels(&snapshot()), expected);
-    expected.retain(|label| !matches!(*label, "Responses 1xx" | "Would be rejected"));
+    let unless_zero =
+        ["Responses 1xx", "Would be rejected", "Waited, then served", "Waited in vain"];
+    expected.retain(|label| !unless_zero.contains(label));
     assert_eq!(labels(&Snapshot { counters: Counts::default(), ..snapshot() }), expected);
 }
 
