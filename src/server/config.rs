@@ -9,6 +9,7 @@ use thiserror::Error;
 
 use super::limits::admission::{Enforcement, Limits};
 use super::limits::client::Identification;
+use super::limits::connection_rates::MaximumRates;
 use super::limits::slot_queue::Waiting;
 use super::logs::access::AccessLog;
 use super::logs::sink::LogHandle;
@@ -161,21 +162,21 @@ impl Default for Timeouts {
     }
 }
 
-/// Bounds on the rate at which content is sent, for each connection.
+/// Bounds on the rate at which responses are sent.
 #[derive(Clone, Copy, Debug)]
 pub struct Rates {
     /// Bytes per second that a peer must take on average over each [`Rates::window`]; 0 for no minimum.
     /// Default 1024.
     pub minimum: u64,
-    /// The time over which the minimum is averaged; a response is exempt until it has passed. Default 20 s.
+    /// The time over which the minimum is averaged; a response is exempt until it has passed. The time in
+    /// which the server waits because of a maximum is not counted. Default 20 s.
     pub window: Duration,
-    /// Most bytes per second. Default `None`: no maximum.
-    pub maximum: Option<u64>,
+    pub maximum: MaximumRates,
 }
 
 impl Default for Rates {
     fn default() -> Self {
-        Self { minimum: 1024, window: Duration::from_secs(20), maximum: None }
+        Self { minimum: 1024, window: Duration::from_secs(20), maximum: MaximumRates::default() }
     }
 }
 

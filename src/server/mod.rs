@@ -52,6 +52,7 @@ pub use config::{ExtraField, ExtraFieldError, ExtraFields, Policy, Rates, Server
 pub use error::StartError;
 pub use limits::admission::{Enforcement, Limits};
 pub use limits::client::Identification;
+pub use limits::connection_rates::MaximumRates;
 pub use limits::phase::Phase;
 pub use limits::slot_queue::Waiting;
 pub use logs::access::AccessLog;

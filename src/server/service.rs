@@ -18,6 +18,7 @@ use super::limits::accepted_connection::AcceptedConnection;
 use super::limits::admission::{Admission, Enforcement, Permit};
 use super::limits::client::{Client, Identification};
 use super::limits::client_table::ClientTable;
+use super::limits::connection_rates::ConnectionRates;
 use super::limits::lingering::closer::LingeringCloser;
 use super::limits::registry::Registry;
 use super::limits::rejection::{Rejection, Scope};
@@ -44,6 +45,7 @@ pub(super) struct Service {
     pub(super) policy: Policy,
     pub(super) timeouts: Timeouts,
     pub(super) rates: Rates,
+    pub(super) connection_rates: ConnectionRates,
     pub(super) access_log: AccessLog,
     pub(super) registry: Arc<Registry>,
     pub(super) rejections: RejectionLog,
@@ -100,6 +102,7 @@ impl Service {
             policy: config.policy,
             timeouts: config.timeouts,
             rates: config.rates,
+            connection_rates: ConnectionRates::new(config.rates.maximum, Arc::clone(&clients)),
             access_log: config.access_log.clone(),
             registry: Arc::new(Registry::new(limits.total)),
             admission,

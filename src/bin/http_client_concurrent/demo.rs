@@ -65,7 +65,7 @@ pub(crate) fn run(args: &Args, interrupts: &Interrupts) -> anyhow::Result<ExitCo
     let near = RunningServer::start(root.path(), |_| {}).context("cannot start the server")?;
     let far = RunningServer::start(root.path(), |config| {
         config.policy.delay = DELAY;
-        config.rates.maximum = Some(RATE);
+        config.rates.maximum.connection = Some(RATE);
     })
     .context("cannot start the server")?;
     let mut experiments = Vec::new();

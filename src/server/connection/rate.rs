@@ -2,13 +2,10 @@
 //! that the operator sets.
 
 use std::io;
-use std::thread;
 use std::time::{Duration, Instant};
 
 use crate::server::config::Rates;
-
-/// With a maximum rate, the bytes of one second are sent in about this many pieces.
-const PIECES_PER_SECOND: u64 = 50;
+use crate::server::limits::rates::shared_rate::Share;
 
 const NANOS_PER_SECOND: u128 = 1_000_000_000;
 
@@ -24,35 +21,56 @@ pub(super) struct SendRate {
     window_started_at: Instant,
     window_bytes: u64,
     last_progress: Instant,
-    /// With a maximum rate: when the next piece may be sent.
-    due: Instant,
+    /// Its share of each maximum rate.
+    shares: Vec<Share>,
+}
+
+/// How long one write may block before the rate is checked (`SO_SNDTIMEO`).
+pub(super) fn write_timeout(rates: Rates, stall: Duration) -> Duration {
+    let poll = if rates.minimum == 0 { stall } else { rates.window.min(RATE_POLL) };
+    poll.min(stall)
 }
 
 impl SendRate {
-    pub(super) fn new(rates: Rates, stall: Duration) -> Self {
+    pub(super) fn new(rates: Rates, stall: Duration, shares: Vec<Share>) -> Self {
         let now = Instant::now();
-        Self { rates, stall, window_started_at: now, window_bytes: 0, last_progress: now, due: now }
+        Self { rates, stall, window_started_at: now, window_bytes: 0, last_progress: now, shares }
     }
 
-    /// How long one write may block before the rate is checked (`SO_SNDTIMEO`).
+    /// How long one write may block before the rate is checked.
     pub(super) fn write_timeout(&self) -> Duration {
-        let poll =
-            if self.rates.minimum == 0 { self.stall } else { self.rates.window.min(RATE_POLL) };
-        poll.min(self.stall)
+        write_timeout(self.rates, self.stall)
     }
 
     /// Begins a response: starts a new window.
     pub(super) fn begin(&mut self) {
         let now = Instant::now();
         (self.window_started_at, self.window_bytes, self.last_progress) = (now, 0, now);
-        self.due = self.due.max(now);
     }
 
-    /// Waits until the next piece is due, and returns its size: at most `wanted` bytes.
-    pub(super) fn wait_until_due(&self, wanted: u64) -> u64 {
-        let Some(maximum) = self.rates.maximum else { return wanted };
-        thread::sleep(self.due.saturating_duration_since(Instant::now()));
-        wanted.min((maximum / PIECES_PER_SECOND).max(1))
+    /// Waits until the connection may send, and returns how many bytes: at most `wanted`.
+    pub(super) fn wait_for_turn(&mut self, wanted: u64) -> u64 {
+        if self.shares.is_empty() {
+            return wanted;
+        }
+        let begun = Instant::now();
+        let bytes = self.shares.iter_mut().fold(wanted, |bytes, share| share.wait_for_turn(bytes));
+        // Meanwhile the client could not receive anything: this time does not count.
+        let elapsed = begun.elapsed();
+        self.window_started_at += elapsed;
+        self.last_progress += elapsed;
+        bytes
+    }
+
+    /// Ends a turn in which so many bytes were sent.
+    pub(super) fn end_turn(&mut self, sent: u64) {
+        self.shares.iter_mut().for_each(|share| share.end_turn(sent));
+    }
+
+    /// Waits until a further piece would be due. A client whose state is forgotten then has not been sent
+    /// more than its share, even if it opens a new connection for each request.
+    pub(super) fn settle(&mut self) {
+        self.wait_for_turn(0);
     }
 
     /// Counts bytes that the socket accepted.
@@ -60,9 +78,6 @@ impl SendRate {
     /// # Errors
     /// [`io::ErrorKind::TimedOut`]: the client is too slow.
     pub(super) fn sent(&mut self, bytes: u64) -> io::Result<()> {
-        if let Some(maximum) = self.rates.maximum {
-            self.due += Duration::from_secs(1).mul_f64(seconds_at(bytes, maximum));
-        }
         self.window_bytes += bytes;
         self.last_progress = Instant::now();
         self.check(self.last_progress)
@@ -85,9 +100,7 @@ impl SendRate {
         if elapsed < self.rates.window {
             return Ok(());
         }
-        // A client cannot be faster than the maximum: half of it is enough.
-        let minimum = self.rates.minimum.min(self.rates.maximum.map_or(u64::MAX, |max| max / 2));
-        let required_nanobytes = u128::from(minimum) * elapsed.as_nanos();
+        let required_nanobytes = u128::from(self.rates.minimum) * elapsed.as_nanos();
         if u128::from(self.window_bytes) * NANOS_PER_SECOND < required_nanobytes {
             return Err(io::ErrorKind::TimedOut.into());
         }
@@ -96,21 +109,20 @@ impl SendRate {
     }
 }
 
-/// How many seconds `bytes` take at a rate in bytes per second.
-#[expect(clippy::cast_precision_loss, reason = "a rate need not be exact to the byte")]
-fn seconds_at(bytes: u64, rate: u64) -> f64 {
-    bytes as f64 / rate as f64
-}
-
 #[cfg(test)]
 mod tests {
+    use std::sync::Arc;
+    use std::thread;
+
     use super::*;
+    use crate::server::limits::rates::shared_rate::SharedRate;
 
     const WINDOW: Duration = Duration::from_secs(10);
 
     fn send_rate(minimum: u64, maximum: Option<u64>) -> SendRate {
-        let rates = Rates { minimum, window: WINDOW, maximum };
-        SendRate::new(rates, Duration::from_secs(30))
+        let rates = Rates { minimum, window: WINDOW, ..Rates::default() };
+        let share = |maximum| Share::new(Arc::new(SharedRate::new(maximum)), Arc::default());
+        SendRate::new(rates, Duration::from_secs(30), maximum.map(share).into_iter().collect())
     }
 
     /// Whether a client may stay that received so many bytes in one window.
@@ -129,12 +141,6 @@ mod tests {
     }
 
     #[test]
-    fn a_maximum_below_the_minimum_lowers_the_minimum() {
-        assert!(may_stay(send_rate(1000, Some(100)), 600));
-        assert!(!may_stay(send_rate(1000, Some(100)), 400));
-    }
-
-    #[test]
     fn a_write_blocks_no_longer_than_until_the_next_check() {
         const SECOND: Duration = Duration::from_secs(1);
         for (minimum, window, stall, expected) in [
@@ -143,14 +149,14 @@ mod tests {
             (1000, SECOND / 2, 30 * SECOND, SECOND / 2),
             (1000, 10 * SECOND, SECOND / 5, SECOND / 5),
         ] {
-            let rate = SendRate::new(Rates { minimum, window, maximum: None }, stall);
-            assert_eq!(rate.write_timeout(), expected, "{minimum} {window:?} {stall:?}");
+            let rates = Rates { minimum, window, ..Rates::default() };
+            assert_eq!(write_timeout(rates, stall), expected, "{minimum} {window:?} {stall:?}");
         }
     }
 
     #[test]
     fn a_response_begins_a_new_window() {
-        let mut rate = send_rate(1000, Some(1_000_000));
+        let mut rate = send_rate(1000, None);
         let before = rate.window_started_at;
         rate.sent(1).unwrap();
         thread::sleep(Duration::from_millis(1));
@@ -158,27 +164,43 @@ mod tests {
         assert!(rate.window_started_at > before);
         assert_eq!(rate.window_bytes, 0, "bytes of another response do not count");
         assert_eq!(rate.last_progress, rate.window_started_at);
-        assert!(rate.due >= rate.window_started_at, "idle time is not made up for");
     }
 
     #[test]
     fn a_client_may_receive_nothing_for_the_stall_time() {
-        let rates = Rates { minimum: 0, window: WINDOW, maximum: None };
-        assert!(SendRate::new(rates, WINDOW).stalled().is_ok());
-        let error = SendRate::new(rates, Duration::ZERO).stalled().unwrap_err();
+        let rates = Rates { minimum: 0, window: WINDOW, ..Rates::default() };
+        assert!(SendRate::new(rates, WINDOW, Vec::new()).stalled().is_ok());
+        let error = SendRate::new(rates, Duration::ZERO, Vec::new()).stalled().unwrap_err();
         assert_eq!(error.kind(), io::ErrorKind::TimedOut);
     }
 
     #[test]
-    fn pieces_become_due_at_the_maximum_rate() {
-        let mut rate = send_rate(0, Some(1_000_000));
-        let started_at = rate.due;
-        assert_eq!(rate.wait_until_due(u64::MAX), 20_000);
-        for _ in 0..100 {
-            rate.sent(20_000).unwrap();
+    fn the_time_spent_waiting_for_a_turn_does_not_count_as_the_clients() {
+        let mut rate = send_rate(1000, Some(100));
+        let (window, progress) = (rate.window_started_at, rate.last_progress);
+        let begun = Instant::now();
+        for _ in 0..5 {
+            let bytes = rate.wait_for_turn(u64::MAX);
+            assert_eq!(bytes, 2, "a fortieth of a second");
+            rate.end_turn(bytes);
         }
-        assert_eq!(rate.due.duration_since(started_at), Duration::from_secs(2));
-        assert_eq!(send_rate(0, None).wait_until_due(u64::MAX), u64::MAX);
-        assert_eq!(send_rate(0, Some(1)).wait_until_due(10), 1, "something always goes out");
+        let waited = begun.elapsed();
+        assert!(waited >= Duration::from_millis(80), "four pieces of 20 ms: {waited:?}");
+        for (before, after) in [(window, rate.window_started_at), (progress, rate.last_progress)] {
+            assert!(after - before >= Duration::from_millis(80), "{:?}", after - before);
+            assert!(after - before <= waited);
+        }
+    }
+
+    #[test]
+    fn a_connection_settles_what_it_was_sent() {
+        let mut rate = send_rate(0, Some(100));
+        let begun = Instant::now();
+        rate.settle();
+        let bytes = rate.wait_for_turn(u64::MAX);
+        rate.end_turn(bytes);
+        rate.settle();
+        assert!(begun.elapsed() >= Duration::from_millis(20), "{:?}", begun.elapsed());
+        assert_eq!(send_rate(0, None).wait_for_turn(u64::MAX), u64::MAX, "without a maximum");
     }
 }

@@ -54,7 +54,11 @@ impl<'s> Connection<'s> {
             entry,
             client: entry.client,
             reader: RequestReader::new(service, entry, input),
-            rate: SendRate::new(service.rates, service.timeouts.stall),
+            rate: SendRate::new(
+                service.rates,
+                service.timeouts.stall,
+                service.connection_rates.shares_of(&entry.client),
+            ),
             requests: 0,
             open_connections: 0,
             out: Vec::new(),
@@ -63,6 +67,12 @@ impl<'s> Connection<'s> {
 
     /// Serves requests until the connection must be closed, and returns why.
     pub(super) fn serve(&mut self) -> CloseReason {
+        let reason = self.serve_requests();
+        self.rate.settle();
+        reason
+    }
+
+    fn serve_requests(&mut self) -> CloseReason {
         loop {
             let reason = match self.reader.read_head() {
                 Ok(()) => self.exchange(),

@@ -57,17 +57,16 @@ impl Sender<'_> {
         };
         while !first.is_empty() || !second.is_empty() {
             let wanted = first.len() + second.len();
-            let allowed = usize::try_from(self.rate.wait_until_due(wanted as u64))
-                .expect("it is at most the length of the bytes");
-            let of_first = &first[..first.len().min(allowed)];
-            let of_second = &second[..second.len().min(allowed - of_first.len())];
-            let sent = if of_second.is_empty() {
-                rustix::net::send(self.stream, of_first, flags)
-            } else {
+            let sent = self.in_turn(wanted as u64, |stream, allowed| {
+                let of_first = &first[..first.len().min(allowed)];
+                let of_second = &second[..second.len().min(allowed - of_first.len())];
+                if of_second.is_empty() {
+                    return rustix::net::send(stream, of_first, flags);
+                }
                 let pieces = [IoSlice::new(of_first), IoSlice::new(of_second)];
                 let mut control = SendAncillaryBuffer::default();
-                rustix::net::sendmsg(self.stream, &pieces, &mut control, flags)
-            };
+                rustix::net::sendmsg(stream, &pieces, &mut control, flags)
+            });
             let count = self.progress(sent)?;
             let from_first = count.min(first.len());
             (first, second) = (&first[from_first..], &second[count - from_first..]);
@@ -105,9 +104,10 @@ impl Sender<'_> {
         self.stream.set_nonblocking(true)?;
         let (mut at, end) = (offset, offset + length);
         while at < end {
-            let allowed = self.rate.wait_until_due((end - at).min(PIECE_BYTES));
-            let count = usize::try_from(allowed).expect("it is at most PIECE_BYTES");
-            match rustix::fs::sendfile(self.stream, file, Some(&mut at), count) {
+            let sent = self.in_turn((end - at).min(PIECE_BYTES), |stream, allowed| {
+                rustix::fs::sendfile(stream, file, Some(&mut at), allowed)
+            });
+            match sent {
                 Ok(0) => return Err(io::ErrorKind::UnexpectedEof.into()),
                 Err(Errno::AGAIN) => self.wait_until_writable()?,
                 sent => self.progress(sent).map(drop)?,
@@ -147,6 +147,19 @@ impl Sender<'_> {
         Ok(())
     }
 
+    /// Calls `send` with the number of bytes that it may send, when it may: at most `wanted`.
+    fn in_turn(
+        &mut self,
+        wanted: u64,
+        send: impl FnOnce(&TcpStream, usize) -> Result<usize, Errno>,
+    ) -> Result<usize, Errno> {
+        let allowed = self.rate.wait_for_turn(wanted);
+        let allowed = usize::try_from(allowed).expect("no more is wanted than fits into memory");
+        let result = send(self.stream, allowed);
+        self.rate.end_turn(result.unwrap_or(0) as u64);
+        result
+    }
+
     /// Accounts for the result of one call; returns how many bytes were sent.
     fn progress(&mut self, sent: Result<usize, Errno>) -> io::Result<usize> {
         match sent {
@@ -168,11 +181,13 @@ pub(super) fn range_of(content: &[u8], offset: u64, length: u64) -> &[u8] {
 mod tests {
     use std::io::Read as _;
     use std::net::TcpListener;
+    use std::sync::Arc;
     use std::thread;
     use std::time::Duration;
 
     use super::*;
     use crate::server::config::Rates;
+    use crate::server::limits::rates::shared_rate::{Share, SharedRate};
 
     const STALL: Duration = Duration::from_secs(60);
 
@@ -187,8 +202,10 @@ mod tests {
             let mut received = Vec::new();
             peer.read_to_end(&mut received).map(|_| received).unwrap()
         });
-        let rates = Rates { minimum: 0, maximum, ..Rates::default() };
-        let rate = &mut SendRate::new(rates, STALL);
+        let rates = Rates { minimum: 0, ..Rates::default() };
+        let share = |maximum| Share::new(Arc::new(SharedRate::new(maximum)), Arc::default());
+        let shares = maximum.map(share).into_iter().collect();
+        let rate = &mut SendRate::new(rates, STALL, shares);
         Sender { stream: &stream, rate }.send_both(first, second, Flush::Now).unwrap();
         drop(stream);
         reading.join().unwrap()

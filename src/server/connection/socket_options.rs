@@ -12,7 +12,7 @@ use std::time::Duration;
 
 use socket2::SockRef;
 
-use super::rate::SendRate;
+use super::rate::write_timeout;
 use crate::server::config::{Rates, Timeouts};
 
 /// Whether this system copies the options of a listener to the sockets that it accepts.
@@ -27,10 +27,7 @@ pub(crate) struct SocketOptions {
 
 impl SocketOptions {
     pub(crate) fn new(timeouts: Timeouts, rates: Rates) -> Self {
-        Self {
-            read_timeout: timeouts.head,
-            write_timeout: SendRate::new(rates, timeouts.stall).write_timeout(),
-        }
+        Self { read_timeout: timeouts.head, write_timeout: write_timeout(rates, timeouts.stall) }
     }
 
     /// Sets the options of the sockets that this listener will accept.

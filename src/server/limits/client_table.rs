@@ -1,14 +1,16 @@
 //! What the server knows of each client, in one place and under one lock: the connections that it holds, those
-//! that wait for a slot, and its recent rejections.
+//! that wait for a slot, its share of the rates, and its recent rejections.
 //!
 //! A client has an entry while there is anything to know of it. The rules are elsewhere: `admission` limits
-//! connections, `slot_queue` lets them wait, and `rejection_log` counts rejections.
+//! connections, `slot_queue` lets them wait, `connection_rates` limits what they are sent, and `rejection_log`
+//! counts rejections.
 
 use std::collections::{HashMap, VecDeque};
 use std::net::IpAddr;
 use std::sync::{Condvar, Mutex, MutexGuard};
 
 use super::accepted_connection::AcceptedConnection;
+use super::rates::client_rate::ClientRate;
 use super::waiting_lines::WaitingLines;
 use crate::lock::lock;
 
@@ -49,6 +51,9 @@ pub(super) struct ClientState {
     pub(super) held: usize,
     /// Rejections in the current period of the log.
     pub(super) rejections: u64,
+    /// The rate of its connections, if it is limited. Each connection waits before it ends until what it was
+    /// sent is paid for, so that nothing need be remembered when the last one has ended.
+    pub(super) rate: Option<ClientRate>,
 }
 
 impl ClientState {

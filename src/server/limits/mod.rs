@@ -1,4 +1,4 @@
-//! The limits on connections: admission, rejection, and closes that do not destroy a response.
+//! The limits on connections: admission, rejection, rates, and closes that do not destroy a response.
 //!
 //! ```text
 //! client     the client of a connection
@@ -9,6 +9,8 @@
 //! admission  the two limits; permits
 //! slot_queue  connections that wait for a slot
 //! phase, connection_entry, registry   the open connections, which hold the permits
+//! rates      rates that are shared evenly
+//! connection_rates  the maximum rates that hold for a connection
 //! rejection_log  rejections, counted by client
 //! lingering  last responses, and closes that do not destroy them
 //! ```
@@ -18,8 +20,10 @@ pub(super) mod admission;
 pub(super) mod client;
 pub(super) mod client_table;
 pub(super) mod connection_entry;
+pub(super) mod connection_rates;
 pub(super) mod lingering;
 pub(super) mod phase;
+pub(super) mod rates;
 pub(super) mod registry;
 pub(super) mod rejection;
 pub(super) mod rejection_log;

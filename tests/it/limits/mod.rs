@@ -6,6 +6,7 @@ mod identity;
 mod idle_slots;
 mod nginx_stream;
 mod proxy_protocol;
+mod rates;
 mod rejections;
 mod resources;
 mod shutdown;

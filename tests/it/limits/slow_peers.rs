@@ -158,7 +158,7 @@ fn a_delay_comes_before_each_response() {
 #[test]
 fn a_limited_rate_is_not_exceeded_and_does_not_count_as_a_slow_peer() {
     let server = TestServer::with_config(|config| {
-        config.rates.maximum = Some(100_000);
+        config.rates.maximum.connection = Some(100_000);
         // A peer that reads everything at once gets at most half of this.
         config.rates.minimum = 200_000;
         config.rates.window = Duration::from_millis(300);

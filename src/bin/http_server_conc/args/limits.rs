@@ -5,7 +5,8 @@ use std::time::Duration;
 
 use http_concurrent::cli;
 use http_concurrent::server::{
-    Enforcement, Identification, Limits, Policy, Rates, ServerConfig, Timeouts, Waiting,
+    Enforcement, Identification, Limits, MaximumRates, Policy, Rates, ServerConfig, Timeouts,
+    Waiting,
 };
 use ipnet::{IpNet, Ipv4Net};
 
@@ -74,6 +75,14 @@ pub(super) struct LimitArgs {
     #[arg(long, value_name = "TIME", default_value = "8s", value_parser = cli::parse_duration)]
     drain_timeout: Duration,
 
+    /// Most bytes per second to all connections of one client together, shared evenly between them
+    #[arg(long, value_name = "RATE", value_parser = cli::parse_positive_size)]
+    client_rate: Option<u64>,
+
+    /// Most bytes per second to all clients together, shared evenly between them
+    #[arg(long, value_name = "RATE", value_parser = cli::parse_positive_size)]
+    total_rate: Option<u64>,
+
     /// Most bytes per second to each connection: a slow link, for experiments
     #[arg(long, value_name = "RATE", value_parser = cli::parse_positive_size)]
     limit_rate: Option<u64>,
@@ -109,8 +118,12 @@ impl LimitArgs {
             drain: self.drain_timeout,
             ..Timeouts::default()
         };
-        config.rates =
-            Rates { minimum: self.min_rate, maximum: self.limit_rate, ..Rates::default() };
+        let maximum = MaximumRates {
+            connection: self.limit_rate,
+            client: self.client_rate,
+            total: self.total_rate,
+        };
+        config.rates = Rates { minimum: self.min_rate, maximum, ..Rates::default() };
     }
 }
 

@@ -97,8 +97,8 @@ fn parse_port(text: &str) -> Result<u16, String> {
 #[cfg(test)]
 mod tests {
     use http_concurrent::server::{
-        CleanUrls, DotFiles, Enforcement, Limits, Listings, Precompressed, SiteSettings,
-        SymbolicLinks,
+        CleanUrls, DotFiles, Enforcement, Limits, Listings, MaximumRates, Precompressed,
+        SiteSettings, SymbolicLinks,
     };
 
     use super::*;
@@ -159,7 +159,8 @@ mod tests {
         let config = parse(
             "-ipv6-prefix 56 --exempt 10.0.0.0/8 --exempt ::1 -proxy-protocol=192.0.2.1 \
              --dry-run-limits -reclaim-idle --header-timeout 3s --keep-alive-timeout 2s \
-             --keep-alive-requests 7 --min-rate 2K --drain-timeout 0 --limit-rate 1M --delay 20ms \
+             --keep-alive-requests 7 --min-rate 2K --drain-timeout 0 --limit-rate 1M --client-rate 2M \
+             --total-rate 3M --delay 20ms \
              --status-path /status --status-allow 192.0.2.0/24 --status-host a.example \
              -status-host B.example",
         )
@@ -178,7 +179,9 @@ mod tests {
             (Duration::from_secs(3), Duration::from_secs(2))
         );
         assert_eq!(timeouts.drain, Duration::ZERO);
-        assert_eq!((config.rates.minimum, config.rates.maximum), (2048, Some(1 << 20)));
+        assert_eq!(config.rates.minimum, 2048);
+        let [connection, client, total] = [1, 2, 3].map(|mebibytes| Some(mebibytes << 20));
+        assert_eq!(config.rates.maximum, MaximumRates { connection, client, total });
         let status = config.status.unwrap();
         assert_eq!(status.path, "/status");
         assert_eq!(status.allow, ["192.0.2.0/24".parse().unwrap()]);
@@ -227,6 +230,8 @@ mod tests {
             ("--proxy-protocol host", &["'host'", "--proxy-protocol", "192.0.2.0/24"]),
             ("--ipv6-prefix 129", &["'129'", "--ipv6-prefix"]),
             ("--limit-rate 0", &["'0'", "--limit-rate", "at least 1"]),
+            ("--client-rate 0", &["'0'", "--client-rate", "at least 1"]),
+            ("--total-rate fast", &["'fast'", "--total-rate", "64K"]),
             ("--min-rate 1x", &["'1x'", "--min-rate", "64K"]),
             ("--header-timeout 0", &["'0'", "--header-timeout", "longer than zero"]),
             ("--keep-alive-requests 0", &["'0'", "--keep-alive-requests"]),

@@ -1,0 +1,240 @@
+//! Simulations: connections that send through a queue, on a clock of their own.
+
+use super::*;
+
+const MILLISECOND: Duration = Duration::from_millis(1);
+
+/// A connection, which enters a piece once its last one was sent and it is ready again.
+#[derive(Clone, Copy, Debug)]
+struct Sender {
+    flow: usize,
+    /// The bytes of each of its responses.
+    response_bytes: u64,
+    /// How long it takes to be ready for the next piece: a slow reader, or a distant client.
+    pause: Duration,
+    ready_at: Duration,
+}
+
+/// Always has more to send.
+fn backlogged(flow: usize) -> Sender {
+    Sender { flow, response_bytes: u64::MAX, pause: Duration::ZERO, ready_at: Duration::ZERO }
+}
+
+/// What was sent: when, by which flow and sender, and how many bytes.
+#[derive(Clone, Copy, Debug)]
+struct Sent {
+    at: Duration,
+    flow: usize,
+    sender: usize,
+    bytes: u64,
+}
+
+struct Simulation {
+    rate: u64,
+    senders: Vec<Sender>,
+    /// How late each piece begins.
+    lateness: Duration,
+}
+
+impl Simulation {
+    fn new(rate: u64, senders: Vec<Sender>) -> Self {
+        Self { rate, senders, lateness: Duration::ZERO }
+    }
+
+    /// Runs for this long.
+    fn run(&self, length: Duration) -> Vec<Sent> {
+        let start = Instant::now();
+        let mut queue = FairQueue::new(self.rate, start);
+        let mut used = vec![0; 1 + self.senders.iter().map(|sender| sender.flow).max().unwrap()];
+        let mut left: Vec<u64> = self.senders.iter().map(|sender| sender.response_bytes).collect();
+        let mut idle: Vec<(Duration, usize)> =
+            self.senders.iter().enumerate().map(|(at, sender)| (sender.ready_at, at)).collect();
+        let mut pieces = vec![None; self.senders.len()];
+        let (mut now, mut sent) = (Duration::ZERO, Vec::new());
+        while now < length {
+            idle.sort_unstable();
+            let ready = idle.iter().take_while(|(ready_at, _)| *ready_at <= now).count();
+            for (_, number) in idle.drain(..ready) {
+                let flow = self.senders[number].flow;
+                pieces[number] = Some(queue.enter(&mut used[flow], left[number], number));
+            }
+            let next_ready = idle.first().map(|(ready_at, _)| *ready_at);
+            let Some(&number) = queue.first() else {
+                now = next_ready.expect("a sender is idle or waits");
+                continue;
+            };
+            let piece: Piece = pieces[number].unwrap();
+            match queue.begin(piece, start + now) {
+                Turn::Now => {
+                    let Sender { flow, response_bytes, pause, .. } = self.senders[number];
+                    sent.push(Sent { at: now, flow, sender: number, bytes: piece.bytes });
+                    left[number] -= piece.bytes;
+                    if left[number] == 0 {
+                        left[number] = response_bytes;
+                    }
+                    idle.push((now + pause, number));
+                }
+                Turn::At(due) => {
+                    let due = due - start + self.lateness;
+                    now = next_ready.map_or(due, |ready_at| ready_at.min(due));
+                }
+                Turn::Later => unreachable!("it is the first"),
+            }
+        }
+        sent
+    }
+}
+
+/// The bytes that each flow or sender sent in a time.
+fn bytes_of(sent: &[Sent], key: fn(&Sent) -> usize, from: Duration, to: Duration) -> Vec<u64> {
+    let mut bytes = Vec::new();
+    for piece in sent.iter().filter(|piece| (from..to).contains(&piece.at)) {
+        bytes.resize(bytes.len().max(key(piece) + 1), 0);
+        bytes[key(piece)] += piece.bytes;
+    }
+    bytes
+}
+
+/// The greatest deviation from the mean, as a fraction of it.
+#[expect(clippy::cast_precision_loss, reason = "far below 2^53")]
+fn unevenness(bytes: &[u64]) -> f64 {
+    let mean = bytes.iter().sum::<u64>() as f64 / bytes.len() as f64;
+    bytes.iter().map(|bytes| (*bytes as f64 / mean - 1.0).abs()).fold(0.0, f64::max)
+}
+
+const SECOND: Duration = Duration::from_secs(1);
+
+#[test]
+fn over_any_two_seconds_all_flows_that_always_send_get_the_same_to_within_5_percent() {
+    for rate in [50_000, 1_000_000, 1_000_000_000] {
+        for flows in [1, 2, 3, 12, 50] {
+            for connections_of_first in [1, 10] {
+                let mut senders: Vec<Sender> = (0..flows).map(backlogged).collect();
+                senders.extend((1..connections_of_first).map(|_| backlogged(0)));
+                let sent = Simulation::new(rate, senders).run(10 * SECOND);
+                // The first pieces are large, as few wait when they enter.
+                for window in 2..8 {
+                    let from = window * SECOND + 7 * window * MILLISECOND;
+                    let of_flows = bytes_of(&sent, |sent| sent.flow, from, from + 2 * SECOND);
+                    let unevenness = unevenness(&of_flows);
+                    assert!(unevenness <= 0.05, "{rate} {flows} {window}: {of_flows:?}");
+                    let total: u64 = of_flows.iter().sum();
+                    assert!(total.abs_diff(2 * rate) <= rate / 20, "{rate} {flows}: {total}");
+                }
+            }
+        }
+    }
+}
+
+#[test]
+fn the_connections_of_one_flow_take_turns() {
+    let senders = vec![backlogged(0), backlogged(1), backlogged(1), backlogged(1)];
+    let sent = Simulation::new(1_000_000, senders).run(2 * SECOND);
+    let of_senders = bytes_of(&sent, |sent| sent.sender, Duration::ZERO, 2 * SECOND);
+    assert!(unevenness(&of_senders[1..]) <= 0.05, "{of_senders:?}");
+    assert!(of_senders[0].abs_diff(1_000_000) <= 50_000, "{of_senders:?}");
+}
+
+#[test]
+fn what_a_slow_flow_leaves_goes_to_the_others() {
+    // Without the pause it would get 250 kB/s; with it, it gets one piece in 200 ms.
+    let slow = Sender { pause: 200 * MILLISECOND, ..backlogged(0) };
+    let senders = vec![slow, backlogged(1), backlogged(2), backlogged(3)];
+    let sent = Simulation::new(1_000_000, senders).run(10 * SECOND);
+    let of_flows = bytes_of(&sent, |sent| sent.flow, Duration::ZERO, 10 * SECOND);
+    assert!(of_flows[0] < 500_000, "{of_flows:?}");
+    assert!(unevenness(&of_flows[1..]) <= 0.01, "{of_flows:?}");
+    let total: u64 = of_flows.iter().sum();
+    assert!(total.abs_diff(10_000_000) <= 50_000, "{total}");
+}
+
+#[test]
+fn small_responses_get_as_much_as_large_ones() {
+    // As many connections as needed to always have one waiting.
+    let small = Sender { response_bytes: 500, pause: MILLISECOND, ..backlogged(0) };
+    let mut senders = vec![small; 20];
+    senders.extend([backlogged(1), backlogged(2)]);
+    let sent = Simulation::new(1_000_000, senders).run(2 * SECOND);
+    let of_flows = bytes_of(&sent, |sent| sent.flow, Duration::ZERO, 2 * SECOND);
+    assert!(unevenness(&of_flows) <= 0.05, "{of_flows:?}");
+}
+
+#[test]
+fn a_small_response_waits_for_one_piece_and_not_for_a_piece_of_each_flow() {
+    let page = Sender {
+        response_bytes: 500,
+        pause: SECOND,
+        ready_at: SECOND + 3 * MILLISECOND,
+        ..backlogged(20)
+    };
+    let senders = (0..20).map(backlogged).chain([page]).collect();
+    let sent = Simulation::new(1_000_000, senders).run(4 * SECOND);
+    let pages: Vec<Duration> =
+        sent.iter().filter(|sent| sent.flow == 20).map(|sent| sent.at).collect();
+    assert_eq!(pages.len(), 3);
+    let latest = page.ready_at + 2 * MILLISECOND;
+    assert!(pages[0] <= latest, "{pages:?}: a piece takes a millisecond");
+}
+
+#[test]
+fn a_flow_that_was_idle_does_not_make_up_for_it() {
+    let late = Sender { ready_at: 5 * SECOND, ..backlogged(0) };
+    let sent = Simulation::new(1_000_000, vec![late, backlogged(1)]).run(7 * SECOND);
+    let before = bytes_of(&sent, |sent| sent.flow, Duration::ZERO, 5 * SECOND);
+    assert!(before[1].abs_diff(5_000_000) <= 50_000, "{before:?}: alone it gets all");
+    let after = bytes_of(&sent, |sent| sent.flow, 5 * SECOND, 7 * SECOND);
+    assert!(unevenness(&after) <= 0.05, "{after:?}");
+}
+
+#[test]
+fn pieces_that_begin_late_do_not_lower_the_rate() {
+    let senders = (0..3).map(backlogged).collect();
+    let late = Simulation { lateness: 4 * MILLISECOND, ..Simulation::new(1_000_000, senders) };
+    let sent = late.run(10 * SECOND);
+    let of_flows = bytes_of(&sent, |sent| sent.flow, Duration::ZERO, 10 * SECOND);
+    let total: u64 = of_flows.iter().sum();
+    assert!(total.abs_diff(10_000_000) <= 50_000, "{total}");
+}
+
+#[test]
+fn an_idle_queue_saves_up_no_more_than_it_may_catch_up() {
+    let begun = Instant::now();
+    let mut queue = FairQueue::new(1_000_000, begun);
+    let (mut used, mut at_once) = (0, 0);
+    let now = begun + 60 * SECOND;
+    loop {
+        let piece = queue.enter(&mut used, u64::MAX, ());
+        match queue.begin(piece, now) {
+            Turn::Now => at_once += piece.bytes,
+            turn => break assert!(matches!(turn, Turn::At(due) if due > now)),
+        }
+    }
+    assert_eq!(at_once, 75_000, "what is due in 50 ms, and the piece that exceeds it");
+}
+
+#[test]
+fn what_is_given_back_is_neither_used_nor_delays_the_next_piece() {
+    let begun = Instant::now();
+    let mut queue = FairQueue::new(1_000_000, begun);
+    let mut used = 0;
+    let piece = queue.enter(&mut used, 10_000, "first");
+    let next = queue.enter(&mut used, 10_000, "second");
+    assert_eq!((queue.first(), used), (Some(&"first"), 20_000));
+    assert_eq!(queue.begin(next, begun), Turn::Later);
+    assert_eq!(queue.begin(piece, begun), Turn::Now);
+    assert_eq!(queue.begin(next, begun), Turn::At(begun + 10 * MILLISECOND));
+    queue.refund(&mut used, 9_000);
+    assert_eq!(used, 11_000);
+    assert_eq!(queue.begin(next, begun), Turn::At(begun + MILLISECOND));
+    assert_eq!(queue.begin(next, begun + MILLISECOND), Turn::Now);
+    assert_eq!(queue.first(), None);
+}
+
+#[test]
+fn a_piece_has_at_least_one_byte_and_none_if_none_is_wanted() {
+    let begun = Instant::now();
+    for (rate, wanted, expected) in [(1, 10, 1), (1, 0, 0), (4_000, 1_000, 100), (4_000, 7, 7)] {
+        let piece = FairQueue::new(rate, begun).enter(&mut 0, wanted, ());
+        assert_eq!(piece.bytes, expected, "{rate} {wanted}");
+    }
+}
