@@ -25,6 +25,10 @@ use crate::server::limits::phase::Phase;
 use crate::server::limits::rejection::Rejection;
 use crate::server::service::{AdmittedConnection, Service, Task};
 
+/// Where connections may wait for a slot, how long one in the reserve that has sent nothing keeps its place: its
+/// request may be about to come, and then it waits for another slot.
+const RESERVE_SILENCE: Duration = Duration::from_millis(100);
+
 /// Admits a connection; else has it wait for a slot or rejects it, and returns `None`. A client behind a proxy
 /// is identified later.
 pub(crate) fn admit(
@@ -90,7 +94,8 @@ fn admit_to_reserve(
         return None;
     }
     service.admission.admit_to_reserve(rejection).or_else(|| {
-        drop(service.registry.reclaim_reserve(Instant::now())?);
+        let silence = if service.queue.is_some() { RESERVE_SILENCE } else { Duration::ZERO };
+        drop(service.registry.reclaim_reserve(silence, Instant::now())?);
         service.admission.admit_to_reserve(rejection)
     })
 }

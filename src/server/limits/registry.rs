@@ -115,15 +115,16 @@ impl Registry {
         }
     }
 
-    /// Takes the permit of a connection in the reserve: of the oldest that has sent nothing, which can
-    /// then still be sent a rejection, or else of the oldest that has been open for longer than
+    /// Takes the permit of a connection in the reserve: of the oldest that has sent nothing for `silence`,
+    /// which can then still be sent a rejection, or else of the oldest that has been open for longer than
     /// [`RESERVE_TIME`], which is closed.
-    pub(crate) fn reclaim_reserve(&self, now: Instant) -> Option<Permit> {
+    pub(crate) fn reclaim_reserve(&self, silence: Duration, now: Instant) -> Option<Permit> {
         let clients = lock(&self.clients);
         let mut reserved: Vec<_> =
             of_client(&clients, None).filter(|entry| entry.reserved.is_some()).collect();
         reserved.sort_by_key(|entry| entry.opened_at);
-        reserved.iter().find_map(|entry| entry.end_input_if(Phase::Fresh)).or_else(|| {
+        let mut silent = reserved.iter().filter(|entry| now - entry.opened_at >= silence);
+        silent.find_map(|entry| entry.end_input_if(Phase::Fresh)).or_else(|| {
             let mut overdue = reserved.iter().filter(|entry| now - entry.opened_at > RESERVE_TIME);
             overdue.find_map(|entry| {
                 let permit = entry.take_permit();

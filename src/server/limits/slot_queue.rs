@@ -80,7 +80,8 @@ impl SlotQueue {
         let rejected = lost.map(|connection| self.rejected(&clients, connection));
         // A slot may have become free before the connection was added.
         self.admission.admit_waiting(&mut clients);
-        let is_thread_concerned = clients.waiting.deadline() != before;
+        let is_thread_concerned =
+            !clients.admitted.is_empty() || clients.waiting.deadline() != before;
         drop(clients);
         if is_thread_concerned {
             self.clients.queue_changed.notify_one();
@@ -145,5 +146,83 @@ fn is_gone(connection: &AcceptedConnection) -> bool {
     match recv(&connection.stream, &mut [0; 1], RecvFlags::PEEK | RecvFlags::DONTWAIT) {
         Ok((count, _)) => count == 0,
         Err(error) => error != Errno::AGAIN && error != Errno::INTR,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::net::{IpAddr, TcpListener, TcpStream};
+    use std::thread;
+
+    use super::*;
+    use crate::server::limits::admission::Limits;
+    use crate::server::limits::client::{Client, Location};
+
+    const LONG: Duration = Duration::from_secs(60);
+
+    fn queue(per_client: usize, time: Duration) -> SlotQueue {
+        let clients = Arc::new(ClientTable::new(9));
+        let admission = Admission::new(Limits { per_client, total: 9 }, Arc::clone(&clients));
+        SlotQueue::new(Waiting { time, capacity: 9 }, admission, clients)
+    }
+
+    fn client() -> Client {
+        let address = IpAddr::from([127, 0, 0, 1]);
+        Client { key: address, address, exempt: false, location: Location::ThisMachine }
+    }
+
+    /// The peer's end, and the connection.
+    fn connection() -> (TcpStream, AcceptedConnection) {
+        let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+        let peer = TcpStream::connect(listener.local_addr().unwrap()).unwrap();
+        let stream = Arc::new(listener.accept().unwrap().0);
+        let client = client();
+        let accepted = AcceptedConnection {
+            stream,
+            peer: client.address,
+            client: Some(client),
+            accepted_at: Instant::now(),
+            received: None,
+        };
+        (peer, accepted)
+    }
+
+    /// Between the rejection of a connection and the beginning of its wait a slot may have become free.
+    #[test]
+    fn a_slot_that_is_free_already_is_given_at_once() {
+        let queue = queue(1, LONG);
+        let (_peer, accepted) = connection();
+        thread::scope(|scope| {
+            let waited = scope.spawn(|| queue.next());
+            // The thread waits by then, or the test proves less.
+            thread::sleep(Duration::from_millis(50));
+            assert!(queue.add(accepted).is_none());
+            let waited = waited.join().unwrap();
+            assert!(matches!(waited, Some(Waited::Admitted(..))), "{waited:?}");
+        });
+    }
+
+    #[test]
+    fn a_wait_ends_with_a_slot_with_the_time_or_with_the_server() {
+        let brief = Duration::from_millis(1);
+        for (time, is_released, is_stopped, is_admitted) in
+            [(LONG, true, false, true), (brief, false, false, false), (LONG, false, true, false)]
+        {
+            let queue = queue(1, time);
+            let held = queue.admission.admit(client()).unwrap();
+            let (_peer, accepted) = connection();
+            assert!(queue.add(accepted).is_none());
+            let kept = (!is_released).then_some(held);
+            if is_stopped {
+                queue.stop();
+                assert!(queue.add(connection().1).is_some(), "none waits any more");
+            }
+            let waited = queue.next();
+            assert_eq!(matches!(waited, Some(Waited::Admitted(..))), is_admitted, "{waited:?}");
+            drop((kept, waited));
+            queue.stop();
+            assert!(queue.next().is_none());
+            assert_eq!(queue.admission.occupancy().connections, 0);
+        }
     }
 }

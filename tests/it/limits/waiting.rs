@@ -274,6 +274,24 @@ fn this_machine_sees_the_status_at_once_and_waits_for_everything_else() {
     assert_eq!(file.reply().text(), "Hello");
 }
 
+/// The first two are in the reserve, until it is known what they ask for.
+#[test]
+fn of_many_connections_at_once_from_this_machine_all_wait() {
+    let server = server_for(LONG, (1, 60), |config| {
+        config.status = Some(StatusAccess { path: "/status".to_owned(), ..Default::default() });
+    });
+    let first = held(&server, 1);
+    let mut line: Vec<Conversation> = (0..20).map(|_| server.connect_from(1)).collect();
+    for conversation in &mut line {
+        conversation.send(REQUEST);
+    }
+    wait_for_waiting(&server, 20);
+    drop(first);
+    for conversation in &mut line {
+        assert_eq!(conversation.reply().status, 200);
+    }
+}
+
 #[test]
 fn a_stop_rejects_those_that_wait() {
     let server = server(1, 60);

@@ -141,15 +141,25 @@ fn of_the_reserve_the_silent_leave_first_and_then_the_late() {
     let (silent, mut silent_peer) = in_reserve(Phase::Fresh);
     assert!(admit_to_reserve().is_none());
     let now = Instant::now();
-    let permit = setting.registry.reclaim_reserve(now).expect("one is silent");
+    let silence = now - silent.entry.opened_at;
+    let longer = silence + Duration::from_nanos(1);
+    assert!(setting.registry.reclaim_reserve(longer, now).is_none(), "not for that long");
+    let permit = setting.registry.reclaim_reserve(silence, now).expect("one is silent");
     assert!(!silent.entry.enter(Phase::Reading), "it is served no more");
     (&*silent.entry.stream).write_all(b"!").unwrap();
     assert_eq!(silent_peer.read(&mut [0]).unwrap(), 1, "but it can be told so");
-    assert!(setting.registry.reclaim_reserve(now).is_none(), "the other is neither");
+    assert!(
+        setting.registry.reclaim_reserve(Duration::ZERO, now).is_none(),
+        "the other is neither"
+    );
     drop(permit);
     let deadline = sending.entry.opened_at + RESERVE_TIME;
-    assert!(setting.registry.reclaim_reserve(deadline).is_none(), "it still has its time");
-    let permit = setting.registry.reclaim_reserve(deadline + Duration::from_nanos(1));
+    assert!(
+        setting.registry.reclaim_reserve(Duration::ZERO, deadline).is_none(),
+        "it still has its time"
+    );
+    let permit =
+        setting.registry.reclaim_reserve(Duration::ZERO, deadline + Duration::from_nanos(1));
     assert!(permit.is_some(), "it is late by now");
     assert_eq!(sending_peer.read(&mut [0]).unwrap(), 0);
     drop((sending, silent, permit));
