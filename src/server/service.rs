@@ -146,6 +146,7 @@ impl Service {
     pub(super) fn snapshot(&self) -> Snapshot {
         collect::snapshot(&Sources {
             admission: &self.admission,
+            rates: self.rates.maximum,
             registry: &self.registry,
             rejections: &self.rejections,
             identification: &self.identification,

@@ -19,6 +19,15 @@ pub struct MaximumRates {
     pub total: Option<u64>,
 }
 
+impl MaximumRates {
+    /// The rates that are set, each with the name of what it holds for.
+    pub(crate) fn by_scope(self) -> impl Iterator<Item = (&'static str, u64)> {
+        [("connection", self.connection), ("client", self.client), ("total", self.total)]
+            .into_iter()
+            .filter_map(|(scope, rate)| Some((scope, rate?)))
+    }
+}
+
 /// The maximum rates, and who uses them.
 #[derive(Debug)]
 pub(crate) struct ConnectionRates {

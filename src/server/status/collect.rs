@@ -12,6 +12,7 @@ use super::snapshot::{ClientRow, ConnectionRow, Snapshot};
 use crate::server::limits::admission::Admission;
 use crate::server::limits::client::Identification;
 use crate::server::limits::connection_entry::ConnectionEntry;
+use crate::server::limits::connection_rates::MaximumRates;
 use crate::server::limits::lingering::closer::LingeringCloser;
 use crate::server::limits::phase::Phase;
 use crate::server::limits::registry::Registry;
@@ -23,6 +24,7 @@ use crate::server::threads::ThreadCount;
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Sources<'s> {
     pub(crate) admission: &'s Admission,
+    pub(crate) rates: MaximumRates,
     pub(crate) registry: &'s Registry,
     pub(crate) rejections: &'s RejectionLog,
     pub(crate) identification: &'s Identification,
@@ -59,6 +61,7 @@ pub(crate) fn snapshot(sources: &Sources<'_>) -> Snapshot {
         started_at: sources.started_at.system,
         uptime: sources.started_at.monotonic.elapsed(),
         limits,
+        rates: sources.rates,
         held: occupancy.connections,
         holders: occupancy.clients,
         keep_alive_threshold: sources.keep_alive_threshold,

@@ -112,6 +112,9 @@ fn slots(snapshot: &Snapshot) -> Markup {
             @if keep_alive_threshold < &limits.total {
                 "; none is kept alive from " (keep_alive_threshold) " on"
             }
+            @for (index, (scope, rate)) in snapshot.rates.by_scope().enumerate() {
+                (if index == 0 { ". Rates: " } else { ", " }) (scope) " " (size(rate)) "/s"
+            }
             @if snapshot.waiting > 0 { ". " (snapshot.waiting) " more wait for a slot" }
             ". " (snapshot.threads) " threads, " (snapshot.parked) " of them parked; "
             (snapshot.lingering) " sockets lingering."

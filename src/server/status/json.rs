@@ -4,6 +4,8 @@
 //! seconds with a fraction, `started` is a time in UTC (RFC 3339), all other numbers are integers. Strings
 //! may contain text from clients.
 
+use std::collections::BTreeMap;
+
 use jiff::Timestamp;
 use serde::{Serialize, Serializer};
 use serde_json::{Value, json};
@@ -18,6 +20,7 @@ struct Document<'s> {
     started: String,
     uptime_seconds: f64,
     limits: Value,
+    rates: Value,
     held: usize,
     crowded_from: usize,
     clients: Rows<'s, ClientRow>,
@@ -47,6 +50,7 @@ pub(super) fn render(snapshot: &Snapshot) -> String {
         started: started.strftime("%Y-%m-%dT%H:%M:%S%.3fZ").to_string(),
         uptime_seconds: snapshot.uptime.as_secs_f64(),
         limits: json!({ "per_client": snapshot.limits.per_client, "total": snapshot.limits.total }),
+        rates: json!(snapshot.rates.by_scope().collect::<BTreeMap<_, _>>()),
         held: snapshot.held,
         crowded_from: snapshot.keep_alive_threshold,
         clients: Rows { rows: &snapshot.clients, object: client },

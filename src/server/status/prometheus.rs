@@ -28,6 +28,12 @@ fn gauges(snapshot: &Snapshot, page: &mut Exposition) {
     page.gauge("connections_limit", "Connections that may be held at once, by scope.")
         .labelled("scope", "client", snapshot.limits.per_client)
         .labelled("scope", "total", snapshot.limits.total);
+    for (index, (scope, rate)) in snapshot.rates.by_scope().enumerate() {
+        if index == 0 {
+            page.gauge("rate_limit_bytes_per_second", "Bytes that may be sent a second, by scope.");
+        }
+        page.labelled("scope", scope, rate);
+    }
     page.gauge(
         "crowded_connections",
         "Held connections from which on none is kept after its response.",

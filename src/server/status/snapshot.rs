@@ -4,6 +4,7 @@ use std::time::{Duration, SystemTime};
 
 use super::counters::Counts;
 use crate::server::limits::admission::Limits;
+use crate::server::limits::connection_rates::MaximumRates;
 use crate::server::limits::phase::Phase;
 
 /// The state of a server at one moment.
@@ -12,6 +13,7 @@ pub struct Snapshot {
     pub started_at: SystemTime,
     pub uptime: Duration,
     pub limits: Limits,
+    pub rates: MaximumRates,
     /// Connections that hold a slot.
     pub held: usize,
     /// Clients that hold a slot; a connection from a proxy has no client until its PROXY header is read.

@@ -5,6 +5,7 @@ use serde_json::{Value, json};
 use super::*;
 use crate::http::{HeadScan, RequestHead};
 use crate::server::limits::admission::Limits;
+use crate::server::limits::connection_rates::MaximumRates;
 use crate::server::limits::phase::Phase;
 use crate::server::status::counters::Counts;
 use crate::server::status::snapshot::{ClientRow, ConnectionRow};
@@ -15,6 +16,7 @@ fn snapshot() -> Snapshot {
         started_at: UNIX_EPOCH + Duration::from_millis(971_186_136_042),
         uptime: Duration::from_millis(11_520_250),
         limits: Limits { per_client: 112, total: 160 },
+        rates: MaximumRates { connection: None, client: Some(1 << 20), total: Some(3 << 20) },
         held: 131,
         holders: 2,
         keep_alive_threshold: 148,
@@ -131,6 +133,7 @@ fn the_json_has_the_documented_names() {
         "started": "2000-10-10T13:55:36.042Z",
         "uptime_seconds": 11_520.25,
         "limits": { "per_client": 112, "total": 160 },
+        "rates": { "client": 1_048_576, "total": 3_145_728 },
         "held": 131,
         "crowded_from": 148,
         "clients": [
@@ -174,6 +177,8 @@ fn the_metrics_are_these() {
         "connections 131",
         "connections_limit{scope=\"client\"} 112",
         "connections_limit{scope=\"total\"} 160",
+        "rate_limit_bytes_per_second{scope=\"client\"} 1048576",
+        "rate_limit_bytes_per_second{scope=\"total\"} 3145728",
         "crowded_connections 148",
         "phase_connections{phase=\"fresh\"} 0",
         "phase_connections{phase=\"reading\"} 0",
@@ -257,7 +262,13 @@ fn the_page_runs_no_script_and_escapes_what_clients_sent() {
     assert!(html.starts_with("<!DOCTYPE html>"));
     assert!(html.contains("GET /&lt;script&gt;&quot;&amp;"), "{html}");
     assert!(!html.contains("<script"), "{html}");
-    for part in ["131 of 160 connections", "3 h 12 min", "2000-10-10 13:55:36 UTC", "no limit"] {
+    for part in [
+        "Rates: client 1 MiB/s, total 3 MiB/s",
+        "131 of 160 connections",
+        "3 h 12 min",
+        "2000-10-10 13:55:36 UTC",
+        "no limit",
+    ] {
         assert!(html.contains(part), "{part}: {html}");
     }
 }
