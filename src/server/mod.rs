@@ -76,7 +76,8 @@ use limits::slot_queue::SlotQueue;
 use service::Service;
 use site::lookup::Site;
 
-/// How often the rejection log is checked for a period that has ended.
+/// How often the rejection log is checked for a period that has ended, and, while connections wait, the others
+/// for silent ones.
 const HOUSEKEEPING_INTERVAL: Duration = Duration::from_secs(1);
 
 /// Poll interval while draining.
@@ -163,6 +164,7 @@ impl Server {
                     == Err(mpsc::RecvTimeoutError::Timeout)
                 {
                     service.rejections.report_if_due(&service.registry);
+                    lifecycle::reclaim_for_waiting(&service);
                 }
                 service.rejections.report(&service.registry);
             })

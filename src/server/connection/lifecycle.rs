@@ -25,6 +25,9 @@ use crate::server::limits::phase::Phase;
 use crate::server::limits::rejection::Rejection;
 use crate::server::service::{AdmittedConnection, Service, Task};
 
+/// Where connections may wait for a slot, how long one that has sent nothing keeps its own while others wait.
+const MAX_SILENCE: Duration = Duration::from_secs(1);
+
 /// Where connections may wait for a slot, how long one in the reserve that has sent nothing keeps its place: its
 /// request may be about to come, and then it waits for another slot.
 const RESERVE_SILENCE: Duration = Duration::from_millis(100);
@@ -79,7 +82,9 @@ fn take_or_reclaim<T>(
     service: &Service,
     mut take: impl FnMut() -> Result<T, Rejection>,
 ) -> Result<T, Rejection> {
-    take().or_else(|rejection| if reclaim(service, &rejection) { take() } else { Err(rejection) })
+    take().or_else(|rejection| {
+        if reclaim(service, rejection.counted_client()) { take() } else { Err(rejection) }
+    })
 }
 
 /// Admits a client that may see the status although the server is full. If the reserve is used up as
@@ -100,13 +105,21 @@ fn admit_to_reserve(
     })
 }
 
-/// Closes the oldest idle connection of the client, or of all clients if the total has been reached, to
-/// free its slot. Does nothing unless the policy asks for it and limits are enforced.
-fn reclaim(service: &Service, rejection: &Rejection) -> bool {
+/// Closes the oldest idle connection of the client, or, for `None`, of all clients, to free its slot. Where
+/// connections may wait for a slot, those that have sent nothing for a while count as idle. Does nothing unless
+/// the policy asks for it and limits are enforced.
+fn reclaim(service: &Service, client: Option<IpAddr>) -> bool {
     if !service.policy.reclaim_idle || !service.enforces() {
         return false;
     }
-    let reclaimed = service.registry.reclaim(rejection.counted_client()).is_some();
+    let registry = &service.registry;
+    let reclaimed = registry
+        .reclaim(client)
+        .or_else(|| {
+            service.queue.as_ref()?;
+            registry.reclaim_silent(client, MAX_SILENCE)
+        })
+        .is_some();
     if reclaimed {
         service.counters.reclaimed.increment();
     }
@@ -125,7 +138,18 @@ fn wait_or_reject(service: &Service, accepted: AcceptedConnection, rejection: &R
         reject(service, accepted, &rejection);
     }
     // One may have become idle before this connection waited; from now on they give up their slots themselves.
-    reclaim(service, rejection);
+    reclaim(service, rejection.counted_client());
+}
+
+/// Frees slots of connections that have become silent for too long while others wait.
+pub(crate) fn reclaim_for_waiting(service: &Service) {
+    let (admission, per_client) = (&service.admission, service.admission.limits().per_client);
+    for client in admission.waiting_clients() {
+        let held = admission.held_by(client).client;
+        let counted = (held >= per_client).then_some(client);
+        // A freed slot goes to a connection that waits.
+        while admission.waiting_of(client) > 0 && reclaim(service, counted) {}
+    }
 }
 
 /// Rejects a connection that exceeds a limit: at once if its request has come, else in the lingering thread.

@@ -103,13 +103,28 @@ impl Registry {
     /// Closes the connection that has been idle between two requests for longest, of this client or,
     /// for `None`, of all, and returns its permit. Connections without a first request are not reclaimed.
     pub(crate) fn reclaim(&self, client: Option<IpAddr>) -> Option<Permit> {
+        self.reclaim_in(Phase::Idle, client, Duration::ZERO)
+    }
+
+    /// The same for the connection that has sent nothing for longest, since it was opened, and at least for
+    /// `silence`.
+    pub(crate) fn reclaim_silent(
+        &self,
+        client: Option<IpAddr>,
+        silence: Duration,
+    ) -> Option<Permit> {
+        self.reclaim_in(Phase::Fresh, client, silence)
+    }
+
+    fn reclaim_in(&self, phase: Phase, client: Option<IpAddr>, least: Duration) -> Option<Permit> {
         let clients = lock(&self.clients);
         loop {
-            let oldest = of_client(&clients, client)
-                .filter(|entry| entry.phase() == Phase::Idle)
-                .max_by_key(|entry| entry.in_phase())?;
+            let longest = of_client(&clients, client)
+                .filter(|entry| entry.phase() == phase && entry.reserved.is_none())
+                .max_by_key(|entry| entry.in_phase())
+                .filter(|entry| entry.in_phase() >= least)?;
             // Fails if a request has begun meanwhile: then another connection is tried.
-            if let Some(permit) = oldest.close_if(Phase::Idle) {
+            if let Some(permit) = longest.close_if(phase) {
                 return Some(permit);
             }
         }

@@ -206,6 +206,19 @@ fn an_idle_connection_gives_its_slot_to_one_that_waits() {
     idle.expect_end();
 }
 
+/// As a browser opens it in advance.
+#[test]
+fn a_connection_that_sends_nothing_gives_its_slot_to_one_that_waits() {
+    for (per_client, total, host) in [(1, 60, 1), (60, 1, 2)] {
+        let server = server_for(LONG, (per_client, total), |config| {
+            config.policy.reclaim_idle = true;
+        });
+        let mut silent = held(&server, 1);
+        assert_eq!(waiting(&server, host).reply().status, 200);
+        silent.expect_end();
+    }
+}
+
 /// The response is under way, and has promised to keep the connection, when another one begins to wait.
 #[test]
 fn a_connection_that_becomes_idle_while_another_waits_gives_its_slot_up() {

@@ -114,6 +114,19 @@ fn the_age_of_a_connection_does_not_count_but_how_long_it_is_idle() {
 }
 
 #[test]
+fn a_connection_that_has_sent_nothing_is_reclaimed_once_it_was_silent_for_long() {
+    let setting = Setting::new();
+    let (first, _peer) = setting.enter(1, Phase::Fresh);
+    let (idle, _peer) = setting.enter(1, Phase::Idle);
+    let client = Some(first.entry.client.key);
+    let long = Duration::from_secs(3600);
+    assert!(setting.registry.reclaim_silent(client, long).is_none());
+    assert!(setting.registry.reclaim_silent(client, Duration::ZERO).is_some());
+    assert!(setting.registry.reclaim_silent(client, Duration::ZERO).is_none());
+    assert_eq!((first.entry.phase(), idle.entry.phase()), (Phase::Closing, Phase::Idle));
+}
+
+#[test]
 fn of_a_request_a_bounded_part_is_kept() {
     let setting = Setting::new();
     let (registration, _peer) = setting.enter(1, Phase::Reading);
