@@ -59,6 +59,7 @@ pub use logs::access::AccessLog;
 pub use logs::format::LogFormat;
 pub use logs::sink::{LogHandle, LogSink};
 pub use site::error::SiteError;
+pub use site::page_file::{ErrorPage, ErrorPageError, PageFile, PageFileError};
 pub use site::settings::{
     CleanUrls, DotFiles, Listings, Precompressed, SiteSettings, SymbolicLinks, is_index_name,
 };

@@ -6,7 +6,7 @@ use std::hash::{BuildHasher as _, Hasher as _, RandomState};
 use super::response::{Response, ResponseContent};
 use crate::http::conditional::{self, Evaluation};
 use crate::http::range::{self, Selection};
-use crate::http::{Byteranges, Coding, ContentRange, RequestHead, Status};
+use crate::http::{Byteranges, ContentRange, RequestHead, Status};
 use crate::server::site::file::{FileContent, StaticFile};
 
 /// Why a file is not sent.
@@ -60,14 +60,11 @@ pub(super) fn file_response(file: StaticFile, head: &RequestHead) -> Result<Resp
             return Err(FileRefusal::RangeNotSatisfiable { complete_length: length });
         }
     };
-    let response = response
+    Ok(response
         .lines(&description.validator_lines)
         .field("Accept-Ranges", "bytes")
-        .field("X-Content-Type-Options", "nosniff");
-    Ok(match description.coding {
-        Coding::Identity => response,
-        coding => response.field("Content-Encoding", coding.token()),
-    })
+        .field("X-Content-Type-Options", "nosniff")
+        .optional_field("Content-Encoding", description.content_encoding()))
 }
 
 fn multipart(file: FileContent, parts: &Byteranges<'_>) -> ResponseContent {

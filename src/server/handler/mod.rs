@@ -1,8 +1,10 @@
 //! Answers requests: a head in, a response out; no sockets.
 
 pub(super) mod answer;
+mod error_response;
 mod file_response;
 pub(super) mod rate_limit_fields;
 pub(super) mod rejection_response;
+mod representation;
 pub(super) mod response;
 pub(super) mod status_response;

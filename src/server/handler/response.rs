@@ -74,6 +74,14 @@ impl Response {
         self
     }
 
+    /// Adds a field if there is a value.
+    pub(super) fn optional_field(self, name: &str, value: Option<impl AsRef<[u8]>>) -> Self {
+        match value {
+            Some(value) => self.field(name, value),
+            None => self,
+        }
+    }
+
     /// Adds fields that are ready to be sent.
     pub(crate) fn lines(mut self, lines: &FieldLines) -> Self {
         self.lines.append(lines);

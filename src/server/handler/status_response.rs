@@ -1,6 +1,6 @@
 //! Answers a request with the status page.
 
-use super::answer::error_response;
+use super::error_response::built_in_page;
 use super::response::{Response, ResponseContent};
 use crate::http::{Method, RequestHead, Status};
 use crate::server::limits::client::Client;
@@ -23,7 +23,7 @@ pub(crate) fn status_response(
     if !access.is_shown_under_host_of(head) {
         let detail = "the status is not shown under this name of the host: ask for it by \
             localhost or an IP address, or start the server with --status-host NAME";
-        return Some(error_response(head, Status::NOT_FOUND, detail));
+        return Some(built_in_page(head, Status::NOT_FOUND, detail));
     }
     let Some(form) = StatusForm::choose(Some(query), &head.fields()) else {
         let text = b"400 Bad Request: the format is html, json or prometheus\n".to_vec();

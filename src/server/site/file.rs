@@ -44,7 +44,7 @@ pub(crate) struct FileDescription {
     /// The value of `Content-Type`; a precompressed file has that of its plain file.
     pub(crate) content_type: Cow<'static, str>,
     /// The content coding: by the name (`drawing.svgz`), or that of a precompressed file.
-    pub(crate) coding: Coding,
+    pub(super) coding: Coding,
     tag: FileTag,
     last_modified: SystemTime,
     /// The lines of `Last-Modified` and `ETag`.
@@ -73,6 +73,11 @@ impl FileDescription {
     /// In bytes.
     pub(crate) fn length(&self) -> u64 {
         self.version.size
+    }
+
+    /// The value of `Content-Encoding`, if the file is coded.
+    pub(crate) fn content_encoding(&self) -> Option<&'static str> {
+        (self.coding != Coding::Identity).then(|| self.coding.token())
     }
 
     /// When the content was last modified.

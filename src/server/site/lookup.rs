@@ -16,11 +16,12 @@ use super::listing::cache::ListingCache;
 use super::listing::contents::Listing;
 use super::listing::reader::DirectoryReader;
 use super::opened::{Opened, join, open_beneath};
+use super::page_file::{ErrorPage, PageFile};
 use super::precompressed::PrecompressedFiles;
 use super::root::Root;
 use super::root_path::RootPath;
 use super::settings::{CleanUrls, Listings, Precompressed, SiteSettings, is_index_name};
-use crate::http::{Coding, TargetPath};
+use crate::http::{Coding, Status, TargetPath};
 
 /// Bytes of a query that a field value must not contain (RFC 9110 §5.5); others are kept as sent.
 const QUERY: &AsciiSet = &CONTROLS.add(b' ');
@@ -57,7 +58,15 @@ impl Site {
         }
         let root = RootPath::open(path, settings.symbolic_links)?;
         let files = FileCache::new(settings.cache_bytes);
-        Ok(Self { root, settings, files, listings: ListingCache::default() })
+        let site = Self { root, settings, files, listings: ListingCache::default() };
+        for ErrorPage { file, .. } in &site.settings.error_pages {
+            if site.open_page(file).is_none() {
+                log::warn!(
+                    "there is no file {file} to be served: built-in pages are sent until there is"
+                );
+            }
+        }
+        Ok(site)
     }
 
     /// Finds the resource at a path: a file, or for a directory its index file or its listing.
@@ -108,6 +117,21 @@ impl Site {
             return PrecompressedFiles::default();
         };
         PrecompressedFiles::find(&root, &self.files, path.into_owned(), plain)
+    }
+
+    /// The operator's page for an error, if there is one at present.
+    #[must_use]
+    pub(crate) fn error_page(&self, status: Status) -> Option<NamedFile<'_>> {
+        let mut pages = self.settings.error_pages.iter().filter(|page| page.status == status);
+        pages.find_map(|page| self.open_page(&page.file))
+    }
+
+    fn open_page<'n>(&self, page: &'n PageFile) -> Option<NamedFile<'n>> {
+        let root = self.root.current(Instant::now()).ok()?;
+        match open_beneath(&root, &self.files, page.path()) {
+            Ok(Opened::File(file)) => Some(NamedFile { file, path: page.path().into() }),
+            _ => None,
+        }
     }
 
     fn find_beneath<'n>(

@@ -1,7 +1,7 @@
 //! The served directory: finds a path of a request and opens its file, or lists its directory.
 //!
-//! Confines paths to the root and decides on index files, clean URLs, listings, media types and
-//! precompressed files, and keeps small files in memory.
+//! Confines paths to the root and decides on index files, clean URLs, listings, error pages, media types
+//! and precompressed files, and keeps small files in memory.
 //! `http` parses paths, and `handler` decides which part of a file is sent.
 
 mod cache;
@@ -13,6 +13,7 @@ mod file_state;
 pub(super) mod listing;
 pub(super) mod lookup;
 mod opened;
+pub(super) mod page_file;
 pub(super) mod precompressed;
 mod root;
 mod root_path;

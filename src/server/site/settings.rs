@@ -1,5 +1,7 @@
 //! Settings of a site: the files that are served, and how.
 
+use super::page_file::ErrorPage;
+
 /// Settings of a site.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct SiteSettings {
@@ -7,6 +9,9 @@ pub struct SiteSettings {
     pub index: Vec<String>,
     /// Whether pages are served without the suffix of their names; by default they are not.
     pub clean_urls: CleanUrls,
+    /// Pages that are sent in place of the built-in ones; of several for a status, the first that is there.
+    /// By default none.
+    pub error_pages: Vec<ErrorPage>,
     /// Whether directories without an index file are listed; by default they are.
     pub listings: Listings,
     /// Whether links may leave the root; by default they may not.
@@ -28,6 +33,7 @@ impl Default for SiteSettings {
         Self {
             index: vec!["index.html".to_owned()],
             clean_urls: CleanUrls::NotFound,
+            error_pages: Vec::new(),
             listings: Listings::Offered,
             symbolic_links: SymbolicLinks::Confined,
             dot_files: DotFiles::Hidden,

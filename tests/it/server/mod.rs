@@ -3,6 +3,7 @@
 mod behind_nginx;
 mod cache;
 mod clean_urls;
+mod error_pages;
 mod logs;
 mod messages;
 mod panics;

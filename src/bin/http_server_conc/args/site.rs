@@ -3,7 +3,7 @@
 use http_concurrent::cli::parse_size;
 use http_concurrent::http::is_field_value;
 use http_concurrent::server::{
-    CleanUrls, DotFiles, ExtraField, ExtraFields, Listings, Precompressed, ServerConfig,
+    CleanUrls, DotFiles, ErrorPage, ExtraField, ExtraFields, Listings, Precompressed, ServerConfig,
     SiteSettings, SymbolicLinks, is_index_name,
 };
 
@@ -18,6 +18,11 @@ pub(super) struct SiteArgs {
     /// Serve about.html as /about too, if nothing is named about
     #[arg(long)]
     clean_urls: bool,
+
+    /// A page beneath the directory that is sent with the status in its name, such as 404.html; may be
+    /// repeated
+    #[arg(long = "error-page", value_name = "FILE")]
+    error_pages: Vec<ErrorPage>,
 
     /// Respond 403 for a directory without an index file, instead of listing it
     #[arg(long)]
@@ -53,10 +58,11 @@ pub(super) struct SiteArgs {
 
 impl SiteArgs {
     pub(super) fn apply(self, config: &mut ServerConfig) {
-        let Self { index, cache_control, headers, .. } = self;
+        let Self { index, error_pages, cache_control, headers, .. } = self;
         config.site = SiteSettings {
             index: if index.is_empty() { vec!["index.html".to_owned()] } else { index },
             clean_urls: if self.clean_urls { CleanUrls::Served } else { CleanUrls::NotFound },
+            error_pages,
             listings: if self.no_listing { Listings::Refused } else { Listings::Offered },
             dot_files: if self.hidden { DotFiles::Shown } else { DotFiles::Hidden },
             symbolic_links: if self.follow_symlinks {
