@@ -7,6 +7,7 @@ use std::time::Duration;
 
 use thiserror::Error;
 
+use super::access::networks::NetworkRules;
 use super::limits::admission::{Enforcement, Limits};
 use super::limits::client::Identification;
 use super::limits::connection_rates::MaximumRates;
@@ -33,6 +34,7 @@ pub struct ServerConfig {
     pub timeouts: Timeouts,
     pub rates: Rates,
     pub identification: Identification,
+    pub networks: NetworkRules,
     pub policy: Policy,
     pub site: SiteSettings,
     pub extra_fields: ExtraFields,
@@ -192,6 +194,7 @@ impl Default for ServerConfig {
             timeouts: Timeouts::default(),
             rates: Rates::default(),
             identification: Identification::default(),
+            networks: NetworkRules::default(),
             policy: Policy::default(),
             site: SiteSettings::default(),
             extra_fields: ExtraFields::default(),

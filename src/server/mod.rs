@@ -15,6 +15,7 @@
 //! handler     a request in, a response out; no sockets
 //! config      the settings
 //! status      counters, and the status page as HTML, JSON and Prometheus text
+//! access      who is let in
 //! limits      the limits on connections: admission, registry, rejection, lingering close
 //! logs        the access log, and writers of log files that never block
 //! site        a path in, an opened file or a listing out
@@ -24,6 +25,7 @@
 //! ```
 
 mod accept;
+mod access;
 mod clock;
 mod config;
 mod connection;
@@ -48,6 +50,7 @@ use std::time::{Duration, Instant};
 
 pub use accept::descriptors::Budget;
 pub use accept::listener::{Stopper, reachable_at};
+pub use access::networks::NetworkRules;
 pub use config::{ExtraField, ExtraFieldError, ExtraFields, Policy, Rates, ServerConfig, Timeouts};
 pub use error::StartError;
 pub use limits::admission::{Enforcement, Limits};
@@ -164,10 +167,10 @@ impl Server {
                 while ended.recv_timeout(HOUSEKEEPING_INTERVAL)
                     == Err(mpsc::RecvTimeoutError::Timeout)
                 {
-                    service.rejections.report_if_due(&service.registry);
+                    service.client_log.report_if_due(&service.registry);
                     lifecycle::reclaim_for_waiting(&service);
                 }
-                service.rejections.report(&service.registry);
+                service.client_log.report(&service.registry);
             })
             .map_err(StartError::Thread)?;
         let service = Arc::clone(&self.service);

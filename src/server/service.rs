@@ -8,21 +8,22 @@ use std::sync::Mutex;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
+use super::access::networks::NetworkRules;
 use super::config::{Policy, Rates, ServerConfig, Timeouts};
 use super::handler::answer::Handler;
 use super::handler::rate_limit_fields::rate_limit_policy;
-use super::handler::rejection_response::rejection_response;
+use super::handler::rejection_response::{denial_response, rejection_response};
 use super::handler::response::Response;
 use super::handler::status_response::status_response;
 use super::limits::accepted_connection::AcceptedConnection;
 use super::limits::admission::{Admission, Enforcement, Permit};
 use super::limits::client::{Client, Identification};
+use super::limits::client_log::ClientLog;
 use super::limits::client_table::ClientTable;
 use super::limits::connection_rates::ConnectionRates;
 use super::limits::lingering::closer::LingeringCloser;
 use super::limits::registry::Registry;
 use super::limits::rejection::{Rejection, Scope};
-use super::limits::rejection_log::RejectionLog;
 use super::limits::slot_queue::SlotQueue;
 use super::log_interval::{LogInterval, WARNING_PERIOD};
 use super::logs::access::AccessLog;
@@ -42,13 +43,14 @@ pub(super) struct Service {
     /// `None` if connections over a limit are rejected at once.
     pub(super) queue: Option<SlotQueue>,
     pub(super) identification: Identification,
+    pub(super) networks: NetworkRules,
     pub(super) policy: Policy,
     pub(super) timeouts: Timeouts,
     pub(super) rates: Rates,
     pub(super) connection_rates: ConnectionRates,
     pub(super) access_log: AccessLog,
     pub(super) registry: Arc<Registry>,
-    pub(super) rejections: RejectionLog,
+    pub(super) client_log: ClientLog,
     pub(super) lingering: Arc<LingeringCloser>,
     pub(super) counters: Counters,
     /// The value of `RateLimit-Policy` in responses to clients that have a limit.
@@ -80,8 +82,8 @@ pub(super) struct Task {
 /// Stack size of a connection's thread.
 const STACK_BYTES: usize = 256 * 1024;
 
-/// How often each client's rejections are reported.
-const REJECTION_PERIOD: Duration = Duration::from_secs(60);
+/// How often what each client was refused is reported.
+const LOG_PERIOD: Duration = Duration::from_secs(60);
 
 impl Service {
     pub(super) fn new(
@@ -99,6 +101,7 @@ impl Service {
         Self {
             handler,
             identification: config.identification.clone(),
+            networks: config.networks.clone(),
             policy: config.policy,
             timeouts: config.timeouts,
             rates: config.rates,
@@ -107,8 +110,8 @@ impl Service {
             registry: Arc::new(Registry::new(limits.total)),
             admission,
             queue,
-            rejections: RejectionLog::new(
-                REJECTION_PERIOD,
+            client_log: ClientLog::new(
+                LOG_PERIOD,
                 config.policy.enforcement,
                 config.identification.clone(),
                 clients,
@@ -148,7 +151,7 @@ impl Service {
             admission: &self.admission,
             rates: self.rates.maximum,
             registry: &self.registry,
-            rejections: &self.rejections,
+            client_log: &self.client_log,
             identification: &self.identification,
             lingering: &self.lingering,
             counters: &self.counters,
@@ -170,11 +173,17 @@ impl Service {
     /// Counts and logs a rejection, and makes its response.
     pub(super) fn record_rejection(&self, rejection: &Rejection) -> Response {
         self.counters.add_rejection(rejection.scope);
-        self.rejections.record(rejection);
+        self.client_log.record_rejection(rejection);
         let active = match rejection.counted_client() {
             Some(client) => self.registry.activity(Some(client)).active,
             None => self.registry.active(),
         };
         self.handler.with_extra_fields(rejection_response(rejection, active, &self.identification))
+    }
+    /// Counts and logs a connection from an address that is not let in, and makes its response.
+    pub(super) fn record_denial(&self, client: &Client) -> Response {
+        self.counters.denied.increment();
+        self.client_log.record_denial(client);
+        self.handler.with_extra_fields(denial_response(client))
     }
 }

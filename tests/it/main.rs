@@ -1,5 +1,6 @@
 //! The two programs over real sockets and real files.
 
+mod access;
 mod accessibility;
 mod client;
 mod conformance;

@@ -32,8 +32,8 @@ const MAX_SILENCE: Duration = Duration::from_secs(1);
 /// request may be about to come, and then it waits for another slot.
 const RESERVE_SILENCE: Duration = Duration::from_millis(100);
 
-/// Admits a connection; else has it wait for a slot or rejects it, and returns `None`. A client behind a proxy
-/// is identified later.
+/// Admits a connection; else has it wait for a slot, or rejects or denies it, and returns `None`. A client
+/// behind a proxy is identified later.
 pub(crate) fn admit(
     service: &Service,
     stream: TcpStream,
@@ -47,6 +47,10 @@ pub(crate) fn admit(
     let stream = Arc::new(stream);
     let accepted =
         AcceptedConnection { stream, peer, client, accepted_at: Instant::now(), received: None };
+    if let Some(client) = client.filter(|client| !service.networks.admit(client.address)) {
+        deny(service, accepted, &client);
+        return None;
+    }
     let admitted = take_slot(service, client)
         .or_else(|rejection| admit_to_reserve(service, client, rejection).ok_or(rejection));
     match admitted {
@@ -128,7 +132,7 @@ fn reclaim(service: &Service, client: Option<IpAddr>) -> bool {
 
 fn note_would_reject(service: &Service, rejection: &Rejection) {
     service.counters.would_reject.increment();
-    service.rejections.record(rejection);
+    service.client_log.record_rejection(rejection);
 }
 
 /// Has a connection that exceeds a limit wait for a slot, or else rejects it.
@@ -159,6 +163,13 @@ pub(super) fn reject(service: &Service, accepted: AcceptedConnection, rejection:
     service.lingering.answer(accepted.stream, progress, response);
 }
 
+/// Tells a client whose address is not let in that it is not.
+fn deny(service: &Service, accepted: AcceptedConnection, client: &Client) {
+    let response = encode(&service.record_denial(client));
+    let progress = progress(&accepted);
+    service.lingering.answer(accepted.stream, progress, response);
+}
+
 /// Rejects a connection because the system cannot start a thread for it.
 pub(super) fn reject_without_thread(service: &Service, connection: AdmittedConnection) {
     service.counters.spawn_failures.increment();
@@ -183,6 +194,10 @@ pub(crate) fn serve(Task { service, connection }: Task) {
         None => match identify(service, &mut accepted, &mut permit) {
             Ok(client) => client,
             Err(IdentifyError::ProxyHeader) => return,
+            Err(IdentifyError::Denied(client)) => {
+                drop(permit);
+                return deny(service, accepted, &client);
+            }
             Err(IdentifyError::Rejected(rejection)) => {
                 drop(permit);
                 return wait_or_reject(service, accepted, &rejection);
@@ -263,6 +278,9 @@ fn identify(
     drop(unidentified);
     let client = service.identification.client_behind(*peer, source);
     accepted.client = Some(client);
+    if !service.networks.admit(client.address) {
+        return Err(IdentifyError::Denied(client));
+    }
     match take_or_reclaim(service, || permit.identify(client)) {
         Ok(()) => {}
         Err(rejection) if service.enforces() => return Err(IdentifyError::Rejected(rejection)),
@@ -286,6 +304,8 @@ fn progress(accepted: &AcceptedConnection) -> RequestProgress {
 /// Why a connection from a proxy is not served.
 enum IdentifyError {
     ProxyHeader,
+    /// The address of this client is not let in.
+    Denied(Client),
     Rejected(Rejection),
 }
 

@@ -8,7 +8,7 @@ use super::rate_limit_fields::{rate_limit, rate_limit_policy};
 use super::response::Response;
 use crate::http::negotiation::MediaType;
 use crate::http::{Persistence, Status, Version};
-use crate::server::limits::client::Identification;
+use crate::server::limits::client::{Client, Identification};
 use crate::server::limits::lingering::encoded_response::EncodedResponse;
 use crate::server::limits::rejection::{Rejection, Scope};
 
@@ -61,6 +61,14 @@ fn explanation(rejection: &Rejection, active: usize, identification: &Identifica
              idle). Try again in a moment.\n"
         ),
     }
+}
+
+/// The response to a client whose address is not let in. To come back later would not help, so it has no
+/// `Retry-After`.
+pub(crate) fn denial_response(client: &Client) -> Response {
+    let status = Status::FORBIDDEN;
+    let explanation = format!("{status}: your address {} is not let in here.\n", client.address);
+    Response::text(status, MediaType::Plain, explanation)
 }
 
 /// The response if the system cannot start a thread for a connection.

@@ -1,15 +1,16 @@
 //! What the server knows of each client, in one place and under one lock: the connections that it holds, those
-//! that wait for a slot, its share of the rates, and its recent rejections.
+//! that wait for a slot, its share of the rates, and what it was refused recently.
 //!
 //! A client has an entry while there is anything to know of it. The rules are elsewhere: `admission` limits
-//! connections, `slot_queue` lets them wait, `connection_rates` limits what they are sent, and `rejection_log`
-//! counts rejections.
+//! connections, `slot_queue` lets them wait, `connection_rates` limits what they are sent, and `client_log`
+//! counts events.
 
 use std::collections::{HashMap, VecDeque};
 use std::net::IpAddr;
 use std::sync::{Condvar, Mutex, MutexGuard};
 
 use super::accepted_connection::AcceptedConnection;
+use super::client_event::EventCounts;
 use super::rates::client_rate::ClientRate;
 use super::waiting_lines::WaitingLines;
 use crate::lock::lock;
@@ -18,9 +19,9 @@ use crate::lock::lock;
 /// allocated in the heap of a connection's thread, and keep it from shrinking.
 pub(super) const MAX_PREALLOCATED_CLIENTS: usize = 1024;
 
-/// Most clients whose rejections are counted separately. Further ones are counted together, so that an attack
+/// Most clients whose events are counted separately. Further ones are counted together, so that an attack
 /// from many addresses takes no memory.
-pub(super) const MAX_REJECTED_CLIENTS: usize = 1024;
+pub(super) const MAX_LOGGED_CLIENTS: usize = 1024;
 
 /// The state of all clients.
 #[derive(Debug)]
@@ -49,8 +50,8 @@ pub(super) struct Clients {
 pub(super) struct ClientState {
     /// Connections that it holds.
     pub(super) held: usize,
-    /// Rejections in the current period of the log.
-    pub(super) rejections: u64,
+    /// Its events in the current period of the log.
+    pub(super) events: EventCounts,
     /// The rate of its connections, if it is limited. Each connection waits before it ends until what it was
     /// sent is paid for, so that nothing need be remembered when the last one has ended.
     pub(super) rate: Option<ClientRate>,
@@ -58,7 +59,7 @@ pub(super) struct ClientState {
 
 impl ClientState {
     fn is_needed(&self) -> bool {
-        self.held > 0 || self.rejections > 0
+        self.held > 0 || !self.events.are_zero()
     }
 }
 
@@ -78,7 +79,7 @@ pub(super) struct Totals {
 impl ClientTable {
     /// An empty table for so many connections.
     pub(crate) fn new(connections: usize) -> Self {
-        let clients = connections.min(MAX_PREALLOCATED_CLIENTS) + MAX_REJECTED_CLIENTS;
+        let clients = connections.min(MAX_PREALLOCATED_CLIENTS) + MAX_LOGGED_CLIENTS;
         // Twice the number of clients: a fuller map grows instead of reusing the places of removed entries.
         let states = HashMap::with_capacity(2 * clients);
         let clients = Mutex::new(Clients { states, ..Clients::default() });

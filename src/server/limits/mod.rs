@@ -11,13 +11,15 @@
 //! phase, connection_entry, registry   the open connections, which hold the permits
 //! rates      rates that are shared evenly
 //! connection_rates  the maximum rates that hold for a connection
-//! rejection_log  rejections, counted by client
+//! client_event, client_log  what clients are refused, counted and logged by client
 //! lingering  last responses, and closes that do not destroy them
 //! ```
 
 pub(super) mod accepted_connection;
 pub(super) mod admission;
 pub(super) mod client;
+pub(super) mod client_event;
+pub(super) mod client_log;
 pub(super) mod client_table;
 pub(super) mod connection_entry;
 pub(super) mod connection_rates;
@@ -26,6 +28,5 @@ pub(super) mod phase;
 pub(super) mod rates;
 pub(super) mod registry;
 pub(super) mod rejection;
-pub(super) mod rejection_log;
 pub(super) mod slot_queue;
 mod waiting_lines;

@@ -11,12 +11,13 @@ use super::counters::{Counters, Counts};
 use super::snapshot::{ClientRow, ConnectionRow, Snapshot};
 use crate::server::limits::admission::Admission;
 use crate::server::limits::client::Identification;
+use crate::server::limits::client_event::ClientEvent;
+use crate::server::limits::client_log::ClientLog;
 use crate::server::limits::connection_entry::ConnectionEntry;
 use crate::server::limits::connection_rates::MaximumRates;
 use crate::server::limits::lingering::closer::LingeringCloser;
 use crate::server::limits::phase::Phase;
 use crate::server::limits::registry::Registry;
-use crate::server::limits::rejection_log::RejectionLog;
 use crate::server::logs::sink::LogHandle;
 use crate::server::threads::ThreadCount;
 
@@ -26,7 +27,7 @@ pub(crate) struct Sources<'s> {
     pub(crate) admission: &'s Admission,
     pub(crate) rates: MaximumRates,
     pub(crate) registry: &'s Registry,
-    pub(crate) rejections: &'s RejectionLog,
+    pub(crate) client_log: &'s ClientLog,
     pub(crate) identification: &'s Identification,
     pub(crate) lingering: &'s LingeringCloser,
     pub(crate) counters: &'s Counters,
@@ -75,10 +76,10 @@ pub(crate) fn snapshot(sources: &Sources<'_>) -> Snapshot {
     }
 }
 
-/// A row for each client that holds a connection, waits for a slot or was rejected recently, by descending number
-/// of connections.
+/// A row for each client that holds a connection, waits for a slot or was refused something recently, by descending
+/// number of connections.
 fn client_rows(sources: &Sources<'_>, entries: &[Arc<ConnectionEntry>]) -> Vec<ClientRow> {
-    let mut others = sources.rejections.clients();
+    let mut others = sources.client_log.clients();
     others.extend(sources.admission.waiting_clients());
     let mut rows = Vec::with_capacity(entries.len() + others.len());
     let mut indices = HashMap::new();
@@ -106,6 +107,7 @@ fn client_rows(sources: &Sources<'_>, entries: &[Arc<ConnectionEntry>]) -> Vec<C
 }
 
 fn empty_row(sources: &Sources<'_>, client: IpAddr) -> ClientRow {
+    let events = sources.client_log.events(client);
     ClientRow {
         client: sources.identification.name(client),
         active: 0,
@@ -113,7 +115,8 @@ fn empty_row(sources: &Sources<'_>, client: IpAddr) -> ClientRow {
         waiting: sources.admission.waiting_of(client),
         held_longest: Duration::ZERO,
         bytes_sent: 0,
-        rejections: sources.rejections.count(client),
+        rejections: events.get(ClientEvent::Rejected),
+        denials: events.get(ClientEvent::Denied),
         exempt: false,
     }
 }

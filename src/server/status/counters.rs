@@ -136,6 +136,9 @@ counters! {
     rejected_total: Limits, Number, "Rejected, total",
         "rejected.total", r#"rejected_connections_total{scope="total"}"#,
         "Connections rejected, by the limit used up.";
+    denied: Limits, NumberUnlessZero, "Denied addresses",
+        "denied", "denied_connections_total",
+        "Connections denied for their addresses.";
     would_reject: Limits, NumberUnlessZero, "Would be rejected",
         "would_reject", "would_reject_connections_total",
         "Connections let in only because limits are tried out and not enforced.";

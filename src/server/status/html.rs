@@ -135,7 +135,7 @@ fn clients(snapshot: &Snapshot) -> Markup {
         h2 { "Clients (" (snapshot.holding_clients()) ")" }
         @if !snapshot.clients.is_empty() {
             div.wide { table {
-                caption { "Those that hold connections, wait for a slot, or were rejected recently" }
+                caption { "Those that hold connections, wait for a slot, or were refused something recently" }
                 thead { tr {
                     th scope="col" { "Client" }
                     th scope="col" { "Connections" }
@@ -144,6 +144,7 @@ fn clients(snapshot: &Snapshot) -> Markup {
                     th.number.minor scope="col" { "Oldest" }
                     th.number.minor scope="col" { "Sent" }
                     th.number scope="col" { "Rejected" }
+                    th.number.minor scope="col" { "Denied" }
                 } }
                 tbody { "\n" @for row in snapshot.clients.iter().take(MAX_ROWS) { (client(row, limit)) "\n" } }
             } }
@@ -172,6 +173,7 @@ fn client(row: &ClientRow, limit: usize) -> Markup {
             td.number.minor { (duration(row.held_longest)) }
             td.number.minor { (bytes(row.bytes_sent)) }
             td.number { (number(row.rejections)) }
+            td.number.minor { (number(row.denials)) }
         }
     }
 }

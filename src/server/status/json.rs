@@ -77,6 +77,7 @@ fn client(row: &ClientRow) -> Value {
         "held_longest_seconds": row.held_longest.as_secs_f64(),
         "bytes_sent": row.bytes_sent,
         "rejections": row.rejections,
+        "denials": row.denials,
         "exempt": row.exempt,
     })
 }

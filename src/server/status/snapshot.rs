@@ -50,8 +50,10 @@ pub struct ClientRow {
     pub held_longest: Duration,
     /// Bytes of content sent over its present connections.
     pub bytes_sent: u64,
-    /// Connections rejected by its own limit.
+    /// Connections that were over a limit, recently.
     pub rejections: u64,
+    /// Connections that were denied for their address, recently.
+    pub denials: u64,
     /// Whether it has no limit of its own.
     pub exempt: bool,
 }

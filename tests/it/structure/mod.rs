@@ -39,6 +39,7 @@ const ORDER: [(&str, &[&str]); 3] = [
             "clock html large_buffer",
             "log_interval threads",
             "limits logs site",
+            "access",
             "error",
             "status",
             "config",

@@ -1,5 +1,6 @@
 //! The command line of `http_server_conc`, parsed and resolved into a [`ServerConfig`].
 
+mod access;
 mod limits;
 pub(crate) mod logs;
 mod site;
@@ -53,6 +54,9 @@ struct Args {
     limits: limits::LimitArgs,
 
     #[command(flatten)]
+    access: access::AccessArgs,
+
+    #[command(flatten)]
     site: site::SiteArgs,
 
     #[command(flatten)]
@@ -84,6 +88,7 @@ fn parse_from(arguments: impl IntoIterator<Item = OsString>) -> Result<Config, c
         ..ServerConfig::default()
     };
     args.limits.apply(&mut server);
+    args.access.apply(&mut server);
     args.site.apply(&mut server);
     args.logs.apply(&mut server);
     let log_level = cli::log_level(args.quiet, args.verbose, log::LevelFilter::Info);
@@ -191,6 +196,13 @@ mod tests {
     }
 
     #[test]
+    fn each_option_of_access_sets_what_it_says() {
+        let config = parse("-allow 192.0.2.0/24 --allow ::1 -deny=192.0.2.9").unwrap();
+        assert_eq!(config.networks.allow, ["192.0.2.0/24", "::1/128"].map(|n| n.parse().unwrap()));
+        assert_eq!(config.networks.deny, ["192.0.2.9/32".parse().unwrap()]);
+    }
+
+    #[test]
     fn networks_are_accepted_in_all_spellings() {
         for (text, expected) in [
             ("10.1.2.3/8", "10.0.0.0/8"),
@@ -234,6 +246,8 @@ mod tests {
             ("--cache-control a\u{7}", &["--cache-control", "control character"]),
             ("--exempt 10.0.0.0/33", &["'10.0.0.0/33'", "--exempt", "192.0.2.0/24"]),
             ("--proxy-protocol host", &["'host'", "--proxy-protocol", "192.0.2.0/24"]),
+            ("--allow lan", &["'lan'", "--allow", "192.0.2.0/24"]),
+            ("--deny 10.0.0.0/33", &["'10.0.0.0/33'", "--deny", "192.0.2.0/24"]),
             ("--ipv6-prefix 129", &["'129'", "--ipv6-prefix"]),
             ("--limit-rate 0", &["'0'", "--limit-rate", "at least 1"]),
             ("--client-rate 0", &["'0'", "--client-rate", "at least 1"]),

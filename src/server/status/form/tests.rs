@@ -29,6 +29,7 @@ fn snapshot() -> Snapshot {
                 held_longest: Duration::from_secs(3_661),
                 bytes_sent: 2_000_001,
                 rejections: 2_002,
+                denials: 2_004,
                 exempt: false,
             },
             ClientRow {
@@ -39,6 +40,7 @@ fn snapshot() -> Snapshot {
                 held_longest: Duration::ZERO,
                 bytes_sent: 0,
                 rejections: 2_003,
+                denials: 2_005,
                 exempt: true,
             },
         ],
@@ -68,6 +70,7 @@ fn snapshot() -> Snapshot {
             log_lines_dropped: 1_018,
             waited_served: 1_019,
             waited_rejected: 1_020,
+            denied: 1_021,
         },
         waiting: 113,
         threads: 140,
@@ -104,7 +107,7 @@ fn the_numbers_are_the_same_in_all_forms() {
         assert!(prometheus.contains(&format!(" {number}\n")), "{number}: {prometheus}");
         assert!(html.contains(&number.to_string()), "{number}: {html}");
     }
-    for number in (1_001..=1_020).map(|number| if number == 1_008 { 1_048_576_008 } else { number })
+    for number in (1_001..=1_021).map(|number| if number == 1_008 { 1_048_576_008 } else { number })
     {
         assert!(json.contains(&format!(": {number}")), "{number}: {json}");
         assert!(prometheus.contains(&format!(" {number}\n")), "{number}: {prometheus}");
@@ -115,7 +118,7 @@ fn the_numbers_are_the_same_in_all_forms() {
         assert!(html.contains(&format!("<td class=\"number\">{number}</td>")), "{number}: {html}");
     }
     // Rows are not exposed to scrapers.
-    for number in [2_000_001, 2_002, 2_003, 3_002, 3_003] {
+    for number in [2_000_001, 2_002, 2_003, 2_004, 2_005, 3_002, 3_003] {
         assert!(json.contains(&format!(": {number}")), "{number}: {json}");
         assert!(html.contains(&format!("<data value=\"{number}\"")), "{number}: {html}");
     }
@@ -139,11 +142,11 @@ fn the_json_has_the_documented_names() {
         "clients": [
             {
                 "client": "192.0.2.1", "active": 105, "idle": 102, "waiting": 4_001, "held_longest_seconds": 3_661.0,
-                "bytes_sent": 2_000_001, "rejections": 2_002, "exempt": false,
+                "bytes_sent": 2_000_001, "rejections": 2_002, "denials": 2_004, "exempt": false,
             },
             {
                 "client": "2001:db8::/64", "active": 0, "idle": 0, "waiting": 4_002, "held_longest_seconds": 0.0,
-                "bytes_sent": 0, "rejections": 2_003, "exempt": true,
+                "bytes_sent": 0, "rejections": 2_003, "denials": 2_005, "exempt": true,
             },
         ],
         "connections": [
@@ -155,7 +158,7 @@ fn the_json_has_the_documented_names() {
             "connections": 1_001, "requests": 1_002,
             "responses": { "1xx": 1_003, "2xx": 1_004, "3xx": 1_005, "4xx": 1_006, "5xx": 1_007 },
             "bytes_sent": 1_048_576_008,
-            "rejected": { "client": 1_009, "total": 1_010 },
+            "rejected": { "client": 1_009, "total": 1_010 }, "denied": 1_021,
             "would_reject": 1_011, "reclaimed": 1_012, "waited": { "served": 1_019, "rejected": 1_020 }, "accept_errors": 1_013,
             "spawn_failures": 1_014, "panics": 1_015, "head_timeouts": 1_016, "slow_drops": 1_017,
             "log_lines_dropped": 1_018,
@@ -200,6 +203,7 @@ fn the_metrics_are_these() {
         "sent_bytes_total 1048576008",
         "rejected_connections_total{scope=\"client\"} 1009",
         "rejected_connections_total{scope=\"total\"} 1010",
+        "denied_connections_total 1021",
         "would_reject_connections_total 1011",
         "reclaimed_connections_total 1012",
         "waited_connections_total{result=\"served\"} 1019",
@@ -310,6 +314,7 @@ fn the_page_lists_the_counters_trouble_last() {
         "Responses 5xx",
         "Rejected, client's limit",
         "Rejected, total",
+        "Denied addresses",
         "Would be rejected",
         "Idle ones closed for room",
         "Waited, then served",
@@ -322,8 +327,13 @@ fn the_page_lists_the_counters_trouble_last() {
         "Lost log lines",
     ];
     assert_eq!(labels(&snapshot()), expected);
-    let unless_zero =
-        ["Responses 1xx", "Would be rejected", "Waited, then served", "Waited in vain"];
+    let unless_zero = [
+        "Responses 1xx",
+        "Denied addresses",
+        "Would be rejected",
+        "Waited, then served",
+        "Waited in vain",
+    ];
     expected.retain(|label| !unless_zero.contains(label));
     assert_eq!(labels(&Snapshot { counters: Counts::default(), ..snapshot() }), expected);
 }
