@@ -19,6 +19,9 @@ use super::syntax::{is_field_value_byte, is_token_byte};
 /// The last chunk and an empty trailer section, which end a body (RFC 9112 §7.1).
 pub const LAST_CHUNK: &[u8] = b"0\r\n\r\n";
 
+/// The end of a chunk, after its data.
+pub const CHUNK_END: &[u8] = b"\r\n";
+
 /// Limit on the bytes of chunk extensions: per request body, or per chunk of a response body.
 const MAX_EXTENSION_BYTES: usize = 16 * 1024;
 
@@ -261,9 +264,15 @@ pub fn write_chunk(out: &mut Vec<u8>, data: &[u8]) {
     if data.is_empty() {
         return;
     }
-    write!(out, "{:x}\r\n", data.len()).expect("writing into memory does not fail");
+    write_chunk_size(out, data.len() as u64);
     out.extend_from_slice(data);
-    out.extend_from_slice(b"\r\n");
+    out.extend_from_slice(CHUNK_END);
+}
+
+/// Appends the beginning of a chunk, before its data. The size must not be 0: an empty chunk would end the
+/// body.
+pub fn write_chunk_size(out: &mut Vec<u8>, size: u64) {
+    write!(out, "{size:x}\r\n").expect("writing into memory does not fail");
 }
 
 #[cfg(test)]

@@ -1,12 +1,28 @@
 //! `Content-Disposition` (RFC 6266): the file name that a server suggests.
 //!
-//! Parses the field and decodes its two character encodings. The name is returned as sent, including
+//! Parses and writes the field, with its two character encodings. A name is returned as sent, including
 //! slashes: the caller must make it safe for the file system.
 
 use percent_encoding::percent_decode;
 
 use super::parameters;
-use super::percent::is_percent_encoded;
+use super::percent::{encode_segment, is_percent_encoded};
+
+/// The value that suggests to save the content as `name`, which must not be empty.
+///
+/// A name that `filename` cannot have is given as `filename*` as well (RFC 6266 §4.3). `filename` then has
+/// `_` for each such character, for clients that know only that one. A `%` is one of them: some clients
+/// decode it (RFC 6266, appendix D).
+#[must_use]
+pub fn attachment(name: &str) -> String {
+    let is_plain = |character| matches!(character, ' '..='~') && !"\"\\%".contains(character);
+    if name.chars().all(is_plain) {
+        return format!("attachment; filename=\"{name}\"");
+    }
+    let plain: String = name.chars().map(|c| if is_plain(c) { c } else { '_' }).collect();
+    let extended = encode_segment(name.as_bytes());
+    format!("attachment; filename=\"{plain}\"; filename*=UTF-8''{extended}")
+}
 
 /// The suggested file name: `filename*` if it can be decoded, otherwise `filename` (RFC 6266 §4.3).
 /// `None` if there is neither or the name is empty.
@@ -118,7 +134,28 @@ mod tests {
         }
     }
 
+    #[test]
+    fn a_name_is_written_plainly_if_it_can_be() {
+        for (name, expected) in [
+            ("docs.tar", "attachment; filename=\"docs.tar\""),
+            ("a b;c='d'.tar", "attachment; filename=\"a b;c='d'.tar\""),
+            ("na\u{ef}ve", "attachment; filename=\"na_ve\"; filename*=UTF-8''na%C3%AFve"),
+            ("50%41", "attachment; filename=\"50_41\"; filename*=UTF-8''50%2541"),
+            ("a\"b\\c", "attachment; filename=\"a_b_c\"; filename*=UTF-8''a%22b%5Cc"),
+            ("a\r\nb", "attachment; filename=\"a__b\"; filename*=UTF-8''a%0D%0Ab"),
+        ] {
+            assert_eq!(attachment(name), expected);
+        }
+    }
+
     proptest! {
+        #[test]
+        fn any_name_is_read_as_it_was_written(name in "(?s).{1,12}") {
+            let written = attachment(&name);
+            prop_assert!(written.is_ascii());
+            prop_assert_eq!(suggested_name(written.as_bytes()), Some(name));
+        }
+
         #[test]
         fn any_bytes_are_read_without_panic(value in prop::collection::vec(any::<u8>(), 0..40)) {
             for start in [&b""[..], b"attachment; filename=", b"attachment; filename*=UTF-8''"] {

@@ -49,7 +49,9 @@ pub(crate) mod test_fields;
 mod version;
 
 pub use byteranges::Byteranges;
-pub use chunked::{ChunkDecoder, ChunkError, Decoded, LAST_CHUNK, write_chunk};
+pub use chunked::{
+    CHUNK_END, ChunkDecoder, ChunkError, Decoded, LAST_CHUNK, write_chunk, write_chunk_size,
+};
 pub use coding::{Coding, ContentCoding};
 pub use content_range::ContentRange;
 pub use entity_tag::{EntityTag, FileTag, FileVersion, Strength};
