@@ -7,8 +7,8 @@
 //!
 //! **`http_server_conc`** serves the files of a directory. Each live connection has a thread. It limits the
 //! connections of each client (`429` beyond) and of all clients together (`503` beyond). It supports
-//! persistent connections, conditional and range requests, precompressed files, directory listings, access
-//! logs, a status page, and the PROXY protocol.
+//! persistent connections, conditional and range requests, precompressed files, listings and archives of
+//! directories, access logs, a status page, and the PROXY protocol.
 //!
 //! **`http_client_concurrent`** downloads many URLs with a bounded number of threads, each of which uses one
 //! connection at a time. A file gets its final name only when it is complete. The client resumes partial

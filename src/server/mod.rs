@@ -18,7 +18,7 @@
 //! access      who is let in
 //! limits      the limits on connections: admission, registry, rejection, lingering close
 //! logs        the access log, and writers of log files that never block
-//! site        a path in, an opened file or a listing out
+//! site        a path in, an opened file, a listing or an archive out
 //! html        the frame of pages, quantities, error pages
 //!
 //! error, threads, clock, log_interval, large_buffer   tools of all of these

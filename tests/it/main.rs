@@ -2,6 +2,7 @@
 
 mod access;
 mod accessibility;
+mod archive;
 mod client;
 mod conformance;
 mod lab;

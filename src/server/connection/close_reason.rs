@@ -25,6 +25,8 @@ pub(super) enum CloseReason {
     Undelimited,
     /// The response was not sent whole.
     Incomplete,
+    /// The same, and the close would mark its end: only a reset tells the peer.
+    IncompleteUndelimited,
     /// The peer closed between two requests.
     PeerClosed,
     /// The peer disconnected within a request or a response.
@@ -46,7 +48,7 @@ impl fmt::Display for CloseReason {
             Self::Reclaimed => "its slot was needed while it was idle",
             Self::UnreadContent => "the content of the request was not read",
             Self::Undelimited => "the close marks the end of the response",
-            Self::Incomplete => "the response was not sent whole",
+            Self::Incomplete | Self::IncompleteUndelimited => "the response was not sent whole",
             Self::PeerClosed => "the client closed it",
             Self::PeerVanished => "the client disconnected",
             Self::Idle => "no request arrived in time",
@@ -56,6 +58,13 @@ impl fmt::Display for CloseReason {
 }
 
 impl CloseReason {
+    /// True if the peer must not take what it has received for the whole, or what is unsent is not worth
+    /// keeping: the connection is closed with RST, and the kernel discards unsent data, which it would keep
+    /// for minutes.
+    pub(super) fn demands_reset(self) -> bool {
+        matches!(self, Self::Slow | Self::IncompleteUndelimited)
+    }
+
     /// True if unread input may remain: closing would send RST and could destroy the response. A client
     /// that learns only from the response that it is the last may have sent another request.
     pub(super) fn leaves_input_unread(self) -> bool {
@@ -69,6 +78,7 @@ impl CloseReason {
             Self::PeerAsked
             | Self::Reclaimed
             | Self::Incomplete
+            | Self::IncompleteUndelimited
             | Self::PeerClosed
             | Self::PeerVanished
             | Self::Idle

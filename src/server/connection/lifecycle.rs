@@ -8,7 +8,6 @@ use std::time::{Duration, Instant};
 use log::Level;
 use socket2::SockRef;
 
-use super::close_reason::CloseReason;
 use super::peek::peek_request;
 use super::proxy_header::read_proxy_header;
 use super::request_reader::{FIRST_INPUT_BYTES, INPUT_BYTES};
@@ -217,8 +216,7 @@ pub(crate) fn serve(Task { service, connection }: Task) {
     let mut connection = Connection::new(service, entry, input);
     let reason = connection.serve();
     let lingers = connection.may_have_unread_input(reason);
-    if reason == CloseReason::Slow {
-        // Discards unsent data, which the kernel would keep for minutes.
+    if reason.demands_reset() {
         let _ = SockRef::from(&*stream).set_linger(Some(Duration::ZERO));
     }
     drop(panic_report);

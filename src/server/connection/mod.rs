@@ -1,5 +1,6 @@
 //! One connection, from its admission to its close.
 
+mod archive;
 mod close_reason;
 mod deadline_stream;
 pub(super) mod dispatch;

@@ -8,6 +8,7 @@
 use std::io;
 use std::thread;
 
+use super::archive::archive_error;
 use super::close_reason::{CloseConditions, CloseReason, is_untrustworthy};
 use super::rate::SendRate;
 use super::request_reader::{MAX_DISCARDED_BYTES, NoRequest, RequestContent, RequestReader};
@@ -233,7 +234,7 @@ impl<'s> Connection<'s> {
         });
         match sent {
             Ok(_) => close,
-            Err(error) => Some(self.why_incomplete(&error)),
+            Err(error) => Some(self.why_incomplete(response, &error)),
         }
     }
 
@@ -251,19 +252,27 @@ impl<'s> Connection<'s> {
         if is_head { ResponsePart::Head } else { ResponsePart::Whole }
     }
 
-    fn why_incomplete(&self, error: &io::Error) -> CloseReason {
+    fn why_incomplete(&self, response: &Response, error: &io::Error) -> CloseReason {
+        let incomplete = if response.is_delimited(self.reader.head.version()) {
+            CloseReason::Incomplete
+        } else {
+            CloseReason::IncompleteUndelimited
+        };
         if is_timeout(error) {
             self.service.counters.slow_drops.increment();
             CloseReason::Slow
         } else if error.kind() == io::ErrorKind::UnexpectedEof {
             let target = Escaped(self.reader.head.target());
             log::warn!("{target}: the file became shorter while it was sent");
-            CloseReason::Incomplete
+            incomplete
+        } else if let Some(error) = archive_error(error) {
+            log::warn!("{error}: an archive with it was cut short");
+            incomplete
         } else if is_disconnect(error) {
             CloseReason::PeerVanished
         } else {
             log::warn!("{}: cannot send: {error}", self.client.address);
-            CloseReason::Incomplete
+            incomplete
         }
     }
 }

@@ -1,14 +1,16 @@
 //! Sending a response: in one write if it is small, with `sendfile` if it is large.
 //!
-//! A listing is written and sent a piece at a time. A response that cannot be sent as its head declares is
+//! Listings and archives are written and sent a piece at a time. A response that cannot be sent as its head declares is
 //! an error, and its connection is closed.
 
 use std::io;
 use std::os::unix::fs::FileExt;
 
+use super::archive::send_archive;
 use super::send::{Flush, Sender, range_of};
 use crate::http::{LAST_CHUNK, Persistence, Version, write_chunk};
 use crate::server::handler::response::{Response, ResponseContent};
+use crate::server::site::archive::writer::ArchiveWriter;
 use crate::server::site::file::FileContent;
 use crate::server::site::listing::writer::ListingWriter;
 
@@ -93,6 +95,9 @@ pub(super) fn send(
                 sender.send_content(file, range.first, range.length(), Flush::Later)?;
             }
             sender.send_all(closing.as_bytes(), Flush::Now).map(|()| *length)
+        }
+        ResponseContent::Archive(archive) => {
+            send_archive(ArchiveWriter::new(archive), sender, out, options.version)
         }
         ResponseContent::Listing { listing, form } => {
             send_listing(ListingWriter::new(listing, *form), sender, out, options.version)

@@ -1,13 +1,13 @@
-//! Answers a request by its method and its target: with a file, a listing, a redirect or an error.
+//! Answers a request by its method and its target: with a file, a listing, an archive, a redirect or an
+//! error.
 //!
 //! No sockets: a head goes in, a response comes out.
 
+use super::directory_response::{PreconditionFailed, archive_response, listing_response};
 use super::error_response::{built_in_page, error_response};
 use super::file_response::{FileRefusal, file_response};
 use super::representation::Representation;
 use super::response::{Response, ResponseContent};
-use crate::http::conditional::{self, Evaluation, Validators};
-use crate::http::negotiation::{MediaType, choose_media_type};
 use crate::http::{
     ALLOW, ContentRange, FieldLines, Method, RequestError, RequestHead, Status, Target, TargetPath,
     Version, is_host,
@@ -15,7 +15,6 @@ use crate::http::{
 use crate::printable::Escaped;
 use crate::server::config::ExtraFields;
 use crate::server::site::error::LookupError;
-use crate::server::site::listing::contents::Listing;
 use crate::server::site::lookup::{Resource, Site};
 
 /// Answers requests from a site, with the operator's extra fields.
@@ -78,7 +77,10 @@ impl Handler {
             Ok(Resource::File(file)) => {
                 self.answer_file(head, Representation::select(&self.site, head, file))
             }
-            Ok(Resource::Listing(listing)) => self.answer_listing(head, listing),
+            Ok(Resource::Listing(listing)) => listing_response(head, listing)
+                .unwrap_or_else(|PreconditionFailed| self.precondition_failed(head)),
+            Ok(Resource::Archive(archive)) => archive_response(head, archive)
+                .unwrap_or_else(|PreconditionFailed| self.precondition_failed(head)),
             Ok(Resource::Redirect(location)) => redirect(head, location),
             Err(error) => self.lookup_error(head, path, &error),
         }
@@ -98,21 +100,6 @@ impl Handler {
                     .field("Content-Range", content_range.to_string())
             }
         }
-    }
-
-    /// Answers with a listing. It has no validators, so only preconditions of the form `*` can decide
-    /// (RFC 9110 §13.1.1, §13.1.2).
-    fn answer_listing(&self, head: &RequestHead, listing: Listing) -> Response {
-        let fields = head.fields();
-        let response = match conditional::evaluate(&fields, &Validators::default(), head.method()) {
-            Evaluation::Proceed => {
-                let form = choose_media_type(&fields, &Listing::FORMS).unwrap_or(MediaType::Html);
-                Response::generated(Status::OK, form, ResponseContent::Listing { listing, form })
-            }
-            Evaluation::NotModified => Response::new(Status::NOT_MODIFIED, ResponseContent::None),
-            Evaluation::PreconditionFailed => return self.precondition_failed(head),
-        };
-        response.field("Vary", "Accept")
     }
 
     fn lookup_error(&self, head: &RequestHead, path: &TargetPath, error: &LookupError) -> Response {

@@ -1,6 +1,7 @@
 //! Answers requests: a head in, a response out; no sockets.
 
 pub(super) mod answer;
+mod directory_response;
 mod error_response;
 mod file_response;
 pub(super) mod rate_limit_fields;

@@ -7,6 +7,7 @@ use crate::http::negotiation::MediaType;
 use crate::http::range::ByteRange;
 use crate::http::{FieldLines, HeadWriter, Persistence, Status, Version};
 use crate::server::clock::with_second;
+use crate::server::site::archive::contents::Archive;
 use crate::server::site::file::FileContent;
 use crate::server::site::listing::contents::Listing;
 
@@ -41,6 +42,15 @@ pub(crate) enum ResponseContent {
         listing: Listing,
         form: MediaType,
     },
+    /// An archive, likewise.
+    Archive(Box<Archive>),
+}
+
+impl ResponseContent {
+    /// Whether its length is known only when it has been sent.
+    fn is_written_while_sent(&self) -> bool {
+        matches!(self, Self::Listing { .. } | Self::Archive(_))
+    }
 }
 
 /// A response without the fields that depend on the connection.
@@ -90,7 +100,9 @@ impl Response {
 
     fn content_length(&self) -> Option<u64> {
         match &self.content {
-            ResponseContent::None | ResponseContent::Listing { .. } => None,
+            ResponseContent::None
+            | ResponseContent::Listing { .. }
+            | ResponseContent::Archive(_) => None,
             ResponseContent::Text(text) => Some(text.len() as u64),
             ResponseContent::File { length, .. } | ResponseContent::Parts { length, .. } => {
                 Some(*length)
@@ -100,7 +112,7 @@ impl Response {
 
     /// Whether a client of this version finds the end of the content without a close (RFC 9112 §6.3).
     pub(crate) fn is_delimited(&self, version: Version) -> bool {
-        version == Version::Http11 || !matches!(self.content, ResponseContent::Listing { .. })
+        version == Version::Http11 || !self.content.is_written_while_sent()
     }
 
     /// The content if it is text, else nothing.
@@ -117,7 +129,7 @@ impl Response {
         if let Some(length) = self.content_length() {
             head = head.number("Content-Length", length);
         }
-        if matches!(self.content, ResponseContent::Listing { .. }) && version == Version::Http11 {
+        if self.content.is_written_while_sent() && version == Version::Http11 {
             head = head.field("Transfer-Encoding", "chunked");
         }
         match (persistence, version) {

@@ -50,6 +50,7 @@ mod tests {
         match site.find(&path(target)) {
             Ok(Resource::File(found)) => String::from_utf8(found.file.read()).unwrap(),
             Ok(Resource::Listing(_)) => "listing".to_owned(),
+            Ok(Resource::Archive(archive)) => archive.file_name(),
             Ok(Resource::Redirect(location)) => format!("to {location}"),
             Err(error) => format!("{error:?}"),
         }

@@ -1,12 +1,16 @@
-//! Finds the resource that a path of a request names: a file, a listing, or a redirect.
+//! Finds the resource that a path of a request names: a file, a listing, an archive, or a redirect.
 
 use std::borrow::Cow;
+use std::fs::File;
 use std::os::unix::fs::MetadataExt as _;
 use std::path::Path;
+use std::sync::Arc;
 use std::time::Instant;
 
 use percent_encoding::{AsciiSet, CONTROLS, percent_encode};
 
+use super::archive::contents::{Archive, asks_for_archive};
+use super::archive::source::ArchiveSource;
 use super::cache::FileCache;
 use super::clean_url;
 use super::content_type::is_compressible;
@@ -32,7 +36,7 @@ pub(crate) struct Site {
     root: RootPath,
     settings: SiteSettings,
     files: FileCache,
-    pub(super) listings: ListingCache,
+    pub(super) listings: Arc<ListingCache>,
 }
 
 /// The resource that a path names.
@@ -41,6 +45,8 @@ pub(crate) enum Resource<'n> {
     File(NamedFile<'n>),
     /// A directory without an index file.
     Listing(Listing),
+    /// The same, if the query asks for it as an archive.
+    Archive(Box<Archive>),
     /// A directory that was named without its slash: the value of `Location`, an absolute path with the
     /// query.
     Redirect(String),
@@ -58,7 +64,7 @@ impl Site {
         }
         let root = RootPath::open(path, settings.symbolic_links)?;
         let files = FileCache::new(settings.cache_bytes);
-        let site = Self { root, settings, files, listings: ListingCache::default() };
+        let site = Self { root, settings, files, listings: Arc::default() };
         for ErrorPage { file, .. } in &site.settings.error_pages {
             if site.open_page(file).is_none() {
                 log::warn!(
@@ -136,7 +142,7 @@ impl Site {
 
     fn find_beneath<'n>(
         &'n self,
-        root: &Root,
+        root: &Arc<Root>,
         path: &'n TargetPath,
     ) -> Result<Resource<'n>, LookupError> {
         if path.names_directory {
@@ -160,7 +166,7 @@ impl Site {
     }
 
     /// Finds the first index file of a directory, or lists the directory if it has none.
-    fn find_index(&self, root: &Root, path: &TargetPath) -> Result<Resource<'_>, LookupError> {
+    fn find_index(&self, root: &Arc<Root>, path: &TargetPath) -> Result<Resource<'_>, LookupError> {
         for name in &self.settings.index {
             let index = join(&path.relative, name.as_bytes());
             match open_beneath(root, &self.files, &index) {
@@ -177,15 +183,32 @@ impl Site {
             Opened::Directory(directory) if directory.metadata()?.nlink() == 0 => {
                 Err(LookupError::NotFound)
             }
-            Opened::Directory(directory) => match self.settings.listings {
-                Listings::Offered => {
-                    let dot_files = self.settings.dot_files;
-                    let reader = DirectoryReader { root, dot_files, directory: &directory, path };
-                    Ok(Resource::Listing(Listing::new(path, self.listings.read(&reader)?)))
-                }
-                Listings::Refused => Err(LookupError::Forbidden),
-            },
+            Opened::Directory(_) if self.settings.listings == Listings::Refused => {
+                Err(LookupError::Forbidden)
+            }
+            Opened::Directory(directory) => self.list(root, path, &directory),
         }
+    }
+
+    /// Lists the directory that was opened at a path, or archives it if the query asks for that.
+    fn list(
+        &self,
+        root: &Arc<Root>,
+        path: &TargetPath,
+        directory: &File,
+    ) -> Result<Resource<'static>, LookupError> {
+        let dot_files = self.settings.dot_files;
+        if path.query.as_deref().is_some_and(asks_for_archive) {
+            let source = ArchiveSource {
+                root: Arc::clone(root),
+                index: self.settings.index.clone(),
+                dot_files,
+                listings: Arc::clone(&self.listings),
+            };
+            return Ok(Resource::Archive(Box::new(Archive::open(source, directory, path)?)));
+        }
+        let reader = DirectoryReader { root, dot_files, directory, relative: &path.relative };
+        Ok(Resource::Listing(Listing::new(path, self.listings.read(&reader)?)))
     }
 }
 

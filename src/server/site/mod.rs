@@ -1,9 +1,10 @@
-//! The served directory: finds a path of a request and opens its file, or lists its directory.
+//! The served directory: finds a path of a request and opens its file, or lists or archives its directory.
 //!
 //! Confines paths to the root and decides on index files, clean URLs, listings, error pages, media types
 //! and precompressed files, and keeps small files in memory.
 //! `http` parses paths, and `handler` decides which part of a file is sent.
 
+pub(crate) mod archive;
 mod cache;
 mod clean_url;
 mod content_type;

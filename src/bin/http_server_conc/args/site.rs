@@ -24,7 +24,7 @@ pub(super) struct SiteArgs {
     #[arg(long = "error-page", value_name = "FILE")]
     error_pages: Vec<ErrorPage>,
 
-    /// Respond 403 for a directory without an index file, instead of listing it
+    /// Respond 403 for a directory without an index file, instead of listing or archiving it
     #[arg(long)]
     no_listing: bool,
 

@@ -1,4 +1,4 @@
-//! Shares one reading of a directory among concurrent listings of it.
+//! Shares one reading of a directory among concurrent listings and archives of it.
 //!
 //! A directory that takes long to read is read by one thread while others wait, and its reading is reused
 //! for a short time. Each reading takes unchanged entries from the one before, so that all responses that
@@ -17,6 +17,7 @@ use rustix::io::Errno;
 use super::directory_id::DirectoryId;
 use super::entries::Entries;
 use super::failures::FailureLog;
+use super::order::Order;
 use super::reader::DirectoryReader;
 use crate::lock::lock;
 
@@ -78,6 +79,14 @@ pub(in crate::server::site) struct SharedEntries {
     _share: Share,
 }
 
+impl SharedEntries {
+    /// The name of the entry at `position`, by name, directories first.
+    pub(in crate::server::site) fn name_at(&self, position: usize) -> Option<&[u8]> {
+        let is_entry = position < self.entries.len();
+        is_entry.then(|| self.entries.in_order(Order::default(), position).name)
+    }
+}
+
 /// Keeps a directory in the cache until the last share is dropped.
 #[derive(Debug)]
 struct Share {
@@ -119,7 +128,7 @@ impl ListingCache {
                 let (started_at, is_settled) =
                     (Instant::now(), times.are_settled(SystemTime::now()));
                 let result = reader.read().map(|reading| {
-                    self.failures.report(id, &reader.path.relative, reading.failed);
+                    self.failures.report(id, reader.relative, reading.failed);
                     reading.entries.into_entries(previous)
                 });
                 let ended_at = Instant::now();

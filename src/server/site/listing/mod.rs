@@ -8,7 +8,7 @@ mod block;
 mod builder;
 pub(super) mod cache;
 pub(crate) mod contents;
-mod directory_id;
+pub(super) mod directory_id;
 mod entries;
 mod entry;
 mod failures;

@@ -25,7 +25,8 @@ th:nth-child(2),td:nth-child(2){text-align:right;font-variant-numeric:tabular-nu
 td:nth-child(3){font-variant-numeric:tabular-nums}\
 td:first-child a{display:block;unicode-bidi:isolate;white-space:pre-wrap;text-decoration:none}\
 td:first-child a:hover,td:first-child a:focus{text-decoration:underline}\
-th form{display:inline}\
+form{display:inline}\
+footer button{font:inherit;margin:0 .5rem}\
 th button{font:inherit;color:LinkText;background:none;border:0;padding:0;cursor:pointer}\
 th button:hover,th button:focus{text-decoration:underline}\
 @media(max-width:30rem){th,td{padding:.4rem .3rem}h1,p,footer{padding:0 .3rem}th span,td span{display:none}}";
@@ -73,7 +74,11 @@ fn frame(listing: &Listing) -> String {
                 }
             }
         }
-        footer { (summary(listing.shared.entries.totals())) }
+        footer {
+            (summary(listing.shared.entries.totals()))
+            " "
+            form { button name="format" value="tar" { "Download all as tar" } }
+        }
     };
     let head = html! { style { (PreEscaped(STYLE)) } };
     page(&title, &head, &body).into_string()

@@ -11,7 +11,6 @@ use rustix::io::Errno;
 use super::builder::UnsortedEntries;
 use super::entry::{Entry, EntryKind};
 use super::failures::FailedEntries;
-use crate::http::TargetPath;
 use crate::server::site::opened::join;
 use crate::server::site::root::Root;
 use crate::server::site::settings::DotFiles;
@@ -31,8 +30,8 @@ pub(in crate::server::site) struct DirectoryReader<'d> {
     pub(in crate::server::site) root: &'d Root,
     pub(in crate::server::site) dot_files: DotFiles,
     pub(in crate::server::site) directory: &'d File,
-    /// The path of the directory.
-    pub(in crate::server::site) path: &'d TargetPath,
+    /// The path of the directory beneath the root.
+    pub(in crate::server::site) relative: &'d [u8],
 }
 
 impl DirectoryReader<'_> {
@@ -76,7 +75,7 @@ impl DirectoryReader<'_> {
         if FileType::from_raw_mode(stat.st_mode) != FileType::Symlink {
             return Ok(stat);
         }
-        self.root.metadata_beneath(&join(&self.path.relative, name))
+        self.root.metadata_beneath(&join(self.relative, name))
     }
 }
 

@@ -34,6 +34,7 @@ fn find(site: &Site, target: &str) -> String {
             let names = listing.entries().map(|entry| entry.reference());
             format!("listing {}", names.collect::<Vec<_>>().join(" "))
         }
+        Ok(Resource::Archive(archive)) => archive.file_name(),
         Ok(Resource::Redirect(location)) => format!("to {location}"),
         Err(error) => format!("{error:?}"),
     }

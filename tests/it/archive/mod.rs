@@ -1,0 +1,5 @@
+//! Directories as tar archives.
+
+mod programs;
+mod transfer;
+mod unreadable;
