@@ -12,3 +12,4 @@ mod resources;
 mod shutdown;
 mod slow_peers;
 mod waiting;
+mod waiting_programs;

@@ -7,6 +7,16 @@ use super::with_patience;
 /// Loads a page, lets its scripts finish, and returns the list that they left as JSON in its `pre` element.
 #[track_caller]
 pub(crate) fn list_left_by(url: &str, flags: &[&str]) -> Vec<Value> {
+    let dom = dom_left_by(url, flags);
+    let (_, rest) = dom.split_once("<pre id=\"seen\">").expect("the page has the element");
+    let list = rest.split_once("</pre>").unwrap().0;
+    let list = list.replace("&lt;", "<").replace("&gt;", ">").replace("&amp;", "&");
+    serde_json::from_str(&list).unwrap_or_else(|error| panic!("{error}: {dom}"))
+}
+
+/// Loads a page, lets its scripts finish, and returns the document as HTML.
+#[track_caller]
+pub(crate) fn dom_left_by(url: &str, flags: &[&str]) -> String {
     let profile = tempfile::tempdir().unwrap();
     let output = with_patience()
         .args(["chromium", "--headless", "--no-sandbox", "--disable-gpu"])
@@ -20,9 +30,5 @@ pub(crate) fn list_left_by(url: &str, flags: &[&str]) -> Vec<Value> {
         .expect("timeout(1) is there");
     let stderr = String::from_utf8_lossy(&output.stderr);
     assert!(output.status.success(), "{}: {stderr}", output.status);
-    let dom = String::from_utf8(output.stdout).unwrap();
-    let (_, rest) = dom.split_once("<pre id=\"seen\">").expect("the page has the element");
-    let list = rest.split_once("</pre>").unwrap().0;
-    let list = list.replace("&lt;", "<").replace("&gt;", ">").replace("&amp;", "&");
-    serde_json::from_str(&list).unwrap_or_else(|error| panic!("{error}: {dom}\n{stderr}"))
+    String::from_utf8(output.stdout).unwrap()
 }
