@@ -54,13 +54,15 @@
 //! `server/mod.rs` starts the server and passes each accepted socket on (dispatch). In the thread of the
 //! accept loop:
 //!
-//! 1. `accept/listener` accepts the socket. `connection/lifecycle`, which has the steps from admission to
-//!    close, asks for a slot.
+//! 1. `accept/listener` accepts the socket. `connection/admit` decides what becomes of it: it refuses denied
+//!    networks (`access/networks`), and asks for a slot.
 //! 2. `limits/admission` compares the counts of the client and of all clients with their limits, and grants
 //!    a permit. Dropping the permit releases the slot. The client of a trusted proxy is not known yet, so its
 //!    connection takes a slot of the total only.
-//! 3. Without a permit, `limits/lingering` sends the `429` or `503` (`handler/rejection_response`) in another
-//!    thread, so that it does not delay the next accept.
+//! 3. Without a permit, the connection waits in `limits/slot_queue`, if that is asked for. Where a permit is
+//!    dropped, `limits/admission` gives the slot to the next in turn (`limits/waiting_lines`). Else
+//!    `limits/lingering` sends the `429` or `503` (`handler/rejection_response`) in another thread, so that it
+//!    does not delay the next accept.
 //! 4. With a permit, `threads` runs the connection in a waiting thread, or in a new one.
 //!
 //! In the thread of the connection:
@@ -104,9 +106,8 @@
 //! | change | place |
 //! |---|---|
 //! | TLS | the handshake in `connection/lifecycle`, in the connection's thread: it must not delay the accept loop. There is no stream abstraction yet: `connection/request_reader`, `connection/send` and `limits/lingering` use the socket itself |
-//! | a bandwidth limit per client | `connection/rate`, which limits one connection and is made in `connection/requests`; the state that a client's connections share in `limits/admission`; the setting in `config` |
+//! | another limit of a client | the state in `limits/client_table`, the rule in a file of its own in `limits`, the setting in `config` |
 //! | another content coding | suffix and name in `http/coding`, choice in [`http::negotiation`], files in `site/precompressed` |
-//! | Basic authentication | a check at the start of `handler/answer`; the status page is answered before that (`handler/status_response`); the user for the access log in `logs/exchange` |
 //! | another metric | a counter is one row of `status/counters`; a gauge is a field of `status/snapshot`, filled in `status/collect`, and a line in each form (`status/html`, `status/json`, `status/prometheus`) |
 //! | another field of the access log | `logs/exchange`, filled in `connection/requests`, and `logs/format` |
 //! | how long a connection is kept | the timeouts in `config`, the deadlines in `connection/request_reader`, the decision after a response in `connection/close_reason` |

@@ -1,9 +1,10 @@
 //! The server: one accept loop, one thread for each open connection, and two limits.
 //!
 //! ```text
-//! listener ─▶ lifecycle ─▶ threads ─▶ requests ─▶ answer ─▶ response ─▶ send
-//!                 │ admission                       └─▶ site
-//!                 └─▶ rejection ─▶ lingering close
+//! listener ─▶ admit ─▶ threads ─▶ lifecycle ─▶ requests ─▶ answer ─▶ response ─▶ send
+//!               │ ▲                                          └─▶ site
+//!               │ └── slot queue
+//!               └─▶ rejection ─▶ lingering close
 //! ```
 //!
 //! The modules, each of which uses only those below it:
@@ -71,8 +72,8 @@ pub use status::counters::Counts;
 pub use status::snapshot::{ClientRow, ConnectionRow, Snapshot};
 
 use accept::listener;
+use connection::admit::{admit, reclaim_for_waiting};
 use connection::dispatch::{dispatch, serve_queue};
-use connection::lifecycle;
 use connection::socket_options::SocketOptions;
 use handler::answer::Handler;
 use limits::lingering::closer::LingeringCloser;
@@ -168,7 +169,7 @@ impl Server {
                     == Err(mpsc::RecvTimeoutError::Timeout)
                 {
                     service.client_log.report_if_due(&service.registry);
-                    lifecycle::reclaim_for_waiting(&service);
+                    reclaim_for_waiting(&service);
                 }
                 service.client_log.report(&service.registry);
             })
@@ -186,7 +187,7 @@ impl Server {
             &self.stopper,
             &self.service.counters,
             |stream, peer| {
-                if let Some(connection) = lifecycle::admit(&self.service, stream, peer.ip()) {
+                if let Some(connection) = admit(&self.service, stream, peer.ip()) {
                     dispatch(&self.service, connection);
                 }
             },

@@ -3,6 +3,7 @@
 use std::sync::Arc;
 use std::time::Instant;
 
+use super::admit::{reject, reject_without_thread};
 use super::lifecycle;
 use crate::lock::lock;
 use crate::server::limits::slot_queue::{SlotQueue, Waited};
@@ -14,7 +15,7 @@ pub(crate) fn dispatch(service: &Arc<Service>, connection: AdmittedConnection) {
     let task = Task { service: Arc::clone(service), connection };
     let dispatched = service.threads.dispatch(task, lifecycle::serve);
     let Err(SpawnError { unstarted, source }) = dispatched else { return };
-    lifecycle::reject_without_thread(service, unstarted.connection);
+    reject_without_thread(service, unstarted.connection);
     if let Some(error) = source
         && lock(&service.thread_warnings).permits(Instant::now())
     {
@@ -33,7 +34,7 @@ pub(crate) fn serve_queue(service: &Arc<Service>, queue: &SlotQueue) {
             }
             Waited::Rejected(accepted, rejection) => {
                 service.counters.waited_rejected.increment();
-                lifecycle::reject(service, accepted, &rejection);
+                reject(service, accepted, &rejection);
             }
         }
     }

@@ -1,183 +1,27 @@
-//! The life of a connection: admitted or rejected when it is accepted, served in its own thread, closed.
+//! The life of an admitted connection, in its own thread: identified, served, closed.
 
 use std::io;
-use std::net::{IpAddr, TcpStream};
 use std::sync::Arc;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use log::Level;
 use socket2::SockRef;
 
+use super::admit::{deny, note_would_reject, take_or_reclaim, wait_or_reject};
 use super::peek::peek_request;
 use super::proxy_header::read_proxy_header;
 use super::request_reader::{FIRST_INPUT_BYTES, INPUT_BYTES};
 use super::requests::Connection;
 use super::socket_options::SocketOptions;
 use crate::net::Input;
-use crate::server::handler::rejection_response::{encode, no_thread_response};
 use crate::server::limits::accepted_connection::AcceptedConnection;
 use crate::server::limits::admission::Permit;
 use crate::server::limits::client::Client;
 use crate::server::limits::connection_entry::ConnectionEntry;
-use crate::server::limits::lingering::pending_request::{HEAD_TIMEOUT, RequestProgress};
+use crate::server::limits::lingering::pending_request::HEAD_TIMEOUT;
 use crate::server::limits::phase::Phase;
 use crate::server::limits::rejection::Rejection;
 use crate::server::service::{AdmittedConnection, Service, Task};
-
-/// Where connections may wait for a slot, how long one that has sent nothing keeps its own while others wait.
-const MAX_SILENCE: Duration = Duration::from_secs(1);
-
-/// Where connections may wait for a slot, how long one in the reserve that has sent nothing keeps its place: its
-/// request may be about to come, and then it waits for another slot.
-const RESERVE_SILENCE: Duration = Duration::from_millis(100);
-
-/// Admits a connection; else has it wait for a slot, or rejects or denies it, and returns `None`. A client
-/// behind a proxy is identified later.
-pub(crate) fn admit(
-    service: &Service,
-    stream: TcpStream,
-    peer: IpAddr,
-) -> Option<AdmittedConnection> {
-    service.counters.connections.increment();
-    // A dual-stack socket reports IPv4 addresses as IPv4-mapped IPv6 addresses.
-    let peer = peer.to_canonical();
-    let client =
-        (!service.identification.is_proxy(peer)).then(|| service.identification.client(peer));
-    let stream = Arc::new(stream);
-    let accepted =
-        AcceptedConnection { stream, peer, client, accepted_at: Instant::now(), received: None };
-    if let Some(client) = client.filter(|client| !service.networks.admit(client.address)) {
-        deny(service, accepted, &client);
-        return None;
-    }
-    let admitted = take_slot(service, client)
-        .or_else(|rejection| admit_to_reserve(service, client, rejection).ok_or(rejection));
-    match admitted {
-        Ok(permit) => Some(AdmittedConnection { accepted, permit }),
-        Err(rejection) => {
-            wait_or_reject(service, accepted, &rejection);
-            None
-        }
-    }
-}
-
-/// Takes a slot. In a dry run, takes one beyond the limits if there is none, up to the capacity.
-fn take_slot(service: &Service, client: Option<Client>) -> Result<Permit, Rejection> {
-    let admitted = take_or_reclaim(service, || match client {
-        Some(client) => service.admission.admit(client),
-        None => service.admission.admit_unidentified(),
-    });
-    match admitted {
-        Err(rejection)
-            if !service.enforces()
-                && service.admission.occupancy().connections < service.policy.capacity =>
-        {
-            note_would_reject(service, &rejection);
-            Ok(service.admission.admit_regardless(client))
-        }
-        admitted => admitted,
-    }
-}
-
-/// Calls `take`, which takes a slot; if there is none and the policy allows it, closes an idle connection
-/// and tries again.
-fn take_or_reclaim<T>(
-    service: &Service,
-    mut take: impl FnMut() -> Result<T, Rejection>,
-) -> Result<T, Rejection> {
-    take().or_else(|rejection| {
-        if reclaim(service, rejection.counted_client()) { take() } else { Err(rejection) }
-    })
-}
-
-/// Admits a client that may see the status although the server is full. If the reserve is used up as
-/// well, a connection of the reserve that has sent no request loses its slot.
-fn admit_to_reserve(
-    service: &Service,
-    client: Option<Client>,
-    rejection: Rejection,
-) -> Option<Permit> {
-    let (access, client) = (service.status.as_ref()?, client?);
-    if !access.allows(&client) {
-        return None;
-    }
-    service.admission.admit_to_reserve(rejection).or_else(|| {
-        let silence = if service.queue.is_some() { RESERVE_SILENCE } else { Duration::ZERO };
-        drop(service.registry.reclaim_reserve(silence, Instant::now())?);
-        service.admission.admit_to_reserve(rejection)
-    })
-}
-
-/// Closes the oldest idle connection of the client, or, for `None`, of all clients, to free its slot. Where
-/// connections may wait for a slot, those that have sent nothing for a while count as idle. Does nothing unless
-/// the policy asks for it and limits are enforced.
-fn reclaim(service: &Service, client: Option<IpAddr>) -> bool {
-    if !service.policy.reclaim_idle || !service.enforces() {
-        return false;
-    }
-    let registry = &service.registry;
-    let reclaimed = registry
-        .reclaim(client)
-        .or_else(|| {
-            service.queue.as_ref()?;
-            registry.reclaim_silent(client, MAX_SILENCE)
-        })
-        .is_some();
-    if reclaimed {
-        service.counters.reclaimed.increment();
-    }
-    reclaimed
-}
-
-fn note_would_reject(service: &Service, rejection: &Rejection) {
-    service.counters.would_reject.increment();
-    service.client_log.record_rejection(rejection);
-}
-
-/// Has a connection that exceeds a limit wait for a slot, or else rejects it.
-fn wait_or_reject(service: &Service, accepted: AcceptedConnection, rejection: &Rejection) {
-    let Some(queue) = &service.queue else { return reject(service, accepted, rejection) };
-    if let Some((accepted, rejection)) = queue.add(accepted) {
-        reject(service, accepted, &rejection);
-    }
-    // One may have become idle before this connection waited; from now on they give up their slots themselves.
-    reclaim(service, rejection.counted_client());
-}
-
-/// Frees slots of connections that have become silent for too long while others wait.
-pub(crate) fn reclaim_for_waiting(service: &Service) {
-    let (admission, per_client) = (&service.admission, service.admission.limits().per_client);
-    for client in admission.waiting_clients() {
-        let held = admission.held_by(client).client;
-        let counted = (held >= per_client).then_some(client);
-        // A freed slot goes to a connection that waits.
-        while admission.waiting_of(client) > 0 && reclaim(service, counted) {}
-    }
-}
-
-/// Rejects a connection that exceeds a limit: at once if its request has come, else in the lingering thread.
-pub(super) fn reject(service: &Service, accepted: AcceptedConnection, rejection: &Rejection) {
-    let response = encode(&service.record_rejection(rejection));
-    let progress = progress(&accepted);
-    service.lingering.answer(accepted.stream, progress, response);
-}
-
-/// Tells a client whose address is not let in that it is not.
-fn deny(service: &Service, accepted: AcceptedConnection, client: &Client) {
-    let response = encode(&service.record_denial(client));
-    let progress = progress(&accepted);
-    service.lingering.answer(accepted.stream, progress, response);
-}
-
-/// Rejects a connection because the system cannot start a thread for it.
-pub(super) fn reject_without_thread(service: &Service, connection: AdmittedConnection) {
-    service.counters.spawn_failures.increment();
-    let AdmittedConnection { accepted, permit } = connection;
-    drop(permit);
-    let response = service.handler.with_extra_fields(no_thread_response());
-    let progress = progress(&accepted);
-    service.lingering.answer(accepted.stream, progress, encode(&response));
-}
 
 /// Serves a connection until it is closed, in its own thread.
 pub(crate) fn serve(Task { service, connection }: Task) {
@@ -288,15 +132,6 @@ fn identify(
         }
     }
     Ok(client)
-}
-
-/// How far the request of a connection has come. One whose client is not known yet is behind a proxy.
-fn progress(accepted: &AcceptedConnection) -> RequestProgress {
-    match (&accepted.received, accepted.client) {
-        (Some(input), _) => RequestProgress::after(input.data()),
-        (None, Some(_)) => RequestProgress::default(),
-        (None, None) => RequestProgress::before_proxy_header(),
-    }
 }
 
 /// Why a connection from a proxy is not served.

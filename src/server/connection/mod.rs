@@ -1,5 +1,6 @@
 //! One connection, from its admission to its close.
 
+pub(super) mod admit;
 mod archive;
 mod close_reason;
 mod deadline_stream;
