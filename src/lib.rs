@@ -73,8 +73,9 @@
 //!    connections share. `connection/request_reader` reads a head before its deadline.
 //! 7. `handler/answer` makes the response: `site/lookup` opens the file or lists the directory, and
 //!    `handler/file_response` selects the ranges of a file, or answers that the client has it already
-//!    ([`http::range`], [`http::conditional`]). `handler/status_response` answers requests for the status
-//!    page.
+//!    ([`http::range`], [`http::conditional`]). A path without a file gets
+//!    `handler/fallback` or an error (`handler/error_response`). `handler/status_response` answers requests
+//!    for the status page.
 //! 8. `connection/close_reason` decides whether the connection is kept for another request.
 //!    `connection/response` sends head and content through `connection/send`, and `logs/access` logs the
 //!    request.

@@ -12,6 +12,9 @@ type Weight = u16;
 
 const FULL_WEIGHT: Weight = 1000;
 
+/// The specificity of a media range with type and subtype; wildcards have less.
+const TYPE_AND_SUBTYPE: u8 = 3;
+
 /// The media types of the pages that the server generates.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum MediaType {
@@ -111,14 +114,24 @@ impl AcceptedCodings {
 /// media range in the request, the first offer is chosen.
 #[must_use]
 pub fn choose_media_type(fields: &Fields<'_>, offers: &[MediaType]) -> Option<MediaType> {
-    let weight_of = |offer| {
-        members(fields, "Accept")
-            .filter_map(|member| Some((member.specificity(offer)?, member.weight)))
-            .max()
-            .map_or(0, |(_, weight)| weight)
-    };
+    let weight_of = |offer| most_specific_range(fields, offer).map_or(0, |(_, weight)| weight);
     let has_ranges = members(fields, "Accept").any(|member| member.media_range().is_some());
     if has_ranges { heaviest(offers.iter().copied(), weight_of) } else { offers.first().copied() }
+}
+
+/// Whether the request's `Accept` names this media type itself as acceptable. Browsers do so with `text/html`
+/// when they open a page, and not when they load its parts or when a script asks.
+#[must_use]
+pub fn names_media_type(fields: &Fields<'_>, offer: MediaType) -> bool {
+    most_specific_range(fields, offer)
+        .is_some_and(|(specificity, weight)| specificity >= TYPE_AND_SUBTYPE && weight > 0)
+}
+
+/// The specificity and the weight of the most specific media range that matches the offer.
+fn most_specific_range(fields: &Fields<'_>, offer: MediaType) -> Option<(u8, Weight)> {
+    members(fields, "Accept")
+        .filter_map(|member| Some((member.specificity(offer)?, member.weight)))
+        .max()
 }
 
 /// The offer with the greatest weight, the first of equal ones; `None` if all weights are 0.
@@ -161,8 +174,8 @@ impl<'a> Member<'a> {
         is_valid.then_some((kind, subtype))
     }
 
-    /// How specific the media range is: 1 for `*/*`, 2 for `type/*`, 3 for `type/subtype`, and one more
-    /// with our charset. `None` if the range does not match the offer.
+    /// How specific the media range is: 1 for `*/*`, 2 for `type/*`, [`TYPE_AND_SUBTYPE`], and one more with
+    /// our charset. `None` if the range does not match the offer.
     fn specificity(&self, offer: MediaType) -> Option<u8> {
         let (kind, subtype) = self.media_range()?;
         let (offered_kind, offered_subtype) = offer.names();
@@ -173,7 +186,7 @@ impl<'a> Member<'a> {
                 if kind.eq_ignore_ascii_case(offered_kind)
                     && subtype.eq_ignore_ascii_case(offered_subtype) =>
             {
-                3
+                TYPE_AND_SUBTYPE
             }
             _ => return None,
         };
@@ -323,6 +336,30 @@ mod tests {
             assert_eq!(chosen, expected, "{value:?} of {offers:?}");
         }
         assert_eq!(with_fields(&[], |fields| choose_media_type(fields, &[Plain])), Some(Plain));
+    }
+
+    #[test]
+    fn a_media_type_is_named_by_itself_and_not_by_a_wildcard() {
+        for (value, expected) in [
+            ("text/html,application/xhtml+xml,application/xml;q=0.9,*/*;q=0.8", true),
+            ("Text/HTML", true),
+            ("image/png|text/html;q=0.001", true),
+            ("text/html;charset=utf-8", true),
+            ("application/json, text/html", true),
+            ("text/html;q=0, text/html;q=0.5", true),
+            ("*/*", false),
+            ("text/*", false),
+            ("application/json, text/plain, */*", false),
+            ("text/html;q=0, */*", false),
+            ("text/html;level=1", false),
+            ("text/htmlx", false),
+            ("text/html;q=x", false),
+            ("", false),
+        ] {
+            let named = ask("Accept", value, |fields| names_media_type(fields, Html));
+            assert_eq!(named, expected, "{value:?}");
+        }
+        assert!(!with_fields(&[], |fields| names_media_type(fields, Html)));
     }
 
     #[test]

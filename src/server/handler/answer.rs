@@ -5,6 +5,7 @@
 
 use super::directory_response::{PreconditionFailed, archive_response, listing_response};
 use super::error_response::{built_in_page, error_response};
+use super::fallback::select_fallback;
 use super::file_response::{FileRefusal, file_response};
 use super::representation::Representation;
 use super::response::{Response, ResponseContent};
@@ -82,7 +83,7 @@ impl Handler {
             Ok(Resource::Archive(archive)) => archive_response(head, archive)
                 .unwrap_or_else(|PreconditionFailed| self.precondition_failed(head)),
             Ok(Resource::Redirect(location)) => redirect(head, location),
-            Err(error) => self.lookup_error(head, path, &error),
+            Err(error) => self.answer_without_file(head, path, &error),
         }
     }
 
@@ -99,6 +100,22 @@ impl Handler {
                 self.error(head, Status::RANGE_NOT_SATISFIABLE, detail)
                     .field("Content-Range", content_range.to_string())
             }
+        }
+    }
+
+    fn answer_without_file(
+        &self,
+        head: &RequestHead,
+        path: &TargetPath,
+        error: &LookupError,
+    ) -> Response {
+        let fallback = match error {
+            LookupError::NotFound => select_fallback(&self.site, head, path),
+            _ => None,
+        };
+        match fallback {
+            Some(page) => self.answer_file(head, page),
+            None => self.lookup_error(head, path, error),
         }
     }
 

@@ -3,6 +3,7 @@
 pub(super) mod answer;
 mod directory_response;
 mod error_response;
+mod fallback;
 mod file_response;
 pub(super) mod rate_limit_fields;
 pub(super) mod rejection_response;

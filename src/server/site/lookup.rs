@@ -20,7 +20,7 @@ use super::listing::cache::ListingCache;
 use super::listing::contents::Listing;
 use super::listing::reader::DirectoryReader;
 use super::opened::{Opened, join, open_beneath};
-use super::page_file::{ErrorPage, PageFile};
+use super::page_file::PageFile;
 use super::precompressed::PrecompressedFiles;
 use super::root::Root;
 use super::root_path::RootPath;
@@ -65,7 +65,8 @@ impl Site {
         let root = RootPath::open(path, settings.symbolic_links)?;
         let files = FileCache::new(settings.cache_bytes);
         let site = Self { root, settings, files, listings: Arc::default() };
-        for ErrorPage { file, .. } in &site.settings.error_pages {
+        let error_pages = site.settings.error_pages.iter().map(|page| &page.file);
+        for file in error_pages.chain(&site.settings.fallback) {
             if site.open_page(file).is_none() {
                 log::warn!(
                     "there is no file {file} to be served: built-in pages are sent until there is"
@@ -130,6 +131,17 @@ impl Site {
     pub(crate) fn error_page(&self, status: Status) -> Option<NamedFile<'_>> {
         let mut pages = self.settings.error_pages.iter().filter(|page| page.status == status);
         pages.find_map(|page| self.open_page(&page.file))
+    }
+
+    /// The fallback for a path without a file, if there is one at present. Names that begin with a dot are
+    /// no pages of an application: programs ask for them to find out whether they are there.
+    #[must_use]
+    pub(crate) fn fallback(&self, path: &TargetPath) -> Option<NamedFile<'_>> {
+        let page = self.settings.fallback.as_ref()?;
+        if path.segments().any(|segment| segment.starts_with(b".")) {
+            return None;
+        }
+        self.open_page(page)
     }
 
     fn open_page<'n>(&self, page: &'n PageFile) -> Option<NamedFile<'n>> {

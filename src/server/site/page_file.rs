@@ -1,4 +1,5 @@
-//! Pages that the settings name: those that are sent with an error.
+//! Pages that the settings name: those that are sent with an error, and the fallback of a single-page
+//! application.
 
 use std::fmt;
 use std::str::FromStr;
@@ -16,7 +17,9 @@ pub struct PageFile(String);
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Error)]
 pub enum PageFileError {
     /// It is absolute, or has a segment that is empty, `.` or `..`, or a NUL byte.
-    #[error("write a path from the served directory on, such as errors/page.html")]
+    #[error(
+        "write the path from the served directory on, without a slash in front, and without . and .."
+    )]
     NotBeneath,
     /// The name has not the suffix of an HTML file.
     #[error("an HTML file is needed, such as page.html")]

@@ -1,6 +1,6 @@
 //! Settings of a site: the files that are served, and how.
 
-use super::page_file::ErrorPage;
+use super::page_file::{ErrorPage, PageFile};
 
 /// Settings of a site.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -12,6 +12,9 @@ pub struct SiteSettings {
     /// Pages that are sent in place of the built-in ones; of several for a status, the first that is there.
     /// By default none.
     pub error_pages: Vec<ErrorPage>,
+    /// The page of a single-page application: browsers that open a path without a file get it. By default
+    /// none.
+    pub fallback: Option<PageFile>,
     /// Whether directories without an index file are listed; by default they are.
     pub listings: Listings,
     /// Whether links may leave the root; by default they may not.
@@ -34,6 +37,7 @@ impl Default for SiteSettings {
             index: vec!["index.html".to_owned()],
             clean_urls: CleanUrls::NotFound,
             error_pages: Vec::new(),
+            fallback: None,
             listings: Listings::Offered,
             symbolic_links: SymbolicLinks::Confined,
             dot_files: DotFiles::Hidden,

@@ -4,6 +4,7 @@ mod behind_nginx;
 mod cache;
 mod clean_urls;
 mod error_pages;
+mod fallback;
 mod logs;
 mod messages;
 mod panics;

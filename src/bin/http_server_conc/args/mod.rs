@@ -149,6 +149,7 @@ mod tests {
         assert_eq!(site("--clean-urls").clean_urls, CleanUrls::Served);
         let pages = site("--error-page 404.html -error-page=errors/403.html").error_pages;
         assert_eq!(pages, ["404.html", "errors/403.html"].map(|page| page.parse().unwrap()));
+        assert_eq!(site("-fallback app.html").fallback, Some("app.html".parse().unwrap()));
         assert_eq!(site("-no-listing").listings, Listings::Refused);
         assert_eq!(site("--hidden").dot_files, DotFiles::Shown);
         assert_eq!(site("-follow-symlinks").symbolic_links, SymbolicLinks::Followed);
@@ -238,10 +239,15 @@ mod tests {
             ("--index=", &["--index", "plain name"]),
             ("--index a/b", &["'a/b'", "--index", "plain name"]),
             ("--index ..", &["'..'", "--index"]),
-            ("--error-page /404.html", &["'/404.html'", "--error-page", "errors/page.html"]),
+            (
+                "--error-page /404.html",
+                &["'/404.html'", "--error-page", "without a slash in front"],
+            ),
             ("--error-page 404.txt", &["'404.txt'", "--error-page", "an HTML file"]),
             ("--error-page none.html", &["'none.html'", "with its status, such as 404.html"]),
             ("--error-page 429.html", &["'429.html'", "with 429, only with 400, 403, 404"]),
+            ("--fallback app.js", &["'app.js'", "--fallback", "an HTML file"]),
+            ("--fallback ../a.html", &["'../a.html'", "--fallback", "without . and .."]),
             ("--header Date:now", &["'Date:now'", "sets this field itself"]),
             ("--cache-control a\u{7}", &["--cache-control", "control character"]),
             ("--exempt 10.0.0.0/33", &["'10.0.0.0/33'", "--exempt", "192.0.2.0/24"]),

@@ -3,8 +3,8 @@
 use http_concurrent::cli::parse_size;
 use http_concurrent::http::is_field_value;
 use http_concurrent::server::{
-    CleanUrls, DotFiles, ErrorPage, ExtraField, ExtraFields, Listings, Precompressed, ServerConfig,
-    SiteSettings, SymbolicLinks, is_index_name,
+    CleanUrls, DotFiles, ErrorPage, ExtraField, ExtraFields, Listings, PageFile, Precompressed,
+    ServerConfig, SiteSettings, SymbolicLinks, is_index_name,
 };
 
 #[derive(Debug, clap::Args)]
@@ -23,6 +23,11 @@ pub(super) struct SiteArgs {
     /// repeated
     #[arg(long = "error-page", value_name = "FILE")]
     error_pages: Vec<ErrorPage>,
+
+    /// A page beneath the directory, such as index.html, that browsers get for a path without a file: for
+    /// single-page applications
+    #[arg(long, value_name = "FILE")]
+    fallback: Option<PageFile>,
 
     /// Respond 403 for a directory without an index file, instead of listing or archiving it
     #[arg(long)]
@@ -58,11 +63,12 @@ pub(super) struct SiteArgs {
 
 impl SiteArgs {
     pub(super) fn apply(self, config: &mut ServerConfig) {
-        let Self { index, error_pages, cache_control, headers, .. } = self;
+        let Self { index, error_pages, fallback, cache_control, headers, .. } = self;
         config.site = SiteSettings {
             index: if index.is_empty() { vec!["index.html".to_owned()] } else { index },
             clean_urls: if self.clean_urls { CleanUrls::Served } else { CleanUrls::NotFound },
             error_pages,
+            fallback,
             listings: if self.no_listing { Listings::Refused } else { Listings::Offered },
             dot_files: if self.hidden { DotFiles::Shown } else { DotFiles::Hidden },
             symbolic_links: if self.follow_symlinks {
