@@ -1,6 +1,7 @@
 //! Sending an archive: short files in pieces with their headers, long files with `sendfile`.
 
 use std::io;
+use std::time::Instant;
 
 use super::send::{Flush, Sender};
 use crate::http::{CHUNK_END, LAST_CHUNK, Version, write_chunk_size};
@@ -24,7 +25,9 @@ pub(super) fn send_archive(
     out.clear();
     while !writer.is_complete() {
         piece.clear();
+        let begun = Instant::now();
         let file = writer.write_next(&mut piece).map_err(io::Error::other)?;
+        sender.rate.leave_out(begun.elapsed());
         let length = piece.len() as u64 + file.as_ref().map_or(0, |file| file.length);
         if version == Version::Http11 {
             write_chunk_size(out, length);

@@ -55,11 +55,14 @@ impl SendRate {
         }
         let begun = Instant::now();
         let bytes = self.shares.iter_mut().fold(wanted, |bytes, share| share.wait_for_turn(bytes));
-        // Meanwhile the client could not receive anything: this time does not count.
-        let elapsed = begun.elapsed();
+        self.leave_out(begun.elapsed());
+        bytes
+    }
+
+    /// Does not count time in which there was nothing for the client to receive.
+    pub(super) fn leave_out(&mut self, elapsed: Duration) {
         self.window_started_at += elapsed;
         self.last_progress += elapsed;
-        bytes
     }
 
     /// Ends a turn in which so many bytes were sent.

@@ -3,6 +3,7 @@
 use std::fs::{self, File, create_dir_all, hard_link};
 use std::io::Read as _;
 use std::path::Path;
+use std::process::Command;
 use std::time::{Duration, Instant};
 
 use http_concurrent::http::content_disposition::suggested_name;
@@ -10,7 +11,7 @@ use http_concurrent::server::{Listings, MaximumRates};
 use rustix::process::Signal;
 
 use crate::support::conversation::Conversation;
-use crate::support::program::ServerProgram;
+use crate::support::program::{SERVER, ServerProgram};
 use crate::support::server::TestServer;
 use crate::support::wait_until;
 
@@ -195,4 +196,20 @@ fn an_archive_that_is_being_sent_ends_with_the_server() {
     reader.stream().read_exact(&mut [0; 1000]).unwrap();
     server.stop();
     wait_until("the server has ended", || server.has_ended());
+}
+
+/// The minimum rate is averaged over 20 s: strace(1) lets the opening of one member take longer.
+#[test]
+#[ignore = "needs strace"]
+fn the_time_that_the_server_takes_to_read_does_not_make_a_client_slow() {
+    let tree = tempfile::tempdir().unwrap();
+    for name in 0..8 {
+        fs::write(tree.path().join(name.to_string()), "x").unwrap();
+    }
+    let mut command = Command::new("strace");
+    command.args(["-D", "-f", "-qq", "-o", "/dev/null", "-e", "trace=openat2", "-e"]);
+    command.args(["inject=openat2:delay_enter=21s:when=4", SERVER, "-p", "0", "--min-rate", "1M"]);
+    let server = ServerProgram::launch(command, tree.path());
+    let reply = server.connect_from(1).get("/?format=tar");
+    assert_eq!(members(&reply.body).len(), 1 + 8);
 }
