@@ -214,7 +214,7 @@ mod tests {
     #[test]
     fn both_parts_arrive_whole_in_pieces_of_any_size() {
         // Pieces of two and of three bytes: they end within a part, at its end, and across both.
-        for maximum in [100, 150] {
+        for maximum in [200, 300] {
             for first in [&b""[..], b"a", b"ab", b"abc", b"abcd"] {
                 for second in [&b""[..], b"1", b"12", b"1234"] {
                     let arrived = received(Some(maximum), first, second, Duration::ZERO);

@@ -13,6 +13,10 @@ use std::time::{Duration, Instant};
 /// differ by a piece or two: 40 pieces a second are 80 in two seconds.
 const PIECES_PER_SECOND: u64 = 40;
 
+/// Fewest pieces per second. While a flow sends alone, its pieces are the longest; when others join it, it waits
+/// until each of them has been sent as much.
+const MIN_PIECES_PER_SECOND: u64 = 100;
+
 /// Most pieces per second together: each costs two changes of threads.
 const MAX_PIECES_PER_SECOND: u64 = 1000;
 
@@ -42,20 +46,11 @@ pub(super) type Used = u64;
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub(super) struct Piece {
     tag: u64,
-    /// Distinguishes pieces, and sorts those with the same tag by their entering.
-    number: u64,
+    /// Of pieces with the same tag the smaller one is first: a small response need not wait for the pieces of
+    /// downloads.
     pub(super) bytes: u64,
-}
-
-/// Whether a piece may be sent.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Turn {
-    /// Now; it no longer waits.
-    Now,
-    /// At this time, unless another one comes first.
-    At(Instant),
-    /// After another one.
-    Later,
+    /// Distinguishes pieces.
+    number: u64,
 }
 
 impl<W> FairQueue<W> {
@@ -74,36 +69,45 @@ impl<W> FairQueue<W> {
         piece
     }
 
-    /// The bytes of a piece that enters now.
+    /// The most bytes of a piece that enters now.
     fn piece_bytes(&self) -> u64 {
-        let waiting = self.waiting.len() as u64 + 1;
-        (self.rate / (PIECES_PER_SECOND * waiting).min(MAX_PIECES_PER_SECOND)).max(1)
+        let pieces = self.waiting.len() as u64 + 1;
+        let pieces_per_second =
+            (PIECES_PER_SECOND * pieces).clamp(MIN_PIECES_PER_SECOND, MAX_PIECES_PER_SECOND);
+        (self.rate / pieces_per_second).max(1)
     }
 
-    /// Begins a piece that waits, if it is its turn.
-    pub(super) fn begin(&mut self, piece: Piece, now: Instant) -> Turn {
-        if self.waiting.first_key_value().is_none_or(|(first, _)| *first != piece) {
-            return Turn::Later;
+    /// Begins all pieces that are due, and passes who waits for them to `begun`. After a delay these are several.
+    pub(super) fn begin_due(&mut self, now: Instant, mut begun: impl FnMut(W)) {
+        while self.due <= now
+            && let Some((piece, waiter)) = self.waiting.pop_first()
+        {
+            self.last_tag = piece.tag;
+            let late = now - self.due;
+            self.due += late.saturating_sub(CATCH_UP) + self.time_of(piece.bytes);
+            begun(waiter);
         }
-        if now < self.due {
-            return Turn::At(self.due);
-        }
-        self.waiting.pop_first();
-        self.last_tag = piece.tag;
-        let late = now - self.due;
-        self.due += late.saturating_sub(CATCH_UP) + self.time_of(piece.bytes);
-        Turn::Now
+    }
+
+    /// True if the piece has not begun.
+    pub(super) fn is_waiting(&self, piece: Piece) -> bool {
+        self.waiting.contains_key(&piece)
+    }
+
+    /// The piece that begins next, and who waits for it.
+    pub(super) fn first(&self) -> Option<(Piece, &W)> {
+        self.waiting.first_key_value().map(|(piece, waiter)| (*piece, waiter))
+    }
+
+    /// When the next piece begins.
+    pub(super) fn due(&self) -> Instant {
+        self.due
     }
 
     /// Gives back bytes of a piece that were not sent after all.
     pub(super) fn refund(&mut self, used: &mut Used, bytes: u64) {
         *used -= bytes;
         self.due -= self.time_of(bytes);
-    }
-
-    /// Who waits with the piece that is next.
-    pub(super) fn first(&self) -> Option<&W> {
-        self.waiting.first_key_value().map(|(_, waiter)| waiter)
     }
 
     /// How long the bytes take at the rate.

@@ -1,15 +1,16 @@
 //! A rate at which several threads send: each waits for its turn.
 //!
-//! There is no thread for this, and nobody polls: the thread that is next sleeps until its piece is due, and
-//! wakes the one after it. The others sleep until they are woken.
+//! There is no thread for this, and nobody polls. The thread that is next sleeps until its piece is due; then it
+//! wakes those whose pieces are due as well, and the one after them. The others sleep until they are woken.
 
+use std::mem;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex};
 use std::thread;
 use std::thread::Thread;
 use std::time::Instant;
 
-use super::fair_queue::{FairQueue, Turn};
+use super::fair_queue::FairQueue;
 use crate::lock::lock;
 
 /// A rate in bytes per second that flows share evenly.
@@ -46,6 +47,12 @@ impl Flow {
         self.used.store(used, Ordering::Relaxed);
         result
     }
+
+    /// Gives back bytes that were not sent. The next piece is due earlier then.
+    fn refund(&self, queue: &mut FairQueue<Thread>, bytes: u64) {
+        self.update(|used| queue.refund(used, bytes));
+        wake_first(queue);
+    }
 }
 
 impl Share {
@@ -59,35 +66,54 @@ impl Share {
         let piece = self.flow.update(|used| queue.enter(used, wanted, thread::current()));
         loop {
             let now = Instant::now();
-            let turn = queue.begin(piece, now);
-            if turn == Turn::Now {
+            begin_due(&mut queue, now);
+            if !queue.is_waiting(piece) {
                 break;
             }
+            let is_first = queue.first().is_some_and(|(first, _)| first == piece);
+            let due = queue.due();
             drop(queue);
-            match turn {
-                Turn::At(due) => thread::park_timeout(due - now),
-                _ => thread::park(),
+            if is_first {
+                thread::park_timeout(due - now);
+            } else {
+                thread::park();
             }
             queue = lock(&self.rate.queue);
         }
-        let next = queue.first().cloned();
-        drop(queue);
-        next.inspect(Thread::unpark);
         self.granted = piece.bytes;
         piece.bytes
     }
 
     /// Ends a turn in which so many bytes were sent.
     pub(crate) fn end_turn(&mut self, sent: u64) {
-        let unsent = std::mem::take(&mut self.granted) - sent;
-        if unsent == 0 {
-            return;
+        let unused = mem::take(&mut self.granted) - sent;
+        if unused > 0 {
+            self.flow.refund(&mut lock(&self.rate.queue), unused);
         }
-        let mut queue = lock(&self.rate.queue);
-        self.flow.update(|used| queue.refund(used, unsent));
-        // The next piece is due earlier now.
-        let next = queue.first().cloned();
-        drop(queue);
-        next.inspect(Thread::unpark);
+    }
+}
+
+/// Begins the pieces that are due, and wakes the threads that wait for them and the one that is next.
+fn begin_due(queue: &mut FairQueue<Thread>, now: Instant) {
+    let mut have_begun = false;
+    queue.begin_due(now, |thread| {
+        have_begun = true;
+        wake(&thread);
+    });
+    if have_begun {
+        wake_first(queue);
+    }
+}
+
+/// Wakes the thread that is next, which sleeps until its piece is due.
+fn wake_first(queue: &FairQueue<Thread>) {
+    if let Some((_, thread)) = queue.first() {
+        wake(thread);
+    }
+}
+
+fn wake(thread: &Thread) {
+    if thread.id() != thread::current().id() {
+        thread.unpark();
     }
 }

@@ -1,5 +1,7 @@
 //! Simulations: connections that send through a queue, on a clock of their own.
 
+use std::collections::BTreeSet;
+
 use super::*;
 
 const MILLISECOND: Duration = Duration::from_millis(1);
@@ -32,53 +34,51 @@ struct Sent {
 struct Simulation {
     rate: u64,
     senders: Vec<Sender>,
-    /// How late each piece begins.
-    lateness: Duration,
+    /// From when a sender is woken, or its time has come, until it runs.
+    latency: Duration,
 }
 
 impl Simulation {
     fn new(rate: u64, senders: Vec<Sender>) -> Self {
-        Self { rate, senders, lateness: Duration::ZERO }
+        Self { rate, senders, latency: Duration::ZERO }
     }
 
-    /// Runs for this long.
+    /// Runs for this long. Each sender is a thread that enters a piece, sleeps until it has begun, sends it,
+    /// and enters the next one.
     fn run(&self, length: Duration) -> Vec<Sent> {
         let start = Instant::now();
         let mut queue = FairQueue::new(self.rate, start);
         let mut used = vec![0; 1 + self.senders.iter().map(|sender| sender.flow).max().unwrap()];
         let mut left: Vec<u64> = self.senders.iter().map(|sender| sender.response_bytes).collect();
-        let mut idle: Vec<(Duration, usize)> =
-            self.senders.iter().enumerate().map(|(at, sender)| (sender.ready_at, at)).collect();
         let mut pieces = vec![None; self.senders.len()];
-        let (mut now, mut sent) = (Duration::ZERO, Vec::new());
-        while now < length {
-            idle.sort_unstable();
-            let ready = idle.iter().take_while(|(ready_at, _)| *ready_at <= now).count();
-            for (_, number) in idle.drain(..ready) {
-                let flow = self.senders[number].flow;
-                pieces[number] = Some(queue.enter(&mut used[flow], left[number], number));
+        // When which sender runs next.
+        let mut wakes: BTreeSet<(Duration, usize)> =
+            self.senders.iter().enumerate().map(|(at, sender)| (sender.ready_at, at)).collect();
+        let mut sent = Vec::new();
+        while let Some((now, number)) = wakes.pop_first()
+            && now < length
+        {
+            let Sender { flow, response_bytes, pause, .. } = self.senders[number];
+            let piece = *pieces[number]
+                .get_or_insert_with(|| queue.enter(&mut used[flow], left[number], number));
+            let mut woken = Vec::new();
+            queue.begin_due(start + now, |waiter| woken.push(waiter));
+            if !woken.is_empty() {
+                woken.extend(queue.first().map(|(_, waiter)| *waiter));
             }
-            let next_ready = idle.first().map(|(ready_at, _)| *ready_at);
-            let Some(&number) = queue.first() else {
-                now = next_ready.expect("a sender is idle or waits");
-                continue;
-            };
-            let piece: Piece = pieces[number].unwrap();
-            match queue.begin(piece, start + now) {
-                Turn::Now => {
-                    let Sender { flow, response_bytes, pause, .. } = self.senders[number];
-                    sent.push(Sent { at: now, flow, sender: number, bytes: piece.bytes });
-                    left[number] -= piece.bytes;
-                    if left[number] == 0 {
-                        left[number] = response_bytes;
-                    }
-                    idle.push((now + pause, number));
+            let others = woken.into_iter().filter(|waiter| *waiter != number);
+            wakes.extend(others.map(|waiter| (now + self.latency, waiter)));
+            if !queue.is_waiting(piece) {
+                let bytes = piece.bytes;
+                sent.push(Sent { at: now, flow, sender: number, bytes });
+                left[number] -= bytes;
+                if left[number] == 0 {
+                    left[number] = response_bytes;
                 }
-                Turn::At(due) => {
-                    let due = due - start + self.lateness;
-                    now = next_ready.map_or(due, |ready_at| ready_at.min(due));
-                }
-                Turn::Later => unreachable!("it is the first"),
+                pieces[number] = None;
+                wakes.insert((now + pause, number));
+            } else if queue.first().is_some_and(|(first, _)| first == piece) {
+                wakes.insert((queue.due() - start + self.latency, number));
             }
         }
         sent
@@ -187,53 +187,72 @@ fn a_flow_that_was_idle_does_not_make_up_for_it() {
 }
 
 #[test]
-fn pieces_that_begin_late_do_not_lower_the_rate() {
-    let senders = (0..3).map(backlogged).collect();
-    let late = Simulation { lateness: 4 * MILLISECOND, ..Simulation::new(1_000_000, senders) };
+fn threads_that_wake_up_late_do_not_lower_the_rate() {
+    // A piece is 2 ms.
+    let senders = (0..12).map(backlogged).collect();
+    let late = Simulation { latency: 10 * MILLISECOND, ..Simulation::new(1_000_000, senders) };
     let sent = late.run(10 * SECOND);
     let of_flows = bytes_of(&sent, |sent| sent.flow, Duration::ZERO, 10 * SECOND);
     let total: u64 = of_flows.iter().sum();
     assert!(total.abs_diff(10_000_000) <= 50_000, "{total}");
+    assert!(unevenness(&of_flows) <= 0.01, "{of_flows:?}");
+}
+
+#[test]
+fn those_who_come_first_do_not_wait_long_for_those_who_come_after_them() {
+    let sent = Simulation::new(1_000_000, (0..20).map(backlogged).collect()).run(2 * SECOND);
+    for flow in 0..20 {
+        let times: Vec<Duration> =
+            sent.iter().filter(|sent| sent.flow == flow).map(|sent| sent.at).collect();
+        // A piece of 10 ms, when few waited, is followed by as much for each of the others.
+        let waits_long = times.windows(2).any(|pair| pair[1] > pair[0] + 220 * MILLISECOND);
+        assert!(!waits_long, "{flow}: {times:?}");
+    }
 }
 
 #[test]
 fn an_idle_queue_saves_up_no_more_than_it_may_catch_up() {
-    let begun = Instant::now();
-    let mut queue = FairQueue::new(1_000_000, begun);
+    let begun_at = Instant::now();
+    let mut queue = FairQueue::new(1_000_000, begun_at);
     let (mut used, mut at_once) = (0, 0);
-    let now = begun + 60 * SECOND;
+    let now = begun_at + 60 * SECOND;
     loop {
         let piece = queue.enter(&mut used, u64::MAX, ());
-        match queue.begin(piece, now) {
-            Turn::Now => at_once += piece.bytes,
-            turn => break assert!(matches!(turn, Turn::At(due) if due > now)),
+        queue.begin_due(now, |()| at_once += piece.bytes);
+        if queue.is_waiting(piece) {
+            break assert!(queue.due() > now);
         }
     }
-    assert_eq!(at_once, 75_000, "what is due in 50 ms, and the piece that exceeds it");
+    assert_eq!(at_once, 60_000, "what is due in 50 ms, and the piece that exceeds it");
 }
 
 #[test]
 fn what_is_given_back_is_neither_used_nor_delays_the_next_piece() {
-    let begun = Instant::now();
-    let mut queue = FairQueue::new(1_000_000, begun);
+    let begun_at = Instant::now();
+    let mut queue = FairQueue::new(1_000_000, begun_at);
     let mut used = 0;
-    let piece = queue.enter(&mut used, 10_000, "first");
-    let next = queue.enter(&mut used, 10_000, "second");
-    assert_eq!((queue.first(), used), (Some(&"first"), 20_000));
-    assert_eq!(queue.begin(next, begun), Turn::Later);
-    assert_eq!(queue.begin(piece, begun), Turn::Now);
-    assert_eq!(queue.begin(next, begun), Turn::At(begun + 10 * MILLISECOND));
+    for (waiter, expected) in [("first", 10_000), ("second", 20_000), ("third", 28_333)] {
+        queue.enter(&mut used, 10_000, waiter);
+        assert_eq!(used, expected, "{waiter}");
+    }
+    let begun = |queue: &mut FairQueue<&'static str>, after: Duration| {
+        let mut begun = Vec::new();
+        queue.begin_due(begun_at + after, |waiter| begun.push(waiter));
+        begun
+    };
+    assert_eq!(begun(&mut queue, Duration::ZERO), ["first"]);
+    assert_eq!(begun(&mut queue, 9 * MILLISECOND), [""; 0]);
     queue.refund(&mut used, 9_000);
-    assert_eq!(used, 11_000);
-    assert_eq!(queue.begin(next, begun), Turn::At(begun + MILLISECOND));
-    assert_eq!(queue.begin(next, begun + MILLISECOND), Turn::Now);
+    assert_eq!((used, queue.due()), (19_333, begun_at + MILLISECOND));
+    assert_eq!(begun(&mut queue, MILLISECOND), ["second"]);
+    assert_eq!(begun(&mut queue, 20 * MILLISECOND), ["third"]);
     assert_eq!(queue.first(), None);
 }
 
 #[test]
 fn a_piece_has_at_least_one_byte_and_none_if_none_is_wanted() {
     let begun = Instant::now();
-    for (rate, wanted, expected) in [(1, 10, 1), (1, 0, 0), (4_000, 1_000, 100), (4_000, 7, 7)] {
+    for (rate, wanted, expected) in [(1, 10, 1), (1, 0, 0), (4_000, 1_000, 40), (4_000, 7, 7)] {
         let piece = FairQueue::new(rate, begun).enter(&mut 0, wanted, ());
         assert_eq!(piece.bytes, expected, "{rate} {wanted}");
     }
