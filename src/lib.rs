@@ -77,8 +77,8 @@
 //!    `handler/fallback` or an error (`handler/error_response`). `handler/status_response` answers requests
 //!    for the status page.
 //! 8. `connection/close_reason` decides whether the connection is kept for another request.
-//!    `connection/response` sends head and content through `connection/send`, and `logs/access` logs the
-//!    request.
+//!    `connection/response` sends head and content through `connection/send`, which waits for a turn at each
+//!    maximum rate that holds for the connection (`limits/rates`), and `logs/access` logs the request.
 //!
 //! When the server is stopped, `server/mod.rs` drains it: idle connections are closed at once, and the others
 //! have some time to finish.
@@ -108,6 +108,7 @@
 //! |---|---|
 //! | TLS | the handshake in `connection/lifecycle`, in the connection's thread: it must not delay the accept loop. There is no stream abstraction yet: `connection/request_reader`, `connection/send` and `limits/lingering` use the socket itself |
 //! | another limit of a client | the state in `limits/client_table`, the rule in a file of its own in `limits`, the setting in `config` |
+//! | a maximum rate for something else | `limits/connection_rates` |
 //! | another content coding | suffix and name in `http/coding`, choice in [`http::negotiation`], files in `site/precompressed` |
 //! | another metric | a counter is one row of `status/counters`; a gauge is a field of `status/snapshot`, filled in `status/collect`, and a line in each form (`status/html`, `status/json`, `status/prometheus`) |
 //! | another field of the access log | `logs/exchange`, filled in `connection/requests`, and `logs/format` |

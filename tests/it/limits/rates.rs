@@ -123,6 +123,27 @@ fn the_connections_of_a_client_share_its_rate_evenly() {
 }
 
 #[test]
+fn clients_behind_a_proxy_have_rates_of_their_own() {
+    let maximum =
+        MaximumRates { client: Some(500_000), total: Some(1_500_000), ..MaximumRates::default() };
+    let server = server(maximum, |config| {
+        config.identification.proxies = vec!["127.0.0.9/32".parse().unwrap()];
+    });
+    let connect = |client: u8| {
+        let mut conversation = server.connect_from(9);
+        conversation.send(format!("PROXY TCP4 192.0.2.{client} 192.0.2.1 4711 80\r\n"));
+        download_over(conversation)
+    };
+    wait_until("each has its own, however many connections", || {
+        let mut receivers = Receivers::new();
+        for (client, connections) in [(1, 1), (2, 6)] {
+            receivers.add((0..connections).map(|_| connect(client)).collect());
+        }
+        are_within(5, &receivers.in_two_seconds(), 1_000_000)
+    });
+}
+
+#[test]
 fn all_three_rates_hold_together() {
     let maximum =
         MaximumRates { connection: Some(100_000), client: Some(250_000), total: Some(1_000_000) };
