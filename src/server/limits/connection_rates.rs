@@ -61,3 +61,60 @@ impl ConnectionRates {
         shares
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::net::IpAddr;
+
+    use super::*;
+    use crate::server::limits::client::Identification;
+
+    #[test]
+    fn a_connection_has_a_share_of_each_rate_that_holds_for_it() {
+        let [regular, exempt] = [1, 9].map(|host| IpAddr::from([127, 0, 0, host]));
+        let exempt_networks = vec![exempt.into()];
+        let identification = Identification { exempt: exempt_networks, ..Default::default() };
+        let set = Some(1_000);
+        for (connection, client, total, address, shares) in [
+            (None, None, None, regular, 0),
+            (set, None, None, regular, 1),
+            (None, set, None, regular, 1),
+            (None, None, set, regular, 1),
+            (set, set, set, regular, 3),
+            (set, set, set, exempt, 2),
+            (None, set, None, exempt, 0),
+        ] {
+            let maximum = MaximumRates { connection, client, total };
+            let rates = ConnectionRates::new(maximum, Arc::new(ClientTable::new(60)));
+            let found = rates.shares_of(&identification.client(address)).len();
+            assert_eq!(found, shares, "{maximum:?} {address}");
+            let scopes: Vec<_> = maximum.by_scope().map(|(scope, _)| scope).collect();
+            let set = [("connection", connection), ("client", client), ("total", total)];
+            let expected = set.iter().filter(|(_, rate)| rate.is_some()).map(|(scope, _)| *scope);
+            assert_eq!(scopes, expected.collect::<Vec<_>>());
+        }
+    }
+
+    #[test]
+    fn the_rate_of_a_client_is_forgotten_with_its_last_connection() {
+        let clients = Arc::new(ClientTable::new(60));
+        let client = Identification::default().client([127, 0, 0, 1].into());
+        let maximum = MaximumRates { client: Some(1_000), ..MaximumRates::default() };
+        let rates = ConnectionRates::new(maximum, Arc::clone(&clients));
+        let rate = || {
+            rates.shares_of(&client);
+            let clients = clients.lock();
+            let rate = clients.get(client.key).and_then(|state| state.rate.as_ref());
+            rate.map(|rate| Arc::as_ptr(&rate.of_total))
+        };
+        assert_eq!(rate(), None, "it holds no slot");
+        clients.lock().add_held(client.key);
+        clients.lock().add_held(client.key);
+        let of_first = rate();
+        assert!(of_first.is_some());
+        clients.lock().remove_held(client.key);
+        assert_eq!(rate(), of_first, "its other connection uses the same");
+        clients.lock().remove_held(client.key);
+        assert_eq!(clients.lock().count(), 0);
+    }
+}

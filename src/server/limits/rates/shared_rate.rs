@@ -117,3 +117,62 @@ fn wake(thread: &Thread) {
         thread.unpark();
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use super::*;
+
+    /// The bytes that each of the threads was granted, until all together had so many.
+    fn grants(threads: usize, wanted: u64, total: u64) -> Vec<u64> {
+        let rate = Arc::new(SharedRate::new(1_000_000));
+        let granted = AtomicU64::new(0);
+        thread::scope(|scope| {
+            let started: Vec<_> = (0..threads)
+                .map(|_| {
+                    let mut share = Share::new(Arc::clone(&rate), Arc::default());
+                    let granted = &granted;
+                    scope.spawn(move || {
+                        let mut own = 0;
+                        while granted.load(Ordering::Relaxed) < total {
+                            let bytes = share.wait_for_turn(wanted);
+                            granted.fetch_add(bytes, Ordering::Relaxed);
+                            own += bytes;
+                            share.end_turn(bytes);
+                        }
+                        own
+                    })
+                })
+                .collect();
+            started.into_iter().map(|thread| thread.join().unwrap()).collect()
+        })
+    }
+
+    #[test]
+    fn threads_are_granted_no_more_than_the_rate_and_none_sleeps_for_ever() {
+        for (threads, wanted) in [(1, 100), (2, u64::MAX), (7, 10), (40, 2_000)] {
+            let begun = Instant::now();
+            let granted: u64 = grants(threads, wanted, 100_000).iter().sum();
+            // The last piece of each thread begins before it is paid for.
+            let paid = granted - threads as u64 * 10_000.min(wanted);
+            let least = Duration::from_micros(paid);
+            assert!(begun.elapsed() >= least, "{threads} {wanted}: {:?}", begun.elapsed());
+        }
+    }
+
+    #[test]
+    fn bytes_that_were_not_sent_delay_no_one() {
+        let rate = Arc::new(SharedRate::new(10));
+        let mut shares = [(); 2].map(|()| Share::new(Arc::clone(&rate), Arc::default()));
+        let begun = Instant::now();
+        // A byte takes a tenth of a second.
+        for _ in 0..1_000 {
+            for share in &mut shares {
+                assert_eq!(share.wait_for_turn(5), 1);
+                share.end_turn(0);
+            }
+        }
+        assert!(begun.elapsed() < Duration::from_secs(100), "{:?}", begun.elapsed());
+    }
+}
