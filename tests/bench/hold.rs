@@ -13,10 +13,14 @@ mod attacks;
 mod client;
 #[path = "hold/flood.rs"]
 mod flood;
+#[path = "hold/haproxy.rs"]
+mod haproxy;
 #[path = "hold/shortages.rs"]
 mod shortages;
 #[path = "hold/target.rs"]
 mod target;
+#[path = "hold/waiting.rs"]
+mod waiting;
 
 use std::io;
 use std::time::Instant;
@@ -39,8 +43,11 @@ pub(crate) struct Options {
     pub(crate) connections: u32,
 }
 
-const ATTACKS: [(&str, Attack); 8] = [
+const ATTACKS: [(&str, Attack); 11] = [
     ("flood", flood::flood),
+    ("waiting-crowd", waiting::crowd),
+    ("waiting-line", waiting::full_line),
+    ("waiting-turns", waiting::turns),
     ("slowloris", attacks::slowloris),
     ("slow-readers", attacks::slow_readers),
     ("hostile-bytes", attacks::hostile_bytes),

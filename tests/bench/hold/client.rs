@@ -63,6 +63,23 @@ impl Client {
         }
     }
 
+    /// Sends a request that is to be rejected, or to wait for a slot: true unless it is served within a second.
+    pub(crate) fn is_denied(&mut self, target: &str, status: u16) -> io::Result<bool> {
+        self.stream.set_read_timeout(Some(Duration::from_secs(1)))?;
+        match self.get(target) {
+            Ok(answer) => Ok(status_of(&answer) == status),
+            Err(error) => Ok(error.kind() == io::ErrorKind::WouldBlock),
+        }
+    }
+
+    /// True if a response has begun, or the connection has ended.
+    pub(crate) fn is_answered(&self) -> bool {
+        self.stream.set_nonblocking(true).expect("it is a socket");
+        let peeked = self.stream.peek(&mut [0]);
+        self.stream.set_nonblocking(false).expect("it is a socket");
+        !peeked.is_err_and(|error| error.kind() == io::ErrorKind::WouldBlock)
+    }
+
     /// Expects the end of the stream.
     pub(crate) fn is_closed(&mut self) -> bool {
         self.stream.read(&mut [0]).is_ok_and(|count| count == 0)
@@ -77,8 +94,8 @@ impl Client {
 /// The length of a response including its head, once the head is complete.
 fn whole_length(answer: &[u8]) -> Option<usize> {
     let head = answer.windows(4).position(|window| window == b"\r\n\r\n")? + 4;
-    let text = std::str::from_utf8(&answer[..head]).ok()?;
-    let length = text.lines().find_map(|line| line.strip_prefix("Content-Length: "))?;
+    let text = std::str::from_utf8(&answer[..head]).ok()?.to_ascii_lowercase();
+    let length = text.lines().find_map(|line| line.strip_prefix("content-length: "))?;
     Some(head + length.parse::<usize>().ok()?)
 }
 

@@ -6,7 +6,7 @@
 
 use std::io::{self, Read as _, Write as _};
 use std::net::{Ipv4Addr, Shutdown, SocketAddr, TcpListener};
-use std::process::{Command, Stdio};
+use std::process::{Child, Command, Stdio};
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::thread;
 use std::time::{Duration, Instant};
@@ -16,11 +16,15 @@ use super::target::{MEDIUM_BYTES, Target, announced_port};
 use super::{Finding, Options};
 
 const CONNECTIONS: usize = 20_000;
-const LIMIT: usize = 12;
-const ATTACKER: [u8; 4] = [127, 0, 0, 2];
+pub(crate) const LIMIT: usize = 12;
+pub(crate) const ATTACKER: [u8; 4] = [127, 0, 0, 2];
 const OTHER: [u8; 4] = [127, 0, 0, 3];
 /// Bytes per second of a client behind a link of 100 Mbit/s.
-const LINK: f64 = 12.5e6;
+pub(crate) const LINK: f64 = 12.5e6;
+
+/// The slots of the attacker are held, and neither they nor the connection that fetches time out.
+pub(crate) const OPTIONS: [&str; 4] =
+    ["--header-timeout", "600s", "--keep-alive-requests", "1000000000"];
 
 /// The argument that makes this program the minimal listener.
 pub(crate) const BARE_LISTENER: &str = "--bare-listener";
@@ -90,44 +94,16 @@ fn undisturbed() {
 }
 
 pub(crate) fn flood(_: &Options) -> io::Result<Vec<Finding>> {
-    let target =
-        Target::start(&["--header-timeout", "600s", "--keep-alive-requests", "1000000000"])?;
-    let mut bare = Command::new(std::env::current_exe()?)
-        .arg(BARE_LISTENER)
-        .stdin(Stdio::piped())
-        .stdout(Stdio::piped())
-        .spawn()?;
-    let bare_address = SocketAddr::from((Ipv4Addr::LOCALHOST, announced_port(&mut bare)?));
-    let held: Vec<Client> = (0..LIMIT)
-        .map(|_| Client::connect(ATTACKER, target.address()))
-        .collect::<io::Result<_>>()?;
-    let mut findings = Vec::new();
-    let (mut whole, mut rates, mut floods) = (0, Vec::new(), 0);
-    for link in [Some(LINK), None] {
-        let (mut alone, mut under, mut beside) = (Vec::new(), Vec::new(), Vec::new());
-        for _ in 0..2 {
-            alone.push(fetch(&target, link, undisturbed)?.0);
-            let both = [&mut under, &mut beside];
-            for (index, to) in
-                [(0, target.address()), (1, bare_address), (1, bare_address), (0, target.address())]
-            {
-                let (rate, attacked) = fetch(&target, link, || attack(to))?;
-                let (answered, took) = attacked?;
-                both[index].push(rate);
-                if index == 0 {
-                    whole += answered;
-                    floods += 1;
-                    rates.push(CONNECTIONS as f64 / took.as_secs_f64());
-                }
-            }
-            alone.push(fetch(&target, link, undisturbed)?.0);
-        }
-        findings.push(throughput(link, [&mut alone, &mut under, &mut beside]));
-    }
+    let target = Target::start(&OPTIONS)?;
+    let held = hold_all(&target)?;
+    let listener = BareListener::start()?;
+    let mut floods = Floods::default();
+    let links = [Some(LINK), None];
+    let mut findings = links
+        .map(|link| floods.meanwhile(&target, &listener, link))
+        .into_iter()
+        .collect::<io::Result<Vec<_>>>()?;
     drop(held);
-    bare.kill()?;
-    bare.wait()?;
-    let expected = floods * CONNECTIONS;
     let all_slots = target.has_all_slots(ATTACKER, LIMIT)?;
     findings.insert(
         0,
@@ -135,14 +111,97 @@ pub(crate) fn flood(_: &Options) -> io::Result<Vec<Finding>> {
             attack: "20,000 connections opened as fast as possible by one address that holds its 12",
             must_hold: "each reads a complete 429; no slot leaked",
             measured: format!(
-                "{whole} of {expected} complete, at {:.0} a second; slots afterwards: {}",
-                median(&mut rates),
+                "{}; slots afterwards: {}",
+                floods.text(),
                 if all_slots { "all 12" } else { "not all" }
             ),
-            holds: whole == expected && all_slots,
+            holds: floods.are_whole() && all_slots,
         },
     );
     Ok(findings)
+}
+
+/// Takes all slots of the attacker.
+pub(crate) fn hold_all(target: &Target) -> io::Result<Vec<Client>> {
+    (0..LIMIT).map(|_| Client::connect(ATTACKER, target.address())).collect()
+}
+
+/// The minimal listener in its own process; ended when dropped.
+pub(crate) struct BareListener {
+    child: Child,
+    address: SocketAddr,
+}
+
+impl BareListener {
+    pub(crate) fn start() -> io::Result<Self> {
+        let mut child = Command::new(std::env::current_exe()?)
+            .arg(BARE_LISTENER)
+            .stdin(Stdio::piped())
+            .stdout(Stdio::piped())
+            .spawn()?;
+        let address = SocketAddr::from((Ipv4Addr::LOCALHOST, announced_port(&mut child)?));
+        Ok(Self { child, address })
+    }
+}
+
+impl Drop for BareListener {
+    fn drop(&mut self) {
+        // It may have exited already.
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+    }
+}
+
+/// The floods of a server so far.
+#[derive(Default)]
+pub(crate) struct Floods {
+    count: usize,
+    whole: usize,
+    /// Connections per second of each.
+    rates: Vec<f64>,
+}
+
+impl Floods {
+    /// The throughput of the other client while the server or the bare listener is flooded, in turns.
+    pub(crate) fn meanwhile(
+        &mut self,
+        target: &Target,
+        listener: &BareListener,
+        link: Option<f64>,
+    ) -> io::Result<Finding> {
+        let (mut alone, mut under, mut beside) = (Vec::new(), Vec::new(), Vec::new());
+        for _ in 0..2 {
+            alone.push(fetch(target, link, undisturbed)?.0);
+            under.push(self.flood(target, link)?);
+            for _ in 0..2 {
+                let (rate, attacked) = fetch(target, link, || attack(listener.address))?;
+                attacked?;
+                beside.push(rate);
+            }
+            under.push(self.flood(target, link)?);
+            alone.push(fetch(target, link, undisturbed)?.0);
+        }
+        Ok(throughput(link, [&mut alone, &mut under, &mut beside]))
+    }
+
+    fn flood(&mut self, target: &Target, link: Option<f64>) -> io::Result<f64> {
+        let (rate, attacked) = fetch(target, link, || attack(target.address()))?;
+        let (whole, took) = attacked?;
+        self.count += 1;
+        self.whole += whole;
+        self.rates.push(CONNECTIONS as f64 / took.as_secs_f64());
+        Ok(rate)
+    }
+
+    /// True if each connection read a complete 429.
+    pub(crate) fn are_whole(&self) -> bool {
+        self.whole == self.count * CONNECTIONS
+    }
+
+    pub(crate) fn text(&mut self) -> String {
+        let all = self.count * CONNECTIONS;
+        format!("{} of {all} complete, at {:.0} a second", self.whole, median(&mut self.rates))
+    }
 }
 
 fn throughput(link: Option<f64>, rates: [&mut [f64]; 3]) -> Finding {

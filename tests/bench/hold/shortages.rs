@@ -131,18 +131,18 @@ pub(crate) fn end(_: &Options) -> io::Result<Vec<Finding>> {
     }])
 }
 
-/// True if sixty connections of ten addresses are served, and the next one receives a 503.
-fn has_whole_total(target: &Target) -> io::Result<bool> {
+/// True if sixty connections of ten addresses are served, and the next one is not.
+pub(crate) fn has_whole_total(target: &Target) -> io::Result<bool> {
     thread::sleep(Duration::from_millis(500));
     let mut held: Vec<Client> = (0..60_u8)
         .map(|number| Client::connect([127, 0, 9, 1 + number / 6], target.address()))
         .collect::<io::Result<_>>()?;
-    let next = Client::connect([127, 0, 10, 1], target.address())?.get("/small")?;
+    let is_denied = Client::connect([127, 0, 10, 1], target.address())?.is_denied("/small", 503)?;
     let mut served = 0;
     for client in &mut held {
         served += usize::from(client.get("/small").is_ok_and(|answer| status_of(&answer) == 200));
     }
-    Ok(served == 60 && status_of(&next) == 503)
+    Ok(served == 60 && is_denied)
 }
 
 /// Half of the connections sequentially, half by eight clients at a time; some are rejected, and some reset.
