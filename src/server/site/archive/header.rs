@@ -24,15 +24,15 @@ pub(super) fn write_header(out: &mut Vec<u8>, path: &[u8], metadata: &Metadata) 
     let mut name = path.to_vec();
     let mut header = if metadata.is_dir() {
         name.push(b'/');
-        header(EntryType::Directory, 0, 0o755)
+        new_header(EntryType::Directory, 0, 0o755)
     } else {
-        header(EntryType::Regular, metadata.len(), 0o644)
+        new_header(EntryType::Regular, metadata.len(), 0o644)
     };
-    // The format has no other time before 1970.
+    // The field is unsigned: an earlier time becomes 1970.
     header.set_mtime(u64::try_from(metadata.mtime()).unwrap_or(0));
     if name.len() > header.as_old().name.len() {
         name.push(b'\0');
-        push(out, self::header(EntryType::GNULongName, name.len() as u64, 0o644), LONG_NAME);
+        push(out, new_header(EntryType::GNULongName, name.len() as u64, 0o644), LONG_NAME);
         out.extend_from_slice(&name);
         out.resize(out.len() + padding_after(name.len() as u64), 0);
     }
@@ -46,7 +46,7 @@ pub(super) fn padding_after(length: u64) -> usize {
     (BLOCK_BYTES - in_last_block) % BLOCK_BYTES
 }
 
-fn header(kind: EntryType, length: u64, mode: u32) -> Header {
+fn new_header(kind: EntryType, length: u64, mode: u32) -> Header {
     let mut header = Header::new_gnu();
     header.set_entry_type(kind);
     header.set_size(length);

@@ -1,6 +1,7 @@
 //! Writes an archive a piece at a time. The content of a long file is left to the connection, which sends it
 //! without copying it.
 
+use std::fs::Metadata;
 use std::os::unix::fs::FileExt as _;
 
 use super::contents::Archive;
@@ -94,7 +95,7 @@ impl<'a> ArchiveWriter<'a> {
         Ok(None)
     }
 
-    fn write_member_header(&self, out: &mut Vec<u8>, metadata: &std::fs::Metadata) {
+    fn write_member_header(&self, out: &mut Vec<u8>, metadata: &Metadata) {
         write_header(out, &self.archive.path_within(self.members.path()), metadata);
     }
 }
