@@ -10,9 +10,11 @@
 //! | connections | `persistence`, `request_scan` |
 //! | targets | `target`, `host`, `percent` |
 //! | representations | [`conditional`], [`range`], `content_range`, `byteranges`, `entity_tag`, [`date`], [`negotiation`], [`content_disposition`] |
+//! | authentication | `basic` |
 //! | limits | [`rate_limit`], `structured_fields` |
 //! | syntax | `syntax`, `parameters`, `error` (refused requests and their status codes) |
 
+mod basic;
 mod byteranges;
 mod chunked;
 mod coding;
@@ -48,6 +50,7 @@ mod target;
 pub(crate) mod test_fields;
 mod version;
 
+pub use basic::{BasicCredentials, basic_challenge};
 pub use byteranges::Byteranges;
 pub use chunked::{
     CHUNK_END, ChunkDecoder, ChunkError, Decoded, LAST_CHUNK, write_chunk, write_chunk_size,

@@ -7,6 +7,7 @@ use std::time::Duration;
 
 use thiserror::Error;
 
+use super::access::authenticator::PasswordSettings;
 use super::access::networks::NetworkRules;
 use super::limits::admission::{Enforcement, Limits};
 use super::limits::client::Identification;
@@ -35,6 +36,8 @@ pub struct ServerConfig {
     pub rates: Rates,
     pub identification: Identification,
     pub networks: NetworkRules,
+    /// Users and passwords that requests need. Default `None`: they need none.
+    pub passwords: Option<PasswordSettings>,
     pub policy: Policy,
     pub site: SiteSettings,
     pub extra_fields: ExtraFields,
@@ -74,7 +77,7 @@ pub enum ExtraFieldError {
 }
 
 /// Fields that the server sets itself: they frame a message, or describe a connection or a file.
-const RESERVED: [&str; 20] = [
+const RESERVED: [&str; 21] = [
     "accept-ranges",
     "allow",
     "connection",
@@ -94,6 +97,7 @@ const RESERVED: [&str; 20] = [
     "trailer",
     "transfer-encoding",
     "upgrade",
+    "www-authenticate",
     "x-content-type-options",
 ];
 
@@ -195,6 +199,7 @@ impl Default for ServerConfig {
             rates: Rates::default(),
             identification: Identification::default(),
             networks: NetworkRules::default(),
+            passwords: None,
             policy: Policy::default(),
             site: SiteSettings::default(),
             extra_fields: ExtraFields::default(),

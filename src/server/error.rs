@@ -5,6 +5,7 @@ use std::net::SocketAddr;
 
 use thiserror::Error;
 
+use super::access::password_file::PasswordFileError;
 use super::site::error::SiteError;
 
 /// The server cannot start.
@@ -13,6 +14,9 @@ pub enum StartError {
     /// The root directory cannot be served.
     #[error(transparent)]
     Site(SiteError),
+    /// The password file cannot be used.
+    #[error(transparent)]
+    Passwords(PasswordFileError),
     #[error("cannot listen on {address}")]
     Listen { address: SocketAddr, source: io::Error },
     /// No pipe for the lingering close.

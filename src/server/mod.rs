@@ -51,7 +51,10 @@ use std::time::{Duration, Instant};
 
 pub use accept::descriptors::Budget;
 pub use accept::listener::{Stopper, reachable_at};
+pub use access::authenticator::PasswordSettings;
 pub use access::networks::NetworkRules;
+pub use access::password_file::{PasswordFileError, PasswordLineError};
+pub use access::password_hash::PasswordHashError;
 pub use config::{ExtraField, ExtraFieldError, ExtraFields, Policy, Rates, ServerConfig, Timeouts};
 pub use error::StartError;
 pub use limits::admission::{Enforcement, Limits};
@@ -72,6 +75,7 @@ pub use status::counters::Counts;
 pub use status::snapshot::{ClientRow, ConnectionRow, Snapshot};
 
 use accept::listener;
+use access::authenticator::Authenticator;
 use connection::admit::{admit, reclaim_for_waiting};
 use connection::dispatch::{dispatch, serve_queue};
 use connection::socket_options::SocketOptions;
@@ -114,13 +118,33 @@ impl Monitor {
     }
 }
 
-impl Server {
-    /// Opens the root directory and listens.
+/// Reads the password file of a server again, also while it runs.
+#[derive(Clone, Debug)]
+pub struct PasswordReloader {
+    service: Arc<Service>,
+}
+
+impl PasswordReloader {
+    /// Reads the file and returns how many users it has. A password that was right until now must be verified
+    /// again if the file has changed. Does nothing, and returns 0, if the server needs no passwords.
     ///
     /// # Errors
-    /// The root cannot be served, the address cannot be listened on, or a pipe cannot be made.
+    /// The file cannot be used. The former passwords remain in force.
+    pub fn reload(&self) -> Result<usize, PasswordFileError> {
+        self.service.authenticator.as_ref().map_or(Ok(0), Authenticator::reload)
+    }
+}
+
+impl Server {
+    /// Opens the root directory, reads the password file and listens.
+    ///
+    /// # Errors
+    /// The root cannot be served, the password file cannot be used, the address cannot be listened on, or a pipe cannot be made.
     pub fn start(config: &ServerConfig) -> Result<Self, StartError> {
         let site = Site::open(&config.root, config.site.clone()).map_err(StartError::Site)?;
+        let connections = config.limits.total;
+        let authenticator = config.passwords.as_ref().map(|it| Authenticator::new(it, connections));
+        let authenticator = authenticator.transpose().map_err(StartError::Passwords)?;
         let handler = Handler::new(site, config.extra_fields.clone());
         let listener = listener::listen(config.address, config.port)?;
         let options = SocketOptions::new(config.timeouts, config.rates);
@@ -130,7 +154,7 @@ impl Server {
             source,
         })?;
         let lingering = Arc::new(LingeringCloser::new(config.lingering).map_err(StartError::Pipe)?);
-        let service = Arc::new(Service::new(handler, lingering, config));
+        let service = Arc::new(Service::new(handler, lingering, authenticator, config));
         Ok(Self { listener, address, service, stopper: Stopper::new(address) })
     }
 
@@ -144,6 +168,12 @@ impl Server {
     #[must_use]
     pub fn monitor(&self) -> Monitor {
         Monitor { service: Arc::clone(&self.service) }
+    }
+
+    /// A handle to read the password file again.
+    #[must_use]
+    pub fn password_reloader(&self) -> PasswordReloader {
+        PasswordReloader { service: Arc::clone(&self.service) }
     }
 
     /// A handle to stop the server from another thread.

@@ -8,13 +8,14 @@ use std::sync::Mutex;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
+use super::access::authenticator::{Authenticator, Login, LoginError};
 use super::access::networks::NetworkRules;
 use super::config::{Policy, Rates, ServerConfig, Timeouts};
 use super::handler::answer::Handler;
 use super::handler::rate_limit_fields::rate_limit_policy;
 use super::handler::rejection_response::{denial_response, rejection_response};
 use super::handler::response::Response;
-use super::handler::status_response::status_response;
+use super::handler::status_response::{asks_for_status, status_response};
 use super::limits::accepted_connection::AcceptedConnection;
 use super::limits::admission::{Admission, Enforcement, Permit};
 use super::limits::client::{Client, Identification};
@@ -44,6 +45,8 @@ pub(super) struct Service {
     pub(super) queue: Option<SlotQueue>,
     pub(super) identification: Identification,
     pub(super) networks: NetworkRules,
+    /// `None` if requests need no password.
+    pub(super) authenticator: Option<Authenticator>,
     pub(super) policy: Policy,
     pub(super) timeouts: Timeouts,
     pub(super) rates: Rates,
@@ -89,6 +92,7 @@ impl Service {
     pub(super) fn new(
         handler: Handler,
         lingering: Arc<LingeringCloser>,
+        authenticator: Option<Authenticator>,
         config: &ServerConfig,
     ) -> Self {
         let limits = config.limits;
@@ -102,6 +106,7 @@ impl Service {
             handler,
             identification: config.identification.clone(),
             networks: config.networks.clone(),
+            authenticator,
             policy: config.policy,
             timeouts: config.timeouts,
             rates: config.rates,
@@ -141,6 +146,11 @@ impl Service {
         self.policy.enforcement == Enforcement::Enforced
     }
 
+    /// Whether the request asks for the status and the client may see it.
+    pub(super) fn asks_for_status(&self, head: &RequestHead, client: &Client) -> bool {
+        self.status.as_ref().is_some_and(|access| asks_for_status(access, head, client))
+    }
+
     /// The status page, if the request asks for it and the client may see it.
     pub(super) fn answer_status(&self, head: &RequestHead, client: &Client) -> Option<Response> {
         status_response(self.status.as_ref()?, head, client, || self.snapshot())
@@ -164,10 +174,33 @@ impl Service {
 
     pub(super) fn stop(&self) {
         self.stopping.store(true, Ordering::Release);
+        if let Some(authenticator) = &self.authenticator {
+            authenticator.stop();
+        }
     }
 
     pub(super) fn is_stopping(&self) -> bool {
         self.stopping.load(Ordering::Acquire)
+    }
+
+    /// Verifies the user and the password of a request; returns the response if it may not be answered.
+    pub(super) fn log_in(
+        &self,
+        authenticator: &Authenticator,
+        head: &RequestHead,
+        client: &Client,
+    ) -> Result<Login, Response> {
+        let field = head.fields().only("Authorization");
+        authenticator.log_in(field, client.key, &self.client_log).map_err(|error| {
+            match error {
+                LoginError::NoCredentials => {}
+                LoginError::WrongPassword => self.counters.wrong_passwords.increment(),
+                LoginError::TooManyFailures | LoginError::TooManyAttempts => {
+                    self.counters.unverified_passwords.increment();
+                }
+            }
+            self.handler.refuse_login(head, error, &authenticator.challenge)
+        })
     }
 
     /// Counts and logs a rejection, and makes its response.

@@ -9,13 +9,15 @@ mod signals;
 use std::error::Error;
 use std::io::{self, Write as _};
 use std::net::SocketAddr;
+use std::path::Path;
 use std::process::ExitCode;
 use std::time::Duration;
 
 use anyhow::Context as _;
 use args::logs::{AccessLogTarget, Destination};
 use http_concurrent::server::{
-    AccessLog, Budget, LogSink, Server, ServerConfig, SiteError, StartError, reachable_at,
+    AccessLog, Budget, LogSink, PasswordFileError, PasswordLineError, Server, ServerConfig,
+    SiteError, StartError, reachable_at,
 };
 use rustix::io::Errno;
 use signals::SignalHandler;
@@ -46,10 +48,10 @@ fn run(
     access_log: Option<AccessLogTarget>,
     signals: &SignalHandler,
 ) -> anyhow::Result<()> {
-    if access_log.is_some() {
-        signals.expect_access_log().context("cannot handle signals")?;
+    if access_log.is_some() || config.passwords.is_some() {
+        signals.expect_reload().context("cannot handle signals")?;
     } else {
-        signals.expect_no_access_log();
+        signals.expect_no_reload();
     }
     fit_to_descriptors(&mut config);
     let log_has_standard_output = access_log
@@ -61,6 +63,10 @@ fn run(
     }
     let server = Server::start(&config)?;
     signals.set_stopper(server.stopper());
+    if let Some(passwords) = &config.passwords {
+        signals.set_passwords(server.password_reloader());
+        warn_of_exposed_passwords(&config.root, &passwords.file, server.address());
+    }
     let announcement = announcement(&config, server.address());
     // A closed standard output is not an error.
     let _ = if log_has_standard_output {
@@ -113,6 +119,23 @@ fn fit_to_descriptors(config: &mut ServerConfig) {
     config.lingering = budget.lingering;
 }
 
+/// Warns if others can read passwords on their way, or their hashes.
+fn warn_of_exposed_passwords(root: &Path, file: &Path, address: SocketAddr) {
+    if !address.ip().is_loopback() {
+        log::warn!(
+            "passwords are not encrypted on their way to {address}: listen on a loopback address \
+             (--bind 127.0.0.1) behind a proxy that speaks TLS"
+        );
+    }
+    let paths = root.canonicalize().and_then(|root| Ok((root, file.canonicalize()?)));
+    if paths.is_ok_and(|(root, file)| file.starts_with(root)) {
+        log::warn!(
+            "the password file {} is within the served directory: move it elsewhere",
+            file.display()
+        );
+    }
+}
+
 /// The line that says what is served, at which URLs, and within which limits.
 fn announcement(config: &ServerConfig, address: SocketAddr) -> String {
     let root = config.root.canonicalize().unwrap_or_else(|_| config.root.clone());
@@ -143,6 +166,11 @@ fn hint(error: &StartError) -> &'static str {
         StartError::Site(SiteError::Denied { .. }) => {
             " (in a sandbox, allow openat2 in its system-call filter)"
         }
+        StartError::Passwords(PasswordFileError::Line {
+            source: PasswordLineError::Hash(_),
+            ..
+        }) => " (make one with htpasswd -nB USER)",
+        StartError::Passwords(_) => " (choose another file with --auth)",
         StartError::Site(_) => " (choose another directory with --root)",
         StartError::Listen { source, .. } => match source.kind() {
             io::ErrorKind::AddrInUse => " (another server? choose another port with -p)",

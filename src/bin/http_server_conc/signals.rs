@@ -2,8 +2,8 @@
 //!
 //! SIGINT and SIGTERM stop the server: the first lets transfers finish, the second does not, and the third
 //! exits without waiting for the last lines of the logs. Before the server serves, the first one exits at
-//! once. SIGUSR1 and SIGHUP reopen the access log. Without an access log SIGHUP keeps its default action, so
-//! that closing the terminal ends the server.
+//! once. SIGUSR1 and SIGHUP reopen the access log, and SIGHUP has the password file read again. Without both SIGHUP
+//! keeps its default action, so that closing the terminal ends the server.
 
 use std::io;
 use std::process;
@@ -12,12 +12,12 @@ use std::thread;
 
 use http_concurrent::cli::catch_signals;
 use http_concurrent::lock::lock;
-use http_concurrent::server::{LogHandle, Stopper};
+use http_concurrent::server::{LogHandle, PasswordReloader, Stopper};
 use signal_hook::consts::{SIGHUP, SIGINT, SIGTERM, SIGUSR1};
 use signal_hook::iterator::Handle;
 use signal_hook::low_level::emulate_default_handler;
 
-/// Connects the signal thread with the server and its access log.
+/// Connects the signal thread with the server, its access log and its passwords.
 #[derive(Debug)]
 pub(crate) struct SignalHandler {
     state: Arc<Mutex<State>>,
@@ -31,6 +31,9 @@ struct State {
     access_log: Option<LogHandle>,
     /// A signal to reopen the log came before the log was open.
     must_reopen: bool,
+    passwords: Option<PasswordReloader>,
+    /// SIGHUP came before the server could read its password file again.
+    must_reload: bool,
     /// `None` until the server serves.
     stopper: Option<Stopper>,
     stop_signals: u32,
@@ -44,12 +47,13 @@ enum OnHangup {
         received: bool,
     },
     DefaultAction,
-    ReopenLog,
+    /// Reopen the access log, and read the password file again.
+    Reload,
 }
 
 impl SignalHandler {
     /// Catches the signals, and handles them in a thread that lives as long as the program. If SIGHUP is
-    /// ignored, as under nohup(1), it stays ignored unless there is an access log.
+    /// ignored, as under nohup(1), it stays ignored unless there is an access log or a password file.
     ///
     /// # Errors
     /// The thread, or the pipe that wakes it, cannot be created.
@@ -61,6 +65,8 @@ impl SignalHandler {
             on_hangup,
             access_log: None,
             must_reopen: false,
+            passwords: None,
+            must_reload: false,
             stopper: None,
             stop_signals: 0,
         };
@@ -74,22 +80,22 @@ impl SignalHandler {
         Ok(Self { state, signals: handle })
     }
 
-    /// SIGHUP reopens the access log, as soon as it is open.
+    /// SIGHUP reopens the access log, and has the password file read again, as soon as there is one.
     ///
     /// # Errors
     /// SIGHUP cannot be caught.
-    pub(crate) fn expect_access_log(&self) -> io::Result<()> {
+    pub(crate) fn expect_reload(&self) -> io::Result<()> {
         let mut state = lock(&self.state);
-        if matches!(state.on_hangup, OnHangup::Undecided { received: true }) {
-            state.must_reopen = true;
+        let before = std::mem::replace(&mut state.on_hangup, OnHangup::Reload);
+        if matches!(before, OnHangup::Undecided { received: true }) {
+            state.handle(SIGHUP);
         }
-        state.on_hangup = OnHangup::ReopenLog;
         drop(state);
         self.signals.add_signal(SIGHUP)
     }
 
-    /// There is no access log: SIGHUP ends the program, also if it came earlier.
-    pub(crate) fn expect_no_access_log(&self) {
+    /// There is neither an access log nor a password file: SIGHUP ends the program, also if it came earlier.
+    pub(crate) fn expect_no_reload(&self) {
         let mut state = lock(&self.state);
         let before = std::mem::replace(&mut state.on_hangup, OnHangup::DefaultAction);
         if matches!(before, OnHangup::Undecided { received: true }) {
@@ -104,6 +110,15 @@ impl SignalHandler {
             access_log.reopen();
         }
         state.access_log = Some(access_log);
+    }
+
+    /// Sets the passwords that SIGHUP reads again, and reads them again if it came earlier.
+    pub(crate) fn set_passwords(&self, passwords: PasswordReloader) {
+        let mut state = lock(&self.state);
+        if state.must_reload {
+            reload(&passwords);
+        }
+        state.passwords = Some(passwords);
     }
 
     /// From now on the first SIGINT or SIGTERM lets transfers finish.
@@ -123,11 +138,26 @@ impl State {
                     log::error!("cannot apply the default action of SIGHUP: {error}");
                 }
             }
-            (SIGHUP | SIGUSR1, _) => match &self.access_log {
-                Some(access_log) => access_log.reopen(),
-                None => self.must_reopen = true,
-            },
+            (SIGHUP, OnHangup::Reload) => {
+                self.reopen_log();
+                self.reload_passwords();
+            }
+            (SIGUSR1, _) => self.reopen_log(),
             _ => self.stop(),
+        }
+    }
+
+    fn reopen_log(&mut self) {
+        match &self.access_log {
+            Some(access_log) => access_log.reopen(),
+            None => self.must_reopen = true,
+        }
+    }
+
+    fn reload_passwords(&mut self) {
+        match &self.passwords {
+            Some(passwords) => reload(passwords),
+            None => self.must_reload = true,
         }
     }
 
@@ -140,6 +170,17 @@ impl State {
                 stopper.stop_at_once();
             }
             _ => process::exit(0),
+        }
+    }
+}
+
+/// Reads the password file again, and logs the result.
+fn reload(passwords: &PasswordReloader) {
+    match passwords.reload() {
+        Ok(users) => log::info!("read the password file again: {users} users"),
+        Err(error) => {
+            let error = anyhow::Error::from(error);
+            log::error!("the former passwords remain in force: {error:#}");
         }
     }
 }

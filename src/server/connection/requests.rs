@@ -21,6 +21,7 @@ use crate::http::{
 };
 use crate::net::{Input, is_disconnect, is_timeout};
 use crate::printable::Escaped;
+use crate::server::access::authenticator::Login;
 use crate::server::handler::answer::check_host;
 use crate::server::handler::rate_limit_fields::rate_limit;
 use crate::server::handler::response::Response;
@@ -44,6 +45,8 @@ pub(super) struct Connection<'s> {
     requests: u64,
     /// Connections of all clients, as of the last request.
     open_connections: usize,
+    /// Whose password was right.
+    login: Option<Login>,
     out: Vec<u8>,
 }
 
@@ -62,6 +65,7 @@ impl<'s> Connection<'s> {
             ),
             requests: 0,
             open_connections: 0,
+            login: None,
             out: Vec::new(),
         }
     }
@@ -140,11 +144,7 @@ impl<'s> Connection<'s> {
         };
         let head = &self.reader.head;
         self.entry.record_request(head.method_token(), head.target());
-        let mut response = self
-            .service
-            .answer_status(head, &self.client)
-            .or_else(|| self.rejection())
-            .unwrap_or_else(|| self.service.handler.answer(head));
+        let mut response = self.answer();
         if self.entry.reserved.is_some() {
             return self.send(&response, Some(CloseReason::Crowded));
         }
@@ -159,7 +159,7 @@ impl<'s> Connection<'s> {
         }
         let conditions = CloseConditions {
             has_unread_content: content == RequestContent::LeftUnread,
-            is_untrustworthy: is_untrustworthy(head.method_token(), response.status),
+            is_untrustworthy: is_untrustworthy(self.reader.head.method_token(), response.status),
             peer_asks: !asked_to_persist,
             is_undelimited: !response.is_delimited(version),
             is_stopping: self.service.is_stopping(),
@@ -168,6 +168,38 @@ impl<'s> Connection<'s> {
             is_last: self.requests + 1 >= self.service.policy.keep_alive_requests,
         };
         self.send(&response, conditions.close_reason())
+    }
+
+    /// The response to the request that was read.
+    fn answer(&mut self) -> Response {
+        if let Some(response) = self.rejection() {
+            return response;
+        }
+        if let Some(response) = self.refusal_without_login() {
+            return response;
+        }
+        let head = &self.reader.head;
+        let status = self.service.answer_status(head, &self.client);
+        status.unwrap_or_else(|| self.service.handler.answer(head))
+    }
+
+    /// The response to a request that needs a right password and has none. A password that was right is not
+    /// verified again.
+    fn refusal_without_login(&mut self) -> Option<Response> {
+        let authenticator = self.service.authenticator.as_ref()?;
+        let head = &self.reader.head;
+        let field = head.fields().only("Authorization");
+        if self.login.as_ref().is_some_and(|login| authenticator.still_holds(login, field)) {
+            return None;
+        }
+        self.login = None;
+        match self.service.log_in(authenticator, head, &self.client) {
+            Ok(login) => {
+                self.login = Some(login);
+                None
+            }
+            Err(response) => Some(response),
+        }
     }
 
     /// Reads past the content of a request, so that the connection can be kept.
@@ -192,6 +224,7 @@ impl<'s> Connection<'s> {
 
     fn refuse(&mut self, error: RequestError) -> Option<CloseReason> {
         log::debug!("{}: refused: {error}", self.client.address);
+        self.login = None;
         let response = self
             .rejection()
             .unwrap_or_else(|| self.service.handler.refuse(&self.reader.head, error));
@@ -201,7 +234,8 @@ impl<'s> Connection<'s> {
     /// The response to any request but one for the status page, if the connection is in the reserve.
     fn rejection(&self) -> Option<Response> {
         let rejection = self.entry.reserved.as_ref()?;
-        Some(self.service.record_rejection(rejection))
+        let asks_for_status = self.service.asks_for_status(&self.reader.head, &self.client);
+        (!asks_for_status).then(|| self.service.record_rejection(rejection))
     }
 
     /// Sends, counts and logs a response; returns `close`, or why the response was not sent whole.
@@ -225,6 +259,7 @@ impl<'s> Connection<'s> {
         self.entry.record_response(content_bytes);
         self.service.access_log.record(&Exchange {
             client: self.client.address,
+            user: self.login.as_ref().map(|login| &*login.user),
             head: &self.reader.head,
             unread: self.reader.unread(),
             status: response.status,

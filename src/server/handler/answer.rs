@@ -14,6 +14,7 @@ use crate::http::{
     Version, is_host,
 };
 use crate::printable::Escaped;
+use crate::server::access::authenticator::LoginError;
 use crate::server::config::ExtraFields;
 use crate::server::site::error::LookupError;
 use crate::server::site::lookup::{Resource, Site};
@@ -44,6 +45,38 @@ impl Handler {
     /// Answers a malformed request; `head` holds the part that was parsed.
     pub(crate) fn refuse(&self, head: &RequestHead, error: RequestError) -> Response {
         self.with_extra_fields(self.refusal(head, error))
+    }
+
+    /// Answers a request without a right password. The field is the challenge of a 401.
+    pub(crate) fn refuse_login(
+        &self,
+        head: &RequestHead,
+        error: LoginError,
+        challenge: &str,
+    ) -> Response {
+        let (status, detail) = match error {
+            LoginError::NoCredentials => {
+                (Status::UNAUTHORIZED, "a user name and a password are needed")
+            }
+            LoginError::WrongPassword => {
+                (Status::UNAUTHORIZED, "the user name or the password is wrong")
+            }
+            LoginError::TooManyFailures => {
+                let detail =
+                    "too many wrong passwords have come from your address: try again in a moment";
+                (Status::TOO_MANY_REQUESTS, detail)
+            }
+            LoginError::TooManyAttempts => {
+                let detail = "too many passwords are being verified: try again in a moment";
+                (Status::SERVICE_UNAVAILABLE, detail)
+            }
+        };
+        let response = self.error(head, status, detail);
+        self.with_extra_fields(if status == Status::UNAUTHORIZED {
+            response.field("WWW-Authenticate", challenge)
+        } else {
+            response.field("Retry-After", fastrand::u64(1..=3).to_string())
+        })
     }
 
     /// Adds the operator's fields. Rejections before a request get them as well: without them a script of

@@ -8,6 +8,13 @@ use crate::server::status::access::StatusAccess;
 use crate::server::status::form::StatusForm;
 use crate::server::status::snapshot::Snapshot;
 
+/// Whether the request asks for the status and its client may see it.
+pub(crate) fn asks_for_status(access: &StatusAccess, head: &RequestHead, client: &Client) -> bool {
+    matches!(head.method(), Method::Get | Method::Head)
+        && access.query(head.target()).is_some()
+        && access.allows(client)
+}
+
 /// The status page, if the request asks for it and its client may see it. Without the operator's fields,
 /// which might make it readable by scripts of other origins.
 pub(crate) fn status_response(
@@ -16,10 +23,7 @@ pub(crate) fn status_response(
     client: &Client,
     snapshot: impl FnOnce() -> Snapshot,
 ) -> Option<Response> {
-    let query = access.query(head.target())?;
-    if !matches!(head.method(), Method::Get | Method::Head) || !access.allows(client) {
-        return None;
-    }
+    let query = access.query(head.target()).filter(|_| asks_for_status(access, head, client))?;
     if !access.is_shown_under_host_of(head) {
         let detail = "the status is not shown under this name of the host: ask for it by \
             localhost or an IP address, or start the server with --status-host NAME";

@@ -7,6 +7,8 @@ pub(crate) enum ClientEvent {
     Rejected,
     /// A connection came from an address that is not let in.
     Denied,
+    /// A request came with a wrong password.
+    WrongPassword,
 }
 
 /// How often each event happened.
@@ -14,7 +16,7 @@ pub(crate) enum ClientEvent {
 pub(crate) struct EventCounts([u64; ClientEvent::ALL.len()]);
 
 impl ClientEvent {
-    pub(super) const ALL: [Self; 2] = [Self::Rejected, Self::Denied];
+    pub(super) const ALL: [Self; 3] = [Self::Rejected, Self::Denied, Self::WrongPassword];
 }
 
 impl EventCounts {

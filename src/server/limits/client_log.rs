@@ -16,6 +16,7 @@ use super::client_table::{ClientTable, MAX_LOGGED_CLIENTS};
 use super::registry::{Activity, Registry};
 use super::rejection::Rejection;
 use crate::lock::lock;
+use crate::printable::Escaped;
 
 /// Counts the events of each client, and logs them.
 #[derive(Debug)]
@@ -70,6 +71,12 @@ impl ClientLog {
         log(self.count_denial(client));
     }
 
+    /// Counts a wrong password, and logs it if it is the client's first in this period. `user` is `None` if there
+    /// is no such user.
+    pub(crate) fn record_wrong_password(&self, client: IpAddr, user: Option<&str>) {
+        log(self.count_wrong_password(client, user));
+    }
+
     fn count_rejection(&self, rejection: &Rejection) -> Option<String> {
         let Rejection { client, scope, limit, .. } = rejection;
         self.count(ClientEvent::Rejected, *client, || {
@@ -80,6 +87,13 @@ impl ClientLog {
     fn count_denial(&self, client: &Client) -> Option<String> {
         let text = || format!("denied, as {} is not let in", client.address);
         self.count(ClientEvent::Denied, Some(client.key), text)
+    }
+
+    fn count_wrong_password(&self, client: IpAddr, user: Option<&str>) -> Option<String> {
+        self.count(ClientEvent::WrongPassword, Some(client), || match user {
+            Some(user) => format!("wrong password for {}", Escaped(user.as_bytes())),
+            None => "wrong password for an unknown user".to_owned(),
+        })
     }
 
     /// Counts an event, and returns its line if it is the client's first in this period.
@@ -185,6 +199,9 @@ impl ClientLog {
                 )
             }
             ClientEvent::Denied => format!("{name}: {count} denied in {seconds:.0} s"),
+            ClientEvent::WrongPassword => {
+                format!("{name}: {count} wrong passwords in {seconds:.0} s")
+            }
         }
     }
 
@@ -253,9 +270,16 @@ mod tests {
         let line = "2001:db8::/64: denied, as 2001:db8::9 is not let in";
         assert_eq!(log.count_denial(&client).as_deref(), Some(line));
         assert_eq!(log.count_denial(&client), None);
-        assert_eq!(log.clients(), [client.key], "it is listed once");
+        let line = "2001:db8::/64: wrong password for al\\x1bice";
+        assert_eq!(log.count_wrong_password(client.key, Some("al\x1bice")).as_deref(), Some(line));
+        assert_eq!(log.count_wrong_password(client.key, None), None);
+        let other = IpAddr::from([192, 0, 2, 1]);
+        let line = "192.0.2.1: wrong password for an unknown user";
+        assert_eq!(log.count_wrong_password(other, None).as_deref(), Some(line));
+        assert_eq!(log.clients(), [client.key, other], "each is listed once");
         let lines = log.end_period(&Registry::default());
-        assert_eq!(lines, ["2001:db8::/64: 2 denied in 0 s"]);
+        let expected = ["2 denied in 0 s", "2 wrong passwords in 0 s"];
+        assert_eq!(lines, expected.map(|text| format!("2001:db8::/64: {text}")));
     }
 
     #[test]

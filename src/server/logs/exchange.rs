@@ -13,6 +13,8 @@ pub(super) const MAX_SHOWN_BYTES: usize = 256;
 #[derive(Debug)]
 pub(in crate::server) struct Exchange<'h> {
     pub(in crate::server) client: IpAddr,
+    /// The user, if the request came with a right password.
+    pub(in crate::server) user: Option<&'h str>,
     /// Empty if it was malformed or incomplete.
     pub(in crate::server) head: &'h RequestHead,
     /// Bytes received and not parsed: without a head, the beginning of the malformed one.

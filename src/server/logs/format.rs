@@ -20,16 +20,17 @@ use crate::server::clock::with_second;
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum LogFormat {
     /// The Common Log Format of the Apache HTTP Server, followed by the time taken in seconds:
-    /// `192.0.2.1 - - [10/Oct/2000:13:55:36 +0000] "GET /x HTTP/1.1" 200 2326 0.000312`.
+    /// `192.0.2.1 - alice [10/Oct/2000:13:55:36 +0000] "GET /x HTTP/1.1" 200 2326 0.000312`.
     ///
-    /// The size is that of the content sent, `-` if the response was cut short. If the head is malformed or
+    /// The user is `-` if none has logged in, and blanks in its name are escaped (`\x20`). The size is that of
+    /// the content sent, `-` if the response was cut short. If the head is malformed or
     /// incomplete, the beginning of its first line stands for the request, or `"-"` if nothing has come.
     Common,
     /// The same with `Referer` and `User-Agent` before the time taken, each quoted, `"-"` if the request has
     /// none. The default.
     #[default]
     Combined,
-    /// A JSON object with `time` (RFC 3339, UTC), `client`, `method`, `target`, `version`, `status`, `bytes`,
+    /// A JSON object with `time` (RFC 3339, UTC), `client`, `user`, `method`, `target`, `version`, `status`, `bytes`,
     /// `duration_seconds`, `referer`, `user_agent`, `connection_requests` (the number of requests so far on
     /// the connection: above 1 if it was kept) and `unreadable` (the beginning of the first line of a
     /// malformed or incomplete head, escaped as in the other formats). A value that is missing is `null`, and
@@ -63,7 +64,14 @@ impl LogFormat {
 fn write_common(exchange: &Exchange<'_>, now: SystemTime, line: &mut Vec<u8>) {
     let Exchange { client, head, status, content_bytes, .. } = exchange;
     with_second(now, |second, _| {
-        append(line, format_args!("{client} - - [{}] ", second.common()));
+        let time = second.common();
+        match exchange.user {
+            None => append(line, format_args!("{client} - - [{time}] ")),
+            Some(user) => {
+                let user = Word(user);
+                append(line, format_args!("{client} - {user} [{time}] "));
+            }
+        }
     });
     match exchange.unreadable() {
         None => {
@@ -84,6 +92,7 @@ fn write_common(exchange: &Exchange<'_>, now: SystemTime, line: &mut Vec<u8>) {
 struct JsonLine<'e> {
     time: &'e str,
     client: IpAddr,
+    user: Option<&'e str>,
     method: Option<Cow<'e, str>>,
     target: Option<Cow<'e, str>>,
     version: Option<&'static str>,
@@ -106,6 +115,7 @@ fn write_json(exchange: &Exchange<'_>, now: SystemTime, line: &mut Vec<u8>) {
     let object = JsonLine {
         time: &time,
         client: exchange.client,
+        user: exchange.user,
         method: is_readable.then(|| text(head.method_token())),
         target: is_readable.then(|| text(head.target())),
         version: is_readable.then(|| version_name(head.version())),
@@ -125,6 +135,17 @@ fn version_name(version: Version) -> &'static str {
     match version {
         Version::Http10 => "HTTP/1.0",
         Version::Http11 => "HTTP/1.1",
+    }
+}
+
+/// Text whose blanks are escaped too, as they separate the parts of a line.
+struct Word<'t>(&'t str);
+
+impl fmt::Display for Word<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let mut parts = self.0.split(' ').map(str::as_bytes).map(Escaped);
+        parts.next().map_or(Ok(()), |part| write!(f, "{part}"))?;
+        parts.try_for_each(|part| write!(f, r"\x20{part}"))
     }
 }
 
@@ -161,18 +182,43 @@ mod tests {
         unread: &[u8],
         content_bytes: Option<u64>,
     ) -> String {
-        let exchange = Exchange {
+        line_of_exchange(format, &Exchange { unread, content_bytes, ..exchange(head) })
+    }
+
+    fn exchange(head: &RequestHead) -> Exchange<'_> {
+        Exchange {
             client: "192.0.2.1".parse().unwrap(),
+            user: None,
             head,
-            unread,
+            unread: b"",
             status: Status::OK,
-            content_bytes,
+            content_bytes: None,
             taken: Duration::from_nanos(312_999),
             ordinal: 2,
-        };
+        }
+    }
+
+    fn line_of_exchange(format: LogFormat, exchange: &Exchange<'_>) -> String {
         let mut line = Vec::new();
-        format.write(&exchange, UNIX_EPOCH + Duration::from_millis(971_186_136_042), &mut line);
+        format.write(exchange, UNIX_EPOCH + Duration::from_millis(971_186_136_042), &mut line);
         String::from_utf8(line).unwrap()
+    }
+
+    #[test]
+    fn the_user_is_the_third_word_of_a_line() {
+        let head = head(b"GET / HTTP/1.0\r\n\r\n");
+        for (user, word, json) in [
+            (None, "-", Value::Null),
+            (Some("alice"), "alice", json!("alice")),
+            (Some("al ice "), r"al\x20ice\x20", json!("al ice ")),
+            (Some("\u{fc}\"\\ b"), r#"\xc3\xbc\"\\\x20b"#, json!("\u{fc}\"\\ b")),
+        ] {
+            let exchange = Exchange { user, ..exchange(&head) };
+            let common = line_of_exchange(LogFormat::Common, &exchange);
+            assert!(common.starts_with(&format!("192.0.2.1 - {word} [10/Oct/")), "{common}");
+            let object = line_of_exchange(LogFormat::Json, &exchange);
+            assert_eq!(serde_json::from_str::<Value>(&object).unwrap()["user"], json);
+        }
     }
 
     #[test]
@@ -208,14 +254,15 @@ mod tests {
         let whole = head(format!("GET /x?a=1 HTTP/1.1\r\n{FIELDS}curl/8\r\n\r\n").as_bytes());
         assert_eq!(
             line(LogFormat::Json, &whole, Some(2326)),
-            "{\"time\":\"2000-10-10T13:55:36.042Z\",\"client\":\"192.0.2.1\",\"method\":\"GET\",\
+            "{\"time\":\"2000-10-10T13:55:36.042Z\",\"client\":\"192.0.2.1\",\"user\":null,\"method\":\"GET\",\
              \"target\":\"/x?a=1\",\"version\":\"HTTP/1.1\",\"status\":200,\"bytes\":2326,\
              \"duration_seconds\":0.000312999,\"referer\":\"http://a/\\\"b\\\\\",\
              \"user_agent\":\"curl/8\",\"connection_requests\":2,\"unreadable\":null}\n"
         );
         let none: Value =
             serde_json::from_str(&line(LogFormat::Json, &RequestHead::default(), None)).unwrap();
-        for name in ["method", "target", "version", "bytes", "referer", "user_agent", "unreadable"]
+        for name in
+            ["user", "method", "target", "version", "bytes", "referer", "user_agent", "unreadable"]
         {
             assert_eq!(none.get(name), Some(&json!(null)), "{name}");
         }

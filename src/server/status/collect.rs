@@ -117,6 +117,7 @@ fn empty_row(sources: &Sources<'_>, client: IpAddr) -> ClientRow {
         bytes_sent: 0,
         rejections: events.get(ClientEvent::Rejected),
         denials: events.get(ClientEvent::Denied),
+        wrong_passwords: events.get(ClientEvent::WrongPassword),
         exempt: false,
     }
 }

@@ -139,6 +139,12 @@ counters! {
     denied: Limits, NumberUnlessZero, "Denied addresses",
         "denied", "denied_connections_total",
         "Connections denied for their addresses.";
+    wrong_passwords: Limits, NumberUnlessZero, "Wrong passwords",
+        "wrong_passwords", "wrong_passwords_total",
+        "Requests with a wrong password.";
+    unverified_passwords: Limits, NumberUnlessZero, "Passwords not verified",
+        "unverified_passwords", "unverified_passwords_total",
+        "Requests with a password that was not verified, as too many others were.";
     would_reject: Limits, NumberUnlessZero, "Would be rejected",
         "would_reject", "would_reject_connections_total",
         "Connections let in only because limits are tried out and not enforced.";

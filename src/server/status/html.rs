@@ -145,6 +145,7 @@ fn clients(snapshot: &Snapshot) -> Markup {
                     th.number.minor scope="col" { "Sent" }
                     th.number scope="col" { "Rejected" }
                     th.number.minor scope="col" { "Denied" }
+                    th.number.minor scope="col" { "Wrong passwords" }
                 } }
                 tbody { "\n" @for row in snapshot.clients.iter().take(MAX_ROWS) { (client(row, limit)) "\n" } }
             } }
@@ -174,6 +175,7 @@ fn client(row: &ClientRow, limit: usize) -> Markup {
             td.number.minor { (bytes(row.bytes_sent)) }
             td.number { (number(row.rejections)) }
             td.number.minor { (number(row.denials)) }
+            td.number.minor { (number(row.wrong_passwords)) }
         }
     }
 }

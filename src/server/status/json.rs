@@ -78,6 +78,7 @@ fn client(row: &ClientRow) -> Value {
         "bytes_sent": row.bytes_sent,
         "rejections": row.rejections,
         "denials": row.denials,
+        "wrong_passwords": row.wrong_passwords,
         "exempt": row.exempt,
     })
 }

@@ -54,6 +54,8 @@ pub struct ClientRow {
     pub rejections: u64,
     /// Connections that were denied for their address, recently.
     pub denials: u64,
+    /// Requests with a wrong password, recently.
+    pub wrong_passwords: u64,
     /// Whether it has no limit of its own.
     pub exempt: bool,
 }

@@ -1,3 +1,6 @@
 //! Who is let in.
 
+mod guessing;
 mod networks;
+mod passwords;
+mod programs;

@@ -6,7 +6,8 @@ use std::path::Path;
 use std::thread::{self, JoinHandle};
 
 use http_concurrent::server::{
-    Counts, Limits, Monitor, Server, ServerConfig, Snapshot, Stopper, Timeouts,
+    Counts, Limits, Monitor, PasswordFileError, PasswordReloader, Server, ServerConfig, Snapshot,
+    Stopper, Timeouts,
 };
 use tempfile::TempDir;
 
@@ -19,6 +20,7 @@ pub(crate) struct TestServer {
     address: SocketAddr,
     monitor: Monitor,
     stopper: Stopper,
+    passwords: PasswordReloader,
     thread: Option<JoinHandle<()>>,
 }
 
@@ -50,12 +52,14 @@ impl TestServer {
         let server = Server::start(&config).unwrap();
         let port = server.address().port();
         let (monitor, stopper) = (server.monitor(), server.stopper());
+        let passwords = server.password_reloader();
         let thread = thread::spawn(move || server.run().unwrap());
         Self {
             root,
             address: SocketAddr::new(Ipv4Addr::LOCALHOST.into(), port),
             monitor,
             stopper,
+            passwords,
             thread: Some(thread),
         }
     }
@@ -131,6 +135,11 @@ impl TestServer {
     /// What the server has counted since its start.
     pub(crate) fn counters(&self) -> Counts {
         self.snapshot().counters
+    }
+
+    /// Has the server read its password file again.
+    pub(crate) fn reload_passwords(&self) -> Result<usize, PasswordFileError> {
+        self.passwords.reload()
     }
 
     /// Stops the server without waiting for its end.

@@ -1,6 +1,8 @@
 //! Options for who is let in.
 
-use http_concurrent::server::{NetworkRules, ServerConfig};
+use std::path::PathBuf;
+
+use http_concurrent::server::{NetworkRules, PasswordSettings, ServerConfig};
 use ipnet::IpNet;
 
 use super::limits::parse_network;
@@ -15,10 +17,30 @@ pub(super) struct AccessArgs {
     /// Addresses that receive 403, even if --allow names them; may be repeated
     #[arg(long, value_name = "CIDR", value_parser = parse_network)]
     deny: Vec<IpNet>,
+
+    /// Users and hashes of their passwords (htpasswd -B, openssl passwd -6), one of which every request
+    /// needs. SIGHUP reads the file again
+    #[arg(long, value_name = "FILE")]
+    auth: Option<PathBuf>,
+
+    /// What browsers show when they ask for a password
+    #[arg(long, value_name = "TEXT", default_value = "files", requires = "auth",
+          value_parser = parse_realm)]
+    realm: String,
 }
 
 impl AccessArgs {
     pub(super) fn apply(self, config: &mut ServerConfig) {
-        config.networks = NetworkRules { allow: self.allow, deny: self.deny };
+        let Self { allow, deny, auth, realm } = self;
+        config.networks = NetworkRules { allow, deny };
+        config.passwords = auth.map(|file| PasswordSettings { file, realm });
+    }
+}
+
+fn parse_realm(text: &str) -> Result<String, String> {
+    if text.bytes().all(|byte| byte == b' ' || byte.is_ascii_graphic()) {
+        Ok(text.to_owned())
+    } else {
+        Err("write it with ASCII characters".to_owned())
     }
 }

@@ -102,8 +102,8 @@ fn parse_port(text: &str) -> Result<u16, String> {
 #[cfg(test)]
 mod tests {
     use http_concurrent::server::{
-        CleanUrls, DotFiles, Enforcement, Limits, Listings, MaximumRates, Precompressed,
-        SiteSettings, SymbolicLinks,
+        CleanUrls, DotFiles, Enforcement, Limits, Listings, MaximumRates, PasswordSettings,
+        Precompressed, SiteSettings, SymbolicLinks,
     };
 
     use super::*;
@@ -201,6 +201,13 @@ mod tests {
         let config = parse("-allow 192.0.2.0/24 --allow ::1 -deny=192.0.2.9").unwrap();
         assert_eq!(config.networks.allow, ["192.0.2.0/24", "::1/128"].map(|n| n.parse().unwrap()));
         assert_eq!(config.networks.deny, ["192.0.2.9/32".parse().unwrap()]);
+        assert_eq!(config.passwords, None);
+        let file = PathBuf::from("users");
+        let passwords = parse("--auth users").unwrap().passwords;
+        let expected = PasswordSettings { file: file.clone(), realm: "files".to_owned() };
+        assert_eq!(passwords, Some(expected));
+        let passwords = parse("-auth users -realm=a\"b").unwrap().passwords;
+        assert_eq!(passwords, Some(PasswordSettings { file, realm: "a\"b".to_owned() }));
     }
 
     #[test]
@@ -254,6 +261,8 @@ mod tests {
             ("--proxy-protocol host", &["'host'", "--proxy-protocol", "192.0.2.0/24"]),
             ("--allow lan", &["'lan'", "--allow", "192.0.2.0/24"]),
             ("--deny 10.0.0.0/33", &["'10.0.0.0/33'", "--deny", "192.0.2.0/24"]),
+            ("--realm a", &["--auth"]),
+            ("--auth a --realm \u{fc}", &["'\u{fc}'", "--realm", "ASCII"]),
             ("--ipv6-prefix 129", &["'129'", "--ipv6-prefix"]),
             ("--limit-rate 0", &["'0'", "--limit-rate", "at least 1"]),
             ("--client-rate 0", &["'0'", "--client-rate", "at least 1"]),

@@ -30,6 +30,7 @@ fn snapshot() -> Snapshot {
                 bytes_sent: 2_000_001,
                 rejections: 2_002,
                 denials: 2_004,
+                wrong_passwords: 2_006,
                 exempt: false,
             },
             ClientRow {
@@ -41,6 +42,7 @@ fn snapshot() -> Snapshot {
                 bytes_sent: 0,
                 rejections: 2_003,
                 denials: 2_005,
+                wrong_passwords: 2_007,
                 exempt: true,
             },
         ],
@@ -71,6 +73,8 @@ fn snapshot() -> Snapshot {
             waited_served: 1_019,
             waited_rejected: 1_020,
             denied: 1_021,
+            wrong_passwords: 1_022,
+            unverified_passwords: 1_023,
         },
         waiting: 113,
         threads: 140,
@@ -107,7 +111,7 @@ fn the_numbers_are_the_same_in_all_forms() {
         assert!(prometheus.contains(&format!(" {number}\n")), "{number}: {prometheus}");
         assert!(html.contains(&number.to_string()), "{number}: {html}");
     }
-    for number in (1_001..=1_021).map(|number| if number == 1_008 { 1_048_576_008 } else { number })
+    for number in (1_001..=1_023).map(|number| if number == 1_008 { 1_048_576_008 } else { number })
     {
         assert!(json.contains(&format!(": {number}")), "{number}: {json}");
         assert!(prometheus.contains(&format!(" {number}\n")), "{number}: {prometheus}");
@@ -118,7 +122,7 @@ fn the_numbers_are_the_same_in_all_forms() {
         assert!(html.contains(&format!("<td class=\"number\">{number}</td>")), "{number}: {html}");
     }
     // Rows are not exposed to scrapers.
-    for number in [2_000_001, 2_002, 2_003, 2_004, 2_005, 3_002, 3_003] {
+    for number in [2_000_001, 2_002, 2_003, 2_004, 2_005, 2_006, 2_007, 3_002, 3_003] {
         assert!(json.contains(&format!(": {number}")), "{number}: {json}");
         assert!(html.contains(&format!("<data value=\"{number}\"")), "{number}: {html}");
     }
@@ -142,11 +146,11 @@ fn the_json_has_the_documented_names() {
         "clients": [
             {
                 "client": "192.0.2.1", "active": 105, "idle": 102, "waiting": 4_001, "held_longest_seconds": 3_661.0,
-                "bytes_sent": 2_000_001, "rejections": 2_002, "denials": 2_004, "exempt": false,
+                "bytes_sent": 2_000_001, "rejections": 2_002, "denials": 2_004, "wrong_passwords": 2_006, "exempt": false,
             },
             {
                 "client": "2001:db8::/64", "active": 0, "idle": 0, "waiting": 4_002, "held_longest_seconds": 0.0,
-                "bytes_sent": 0, "rejections": 2_003, "denials": 2_005, "exempt": true,
+                "bytes_sent": 0, "rejections": 2_003, "denials": 2_005, "wrong_passwords": 2_007, "exempt": true,
             },
         ],
         "connections": [
@@ -158,7 +162,7 @@ fn the_json_has_the_documented_names() {
             "connections": 1_001, "requests": 1_002,
             "responses": { "1xx": 1_003, "2xx": 1_004, "3xx": 1_005, "4xx": 1_006, "5xx": 1_007 },
             "bytes_sent": 1_048_576_008,
-            "rejected": { "client": 1_009, "total": 1_010 }, "denied": 1_021,
+            "rejected": { "client": 1_009, "total": 1_010 }, "denied": 1_021, "wrong_passwords": 1_022, "unverified_passwords": 1_023,
             "would_reject": 1_011, "reclaimed": 1_012, "waited": { "served": 1_019, "rejected": 1_020 }, "accept_errors": 1_013,
             "spawn_failures": 1_014, "panics": 1_015, "head_timeouts": 1_016, "slow_drops": 1_017,
             "log_lines_dropped": 1_018,
@@ -204,6 +208,8 @@ fn the_metrics_are_these() {
         "rejected_connections_total{scope=\"client\"} 1009",
         "rejected_connections_total{scope=\"total\"} 1010",
         "denied_connections_total 1021",
+        "wrong_passwords_total 1022",
+        "unverified_passwords_total 1023",
         "would_reject_connections_total 1011",
         "reclaimed_connections_total 1012",
         "waited_connections_total{result=\"served\"} 1019",
@@ -315,6 +321,8 @@ fn the_page_lists_the_counters_trouble_last() {
         "Rejected, client's limit",
         "Rejected, total",
         "Denied addresses",
+        "Wrong passwords",
+        "Passwords not verified",
         "Would be rejected",
         "Idle ones closed for room",
         "Waited, then served",
@@ -330,6 +338,8 @@ fn the_page_lists_the_counters_trouble_last() {
     let unless_zero = [
         "Responses 1xx",
         "Denied addresses",
+        "Wrong passwords",
+        "Passwords not verified",
         "Would be rejected",
         "Waited, then served",
         "Waited in vain",

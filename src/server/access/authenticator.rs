@@ -1,0 +1,159 @@
+//! Who may make requests: users with a password, which each connection verifies once.
+
+use std::fmt;
+use std::hash::RandomState;
+use std::net::IpAddr;
+use std::path::PathBuf;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Mutex};
+use std::thread;
+
+use subtle::ConstantTimeEq as _;
+
+use super::attempts::Attempts;
+use super::password_file::{PasswordFile, PasswordFileError};
+use super::places::PlaceLimits;
+use crate::http::{BasicCredentials, basic_challenge};
+use crate::lock::lock;
+use crate::server::limits::client_event::ClientEvent;
+use crate::server::limits::client_log::ClientLog;
+
+/// Most places of clients that have sent wrong passwords, whatever the total of connections.
+const MAX_SUSPECTS: usize = 32;
+
+/// Requests need a user name and a password.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct PasswordSettings {
+    /// The file of users and hashes, as htpasswd(1) writes it.
+    pub file: PathBuf,
+    /// What a browser shows when it asks for a password: ASCII without control characters.
+    pub realm: String,
+}
+
+/// Verifies users and passwords against a file.
+#[derive(Debug)]
+pub(crate) struct Authenticator {
+    path: PathBuf,
+    /// The value of `WWW-Authenticate`.
+    pub(crate) challenge: String,
+    current: Mutex<Arc<PasswordFile>>,
+    /// Counts the changes of `current`.
+    generation: AtomicU64,
+    attempts: Attempts,
+    /// Chooses the hashes that unknown users are compared with.
+    decoys: RandomState,
+}
+
+/// A user whose password was right. `Debug` does not write the password.
+pub(crate) struct Login {
+    pub(crate) user: Box<str>,
+    /// The field that it came with.
+    field: Box<[u8]>,
+    generation: u64,
+}
+
+/// Why a request is not answered.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum LoginError {
+    /// It came without a user name and a password.
+    NoCredentials,
+    /// There is no such user, or the password is another one.
+    WrongPassword,
+    /// The password was not verified: too many others are, of a client that has sent wrong passwords.
+    TooManyFailures,
+    /// The password was not verified, as too many others are.
+    TooManyAttempts,
+}
+
+impl Authenticator {
+    /// Reads the password file. `connections` is how many may be open.
+    ///
+    /// # Errors
+    /// The file cannot be used.
+    pub(crate) fn new(
+        settings: &PasswordSettings,
+        connections: usize,
+    ) -> Result<Self, PasswordFileError> {
+        let processors = thread::available_parallelism().map_or(1, usize::from);
+        let limits = PlaceLimits {
+            running: (processors / 2).max(1),
+            // A place is held with a slot: others must have most of the slots.
+            suspects: (connections / 4).clamp(1, MAX_SUSPECTS),
+        };
+        Ok(Self {
+            path: settings.file.clone(),
+            challenge: basic_challenge(&settings.realm),
+            current: Mutex::new(Arc::new(PasswordFile::read(&settings.file)?)),
+            generation: AtomicU64::new(0),
+            attempts: Attempts::new(limits),
+            decoys: RandomState::new(),
+        })
+    }
+
+    /// Whether a request with this `Authorization` field belongs to the user of an earlier one, whose password
+    /// was right: the field is the same, and so is the password file.
+    ///
+    /// The connection alone does not say so, as a reverse proxy may send requests of several users over it.
+    pub(crate) fn still_holds(&self, login: &Login, field: Option<&[u8]>) -> bool {
+        login.generation == self.generation.load(Ordering::Acquire)
+            && field.is_some_and(|field| login.field.ct_eq(field).into())
+    }
+
+    /// Verifies the user and the password in an `Authorization` field. This may wait for other verifications;
+    /// after a wrong password, which is counted in `log`, it returns late.
+    ///
+    /// # Errors
+    /// The request may not be answered.
+    pub(crate) fn log_in(
+        &self,
+        field: Option<&[u8]>,
+        client: IpAddr,
+        log: &ClientLog,
+    ) -> Result<Login, LoginError> {
+        let field = field.ok_or(LoginError::NoCredentials)?;
+        let credentials = BasicCredentials::parse(field).ok_or(LoginError::NoCredentials)?;
+        let failures = || log.events(client).get(ClientEvent::WrongPassword);
+        let Some(attempt) = self.attempts.begin(client, failures()) else {
+            return Err(match failures() {
+                0 => LoginError::TooManyAttempts,
+                _ => LoginError::TooManyFailures,
+            });
+        };
+        let generation = self.generation.load(Ordering::Acquire);
+        let passwords = Arc::clone(&lock(&self.current));
+        let BasicCredentials { user, password } = credentials;
+        if passwords.matches(&user, &password, &self.decoys) {
+            return Ok(Login { user: user.into(), field: field.into(), generation });
+        }
+        // People type passwords where the user name belongs: unknown ones are not logged.
+        log.record_wrong_password(client, Some(&*user).filter(|user| passwords.has(user)));
+        attempt.delay_failure();
+        Err(LoginError::WrongPassword)
+    }
+
+    /// Reads the password file again, and returns how many users it has.
+    ///
+    /// # Errors
+    /// The file cannot be used. The former passwords remain in force.
+    pub(crate) fn reload(&self) -> Result<usize, PasswordFileError> {
+        let passwords = PasswordFile::read(&self.path)?;
+        let users = passwords.count();
+        let mut current = lock(&self.current);
+        if **current != passwords {
+            *current = Arc::new(passwords);
+            self.generation.fetch_add(1, Ordering::Release);
+        }
+        Ok(users)
+    }
+
+    /// Ends all waiting and all delays.
+    pub(crate) fn stop(&self) {
+        self.attempts.stop();
+    }
+}
+
+impl fmt::Debug for Login {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Login").field("user", &self.user).finish_non_exhaustive()
+    }
+}

@@ -1,0 +1,172 @@
+use std::thread;
+
+use super::*;
+
+const LIMITS: PlaceLimits = PlaceLimits { running: 1, suspects: 2 };
+
+/// Places at a time that the test sets.
+struct Trial {
+    places: Places,
+    now: Instant,
+}
+
+impl Trial {
+    fn new(limits: PlaceLimits) -> Self {
+        Self { places: Places::new(limits), now: Instant::now() }
+    }
+
+    fn pass(&mut self, milliseconds: u64) {
+        self.now += Duration::from_millis(milliseconds);
+    }
+
+    /// Takes a place for 192.0.2.`host`.
+    fn take(&mut self, host: u8, failures: u64) -> Option<Ticket> {
+        self.places.take(client(host), failures, thread::current(), self.now)
+    }
+
+    fn turn(&mut self, ticket: Ticket) -> Turn {
+        self.places.turn(ticket, self.now)
+    }
+
+    fn fail(&mut self, ticket: Ticket) {
+        self.places.fail(ticket, self.now);
+    }
+
+    fn leave(&mut self, ticket: Ticket) {
+        self.places.leave(ticket, self.now);
+    }
+
+    /// The tickets of verifications that run.
+    fn running(&self) -> Vec<Ticket> {
+        let is_running = |place: &&Place| matches!(place.stage, Stage::Running { .. });
+        self.places.taken.iter().filter(is_running).map(|place| place.ticket).collect()
+    }
+}
+
+fn client(host: u8) -> IpAddr {
+    IpAddr::from([192, 0, 2, host])
+}
+
+#[test]
+fn clients_that_are_not_suspect_come_in_the_order_of_arrival() {
+    let mut trial = Trial::new(PlaceLimits { running: 2, ..LIMITS });
+    let tickets: Vec<Ticket> = (0..20).map(|host| trial.take(host % 3, 0).unwrap()).collect();
+    for pair in tickets.chunks(2) {
+        assert_eq!(trial.running(), pair);
+        for ticket in pair {
+            assert_eq!(trial.turn(*ticket), Turn::Run);
+        }
+        for ticket in pair {
+            trial.leave(*ticket);
+        }
+    }
+    assert!(trial.places.taken.is_empty());
+}
+
+#[test]
+fn a_suspect_comes_after_others_and_those_with_fewer_failures_first() {
+    let mut trial = Trial::new(PlaceLimits { suspects: 9, ..LIMITS });
+    let first = trial.take(1, 0).unwrap();
+    let [often, once, never] =
+        [(2, 7), (3, 1), (4, 0)].map(|(host, failures)| trial.take(host, failures).unwrap());
+    for ticket in [first, never, once, often] {
+        assert_eq!(trial.running(), [ticket]);
+        trial.leave(ticket);
+    }
+}
+
+#[test]
+fn suspects_use_a_quarter_of_one_processor() {
+    let mut trial = Trial::new(PlaceLimits { running: 4, suspects: 9 });
+    let [first, second] = [1, 2].map(|host| trial.take(host, 1).unwrap());
+    assert_eq!(trial.running(), [first], "one at a time");
+    trial.pass(100);
+    trial.leave(first);
+    let resumes_at = trial.now + Duration::from_millis(300);
+    assert_eq!(trial.turn(second), Turn::Wait(Some(resumes_at)));
+    // Others need not wait.
+    let other = trial.take(3, 0).unwrap();
+    assert_eq!(trial.turn(other), Turn::Run);
+    trial.pass(299);
+    assert_eq!(trial.turn(second), Turn::Wait(Some(resumes_at)));
+    trial.pass(1);
+    assert_eq!(trial.turn(second), Turn::Run);
+}
+
+#[test]
+fn a_client_waits_until_the_response_to_its_wrong_password_is_sent() {
+    let mut trial = Trial::new(PlaceLimits { running: 4, suspects: 9 });
+    let wrong = trial.take(1, 0).unwrap();
+    trial.fail(wrong);
+    assert!(!trial.places.is_gone(wrong));
+    let next = trial.take(1, 1).unwrap();
+    assert_eq!(trial.turn(next), Turn::Wait(None));
+    let other = trial.take(2, 1).unwrap();
+    assert_eq!(trial.turn(other), Turn::Run, "another suspect");
+    trial.leave(other);
+    trial.leave(wrong);
+    assert_eq!(trial.turn(next), Turn::Run);
+}
+
+#[test]
+fn a_wrong_password_makes_the_clients_other_connections_suspect() {
+    let mut trial = Trial::new(LIMITS);
+    let wrong = trial.take(1, 0).unwrap();
+    let [same, other] = [1, 2].map(|host| trial.take(host, 0).unwrap());
+    trial.fail(wrong);
+    assert_eq!(trial.running(), [other]);
+    trial.leave(other);
+    assert_eq!(trial.turn(same), Turn::Wait(None));
+}
+
+#[test]
+fn suspects_have_a_bounded_number_of_places_and_those_with_most_failures_lose_theirs() {
+    let mut trial = Trial::new(LIMITS);
+    let running = trial.take(9, 0).unwrap();
+    let [five, three] =
+        [(1, 5), (2, 3)].map(|(host, failures)| trial.take(host, failures).unwrap());
+    assert_eq!(trial.take(3, 5), None, "none has more");
+    assert_eq!(trial.take(3, 6), None);
+    let four = trial.take(3, 4).unwrap();
+    assert_eq!(trial.turn(five), Turn::Evicted);
+    let one = trial.take(4, 1).unwrap();
+    assert_eq!(trial.turn(four), Turn::Evicted);
+    assert_ne!(trial.turn(three), Turn::Evicted);
+    // Those that are not suspect are not bounded.
+    let others: Vec<Ticket> = (0..9).map(|host| trial.take(host + 10, 0).unwrap()).collect();
+    // One of them fails: it has as few failures as the best suspect.
+    trial.fail(running);
+    assert_eq!(trial.turn(three), Turn::Evicted);
+    assert_ne!(trial.turn(one), Turn::Evicted);
+    assert!(!trial.places.is_gone(running));
+    assert_eq!(trial.running(), [others[0]]);
+}
+
+#[test]
+fn a_delay_is_cut_short_before_a_wait() {
+    let mut trial = Trial::new(LIMITS);
+    let delayed = trial.take(1, 0).unwrap();
+    trial.fail(delayed);
+    let running = trial.take(9, 0).unwrap();
+    let waiting = trial.take(1, 1).unwrap();
+    // Another client becomes suspect.
+    trial.fail(running);
+    assert!(trial.places.is_gone(delayed));
+    assert_ne!(trial.turn(waiting), Turn::Evicted);
+    // A place that was evicted can be left.
+    trial.leave(delayed);
+    trial.fail(delayed);
+}
+
+#[test]
+fn a_running_verification_is_never_evicted() {
+    let mut trial = Trial::new(PlaceLimits { running: 1, suspects: 1 });
+    let suspect = trial.take(1, 9).unwrap();
+    assert_eq!(trial.turn(suspect), Turn::Run);
+    assert_eq!(trial.take(2, 1), None);
+    trial.places.clear();
+    assert_eq!(trial.turn(suspect), Turn::Run);
+    trial.fail(suspect);
+    trial.places.clear();
+    assert!(trial.places.is_gone(suspect));
+}

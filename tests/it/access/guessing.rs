@@ -1,0 +1,78 @@
+//! Clients that guess passwords, and those beside them.
+
+use std::net::Ipv4Addr;
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::thread;
+use std::time::{Duration, Instant};
+
+use super::passwords::{Guarded, SECRET, ask, basic};
+use crate::support::wait_until;
+
+#[test]
+fn the_response_to_a_wrong_password_is_delayed_and_counted() {
+    let Guarded { server, .. } = &Guarded::start(&format!("alice:{SECRET}"), |_| {});
+    let mut conversation = server.connect_from(2);
+    for user in ["alice", "eve"] {
+        let begun = Instant::now();
+        assert_eq!(ask(&mut conversation, &basic(user, "wrong")).status, 401);
+        assert!(begun.elapsed() >= Duration::from_secs(1), "{:?}", begun.elapsed());
+    }
+    // Requests without a password are answered at once, and are no failures.
+    assert_eq!(ask(&mut conversation, "").status, 401);
+    let snapshot = server.snapshot();
+    assert_eq!(snapshot.counters.wrong_passwords, 2);
+    let row = snapshot.clients.iter().find(|row| row.client == "127.0.0.2").unwrap();
+    assert_eq!((row.wrong_passwords, row.rejections), (2, 0));
+    assert_eq!(ask(&mut conversation, &basic("alice", "secret")).status, 200);
+}
+
+#[test]
+fn after_a_wrong_password_only_its_client_waits() {
+    let Guarded { server, .. } = &Guarded::start(&format!("alice:{SECRET}"), |_| {});
+    let right = basic("alice", "secret");
+    let mut guesser = server.connect_from(2);
+    let field = basic("alice", "wrong");
+    guesser.send(format!("GET /a.txt HTTP/1.1\r\nHost: a\r\n{field}\r\n"));
+    wait_until("it was found to be wrong", || {
+        server.snapshot().clients.iter().any(|row| row.wrong_passwords > 0)
+    });
+    let begun = Instant::now();
+    assert_eq!(ask(&mut server.connect_from(3), &right).status, 200);
+    // The same client, after its delay.
+    assert_eq!(ask(&mut server.connect_from(2), &right).status, 200);
+    assert!(begun.elapsed() < Duration::from_secs(30));
+    assert_eq!(guesser.reply().status, 401);
+}
+
+#[test]
+fn while_many_addresses_guess_a_right_password_gets_in_and_others_keep_their_slots() {
+    let Guarded { server, .. } = &Guarded::start(&format!("alice:{SECRET}"), |config| {
+        // More than they hold, also where the end of a connection is noticed late.
+        config.limits.total = 200;
+    });
+    let (is_over, refused) = (AtomicBool::new(false), AtomicUsize::new(0));
+    let field = basic("alice", "wrong");
+    thread::scope(|scope| {
+        // They have a connection each, and few of them wait for a verification.
+        for host in 100..160 {
+            let (field, is_over, refused) = (&field, &is_over, &refused);
+            scope.spawn(move || {
+                while !is_over.load(Ordering::Relaxed) {
+                    let mut guesser = server.connect_as(Ipv4Addr::new(127, 0, 0, host));
+                    let status = ask(&mut guesser, field).status;
+                    assert!([401, 429].contains(&status), "{status}");
+                    refused.fetch_add(usize::from(status == 429), Ordering::Relaxed);
+                }
+            });
+        }
+        wait_until("they guess", || {
+            server.counters().wrong_passwords >= 10 && refused.load(Ordering::Relaxed) >= 100
+        });
+        let right = basic("alice", "secret");
+        let statuses: Vec<u16> =
+            (2..12).map(|host| ask(&mut server.connect_from(host), &right).status).collect();
+        is_over.store(true, Ordering::Relaxed);
+        assert_eq!(statuses, [200; 10]);
+    });
+    assert!(server.counters().unverified_passwords >= 100);
+}
