@@ -110,11 +110,15 @@ impl AcceptedCodings {
 /// Chooses a media type by the request's `Accept` (RFC 9110 §12.5.1). `offers` are in the server's order
 /// of preference.
 ///
-/// The weight of an offer is that of the most specific media range that matches it. Without a valid
-/// media range in the request, the first offer is chosen.
+/// The weight of an offer is that of the most specific media range that matches it. Among equal weights a type
+/// that the client names precedes one that only matches a wildcard: scripts that expect JSON send
+/// `application/json, text/plain, */*`. Without a valid media range in the request, the first offer is chosen.
 #[must_use]
 pub fn choose_media_type(fields: &Fields<'_>, offers: &[MediaType]) -> Option<MediaType> {
-    let weight_of = |offer| most_specific_range(fields, offer).map_or(0, |(_, weight)| weight);
+    let weight_of = |offer| match most_specific_range(fields, offer) {
+        Some((specificity, weight)) if weight > 0 => (weight, specificity.min(TYPE_AND_SUBTYPE)),
+        _ => (0, 0),
+    };
     let has_ranges = members(fields, "Accept").any(|member| member.media_range().is_some());
     if has_ranges { heaviest(offers.iter().copied(), weight_of) } else { offers.first().copied() }
 }
@@ -135,11 +139,12 @@ fn most_specific_range(fields: &Fields<'_>, offer: MediaType) -> Option<(u8, Wei
 }
 
 /// The offer with the greatest weight, the first of equal ones; `None` if all weights are 0.
-fn heaviest<T: Copy>(
+fn heaviest<T: Copy, W: Default + Ord>(
     offers: impl Iterator<Item = T>,
-    weight_of: impl Fn(T) -> Weight,
+    weight_of: impl Fn(T) -> W,
 ) -> Option<T> {
-    let weighed = offers.map(|offer| (weight_of(offer), offer)).filter(|(weight, _)| *weight > 0);
+    let weighed =
+        offers.map(|offer| (weight_of(offer), offer)).filter(|(weight, _)| *weight > W::default());
     weighed.reduce(|best, next| if next.0 > best.0 { next } else { best }).map(|(_, offer)| offer)
 }
 
@@ -311,6 +316,12 @@ mod tests {
             ("text/html,application/xhtml+xml,application/xml;q=0.9,*/*;q=0.8", ALL, Some(Html)),
             ("application/json;q=0.9, text/plain", ALL, Some(Plain)),
             ("text/html;q=0", &[Html], None),
+            // A named type precedes one that matches a wildcard with the same weight.
+            ("application/json, text/plain, */*", ALL, Some(Json)),
+            ("application/json, text/plain, */*", &[Plain, Html, Json], Some(Plain)),
+            ("*/*, text/*", &[Json, Html], Some(Html)),
+            ("*/*, text/html;q=0.9", &[Html, Json], Some(Json)),
+            ("application/json, text/html;charset=utf-8", &[Json, Html], Some(Json)),
             // The most specific range counts, not the heaviest nor the first.
             ("text/*, text/html;q=0.1", ALL, Some(Plain)),
             ("text/html;q=0, */*", ALL, Some(Json)),

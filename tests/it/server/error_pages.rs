@@ -104,7 +104,9 @@ fn clients_that_prefer_json_or_text_get_the_built_in_form() {
         ("Accept: text/html;q=0.5, text/plain\r\n", plain),
         ("Accept: text/plain\r\n", plain),
         ("Accept: application/json\r\n", json),
-        ("Accept: application/json, text/plain, */*\r\n", page),
+        // Axios, and Angular's client.
+        ("Accept: application/json, text/plain, */*\r\n", plain),
+        ("Accept: application/json, */*\r\n", json),
         ("Accept: application/json, */*;q=0.5\r\n", json),
         ("Accept: text/html;q=0, */*\r\n", plain),
     ] {
