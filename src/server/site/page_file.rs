@@ -81,8 +81,9 @@ pub enum ErrorPageError {
 
 impl ErrorPage {
     /// The statuses with which a page can be sent: those of the errors that requests are answered with.
-    const STATUSES: [Status; 13] = [
+    const STATUSES: [Status; 14] = [
         Status::BAD_REQUEST,
+        Status::UNAUTHORIZED,
         Status::FORBIDDEN,
         Status::NOT_FOUND,
         Status::METHOD_NOT_ALLOWED,
@@ -166,6 +167,6 @@ mod tests {
             assert_eq!(parsed.map(|page| page.status.code()), expected, "{text:?}");
         }
         let message = ErrorPageError::Status(429).to_string();
-        assert!(message.starts_with("no page can be sent with 429, only with 400, 403, 404"));
+        assert!(message.starts_with("no page can be sent with 429, only with 400, 401, 403, 404"));
     }
 }

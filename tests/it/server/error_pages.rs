@@ -4,7 +4,7 @@ use std::fs::{self, File};
 use std::os::unix::fs::symlink;
 use std::time::{Duration, SystemTime};
 
-use http_concurrent::server::{Limits, Listings, ServerConfig};
+use http_concurrent::server::{Limits, Listings, PasswordSettings, ServerConfig};
 use rustix::process::Signal;
 
 use crate::support::PATIENCE;
@@ -43,6 +43,26 @@ fn with_all_pages(head_timeout: Duration) -> TestServer {
         server.file(&format!("pages/{status}.html"), format!("page {status}"));
     }
     server
+}
+
+#[test]
+fn a_request_without_a_password_has_its_page() {
+    let users = tempfile::NamedTempFile::new().unwrap();
+    // The hash of "secret" with the lowest cost.
+    let hash = "$2y$04$PrNmZDb9Zc.5dIsZJFdH4ecFRfqbSo34lxeBr89/jHAgftIxLOYc6";
+    fs::write(users.path(), format!("alice:{hash}\n")).unwrap();
+    let server = TestServer::with_config(|config| {
+        with_pages(config, &["401.html", "404.html"]);
+        let file = users.path().to_owned();
+        config.passwords = Some(PasswordSettings { file, realm: "files".to_owned() });
+    });
+    server.file("401.html", "page 401");
+    server.file("404.html", "page 404");
+    let reply = server.get_with("/nothing", "");
+    assert_eq!((reply.status, reply.text()), (401, "page 401"));
+    assert!(reply.field("WWW-Authenticate").is_some());
+    let reply = server.get_with("/nothing", "Authorization: Basic YWxpY2U6c2VjcmV0\r\n");
+    assert_eq!((reply.status, reply.text()), (404, "page 404"));
 }
 
 #[test]

@@ -252,7 +252,7 @@ mod tests {
             ),
             ("--error-page 404.txt", &["'404.txt'", "--error-page", "an HTML file"]),
             ("--error-page none.html", &["'none.html'", "with its status, such as 404.html"]),
-            ("--error-page 429.html", &["'429.html'", "with 429, only with 400, 403, 404"]),
+            ("--error-page 429.html", &["'429.html'", "with 429, only with 400, 401, 403, 404"]),
             ("--fallback app.js", &["'app.js'", "--fallback", "an HTML file"]),
             ("--fallback ../a.html", &["'../a.html'", "--fallback", "without . and .."]),
             ("--header Date:now", &["'Date:now'", "sets this field itself"]),
