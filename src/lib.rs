@@ -71,12 +71,14 @@
 //!    (`connection/proxy_header`) and takes the client's slot, or rejects the connection as in 3.
 //! 6. `connection/requests` serves one request after another; `service` holds the state that all
 //!    connections share. `connection/request_reader` reads a head before its deadline.
-//! 7. `handler/answer` makes the response: `site/lookup` opens the file or lists the directory, and
+//! 7. If requests need a password, `access/authenticator` verifies it, once for each connection; `access/places`
+//!    decides whose is verified next.
+//! 8. `handler/answer` makes the response: `site/lookup` opens the file or lists the directory, and
 //!    `handler/file_response` selects the ranges of a file, or answers that the client has it already
 //!    ([`http::range`], [`http::conditional`]). A path without a file gets
 //!    `handler/fallback` or an error (`handler/error_response`). `handler/status_response` answers requests
 //!    for the status page.
-//! 8. `connection/close_reason` decides whether the connection is kept for another request.
+//! 9. `connection/close_reason` decides whether the connection is kept for another request.
 //!    `connection/response` sends head and content through `connection/send`, which waits for a turn at each
 //!    maximum rate that holds for the connection (`limits/rates`), and `logs/access` logs the request.
 //!

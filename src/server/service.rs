@@ -191,7 +191,7 @@ impl Service {
         client: &Client,
     ) -> Result<Login, Response> {
         let field = head.fields().only("Authorization");
-        authenticator.log_in(field, client.key, &self.client_log).map_err(|error| {
+        authenticator.log_in(field, client, &self.client_log).map_err(|error| {
             match error {
                 LoginError::NoCredentials => {}
                 LoginError::WrongPassword => self.counters.wrong_passwords.increment(),

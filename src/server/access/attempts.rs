@@ -36,9 +36,9 @@ impl Attempts {
         Self { places: Mutex::new(Places::new(limits)), is_stopping: AtomicBool::new(false) }
     }
 
-    /// Waits until a password of this client, which has sent so many wrong ones, may be verified. `None` if too
-    /// many wait, or have waited too long, or the server is stopping.
-    pub(super) fn begin(&self, client: IpAddr, failures: u64) -> Option<Attempt<'_>> {
+    /// Waits until a password of this client, which has sent so many wrong ones, may be verified; `client` is
+    /// `None` if it is exempt. `None` if too many wait, or have waited too long, or the server is stopping.
+    pub(super) fn begin(&self, client: Option<IpAddr>, failures: u64) -> Option<Attempt<'_>> {
         let arrived_at = Instant::now();
         let ticket = lock(&self.places).take(client, failures, thread::current(), arrived_at)?;
         // From here on, dropping it leaves the place.
@@ -108,7 +108,7 @@ mod tests {
     use crate::server::test_wait::wait_until;
 
     const LIMITS: PlaceLimits = PlaceLimits { running: 1, suspects: 1 };
-    const CLIENT: IpAddr = IpAddr::V4(Ipv4Addr::LOCALHOST);
+    const CLIENT: Option<IpAddr> = Some(IpAddr::V4(Ipv4Addr::LOCALHOST));
 
     #[test]
     fn one_attempt_follows_the_other() {

@@ -2,7 +2,6 @@
 
 use std::fmt;
 use std::hash::RandomState;
-use std::net::IpAddr;
 use std::path::PathBuf;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex};
@@ -15,6 +14,7 @@ use super::password_file::{PasswordFile, PasswordFileError};
 use super::places::PlaceLimits;
 use crate::http::{BasicCredentials, basic_challenge};
 use crate::lock::lock;
+use crate::server::limits::client::Client;
 use crate::server::limits::client_event::ClientEvent;
 use crate::server::limits::client_log::ClientLog;
 
@@ -107,13 +107,15 @@ impl Authenticator {
     pub(crate) fn log_in(
         &self,
         field: Option<&[u8]>,
-        client: IpAddr,
+        client: &Client,
         log: &ClientLog,
     ) -> Result<Login, LoginError> {
         let field = field.ok_or(LoginError::NoCredentials)?;
         let credentials = BasicCredentials::parse(field).ok_or(LoginError::NoCredentials)?;
-        let failures = || log.events(client).get(ClientEvent::WrongPassword);
-        let Some(attempt) = self.attempts.begin(client, failures()) else {
+        let key = (!client.exempt).then_some(client.key);
+        let failures =
+            || key.map_or(0, |client| log.events(client).get(ClientEvent::WrongPassword));
+        let Some(attempt) = self.attempts.begin(key, failures()) else {
             return Err(match failures() {
                 0 => LoginError::TooManyAttempts,
                 _ => LoginError::TooManyFailures,
@@ -126,7 +128,7 @@ impl Authenticator {
             return Ok(Login { user: user.into(), field: field.into(), generation });
         }
         // People type passwords where the user name belongs: unknown ones are not logged.
-        log.record_wrong_password(client, Some(&*user).filter(|user| passwords.has(user)));
+        log.record_wrong_password(client.key, Some(&*user).filter(|user| passwords.has(user)));
         attempt.delay_failure();
         Err(LoginError::WrongPassword)
     }

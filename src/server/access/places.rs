@@ -9,7 +9,8 @@
 //!    └─▶ gone                        └─▶ gone
 //! ```
 //!
-//! A client is *suspect* while it has sent wrong passwords. Clients that are not come first, in the order of
+//! A client is *suspect* while it has sent wrong passwords, unless it is exempt: then the address does not identify
+//! one client, and only the connection that failed is suspect. Clients that are not come first, in the order of
 //! their arrival. Suspects come one at a time, those with the fewest wrong passwords first, none while a
 //! response to the same client is delayed, and with pauses that leave them a quarter of one processor. They have
 //! a bounded number of places, from which those with more wrong passwords are evicted.
@@ -46,7 +47,8 @@ pub(super) type Ticket = u64;
 #[derive(Debug)]
 struct Place {
     ticket: Ticket,
-    client: IpAddr,
+    /// `None` if it is exempt.
+    client: Option<IpAddr>,
     /// Wrong passwords that the client has sent; above 0 it is suspect.
     failures: u64,
     stage: Stage,
@@ -81,7 +83,7 @@ impl Places {
     /// places are taken by suspects with no more of them.
     pub(super) fn take(
         &mut self,
-        client: IpAddr,
+        client: Option<IpAddr>,
         failures: u64,
         thread: Thread,
         now: Instant,
@@ -117,9 +119,11 @@ impl Places {
         let Some(index) = self.index(ticket) else { return };
         self.end_run(index, now);
         self.taken[index].stage = Stage::Delayed;
-        let client = self.taken[index].client;
-        for place in self.taken.iter_mut().filter(|place| place.client == client) {
-            place.failures += 1;
+        self.taken[index].failures += 1;
+        if let Some(client) = self.taken[index].client {
+            let is_other =
+                |place: &&mut Place| place.client == Some(client) && place.ticket != ticket;
+            self.taken.iter_mut().filter(is_other).for_each(|place| place.failures += 1);
         }
         while self.suspects() > self.limits.suspects
             && let Some(worst) = self.worst_suspect()
@@ -186,7 +190,7 @@ impl Places {
         ready.min_by_key(|(_, place)| place.failures).map(|(index, _)| index)
     }
 
-    fn is_suspects_turn(&self, client: IpAddr, now: Instant) -> bool {
+    fn is_suspects_turn(&self, client: Option<IpAddr>, now: Instant) -> bool {
         self.suspects_resume_at.is_none_or(|time| time <= now)
             && !self.taken.iter().any(|place| match place.stage {
                 Stage::Waiting => false,

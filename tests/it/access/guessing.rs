@@ -26,22 +26,37 @@ fn the_response_to_a_wrong_password_is_delayed_and_counted() {
     assert_eq!(ask(&mut conversation, &basic("alice", "secret")).status, 200);
 }
 
+/// Whether a right password from 127.0.0.`host` is verified while the response to a wrong one from 127.0.0.2 is
+/// delayed. On a busy machine the delay may be over too soon: then it is tried again.
+fn overtakes(guarded: &Guarded, host: u8, tries: usize) -> bool {
+    let server = &guarded.server;
+    (0..tries).any(|_| {
+        let before = server.counters();
+        let (wrong, right) = (basic("alice", "wrong"), basic("alice", "secret"));
+        let failures = || server.snapshot().clients.iter().map(|row| row.wrong_passwords).sum();
+        let failures_before: u64 = failures();
+        let mut guesser = server.connect_from(2);
+        guesser.send(format!("GET /a.txt HTTP/1.1\r\nHost: a\r\n{wrong}\r\n"));
+        wait_until("it was found to be wrong", || {
+            failures() > failures_before || server.counters().requests > before.requests
+        });
+        assert_eq!(ask(&mut server.connect_from(host), &right).status, 200);
+        let is_first = server.counters().wrong_passwords == before.wrong_passwords;
+        assert_eq!(guesser.reply().status, 401);
+        is_first
+    })
+}
+
 #[test]
-fn after_a_wrong_password_only_its_client_waits() {
-    let Guarded { server, .. } = &Guarded::start(&format!("alice:{SECRET}"), |_| {});
-    let right = basic("alice", "secret");
-    let mut guesser = server.connect_from(2);
-    let field = basic("alice", "wrong");
-    guesser.send(format!("GET /a.txt HTTP/1.1\r\nHost: a\r\n{field}\r\n"));
-    wait_until("it was found to be wrong", || {
-        server.snapshot().clients.iter().any(|row| row.wrong_passwords > 0)
+fn after_a_wrong_password_only_its_client_waits_unless_it_is_exempt() {
+    let users = format!("alice:{SECRET}");
+    let guarded = Guarded::start(&users, |_| {});
+    assert!(overtakes(&guarded, 3, 60), "another client");
+    assert!(!overtakes(&guarded, 2, 3), "the same client");
+    let guarded = Guarded::start(&users, |config| {
+        config.identification.exempt = vec!["127.0.0.2/32".parse().unwrap()];
     });
-    let begun = Instant::now();
-    assert_eq!(ask(&mut server.connect_from(3), &right).status, 200);
-    // The same client, after its delay.
-    assert_eq!(ask(&mut server.connect_from(2), &right).status, 200);
-    assert!(begun.elapsed() < Duration::from_secs(30));
-    assert_eq!(guesser.reply().status, 401);
+    assert!(overtakes(&guarded, 2, 60), "an exempt client");
 }
 
 #[test]

@@ -21,7 +21,7 @@ impl Trial {
 
     /// Takes a place for 192.0.2.`host`.
     fn take(&mut self, host: u8, failures: u64) -> Option<Ticket> {
-        self.places.take(client(host), failures, thread::current(), self.now)
+        self.places.take(Some(client(host)), failures, thread::current(), self.now)
     }
 
     fn turn(&mut self, ticket: Ticket) -> Turn {
@@ -117,6 +117,23 @@ fn a_wrong_password_makes_the_clients_other_connections_suspect() {
     assert_eq!(trial.running(), [other]);
     trial.leave(other);
     assert_eq!(trial.turn(same), Turn::Wait(None));
+}
+
+#[test]
+fn a_wrong_password_makes_no_other_connection_of_an_exempt_client_suspect() {
+    let mut trial = Trial::new(LIMITS);
+    let take =
+        |trial: &mut Trial| trial.places.take(None, 0, thread::current(), trial.now).unwrap();
+    let [first, second, third] = std::array::from_fn(|_| take(&mut trial));
+    trial.fail(first);
+    trial.fail(second);
+    assert_eq!(trial.turn(third), Turn::Run);
+    // Those that are delayed have a bounded number of places, too.
+    trial.fail(third);
+    assert_eq!(
+        [first, second, third].map(|ticket| trial.places.is_gone(ticket)),
+        [true, false, false]
+    );
 }
 
 #[test]
