@@ -15,6 +15,8 @@ mod client;
 mod flood;
 #[path = "hold/haproxy.rs"]
 mod haproxy;
+#[path = "hold/passwords.rs"]
+mod passwords;
 #[path = "hold/shortages.rs"]
 mod shortages;
 #[path = "hold/target.rs"]
@@ -43,11 +45,12 @@ pub(crate) struct Options {
     pub(crate) connections: u32,
 }
 
-const ATTACKS: [(&str, Attack); 11] = [
+const ATTACKS: [(&str, Attack); 12] = [
     ("flood", flood::flood),
     ("waiting-crowd", waiting::crowd),
     ("waiting-line", waiting::full_line),
     ("waiting-turns", waiting::turns),
+    ("passwords", passwords::passwords),
     ("slowloris", attacks::slowloris),
     ("slow-readers", attacks::slow_readers),
     ("hostile-bytes", attacks::hostile_bytes),

@@ -12,6 +12,8 @@ const PATIENCE: Duration = Duration::from_secs(30);
 /// One connection.
 pub(crate) struct Client {
     pub(crate) stream: TcpStream,
+    /// Further fields of its requests, each with its line ending.
+    pub(crate) fields: String,
     buffer: Vec<u8>,
 }
 
@@ -33,11 +35,13 @@ impl Client {
         let stream = TcpStream::from(socket);
         stream.set_read_timeout(Some(PATIENCE))?;
         stream.set_write_timeout(Some(PATIENCE))?;
-        Ok(Self { stream, buffer: Vec::new() })
+        Ok(Self { stream, fields: String::new(), buffer: Vec::new() })
     }
 
     pub(crate) fn ask(&mut self, target: &str) -> io::Result<()> {
-        self.stream.write_all(format!("GET {target} HTTP/1.1\r\nHost: a\r\n\r\n").as_bytes())
+        let fields = &self.fields;
+        let request = format!("GET {target} HTTP/1.1\r\nHost: a\r\n{fields}\r\n");
+        self.stream.write_all(request.as_bytes())
     }
 
     /// Sends a request and reads one response.
@@ -97,6 +101,12 @@ fn whole_length(answer: &[u8]) -> Option<usize> {
     let text = std::str::from_utf8(&answer[..head]).ok()?.to_ascii_lowercase();
     let length = text.lines().find_map(|line| line.strip_prefix("content-length: "))?;
     Some(head + length.parse::<usize>().ok()?)
+}
+
+/// True if a response is the last one on its connection.
+pub(crate) fn is_closing(answer: &[u8]) -> bool {
+    let head = answer.windows(4).position(|window| window == b"\r\n\r\n").unwrap_or(0);
+    answer[..head].split(|byte| *byte == b'\n').any(|line| line.starts_with(b"Connection: close"))
 }
 
 /// The status of a response; 0 if there is none.

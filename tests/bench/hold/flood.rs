@@ -11,7 +11,7 @@ use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::thread;
 use std::time::{Duration, Instant};
 
-use super::client::{Client, median, status_of};
+use super::client::{Client, is_closing, median, status_of};
 use super::target::{MEDIUM_BYTES, Target, announced_port};
 use super::{Finding, Options};
 
@@ -60,7 +60,7 @@ fn attack(to: SocketAddr) -> io::Result<(usize, Duration)> {
 }
 
 /// The throughput of the other client while `meanwhile` runs, in MB/s. `link` limits its rate.
-fn fetch<T>(
+pub(crate) fn fetch<T>(
     target: &Target,
     link: Option<f64>,
     meanwhile: impl FnOnce() -> T,
@@ -68,14 +68,23 @@ fn fetch<T>(
     let (fetched, ended) = (AtomicU64::new(0), AtomicBool::new(false));
     thread::scope(|scope| {
         let fetching = scope.spawn(|| {
-            let mut client = Client::connect(OTHER, target.address())?;
-            let begun = Instant::now();
+            let mut client = target.connect(OTHER)?;
+            let mut link_free_at = Instant::now();
             while !ended.load(Ordering::Relaxed) {
-                client.get("/medium")?;
-                let count = fetched.fetch_add(MEDIUM_BYTES as u64, Ordering::Relaxed);
+                let asked_at = Instant::now();
+                let answer = client.get("/medium")?;
+                if is_closing(&answer) {
+                    client = target.connect(OTHER)?;
+                }
+                if status_of(&answer) != 200 {
+                    continue;
+                }
+                fetched.fetch_add(MEDIUM_BYTES as u64, Ordering::Relaxed);
                 if let Some(link) = link {
-                    let due = Duration::from_secs_f64((count + MEDIUM_BYTES as u64) as f64 / link);
-                    thread::sleep(due.saturating_sub(begun.elapsed()));
+                    // A link cannot make up for the time in which it had nothing to carry.
+                    link_free_at = link_free_at.max(asked_at)
+                        + Duration::from_secs_f64(MEDIUM_BYTES as f64 / link);
+                    thread::sleep(link_free_at.saturating_duration_since(Instant::now()));
                 }
             }
             io::Result::Ok(())
@@ -89,7 +98,7 @@ fn fetch<T>(
     })
 }
 
-fn undisturbed() {
+pub(crate) fn undisturbed() {
     thread::sleep(Duration::from_secs(2));
 }
 

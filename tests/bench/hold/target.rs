@@ -23,6 +23,8 @@ pub(crate) const MEDIUM_BYTES: usize = 256 * 1024;
 pub(crate) struct Target {
     child: Child,
     port: u16,
+    /// Further fields of the requests of [`Target::connect`], each with its line ending.
+    pub(crate) fields: String,
     _root: TempDir,
 }
 
@@ -56,11 +58,18 @@ impl Target {
             .stderr(Stdio::null())
             .spawn()?;
         let port = announced_port(&mut child)?;
-        Ok(Self { child, port, _root: root })
+        Ok(Self { child, port, fields: String::new(), _root: root })
     }
 
     pub(crate) fn address(&self) -> SocketAddr {
         (Ipv4Addr::LOCALHOST, self.port).into()
+    }
+
+    /// A client that may have the files.
+    pub(crate) fn connect(&self, host: [u8; 4]) -> io::Result<Client> {
+        let mut client = Client::connect(host, self.address())?;
+        client.fields.clone_from(&self.fields);
+        Ok(client)
     }
 
     /// Processor time so far (proc(5), `stat`: utime and stime).
@@ -128,12 +137,12 @@ impl Target {
             let mut held = Vec::new();
             let mut served = 0;
             for _ in 0..limit {
-                let mut client = Client::connect(host, self.address())?;
+                let mut client = self.connect(host)?;
                 let answer = client.get("/small");
                 served += usize::from(answer.is_ok_and(|answer| status_of(&answer) == 200));
                 held.push(client);
             }
-            let mut beyond = Client::connect(host, self.address())?;
+            let mut beyond = self.connect(host)?;
             if served == limit && beyond.is_denied("/small", 429)? {
                 return Ok(true);
             }
