@@ -1,7 +1,8 @@
-//! Clean URLs: `/about` is the page `about.html` if nothing is named `about`.
+//! Clean URLs: `/about` is the page `about.html` if nothing is named `about`, or a directory without an index
+//! file is.
 //!
-//! The order is that of nginx's `try_files $uri $uri/ $uri.html`: a file or a directory of the requested name
-//! comes first, and `/about/` is a directory or nothing.
+//! Otherwise the order is that of nginx's `try_files $uri $uri/ $uri.html`, which answers with 403 there.
+//! Docusaurus writes `blog.html` beside `blog/` and links to `/blog`. `/about/` is a directory or nothing.
 
 use super::cache::FileCache;
 use super::error::LookupError;
@@ -10,7 +11,7 @@ use super::opened::{Opened, open_beneath};
 use super::root::Root;
 use crate::http::TargetPath;
 
-/// Finds the page of a path of which nothing has the name.
+/// Finds the page of a path.
 pub(super) fn find_page(
     root: &Root,
     cache: &FileCache,
@@ -94,11 +95,12 @@ mod tests {
             ("/a%20b%3F", "a b?.html", "NotFound"),
             ("/page.html", "page.html.html", "NotFound"),
             ("/broken", "about.html", "NotFound"),
-            // What has the name comes first, a directory without an index file too.
+            // A directory without an index file is no page.
+            ("/empty", "empty.html", "to /empty/"),
+            // What has the name comes first.
             ("/both", "both", "both"),
             ("/guide", "to /guide/", "to /guide/"),
             ("/guide/", "guide/index.html", "guide/index.html"),
-            ("/empty", "to /empty/", "to /empty/"),
             ("/empty/", "listing", "listing"),
             ("/guide/start", "to /guide/start/", "to /guide/start/"),
             // No page.

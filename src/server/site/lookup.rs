@@ -165,16 +165,34 @@ impl Site {
                 let path = Cow::Borrowed(&*path.relative);
                 Ok(Resource::File(NamedFile { file, path }))
             }
-            Ok(Opened::Directory(_)) => Ok(Resource::Redirect(with_slash(path))),
+            Ok(Opened::Directory(_)) => Ok(self.find_beside_directory(root, path)),
             // A directory that may be traversed but not read may have an index file.
             Err(LookupError::Forbidden) if root.has_directory(&path.relative) => {
-                Ok(Resource::Redirect(with_slash(path)))
+                Ok(self.find_beside_directory(root, path))
             }
             Err(LookupError::NotFound) if self.settings.clean_urls == CleanUrls::Served => {
                 clean_url::find_page(root, &self.files, path).map(Resource::File)
             }
             Err(error) => Err(error),
         }
+    }
+
+    /// The clean URL of a page beside a directory without an index file, else a redirect to the directory.
+    fn find_beside_directory(&self, root: &Root, path: &TargetPath) -> Resource<'_> {
+        let has_index = || {
+            let mut names = self.settings.index.iter();
+            names.any(|name| {
+                let index = join(&path.relative, name.as_bytes());
+                matches!(open_beneath(root, &self.files, &index), Ok(Opened::File(_)))
+            })
+        };
+        if self.settings.clean_urls == CleanUrls::Served
+            && !has_index()
+            && let Ok(page) = clean_url::find_page(root, &self.files, path)
+        {
+            return Resource::File(page);
+        }
+        Resource::Redirect(with_slash(path))
     }
 
     /// Finds the first index file of a directory, or lists the directory if it has none.

@@ -53,7 +53,7 @@ pub fn is_index_name(name: &str) -> bool {
     !matches!(name, "" | "." | "..") && !name.contains(['/', '\0'])
 }
 
-/// Whether `/about` is the page `about.html` if nothing is named `about`.
+/// Whether `/about` is the page `about.html` if nothing is named `about`, or a directory without an index file.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum CleanUrls {
     Served,

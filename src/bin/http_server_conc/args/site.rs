@@ -15,7 +15,7 @@ pub(super) struct SiteArgs {
     #[arg(long, value_name = "NAME", value_parser = parse_index)]
     index: Vec<String>,
 
-    /// Serve about.html as /about too, if nothing is named about
+    /// Serve about.html as /about too, if nothing is named about, or a directory without an index file
     #[arg(long)]
     clean_urls: bool,
 
