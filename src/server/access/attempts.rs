@@ -1,12 +1,11 @@
 //! Verifications of passwords, one thread each, which wait until `places` lets them begin.
 
-use std::net::IpAddr;
 use std::sync::Mutex;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread;
 use std::time::{Duration, Instant};
 
-use super::places::{PlaceLimits, Places, Ticket, Turn};
+use super::places::{Applicant, PlaceLimits, Places, Ticket, Turn};
 use crate::lock::lock;
 
 /// The response to a wrong password is sent this long after its verification began, which hides how long that
@@ -36,11 +35,11 @@ impl Attempts {
         Self { places: Mutex::new(Places::new(limits)), is_stopping: AtomicBool::new(false) }
     }
 
-    /// Waits until a password of this client, which has sent so many wrong ones, may be verified; `client` is
-    /// `None` if it is exempt. `None` if too many wait, or have waited too long, or the server is stopping.
-    pub(super) fn begin(&self, client: Option<IpAddr>, failures: u64) -> Option<Attempt<'_>> {
+    /// Waits until a password of this client may be verified. `None` if too many wait, or it has waited too long,
+    /// or the server is stopping.
+    pub(super) fn begin(&self, applicant: Applicant) -> Option<Attempt<'_>> {
         let arrived_at = Instant::now();
-        let ticket = lock(&self.places).take(client, failures, thread::current(), arrived_at)?;
+        let ticket = lock(&self.places).take(applicant, thread::current(), arrived_at)?;
         // From here on, dropping it leaves the place.
         let mut attempt = Attempt { attempts: self, ticket, began_at: arrived_at };
         loop {
@@ -107,37 +106,40 @@ mod tests {
     use super::*;
     use crate::server::test_wait::wait_until;
 
-    const LIMITS: PlaceLimits = PlaceLimits { running: 1, suspects: 1 };
-    const CLIENT: Option<IpAddr> = Some(IpAddr::V4(Ipv4Addr::LOCALHOST));
+    const LIMITS: PlaceLimits = PlaceLimits { running: 1, unknown: 20, suspects: 1 };
+
+    fn client(failures: u64) -> Applicant {
+        Applicant { client: Some(Ipv4Addr::LOCALHOST.into()), is_known: false, failures }
+    }
 
     #[test]
     fn one_attempt_follows_the_other() {
         let attempts = Attempts::new(LIMITS);
-        let running = attempts.begin(CLIENT, 0).unwrap();
+        let running = attempts.begin(client(0)).unwrap();
         thread::scope(|scope| {
             let waiting: Vec<_> =
-                (0..9).map(|_| scope.spawn(|| attempts.begin(CLIENT, 0).is_some())).collect();
+                (0..9).map(|_| scope.spawn(|| attempts.begin(client(0)).is_some())).collect();
             drop(running);
             assert!(waiting.into_iter().all(|thread| thread.join().unwrap()));
         });
-        assert!(attempts.begin(CLIENT, 0).is_some(), "all have left");
+        assert!(attempts.begin(client(0)).is_some(), "all have left");
     }
 
     #[test]
     fn a_failure_is_delayed_and_a_stop_ends_all_waiting() {
         let attempts = Attempts::new(LIMITS);
-        let wrong = attempts.begin(CLIENT, 0).unwrap();
+        let wrong = attempts.begin(client(0)).unwrap();
         let began_at = wrong.began_at;
         wrong.delay_failure();
         assert!(began_at.elapsed() >= FAILURE_DELAY);
-        let _running = attempts.begin(CLIENT, 0).unwrap();
+        let _running = attempts.begin(client(0)).unwrap();
         thread::scope(|scope| {
-            let waiting = scope.spawn(|| attempts.begin(CLIENT, 1).is_none());
+            let waiting = scope.spawn(|| attempts.begin(client(1)).is_none());
             wait_until("it waits", || lock(&attempts.places).count() == 2);
-            assert!(attempts.begin(CLIENT, 1).is_none(), "there is one place for suspects");
+            assert!(attempts.begin(client(1)).is_none(), "there is one place for suspects");
             attempts.stop();
             assert!(waiting.join().unwrap());
         });
-        assert!(attempts.begin(CLIENT, 0).is_none());
+        assert!(attempts.begin(client(0)).is_none());
     }
 }

@@ -10,8 +10,9 @@ use std::thread;
 use subtle::ConstantTimeEq as _;
 
 use super::attempts::Attempts;
+use super::known_clients::KnownClients;
 use super::password_file::{PasswordFile, PasswordFileError};
-use super::places::PlaceLimits;
+use super::places::{Applicant, PlaceLimits};
 use crate::http::{BasicCredentials, basic_challenge};
 use crate::lock::lock;
 use crate::server::limits::client::Client;
@@ -40,6 +41,7 @@ pub(crate) struct Authenticator {
     /// Counts the changes of `current`.
     generation: AtomicU64,
     attempts: Attempts,
+    known_clients: Mutex<KnownClients>,
     /// Chooses the hashes that unknown users are compared with.
     decoys: RandomState,
 }
@@ -77,7 +79,8 @@ impl Authenticator {
         let processors = thread::available_parallelism().map_or(1, usize::from);
         let limits = PlaceLimits {
             running: (processors / 2).max(1),
-            // A place is held with a slot: others must have most of the slots.
+            // A place is held with a slot: others must have some of the slots.
+            unknown: (connections / 2).max(1),
             suspects: (connections / 4).clamp(1, MAX_SUSPECTS),
         };
         Ok(Self {
@@ -86,6 +89,7 @@ impl Authenticator {
             current: Mutex::new(Arc::new(PasswordFile::read(&settings.file)?)),
             generation: AtomicU64::new(0),
             attempts: Attempts::new(limits),
+            known_clients: Mutex::default(),
             decoys: RandomState::new(),
         })
     }
@@ -115,7 +119,9 @@ impl Authenticator {
         let key = (!client.exempt).then_some(client.key);
         let failures =
             || key.map_or(0, |client| log.events(client).get(ClientEvent::WrongPassword));
-        let Some(attempt) = self.attempts.begin(key, failures()) else {
+        let is_known = lock(&self.known_clients).contains(client.key);
+        let applicant = Applicant { client: key, is_known, failures: failures() };
+        let Some(attempt) = self.attempts.begin(applicant) else {
             return Err(match failures() {
                 0 => LoginError::TooManyAttempts,
                 _ => LoginError::TooManyFailures,
@@ -125,6 +131,7 @@ impl Authenticator {
         let passwords = Arc::clone(&lock(&self.current));
         let BasicCredentials { user, password } = credentials;
         if passwords.matches(&user, &password, &self.decoys) {
+            lock(&self.known_clients).add(client.key);
             return Ok(Login { user: user.into(), field: field.into(), generation });
         }
         // People type passwords where the user name belongs: unknown ones are not logged.

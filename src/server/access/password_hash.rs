@@ -127,7 +127,9 @@ fn check_sha512_crypt(text: &str) -> Result<(), PasswordHashError> {
         }
     }
     let is_base64 = |byte: u8| byte.is_ascii_alphanumeric() || byte == b'.' || byte == b'/';
-    if hash.len() == SHA512_HASH_CHARACTERS && hash.bytes().all(is_base64) {
+    // The last character stands for two bits. With others it would match no password, without a computation.
+    let is_whole = hash.len() == SHA512_HASH_CHARACTERS && hash.ends_with(['.', '/', '0', '1']);
+    if is_whole && hash.bytes().all(is_base64) {
         Ok(())
     } else {
         Err(PasswordHashError::Sha512Crypt)
@@ -190,8 +192,8 @@ mod tests {
     #[test]
     fn a_hash_that_cannot_be_used_is_an_error_that_says_why() {
         let bcrypt = "$2y$04$PrNmZDb9Zc.5dIsZJFdH4ecFRfqbSo34lxeBr89/jHAgftIxLOYc6";
-        let sha512 = format!("$6$salt${}", "a".repeat(86));
-        let rounds = |rounds: &str| format!("$6$rounds={rounds}$salt${}", "a".repeat(86));
+        let sha512 = format!("$6$salt${}", ".".repeat(86));
+        let rounds = |rounds: &str| format!("$6$rounds={rounds}$salt${}", ".".repeat(86));
         let cost = |cost: &str| bcrypt.replace("$04$", &format!("${cost}$"));
         for good in [bcrypt, &sha512, &rounds("1000"), &rounds("2000000"), &cost("16")] {
             assert!(PasswordHash::parse(good).is_ok(), "{good}");
@@ -214,8 +216,9 @@ mod tests {
             (&cost("31"), "cost of 31"),
             ("$6$salt", "SHA-512-crypt hash is not complete"),
             (&sha512[..93], "SHA-512-crypt hash is not complete"),
-            (&format!("{sha512}a"), "SHA-512-crypt hash is not complete"),
-            (&sha512.replacen("$a", "$!", 1), "characters"),
+            (&format!("{sha512}."), "SHA-512-crypt hash is not complete"),
+            (&format!("{}2", &sha512[..93]), "characters"),
+            (&sha512.replacen("$.", "$!", 1), "characters"),
             (&format!("{sha512}$a"), "SHA-512-crypt hash"),
             (&rounds("999"), "between 1000"),
             (&rounds("2000001"), "between 1000"),

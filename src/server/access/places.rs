@@ -10,8 +10,9 @@
 //! ```
 //!
 //! A client is *suspect* while it has sent wrong passwords, unless it is exempt: then the address does not identify
-//! one client, and only the connection that failed is suspect. Clients that are not come first, in the order of
-//! their arrival. Suspects come one at a time, those with the fewest wrong passwords first, none while a
+//! one client, and only the connection that failed is suspect. Clients that are not come first: those that
+//! have logged in lately, then the others, of which a bounded number may wait; each in the order of arrival.
+//! Suspects come one at a time, those with the fewest wrong passwords first, none while a
 //! response to the same client is delayed, and with pauses that leave them a quarter of one processor. They have
 //! a bounded number of places, from which those with more wrong passwords are evicted.
 
@@ -37,8 +38,21 @@ pub(super) struct Places {
 pub(super) struct PlaceLimits {
     /// Most verifications at a time.
     pub(super) running: usize,
+    /// Most places of clients that have not logged in lately, and are not suspect.
+    pub(super) unknown: usize,
     /// Most places of suspects.
     pub(super) suspects: usize,
+}
+
+/// A client whose password is to be verified.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Applicant {
+    /// `None` if it is exempt.
+    pub(super) client: Option<IpAddr>,
+    /// It has logged in lately.
+    pub(super) is_known: bool,
+    /// Wrong passwords that it has sent; above 0 it is suspect.
+    pub(super) failures: u64,
 }
 
 /// Identifies a place.
@@ -47,10 +61,7 @@ pub(super) type Ticket = u64;
 #[derive(Debug)]
 struct Place {
     ticket: Ticket,
-    /// `None` if it is exempt.
-    client: Option<IpAddr>,
-    /// Wrong passwords that the client has sent; above 0 it is suspect.
-    failures: u64,
+    applicant: Applicant,
     stage: Stage,
     /// Waits for its turn, or for the end of the delay.
     thread: Thread,
@@ -79,23 +90,26 @@ impl Places {
         Self { taken: Vec::new(), limits, next_ticket: 0, suspects_resume_at: None }
     }
 
-    /// Takes a place for the thread of a client with so many wrong passwords. `None` if it is suspect and all
-    /// places are taken by suspects with no more of them.
+    /// Takes a place for the thread of an applicant. `None` if all are taken that it may have: those of suspects
+    /// also if no other one has more wrong passwords.
     pub(super) fn take(
         &mut self,
-        client: Option<IpAddr>,
-        failures: u64,
+        applicant: Applicant,
         thread: Thread,
         now: Instant,
     ) -> Option<Ticket> {
-        if failures > 0 && self.suspects() >= self.limits.suspects {
-            let worst =
-                self.worst_suspect().filter(|worst| self.taken[*worst].failures > failures)?;
-            self.evict(worst);
+        if applicant.failures > 0 {
+            if self.suspects() >= self.limits.suspects {
+                let worst = self.worst_suspect();
+                let is_worse = |worst: &usize| self.taken[*worst].failures() > applicant.failures;
+                self.evict(worst.filter(is_worse)?);
+            }
+        } else if !applicant.is_known && self.unknown() >= self.limits.unknown {
+            return None;
         }
         self.next_ticket += 1;
         let ticket = self.next_ticket;
-        self.taken.push(Place { ticket, client, failures, stage: Stage::Waiting, thread });
+        self.taken.push(Place { ticket, applicant, stage: Stage::Waiting, thread });
         self.start(now);
         Some(ticket)
     }
@@ -108,7 +122,7 @@ impl Places {
         };
         match place.stage {
             Stage::Running { .. } => Turn::Run,
-            _ if place.failures == 0 => Turn::Wait(None),
+            _ if place.failures() == 0 => Turn::Wait(None),
             _ => Turn::Wait(self.suspects_resume_at.filter(|time| *time > now)),
         }
     }
@@ -119,11 +133,12 @@ impl Places {
         let Some(index) = self.index(ticket) else { return };
         self.end_run(index, now);
         self.taken[index].stage = Stage::Delayed;
-        self.taken[index].failures += 1;
-        if let Some(client) = self.taken[index].client {
-            let is_other =
-                |place: &&mut Place| place.client == Some(client) && place.ticket != ticket;
-            self.taken.iter_mut().filter(is_other).for_each(|place| place.failures += 1);
+        self.taken[index].applicant.failures += 1;
+        if let Some(client) = self.taken[index].applicant.client {
+            let is_other = |place: &&mut Place| {
+                place.applicant.client == Some(client) && place.ticket != ticket
+            };
+            self.taken.iter_mut().filter(is_other).for_each(|place| place.applicant.failures += 1);
         }
         while self.suspects() > self.limits.suspects
             && let Some(worst) = self.worst_suspect()
@@ -174,8 +189,8 @@ impl Places {
     /// Starts what may start, and wakes the suspect that comes next, so that it learns when.
     fn start_and_wake(&mut self, now: Instant) {
         self.start(now);
-        let waiting = self.taken.iter().filter(|place| place.is_waiting() && place.failures > 0);
-        if let Some(place) = waiting.min_by_key(|place| place.failures) {
+        let waiting = self.taken.iter().filter(|place| place.is_waiting() && place.failures() > 0);
+        if let Some(place) = waiting.min_by_key(|place| place.failures()) {
             place.thread.unpark();
         }
     }
@@ -183,45 +198,59 @@ impl Places {
     /// The place whose verification begins next, if one may begin.
     fn next(&self, now: Instant) -> Option<usize> {
         let may_begin = |(_, place): &(usize, &Place)| {
-            place.is_waiting() && (place.failures == 0 || self.is_suspects_turn(place.client, now))
+            place.is_waiting()
+                && (place.failures() == 0 || self.is_suspects_turn(place.applicant.client, now))
         };
         let ready = self.taken.iter().enumerate().filter(may_begin);
         // Of equal ones the first comes first.
-        ready.min_by_key(|(_, place)| place.failures).map(|(index, _)| index)
+        ready
+            .min_by_key(|(_, place)| (place.failures(), !place.applicant.is_known))
+            .map(|(index, _)| index)
     }
 
     fn is_suspects_turn(&self, client: Option<IpAddr>, now: Instant) -> bool {
         self.suspects_resume_at.is_none_or(|time| time <= now)
             && !self.taken.iter().any(|place| match place.stage {
                 Stage::Waiting => false,
-                Stage::Running { .. } => place.failures > 0 || place.client == client,
-                Stage::Delayed => place.client == client,
+                Stage::Running { .. } => place.failures() > 0 || place.applicant.client == client,
+                Stage::Delayed => place.applicant.client == client,
             })
     }
 
     /// A verification has ended; for a suspect the pause begins.
     fn end_run(&mut self, index: usize, now: Instant) {
-        if let Place { stage: Stage::Running { since }, failures: 1.., .. } = self.taken[index] {
+        if let Place {
+            stage: Stage::Running { since },
+            applicant: Applicant { failures: 1.., .. },
+            ..
+        } = self.taken[index]
+        {
             let pause: Duration = (now - since) * PAUSE_FACTOR;
             self.suspects_resume_at = Some(now + pause);
         }
     }
 
     fn suspects(&self) -> usize {
-        self.taken.iter().filter(|place| place.failures > 0).count()
+        self.taken.iter().filter(|place| place.failures() > 0).count()
+    }
+
+    /// Places of clients that have not logged in lately, and are not suspect.
+    fn unknown(&self) -> usize {
+        let is_unknown = |place: &&Place| place.failures() == 0 && !place.applicant.is_known;
+        self.taken.iter().filter(is_unknown).count()
     }
 
     /// The suspect that is evicted first: the one with the most wrong passwords, which waits or is delayed.
     fn worst_suspect(&self) -> Option<usize> {
         let is_candidate = |(_, place): &(usize, &Place)| {
-            place.failures > 0 && !matches!(place.stage, Stage::Running { .. })
+            place.failures() > 0 && !matches!(place.stage, Stage::Running { .. })
         };
         let candidates = self.taken.iter().enumerate().filter(is_candidate);
         // Of equal ones the delayed ones first, which lose nothing but the rest of their delay, the oldest the
         // least. Of those that wait, the last one.
         let rank = |(index, place): &(usize, &Place)| match place.stage {
-            Stage::Delayed => (place.failures, true, usize::MAX - index),
-            _ => (place.failures, false, *index),
+            Stage::Delayed => (place.failures(), true, usize::MAX - index),
+            _ => (place.failures(), false, *index),
         };
         candidates.max_by_key(rank).map(|(index, _)| index)
     }
@@ -236,6 +265,10 @@ impl Places {
 }
 
 impl Place {
+    fn failures(&self) -> u64 {
+        self.applicant.failures
+    }
+
     fn is_waiting(&self) -> bool {
         self.stage == Stage::Waiting
     }

@@ -62,6 +62,38 @@ fn after_a_wrong_password_only_its_client_waits_unless_it_is_exempt() {
 }
 
 #[test]
+fn clients_that_have_logged_in_before_are_not_held_up_by_those_that_have_not() {
+    // Its verification takes long enough for the others to arrive meanwhile.
+    let slow = format!("slow:$6$rounds=50000$salt${}", ".".repeat(86));
+    let Guarded { server, .. } = &Guarded::start(&format!("alice:{SECRET}\n{slow}"), |config| {
+        config.limits.total = 4;
+    });
+    let right = basic("alice", "secret");
+    assert_eq!(ask(&mut server.connect_from(2), &right).status, 200);
+    let slow = format!("GET / HTTP/1.1\r\nHost: a\r\n{}\r\n", basic("slow", "wrong"));
+    let mut hosts = (10..250).step_by(2);
+    // On a busy machine they may arrive too late, or the others.
+    wait_until("two that wait fill the places of unknown clients", || {
+        server.wait_for_connections(0);
+        let host = hosts.next().unwrap();
+        let mut guessers = [host, host + 1].map(|host| server.connect_from(host));
+        for guesser in &mut guessers {
+            guesser.send(&slow);
+        }
+        wait_until("they are read", || server.active() == 2);
+        let unknown = Ipv4Addr::new(127, 0, 1, host);
+        let unknown = ask(&mut server.connect_as(unknown), &right);
+        let known = ask(&mut server.connect_from(2), &right);
+        let statuses = guessers.map(|mut guesser| guesser.reply().status);
+        if unknown.status == 503 {
+            assert!(unknown.field("Retry-After").is_some(), "{}", unknown.text());
+            assert_eq!((known.status, statuses), (200, [401; 2]));
+        }
+        unknown.status == 503
+    });
+}
+
+#[test]
 fn while_many_addresses_guess_a_right_password_gets_in_and_others_keep_their_slots() {
     let Guarded { server, .. } = &Guarded::start(&format!("alice:{SECRET}"), |config| {
         // More than they hold, also where the end of a connection is noticed late.

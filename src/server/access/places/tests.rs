@@ -2,7 +2,7 @@ use std::thread;
 
 use super::*;
 
-const LIMITS: PlaceLimits = PlaceLimits { running: 1, suspects: 2 };
+const LIMITS: PlaceLimits = PlaceLimits { running: 1, unknown: 20, suspects: 2 };
 
 /// Places at a time that the test sets.
 struct Trial {
@@ -21,7 +21,12 @@ impl Trial {
 
     /// Takes a place for 192.0.2.`host`.
     fn take(&mut self, host: u8, failures: u64) -> Option<Ticket> {
-        self.places.take(Some(client(host)), failures, thread::current(), self.now)
+        let client = Some(IpAddr::from([192, 0, 2, host]));
+        self.apply(Applicant { client, is_known: false, failures })
+    }
+
+    fn apply(&mut self, applicant: Applicant) -> Option<Ticket> {
+        self.places.take(applicant, thread::current(), self.now)
     }
 
     fn turn(&mut self, ticket: Ticket) -> Turn {
@@ -43,10 +48,6 @@ impl Trial {
     }
 }
 
-fn client(host: u8) -> IpAddr {
-    IpAddr::from([192, 0, 2, host])
-}
-
 #[test]
 fn clients_that_are_not_suspect_come_in_the_order_of_arrival() {
     let mut trial = Trial::new(PlaceLimits { running: 2, ..LIMITS });
@@ -64,6 +65,22 @@ fn clients_that_are_not_suspect_come_in_the_order_of_arrival() {
 }
 
 #[test]
+fn clients_that_have_logged_in_come_first_and_the_others_have_a_bounded_number_of_places() {
+    let mut trial = Trial::new(PlaceLimits { unknown: 2, ..LIMITS });
+    let known = Applicant { client: None, is_known: true, failures: 0 };
+    let [first, second] = [1, 2].map(|host| trial.take(host, 0).unwrap());
+    assert_eq!(trial.take(3, 0), None);
+    let third: [Ticket; 5] = std::array::from_fn(|_| trial.apply(known).unwrap());
+    trial.leave(first);
+    for ticket in third {
+        assert_eq!(trial.running(), [ticket]);
+        trial.leave(ticket);
+    }
+    assert_eq!(trial.running(), [second]);
+    assert!(trial.take(3, 0).is_some(), "there is a place again");
+}
+
+#[test]
 fn a_suspect_comes_after_others_and_those_with_fewer_failures_first() {
     let mut trial = Trial::new(PlaceLimits { suspects: 9, ..LIMITS });
     let first = trial.take(1, 0).unwrap();
@@ -77,7 +94,7 @@ fn a_suspect_comes_after_others_and_those_with_fewer_failures_first() {
 
 #[test]
 fn suspects_use_a_quarter_of_one_processor() {
-    let mut trial = Trial::new(PlaceLimits { running: 4, suspects: 9 });
+    let mut trial = Trial::new(PlaceLimits { running: 4, suspects: 9, ..LIMITS });
     let [first, second] = [1, 2].map(|host| trial.take(host, 1).unwrap());
     assert_eq!(trial.running(), [first], "one at a time");
     trial.pass(100);
@@ -95,7 +112,7 @@ fn suspects_use_a_quarter_of_one_processor() {
 
 #[test]
 fn a_client_waits_until_the_response_to_its_wrong_password_is_sent() {
-    let mut trial = Trial::new(PlaceLimits { running: 4, suspects: 9 });
+    let mut trial = Trial::new(PlaceLimits { running: 4, suspects: 9, ..LIMITS });
     let wrong = trial.take(1, 0).unwrap();
     trial.fail(wrong);
     assert!(!trial.places.is_gone(wrong));
@@ -122,9 +139,8 @@ fn a_wrong_password_makes_the_clients_other_connections_suspect() {
 #[test]
 fn a_wrong_password_makes_no_other_connection_of_an_exempt_client_suspect() {
     let mut trial = Trial::new(LIMITS);
-    let take =
-        |trial: &mut Trial| trial.places.take(None, 0, thread::current(), trial.now).unwrap();
-    let [first, second, third] = std::array::from_fn(|_| take(&mut trial));
+    let exempt = Applicant { client: None, is_known: false, failures: 0 };
+    let [first, second, third] = std::array::from_fn(|_| trial.apply(exempt).unwrap());
     trial.fail(first);
     trial.fail(second);
     assert_eq!(trial.turn(third), Turn::Run);
@@ -177,7 +193,7 @@ fn a_delay_is_cut_short_before_a_wait() {
 
 #[test]
 fn a_running_verification_is_never_evicted() {
-    let mut trial = Trial::new(PlaceLimits { running: 1, suspects: 1 });
+    let mut trial = Trial::new(PlaceLimits { suspects: 1, ..LIMITS });
     let suspect = trial.take(1, 9).unwrap();
     assert_eq!(trial.turn(suspect), Turn::Run);
     assert_eq!(trial.take(2, 1), None);
