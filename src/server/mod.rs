@@ -85,8 +85,8 @@ use limits::slot_queue::SlotQueue;
 use service::Service;
 use site::lookup::Site;
 
-/// How often the rejection log is checked for a period that has ended, and, while connections wait, the others
-/// for silent ones.
+/// How often the log of refused clients is checked for a period that has ended, and connections for silent ones
+/// whose slots others wait for.
 const HOUSEKEEPING_INTERVAL: Duration = Duration::from_secs(1);
 
 /// Poll interval while draining.
@@ -139,7 +139,8 @@ impl Server {
     /// Opens the root directory, reads the password file and listens.
     ///
     /// # Errors
-    /// The root cannot be served, the password file cannot be used, the address cannot be listened on, or a pipe cannot be made.
+    /// The root cannot be served, the password file cannot be used, the address cannot be listened on, or a pipe
+    /// cannot be made.
     pub fn start(config: &ServerConfig) -> Result<Self, StartError> {
         let site = Site::open(&config.root, config.site.clone()).map_err(StartError::Site)?;
         let connections = config.limits.total;
@@ -186,7 +187,7 @@ impl Server {
     /// transfers finish for [`Timeouts::drain`] before it closes theirs.
     ///
     /// # Errors
-    /// The system cannot start the housekeeping thread; nothing was served.
+    /// The system cannot start the threads of the housekeeping and of the queue; nothing was served.
     pub fn run(self) -> Result<(), StartError> {
         // Dropping the sender ends the housekeeping thread.
         let (ending, ended) = mpsc::channel::<()>();

@@ -27,7 +27,7 @@ pub(super) const PARK_TIMEOUT: Duration = Duration::from_secs(5);
 
 /// After a failure to start a thread, none is started for so long: the system is short of a resource, and
 /// each attempt takes more of it.
-const SPAWN_BACKOFF: Duration = Duration::from_millis(100);
+pub(super) const SPAWN_BACKOFF: Duration = Duration::from_millis(100);
 
 /// Threads that each handle one `T` at a time.
 pub(super) struct Threads<T> {

@@ -9,20 +9,17 @@ use std::net::{IpAddr, TcpStream};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
+use super::proxy_header::take_proxy_header;
 use crate::server::handler::rejection_response::{encode, no_thread_response};
 use crate::server::limits::accepted_connection::AcceptedConnection;
 use crate::server::limits::admission::Permit;
 use crate::server::limits::client::Client;
 use crate::server::limits::lingering::pending_request::RequestProgress;
-use crate::server::limits::rejection::Rejection;
+use crate::server::limits::rejection::{Rejection, Scope};
 use crate::server::service::{AdmittedConnection, Service};
 
 /// Where connections may wait for a slot, how long one that has sent nothing keeps its own while others wait.
 const MAX_SILENCE: Duration = Duration::from_secs(1);
-
-/// Where connections may wait for a slot, how long one in the reserve that has sent nothing keeps its place: its
-/// request may be about to come, and then it waits for another slot.
-const RESERVE_SILENCE: Duration = Duration::from_millis(100);
 
 /// Admits a connection; else has it wait for a slot, or rejects or denies it, and returns `None`. A client
 /// behind a proxy is identified later.
@@ -37,7 +34,7 @@ pub(crate) fn admit(
     let client =
         (!service.identification.is_proxy(peer)).then(|| service.identification.client(peer));
     let stream = Arc::new(stream);
-    let accepted =
+    let mut accepted =
         AcceptedConnection { stream, peer, client, accepted_at: Instant::now(), received: None };
     if let Some(client) = client.filter(|client| !service.networks.admit(client.address)) {
         deny(service, accepted, &client);
@@ -48,10 +45,26 @@ pub(crate) fn admit(
     match admitted {
         Ok(permit) => Some(AdmittedConnection { accepted, permit }),
         Err(rejection) => {
-            wait_or_reject(service, accepted, &rejection);
+            match identify_at_once(service, &mut accepted) {
+                Some(client) if !service.networks.admit(client.address) => {
+                    deny(service, accepted, &client);
+                }
+                _ => wait_or_reject(service, accepted, &rejection),
+            }
             None
         }
     }
+}
+
+/// Reads the client from the PROXY header, if it has come with a connection that is about to wait: clients behind
+/// one proxy then wait in lines of their own.
+fn identify_at_once(service: &Service, accepted: &mut AcceptedConnection) -> Option<Client> {
+    if service.queue.is_none() || accepted.client.is_some() {
+        return None;
+    }
+    let source = take_proxy_header(&accepted.stream).ok()?.map(|source| source.ip());
+    accepted.client = Some(service.identification.client_behind(accepted.peer, source));
+    accepted.client
 }
 
 /// Takes a slot. In a dry run, takes one beyond the limits if there is none, up to the capacity.
@@ -73,18 +86,22 @@ fn take_slot(service: &Service, client: Option<Client>) -> Result<Permit, Reject
 }
 
 /// Calls `take`, which takes a slot; if there is none and the policy allows it, closes an idle connection
-/// and tries again.
+/// and tries again. Where connections may wait, the caller has it wait first, as others may come before it.
 pub(super) fn take_or_reclaim<T>(
     service: &Service,
     mut take: impl FnMut() -> Result<T, Rejection>,
 ) -> Result<T, Rejection> {
     take().or_else(|rejection| {
-        if reclaim(service, rejection.counted_client()) { take() } else { Err(rejection) }
+        if service.queue.is_none() && reclaim(service, rejection.counted_client()) {
+            take()
+        } else {
+            Err(rejection)
+        }
     })
 }
 
 /// Admits a client that may see the status although the server is full. If the reserve is used up as
-/// well, a connection of the reserve that has sent no request loses its slot.
+/// well, a connection of the reserve that has sent no request loses its slot, unless this one can wait.
 fn admit_to_reserve(
     service: &Service,
     client: Option<Client>,
@@ -94,11 +111,12 @@ fn admit_to_reserve(
     if !access.allows(&client) {
         return None;
     }
-    service.admission.admit_to_reserve(rejection).or_else(|| {
-        let silence = if service.queue.is_some() { RESERVE_SILENCE } else { Duration::ZERO };
-        drop(service.registry.reclaim_reserve(silence, Instant::now())?);
-        service.admission.admit_to_reserve(rejection)
-    })
+    let admitted = service.admission.admit_to_reserve(rejection);
+    if admitted.is_some() || service.queue.is_some() {
+        return admitted;
+    }
+    drop(service.registry.reclaim_reserve(Instant::now())?);
+    service.admission.admit_to_reserve(rejection)
 }
 
 /// Closes the oldest idle connection of the client, or, for `None`, of all clients, to free its slot. Where
@@ -108,14 +126,8 @@ fn reclaim(service: &Service, client: Option<IpAddr>) -> bool {
     if !service.policy.reclaim_idle || !service.enforces() {
         return false;
     }
-    let registry = &service.registry;
-    let reclaimed = registry
-        .reclaim(client)
-        .or_else(|| {
-            service.queue.as_ref()?;
-            registry.reclaim_silent(client, MAX_SILENCE)
-        })
-        .is_some();
+    let max_silence = service.queue.as_ref().map(|_| MAX_SILENCE);
+    let reclaimed = service.registry.reclaim(client, max_silence).is_some();
     if reclaimed {
         service.counters.reclaimed.increment();
     }
@@ -134,21 +146,31 @@ pub(super) fn wait_or_reject(
     rejection: &Rejection,
 ) {
     let Some(queue) = &service.queue else { return reject(service, accepted, rejection) };
-    if let Some((accepted, rejection)) = queue.add(accepted) {
-        reject(service, accepted, &rejection);
+    match queue.add(accepted) {
+        Some((accepted, rejection)) => reject(service, accepted, &rejection),
+        // Those that become idle while a connection waits give up their slots themselves.
+        None => drop(reclaim(service, rejection.counted_client())),
     }
-    // One may have become idle before this connection waited; from now on they give up their slots themselves.
-    reclaim(service, rejection.counted_client());
 }
 
 /// Frees slots of connections that have become silent for too long while others wait.
 pub(crate) fn reclaim_for_waiting(service: &Service) {
-    let (admission, per_client) = (&service.admission, service.admission.limits().per_client);
-    for client in admission.waiting_clients() {
-        let held = admission.held_by(client).client;
-        let counted = (held >= per_client).then_some(client);
+    let admission = &service.admission;
+    let mut is_any_left = true;
+    for line in admission.waiting_lines() {
         // A freed slot goes to a connection that waits.
-        while admission.waiting_of(client) > 0 && reclaim(service, counted) {}
+        while let Some(scope) = admission.limit_of_waiting(line) {
+            let is_freed = match scope {
+                Scope::Client => reclaim(service, Some(line.client)),
+                Scope::Total => {
+                    is_any_left = is_any_left && reclaim(service, None);
+                    is_any_left
+                }
+            };
+            if !is_freed {
+                break;
+            }
+        }
     }
 }
 

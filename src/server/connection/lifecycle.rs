@@ -18,10 +18,11 @@ use crate::server::limits::accepted_connection::AcceptedConnection;
 use crate::server::limits::admission::Permit;
 use crate::server::limits::client::Client;
 use crate::server::limits::connection_entry::ConnectionEntry;
-use crate::server::limits::lingering::pending_request::HEAD_TIMEOUT;
-use crate::server::limits::phase::Phase;
 use crate::server::limits::rejection::Rejection;
 use crate::server::service::{AdmittedConnection, Service, Task};
+
+/// Where connections may wait for a slot, how long one that has sent nothing may stay in the reserve.
+const RESERVE_SILENCE: Duration = Duration::from_millis(100);
 
 /// Serves a connection until it is closed, in its own thread.
 pub(crate) fn serve(Task { service, connection }: Task) {
@@ -79,13 +80,8 @@ fn new_input() -> Input {
 fn can_wait(service: &Service, entry: &ConnectionEntry) -> bool {
     let (Some(access), true) = (&service.status, service.queue.is_some()) else { return false };
     let mut beginning = [0; 1024];
-    let received = peek_request(&entry.stream, &mut beginning, HEAD_TIMEOUT);
-    // Without its slot, or without a request, it is rejected as if nothing had been received.
-    entry.phase() != Phase::Closing
-        && received.is_some_and(|count| {
-            let mut words = beginning[..count].split(|byte| *byte == b' ').skip(1);
-            words.next().is_none_or(|target| access.query(target).is_none())
-        })
+    let received = peek_request(&entry.stream, &mut beginning, RESERVE_SILENCE);
+    !received.is_some_and(|count| access.may_be_asked_by(&beginning[..count]))
 }
 
 /// Closes idle connections again if the server is stopping: this one may have been registered after they

@@ -20,9 +20,22 @@ pub(crate) struct AcceptedConnection {
     pub(crate) received: Option<Input>,
 }
 
+/// The connections that wait for a slot together: those of one client, apart from those that its limit does not
+/// hold for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub(crate) struct LineKey {
+    /// The client by which they are counted; the proxy while the client is not known.
+    pub(crate) client: IpAddr,
+    /// False for exempt connections, and while the client is not known.
+    pub(crate) has_limit: bool,
+}
+
 impl AcceptedConnection {
-    /// The client by which it is counted; the proxy while the client is not known.
-    pub(super) fn key(&self) -> IpAddr {
-        self.client.map_or(self.peer, |client| client.key)
+    /// The line in which it waits.
+    pub(super) fn line(&self) -> LineKey {
+        match self.client {
+            Some(client) => LineKey { client: client.key, has_limit: !client.exempt },
+            None => LineKey { client: self.peer, has_limit: false },
+        }
     }
 }

@@ -8,6 +8,7 @@ use std::net::IpAddr;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
+use super::accepted_connection::LineKey;
 use super::client::Client;
 use super::client_table::{ClientTable, Clients};
 use super::rejection::{Rejection, Scope};
@@ -193,9 +194,8 @@ impl Admission {
     pub(crate) fn held_by(&self, client: IpAddr) -> Held {
         let clients = self.clients.lock();
         let total = clients.totals.held;
-        let waiting = &clients.waiting;
-        let is_waited_for =
-            waiting.count() > 0 && (total >= self.limits.total || waiting.count_of(client) > 0);
+        let is_waited_for = clients.waiting.count() > 0
+            && (total >= self.limits.total || clients.waiting_of(client) > 0);
         Held { client: clients.held(client), total, is_waited_for }
     }
 
@@ -209,14 +209,22 @@ impl Admission {
         }
     }
 
-    /// The clients of the connections that wait for a slot; the proxy of one whose client is not known yet.
-    pub(crate) fn waiting_clients(&self) -> Vec<IpAddr> {
-        self.clients.lock().waiting.clients().collect()
+    /// The lines in which connections wait for a slot.
+    pub(crate) fn waiting_lines(&self) -> Vec<LineKey> {
+        self.clients.lock().waiting.keys().collect()
+    }
+
+    /// The limit for which the connections of this line wait at present; `None` if none waits.
+    pub(crate) fn limit_of_waiting(&self, line: LineKey) -> Option<Scope> {
+        let clients = self.clients.lock();
+        let is_at_own = line.has_limit && clients.held(line.client) >= self.limits.per_client;
+        let scope = if is_at_own { Scope::Client } else { Scope::Total };
+        (clients.waiting.count_of(line) > 0).then_some(scope)
     }
 
     /// How many connections of this client wait for a slot at present.
     pub(crate) fn waiting_of(&self, client: IpAddr) -> usize {
-        self.clients.lock().waiting.count_of(client)
+        self.clients.lock().waiting_of(client)
     }
 }
 
@@ -283,7 +291,7 @@ impl Drop for Permit {
             return;
         }
         if let Some(client) = self.client {
-            clients.waiting.give_turn(client);
+            clients.waiting.give_turn(LineKey { client, has_limit: true });
         }
         self.admission.admit_waiting(&mut clients);
         if !clients.admitted.is_empty() {

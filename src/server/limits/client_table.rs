@@ -9,7 +9,7 @@ use std::collections::{HashMap, VecDeque};
 use std::net::IpAddr;
 use std::sync::{Condvar, Mutex, MutexGuard};
 
-use super::accepted_connection::AcceptedConnection;
+use super::accepted_connection::{AcceptedConnection, LineKey};
 use super::client_event::EventCounts;
 use super::rates::client_rate::ClientRate;
 use super::waiting_lines::WaitingLines;
@@ -38,7 +38,7 @@ pub(super) struct Clients {
     states: HashMap<IpAddr, ClientState>,
     pub(super) totals: Totals,
     /// The connections that wait for a slot.
-    pub(super) waiting: WaitingLines<AcceptedConnection>,
+    pub(super) waiting: WaitingLines<LineKey, AcceptedConnection>,
     /// Connections that have waited, and for which a slot is counted; the thread of the queue takes them.
     pub(super) admitted: VecDeque<AcceptedConnection>,
     /// No connection waits any more.
@@ -134,13 +134,18 @@ impl Clients {
         self.totals.holders -= usize::from(held == 0);
     }
 
+    /// How many connections of this client wait for a slot.
+    pub(super) fn waiting_of(&self, client: IpAddr) -> usize {
+        let count = |has_limit| self.waiting.count_of(LineKey { client, has_limit });
+        count(true) + count(false)
+    }
+
     /// Removes the next waiting connection whose client holds less than `per_client` connections, or has no
     /// limit.
     pub(super) fn next_waiting(&mut self, per_client: usize) -> Option<AcceptedConnection> {
         let states = &self.states;
-        self.waiting.next(|key, connection| {
-            let has_limit = connection.client.is_some_and(|client| !client.exempt);
-            !has_limit || states.get(&key).is_none_or(|state| state.held < per_client)
+        self.waiting.next(|LineKey { client, has_limit }| {
+            !has_limit || states.get(&client).is_none_or(|state| state.held < per_client)
         })
     }
 

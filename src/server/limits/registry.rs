@@ -101,45 +101,41 @@ impl Registry {
     }
 
     /// Closes the connection that has been idle between two requests for longest, of this client or,
-    /// for `None`, of all, and returns its permit. Connections without a first request are not reclaimed.
-    pub(crate) fn reclaim(&self, client: Option<IpAddr>) -> Option<Permit> {
-        self.reclaim_in(Phase::Idle, client, Duration::ZERO)
-    }
-
-    /// The same for the connection that has sent nothing for longest, since it was opened, and at least for
-    /// `silence`.
-    pub(crate) fn reclaim_silent(
+    /// for `None`, of all, and returns its permit. Connections without a first request count as idle if they have
+    /// sent nothing for `max_silence`; without one, they are not reclaimed.
+    pub(crate) fn reclaim(
         &self,
         client: Option<IpAddr>,
-        silence: Duration,
+        max_silence: Option<Duration>,
     ) -> Option<Permit> {
-        self.reclaim_in(Phase::Fresh, client, silence)
-    }
-
-    fn reclaim_in(&self, phase: Phase, client: Option<IpAddr>, least: Duration) -> Option<Permit> {
         let clients = lock(&self.clients);
+        let is_idle = |entry: &&Arc<ConnectionEntry>| match entry.phase() {
+            Phase::Idle => true,
+            Phase::Fresh if entry.reserved.is_none() => {
+                max_silence.is_some_and(|silence| entry.in_phase() >= silence)
+            }
+            _ => false,
+        };
         loop {
-            let longest = of_client(&clients, client)
-                .filter(|entry| entry.phase() == phase && entry.reserved.is_none())
-                .max_by_key(|entry| entry.in_phase())
-                .filter(|entry| entry.in_phase() >= least)?;
+            let oldest =
+                of_client(&clients, client).filter(is_idle).max_by_key(|entry| entry.in_phase())?;
             // Fails if a request has begun meanwhile: then another connection is tried.
-            if let Some(permit) = longest.close_if(phase) {
+            let permit = oldest.close_if(Phase::Idle);
+            if let Some(permit) = permit.or_else(|| oldest.close_if(Phase::Fresh)) {
                 return Some(permit);
             }
         }
     }
 
-    /// Takes the permit of a connection in the reserve: of the oldest that has sent nothing for `silence`,
-    /// which can then still be sent a rejection, or else of the oldest that has been open for longer than
+    /// Takes the permit of a connection in the reserve: of the oldest that has sent nothing, which can
+    /// then still be sent a rejection, or else of the oldest that has been open for longer than
     /// [`RESERVE_TIME`], which is closed.
-    pub(crate) fn reclaim_reserve(&self, silence: Duration, now: Instant) -> Option<Permit> {
+    pub(crate) fn reclaim_reserve(&self, now: Instant) -> Option<Permit> {
         let clients = lock(&self.clients);
         let mut reserved: Vec<_> =
             of_client(&clients, None).filter(|entry| entry.reserved.is_some()).collect();
         reserved.sort_by_key(|entry| entry.opened_at);
-        let mut silent = reserved.iter().filter(|entry| now - entry.opened_at >= silence);
-        silent.find_map(|entry| entry.end_input_if(Phase::Fresh)).or_else(|| {
+        reserved.iter().find_map(|entry| entry.end_input_if(Phase::Fresh)).or_else(|| {
             let mut overdue = reserved.iter().filter(|entry| now - entry.opened_at > RESERVE_TIME);
             overdue.find_map(|entry| {
                 let permit = entry.take_permit();

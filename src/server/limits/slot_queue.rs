@@ -75,8 +75,8 @@ impl SlotQueue {
             return Some(self.rejected(&clients, connection));
         }
         let before = clients.waiting.deadline();
-        let (key, deadline) = (connection.key(), connection.accepted_at + self.waiting.time);
-        let lost = clients.waiting.add(key, deadline, connection, self.waiting.capacity);
+        let (line, deadline) = (connection.line(), connection.accepted_at + self.waiting.time);
+        let lost = clients.waiting.add(line, deadline, connection, self.waiting.capacity);
         let rejected = lost.map(|connection| self.rejected(&clients, connection));
         // A slot may have become free before the connection was added.
         self.admission.admit_waiting(&mut clients);
@@ -173,10 +173,13 @@ mod tests {
 
     /// The peer's end, and the connection.
     fn connection() -> (TcpStream, AcceptedConnection) {
+        connection_of(client())
+    }
+
+    fn connection_of(client: Client) -> (TcpStream, AcceptedConnection) {
         let listener = TcpListener::bind("127.0.0.1:0").unwrap();
         let peer = TcpStream::connect(listener.local_addr().unwrap()).unwrap();
         let stream = Arc::new(listener.accept().unwrap().0);
-        let client = client();
         let accepted = AcceptedConnection {
             stream,
             peer: client.address,
@@ -224,5 +227,20 @@ mod tests {
             assert!(queue.next().is_none());
             assert_eq!(queue.admission.occupancy().connections, 0);
         }
+    }
+
+    /// As an exempt address within a network that has a limit.
+    #[test]
+    fn a_connection_without_a_limit_does_not_wait_for_one_of_its_client_that_has_one() {
+        let queue = queue(1, LONG);
+        let _held = queue.admission.admit(client()).unwrap();
+        let exempt = Client { exempt: true, ..client() };
+        let ((_limited, first), (_exempt, second)) = (connection(), connection_of(exempt));
+        assert!(queue.add(first).is_none() && queue.add(second).is_none());
+        let Some(Waited::Admitted(connection, _permit)) = queue.next() else {
+            panic!("one has no limit")
+        };
+        assert_eq!(connection.client, Some(exempt));
+        assert_eq!(queue.admission.waiting_of(client().key), 1);
     }
 }

@@ -50,6 +50,17 @@ impl FromStr for StatusHost {
 }
 
 impl StatusAccess {
+    /// Whether a request that begins with these bytes may be one for the status.
+    pub(crate) fn may_be_asked_by(&self, beginning: &[u8]) -> bool {
+        let mut words = beginning.split(|byte| *byte == b' ').skip(1);
+        let (target, is_whole) = (words.next().unwrap_or_default(), words.next().is_some());
+        if is_whole {
+            self.query(target).is_some()
+        } else {
+            self.path.as_bytes().starts_with(target)
+        }
+    }
+
     /// Whether a client may see the status under an allowed host name. A client of unknown address may not.
     pub(crate) fn allows(&self, client: &Client) -> bool {
         match client.location {
@@ -173,6 +184,26 @@ mod tests {
         ] {
             let found = text.parse().map(|StatusHost(name)| name).ok();
             assert_eq!(found.as_deref(), expected, "{text:?}");
+        }
+    }
+
+    #[test]
+    fn the_beginning_of_a_request_says_whether_it_may_be_for_the_status() {
+        for (beginning, expected) in [
+            ("", true),
+            ("GE", true),
+            ("GET ", true),
+            ("GET /sta", true),
+            ("GET /status", true),
+            ("GET /status?a HTTP/1.1", true),
+            ("GET http://a/status HTTP/1.1", true),
+            ("GET /status2", false),
+            ("GET /other", false),
+            ("GET /sta HTTP/1.1", false),
+            ("GET /a HTTP/1.1\r\nReferer: /status \r\n", false),
+        ] {
+            let found = access().may_be_asked_by(beginning.as_bytes());
+            assert_eq!(found, expected, "{beginning}");
         }
     }
 

@@ -80,7 +80,7 @@ pub(crate) fn snapshot(sources: &Sources<'_>) -> Snapshot {
 /// number of connections.
 fn client_rows(sources: &Sources<'_>, entries: &[Arc<ConnectionEntry>]) -> Vec<ClientRow> {
     let mut others = sources.client_log.clients();
-    others.extend(sources.admission.waiting_clients());
+    others.extend(sources.admission.waiting_lines().iter().map(|line| line.client));
     let mut rows = Vec::with_capacity(entries.len() + others.len());
     let mut indices = HashMap::new();
     for client in entries.iter().map(|entry| entry.client.key).chain(others) {

@@ -219,6 +219,31 @@ fn a_connection_that_sends_nothing_gives_its_slot_to_one_that_waits() {
     }
 }
 
+#[test]
+fn no_more_silent_connections_lose_their_slots_than_others_can_have() {
+    let server = server_for(LONG, (1, 4), |config| config.policy.reclaim_idle = true);
+    let _silent: Vec<Conversation> = (2..6).map(|host| held(&server, host)).collect();
+    let mut line: Vec<Conversation> = (0..3).map(|_| server.connect_from(1)).collect();
+    for conversation in &mut line {
+        assert_eq!(conversation.send(REQUEST).reply().status, 200);
+        conversation.expect_end();
+    }
+    assert_eq!(server.counters().reclaimed, 1);
+}
+
+#[test]
+fn an_exempt_client_that_holds_many_connections_gets_the_slots_of_silent_ones() {
+    let server = server_for(LONG, (1, 3), |config| {
+        config.policy.reclaim_idle = true;
+        config.identification.exempt = vec!["127.0.0.1/32".parse().unwrap()];
+    });
+    let (mut busy, _silent) = (held(&server, 1), held(&server, 2));
+    busy.send("GET ");
+    let mut other = held(&server, 1);
+    other.send("GET ");
+    assert_eq!(waiting(&server, 1).reply().status, 200);
+}
+
 /// The response is under way, and has promised to keep the connection, when another one begins to wait.
 #[test]
 fn a_connection_that_becomes_idle_while_another_waits_gives_its_slot_up() {
@@ -254,14 +279,16 @@ fn behind_a_proxy_a_connection_waits_for_its_client_once_that_is_known() {
     wait_for_waiting(&server, 1);
     assert_eq!(server.snapshot().held, 1, "its slot of the total is free again");
     let other = held(&server, 9);
-    // The total is reached: this one waits before its header is read.
+    // The total is reached.
     let mut third = connect("192.0.2.3");
     wait_for_waiting(&server, 2);
     let clients: Vec<(String, usize)> = (server.snapshot().clients.into_iter())
         .filter(|row| row.waiting > 0)
         .map(|row| (row.client, row.waiting))
         .collect();
-    assert_eq!(clients, [("192.0.2.1".to_owned(), 1), ("127.0.0.9".to_owned(), 1)]);
+    // Its own line, if the header came with the connection; else the proxy's.
+    assert_eq!((clients.len(), &*clients[0].0), (2, "192.0.2.1"), "{clients:?}");
+    assert!(["127.0.0.9", "192.0.2.3"].contains(&&*clients[1].0), "{clients:?}");
     drop(other);
     assert_eq!(third.reply().status, 200);
     drop(first);
@@ -278,7 +305,10 @@ fn this_machine_sees_the_status_at_once_and_waits_for_everything_else() {
     file.send(REQUEST);
     wait_for_waiting(&server, 1);
     for target in ["/status", "/status?format=json", "http://localhost/status"] {
-        assert_eq!(server.connect_from(1).get(target).status, 200, "{target}");
+        let mut conversation = server.connect_from(1);
+        assert_eq!(conversation.get(target).status, 200, "{target}");
+        // Its place in the reserve is free then.
+        conversation.expect_end();
     }
     let page = server.connect_from(1).get("/status").text().to_owned();
     assert!(page.contains("1 more wait for a slot"), "{page}");
@@ -287,7 +317,7 @@ fn this_machine_sees_the_status_at_once_and_waits_for_everything_else() {
     assert_eq!(file.reply().text(), "Hello");
 }
 
-/// The first two are in the reserve, until it is known what they ask for.
+/// The first two are in the reserve, until it is known what they ask for, or they have been silent for a while.
 #[test]
 fn of_many_connections_at_once_from_this_machine_all_wait() {
     let server = server_for(LONG, (1, 60), |config| {
@@ -295,10 +325,15 @@ fn of_many_connections_at_once_from_this_machine_all_wait() {
     });
     let first = held(&server, 1);
     let mut line: Vec<Conversation> = (0..20).map(|_| server.connect_from(1)).collect();
-    for conversation in &mut line {
-        conversation.send(REQUEST);
+    for (number, conversation) in line.iter_mut().enumerate() {
+        if number % 2 == 0 {
+            conversation.send(REQUEST);
+        }
     }
     wait_for_waiting(&server, 20);
+    for conversation in line.iter_mut().skip(1).step_by(2) {
+        conversation.send(REQUEST);
+    }
     drop(first);
     for conversation in &mut line {
         assert_eq!(conversation.reply().status, 200);

@@ -36,7 +36,7 @@ pub(super) struct LimitArgs {
     proxy_protocol: Vec<IpNet>,
 
     /// Only count and log what the limits would reject
-    #[arg(long)]
+    #[arg(long, conflicts_with = "wait_for_slot")]
     dry_run_limits: bool,
 
     /// How long a connection over a limit waits for a slot before it is rejected; 0 rejects it at once

@@ -85,12 +85,12 @@ fn the_oldest_idle_connection_is_reclaimed_and_no_other() {
     wait_until("one is older", || oldest.entry.opened_at.elapsed() >= Duration::from_millis(5));
     let (newer, _peer) = setting.enter(1, Phase::Idle);
     let client = Some(oldest.entry.client.key);
-    assert!(setting.registry.reclaim(Some(IpAddr::from([127, 0, 0, 2]))).is_none());
-    let permit = setting.registry.reclaim(client).expect("one is idle");
+    assert!(setting.registry.reclaim(Some(IpAddr::from([127, 0, 0, 2])), None).is_none());
+    let permit = setting.registry.reclaim(client, None).expect("one is idle");
     assert_eq!(peer.read(&mut [0]).unwrap(), 0, "its peer sees the end");
     assert!(!oldest.entry.enter(Phase::Reading), "it has no more requests");
     assert!(newer.entry.enter(Phase::Reading), "it was left alone");
-    assert!(setting.registry.reclaim(client).is_none(), "nobody is idle any more");
+    assert!(setting.registry.reclaim(client, None).is_none(), "nobody is idle any more");
     assert_eq!(
         setting.admission.occupancy().connections,
         4,
@@ -109,7 +109,7 @@ fn the_age_of_a_connection_does_not_count_but_how_long_it_is_idle() {
     let (idle, _peer) = setting.enter(1, Phase::Idle);
     wait_until("it is idle for a while", || idle.entry.in_phase() >= Duration::from_millis(5));
     older.entry.enter(Phase::Idle);
-    assert!(setting.registry.reclaim(None).is_some());
+    assert!(setting.registry.reclaim(None, None).is_some());
     assert_eq!((idle.entry.phase(), older.entry.phase()), (Phase::Closing, Phase::Idle));
 }
 
@@ -117,13 +117,13 @@ fn the_age_of_a_connection_does_not_count_but_how_long_it_is_idle() {
 fn a_connection_that_has_sent_nothing_is_reclaimed_once_it_was_silent_for_long() {
     let setting = Setting::new();
     let (first, _peer) = setting.enter(1, Phase::Fresh);
-    let (idle, _peer) = setting.enter(1, Phase::Idle);
     let client = Some(first.entry.client.key);
-    let long = Duration::from_secs(3600);
-    assert!(setting.registry.reclaim_silent(client, long).is_none());
-    assert!(setting.registry.reclaim_silent(client, Duration::ZERO).is_some());
-    assert!(setting.registry.reclaim_silent(client, Duration::ZERO).is_none());
-    assert_eq!((first.entry.phase(), idle.entry.phase()), (Phase::Closing, Phase::Idle));
+    let reclaim = |silence| setting.registry.reclaim(client, silence);
+    assert!(reclaim(None).is_none());
+    assert!(reclaim(Some(Duration::from_secs(3600))).is_none());
+    assert!(reclaim(Some(Duration::ZERO)).is_some());
+    assert!(reclaim(Some(Duration::ZERO)).is_none());
+    assert_eq!(first.entry.phase(), Phase::Closing);
 }
 
 #[test]
@@ -154,25 +154,15 @@ fn of_the_reserve_the_silent_leave_first_and_then_the_late() {
     let (silent, mut silent_peer) = in_reserve(Phase::Fresh);
     assert!(admit_to_reserve().is_none());
     let now = Instant::now();
-    let silence = now - silent.entry.opened_at;
-    let longer = silence + Duration::from_nanos(1);
-    assert!(setting.registry.reclaim_reserve(longer, now).is_none(), "not for that long");
-    let permit = setting.registry.reclaim_reserve(silence, now).expect("one is silent");
+    let permit = setting.registry.reclaim_reserve(now).expect("one is silent");
     assert!(!silent.entry.enter(Phase::Reading), "it is served no more");
     (&*silent.entry.stream).write_all(b"!").unwrap();
     assert_eq!(silent_peer.read(&mut [0]).unwrap(), 1, "but it can be told so");
-    assert!(
-        setting.registry.reclaim_reserve(Duration::ZERO, now).is_none(),
-        "the other is neither"
-    );
+    assert!(setting.registry.reclaim_reserve(now).is_none(), "the other is neither");
     drop(permit);
     let deadline = sending.entry.opened_at + RESERVE_TIME;
-    assert!(
-        setting.registry.reclaim_reserve(Duration::ZERO, deadline).is_none(),
-        "it still has its time"
-    );
-    let permit =
-        setting.registry.reclaim_reserve(Duration::ZERO, deadline + Duration::from_nanos(1));
+    assert!(setting.registry.reclaim_reserve(deadline).is_none(), "it still has its time");
+    let permit = setting.registry.reclaim_reserve(deadline + Duration::from_nanos(1));
     assert!(permit.is_some(), "it is late by now");
     assert_eq!(sending_peer.read(&mut [0]).unwrap(), 0);
     drop((sending, silent, permit));

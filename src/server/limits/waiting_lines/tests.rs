@@ -1,5 +1,6 @@
 //! Whose turn it is, who loses a place, and when a wait ends.
 
+use std::net::IpAddr;
 use std::time::Duration;
 
 use super::*;
@@ -9,7 +10,7 @@ fn client(host: u8) -> IpAddr {
 }
 
 /// Lines with these connections, which are named by client and number, a second apart.
-fn lines(connections: &[(u8, u32)]) -> WaitingLines<(u8, u32)> {
+fn lines(connections: &[(u8, u32)]) -> WaitingLines<IpAddr, (u8, u32)> {
     let (mut lines, now) = (WaitingLines::default(), Instant::now());
     for (index, connection) in (0..).zip(connections) {
         let deadline = now + Duration::from_secs(index);
@@ -19,11 +20,11 @@ fn lines(connections: &[(u8, u32)]) -> WaitingLines<(u8, u32)> {
 }
 
 /// All that go, in their order.
-fn all(lines: &mut WaitingLines<(u8, u32)>) -> Vec<(u8, u32)> {
-    std::iter::from_fn(|| lines.next(|_, _| true)).collect()
+fn all(lines: &mut WaitingLines<IpAddr, (u8, u32)>) -> Vec<(u8, u32)> {
+    std::iter::from_fn(|| lines.next(|_| true)).collect()
 }
 
-fn is_empty<T>(lines: &WaitingLines<T>) -> bool {
+fn is_empty<T>(lines: &WaitingLines<IpAddr, T>) -> bool {
     let WaitingLines { lines, order, lengths, turns, last_number: _ } = lines;
     lines.is_empty() && order.is_empty() && lengths.is_empty() && turns.is_empty()
 }
@@ -39,10 +40,10 @@ fn clients_take_turns_and_within_a_client_the_first_comes_first() {
 #[test]
 fn a_client_that_may_not_go_is_passed_over_until_it_gets_another_turn() {
     let mut lines = lines(&[(1, 1), (2, 1), (1, 2)]);
-    let not_one = |key: IpAddr, _: &(u8, u32)| key != client(1);
+    let not_one = |key| key != client(1);
     assert_eq!(lines.next(not_one), Some((2, 1)));
     assert_eq!(lines.next(not_one), None);
-    assert_eq!(lines.next(|_, _| true), None, "it has no turn");
+    assert_eq!(lines.next(|_| true), None, "it has no turn");
     lines.give_turn(client(1));
     lines.give_turn(client(1));
     lines.give_turn(client(2));
@@ -54,9 +55,9 @@ fn a_client_that_may_not_go_is_passed_over_until_it_gets_another_turn() {
 #[test]
 fn a_new_connection_of_a_client_that_was_passed_over_gives_it_a_turn() {
     let mut lines = lines(&[(1, 1)]);
-    assert_eq!(lines.next(|_, _| false), None);
+    assert_eq!(lines.next(|_| false), None);
     lines.add(client(1), Instant::now(), (1, 2), usize::MAX);
-    assert_eq!(lines.next(|_, _| true).map(|(host, _)| host), Some(1));
+    assert_eq!(lines.next(|_| true).map(|(host, _)| host), Some(1));
 }
 
 #[test]
@@ -102,7 +103,7 @@ fn clients_that_come_and_go_leave_nothing_behind() {
         lines.add(client(host), deadline, (host, round), 5);
         match round % 3 {
             0 => drop(lines.take_first()),
-            1 => drop(lines.next(|key, _| key != client(3))),
+            1 => drop(lines.next(|key| key != client(3))),
             _ => lines.give_turn(client(host)),
         }
         assert!(lines.count() <= 5 && lines.turns.len() <= lines.lines.len());
