@@ -179,9 +179,9 @@ mod tests {
 
     #[test]
     fn the_time_spent_waiting_for_a_turn_does_not_count_as_the_clients() {
+        let begun = Instant::now();
         let mut rate = send_rate(1000, Some(100));
         let (window, progress) = (rate.window_started_at, rate.last_progress);
-        let begun = Instant::now();
         for _ in 0..5 {
             let bytes = rate.wait_for_turn(u64::MAX);
             assert_eq!(bytes, 1, "a hundredth of a second");
@@ -190,15 +190,17 @@ mod tests {
         let waited = begun.elapsed();
         assert!(waited >= Duration::from_millis(40), "four pieces of 10 ms: {waited:?}");
         for (before, after) in [(window, rate.window_started_at), (progress, rate.last_progress)] {
-            assert!(after - before >= Duration::from_millis(40), "{:?}", after - before);
+            // Less than 40 ms if the thread was not running between two turns.
+            assert!(after - before >= Duration::from_millis(20), "{:?}", after - before);
             assert!(after - before <= waited);
         }
     }
 
     #[test]
     fn a_connection_settles_what_it_was_sent() {
-        let mut rate = send_rate(0, Some(100));
+        // The pieces are due from when the rate begins.
         let begun = Instant::now();
+        let mut rate = send_rate(0, Some(100));
         rate.settle();
         let bytes = rate.wait_for_turn(u64::MAX);
         rate.end_turn(bytes);
