@@ -6,12 +6,14 @@ use std::os::unix::fs::PermissionsExt as _;
 use std::os::unix::process::CommandExt as _;
 use std::process::Command;
 
+use rustix::fs::{Mode, OFlags, mkdirat, openat};
 use rustix::process::{Signal, geteuid};
 
 use crate::support::conversation::Conversation;
 use crate::support::nginx::Nginx;
 use crate::support::program::{SERVER, ServerProgram};
 use crate::support::server::TestServer;
+use crate::support::with_patience;
 
 const LONG: u64 = 20_000_000;
 
@@ -90,4 +92,27 @@ fn an_archive_that_is_cut_short_is_so_behind_nginx() {
     reader.stream().peek(&mut [0]).unwrap();
     file.set_len(LONG).unwrap();
     assert!(reader.try_reply().is_err(), "it seems complete");
+}
+
+/// Each directory can be listed from the one above it, but not opened by its whole path.
+#[test]
+fn the_log_names_what_is_left_out_because_its_path_is_too_long() {
+    let tree = tempfile::tempdir().unwrap();
+    let name = "d".repeat(200);
+    let mut directory = File::open(tree.path()).unwrap();
+    for _ in 0..25 {
+        mkdirat(&directory, &name, Mode::RWXU).unwrap();
+        let flags = OFlags::RDONLY | OFlags::DIRECTORY;
+        directory = openat(&directory, &name, flags, Mode::empty()).unwrap().into();
+    }
+    let server = ServerProgram::start(tree.path(), &["-p", "0"]);
+    let reply = server.connect_from(1).get("/?format=tar");
+    assert_eq!(reply.status, 200);
+    let members = tar::Archive::new(&*reply.body).entries().unwrap().count();
+    assert_eq!(members, 1 + 4096 / (name.len() + 1), "the root, and all that can be opened");
+    server.signal(Signal::TERM);
+    let (_, log) = server.wait();
+    assert_eq!(log.matches("left out of an archive, as its path is too long").count(), 1, "{log}");
+    // Its path is too long for most ways of removing it.
+    assert!(with_patience().args(["rm", "-r"]).arg(tree.path()).status().unwrap().success());
 }

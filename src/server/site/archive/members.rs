@@ -3,9 +3,12 @@
 use std::fs::{File, Metadata};
 use std::sync::Arc;
 
+use rustix::io::Errno;
+
 use super::contents::Archive;
 use super::error::ArchiveError;
 use super::source::Shown;
+use crate::printable::Escaped;
 use crate::server::site::error::LookupError;
 use crate::server::site::listing::directory_id::DirectoryId;
 
@@ -78,7 +81,16 @@ impl<'a> Members<'a> {
     /// Opens the current member; `None` if it is left out.
     fn open(&mut self) -> Result<Option<Member>, LookupError> {
         let source = &self.archive.source;
-        let file = File::from(source.root.open_beneath(&self.path)?);
+        let opened = source.root.open_beneath(&self.path).inspect_err(|error| {
+            // Its directory was listed, and a tool that walks the directories would archive it.
+            if Errno::from_io_error(error) == Some(Errno::NAMETOOLONG) {
+                log::warn!(
+                    "left out of an archive, as its path is too long: /{}",
+                    Escaped(&self.path)
+                );
+            }
+        });
+        let file = File::from(opened?);
         let metadata = file.metadata()?;
         if metadata.is_dir() {
             let id = DirectoryId::of(&metadata);
