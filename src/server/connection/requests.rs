@@ -87,6 +87,10 @@ impl<'s> Connection<'s> {
             if let Some(reason) = reason {
                 return reason;
             }
+            // An idle connection may lose its slot, and the rate of a client without one is forgotten.
+            if self.service.policy.reclaim_idle {
+                self.rate.settle();
+            }
             // A stop closes the connections that are idle; this one became idle only now.
             if !self.entry.enter(Phase::Idle) || self.service.is_stopping() {
                 return CloseReason::Stopping;

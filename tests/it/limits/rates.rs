@@ -11,7 +11,7 @@ use http_concurrent::server::{Limits, MaximumRates, ServerConfig};
 use crate::support::conversation::Conversation;
 use crate::support::nginx::Nginx;
 use crate::support::server::TestServer;
-use crate::support::wait_until;
+use crate::support::{PATIENCE, wait_until};
 
 const LARGE_REQUEST: &str = "GET /large.bin HTTP/1.1\r\nHost: a\r\n\r\n";
 
@@ -200,6 +200,31 @@ fn a_new_connection_for_each_request_gets_no_more_than_a_kept_one() {
     // Five microseconds for each byte.
     let expected = Duration::from_micros(5 * received as u64);
     assert!(begun.elapsed() >= expected.mul_f64(0.95), "{:?} {expected:?}", begun.elapsed());
+}
+
+#[test]
+fn a_client_whose_idle_connection_is_reclaimed_still_owes_what_it_was_sent() {
+    let maximum = MaximumRates { client: Some(200_000), ..MaximumRates::default() };
+    let server = server(maximum, |config| {
+        config.limits.per_client = 1;
+        config.policy.reclaim_idle = true;
+        config.waiting.time = PATIENCE;
+    });
+    // With its head less than a piece.
+    server.file("page.bin", vec![7; 1_500]);
+    let begun = Instant::now();
+    let mut idle = server.connect();
+    idle.get("/page.bin");
+    for _ in 0..60 {
+        let mut next = server.connect();
+        assert_eq!(next.get("/page.bin").body.len(), 1_500, "it has the slot of the idle one");
+        idle = next;
+    }
+    drop(idle);
+    // Five microseconds for each byte.
+    let expected = Duration::from_micros(5 * 60 * 1_500);
+    assert!(begun.elapsed() >= expected, "{:?}", begun.elapsed());
+    wait_until("all but the last were reclaimed", || server.counters().reclaimed == 60);
 }
 
 #[test]
