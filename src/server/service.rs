@@ -183,24 +183,34 @@ impl Service {
         self.stopping.load(Ordering::Acquire)
     }
 
-    /// Verifies the user and the password of a request; returns the response if it may not be answered.
+    /// Verifies the user and the password of a request.
+    ///
+    /// # Errors
+    /// The request may not be answered: [`Service::refuse_login`] makes its response.
     pub(super) fn log_in(
         &self,
         authenticator: &Authenticator,
         head: &RequestHead,
         client: &Client,
-    ) -> Result<Login, Response> {
+    ) -> Result<Login, LoginError> {
         let field = head.fields().only("Authorization");
-        authenticator.log_in(field, client, &self.client_log).map_err(|error| {
-            match error {
-                LoginError::NoCredentials => {}
-                LoginError::WrongPassword => self.counters.wrong_passwords.increment(),
-                LoginError::TooManyFailures | LoginError::TooManyAttempts => {
-                    self.counters.unverified_passwords.increment();
-                }
+        authenticator.log_in(field, client, &self.client_log).inspect_err(|error| match error {
+            LoginError::NoCredentials => {}
+            LoginError::WrongPassword => self.counters.wrong_passwords.increment(),
+            LoginError::TooManyFailures | LoginError::TooManyAttempts => {
+                self.counters.unverified_passwords.increment();
             }
-            self.handler.refuse_login(head, error, &authenticator.challenge)
         })
+    }
+
+    /// The response to a request without a right password.
+    pub(super) fn refuse_login(
+        &self,
+        authenticator: &Authenticator,
+        head: &RequestHead,
+        error: LoginError,
+    ) -> Response {
+        self.handler.refuse_login(head, error, &authenticator.challenge)
     }
 
     /// Counts and logs a rejection, and makes its response.

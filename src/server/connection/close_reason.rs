@@ -11,6 +11,8 @@ pub(super) enum CloseReason {
     PeerAsked,
     /// The request was refused, and bytes after it cannot be trusted to be another request.
     Refused,
+    /// The request had a password that was wrong, or was not verified: one who guesses holds no idle connection.
+    Guess,
     /// Too many connections are open to keep an idle one.
     Crowded,
     /// The connection has served its maximum number of requests.
@@ -42,6 +44,7 @@ impl fmt::Display for CloseReason {
         f.write_str(match self {
             Self::PeerAsked => "the client asked for it",
             Self::Refused => "the request was refused",
+            Self::Guess => "the password was wrong, or was not verified",
             Self::Crowded => "too many connections are open to keep an idle one",
             Self::RequestLimit => "the limit of requests for each connection",
             Self::Stopping => "the server is stopping",
@@ -71,6 +74,7 @@ impl CloseReason {
         match self {
             Self::Refused
             | Self::UnreadContent
+            | Self::Guess
             | Self::Crowded
             | Self::RequestLimit
             | Self::Undelimited
@@ -100,6 +104,8 @@ pub(super) struct CloseConditions {
     /// Only the close marks the end of the response.
     pub(super) is_undelimited: bool,
     pub(super) is_stopping: bool,
+    /// The request has a password that is wrong, or was not verified.
+    pub(super) is_guess: bool,
     pub(super) is_crowded: bool,
     /// This was the last request that one connection may send.
     pub(super) is_last: bool,
@@ -114,6 +120,7 @@ impl CloseConditions {
             (self.peer_asks, CloseReason::PeerAsked),
             (self.is_undelimited, CloseReason::Undelimited),
             (self.is_stopping, CloseReason::Stopping),
+            (self.is_guess, CloseReason::Guess),
             (self.is_crowded, CloseReason::Crowded),
             (self.is_last, CloseReason::RequestLimit),
         ];
@@ -143,6 +150,7 @@ mod tests {
         let cases = [
             (CloseConditions { is_last: true, ..none }, CloseReason::RequestLimit),
             (CloseConditions { is_crowded: true, ..none }, CloseReason::Crowded),
+            (CloseConditions { is_guess: true, ..none }, CloseReason::Guess),
             (CloseConditions { is_stopping: true, ..none }, CloseReason::Stopping),
             (CloseConditions { is_undelimited: true, ..none }, CloseReason::Undelimited),
             (CloseConditions { peer_asks: true, ..none }, CloseReason::PeerAsked),
@@ -160,6 +168,7 @@ mod tests {
                 peer_asks: all.peer_asks || alone.peer_asks,
                 is_undelimited: all.is_undelimited || alone.is_undelimited,
                 is_stopping: all.is_stopping || alone.is_stopping,
+                is_guess: all.is_guess || alone.is_guess,
                 is_crowded: all.is_crowded || alone.is_crowded,
                 is_last: all.is_last || alone.is_last,
             };

@@ -21,7 +21,7 @@ use crate::http::{
 };
 use crate::net::{Input, is_disconnect, is_timeout};
 use crate::printable::Escaped;
-use crate::server::access::authenticator::Login;
+use crate::server::access::authenticator::{Login, LoginError};
 use crate::server::handler::answer::check_host;
 use crate::server::handler::rate_limit_fields::rate_limit;
 use crate::server::handler::response::Response;
@@ -47,6 +47,8 @@ pub(super) struct Connection<'s> {
     open_connections: usize,
     /// Whose password was right.
     login: Option<Login>,
+    /// The last request had a password that is wrong, or was not verified.
+    is_guess: bool,
     out: Vec<u8>,
 }
 
@@ -66,6 +68,7 @@ impl<'s> Connection<'s> {
             requests: 0,
             open_connections: 0,
             login: None,
+            is_guess: false,
             out: Vec::new(),
         }
     }
@@ -167,6 +170,7 @@ impl<'s> Connection<'s> {
             peer_asks: !asked_to_persist,
             is_undelimited: !response.is_delimited(version),
             is_stopping: self.service.is_stopping(),
+            is_guess: self.is_guess,
             is_crowded: connections.total >= self.service.keep_alive_threshold()
                 || connections.is_waited_for,
             is_last: self.requests + 1 >= self.service.policy.keep_alive_requests,
@@ -202,7 +206,10 @@ impl<'s> Connection<'s> {
                 self.login = Some(login);
                 None
             }
-            Err(response) => Some(response),
+            Err(error) => {
+                self.is_guess = error != LoginError::NoCredentials;
+                Some(self.service.refuse_login(authenticator, head, error))
+            }
         }
     }
 

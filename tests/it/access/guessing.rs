@@ -11,13 +11,13 @@ use crate::support::wait_until;
 #[test]
 fn the_response_to_a_wrong_password_is_delayed_and_counted() {
     let Guarded { server, .. } = &Guarded::start(&format!("alice:{SECRET}"), |_| {});
-    let mut conversation = server.connect_from(2);
     for user in ["alice", "eve"] {
         let begun = Instant::now();
-        assert_eq!(ask(&mut conversation, &basic(user, "wrong")).status, 401);
+        assert_eq!(ask(&mut server.connect_from(2), &basic(user, "wrong")).status, 401);
         assert!(begun.elapsed() >= Duration::from_secs(1), "{:?}", begun.elapsed());
     }
     // Requests without a password are answered at once, and are no failures.
+    let mut conversation = server.connect_from(2);
     assert_eq!(ask(&mut conversation, "").status, 401);
     let snapshot = server.snapshot();
     assert_eq!(snapshot.counters.wrong_passwords, 2);

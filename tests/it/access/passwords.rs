@@ -88,8 +88,11 @@ fn only_a_right_password_gets_a_file() {
     for (user, password) in
         [("alice", "Secret"), ("alice", ""), ("eve", "secret"), ("Alice", "secret"), ("", "")]
     {
-        let reply = ask(&mut server.connect_from(2), &basic(user, password));
+        let mut conversation = server.connect_from(2);
+        let reply = ask(&mut conversation, &basic(user, password));
         assert_eq!(reply.status, 401, "{user}:{password}");
+        assert_eq!(reply.field("Connection"), Some("close"), "a guess keeps no slot");
+        conversation.expect_end();
     }
     assert_eq!(server.counters().wrong_passwords, 5, "the others were no passwords");
 }
@@ -186,6 +189,7 @@ fn a_password_is_right_no_longer_than_its_line_is_in_the_file() {
         assert_eq!(server.reload_passwords().is_ok(), reloads, "{users}");
         assert_eq!(ask(&mut conversation, &alice).status, status, "{users}");
         if status == 401 {
+            conversation = server.connect();
             assert_eq!(ask(&mut conversation, &basic("bob", "secret")).status, 200);
             guarded.write_users(&format!("alice:{SECRET}\n"));
             server.reload_passwords().unwrap();

@@ -87,7 +87,11 @@ fn the_log_has_the_user_and_never_a_password() {
         (basic("alice", "hunter2"), 401),
         (basic("hunter2", "alice"), 401),
     ] {
-        assert_eq!(ask(&mut conversation, &field).status, status);
+        let reply = ask(&mut conversation, &field);
+        assert_eq!(reply.status, status);
+        if reply.field("Connection").is_some() {
+            conversation = server.connect_from(1);
+        }
     }
     drop(conversation);
     server.signal(Signal::TERM);
