@@ -116,10 +116,11 @@ impl Authenticator {
     ) -> Result<Login, LoginError> {
         let field = field.ok_or(LoginError::NoCredentials)?;
         let credentials = BasicCredentials::parse(field).ok_or(LoginError::NoCredentials)?;
+        // One right password says nothing about the others behind an exempt address.
         let key = (!client.exempt).then_some(client.key);
         let failures =
             || key.map_or(0, |client| log.events(client).get(ClientEvent::WrongPassword));
-        let is_known = lock(&self.known_clients).contains(client.key);
+        let is_known = key.is_some_and(|client| lock(&self.known_clients).contains(client));
         let applicant = Applicant { client: key, is_known, failures: failures() };
         let Some(attempt) = self.attempts.begin(applicant) else {
             return Err(match failures() {
@@ -131,7 +132,9 @@ impl Authenticator {
         let passwords = Arc::clone(&lock(&self.current));
         let BasicCredentials { user, password } = credentials;
         if passwords.matches(&user, &password, &self.decoys) {
-            lock(&self.known_clients).add(client.key);
+            if let Some(client) = key {
+                lock(&self.known_clients).add(client);
+            }
             return Ok(Login { user: user.into(), field: field.into(), generation });
         }
         // People type passwords where the user name belongs: unknown ones are not logged.
