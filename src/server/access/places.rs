@@ -12,9 +12,9 @@
 //! A client is *suspect* while it has sent wrong passwords, unless it is exempt: then the address does not identify
 //! one client, and only the connection that failed is suspect. Clients that are not come first: those that
 //! have logged in lately, then the others, of which a bounded number may wait; each in the order of arrival.
-//! Suspects come one at a time, those with the fewest wrong passwords first, none while a
-//! response to the same client is delayed, and with pauses that leave them a quarter of one processor. They have
-//! a bounded number of places, from which those with more wrong passwords are evicted.
+//! Suspects come one at a time, those with the fewest wrong passwords first, none while a response to the same
+//! client is delayed, and with pauses that leave them a quarter of one processor. They have a bounded number of
+//! places, from which those with more wrong passwords are evicted, and those with as many that are delayed.
 
 use std::net::IpAddr;
 use std::thread::Thread;
@@ -90,8 +90,8 @@ impl Places {
         Self { taken: Vec::new(), limits, next_ticket: 0, suspects_resume_at: None }
     }
 
-    /// Takes a place for the thread of an applicant. `None` if all are taken that it may have: those of suspects
-    /// also if no other one has more wrong passwords.
+    /// Takes a place for the thread of an applicant. `None` if all are taken that it may have. A suspect may have
+    /// that of one with more wrong passwords, or with as many if only the response to it is delayed.
     pub(super) fn take(
         &mut self,
         applicant: Applicant,
@@ -100,9 +100,12 @@ impl Places {
     ) -> Option<Ticket> {
         if applicant.failures > 0 {
             if self.suspects() >= self.limits.suspects {
-                let worst = self.worst_suspect();
-                let is_worse = |worst: &usize| self.taken[*worst].failures() > applicant.failures;
-                self.evict(worst.filter(is_worse)?);
+                let worst = self.worst_suspect()?;
+                let is_delayed = self.taken[worst].stage == Stage::Delayed;
+                if (self.taken[worst].failures(), is_delayed) <= (applicant.failures, false) {
+                    return None;
+                }
+                self.evict(worst);
             }
         } else if !applicant.is_known && self.unknown() >= self.limits.unknown {
             return None;

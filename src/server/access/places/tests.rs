@@ -192,6 +192,23 @@ fn a_delay_is_cut_short_before_a_wait() {
 }
 
 #[test]
+fn a_suspect_that_waits_has_the_place_of_a_delayed_one_with_as_many_failures() {
+    let mut trial = Trial::new(LIMITS);
+    let exempt = Applicant { client: None, is_known: false, failures: 0 };
+    let delayed: [Ticket; 2] = std::array::from_fn(|_| {
+        let ticket = trial.apply(exempt).unwrap();
+        trial.fail(ticket);
+        ticket
+    });
+    assert_eq!(trial.take(1, 2), None, "it has more failures");
+    let [first, second] = [1, 2].map(|host| trial.take(host, 1).unwrap());
+    assert!(delayed.iter().all(|ticket| trial.places.is_gone(*ticket)));
+    assert_eq!(trial.turn(first), Turn::Run);
+    assert_eq!(trial.turn(second), Turn::Wait(None));
+    assert_eq!(trial.take(3, 1), None, "one that waits does not give way");
+}
+
+#[test]
 fn a_running_verification_is_never_evicted() {
     let mut trial = Trial::new(PlaceLimits { suspects: 1, ..LIMITS });
     let suspect = trial.take(1, 9).unwrap();
