@@ -75,6 +75,11 @@ impl Attempts {
 }
 
 impl Attempt<'_> {
+    /// The password was right.
+    pub(super) fn succeed(self) {
+        lock(&self.attempts.places).succeed(self.ticket);
+    }
+
     /// The password was wrong: waits until the response may be sent. The delay is shorter if the place is
     /// needed for a client that has sent fewer wrong passwords.
     pub(super) fn delay_failure(self) {

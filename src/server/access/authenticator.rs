@@ -135,6 +135,7 @@ impl Authenticator {
             if let Some(client) = key {
                 lock(&self.known_clients).add(client);
             }
+            attempt.succeed();
             return Ok(Login { user: user.into(), field: field.into(), generation });
         }
         // People type passwords where the user name belongs: unknown ones are not logged.

@@ -130,19 +130,20 @@ impl Places {
         }
     }
 
+    /// The password of this place was right: its client has logged in, also for its connections that wait.
+    pub(super) fn succeed(&mut self, ticket: Ticket) {
+        if let Some(index) = self.index(ticket) {
+            self.of_same_client(index).for_each(|place| place.applicant.is_known = true);
+        }
+    }
+
     /// The password of this place was wrong. Its client is suspect from now on, and the place remains until it
     /// is left or evicted.
     pub(super) fn fail(&mut self, ticket: Ticket, now: Instant) {
         let Some(index) = self.index(ticket) else { return };
         self.end_run(index, now);
         self.taken[index].stage = Stage::Delayed;
-        self.taken[index].applicant.failures += 1;
-        if let Some(client) = self.taken[index].applicant.client {
-            let is_other = |place: &&mut Place| {
-                place.applicant.client == Some(client) && place.ticket != ticket
-            };
-            self.taken.iter_mut().filter(is_other).for_each(|place| place.applicant.failures += 1);
-        }
+        self.of_same_client(index).for_each(|place| place.applicant.failures += 1);
         while self.suspects() > self.limits.suspects
             && let Some(worst) = self.worst_suspect()
         {
@@ -256,6 +257,14 @@ impl Places {
             _ => (place.failures(), false, *index),
         };
         candidates.max_by_key(rank).map(|(index, _)| index)
+    }
+
+    /// This place and the others of its client; only this one if the client is exempt.
+    fn of_same_client(&mut self, index: usize) -> impl Iterator<Item = &mut Place> {
+        let Place { ticket, applicant: Applicant { client, .. }, .. } = self.taken[index];
+        self.taken.iter_mut().filter(move |place| {
+            place.ticket == ticket || (client.is_some() && place.applicant.client == client)
+        })
     }
 
     fn evict(&mut self, index: usize) {

@@ -81,6 +81,23 @@ fn clients_that_have_logged_in_come_first_and_the_others_have_a_bounded_number_o
 }
 
 #[test]
+fn a_right_password_makes_the_clients_other_connections_known_unless_it_is_exempt() {
+    for (client, is_known) in [(Some(IpAddr::from([192, 0, 2, 1])), true), (None, false)] {
+        let mut trial = Trial::new(PlaceLimits { unknown: 3, ..LIMITS });
+        let applicant = Applicant { client, is_known: false, failures: 0 };
+        let right = trial.apply(applicant).unwrap();
+        let other = trial.take(2, 0).unwrap();
+        let same = trial.apply(applicant).unwrap();
+        assert_eq!(trial.take(3, 0), None);
+        trial.places.succeed(right);
+        trial.leave(right);
+        assert_eq!(trial.running(), [if is_known { same } else { other }]);
+        let places = (3..9).filter(|host| trial.take(*host, 0).is_some()).count();
+        assert_eq!(places, if is_known { 2 } else { 1 }, "of unknown clients");
+    }
+}
+
+#[test]
 fn a_suspect_comes_after_others_and_those_with_fewer_failures_first() {
     let mut trial = Trial::new(PlaceLimits { suspects: 9, ..LIMITS });
     let first = trial.take(1, 0).unwrap();
