@@ -69,6 +69,11 @@ impl Attempts {
         lock(&self.places).clear();
     }
 
+    #[cfg(test)]
+    pub(super) fn count(&self) -> usize {
+        lock(&self.places).count()
+    }
+
     fn is_stopping(&self) -> bool {
         self.is_stopping.load(Ordering::Acquire)
     }
@@ -140,7 +145,7 @@ mod tests {
         let _running = attempts.begin(client(0)).unwrap();
         thread::scope(|scope| {
             let waiting = scope.spawn(|| attempts.begin(client(1)).is_none());
-            wait_until("it waits", || lock(&attempts.places).count() == 2);
+            wait_until("it waits", || attempts.count() == 2);
             assert!(attempts.begin(client(1)).is_none(), "there is one place for suspects");
             attempts.stop();
             assert!(waiting.join().unwrap());

@@ -118,16 +118,14 @@ impl Authenticator {
         let credentials = BasicCredentials::parse(field).ok_or(LoginError::NoCredentials)?;
         // One right password says nothing about the others behind an exempt address.
         let key = (!client.exempt).then_some(client.key);
-        let failures =
-            || key.map_or(0, |client| log.events(client).get(ClientEvent::WrongPassword));
         let is_known = key.is_some_and(|client| lock(&self.known_clients).contains(client));
-        let applicant = Applicant { client: key, is_known, failures: failures() };
-        let Some(attempt) = self.attempts.begin(applicant) else {
-            return Err(match failures() {
-                0 => LoginError::TooManyAttempts,
-                _ => LoginError::TooManyFailures,
-            });
-        };
+        let failures = key.map_or(0, |client| log.events(client).get(ClientEvent::WrongPassword));
+        let attempt = self.attempts.begin(Applicant { client: key, is_known, failures });
+        let attempt = attempt.ok_or(if failures > 0 {
+            LoginError::TooManyFailures
+        } else {
+            LoginError::TooManyAttempts
+        })?;
         let generation = self.generation.load(Ordering::Acquire);
         let passwords = Arc::clone(&lock(&self.current));
         let BasicCredentials { user, password } = credentials;
@@ -168,5 +166,49 @@ impl Authenticator {
 impl fmt::Debug for Login {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Login").field("user", &self.user).finish_non_exhaustive()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::fs;
+    use std::net::Ipv4Addr;
+    use std::time::Duration;
+
+    use super::*;
+    use crate::server::limits::admission::Enforcement;
+    use crate::server::limits::client::Identification;
+    use crate::server::limits::client_table::ClientTable;
+    use crate::server::limits::registry::Registry;
+    use crate::server::test_wait::wait_until;
+
+    /// The hash of "secret" with the lowest cost.
+    const SECRET: &str = "$2y$04$PrNmZDb9Zc.5dIsZJFdH4ecFRfqbSo34lxeBr89/jHAgftIxLOYc6";
+
+    #[test]
+    fn a_client_is_told_of_its_wrong_passwords_although_their_count_was_cleared_meanwhile() {
+        let directory = tempfile::tempdir().unwrap();
+        let file = directory.path().join("users");
+        fs::write(&file, format!("alice:{SECRET}")).unwrap();
+        let settings = PasswordSettings { file, realm: "files".to_owned() };
+        let mut authenticator = Authenticator::new(&settings, 60).unwrap();
+        let identification = Identification::default();
+        let client = identification.client(Ipv4Addr::LOCALHOST.into());
+        let table = Arc::new(ClientTable::new(60));
+        let period = Duration::from_secs(60);
+        let log = ClientLog::new(period, Enforcement::Enforced, identification, table);
+        let limits = PlaceLimits { running: 1, unknown: 1, suspects: 1 };
+        authenticator.attempts = Attempts::new(limits);
+        let other = Applicant { client: None, is_known: false, failures: 0 };
+        let _running = authenticator.attempts.begin(other).unwrap();
+        log.record_wrong_password(client.key, None);
+        thread::scope(|scope| {
+            let field = b"Basic YWxpY2U6c2VjcmV0";
+            let login = scope.spawn(|| authenticator.log_in(Some(field), &client, &log));
+            wait_until("it waits", || authenticator.attempts.count() == 2);
+            log.report(&Registry::default());
+            authenticator.stop();
+            assert_eq!(login.join().unwrap().unwrap_err(), LoginError::TooManyFailures);
+        });
     }
 }
