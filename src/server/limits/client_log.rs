@@ -18,6 +18,10 @@ use super::rejection::Rejection;
 use crate::lock::lock;
 use crate::printable::Escaped;
 
+/// Most clients that are counted for anything but wrong passwords. Others have room beside them: a client whose
+/// wrong passwords were not counted would not be slowed down.
+const MAX_LOGGED_WITHOUT_PASSWORDS: usize = MAX_LOGGED_CLIENTS * 3 / 4;
+
 /// Counts the events of each client, and logs them.
 #[derive(Debug)]
 pub(crate) struct ClientLog {
@@ -120,7 +124,11 @@ impl ClientLog {
     ) -> Option<(Option<IpAddr>, u64)> {
         self.table.lock().update(client, |state| {
             if state.events.are_zero() {
-                if current.clients.len() == MAX_LOGGED_CLIENTS {
+                let bound = match event {
+                    ClientEvent::WrongPassword => MAX_LOGGED_CLIENTS,
+                    ClientEvent::Rejected | ClientEvent::Denied => MAX_LOGGED_WITHOUT_PASSWORDS,
+                };
+                if current.clients.len() >= bound {
                     return None;
                 }
                 current.clients.push(client);
@@ -291,11 +299,21 @@ mod tests {
             log.record_rejection(&rejection(Some(client)));
         }
         log.report_if_due(&Registry::default());
+        assert_eq!(log.table.lock().count(), MAX_LOGGED_WITHOUT_PASSWORDS);
+        // They leave room for those that guess passwords.
+        let guesser = |number: u32| IpAddr::from((0x0a00_0000 + number).to_be_bytes());
+        for number in 0..5_000 {
+            log.record_wrong_password(guesser(number), None);
+        }
+        assert_eq!(log.events(guesser(0)).get(ClientEvent::WrongPassword), 1);
         assert_eq!(log.table.lock().capacity(), capacity);
+        assert_eq!(log.table.lock().count(), MAX_LOGGED_CLIENTS);
         let current = lock(&log.current);
         assert_eq!(current.clients.len(), MAX_LOGGED_CLIENTS, "the period has not ended");
         assert_eq!(current.clients.capacity(), MAX_LOGGED_CLIENTS);
-        assert_eq!(log.table.lock().count(), MAX_LOGGED_CLIENTS);
-        assert_eq!(current.others.get(ClientEvent::Rejected), 5_000 - MAX_LOGGED_CLIENTS as u64);
+        let [rejections, wrong_passwords] = [ClientEvent::Rejected, ClientEvent::WrongPassword]
+            .map(|event| current.others.get(event));
+        assert_eq!(rejections, 5_000 - MAX_LOGGED_WITHOUT_PASSWORDS as u64);
+        assert_eq!(rejections + wrong_passwords, 10_000 - MAX_LOGGED_CLIENTS as u64);
     }
 }
