@@ -155,7 +155,7 @@ mod tests {
             let begun = Instant::now();
             let granted: u64 = grants(threads, wanted, 100_000).iter().sum();
             // The last piece of each thread begins before it is paid for.
-            let paid = granted - threads as u64 * 10_000.min(wanted);
+            let paid = granted - threads as u64 * 25_000.min(wanted);
             let least = Duration::from_micros(paid);
             assert!(begun.elapsed() >= least, "{threads} {wanted}: {:?}", begun.elapsed());
         }
@@ -172,7 +172,7 @@ mod tests {
                 assert_eq!(share.wait_for_turn(5), 1);
                 share.end_turn(0);
             }
+            assert!(begun.elapsed() < Duration::from_secs(5), "{:?}", begun.elapsed());
         }
-        assert!(begun.elapsed() < Duration::from_secs(100), "{:?}", begun.elapsed());
     }
 }
