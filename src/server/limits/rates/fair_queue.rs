@@ -9,13 +9,17 @@
 use std::collections::BTreeMap;
 use std::time::{Duration, Instant};
 
-/// Into how many pieces the bytes of one second are divided, for each piece that waits or is sent. Two flows
-/// differ by a piece or two: 40 pieces a second are 80 in two seconds.
-const PIECES_PER_SECOND: u64 = 40;
+/// Into how many pieces the bytes of one second are divided, for each piece that waits or is sent: two flows
+/// differ by a piece or two. While a flow sends alone, its pieces are the longest; when others join it, it waits
+/// until each of them has been sent as much as two of those.
+const MAX_PIECES_OF_EACH: u64 = 40;
 
-/// Fewest pieces per second. While a flow sends alone, its pieces are the longest; when others join it, it waits
-/// until each of them has been sent as much.
-const MIN_PIECES_PER_SECOND: u64 = 100;
+/// As many at least, where more would be shorter than a segment.
+const MIN_PIECES_OF_EACH: u64 = 20;
+
+/// What a segment of TCP holds in an Ethernet. A shorter piece costs as much as one of this length, for the
+/// server as for the network, and there may be a queue for each connection.
+const SEGMENT_BYTES: u64 = 1460;
 
 /// Most pieces per second together: each costs two changes of threads.
 const MAX_PIECES_PER_SECOND: u64 = 1000;
@@ -72,9 +76,8 @@ impl<W> FairQueue<W> {
     /// The most bytes of a piece that enters now.
     fn piece_bytes(&self) -> u64 {
         let pieces = self.waiting.len() as u64 + 1;
-        let pieces_per_second =
-            (PIECES_PER_SECOND * pieces).clamp(MIN_PIECES_PER_SECOND, MAX_PIECES_PER_SECOND);
-        (self.rate / pieces_per_second).max(1)
+        let at = |of_each: u64| self.rate / (of_each * pieces).min(MAX_PIECES_PER_SECOND);
+        SEGMENT_BYTES.clamp(at(MAX_PIECES_OF_EACH), at(MIN_PIECES_OF_EACH)).max(1)
     }
 
     /// Begins all pieces that are due, and passes who waits for them to `begun`. After a delay these are several.
