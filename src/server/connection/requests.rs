@@ -193,6 +193,9 @@ impl<'s> Connection<'s> {
 
     /// The response to a request that needs a right password and has none. A password that was right is not
     /// verified again.
+    ///
+    /// OPTIONS needs none: what it is answered depends on no file, and a browser sends it without a password to
+    /// learn whether a script of another origin may send one (a preflight, Fetch standard).
     fn refusal_without_login(&mut self) -> Option<Response> {
         let authenticator = self.service.authenticator.as_ref()?;
         let head = &self.reader.head;
@@ -201,6 +204,9 @@ impl<'s> Connection<'s> {
             return None;
         }
         self.login = None;
+        if head.method() == Method::Options {
+            return None;
+        }
         match self.service.log_in(authenticator, head, &self.client) {
             Ok(login) => {
                 self.login = Some(login);

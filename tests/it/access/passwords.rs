@@ -102,7 +102,7 @@ fn without_a_password_nothing_is_told_of_the_files() {
     let Guarded { server, .. } = &Guarded::start(&format!("alice:{SECRET}"), |_| {});
     let mut conversation = server.connect();
     let get = conversation.get("/a.txt");
-    for request in ["GET /none", "GET /", "GET /%2e%2e/", "POST /a.txt", "BREW /", "OPTIONS *"] {
+    for request in ["GET /none", "GET /", "GET /%2e%2e/", "POST /a.txt", "BREW /"] {
         let reply = conversation.send(format!("{request} HTTP/1.1\r\nHost: a\r\n\r\n")).reply();
         assert_eq!((reply.status, &reply.body), (401, &get.body), "{request}");
     }
@@ -110,6 +110,38 @@ fn without_a_password_nothing_is_told_of_the_files() {
     assert_eq!(conversation.reply_to_head().head(), get.head());
     let reply = conversation.send("GET / HTTP/1.1\r\nHost: a b\r\n\r\n").reply();
     assert_eq!(reply.status, 400, "a malformed request");
+}
+
+/// A browser's preflight carries none (Fetch standard).
+#[test]
+fn options_needs_no_password_and_tells_nothing_of_the_files() {
+    let Guarded { server, .. } = &Guarded::start(&format!("alice:{SECRET}"), |config| {
+        config.status =
+            Some(StatusAccess { path: "/status".to_owned(), ..StatusAccess::default() });
+        config.extra_fields.further = ["Origin: *", "Headers: Authorization"]
+            .map(|field| format!("Access-Control-Allow-{field}").parse().unwrap())
+            .to_vec();
+    });
+    let mut conversation = server.connect();
+    let options = |target: &str, field: &str| {
+        format!(
+            "OPTIONS {target} HTTP/1.1\r\nHost: localhost\r\nOrigin: http://a.example\r\n\
+             Access-Control-Request-Method: GET\r\n{field}\r\n"
+        )
+    };
+    let first = conversation.send(options("/a.txt", "")).reply();
+    assert_eq!(first.status, 204);
+    assert_eq!(first.field("Access-Control-Allow-Headers"), Some("Authorization"));
+    for target in ["/", "/none", "*", "/status"] {
+        assert_eq!(conversation.send(options(target, "")).reply().head(), first.head(), "{target}");
+    }
+    let wrong = conversation.send(options("/", &basic("alice", "wrong"))).reply();
+    assert_eq!(wrong.head(), first.head(), "it is not verified");
+    assert_eq!(ask(&mut conversation, "").status, 401);
+    assert_eq!(ask(&mut conversation, &basic("alice", "secret")).status, 200);
+    assert_eq!(conversation.send(options("/", "")).reply().status, 204);
+    assert_eq!(ask(&mut conversation, "").status, 401);
+    assert_eq!(server.counters().wrong_passwords, 0);
 }
 
 #[test]
