@@ -126,7 +126,8 @@ fn while_many_addresses_guess_a_right_password_gets_in_and_others_keep_their_slo
                 while !is_over.load(Ordering::Relaxed) {
                     let mut guesser = server.connect_as(Ipv4Addr::new(127, 0, 0, host));
                     let status = ask(&mut guesser, field).status;
-                    assert!([401, 429].contains(&status), "{status}");
+                    // On a busy machine also 503: it waited too long, or many ended connections are still counted.
+                    assert!([401, 429, 503].contains(&status), "{status}");
                     refused.fetch_add(usize::from(status == 429), Ordering::Relaxed);
                 }
             });
