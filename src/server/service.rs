@@ -223,6 +223,7 @@ impl Service {
         };
         self.handler.with_extra_fields(rejection_response(rejection, active, &self.identification))
     }
+
     /// Counts and logs a connection from an address that is not let in, and makes its response.
     pub(super) fn record_denial(&self, client: &Client) -> Response {
         self.counters.denied.increment();

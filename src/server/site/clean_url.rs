@@ -1,7 +1,7 @@
-//! Clean URLs: `/about` is the page `about.html` if nothing is named `about`, or a directory without an index
-//! file is.
+//! Clean URLs: `/about` is the page `about.html`, unless a file, or a directory with an index file, is named
+//! `about`.
 //!
-//! Otherwise the order is that of nginx's `try_files $uri $uri/ $uri.html`, which answers with 403 there.
+//! This is the order of nginx's `try_files $uri $uri/ $uri.html`, which answers with 403 for a directory without one.
 //! Docusaurus writes `blog.html` beside `blog/` and links to `/blog`. `/about/` is a directory or nothing.
 
 use super::cache::FileCache;

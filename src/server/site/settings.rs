@@ -53,7 +53,7 @@ pub fn is_index_name(name: &str) -> bool {
     !matches!(name, "" | "." | "..") && !name.contains(['/', '\0'])
 }
 
-/// Whether `/about` is the page `about.html` if nothing is named `about`, or a directory without an index file.
+/// Whether `/about` is the page `about.html`, unless a file, or a directory with an index file, is named `about`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum CleanUrls {
     Served,

@@ -15,7 +15,7 @@ pub(super) struct SiteArgs {
     #[arg(long, value_name = "NAME", value_parser = parse_index)]
     index: Vec<String>,
 
-    /// Serve about.html as /about too, if nothing is named about, or a directory without an index file
+    /// Serve about.html as /about too, unless a file, or a directory with an index file, is named about
     #[arg(long)]
     clean_urls: bool,
 
