@@ -55,16 +55,17 @@ pub(super) struct Connection<'s> {
 impl<'s> Connection<'s> {
     /// `input` holds the bytes received after the PROXY header.
     pub(super) fn new(service: &'s Service, entry: &'s ConnectionEntry, input: Input) -> Self {
+        // Only counted connections share rates: one in the reserve is rejected, or gets the status.
+        let shares = match entry.reserved {
+            None => service.connection_rates.shares_of(&entry.client),
+            Some(_) => Vec::new(),
+        };
         Self {
             service,
             entry,
             client: entry.client,
             reader: RequestReader::new(service, entry, input),
-            rate: SendRate::new(
-                service.rates,
-                service.timeouts.stall,
-                service.connection_rates.shares_of(&entry.client),
-            ),
+            rate: SendRate::new(service.rates, service.timeouts.stall, shares),
             requests: 0,
             open_connections: 0,
             login: None,
