@@ -76,19 +76,12 @@ impl Authenticator {
         settings: &PasswordSettings,
         connections: usize,
     ) -> Result<Self, PasswordFileError> {
-        let processors = thread::available_parallelism().map_or(1, usize::from);
-        let limits = PlaceLimits {
-            running: (processors / 2).max(1),
-            // A place is held with a slot: others must have some of the slots.
-            unknown: (connections / 2).max(1),
-            suspects: (connections / 4).clamp(1, MAX_SUSPECTS),
-        };
         Ok(Self {
             path: settings.file.clone(),
             challenge: basic_challenge(&settings.realm),
             current: Mutex::new(Arc::new(PasswordFile::read(&settings.file)?)),
             generation: AtomicU64::new(0),
-            attempts: Attempts::new(limits),
+            attempts: Attempts::new(place_limits(connections)),
             known_clients: Mutex::default(),
             decoys: RandomState::new(),
         })
@@ -163,6 +156,18 @@ impl Authenticator {
     }
 }
 
+/// The bounds on verifications where so many connections may be open.
+fn place_limits(connections: usize) -> PlaceLimits {
+    let processors = thread::available_parallelism().map_or(1, usize::from);
+    PlaceLimits {
+        running: (processors / 2).max(1),
+        // A place is held with a slot. Above three quarters of the slots no connection is kept, and those who have
+        // logged in would have to do so again for each request.
+        unknown: (connections / 3).max(1),
+        suspects: (connections / 4).clamp(1, MAX_SUSPECTS),
+    }
+}
+
 impl fmt::Debug for Login {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Login").field("user", &self.user).finish_non_exhaustive()
@@ -210,5 +215,13 @@ mod tests {
             authenticator.stop();
             assert_eq!(login.join().unwrap().unwrap_err(), LoginError::TooManyFailures);
         });
+    }
+
+    #[test]
+    fn those_who_wait_for_a_verification_do_not_keep_others_from_keeping_connections() {
+        for connections in [8, 12, 60, 500] {
+            let PlaceLimits { unknown, suspects, .. } = place_limits(connections);
+            assert!(unknown + suspects < connections * 3 / 4, "{connections}");
+        }
     }
 }

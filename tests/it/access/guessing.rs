@@ -69,7 +69,7 @@ fn expect_while_unknown_clients_wait(status: u16, configure: impl FnOnce(&mut Se
     // Its verification takes long enough for the others to arrive meanwhile.
     let slow = format!("slow:$6$rounds=50000$salt${}", ".".repeat(86));
     let Guarded { server, .. } = &Guarded::start(&format!("alice:{SECRET}\n{slow}"), |config| {
-        config.limits.total = 4;
+        config.limits.total = 6;
         configure(config);
     });
     let right = basic("alice", "secret");
