@@ -33,12 +33,14 @@ pub struct Budget {
 
 impl Budget {
     /// Fits `wanted` connections, and `waiting` ones that wait for a slot, into `limit` descriptors. Grants at
-    /// least one connection and one lingering socket, even if these are too many, and to those that wait at most
-    /// a quarter.
+    /// least one connection and one lingering socket, even if these are too many. Those that wait get what the
+    /// others can do without, or a quarter if that is more.
     #[must_use]
     pub fn fit(wanted: usize, waiting: usize, limit: u64) -> Self {
         let free = limit.saturating_sub(PROCESS);
-        let waiting = waiting.min(usize::try_from(free / 4).unwrap_or(usize::MAX));
+        let others = (wanted as u64).saturating_add(MIN_LINGERING).saturating_mul(2);
+        let left = free.saturating_sub(others).max(free / 4);
+        let waiting = waiting.min(usize::try_from(left).unwrap_or(usize::MAX));
         let free = free - waiting as u64;
         let spare = free.saturating_sub((wanted as u64).saturating_mul(2));
         let least = MIN_LINGERING.min(free / 4).max(1);
@@ -61,9 +63,7 @@ impl Budget {
 fn needed(wanted: usize, waiting: usize) -> u64 {
     let connections = (wanted as u64).saturating_mul(2);
     let others = connections.max(MAX_LINGERING).saturating_add(MAX_LINGERING);
-    let waiting = waiting as u64;
-    // Those that wait get at most a quarter.
-    others.saturating_add(waiting).max(waiting.saturating_mul(4)).saturating_add(PROCESS)
+    others.saturating_add(waiting as u64).saturating_add(PROCESS)
 }
 
 #[cfg(test)]
@@ -88,9 +88,11 @@ mod tests {
     }
 
     #[test]
-    fn connections_that_wait_get_a_quarter_at_most() {
+    fn connections_that_wait_get_what_others_can_do_without() {
         for (waiting, limit, expected) in [
             (1_000, 1 << 20, (60, 1_000, 16_384)),
+            (10_000, 20_000, (60, 10_000, 4_988)),
+            (20_000, 20_000, (60, 17_808, 1_084)),
             (1_000, 1024, (60, 250, 375)),
             (1, 8, (1, 0, 1)),
         ] {
