@@ -91,30 +91,36 @@ fn download_over(mut conversation: Conversation) -> impl FnMut() -> usize + Send
     move || conversation.stream().read(&mut piece).unwrap()
 }
 
-/// True if all are within 20 percent of the expected number. On a busy machine a client's threads are late, and it
-/// does not use its share; how even shares are is tested by simulation.
-fn are_near(received: &[u64], expected: u64) -> bool {
-    received.iter().all(|received| received.abs_diff(expected) * 5 <= expected)
+/// The greatest deviation from the expected number, as a part of it.
+#[expect(clippy::cast_precision_loss, reason = "no download has 2^52 bytes")]
+fn deviation(received: &[u64], expected: u64) -> f64 {
+    let greatest = received.iter().map(|received| received.abs_diff(expected)).max();
+    greatest.unwrap_or(u64::MAX) as f64 / expected as f64
 }
 
-/// Measures until all is as expected, but only a few times: what is often wrong must not pass.
+/// Measures deviations until one is at most 5 percent. On a busy machine a client's threads are late, and it does
+/// not use its share; but what is often far from even must not pass: one of the first three is at most 20 percent.
 #[track_caller]
-fn assert_measured(what: &str, measure: impl FnMut() -> bool) {
-    const ATTEMPTS: usize = 3;
-    let as_expected = iter::repeat_with(measure).take(ATTEMPTS).any(|as_expected| as_expected);
-    assert!(as_expected, "in none of {ATTEMPTS} measurements {what}");
+fn assert_even(what: &str, measure: impl FnMut() -> f64) {
+    let mut deviations = Vec::new();
+    let is_even = iter::repeat_with(measure).take(20).any(|deviation| {
+        deviations.push(deviation);
+        deviation <= 0.05
+    });
+    assert!(is_even, "{what}: the deviations are {deviations:?}");
+    assert!(deviations.iter().take(3).any(|deviation| *deviation <= 0.2), "{what}: {deviations:?}");
 }
 
 #[test]
 fn clients_share_the_total_evenly_however_many_connections_each_has() {
     let maximum = MaximumRates { total: Some(2_000_000), ..MaximumRates::default() };
     let server = server(maximum, |_| {});
-    assert_measured("all four get a quarter", || {
+    assert_even("all four get a quarter", || {
         let mut receivers = Receivers::new();
         for (host, connections) in [(1, 20), (2, 1), (3, 1), (4, 3)] {
             receivers.add_downloads(&server, host, connections);
         }
-        are_near(&receivers.in_two_seconds(), 1_000_000)
+        deviation(&receivers.in_two_seconds(), 1_000_000)
     });
 }
 
@@ -122,12 +128,12 @@ fn clients_share_the_total_evenly_however_many_connections_each_has() {
 fn the_connections_of_a_client_share_its_rate_evenly() {
     let maximum = MaximumRates { client: Some(1_000_000), ..MaximumRates::default() };
     let server = server(maximum, |_| {});
-    assert_measured("each of five gets a fifth, and the other client all of its own", || {
+    assert_even("each of five gets a fifth, and the other client all of its own", || {
         let mut receivers = Receivers::new();
         (0..5).for_each(|_| receivers.add_downloads(&server, 1, 1));
         receivers.add_downloads(&server, 2, 1);
         let received = receivers.in_two_seconds();
-        are_near(&received[..5], 400_000) && are_near(&received[5..], 2_000_000)
+        deviation(&received[..5], 400_000).max(deviation(&received[5..], 2_000_000))
     });
 }
 
@@ -143,12 +149,12 @@ fn clients_behind_a_proxy_have_rates_of_their_own() {
         conversation.send(format!("PROXY TCP4 192.0.2.{client} 192.0.2.1 4711 80\r\n"));
         download_over(conversation)
     };
-    assert_measured("each has its own, however many connections", || {
+    assert_even("each has its own, however many connections", || {
         let mut receivers = Receivers::new();
         for (client, connections) in [(1, 1), (2, 6)] {
             receivers.add((0..connections).map(|_| connect(client)).collect());
         }
-        are_near(&receivers.in_two_seconds(), 1_000_000)
+        deviation(&receivers.in_two_seconds(), 1_000_000)
     });
 }
 
@@ -157,7 +163,7 @@ fn all_three_rates_hold_together() {
     let maximum =
         MaximumRates { connection: Some(100_000), client: Some(250_000), total: Some(1_000_000) };
     let server = server(maximum, |_| {});
-    assert_measured("each has its rate", || {
+    assert_even("each has its rate", || {
         let mut receivers = Receivers::new();
         // By the connection: 200 kB/s. By the client: 250. What is left of the total: 550 for three, of
         // which each may have 250.
@@ -165,7 +171,7 @@ fn all_three_rates_hold_together() {
             receivers.add_downloads(&server, host, connections);
         }
         let received = receivers.in_two_seconds();
-        are_near(&received, 400_000)
+        deviation(&received, 400_000)
     });
 }
 
@@ -183,7 +189,7 @@ fn a_client_that_reads_slowly_leaves_its_share_to_the_others() {
     wait_until("the other one gets the rest", || {
         let mut receivers = Receivers::new();
         receivers.add_downloads(&server, 2, 1);
-        are_near(&receivers.in_two_seconds(), 8_000_000)
+        deviation(&receivers.in_two_seconds(), 8_000_000) <= 0.05
     });
 }
 
@@ -240,11 +246,11 @@ fn a_client_whose_idle_connection_is_reclaimed_still_owes_what_it_was_sent() {
 fn a_new_connection_for_each_request_gets_no_more_of_the_total_than_a_download() {
     let maximum = MaximumRates { total: Some(1_000_000), ..MaximumRates::default() };
     let server = server(maximum, |_| {});
-    assert_measured("both get half", || {
+    assert_even("both get half", || {
         let mut receivers = Receivers::new();
         receivers.add((0..10).map(|_| fetch(&server, 1)).collect());
         receivers.add_downloads(&server, 2, 1);
-        are_near(&receivers.in_two_seconds(), 1_000_000)
+        deviation(&receivers.in_two_seconds(), 1_000_000)
     });
 }
 
@@ -319,7 +325,7 @@ fn nginx_limits_each_connection_and_this_server_also_each_client() {
     let nginx = Nginx::start(&format!("root {root}; limit_rate 256k;"));
     let connect: [&dyn Fn() -> Conversation; 3] =
         [&|| nginx.connect(), &|| of_connection.connect(), &|| of_client.connect()];
-    assert_measured("four connections get four times the rate, and from this server once", || {
+    assert_even("four connections get four times the rate, and from this server once", || {
         let received = connect.map(|connect| {
             let mut receivers = Receivers::new();
             receivers.add((0..4).map(|_| download_over(connect())).collect());
@@ -327,8 +333,7 @@ fn nginx_limits_each_connection_and_this_server_also_each_client() {
         });
         println!("nginx, for each connection, for each client: {received:?}");
         // nginx waits by its own estimate, which is less exact.
-        are_near(&received[..1], 8 * RATE)
-            && are_near(&received[1..2], 8 * RATE)
-            && are_near(&received[2..], 2 * RATE)
+        let nginx = deviation(&received[..1], 8 * RATE).max(deviation(&received[1..2], 8 * RATE));
+        (nginx / 4.0).max(deviation(&received[2..], 2 * RATE))
     });
 }
