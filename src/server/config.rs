@@ -17,6 +17,7 @@ use super::logs::access::AccessLog;
 use super::logs::sink::LogHandle;
 use super::site::settings::SiteSettings;
 use super::status::access::StatusAccess;
+use super::tls::acceptor::TlsSettings;
 use crate::http::{FieldLine, FieldLineError};
 
 /// All settings of a server.
@@ -38,6 +39,8 @@ pub struct ServerConfig {
     pub networks: NetworkRules,
     /// Users and passwords that requests need. Default `None`: they need none.
     pub passwords: Option<PasswordSettings>,
+    /// The certificates. Default `None`: connections are not encrypted.
+    pub tls: Option<TlsSettings>,
     pub policy: Policy,
     pub site: SiteSettings,
     pub extra_fields: ExtraFields,
@@ -200,6 +203,7 @@ impl Default for ServerConfig {
             identification: Identification::default(),
             networks: NetworkRules::default(),
             passwords: None,
+            tls: None,
             policy: Policy::default(),
             site: SiteSettings::default(),
             extra_fields: ExtraFields::default(),

@@ -7,6 +7,7 @@ use thiserror::Error;
 
 use super::access::password_file::PasswordFileError;
 use super::site::error::SiteError;
+use super::tls::error::TlsError;
 
 /// The server cannot start.
 #[derive(Debug, Error)]
@@ -17,6 +18,9 @@ pub enum StartError {
     /// The password file cannot be used.
     #[error(transparent)]
     Passwords(PasswordFileError),
+    /// A certificate or its key cannot be used.
+    #[error(transparent)]
+    Tls(TlsError),
     #[error("cannot listen on {address}")]
     Listen { address: SocketAddr, source: io::Error },
     /// No pipe for the lingering close.

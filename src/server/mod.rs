@@ -21,6 +21,7 @@
 //! logs        the access log, and writers of log files that never block
 //! site        a path in, an opened file, a listing or an archive out
 //! html        the frame of pages, quantities, error pages
+//! tls         certificates, and the encryption of a connection
 //!
 //! error, threads, clock, log_interval, large_buffer   tools of all of these
 //! ```
@@ -43,6 +44,7 @@ mod status;
 #[cfg(test)]
 mod test_wait;
 mod threads;
+mod tls;
 
 use std::net::{SocketAddr, TcpListener};
 use std::sync::{Arc, mpsc};
@@ -73,6 +75,8 @@ pub use site::settings::{
 pub use status::access::{StatusAccess, StatusHost, StatusHostError};
 pub use status::counters::Counts;
 pub use status::snapshot::{ClientRow, ConnectionRow, Snapshot};
+pub use tls::acceptor::{CertificateFiles, TlsSettings};
+pub use tls::error::TlsError;
 
 use accept::listener;
 use access::authenticator::Authenticator;
@@ -84,6 +88,7 @@ use limits::lingering::closer::LingeringCloser;
 use limits::slot_queue::SlotQueue;
 use service::Service;
 use site::lookup::Site;
+use tls::acceptor::TlsAcceptor;
 
 /// How often the log of refused clients is checked for a period that has ended, and connections for silent ones
 /// whose slots others wait for.
@@ -146,6 +151,8 @@ impl Server {
         let connections = config.limits.total;
         let authenticator = config.passwords.as_ref().map(|it| Authenticator::new(it, connections));
         let authenticator = authenticator.transpose().map_err(StartError::Passwords)?;
+        let tls = config.tls.clone().map(TlsAcceptor::new);
+        let tls = tls.transpose().map_err(StartError::Tls)?;
         let handler = Handler::new(site, config.extra_fields.clone());
         let listener = listener::listen(config.address, config.port)?;
         let options = SocketOptions::new(config.timeouts, config.rates);
@@ -155,7 +162,7 @@ impl Server {
             source,
         })?;
         let lingering = Arc::new(LingeringCloser::new(config.lingering).map_err(StartError::Pipe)?);
-        let service = Arc::new(Service::new(handler, lingering, authenticator, config));
+        let service = Arc::new(Service::new(handler, lingering, authenticator, tls, config));
         Ok(Self { listener, address, service, stopper: Stopper::new(address) })
     }
 

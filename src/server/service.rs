@@ -35,6 +35,7 @@ use super::status::collect::{Sources, StartTime};
 use super::status::counters::Counters;
 use super::status::snapshot::Snapshot;
 use super::threads::{PARK_TIMEOUT, Threads};
+use super::tls::acceptor::TlsAcceptor;
 use crate::http::RequestHead;
 
 #[derive(Debug)]
@@ -47,6 +48,8 @@ pub(super) struct Service {
     pub(super) networks: NetworkRules,
     /// `None` if requests need no password.
     pub(super) authenticator: Option<Authenticator>,
+    /// `None` if connections are not encrypted.
+    pub(super) tls: Option<TlsAcceptor>,
     pub(super) policy: Policy,
     pub(super) timeouts: Timeouts,
     pub(super) rates: Rates,
@@ -93,6 +96,7 @@ impl Service {
         handler: Handler,
         lingering: Arc<LingeringCloser>,
         authenticator: Option<Authenticator>,
+        tls: Option<TlsAcceptor>,
         config: &ServerConfig,
     ) -> Self {
         let limits = config.limits;
@@ -107,6 +111,7 @@ impl Service {
             identification: config.identification.clone(),
             networks: config.networks.clone(),
             authenticator,
+            tls,
             policy: config.policy,
             timeouts: config.timeouts,
             rates: config.rates,

@@ -170,6 +170,7 @@ fn hint(error: &StartError) -> &'static str {
             source: PasswordLineError::Hash(_),
             ..
         }) => " (make one with htpasswd -nB USER)",
+        StartError::Tls(_) => " (choose other files with --tls-cert and --tls-key)",
         StartError::Passwords(_) => " (choose another file with --auth)",
         StartError::Site(_) => " (choose another directory with --root)",
         StartError::Listen { source, .. } => match source.kind() {

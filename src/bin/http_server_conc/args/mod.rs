@@ -4,6 +4,7 @@ mod access;
 mod limits;
 pub(crate) mod logs;
 mod site;
+mod tls;
 
 use std::ffi::OsString;
 use std::net::IpAddr;
@@ -57,6 +58,9 @@ struct Args {
     access: access::AccessArgs,
 
     #[command(flatten)]
+    tls: tls::TlsArgs,
+
+    #[command(flatten)]
     site: site::SiteArgs,
 
     #[command(flatten)]
@@ -89,6 +93,7 @@ fn parse_from(arguments: impl IntoIterator<Item = OsString>) -> Result<Config, c
     };
     args.limits.apply(&mut server);
     args.access.apply(&mut server);
+    args.tls.apply(&mut server);
     args.site.apply(&mut server);
     args.logs.apply(&mut server);
     let log_level = cli::log_level(args.quiet, args.verbose, log::LevelFilter::Info);
