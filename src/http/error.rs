@@ -50,6 +50,9 @@ pub enum RequestError {
     /// An expectation other than `100-continue` (RFC 9110 §10.1.1).
     #[error("unknown expectation")]
     Expectation,
+    /// It came unencrypted over a port for TLS.
+    #[error("this port speaks TLS: use https instead of http")]
+    Unencrypted,
     /// The head was incomplete at its deadline.
     #[error("the request was not complete in time")]
     Timeout,
@@ -67,6 +70,7 @@ impl RequestError {
             | Self::LengthAndCoding
             | Self::MalformedTransferEncoding
             | Self::Target
+            | Self::Unencrypted
             | Self::Chunked(_) => Status::BAD_REQUEST,
             Self::Version => Status::HTTP_VERSION_NOT_SUPPORTED,
             Self::TargetTooLong => Status::URI_TOO_LONG,

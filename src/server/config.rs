@@ -13,6 +13,7 @@ use super::limits::admission::{Enforcement, Limits};
 use super::limits::client::Identification;
 use super::limits::connection_rates::MaximumRates;
 use super::limits::slot_queue::Waiting;
+use super::limits::tls_rejections::rejections::MAX_REJECTIONS;
 use super::logs::access::AccessLog;
 use super::logs::sink::LogHandle;
 use super::site::settings::SiteSettings;
@@ -31,7 +32,7 @@ pub struct ServerConfig {
     pub root: PathBuf,
     pub limits: Limits,
     pub waiting: Waiting,
-    /// Most sockets that linger after their last response. Default 128.
+    /// Most sockets that linger after their last response, or are about to get it. Default 128.
     pub lingering: usize,
     pub timeouts: Timeouts,
     pub rates: Rates,
@@ -49,6 +50,13 @@ pub struct ServerConfig {
     pub status: Option<StatusAccess>,
     /// Logs; the status page counts their lost lines.
     pub logs: Vec<LogHandle>,
+}
+
+impl ServerConfig {
+    /// Most connections that are rejected over TLS at a time, in place of as many sockets that linger.
+    pub(super) fn tls_rejections(&self) -> usize {
+        if self.tls.is_some() { MAX_REJECTIONS.min(self.lingering / 4).max(1) } else { 0 }
+    }
 }
 
 /// Fields that the operator adds to responses.

@@ -86,6 +86,7 @@ use connection::socket_options::SocketOptions;
 use handler::answer::Handler;
 use limits::lingering::closer::LingeringCloser;
 use limits::slot_queue::SlotQueue;
+use limits::tls_rejections::rejections::TlsRejections;
 use service::Service;
 use site::lookup::Site;
 use tls::acceptor::TlsAcceptor;
@@ -151,8 +152,7 @@ impl Server {
         let connections = config.limits.total;
         let authenticator = config.passwords.as_ref().map(|it| Authenticator::new(it, connections));
         let authenticator = authenticator.transpose().map_err(StartError::Passwords)?;
-        let tls = config.tls.clone().map(TlsAcceptor::new);
-        let tls = tls.transpose().map_err(StartError::Tls)?;
+        let tls = config.tls.clone().map(TlsAcceptor::new).transpose().map_err(StartError::Tls)?;
         let handler = Handler::new(site, config.extra_fields.clone());
         let listener = listener::listen(config.address, config.port)?;
         let options = SocketOptions::new(config.timeouts, config.rates);
@@ -161,8 +161,10 @@ impl Server {
             address: SocketAddr::new(config.address.unwrap_or([0; 16].into()), config.port),
             source,
         })?;
-        let lingering = Arc::new(LingeringCloser::new(config.lingering).map_err(StartError::Pipe)?);
-        let service = Arc::new(Service::new(handler, lingering, authenticator, tls, config));
+        let lingering = config.lingering.saturating_sub(config.tls_rejections());
+        let lingering = Arc::new(LingeringCloser::new(lingering).map_err(StartError::Pipe)?);
+        let service =
+            Arc::new(Service::new(handler, lingering, authenticator, tls.map(Arc::new), config));
         Ok(Self { listener, address, service, stopper: Stopper::new(address) })
     }
 
@@ -237,6 +239,7 @@ impl Server {
         // An error means that it panicked, which the panic hook has reported.
         let _ = queue.map(thread::JoinHandle::join);
         let left = drain(&self.service, &self.stopper);
+        self.service.tls_rejections.iter().for_each(TlsRejections::finish);
         self.service.lingering.shut_down();
         drop(ending);
         // An error means that it panicked, which the panic hook has reported.

@@ -26,6 +26,7 @@ use super::limits::lingering::closer::LingeringCloser;
 use super::limits::registry::Registry;
 use super::limits::rejection::{Rejection, Scope};
 use super::limits::slot_queue::SlotQueue;
+use super::limits::tls_rejections::rejections::TlsRejections;
 use super::log_interval::{LogInterval, WARNING_PERIOD};
 use super::logs::access::AccessLog;
 use super::logs::sink::LogHandle;
@@ -49,7 +50,9 @@ pub(super) struct Service {
     /// `None` if requests need no password.
     pub(super) authenticator: Option<Authenticator>,
     /// `None` if connections are not encrypted.
-    pub(super) tls: Option<TlsAcceptor>,
+    pub(super) tls: Option<Arc<TlsAcceptor>>,
+    /// Answers connections that are not served over TLS.
+    pub(super) tls_rejections: Option<TlsRejections>,
     pub(super) policy: Policy,
     pub(super) timeouts: Timeouts,
     pub(super) rates: Rates,
@@ -96,7 +99,7 @@ impl Service {
         handler: Handler,
         lingering: Arc<LingeringCloser>,
         authenticator: Option<Authenticator>,
-        tls: Option<TlsAcceptor>,
+        tls: Option<Arc<TlsAcceptor>>,
         config: &ServerConfig,
     ) -> Self {
         let limits = config.limits;
@@ -106,12 +109,17 @@ impl Service {
             !config.waiting.time.is_zero() && config.policy.enforcement == Enforcement::Enforced;
         let queue = waits
             .then(|| SlotQueue::new(config.waiting, Arc::clone(&admission), Arc::clone(&clients)));
+        let tls_rejections = tls.as_ref().map(|acceptor| {
+            let (acceptor, lingering) = (Arc::clone(acceptor), Arc::clone(&lingering));
+            TlsRejections::new(acceptor, lingering, config.tls_rejections())
+        });
         Self {
             handler,
             identification: config.identification.clone(),
             networks: config.networks.clone(),
             authenticator,
             tls,
+            tls_rejections,
             policy: config.policy,
             timeouts: config.timeouts,
             rates: config.rates,

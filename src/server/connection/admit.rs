@@ -10,10 +10,12 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use super::proxy_header::take_proxy_header;
+use super::tls_rejection;
 use crate::server::handler::rejection_response::{encode, no_thread_response};
 use crate::server::limits::accepted_connection::AcceptedConnection;
 use crate::server::limits::admission::Permit;
 use crate::server::limits::client::Client;
+use crate::server::limits::lingering::encoded_response::EncodedResponse;
 use crate::server::limits::lingering::pending_request::RequestProgress;
 use crate::server::limits::rejection::{Rejection, Scope};
 use crate::server::service::{AdmittedConnection, Service};
@@ -34,8 +36,14 @@ pub(crate) fn admit(
     let client =
         (!service.identification.is_proxy(peer)).then(|| service.identification.client(peer));
     let stream = Arc::new(stream);
-    let mut accepted =
-        AcceptedConnection { stream, peer, client, accepted_at: Instant::now(), received: None };
+    let mut accepted = AcceptedConnection {
+        stream,
+        peer,
+        client,
+        accepted_at: Instant::now(),
+        session: None,
+        received: None,
+    };
     if let Some(client) = client.filter(|client| !service.networks.admit(client.address)) {
         deny(service, accepted, &client);
         return None;
@@ -174,18 +182,16 @@ pub(crate) fn reclaim_for_waiting(service: &Service) {
     }
 }
 
-/// Rejects a connection that exceeds a limit: at once if its request has come, else in the lingering thread.
+/// Rejects a connection that exceeds a limit: at once if its request has come, else in another thread.
 pub(super) fn reject(service: &Service, accepted: AcceptedConnection, rejection: &Rejection) {
     let response = encode(&service.record_rejection(rejection));
-    let progress = progress(&accepted);
-    service.lingering.answer(accepted.stream, progress, response);
+    answer_last(service, accepted, response);
 }
 
 /// Tells a client whose address is not let in that it is not.
 pub(super) fn deny(service: &Service, accepted: AcceptedConnection, client: &Client) {
     let response = encode(&service.record_denial(client));
-    let progress = progress(&accepted);
-    service.lingering.answer(accepted.stream, progress, response);
+    answer_last(service, accepted, response);
 }
 
 /// Rejects a connection because the system cannot start a thread for it.
@@ -194,8 +200,16 @@ pub(super) fn reject_without_thread(service: &Service, connection: AdmittedConne
     let AdmittedConnection { accepted, permit } = connection;
     drop(permit);
     let response = service.handler.with_extra_fields(no_thread_response());
+    answer_last(service, accepted, encode(&response));
+}
+
+/// Sends a response to a connection that is not served, and closes it.
+fn answer_last(service: &Service, accepted: AcceptedConnection, response: EncodedResponse) {
+    if let Some(tls_rejections) = &service.tls_rejections {
+        return tls_rejections.begin(accepted, response, tls_rejection::answer);
+    }
     let progress = progress(&accepted);
-    service.lingering.answer(accepted.stream, progress, encode(&response));
+    service.lingering.answer(accepted.stream, progress, response);
 }
 
 /// How far the request of a connection has come. One whose client is not known yet is behind a proxy.

@@ -3,7 +3,8 @@
 use std::io;
 use std::time::Instant;
 
-use super::send::{Flush, Sender};
+use super::send::Sender;
+use super::transport::Flush;
 use crate::http::{CHUNK_END, LAST_CHUNK, Version, write_chunk_size};
 use crate::server::site::archive::error::ArchiveError;
 use crate::server::site::archive::writer::ArchiveWriter;
@@ -15,7 +16,7 @@ use crate::server::site::archive::writer::ArchiveWriter;
 /// end of the content is missing.
 pub(super) fn send_archive(
     mut writer: ArchiveWriter<'_>,
-    mut sender: Sender<'_>,
+    mut sender: Sender<'_, '_>,
     out: &mut Vec<u8>,
     version: Version,
 ) -> io::Result<u64> {

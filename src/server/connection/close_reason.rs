@@ -68,6 +68,14 @@ impl CloseReason {
         matches!(self, Self::Slow | Self::IncompleteUndelimited)
     }
 
+    /// True unless something is missing of what the peer was to receive: then nothing tells it that it has all.
+    pub(super) fn is_orderly(self) -> bool {
+        !matches!(
+            self,
+            Self::Incomplete | Self::IncompleteUndelimited | Self::PeerVanished | Self::Slow
+        )
+    }
+
     /// True if unread input may remain: closing would send RST and could destroy the response. A client
     /// that learns only from the response that it is the last may have sent another request.
     pub(super) fn leaves_input_unread(self) -> bool {

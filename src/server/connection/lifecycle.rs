@@ -8,12 +8,14 @@ use log::Level;
 use socket2::SockRef;
 
 use super::admit::{deny, note_would_reject, take_or_reclaim, wait_or_reject};
-use super::peek::peek_request;
 use super::proxy_header::read_proxy_header;
-use super::request_reader::{FIRST_INPUT_BYTES, INPUT_BYTES};
+use super::request_reader::{FIRST_INPUT_BYTES, INPUT_BYTES, first_head_deadline};
 use super::requests::Connection;
 use super::socket_options::SocketOptions;
-use crate::net::Input;
+use super::tls_handshake::{Encryption, encrypt};
+use super::transport::Transport;
+use crate::http::RequestError;
+use crate::net::{Deadline, Input, ReadTimeout};
 use crate::server::limits::accepted_connection::AcceptedConnection;
 use crate::server::limits::admission::Permit;
 use crate::server::limits::client::Client;
@@ -52,13 +54,30 @@ pub(crate) fn serve(Task { service, connection }: Task) {
     let registration = service.registry.register(client, Arc::clone(&stream), permit);
     close_if_stopping(service);
     let entry = &registration.entry;
-    if let Some(rejection) = entry.reserved.filter(|_| can_wait(service, entry)) {
+    let panic_report = PanicReport { service, entry };
+    let mut transport =
+        Transport::new(&stream, accepted.session.take(), read_timeout(service, &accepted));
+    let mut input = accepted.received.take().unwrap_or_else(new_input);
+    let refusal = match begin_tls(service, entry, &mut transport, &mut input) {
+        Ok(Encryption::Tls) => None,
+        Ok(Encryption::Missing) => Some(RequestError::Unencrypted),
+        Err(error) => {
+            service.counters.handshake_failures.increment();
+            log::debug!("{}: no TLS handshake: {error}", client.address);
+            drop(panic_report);
+            drop(registration);
+            return service.lingering.close(stream);
+        }
+    };
+    if let Some(rejection) =
+        entry.reserved.filter(|_| can_wait(service, &mut transport, &mut input))
+    {
+        (accepted.session, accepted.received) = (transport.session, Some(input));
+        drop(panic_report);
         drop(registration);
         return wait_or_reject(service, accepted, &rejection);
     }
-    let panic_report = PanicReport { service, entry };
-    let input = accepted.received.take().unwrap_or_else(new_input);
-    let mut connection = Connection::new(service, entry, input);
+    let mut connection = Connection::new(service, entry, transport, input, refusal);
     let reason = connection.serve();
     let lingers = connection.may_have_unread_input(reason);
     if reason.demands_reset() {
@@ -76,12 +95,38 @@ fn new_input() -> Input {
     Input::starting_with(FIRST_INPUT_BYTES, INPUT_BYTES)
 }
 
-/// Whether a connection in the reserve is to wait for another slot, since it does not ask for the status.
-fn can_wait(service: &Service, entry: &ConnectionEntry) -> bool {
+/// The read timeout of a socket: unknown after its PROXY header was read.
+fn read_timeout(service: &Service, accepted: &AcceptedConnection) -> ReadTimeout {
+    match accepted.received {
+        None => ReadTimeout::set_to(service.timeouts.head),
+        Some(_) => ReadTimeout::default(),
+    }
+}
+
+/// Performs the handshake, if the server has certificates and it has not been performed yet.
+fn begin_tls(
+    service: &Service,
+    entry: &ConnectionEntry,
+    transport: &mut Transport<'_>,
+    input: &mut Input,
+) -> io::Result<Encryption> {
+    match &service.tls {
+        Some(acceptor) if transport.session.is_none() => {
+            encrypt(acceptor, transport, input, first_head_deadline(service, entry))
+        }
+        _ => Ok(Encryption::Tls),
+    }
+}
+
+/// Whether a connection in the reserve is to wait for another slot, since it does not ask for the status. Reads the
+/// beginning of its request for that.
+fn can_wait(service: &Service, transport: &mut Transport<'_>, input: &mut Input) -> bool {
     let (Some(access), true) = (&service.status, service.queue.is_some()) else { return false };
-    let mut beginning = [0; 1024];
-    let received = peek_request(&entry.stream, &mut beginning, RESERVE_SILENCE);
-    !received.is_some_and(|count| access.may_be_asked_by(&beginning[..count]))
+    if input.data().is_empty() {
+        // If nothing comes, the connection waits.
+        let _ = input.fill(&mut transport.within(RESERVE_SILENCE));
+    }
+    input.data().is_empty() || !access.may_be_asked_by(input.data())
 }
 
 /// Closes idle connections again if the server is stopping: this one may have been registered after they
@@ -102,7 +147,9 @@ fn identify(
     let unidentified = service.registry.register_unidentified(stream);
     close_if_stopping(service);
     let input = accepted.received.insert(new_input());
-    let source = match read_proxy_header(stream, input, service.timeouts.head) {
+    let timeout = service.timeouts.head;
+    let mut transport = Transport::new(stream, None, ReadTimeout::set_to(timeout));
+    let source = match read_proxy_header(&mut transport, input, Deadline::after(timeout)) {
         Ok(source) => source.map(|source| source.ip()),
         Err(error) => {
             // An invalid header means a misconfigured proxy, which only this log shows. A proxy that

@@ -2,36 +2,31 @@
 
 use std::io;
 use std::net::{SocketAddr, TcpStream};
-use std::time::Duration;
 
 use rustix::net::{RecvFlags, recv};
 
-use super::deadline_stream::DeadlineStream;
+use super::transport::Transport;
 use crate::net::proxy_protocol::{self, Parse};
-use crate::net::{Deadline, Input, ReadTimeout};
+use crate::net::{Deadline, Input};
 
-/// Reads the PROXY header within `timeout`, which is the read timeout of the socket before and after;
-/// returns the client's address, or `None` if the proxy speaks for itself.
+/// Reads the PROXY header until the deadline; returns the client's address, or `None` if the proxy speaks for
+/// itself. What has come after it stays in `input`.
 ///
 /// # Errors
 /// The header is invalid ([`io::ErrorKind::Other`]), late or cut short: the connection cannot be served.
 pub(super) fn read_proxy_header(
-    stream: &TcpStream,
+    transport: &mut Transport<'_>,
     input: &mut Input,
-    timeout: Duration,
+    deadline: Deadline,
 ) -> io::Result<Option<SocketAddr>> {
-    let mut read_timeout = ReadTimeout::set_to(timeout);
-    let deadline = Deadline::after(timeout);
     loop {
-        let read_timeout = &mut read_timeout;
-        if input.fill(&mut DeadlineStream { stream, read_timeout, deadline })? == 0 {
+        if input.fill(&mut transport.until(deadline))? == 0 {
             return Err(io::ErrorKind::UnexpectedEof.into());
         }
         match proxy_protocol::parse(input.data()).map_err(io::Error::other)? {
             Parse::NeedMore => {}
             Parse::Done { source, length } => {
                 input.consume(length);
-                read_timeout.set(stream, timeout)?;
                 return Ok(source);
             }
         }

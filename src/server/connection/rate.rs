@@ -76,6 +76,22 @@ impl SendRate {
         self.wait_for_turn(0);
     }
 
+    /// Accounts for the result of one write; returns how many bytes were sent.
+    ///
+    /// # Errors
+    /// The write failed, or [`io::ErrorKind::TimedOut`]: the client is too slow.
+    pub(super) fn account(
+        &mut self,
+        sent: Result<usize, impl Into<io::Error>>,
+    ) -> io::Result<usize> {
+        match sent.map_err(Into::into) {
+            Ok(count) => self.sent(count as u64).map(|()| count),
+            Err(error) if error.kind() == io::ErrorKind::Interrupted => Ok(0),
+            Err(error) if error.kind() == io::ErrorKind::WouldBlock => self.stalled().map(|()| 0),
+            Err(error) => Err(error),
+        }
+    }
+
     /// Counts bytes that the socket accepted.
     ///
     /// # Errors

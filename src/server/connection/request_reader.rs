@@ -3,13 +3,12 @@
 //! While it waits for a request a connection holds one small buffer.
 
 use std::io;
-use std::net::TcpStream;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use super::close_reason::CloseReason;
-use super::deadline_stream::DeadlineStream;
+use super::transport::Transport;
 use crate::http::{Framing, HeadScan, RequestError, RequestHead};
-use crate::net::{Body, BodyError, Deadline, Input, ReadTimeout, is_disconnect, is_timeout};
+use crate::net::{Body, BodyError, Deadline, Input, is_disconnect, is_timeout};
 use crate::server::limits::connection_entry::ConnectionEntry;
 use crate::server::limits::lingering::pending_request::HEAD_TIMEOUT;
 use crate::server::limits::phase::Phase;
@@ -29,7 +28,6 @@ pub(super) const MAX_DISCARDED_BYTES: u64 = 1024 * 1024;
 pub(super) struct RequestReader<'s> {
     service: &'s Service,
     entry: &'s ConnectionEntry,
-    read_timeout: ReadTimeout,
     input: Input,
     /// The head that was read last.
     pub(super) head: RequestHead,
@@ -53,22 +51,29 @@ pub(super) enum RequestContent {
     LeftUnread,
 }
 
+/// How long the first head of a connection may take, from when the connection was opened, with the handshake of TLS
+/// that precedes it.
+fn first_head_timeout(service: &Service, entry: &ConnectionEntry) -> Duration {
+    let timeout = service.timeouts.head;
+    if entry.reserved.is_some() { timeout.min(HEAD_TIMEOUT) } else { timeout }
+}
+
+/// When the first head of a connection must be complete.
+pub(super) fn first_head_deadline(service: &Service, entry: &ConnectionEntry) -> Deadline {
+    Deadline::at(entry.opened_at + first_head_timeout(service, entry))
+}
+
 impl<'s> RequestReader<'s> {
     /// `input` holds the bytes received after the PROXY header.
     pub(super) fn new(service: &'s Service, entry: &'s ConnectionEntry, input: Input) -> Self {
         Self {
             service,
             entry,
-            read_timeout: ReadTimeout::set_to(service.timeouts.head),
             input,
             head: RequestHead::default(),
             started_at: Instant::now(),
             is_first: true,
         }
-    }
-
-    fn stream(&self) -> &'s TcpStream {
-        &self.entry.stream
     }
 
     /// Bytes that were received and not parsed.
@@ -77,7 +82,7 @@ impl<'s> RequestReader<'s> {
     }
 
     /// Waits for a head and reads it into [`Self::head`].
-    pub(super) fn read_head(&mut self) -> Result<(), NoRequest> {
+    pub(super) fn read_head(&mut self, transport: &mut Transport<'_>) -> Result<(), NoRequest> {
         self.head.clear();
         self.input.release();
         self.started_at = Instant::now();
@@ -98,7 +103,7 @@ impl<'s> RequestReader<'s> {
                     return Ok(());
                 }
             }
-            match self.fill(has_started) {
+            match self.fill(transport, has_started) {
                 Ok(0) if has_started => {
                     return Err(NoRequest::Close(CloseReason::PeerVanished));
                 }
@@ -113,26 +118,21 @@ impl<'s> RequestReader<'s> {
     }
 
     /// Reads more of a head. The first head's deadline counts from when the connection was opened, that of
-    /// the others from their first byte. The first read comes right after the opening: it waits for the whole
-    /// timeout, which the socket has from the start.
-    fn fill(&mut self, has_started: bool) -> io::Result<usize> {
+    /// the others from their first byte. The first read comes right after the opening, unless a handshake came
+    /// first: it waits for the whole timeout, which the socket has from the start.
+    fn fill(&mut self, transport: &mut Transport<'_>, has_started: bool) -> io::Result<usize> {
         let timeouts = self.service.timeouts;
-        let first_head = if self.entry.reserved.is_some() {
-            timeouts.head.min(HEAD_TIMEOUT)
-        } else {
-            timeouts.head
-        };
-        let timeout = if self.is_first && !has_started {
-            first_head
+        let is_encrypted = transport.session.is_some();
+        let timeout = if self.is_first && !has_started && !is_encrypted {
+            first_head_timeout(self.service, self.entry)
         } else if self.is_first {
-            Deadline::at(self.entry.opened_at + first_head).remaining()?
+            first_head_deadline(self.service, self.entry).remaining()?
         } else if has_started {
             Deadline::at(self.started_at + timeouts.head).remaining()?
         } else {
             timeouts.idle
         };
-        self.read_timeout.set(self.stream(), timeout)?;
-        self.input.fill(&mut self.stream())
+        self.input.fill(&mut transport.within(timeout))
     }
 
     fn read_error(&self, error: &io::Error, has_started: bool) -> NoRequest {
@@ -167,14 +167,11 @@ impl<'s> RequestReader<'s> {
     pub(super) fn discard_content(
         &mut self,
         framing: Framing,
+        transport: &mut Transport<'_>,
     ) -> Result<RequestContent, NoRequest> {
         let mut body = Body::of_request(framing);
         let mut discarded = 0;
-        let mut stream = DeadlineStream {
-            stream: &self.entry.stream,
-            read_timeout: &mut self.read_timeout,
-            deadline: Deadline::after(self.service.timeouts.head),
-        };
+        let mut stream = transport.until(Deadline::after(self.service.timeouts.head));
         loop {
             match body.next_piece(&mut self.input, &mut stream) {
                 Ok(None) => return Ok(RequestContent::Read),

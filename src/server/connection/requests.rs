@@ -15,6 +15,7 @@ use super::request_reader::{MAX_DISCARDED_BYTES, NoRequest, RequestContent, Requ
 use super::response;
 use super::response::{ResponsePart, SendOptions};
 use super::send::Sender;
+use super::transport::Transport;
 use crate::http::{
     Framing, Method, Persistence, RequestError, RequestScan, asks_to_persist, expects_continue,
     request_framing,
@@ -40,6 +41,9 @@ pub(super) struct Connection<'s> {
     service: &'s Service,
     entry: &'s ConnectionEntry,
     client: Client,
+    transport: Transport<'s>,
+    /// Why all requests are refused, if they are.
+    refusal: Option<RequestError>,
     reader: RequestReader<'s>,
     rate: SendRate,
     requests: u64,
@@ -54,7 +58,13 @@ pub(super) struct Connection<'s> {
 
 impl<'s> Connection<'s> {
     /// `input` holds the bytes received after the PROXY header.
-    pub(super) fn new(service: &'s Service, entry: &'s ConnectionEntry, input: Input) -> Self {
+    pub(super) fn new(
+        service: &'s Service,
+        entry: &'s ConnectionEntry,
+        transport: Transport<'s>,
+        input: Input,
+        refusal: Option<RequestError>,
+    ) -> Self {
         // Only counted connections share rates: one in the reserve is rejected, or gets the status.
         let shares = match entry.reserved {
             None => service.connection_rates.shares_of(&entry.client),
@@ -64,6 +74,8 @@ impl<'s> Connection<'s> {
             service,
             entry,
             client: entry.client,
+            transport,
+            refusal,
             reader: RequestReader::new(service, entry, input),
             rate: SendRate::new(service.rates, service.timeouts.stall, shares),
             requests: 0,
@@ -74,16 +86,20 @@ impl<'s> Connection<'s> {
         }
     }
 
-    /// Serves requests until the connection must be closed, and returns why.
+    /// Serves requests until the connection must be closed, and returns why. Nothing can be sent afterwards.
     pub(super) fn serve(&mut self) -> CloseReason {
         let reason = self.serve_requests();
+        if reason.is_orderly() {
+            // Fails only if the peer has gone.
+            let _ = Sender { transport: &mut self.transport, rate: &mut self.rate }.end();
+        }
         self.rate.settle();
         reason
     }
 
     fn serve_requests(&mut self) -> CloseReason {
         loop {
-            let reason = match self.reader.read_head() {
+            let reason = match self.reader.read_head(&mut self.transport) {
                 Ok(()) => self.exchange(),
                 Err(NoRequest::Close(reason)) => Some(reason),
                 Err(NoRequest::Refuse(error)) => self.refuse(error),
@@ -134,6 +150,9 @@ impl<'s> Connection<'s> {
 
     /// Answers the request that was read; returns why the connection must be closed.
     fn exchange(&mut self) -> Option<CloseReason> {
+        if let Some(error) = self.refusal {
+            return self.refuse(error);
+        }
         let head = &self.reader.head;
         let (version, fields) = (head.version(), head.fields());
         let checked = check_host(head).and_then(|()| {
@@ -237,7 +256,7 @@ impl<'s> Connection<'s> {
         if is_left {
             return Ok(RequestContent::LeftUnread);
         }
-        self.reader.discard_content(framing)
+        self.reader.discard_content(framing, &mut self.transport)
     }
 
     fn refuse(&mut self, error: RequestError) -> Option<CloseReason> {
@@ -267,7 +286,7 @@ impl<'s> Connection<'s> {
             part: self.part(),
             persistence: if close.is_none() { Persistence::Keep } else { Persistence::Close },
         };
-        let sender = Sender { stream: &self.entry.stream, rate: &mut self.rate };
+        let sender = Sender { transport: &mut self.transport, rate: &mut self.rate };
         let sent = response::send(response, sender, &mut self.out, options);
         if self.out.capacity() > KEPT_OUTPUT_BYTES {
             self.out = Vec::new();

@@ -7,7 +7,8 @@ use std::io;
 use std::os::unix::fs::FileExt;
 
 use super::archive::send_archive;
-use super::send::{Flush, Sender, range_of};
+use super::send::{Sender, range_of};
+use super::transport::Flush;
 use crate::http::{LAST_CHUNK, Persistence, Version, write_chunk};
 use crate::server::handler::response::{Response, ResponseContent};
 use crate::server::site::archive::writer::ArchiveWriter;
@@ -46,7 +47,7 @@ pub(super) enum ResponsePart {
 /// connection must be closed.
 pub(super) fn send(
     response: &Response,
-    mut sender: Sender<'_>,
+    mut sender: Sender<'_, '_>,
     out: &mut Vec<u8>,
     options: SendOptions,
 ) -> io::Result<u64> {
@@ -108,7 +109,7 @@ pub(super) fn send(
 /// Sends the head, which is in `out`, and the listing, a piece at a time.
 fn send_listing(
     mut writer: ListingWriter<'_>,
-    mut sender: Sender<'_>,
+    mut sender: Sender<'_, '_>,
     out: &mut Vec<u8>,
     version: Version,
 ) -> io::Result<u64> {

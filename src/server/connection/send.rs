@@ -1,4 +1,4 @@
-//! Sending bytes and ranges of files over a socket, at the rate of the connection.
+//! Sending bytes and ranges of files over a connection, at its rate: encrypted (`send_encrypted`), or as they are.
 
 use std::fs::File;
 use std::io;
@@ -11,27 +11,37 @@ use rustix::io::Errno;
 use rustix::net::{SendAncillaryBuffer, SendFlags};
 
 use super::rate::SendRate;
+use super::send_encrypted::EncryptedSender;
+use super::transport::{Flush, Transport};
 use crate::server::site::file::FileContent;
 
 /// Most bytes of one `sendfile` call, so that the rate is checked in between.
 const PIECE_BYTES: u64 = 1024 * 1024;
 
-/// Whether the kernel sends a partial segment at once.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Flush {
-    Now,
-    /// More bytes follow at once, and fill the segment (send(2), `MSG_MORE`).
-    Later,
-}
-
-/// A socket and its rate. Its write timeout is [`SendRate::write_timeout`], so that the rate is checked in time.
+/// A connection and its rate. The write timeout of the socket is [`SendRate::write_timeout`], so that the rate is
+/// checked in time.
 #[derive(Debug)]
-pub(super) struct Sender<'c> {
-    pub(super) stream: &'c TcpStream,
+pub(super) struct Sender<'c, 's> {
+    pub(super) transport: &'c mut Transport<'s>,
     pub(super) rate: &'c mut SendRate,
 }
 
-impl Sender<'_> {
+impl Sender<'_, '_> {
+    fn encrypted(&mut self) -> Option<EncryptedSender<'_>> {
+        let Transport { stream, session, .. } = &mut *self.transport;
+        let session = session.as_mut()?;
+        Some(EncryptedSender { stream, session, rate: self.rate })
+    }
+
+    /// Tells the peer that nothing follows, if the connection is encrypted (RFC 8446 §6.1). A close then cannot be
+    /// taken for one that somebody else has made.
+    ///
+    /// # Errors
+    /// The peer disconnected or is too slow.
+    pub(super) fn end(&mut self) -> io::Result<()> {
+        self.encrypted().map_or(Ok(()), |mut sender| sender.end())
+    }
+
     /// Sends all of `bytes`.
     ///
     /// # Errors
@@ -50,6 +60,9 @@ impl Sender<'_> {
         mut second: &[u8],
         flush: Flush,
     ) -> io::Result<()> {
+        if let Some(mut sender) = self.encrypted() {
+            return sender.send_both(first, second, flush);
+        }
         let flags = match flush {
             #[cfg(target_os = "linux")]
             Flush::Later => SendFlags::NOSIGNAL | SendFlags::MORE,
@@ -67,7 +80,7 @@ impl Sender<'_> {
                 let mut control = SendAncillaryBuffer::default();
                 rustix::net::sendmsg(stream, &pieces, &mut control, flags)
             });
-            let count = self.progress(sent)?;
+            let count = self.rate.account(sent)?;
             let from_first = count.min(first.len());
             (first, second) = (&first[from_first..], &second[count - from_first..]);
         }
@@ -86,7 +99,10 @@ impl Sender<'_> {
         flush: Flush,
     ) -> io::Result<()> {
         match content {
-            FileContent::Opened(file) => self.send_file(file, offset, length),
+            FileContent::Opened(file) => match self.encrypted() {
+                Some(mut sender) => sender.send_file(file, offset, length, flush),
+                None => self.send_file(file, offset, length),
+            },
             FileContent::Loaded(bytes) => self.send_all(range_of(bytes, offset, length), flush),
         }
     }
@@ -101,7 +117,7 @@ impl Sender<'_> {
     /// The peer disconnected or is too slow, or the file ends early ([`io::ErrorKind::UnexpectedEof`]).
     #[cfg(target_os = "linux")]
     fn send_file(&mut self, file: &File, offset: u64, length: u64) -> io::Result<()> {
-        self.stream.set_nonblocking(true)?;
+        self.transport.stream.set_nonblocking(true)?;
         let (mut at, end) = (offset, offset + length);
         while at < end {
             let sent = self.in_turn((end - at).min(PIECE_BYTES), |stream, allowed| {
@@ -110,17 +126,17 @@ impl Sender<'_> {
             match sent {
                 Ok(0) => return Err(io::ErrorKind::UnexpectedEof.into()),
                 Err(Errno::AGAIN) => self.wait_until_writable()?,
-                sent => self.progress(sent).map(drop)?,
+                sent => self.rate.account(sent).map(drop)?,
             }
         }
         // After an error the mode does not matter: the connection is closed.
-        self.stream.set_nonblocking(false)
+        self.transport.stream.set_nonblocking(false)
     }
 
     #[cfg(target_os = "linux")]
     fn wait_until_writable(&mut self) -> io::Result<()> {
         let timeout = Timespec::try_from(self.rate.write_timeout()).map_err(io::Error::other)?;
-        let mut socket = [PollFd::new(self.stream, PollFlags::OUT)];
+        let mut socket = [PollFd::new(self.transport.stream, PollFlags::OUT)];
         match poll(&mut socket, Some(&timeout)) {
             Ok(0) => self.rate.stalled(),
             Ok(_) | Err(Errno::INTR) => Ok(()),
@@ -134,17 +150,9 @@ impl Sender<'_> {
     /// The peer disconnected or is too slow, or the file ends early ([`io::ErrorKind::UnexpectedEof`]).
     #[cfg(not(target_os = "linux"))]
     fn send_file(&mut self, file: &File, offset: u64, length: u64) -> io::Result<()> {
-        use std::os::unix::fs::FileExt as _;
-        let mut buffer = vec![0; 64 * 1024];
-        let (mut at, end) = (offset, offset + length);
-        while at < end {
-            let wanted = (end - at).min(buffer.len() as u64).min(PIECE_BYTES);
-            let count = usize::try_from(wanted).expect("it is at most the length of the buffer");
-            file.read_exact_at(&mut buffer[..count], at)?;
-            self.send_all(&buffer[..count], Flush::Later)?;
-            at += wanted;
-        }
-        Ok(())
+        super::file_pieces::for_each_piece(file, offset, length, |piece| {
+            self.send_all(piece, Flush::Later)
+        })
     }
 
     /// Calls `send` with the number of bytes that it may send, when it may: at most `wanted`.
@@ -155,19 +163,9 @@ impl Sender<'_> {
     ) -> Result<usize, Errno> {
         let allowed = self.rate.wait_for_turn(wanted);
         let allowed = usize::try_from(allowed).expect("no more is wanted than fits into memory");
-        let result = send(self.stream, allowed);
+        let result = send(self.transport.stream, allowed);
         self.rate.end_turn(result.unwrap_or(0) as u64);
         result
-    }
-
-    /// Accounts for the result of one call; returns how many bytes were sent.
-    fn progress(&mut self, sent: Result<usize, Errno>) -> io::Result<usize> {
-        match sent {
-            Ok(count) => self.rate.sent(count as u64).map(|()| count),
-            Err(Errno::INTR) => Ok(0),
-            Err(Errno::AGAIN) => self.rate.stalled().map(|()| 0),
-            Err(error) => Err(error.into()),
-        }
     }
 }
 
@@ -186,6 +184,7 @@ mod tests {
     use std::time::Duration;
 
     use super::*;
+    use crate::net::ReadTimeout;
     use crate::server::config::Rates;
     use crate::server::limits::rates::shared_rate::{Share, SharedRate};
 
@@ -206,7 +205,8 @@ mod tests {
         let share = |maximum| Share::new(Arc::new(SharedRate::new(maximum)), Arc::default());
         let shares = maximum.map(share).into_iter().collect();
         let rate = &mut SendRate::new(rates, STALL, shares);
-        Sender { stream: &stream, rate }.send_both(first, second, Flush::Now).unwrap();
+        let transport = &mut Transport::new(&stream, None, ReadTimeout::default());
+        Sender { transport, rate }.send_both(first, second, Flush::Now).unwrap();
         drop(stream);
         reading.join().unwrap()
     }

@@ -6,6 +6,7 @@ use std::time::Instant;
 
 use super::client::Client;
 use crate::net::Input;
+use crate::server::tls::session::TlsSession;
 
 /// A connection that was accepted and is not served yet.
 #[derive(Debug)]
@@ -16,7 +17,9 @@ pub(crate) struct AcceptedConnection {
     /// `None` if the peer is a proxy and its PROXY header has not been read.
     pub(crate) client: Option<Client>,
     pub(crate) accepted_at: Instant,
-    /// Bytes that were received after the PROXY header, once that has been read.
+    /// The TLS session, once the handshake is complete.
+    pub(crate) session: Option<TlsSession>,
+    /// Bytes that were received after the PROXY header, once that has been read, and decrypted if there is a session.
     pub(crate) received: Option<Input>,
 }
 

@@ -12,6 +12,7 @@
 //! rates      rates that are shared evenly
 //! connection_rates  the maximum rates that hold for a connection
 //! client_event, client_log  what clients are refused, counted and logged by client
+//! tls_rejections  rejections over TLS, within bounds
 //! lingering  last responses, and closes that do not destroy them
 //! ```
 
@@ -29,4 +30,5 @@ pub(super) mod rates;
 pub(super) mod registry;
 pub(super) mod rejection;
 pub(super) mod slot_queue;
+pub(super) mod tls_rejections;
 mod waiting_lines;

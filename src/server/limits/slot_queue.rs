@@ -185,6 +185,7 @@ mod tests {
             peer: client.address,
             client: Some(client),
             accepted_at: Instant::now(),
+            session: None,
             received: None,
         };
         (peer, accepted)

@@ -166,6 +166,9 @@ counters! {
     head_timeouts: Limits, Number, "Late heads",
         "head_timeouts", "head_timeouts_total",
         "Requests whose heads were begun and not completed in time.";
+    handshake_failures: Limits, NumberUnlessZero, "Failed handshakes",
+        "handshake_failures", "handshake_failures_total",
+        "Connections closed because their TLS handshakes failed or were late.";
     slow_drops: Limits, Number, "Too slow",
         "slow_drops", "slow_connections_dropped_total",
         "Connections closed because their peers took too little for too long.";

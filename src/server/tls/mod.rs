@@ -10,3 +10,4 @@
 
 pub(super) mod acceptor;
 pub(super) mod error;
+pub(super) mod session;

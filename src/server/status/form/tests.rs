@@ -75,6 +75,7 @@ fn snapshot() -> Snapshot {
             denied: 1_021,
             wrong_passwords: 1_022,
             unverified_passwords: 1_023,
+            handshake_failures: 1_024,
         },
         waiting: 113,
         threads: 140,
@@ -111,7 +112,7 @@ fn the_numbers_are_the_same_in_all_forms() {
         assert!(prometheus.contains(&format!(" {number}\n")), "{number}: {prometheus}");
         assert!(html.contains(&number.to_string()), "{number}: {html}");
     }
-    for number in (1_001..=1_023).map(|number| if number == 1_008 { 1_048_576_008 } else { number })
+    for number in (1_001..=1_024).map(|number| if number == 1_008 { 1_048_576_008 } else { number })
     {
         assert!(json.contains(&format!(": {number}")), "{number}: {json}");
         assert!(prometheus.contains(&format!(" {number}\n")), "{number}: {prometheus}");
@@ -164,7 +165,7 @@ fn the_json_has_the_documented_names() {
             "bytes_sent": 1_048_576_008,
             "rejected": { "client": 1_009, "total": 1_010 }, "denied": 1_021, "wrong_passwords": 1_022, "unverified_passwords": 1_023,
             "would_reject": 1_011, "reclaimed": 1_012, "waited": { "served": 1_019, "rejected": 1_020 }, "accept_errors": 1_013,
-            "spawn_failures": 1_014, "panics": 1_015, "head_timeouts": 1_016, "slow_drops": 1_017,
+            "spawn_failures": 1_014, "panics": 1_015, "head_timeouts": 1_016, "handshake_failures": 1_024, "slow_drops": 1_017,
             "log_lines_dropped": 1_018,
         },
         "waiting": 113,
@@ -218,6 +219,7 @@ fn the_metrics_are_these() {
         "spawn_failures_total 1014",
         "panics_total 1015",
         "head_timeouts_total 1016",
+        "handshake_failures_total 1024",
         "slow_connections_dropped_total 1017",
         "log_lines_dropped_total 1018",
     ];
@@ -328,6 +330,7 @@ fn the_page_lists_the_counters_trouble_last() {
         "Waited, then served",
         "Waited in vain",
         "Late heads",
+        "Failed handshakes",
         "Too slow",
         "Failed accepts",
         "Failed threads",
@@ -343,6 +346,7 @@ fn the_page_lists_the_counters_trouble_last() {
         "Would be rejected",
         "Waited, then served",
         "Waited in vain",
+        "Failed handshakes",
     ];
     expected.retain(|label| !unless_zero.contains(label));
     assert_eq!(labels(&Snapshot { counters: Counts::default(), ..snapshot() }), expected);
