@@ -75,8 +75,11 @@ pub use site::settings::{
 pub use status::access::{StatusAccess, StatusHost, StatusHostError};
 pub use status::counters::Counts;
 pub use status::snapshot::{ClientRow, ConnectionRow, Snapshot};
-pub use tls::acceptor::{CertificateFiles, TlsSettings};
-pub use tls::error::TlsError;
+pub use tls::acceptor::TlsSettings;
+pub use tls::certificate::CertificateFiles;
+pub use tls::certificates::CertificateSummary;
+pub use tls::error::{CertificateError, KeyKind, PemError, TlsError, TlsFile};
+pub use tls::validity::{Validity, ValidityState};
 
 use accept::listener;
 use access::authenticator::Authenticator;
