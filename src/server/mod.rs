@@ -87,6 +87,7 @@ use connection::admit::{admit, reclaim_for_waiting};
 use connection::dispatch::{dispatch, serve_queue};
 use connection::socket_options::SocketOptions;
 use handler::answer::Handler;
+use jiff::Timestamp;
 use limits::lingering::closer::LingeringCloser;
 use limits::slot_queue::SlotQueue;
 use limits::tls_rejections::rejections::TlsRejections;
@@ -94,8 +95,8 @@ use service::Service;
 use site::lookup::Site;
 use tls::acceptor::TlsAcceptor;
 
-/// How often the log of refused clients is checked for a period that has ended, and connections for silent ones
-/// whose slots others wait for.
+/// How often the log of refused clients is checked for a period that has ended, connections for silent ones
+/// whose slots others wait for, and certificates for their end.
 const HOUSEKEEPING_INTERVAL: Duration = Duration::from_secs(1);
 
 /// Poll interval while draining.
@@ -127,29 +128,39 @@ impl Monitor {
     }
 }
 
-/// Reads the password file of a server again, also while it runs.
+/// Reads the files of a server again that may change while it runs: passwords and certificates.
 #[derive(Clone, Debug)]
-pub struct PasswordReloader {
+pub struct Reloader {
     service: Arc<Service>,
 }
 
-impl PasswordReloader {
-    /// Reads the file and returns how many users it has. A password that was right until now must be verified
-    /// again if the file has changed. Does nothing, and returns 0, if the server needs no passwords.
-    ///
-    /// # Errors
-    /// The file cannot be used. The former passwords remain in force.
-    pub fn reload(&self) -> Result<usize, PasswordFileError> {
-        self.service.authenticator.as_ref().map_or(Ok(0), Authenticator::reload)
+/// What came of reading each kind of file again; `None` if the server has none.
+#[derive(Debug)]
+pub struct Reloaded {
+    /// How many users there are. After an error the former passwords remain in force.
+    pub passwords: Option<Result<usize, PasswordFileError>>,
+    /// The certificates that new connections get. After an error these are the former ones, all of them.
+    pub certificates: Option<Result<Vec<CertificateSummary>, TlsError>>,
+}
+
+impl Reloader {
+    /// Reads the files again. A password that was right until now must be verified again if the password file has
+    /// changed. Open connections keep their certificates.
+    #[must_use]
+    pub fn reload(&self) -> Reloaded {
+        Reloaded {
+            passwords: self.service.authenticator.as_ref().map(Authenticator::reload),
+            certificates: self.service.tls.as_ref().map(|tls| tls.reload()),
+        }
     }
 }
 
 impl Server {
-    /// Opens the root directory, reads the password file and listens.
+    /// Opens the root directory, reads the password file and the certificates, and listens.
     ///
     /// # Errors
-    /// The root cannot be served, the password file cannot be used, the address cannot be listened on, or a pipe
-    /// cannot be made.
+    /// The root cannot be served, the password file or a certificate cannot be used, the address cannot be listened
+    /// on, or a pipe cannot be made.
     pub fn start(config: &ServerConfig) -> Result<Self, StartError> {
         let site = Site::open(&config.root, config.site.clone()).map_err(StartError::Site)?;
         let connections = config.limits.total;
@@ -183,10 +194,10 @@ impl Server {
         Monitor { service: Arc::clone(&self.service) }
     }
 
-    /// A handle to read the password file again.
+    /// A handle to read passwords and certificates again.
     #[must_use]
-    pub fn password_reloader(&self) -> PasswordReloader {
-        PasswordReloader { service: Arc::clone(&self.service) }
+    pub fn reloader(&self) -> Reloader {
+        Reloader { service: Arc::clone(&self.service) }
     }
 
     /// A handle to stop the server from another thread.
@@ -213,6 +224,7 @@ impl Server {
                 {
                     service.client_log.report_if_due(&service.registry);
                     reclaim_for_waiting(&service);
+                    service.tls.iter().for_each(|tls| tls.log_warnings(Timestamp::now()));
                 }
                 service.client_log.report(&service.registry);
             })

@@ -4,22 +4,20 @@
 
 mod args;
 mod diagnostics;
+mod exposure;
+mod hints;
 mod signals;
 
-use std::error::Error;
 use std::io::{self, Write as _};
 use std::net::SocketAddr;
-use std::path::Path;
 use std::process::ExitCode;
 use std::time::Duration;
 
 use anyhow::Context as _;
 use args::logs::{AccessLogTarget, Destination};
-use http_concurrent::server::{
-    AccessLog, Budget, LogSink, PasswordFileError, PasswordLineError, Server, ServerConfig,
-    SiteError, StartError, reachable_at,
-};
-use rustix::io::Errno;
+use exposure::warn_of_exposed_secrets;
+use hints::hint;
+use http_concurrent::server::{AccessLog, Budget, LogSink, Server, ServerConfig, reachable_at};
 use signals::SignalHandler;
 
 fn main() -> ExitCode {
@@ -36,7 +34,7 @@ fn main() -> ExitCode {
     match result {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
-            let hint = error.downcast_ref().map_or("", hint);
+            let hint = error.downcast_ref().map(hint).unwrap_or_default();
             eprintln!("http_server_conc: {error:#}{hint}");
             ExitCode::FAILURE
         }
@@ -48,7 +46,8 @@ fn run(
     access_log: Option<AccessLogTarget>,
     signals: &SignalHandler,
 ) -> anyhow::Result<()> {
-    if access_log.is_some() || config.passwords.is_some() {
+    let has_files_to_reload = config.passwords.is_some() || config.tls.is_some();
+    if access_log.is_some() || has_files_to_reload {
         signals.expect_reload().context("cannot handle signals")?;
     } else {
         signals.expect_no_reload();
@@ -63,10 +62,10 @@ fn run(
     }
     let server = Server::start(&config)?;
     signals.set_stopper(server.stopper());
-    if let Some(passwords) = &config.passwords {
-        signals.set_passwords(server.password_reloader());
-        warn_of_exposed_passwords(&config.root, &passwords.file, server.address());
+    if has_files_to_reload {
+        signals.set_reloader(server.reloader());
     }
+    warn_of_exposed_secrets(&config, server.address());
     let announcement = announcement(&config, server.address());
     // A closed standard output is not an error.
     let _ = if log_has_standard_output {
@@ -119,29 +118,13 @@ fn fit_to_descriptors(config: &mut ServerConfig) {
     config.lingering = budget.lingering;
 }
 
-/// Warns if others can read passwords on their way, or their hashes.
-fn warn_of_exposed_passwords(root: &Path, file: &Path, address: SocketAddr) {
-    if !address.ip().is_loopback() {
-        log::warn!(
-            "passwords are not encrypted on their way to {address}: listen on a loopback address \
-             (--bind 127.0.0.1) behind a proxy that speaks TLS"
-        );
-    }
-    let paths = root.canonicalize().and_then(|root| Ok((root, file.canonicalize()?)));
-    if paths.is_ok_and(|(root, file)| file.starts_with(root)) {
-        log::warn!(
-            "the password file {} is within the served directory: move it elsewhere",
-            file.display()
-        );
-    }
-}
-
 /// The line that says what is served, at which URLs, and within which limits.
 fn announcement(config: &ServerConfig, address: SocketAddr) -> String {
     let root = config.root.canonicalize().unwrap_or_else(|_| config.root.clone());
+    let scheme = if config.tls.is_some() { "https" } else { "http" };
     let urls: Vec<String> = reachable_at(address.ip())
         .into_iter()
-        .map(|ip| format!("http://{}/", SocketAddr::new(ip, address.port())))
+        .map(|ip| format!("{scheme}://{}/", SocketAddr::new(ip, address.port())))
         .collect();
     let waiting = match config.waiting.time {
         Duration::ZERO => String::new(),
@@ -154,36 +137,4 @@ fn announcement(config: &ServerConfig, address: SocketAddr) -> String {
         config.limits.per_client,
         config.limits.total,
     )
-}
-
-/// Advice about an error, in terms of the command line.
-fn hint(error: &StartError) -> &'static str {
-    let source = error.source().and_then(<dyn Error>::downcast_ref);
-    if source.and_then(Errno::from_io_error) == Some(Errno::MFILE) {
-        return " (raise the limit of descriptors with ulimit -n)";
-    }
-    match error {
-        StartError::Site(SiteError::Denied { .. }) => {
-            " (in a sandbox, allow openat2 in its system-call filter)"
-        }
-        StartError::Passwords(PasswordFileError::Line {
-            source: PasswordLineError::Hash(_),
-            ..
-        }) => " (make one with htpasswd -nB USER)",
-        StartError::Tls(_) => " (choose other files with --tls-cert and --tls-key)",
-        StartError::Passwords(_) => " (choose another file with --auth)",
-        StartError::Site(_) => " (choose another directory with --root)",
-        StartError::Listen { source, .. } => match source.kind() {
-            io::ErrorKind::AddrInUse => " (another server? choose another port with -p)",
-            io::ErrorKind::PermissionDenied => {
-                " (ports below 1024 need privileges: choose a higher port with -p)"
-            }
-            io::ErrorKind::AddrNotAvailable => {
-                " (no interface has this address: choose another address with --bind)"
-            }
-            _ => "",
-        },
-        StartError::Pipe(_) => "",
-        StartError::Thread(_) => " (raise the limit of threads with ulimit -u)",
-    }
 }

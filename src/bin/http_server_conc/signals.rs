@@ -2,8 +2,8 @@
 //!
 //! SIGINT and SIGTERM stop the server: the first lets transfers finish, the second does not, and the third
 //! exits without waiting for the last lines of the logs. Before the server serves, the first one exits at
-//! once. SIGUSR1 and SIGHUP reopen the access log, and SIGHUP has the password file read again. Without both SIGHUP
-//! keeps its default action, so that closing the terminal ends the server.
+//! once. SIGUSR1 and SIGHUP reopen the access log, and SIGHUP has the password file and the certificates read again.
+//! Without all three SIGHUP keeps its default action, so that closing the terminal ends the server.
 
 use std::io;
 use std::process;
@@ -12,12 +12,14 @@ use std::thread;
 
 use http_concurrent::cli::catch_signals;
 use http_concurrent::lock::lock;
-use http_concurrent::server::{LogHandle, PasswordReloader, Stopper};
+use http_concurrent::server::{CertificateSummary, LogHandle, Reloaded, Reloader, Stopper};
 use signal_hook::consts::{SIGHUP, SIGINT, SIGTERM, SIGUSR1};
 use signal_hook::iterator::Handle;
 use signal_hook::low_level::emulate_default_handler;
 
-/// Connects the signal thread with the server, its access log and its passwords.
+use crate::hints::{passwords_hint, tls_hint};
+
+/// Connects the signal thread with the server, its access log, and the files that it reads again.
 #[derive(Debug)]
 pub(crate) struct SignalHandler {
     state: Arc<Mutex<State>>,
@@ -31,8 +33,8 @@ struct State {
     access_log: Option<LogHandle>,
     /// A signal to reopen the log came before the log was open.
     must_reopen: bool,
-    passwords: Option<PasswordReloader>,
-    /// SIGHUP came before the server could read its password file again.
+    reloader: Option<Reloader>,
+    /// SIGHUP came before the server could read its files again.
     must_reload: bool,
     /// `None` until the server serves.
     stopper: Option<Stopper>,
@@ -47,13 +49,14 @@ enum OnHangup {
         received: bool,
     },
     DefaultAction,
-    /// Reopen the access log, and read the password file again.
+    /// Reopen the access log, and read passwords and certificates again.
     Reload,
 }
 
 impl SignalHandler {
     /// Catches the signals, and handles them in a thread that lives as long as the program. If SIGHUP is
-    /// ignored, as under nohup(1), it stays ignored unless there is an access log or a password file.
+    /// ignored, as under nohup(1), it stays ignored unless there is an access log, a password file or a
+    /// certificate.
     ///
     /// # Errors
     /// The thread, or the pipe that wakes it, cannot be created.
@@ -65,7 +68,7 @@ impl SignalHandler {
             on_hangup,
             access_log: None,
             must_reopen: false,
-            passwords: None,
+            reloader: None,
             must_reload: false,
             stopper: None,
             stop_signals: 0,
@@ -80,7 +83,7 @@ impl SignalHandler {
         Ok(Self { state, signals: handle })
     }
 
-    /// SIGHUP reopens the access log, and has the password file read again, as soon as there is one.
+    /// SIGHUP reopens the access log, and has passwords and certificates read again, as soon as there are any.
     ///
     /// # Errors
     /// SIGHUP cannot be caught.
@@ -94,7 +97,7 @@ impl SignalHandler {
         self.signals.add_signal(SIGHUP)
     }
 
-    /// There is neither an access log nor a password file: SIGHUP ends the program, also if it came earlier.
+    /// There is nothing to reopen or to read again: SIGHUP ends the program, also if it came earlier.
     pub(crate) fn expect_no_reload(&self) {
         let mut state = lock(&self.state);
         let before = std::mem::replace(&mut state.on_hangup, OnHangup::DefaultAction);
@@ -112,13 +115,13 @@ impl SignalHandler {
         state.access_log = Some(access_log);
     }
 
-    /// Sets the passwords that SIGHUP reads again, and reads them again if it came earlier.
-    pub(crate) fn set_passwords(&self, passwords: PasswordReloader) {
+    /// Sets what SIGHUP reads again, and reads it again if it came earlier.
+    pub(crate) fn set_reloader(&self, reloader: Reloader) {
         let mut state = lock(&self.state);
         if state.must_reload {
-            reload(&passwords);
+            reload(&reloader);
         }
-        state.passwords = Some(passwords);
+        state.reloader = Some(reloader);
     }
 
     /// From now on the first SIGINT or SIGTERM lets transfers finish.
@@ -140,7 +143,7 @@ impl State {
             }
             (SIGHUP, OnHangup::Reload) => {
                 self.reopen_log();
-                self.reload_passwords();
+                self.reload();
             }
             (SIGUSR1, _) => self.reopen_log(),
             _ => self.stop(),
@@ -154,9 +157,9 @@ impl State {
         }
     }
 
-    fn reload_passwords(&mut self) {
-        match &self.passwords {
-            Some(passwords) => reload(passwords),
+    fn reload(&mut self) {
+        match &self.reloader {
+            Some(reloader) => reload(reloader),
             None => self.must_reload = true,
         }
     }
@@ -174,13 +177,32 @@ impl State {
     }
 }
 
-/// Reads the password file again, and logs the result.
-fn reload(passwords: &PasswordReloader) {
-    match passwords.reload() {
-        Ok(users) => log::info!("read the password file again: {users} users"),
-        Err(error) => {
+/// Reads passwords and certificates again, and logs the results.
+fn reload(reloader: &Reloader) {
+    let Reloaded { passwords, certificates } = reloader.reload();
+    match passwords {
+        None => {}
+        Some(Ok(users)) => log::info!("read the password file again: {users} users"),
+        Some(Err(error)) => {
+            let hint = passwords_hint(&error);
             let error = anyhow::Error::from(error);
-            log::error!("the former passwords remain in force: {error:#}");
+            log::error!("the former passwords remain in force: {error:#}{hint}");
         }
     }
+    match certificates {
+        None => {}
+        Some(Ok(certificates)) => {
+            let list: Vec<_> = certificates.iter().map(described).collect();
+            log::info!("read the certificates again: {}", list.join("; "));
+        }
+        Some(Err(error)) => {
+            let hint = tls_hint(&error);
+            let error = anyhow::Error::from(error);
+            log::error!("the former certificates remain in force: {error:#}{hint}");
+        }
+    }
+}
+
+fn described(certificate: &CertificateSummary) -> String {
+    format!("{} until {}", certificate.title(), certificate.validity.not_after)
 }

@@ -218,17 +218,17 @@ fn a_password_is_right_no_longer_than_its_line_is_in_the_file() {
     ] {
         guarded.write_users(&users);
         assert_eq!(ask(&mut conversation, &alice).status, 200, "the file was not read again");
-        assert_eq!(server.reload_passwords().is_ok(), reloads, "{users}");
+        assert_eq!(server.reload().passwords.unwrap().is_ok(), reloads, "{users}");
         assert_eq!(ask(&mut conversation, &alice).status, status, "{users}");
         if status == 401 {
             conversation = server.connect();
             assert_eq!(ask(&mut conversation, &basic("bob", "secret")).status, 200);
             guarded.write_users(&format!("alice:{SECRET}\n"));
-            server.reload_passwords().unwrap();
+            server.reload().passwords.unwrap().unwrap();
         }
     }
     fs::remove_file(guarded.users_path()).unwrap();
-    assert!(server.reload_passwords().is_err());
+    assert!(server.reload().passwords.unwrap().is_err());
     assert_eq!(ask(&mut conversation, &alice).status, 200);
 }
 

@@ -73,7 +73,7 @@ impl ServerProgram {
     }
 
     pub(crate) fn port(&self) -> u16 {
-        let (_, rest) = self.announcement.split_once("http://127.0.0.1:").expect("an IPv4 URL");
+        let (_, rest) = self.announcement.split_once("://127.0.0.1:").expect("an IPv4 URL");
         rest.split_once('/').unwrap().0.parse().unwrap()
     }
 

@@ -6,8 +6,7 @@ use std::path::Path;
 use std::thread::{self, JoinHandle};
 
 use http_concurrent::server::{
-    Counts, Limits, Monitor, PasswordFileError, PasswordReloader, Server, ServerConfig, Snapshot,
-    Stopper, Timeouts,
+    Counts, Limits, Monitor, Reloaded, Reloader, Server, ServerConfig, Snapshot, Stopper, Timeouts,
 };
 use tempfile::TempDir;
 
@@ -20,7 +19,7 @@ pub(crate) struct TestServer {
     address: SocketAddr,
     monitor: Monitor,
     stopper: Stopper,
-    passwords: PasswordReloader,
+    reloader: Reloader,
     thread: Option<JoinHandle<()>>,
 }
 
@@ -52,14 +51,14 @@ impl TestServer {
         let server = Server::start(&config).unwrap();
         let port = server.address().port();
         let (monitor, stopper) = (server.monitor(), server.stopper());
-        let passwords = server.password_reloader();
+        let reloader = server.reloader();
         let thread = thread::spawn(move || server.run().unwrap());
         Self {
             root,
             address: SocketAddr::new(Ipv4Addr::LOCALHOST.into(), port),
             monitor,
             stopper,
-            passwords,
+            reloader,
             thread: Some(thread),
         }
     }
@@ -137,9 +136,9 @@ impl TestServer {
         self.snapshot().counters
     }
 
-    /// Has the server read its password file again.
-    pub(crate) fn reload_passwords(&self) -> Result<usize, PasswordFileError> {
-        self.passwords.reload()
+    /// Has the server read its passwords and certificates again.
+    pub(crate) fn reload(&self) -> Reloaded {
+        self.reloader.reload()
     }
 
     /// Stops the server without waiting for its end.

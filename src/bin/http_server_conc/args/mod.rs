@@ -10,6 +10,7 @@ use std::ffi::OsString;
 use std::net::IpAddr;
 use std::path::PathBuf;
 
+use clap::error::ErrorKind;
 use clap::{CommandFactory as _, FromArgMatches as _, Parser};
 use http_concurrent::cli;
 use http_concurrent::server::ServerConfig;
@@ -93,7 +94,9 @@ fn parse_from(arguments: impl IntoIterator<Item = OsString>) -> Result<Config, c
     };
     args.limits.apply(&mut server);
     args.access.apply(&mut server);
-    args.tls.apply(&mut server);
+    args.tls
+        .apply(&mut server)
+        .map_err(|message| command.error(ErrorKind::WrongNumberOfValues, message))?;
     args.site.apply(&mut server);
     args.logs.apply(&mut server);
     let log_level = cli::log_level(args.quiet, args.verbose, log::LevelFilter::Info);
@@ -107,8 +110,8 @@ fn parse_port(text: &str) -> Result<u16, String> {
 #[cfg(test)]
 mod tests {
     use http_concurrent::server::{
-        CleanUrls, DotFiles, Enforcement, Limits, Listings, MaximumRates, PasswordSettings,
-        Precompressed, SiteSettings, SymbolicLinks,
+        CertificateFiles, CleanUrls, DotFiles, Enforcement, Limits, Listings, MaximumRates,
+        PasswordSettings, Precompressed, SiteSettings, SymbolicLinks,
     };
 
     use super::*;
@@ -216,6 +219,23 @@ mod tests {
     }
 
     #[test]
+    fn certificates_and_keys_are_paired_in_their_order() {
+        let pairs = |line: &str| parse(line).unwrap().tls.map(|tls| tls.pairs);
+        let pair = |certificate: &str, key: &str| CertificateFiles {
+            certificate: certificate.into(),
+            key: key.into(),
+        };
+        assert_eq!(pairs(""), None);
+        assert_eq!(pairs("-tls-cert a --tls-key b"), Some(vec![pair("a", "b")]));
+        for line in [
+            "--tls-cert a --tls-key b --tls-cert c -tls-key=d",
+            "--tls-cert a --tls-cert c --tls-key b --tls-key d",
+        ] {
+            assert_eq!(pairs(line), Some(vec![pair("a", "b"), pair("c", "d")]), "{line}");
+        }
+    }
+
+    #[test]
     fn networks_are_accepted_in_all_spellings() {
         for (text, expected) in [
             ("10.1.2.3/8", "10.0.0.0/8"),
@@ -273,6 +293,13 @@ mod tests {
             ("--allow 10.1.2.3/8", &["'10.1.2.3/8'", "--allow", "10.0.0.0/8 or 10.1.2.3/32"]),
             ("--deny ::ffff:10.1.2.3/104", &["--deny", "10.0.0.0/8 or 10.1.2.3/32"]),
             ("--deny 2001:db8::1/32", &["--deny", "2001:db8::/32 or 2001:db8::1/128"]),
+            ("--tls-cert a", &["--tls-key <FILE>"]),
+            ("--tls-key a", &["--tls-cert <FILE>"]),
+            (
+                "--tls-cert a --tls-cert b --tls-key c",
+                &["--tls-key <FILE>", "2 of the former", "1 of the latter"],
+            ),
+            ("--tls-cert a --tls-key b --tls-key c", &["--tls-cert <FILE>", "2 of the latter"]),
             ("--realm a", &["--auth"]),
             ("--auth a --realm \u{fc}", &["'\u{fc}'", "--realm", "ASCII"]),
             ("--ipv6-prefix 129", &["'129'", "--ipv6-prefix"]),
