@@ -8,7 +8,7 @@
 //! **`http_server_conc`** serves the files of a directory. Each live connection has a thread. It limits the
 //! connections of each client (`429` beyond) and of all clients together (`503` beyond). It supports
 //! persistent connections, conditional and range requests, precompressed files, listings and archives of
-//! directories, access logs, a status page, and the PROXY protocol.
+//! directories, access logs, a status page, TLS, and the PROXY protocol.
 //!
 //! **`http_client_concurrent`** downloads many URLs with a bounded number of threads, each of which uses one
 //! connection at a time. A file gets its final name only when it is complete. The client resumes partial
@@ -62,13 +62,16 @@
 //! 3. Without a permit, the connection waits in `limits/slot_queue`, if that is asked for. Where a permit is
 //!    dropped, `limits/admission` gives the slot to the next in turn (`limits/waiting_lines`). Else
 //!    `limits/lingering` sends the `429` or `503` (`handler/rejection_response`) in another thread, so that it
-//!    does not delay the next accept.
+//!    does not delay the next accept. Over TLS `connection/tls_rejection` sends it, within the bounds of
+//!    `limits/tls_rejections`.
 //! 4. With a permit, `threads` runs the connection in a waiting thread, or in a new one.
 //!
 //! In the thread of the connection:
 //!
 //! 5. If the peer is a trusted proxy, `connection/lifecycle` reads the client's address
 //!    (`connection/proxy_header`) and takes the client's slot, or rejects the connection as in 3.
+//!    If the server has certificates, `connection/tls_handshake` performs the handshake of `tls/session`.
+//!    From then on `connection/transport` decrypts what is read, and `connection/send_encrypted` sends.
 //! 6. `connection/requests` serves one request after another; `service` holds the state that all
 //!    connections share. `connection/request_reader` reads a head before its deadline.
 //! 7. If requests need a password, `access/authenticator` verifies it, once for each connection; `access/places`
@@ -108,7 +111,7 @@
 //!
 //! | change | place |
 //! |---|---|
-//! | TLS | the handshake in `connection/lifecycle`, in the connection's thread: it must not delay the accept loop. There is no stream abstraction yet: `connection/request_reader`, `connection/send` and `limits/lingering` use the socket itself |
+//! | TLS | certificates and the settings of rustls in `tls/acceptor`, the state of a connection in `tls/session`, when its handshake is performed in `connection/tls_handshake` |
 //! | another limit of a client | the state in `limits/client_table`, the rule in a file of its own in `limits`, the setting in `config` |
 //! | a maximum rate for something else | `limits/connection_rates` |
 //! | another content coding | suffix and name in `http/coding`, choice in [`http::negotiation`], files in `site/precompressed` |

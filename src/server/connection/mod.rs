@@ -14,6 +14,8 @@ mod response;
 mod send;
 mod send_encrypted;
 pub(super) mod socket_options;
+#[cfg(test)]
+mod test_tls;
 mod tls_handshake;
 mod tls_rejection;
 mod transport;

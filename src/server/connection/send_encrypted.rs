@@ -87,3 +87,109 @@ impl EncryptedSender<'_> {
         Ok(())
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::io::{Read as _, Write as _};
+    use std::sync::Arc;
+    use std::thread;
+    use std::time::Duration;
+
+    use rustls::version::{TLS12, TLS13};
+
+    use super::*;
+    use crate::server::config::Rates;
+    use crate::server::connection::test_tls::{encrypted, sockets};
+    use crate::server::limits::rates::shared_rate::{Share, SharedRate};
+
+    /// What arrives of what `send` sends, as the peer begins to read after `delay`.
+    fn received(
+        maximum: Option<u64>,
+        delay: Duration,
+        send: impl FnOnce(&mut EncryptedSender<'_>) -> io::Result<()>,
+    ) -> Vec<u8> {
+        let version = if delay.is_zero() { &TLS13 } else { &TLS12 };
+        let (peer, stream) = sockets();
+        stream.set_write_timeout(Some(Duration::from_millis(20))).unwrap();
+        let (mut transport, mut peer) = encrypted(&stream, peer, version);
+        let reading = thread::spawn(move || {
+            thread::sleep(delay);
+            let mut received = Vec::new();
+            peer.read_to_end(&mut received).map(|_| received).unwrap()
+        });
+        let rates = Rates { minimum: 0, ..Rates::default() };
+        let share = |maximum| Share::new(Arc::new(SharedRate::new(maximum)), Arc::default());
+        let shares = maximum.map(share).into_iter().collect();
+        let rate = &mut SendRate::new(rates, Duration::from_secs(60), shares);
+        let session = transport.session.as_mut().unwrap();
+        let mut sender = EncryptedSender { stream: &stream, session, rate };
+        send(&mut sender).unwrap();
+        sender.end().unwrap();
+        drop(stream);
+        reading.join().unwrap()
+    }
+
+    #[test]
+    fn both_parts_arrive_whole_in_pieces_of_any_size() {
+        thread::scope(|scope| {
+            for maximum in [40, 60] {
+                for first in [&b""[..], b"a", b"abc", b"abcd"] {
+                    for second in [&b""[..], b"12", b"123"] {
+                        scope.spawn(move || {
+                            let arrived = received(Some(maximum), Duration::ZERO, |sender| {
+                                sender.send_both(first, second, Flush::Now)
+                            });
+                            assert_eq!(arrived, [first, second].concat());
+                        });
+                    }
+                }
+            }
+        });
+    }
+
+    #[test]
+    fn all_arrives_if_the_socket_takes_less_than_was_offered() {
+        // More than the buffers of both sockets, and without a period that would hide a wrong position.
+        let bytes: Vec<u8> = (0..2_000_000_u32).flat_map(u32::to_le_bytes).collect();
+        let mut file = tempfile::tempfile().unwrap();
+        file.write_all(&bytes).unwrap();
+        let delay = Duration::from_millis(100);
+        for at in [1, DELAYED_BYTES - 1, PIECE_BYTES + 1, bytes.len() - 1] {
+            let (first, second) = bytes.split_at(at);
+            let arrived = received(None, delay, |sender| {
+                sender.send_both(first, &[], Flush::Later)?;
+                sender.send_both(second, &[], Flush::Now)
+            });
+            assert!(arrived == bytes, "{} of {} bytes arrived", arrived.len(), bytes.len());
+            let length = second.len() as u64;
+            let arrived = received(None, delay, |sender| {
+                sender.send_file(&file, at as u64, length, Flush::Now)
+            });
+            assert!(arrived == second, "{} of {length} bytes of the file", arrived.len());
+        }
+    }
+
+    #[test]
+    fn little_waits_for_what_follows_and_a_file_must_not_end_early() {
+        let (peer, stream) = sockets();
+        let (mut transport, _peer) = encrypted(&stream, peer, &TLS13);
+        let rates = Rates::default();
+        let rate = &mut SendRate::new(rates, Duration::from_secs(60), Vec::new());
+        let session = transport.session.as_mut().unwrap();
+        let mut sender = EncryptedSender { stream: &stream, session, rate };
+        for (bytes, flush, waits) in [
+            (DELAYED_BYTES - 1, Flush::Later, true),
+            (1, Flush::Later, false),
+            (DELAYED_BYTES - 1, Flush::Later, true),
+            (0, Flush::Now, false),
+            (1, Flush::Now, false),
+        ] {
+            sender.send_both(&vec![b'x'; bytes], &[], flush).unwrap();
+            assert_eq!(sender.session.must_send(), waits, "{bytes} {flush:?}");
+        }
+        let mut file = tempfile::tempfile().unwrap();
+        file.write_all(b"short").unwrap();
+        let error = sender.send_file(&file, 0, 6, Flush::Now).unwrap_err();
+        assert_eq!(error.kind(), io::ErrorKind::UnexpectedEof);
+    }
+}

@@ -120,3 +120,6 @@ impl Read for TimedTransport<'_, '_> {
         self.transport.read(buffer, timeout)
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -11,7 +11,7 @@
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[repr(u8)]
 pub enum Phase {
-    /// Open, without a byte received.
+    /// Open, and no request has begun; a TLS handshake may have.
     Fresh,
     /// Receiving a request.
     Reading,

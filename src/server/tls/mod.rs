@@ -21,3 +21,5 @@ pub(super) mod session;
 #[cfg(test)]
 mod test_certificates;
 pub(super) mod validity;
+#[cfg(test)]
+pub(super) mod test_configs;
