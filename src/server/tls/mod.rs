@@ -20,6 +20,6 @@ mod pem_file;
 pub(super) mod session;
 #[cfg(test)]
 mod test_certificates;
-pub(super) mod validity;
 #[cfg(test)]
 pub(super) mod test_configs;
+pub(super) mod validity;
