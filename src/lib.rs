@@ -85,8 +85,9 @@
 //!    `connection/response` sends head and content through `connection/send`, which waits for a turn at each
 //!    maximum rate that holds for the connection (`limits/rates`), and `logs/access` logs the request.
 //!
-//! When the server is stopped, `server/mod.rs` drains it: idle connections are closed at once, and the others
-//! have some time to finish.
+//! When the server is stopped (`stop`), it serves for the delay that was set, if any, while the status page tells
+//! health checks that it is leaving. Then `accept/listener` takes the connections that are there and closes, and
+//! `server/mod.rs` drains: idle connections are closed at once, and the others have some time to finish.
 //!
 //! # The path of a URL (client)
 //!

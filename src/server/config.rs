@@ -163,7 +163,9 @@ pub struct Timeouts {
     pub idle: Duration,
     /// For a peer to take any part of a response. Default 30 s.
     pub stall: Duration,
-    /// For transfers to finish when the server is stopped. Default 8 s.
+    /// For the server to go on accepting connections when it is stopped, while health checks fail. Default 0.
+    pub drain_delay: Duration,
+    /// For transfers to finish after that. Default 8 s.
     pub drain: Duration,
 }
 
@@ -173,6 +175,7 @@ impl Default for Timeouts {
             head: Duration::from_secs(10),
             idle: Duration::from_secs(5),
             stall: Duration::from_secs(30),
+            drain_delay: Duration::ZERO,
             // Docker sends SIGKILL ten seconds after SIGTERM.
             drain: Duration::from_secs(8),
         }

@@ -23,7 +23,7 @@
 //! html        the frame of pages, quantities, error pages
 //! tls         certificates, and the encryption of a connection
 //!
-//! error, threads, clock, log_interval, large_buffer   tools of all of these
+//! error, threads, stop, clock, log_interval, large_buffer   tools of all of these
 //! ```
 
 mod accept;
@@ -41,6 +41,7 @@ mod logs;
 mod service;
 mod site;
 mod status;
+mod stop;
 #[cfg(test)]
 mod test_wait;
 mod threads;
@@ -52,7 +53,7 @@ use std::thread;
 use std::time::{Duration, Instant};
 
 pub use accept::descriptors::Budget;
-pub use accept::listener::{Stopper, reachable_at};
+pub use accept::listener::reachable_at;
 pub use access::authenticator::PasswordSettings;
 pub use access::networks::NetworkRules;
 pub use access::password_file::{PasswordFileError, PasswordLineError};
@@ -75,6 +76,7 @@ pub use site::settings::{
 pub use status::access::{StatusAccess, StatusHost, StatusHostError};
 pub use status::counters::Counts;
 pub use status::snapshot::{ClientRow, ConnectionRow, Snapshot};
+pub use stop::Stopper;
 pub use tls::acceptor::TlsSettings;
 pub use tls::certificate::CertificateFiles;
 pub use tls::certificates::CertificateSummary;
@@ -101,6 +103,9 @@ const HOUSEKEEPING_INTERVAL: Duration = Duration::from_secs(1);
 
 /// Poll interval while draining.
 const DRAIN_POLL: Duration = Duration::from_millis(50);
+
+/// How long a connection without a first byte is left open while draining: its request may be on its way.
+const FRESH_GRACE: Duration = Duration::from_secs(1);
 
 /// How long threads may take to end once their connections are closed.
 const CLOSE_TIMEOUT: Duration = Duration::from_secs(1);
@@ -177,9 +182,10 @@ impl Server {
         })?;
         let lingering = config.lingering.saturating_sub(config.tls_rejections());
         let lingering = Arc::new(LingeringCloser::new(lingering).map_err(StartError::Pipe)?);
-        let service =
-            Arc::new(Service::new(handler, lingering, authenticator, tls.map(Arc::new), config));
-        Ok(Self { listener, address, service, stopper: Stopper::new(address) })
+        let stopper = Stopper::new(config.timeouts.drain_delay).map_err(StartError::Pipe)?;
+        let tls = tls.map(Arc::new);
+        let service = Service::new(handler, lingering, authenticator, tls, stopper.clone(), config);
+        Ok(Self { listener, address, service: Arc::new(service), stopper })
     }
 
     /// The address that the server listens on, with the port that the system has chosen if it was 0.
@@ -206,8 +212,9 @@ impl Server {
         self.stopper.clone()
     }
 
-    /// Serves until it is stopped. Then it accepts no more connections, closes idle ones at once, and lets
-    /// transfers finish for [`Timeouts::drain`] before it closes theirs.
+    /// Serves until it is stopped. Then it goes on for [`Timeouts::drain_delay`], while health checks fail and kept
+    /// connections are closed after their next response. After that it accepts no more connections, closes idle
+    /// ones at once, and lets transfers finish for [`Timeouts::drain`] before it closes theirs.
     ///
     /// # Errors
     /// The system cannot start the threads of the housekeeping and of the queue; nothing was served.
@@ -238,7 +245,7 @@ impl Server {
         });
         let queue = queue.transpose().map_err(StartError::Thread)?;
         listener::accept_loop(
-            &self.listener,
+            self.listener,
             &self.stopper,
             &self.service.counters,
             |stream, peer| {
@@ -247,9 +254,7 @@ impl Server {
                 }
             },
         );
-        // From here on, every response closes its connection.
-        self.service.stop();
-        drop(self.listener);
+        self.service.drain();
         self.service.queue.iter().for_each(SlotQueue::stop);
         // An error means that it panicked, which the panic hook has reported.
         let _ = queue.map(thread::JoinHandle::join);
@@ -264,10 +269,9 @@ impl Server {
     }
 }
 
-/// Closes idle connections, waits up to [`Timeouts::drain`] for the others, and then closes those too.
-/// Returns how many threads are left nevertheless.
+/// Closes idle connections, also those that become idle or are registered only now, waits up to
+/// [`Timeouts::drain`] for the others, and then closes those too. Returns how many threads are left nevertheless.
 fn drain(service: &Service, stopper: &Stopper) -> usize {
-    service.registry.close_idle();
     let timeout = service.timeouts.drain;
     log::info!(
         "stopping: {} open connections have {timeout:?} to finish",
@@ -276,6 +280,7 @@ fn drain(service: &Service, stopper: &Stopper) -> usize {
     let started_at = Instant::now();
     let mut left = service.threads.finish(Duration::ZERO);
     while left > 0 && started_at.elapsed() < timeout && !stopper.is_stopping_at_once() {
+        service.registry.close_idle(FRESH_GRACE);
         left = service.threads.finish(DRAIN_POLL.min(timeout.saturating_sub(started_at.elapsed())));
     }
     if left > 0 {

@@ -35,6 +35,7 @@ use super::status::collect;
 use super::status::collect::{Sources, StartTime};
 use super::status::counters::Counters;
 use super::status::snapshot::Snapshot;
+use super::stop::Stopper;
 use super::threads::{PARK_TIMEOUT, Threads};
 use super::tls::acceptor::TlsAcceptor;
 use crate::http::RequestHead;
@@ -71,7 +72,8 @@ pub(super) struct Service {
     pub(super) threads: Threads<Task>,
     /// When a failure to start a thread was logged.
     pub(super) thread_warnings: Mutex<LogInterval>,
-    stopping: AtomicBool,
+    stopper: Stopper,
+    draining: AtomicBool,
 }
 
 /// A connection that was accepted and may be served, unless its client turns out to hold too many.
@@ -100,6 +102,7 @@ impl Service {
         lingering: Arc<LingeringCloser>,
         authenticator: Option<Authenticator>,
         tls: Option<Arc<TlsAcceptor>>,
+        stopper: Stopper,
         config: &ServerConfig,
     ) -> Self {
         let limits = config.limits;
@@ -142,7 +145,8 @@ impl Service {
             started_at: StartTime::now(),
             threads: Threads::new("connection", STACK_BYTES, PARK_TIMEOUT),
             thread_warnings: Mutex::new(LogInterval::new(WARNING_PERIOD)),
-            stopping: AtomicBool::new(false),
+            stopper,
+            draining: AtomicBool::new(false),
         }
     }
 
@@ -185,15 +189,22 @@ impl Service {
         })
     }
 
-    pub(super) fn stop(&self) {
-        self.stopping.store(true, Ordering::Release);
+    /// No more connections are accepted: nobody waits for a password any more.
+    pub(super) fn drain(&self) {
+        self.draining.store(true, Ordering::Release);
         if let Some(authenticator) = &self.authenticator {
             authenticator.stop();
         }
     }
 
+    /// Whether every response closes its connection.
     pub(super) fn is_stopping(&self) -> bool {
-        self.stopping.load(Ordering::Acquire)
+        self.stopper.is_stopping()
+    }
+
+    /// Whether idle connections are closed.
+    pub(super) fn is_draining(&self) -> bool {
+        self.draining.load(Ordering::Acquire)
     }
 
     /// Verifies the user and the password of a request.

@@ -52,7 +52,6 @@ pub(crate) fn serve(Task { service, connection }: Task) {
     };
     let stream = Arc::clone(&accepted.stream);
     let registration = service.registry.register(client, Arc::clone(&stream), permit);
-    close_if_stopping(service);
     let entry = &registration.entry;
     let panic_report = PanicReport { service, entry };
     let mut transport =
@@ -129,14 +128,6 @@ fn can_wait(service: &Service, transport: &mut Transport<'_>, input: &mut Input)
     input.data().is_empty() || !access.may_be_asked_by(input.data())
 }
 
-/// Closes idle connections again if the server is stopping: this one may have been registered after they
-/// were closed.
-fn close_if_stopping(service: &Service) {
-    if service.is_stopping() {
-        service.registry.close_idle();
-    }
-}
-
 /// Reads the client from the PROXY header, and takes a slot of that client.
 fn identify(
     service: &Service,
@@ -145,7 +136,6 @@ fn identify(
 ) -> Result<Client, IdentifyError> {
     let AcceptedConnection { stream, peer, .. } = accepted;
     let unidentified = service.registry.register_unidentified(stream);
-    close_if_stopping(service);
     let input = accepted.received.insert(new_input());
     let timeout = service.timeouts.head;
     let mut transport = Transport::new(stream, None, ReadTimeout::set_to(timeout));

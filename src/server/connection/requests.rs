@@ -111,8 +111,8 @@ impl<'s> Connection<'s> {
             if self.service.policy.reclaim_idle {
                 self.rate.settle();
             }
-            // A stop closes the connections that are idle; this one became idle only now.
-            if !self.entry.enter(Phase::Idle) || self.service.is_stopping() {
+            // Draining closes the connections that are idle; this one became idle only now.
+            if !self.entry.enter(Phase::Idle) || self.service.is_draining() {
                 return CloseReason::Stopping;
             }
             if self.gives_slot_up() {

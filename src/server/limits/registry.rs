@@ -10,6 +10,8 @@ use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
+use rustix::net::{RecvFlags, recv};
+
 use super::admission::Permit;
 use super::client::Client;
 use super::client_table::MAX_PREALLOCATED_CLIENTS;
@@ -28,7 +30,7 @@ type Clients = HashMap<IpAddr, Vec<Arc<ConnectionEntry>>>;
 pub(crate) struct Registry {
     clients: Mutex<Clients>,
     /// Connections from proxies, while their PROXY header has not been read.
-    unidentified: Mutex<Vec<Arc<TcpStream>>>,
+    unidentified: Mutex<Vec<(Arc<TcpStream>, Instant)>>,
     next_id: AtomicU64,
     /// Connections in the middle of a request.
     active: Arc<AtomicUsize>,
@@ -76,7 +78,7 @@ impl Registry {
     /// Adds a connection with a client that is not known yet: [`Registry::close_idle`] closes it until the
     /// result is dropped.
     pub(crate) fn register_unidentified(&self, stream: &Arc<TcpStream>) -> Unidentified<'_> {
-        lock(&self.unidentified).push(Arc::clone(stream));
+        lock(&self.unidentified).push((Arc::clone(stream), Instant::now()));
         Unidentified { registry: self, stream: Arc::clone(stream) }
     }
 
@@ -145,14 +147,25 @@ impl Registry {
         })
     }
 
-    /// Closes all connections that are not in the middle of a request.
-    pub(crate) fn close_idle(&self) {
+    /// Closes all connections that are not in the middle of a request. Those whose request has come to the socket
+    /// are in the middle of it, and so are those without a first byte for `grace` after they were opened, as their
+    /// request may be on its way.
+    pub(crate) fn close_idle(&self, grace: Duration) {
         for entry in of_client(&lock(&self.clients), None) {
-            drop(entry.close_if(Phase::Idle).or_else(|| entry.close_if(Phase::Fresh)));
+            let is_idle = match entry.phase() {
+                Phase::Idle => true,
+                Phase::Fresh => entry.opened_at.elapsed() >= grace,
+                _ => false,
+            };
+            if is_idle && !has_input(&entry.stream) {
+                drop(entry.close_if(Phase::Idle).or_else(|| entry.close_if(Phase::Fresh)));
+            }
         }
-        for stream in &*lock(&self.unidentified) {
-            // Fails only if the peer has closed already.
-            let _ = stream.shutdown(Shutdown::Both);
+        for (stream, opened_at) in &*lock(&self.unidentified) {
+            if opened_at.elapsed() >= grace && !has_input(stream) {
+                // Fails only if the peer has closed already.
+                let _ = stream.shutdown(Shutdown::Both);
+            }
         }
     }
 
@@ -183,6 +196,12 @@ fn of_client(
     one.into_iter().flatten().chain(all.into_iter().flatten())
 }
 
+/// Whether bytes have come that nobody has read.
+fn has_input(stream: &TcpStream) -> bool {
+    let received = recv(stream, &mut [0; 1], RecvFlags::PEEK | RecvFlags::DONTWAIT);
+    received.is_ok_and(|(count, _)| count > 0)
+}
+
 /// A connection with a client that is not known yet; removed from the registry on drop.
 #[derive(Debug)]
 pub(crate) struct Unidentified<'r> {
@@ -192,7 +211,7 @@ pub(crate) struct Unidentified<'r> {
 
 impl Drop for Unidentified<'_> {
     fn drop(&mut self) {
-        lock(&self.registry.unidentified).retain(|stream| !Arc::ptr_eq(stream, &self.stream));
+        lock(&self.registry.unidentified).retain(|(stream, _)| !Arc::ptr_eq(stream, &self.stream));
     }
 }
 

@@ -134,3 +134,27 @@ fn connections_opened_during_shutdown_do_not_delay_it() {
         drop(connecting.join().unwrap());
     }
 }
+
+/// The kernel goes on completing connections while the process does not run, or its loop serves others.
+#[test]
+fn a_request_that_has_come_before_the_signal_is_answered() {
+    const NEW: usize = 50;
+    let directory = tempfile::tempdir().unwrap();
+    fs::write(directory.path().join("a.txt"), "Hello").unwrap();
+    let arguments = ["-q", "-p", "0", "-maxclient", "60", "--keep-alive-timeout", "1h"];
+    let server = ServerProgram::start(directory.path(), &arguments);
+    let mut conversations = vec![server.connect_from(1)];
+    assert_eq!(conversations[0].get("/a.txt").field("Connection"), None);
+    server.signal(Signal::STOP);
+    conversations.extend((0..NEW).map(|_| server.connect_from(1)));
+    for conversation in &mut conversations {
+        conversation.send("GET /a.txt HTTP/1.1\r\nHost: a\r\n\r\n");
+    }
+    server.signal(Signal::TERM);
+    server.signal(Signal::CONT);
+    for (index, conversation) in conversations.iter_mut().enumerate() {
+        assert_eq!(conversation.reply().text(), "Hello", "{index}");
+        conversation.expect_end();
+    }
+    assert_eq!(server.wait().0.code(), Some(0));
+}

@@ -37,7 +37,7 @@ const ORDER: [(&str, &[&str]); 3] = [
         "server",
         &[
             "clock html large_buffer",
-            "log_interval threads tls",
+            "log_interval stop threads tls",
             "limits logs site",
             "access",
             "error",

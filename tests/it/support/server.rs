@@ -42,7 +42,7 @@ impl TestServer {
             root: root.path().to_owned(),
             ..ServerConfig::default()
         };
-        let Timeouts { head, idle, stall, drain: _ } = &mut config.timeouts;
+        let Timeouts { head, idle, stall, drain_delay: _, drain: _ } = &mut config.timeouts;
         for timeout in [head, idle, stall] {
             *timeout = 2 * PATIENCE;
         }
@@ -173,7 +173,7 @@ impl TestServer {
 
 impl Drop for TestServer {
     fn drop(&mut self) {
-        self.stopper.stop();
+        self.stopper.stop_at_once();
         if let Some(thread) = self.thread.take() {
             let ended = thread.join();
             assert!(ended.is_ok() || thread::panicking(), "the accept loop panicked");

@@ -181,7 +181,8 @@ fn a_connection_without_a_client_is_closed_as_idle_until_its_client_is_known() {
     });
     let [known, unknown] = streams.each_ref().map(|s| setting.registry.register_unidentified(s));
     drop(known);
-    setting.registry.close_idle();
+    setting.registry.close_idle(Duration::from_secs(3600));
+    setting.registry.close_idle(Duration::ZERO);
     assert_eq!(peers[1].read(&mut [0]).unwrap(), 0);
     (&*streams[0]).write_all(b"!").unwrap();
     assert_eq!(peers[0].read(&mut [0]).unwrap(), 1, "it was left open");
@@ -194,10 +195,38 @@ fn at_the_end_those_without_a_request_are_closed_first() {
     let (_fresh, mut fresh_peer) = setting.enter(1, Phase::Fresh);
     let (_idle, mut idle_peer) = setting.enter(2, Phase::Idle);
     let (busy, mut busy_peer) = setting.enter(3, Phase::Sending);
-    setting.registry.close_idle();
+    setting.registry.close_idle(Duration::ZERO);
     assert_eq!(fresh_peer.read(&mut [0]).unwrap(), 0);
     assert_eq!(idle_peer.read(&mut [0]).unwrap(), 0);
     assert!(busy.entry.enter(Phase::Idle), "a transfer goes on");
     setting.registry.close_all();
     assert_eq!(busy_peer.read(&mut [0]).unwrap(), 0);
+}
+
+/// Closing the socket would reset the connection and lose the request.
+#[test]
+fn at_the_end_no_connection_is_closed_whose_request_has_come_or_may_be_on_its_way() {
+    let setting = Setting::new();
+    let grace = Duration::from_secs(3600);
+    for phase in [Phase::Fresh, Phase::Idle] {
+        let (asking, mut peer) = setting.enter(1, phase);
+        peer.write_all(b"G").unwrap();
+        asking.entry.stream.peek(&mut [0]).unwrap();
+        let (silent, _peer) = setting.enter(2, phase);
+        for (grace, silent_phase) in [
+            (grace, if phase == Phase::Fresh { Phase::Fresh } else { Phase::Closing }),
+            (Duration::ZERO, Phase::Closing),
+        ] {
+            setting.registry.close_idle(grace);
+            assert_eq!((asking.entry.phase(), silent.entry.phase()), (phase, silent_phase));
+        }
+    }
+    let mut peer = TcpStream::connect(setting.listener.local_addr().unwrap()).unwrap();
+    let stream = Arc::new(setting.listener.accept().unwrap().0);
+    let _unknown = setting.registry.register_unidentified(&stream);
+    setting.registry.close_idle(grace);
+    peer.write_all(b"P").unwrap();
+    stream.peek(&mut [0]).unwrap();
+    setting.registry.close_idle(Duration::ZERO);
+    assert!((&*stream).write_all(b"!").is_ok(), "it was left open");
 }
