@@ -186,6 +186,7 @@ impl Service {
             threads: self.threads.count(),
             keep_alive_threshold: self.keep_alive_threshold(),
             started_at: self.started_at,
+            is_stopping: self.is_stopping(),
         })
     }
 

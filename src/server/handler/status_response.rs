@@ -8,6 +8,12 @@ use crate::server::status::access::StatusAccess;
 use crate::server::status::form::StatusForm;
 use crate::server::status::snapshot::Snapshot;
 
+/// The status code, by which a health check decides whether the server gets requests. Without `Retry-After`: the
+/// server does not know whether it will be started again.
+fn health(snapshot: &Snapshot) -> Status {
+    if snapshot.is_stopping { Status::SERVICE_UNAVAILABLE } else { Status::OK }
+}
+
 /// Whether the request asks for the status and its client may see it.
 pub(crate) fn asks_for_status(access: &StatusAccess, head: &RequestHead, client: &Client) -> bool {
     matches!(head.method(), Method::Get | Method::Head)
@@ -34,8 +40,9 @@ pub(crate) fn status_response(
         let response = Response::new(Status::BAD_REQUEST, ResponseContent::Text(text));
         return Some(response.field("Content-Type", "text/plain; charset=utf-8"));
     };
-    let text = form.render(&snapshot());
-    let response = Response::new(Status::OK, ResponseContent::Text(text.into_bytes()))
+    let snapshot = snapshot();
+    let text = form.render(&snapshot);
+    let response = Response::new(health(&snapshot), ResponseContent::Text(text.into_bytes()))
         .field("Content-Type", form.content_type())
         .field("Cache-Control", "no-store")
         .field("Vary", "Accept")

@@ -35,6 +35,7 @@ pub(crate) struct Sources<'s> {
     pub(crate) threads: ThreadCount,
     pub(crate) keep_alive_threshold: usize,
     pub(crate) started_at: StartTime,
+    pub(crate) is_stopping: bool,
 }
 
 /// When the server started, by both clocks.
@@ -73,6 +74,7 @@ pub(crate) fn snapshot(sources: &Sources<'_>) -> Snapshot {
         threads: sources.threads.alive,
         parked: sources.threads.parked,
         lingering: sources.lingering.count(),
+        is_stopping: sources.is_stopping,
     }
 }
 

@@ -53,12 +53,17 @@ border-bottom:1px solid var(--line)}\
 .connections .doing:empty{display:none}}";
 
 pub(super) fn render(snapshot: &Snapshot, refresh: Refresh) -> String {
-    let title = format!("{} of {} \u{b7} http_server_conc", snapshot.held, snapshot.limits.total);
+    let stopping = if snapshot.is_stopping { "stopping, " } else { "" };
+    let Snapshot { held, limits, .. } = snapshot;
+    let title = format!("{stopping}{held} of {} \u{b7} http_server_conc", limits.total);
     let head = html! { style { (PreEscaped(STYLE)) } };
     let body = html! {
         main {
             h1 { "http_server_conc" }
             (refreshing(refresh))
+            @if snapshot.is_stopping {
+                p { strong { "Stopping" } ": health checks fail, and each response closes its connection." }
+            }
             (slots(snapshot))
             (clients(snapshot))
             (connections(snapshot))

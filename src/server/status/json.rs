@@ -30,6 +30,7 @@ struct Document<'s> {
     threads: usize,
     parked: usize,
     lingering: usize,
+    stopping: bool,
 }
 
 /// Rows that are serialized one at a time, since there may be thousands.
@@ -60,6 +61,7 @@ pub(super) fn render(snapshot: &Snapshot) -> String {
         threads: snapshot.threads,
         parked: snapshot.parked,
         lingering: snapshot.lingering,
+        stopping: snapshot.is_stopping,
     };
     let mut text = Vec::new();
     large_buffer::reserve(&mut text, 1);

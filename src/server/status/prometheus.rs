@@ -24,6 +24,8 @@ fn gauges(snapshot: &Snapshot, page: &mut Exposition) {
     let started = snapshot.started_at.duration_since(UNIX_EPOCH).unwrap_or_default();
     page.gauge("start_time_seconds", "When the server started, in Unix time.")
         .sample("", started.as_secs_f64());
+    page.gauge("ready", "1, or 0 once the server has been told to stop.")
+        .sample("", u8::from(!snapshot.is_stopping));
     page.gauge("connections", "Connections that hold a slot.").sample("", snapshot.held);
     page.gauge("connections_limit", "Connections that may be held at once, by scope.")
         .labelled("scope", "client", snapshot.limits.per_client)

@@ -33,6 +33,8 @@ pub struct Snapshot {
     pub parked: usize,
     /// Sockets that linger until the client has read the last response.
     pub lingering: usize,
+    /// The server has been told to stop: health checks fail.
+    pub is_stopping: bool,
 }
 
 /// A client. Its connections are counted together against its limit.

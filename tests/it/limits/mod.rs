@@ -1,6 +1,7 @@
 //! The limits of the server: on connections, time and resources.
 
 mod admission;
+mod drain_delay;
 mod haproxy;
 mod identity;
 mod idle_slots;

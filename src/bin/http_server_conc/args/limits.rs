@@ -71,7 +71,11 @@ pub(super) struct LimitArgs {
     #[arg(long, value_name = "RATE", default_value = "1K", value_parser = cli::parse_size)]
     min_rate: u64,
 
-    /// Time limit for transfers to finish when the server is stopped
+    /// How long a server that is stopped goes on accepting connections, while its status page answers 503
+    #[arg(long, value_name = "TIME", default_value = "0", value_parser = cli::parse_duration)]
+    drain_delay: Duration,
+
+    /// Time limit for transfers to finish when the server is stopped, after that
     #[arg(long, value_name = "TIME", default_value = "8s", value_parser = cli::parse_duration)]
     drain_timeout: Duration,
 
@@ -115,6 +119,7 @@ impl LimitArgs {
         config.timeouts = Timeouts {
             head: self.header_timeout,
             idle: self.keep_alive_timeout,
+            drain_delay: self.drain_delay,
             drain: self.drain_timeout,
             ..Timeouts::default()
         };

@@ -146,7 +146,10 @@ mod tests {
         assert_eq!(config.limits, Limits { per_client: 12, total: 60 });
         assert_eq!(config.root, PathBuf::from("."));
         // Docker kills ten seconds after SIGTERM.
-        assert_eq!(config.timeouts.drain.as_secs(), 8);
+        assert_eq!(
+            (config.timeouts.drain_delay.as_secs(), config.timeouts.drain.as_secs()),
+            (0, 8)
+        );
     }
 
     #[test]
@@ -175,7 +178,7 @@ mod tests {
         let config = parse(
             "-ipv6-prefix 56 --exempt 10.0.0.0/8 --exempt ::1 -proxy-protocol=192.0.2.1 \
              --dry-run-limits -reclaim-idle --header-timeout 3s --keep-alive-timeout 2s \
-             --keep-alive-requests 7 --min-rate 2K --drain-timeout 0 --limit-rate 1M --client-rate 2M \
+             --keep-alive-requests 7 --min-rate 2K --drain-delay 6s --drain-timeout 0 --limit-rate 1M --client-rate 2M \
              --total-rate 3M --delay 20ms \
              --status-path /status --status-allow 192.0.2.0/24 --status-host a.example \
              -status-host B.example",
@@ -194,7 +197,10 @@ mod tests {
             (timeouts.head, timeouts.idle),
             (Duration::from_secs(3), Duration::from_secs(2))
         );
-        assert_eq!(timeouts.drain, Duration::ZERO);
+        assert_eq!(
+            (timeouts.drain_delay, timeouts.drain),
+            (Duration::from_secs(6), Duration::ZERO)
+        );
         assert_eq!(config.rates.minimum, 2048);
         let [connection, client, total] = [1, 2, 3].map(|mebibytes| Some(mebibytes << 20));
         assert_eq!(config.rates.maximum, MaximumRates { connection, client, total });
@@ -316,6 +322,7 @@ mod tests {
             ("--status-path / --status-host a:80", &["'a:80'", "--status-host", "without a port"]),
             ("--log-format json", &["--access-log"]),
             ("--access-log - --log-format xml", &["'xml'", "--log-format", "combined"]),
+            ("--drain-delay soon", &["'soon'", "--drain-delay", "500ms"]),
             ("--delay soon", &["'soon'", "--delay", "500ms"]),
         ] {
             let error = parse(line).unwrap_err();

@@ -81,6 +81,7 @@ fn snapshot() -> Snapshot {
         threads: 140,
         parked: 109,
         lingering: 104,
+        is_stopping: false,
     }
 }
 
@@ -172,6 +173,7 @@ fn the_json_has_the_documented_names() {
         "threads": 140,
         "parked": 109,
         "lingering": 104,
+        "stopping": false,
     });
     assert_eq!(render_json(&snapshot()), expected);
 }
@@ -182,6 +184,7 @@ fn the_metrics_are_these() {
     let samples: Vec<&str> = text.lines().filter(|line| !line.starts_with('#')).collect();
     let expected = [
         "start_time_seconds 971186136.042",
+        "ready 1",
         "connections 131",
         "connections_limit{scope=\"client\"} 112",
         "connections_limit{scope=\"total\"} 160",
@@ -224,6 +227,19 @@ fn the_metrics_are_these() {
         "log_lines_dropped_total 1018",
     ];
     assert_eq!(samples, expected.map(|sample| format!("http_server_conc_{sample}")));
+}
+
+#[test]
+fn each_form_says_whether_the_server_is_stopping() {
+    for is_stopping in [false, true] {
+        let snapshot = Snapshot { is_stopping, ..snapshot() };
+        let html = StatusForm::Html(Refresh::On).render(&snapshot);
+        assert_eq!(html.contains("<title>stopping, 131 of 160"), is_stopping, "{html}");
+        assert_eq!(html.contains("Stopping</strong>"), is_stopping, "{html}");
+        assert_eq!(render_json(&snapshot)["stopping"], is_stopping);
+        let metric = format!("http_server_conc_ready {}\n", u8::from(!is_stopping));
+        assert!(StatusForm::Prometheus.render(&snapshot).contains(&metric), "{metric}");
+    }
 }
 
 #[test]
