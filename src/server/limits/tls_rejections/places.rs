@@ -7,7 +7,7 @@ use std::sync::{Arc, Mutex};
 use crate::lock::lock;
 
 /// Most places of one client.
-const MAX_PER_CLIENT: usize = 4;
+const MAX_PER_CLIENT: usize = 8;
 
 /// The places, and who has them.
 #[derive(Debug)]
