@@ -187,6 +187,7 @@ impl Service {
             keep_alive_threshold: self.keep_alive_threshold(),
             started_at: self.started_at,
             is_stopping: self.is_stopping(),
+            tls: self.tls.as_deref(),
         })
     }
 

@@ -7,6 +7,8 @@ use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::time::{Duration, Instant, SystemTime};
 
+use jiff::Timestamp;
+
 use super::counters::{Counters, Counts};
 use super::snapshot::{ClientRow, ConnectionRow, Snapshot};
 use crate::server::limits::admission::Admission;
@@ -20,6 +22,7 @@ use crate::server::limits::phase::Phase;
 use crate::server::limits::registry::Registry;
 use crate::server::logs::sink::LogHandle;
 use crate::server::threads::ThreadCount;
+use crate::server::tls::acceptor::TlsAcceptor;
 
 /// The parts of the server that a snapshot is collected from.
 #[derive(Clone, Copy, Debug)]
@@ -36,6 +39,7 @@ pub(crate) struct Sources<'s> {
     pub(crate) keep_alive_threshold: usize,
     pub(crate) started_at: StartTime,
     pub(crate) is_stopping: bool,
+    pub(crate) tls: Option<&'s TlsAcceptor>,
 }
 
 /// When the server started, by both clocks.
@@ -75,6 +79,9 @@ pub(crate) fn snapshot(sources: &Sources<'_>) -> Snapshot {
         parked: sources.threads.parked,
         lingering: sources.lingering.count(),
         is_stopping: sources.is_stopping,
+        certificates: sources
+            .tls
+            .map_or_else(Vec::new, |acceptor| acceptor.certificates(Timestamp::now())),
     }
 }
 

@@ -8,9 +8,12 @@ use maud::{Markup, PreEscaped, html};
 
 use super::counters::{Counts, Display, Metric, Section};
 use super::snapshot::{ClientRow, ConnectionRow, Snapshot};
+use crate::printable::escape_text;
 use crate::server::html::page::page;
 use crate::server::html::quantity::{duration, grouped, size};
 use crate::server::limits::phase::Phase;
+use crate::server::tls::certificates::CertificateSummary;
+use crate::server::tls::validity::ValidityState;
 
 /// Seconds between two refreshes: enough to reach the link that stops them by keyboard.
 pub(super) const REFRESH_SECONDS: u64 = 5;
@@ -67,6 +70,7 @@ pub(super) fn render(snapshot: &Snapshot, refresh: Refresh) -> String {
             (slots(snapshot))
             (clients(snapshot))
             (connections(snapshot))
+            (certificates(snapshot))
             h2 { "Since the start" }
             (counters(&snapshot.counters))
         }
@@ -223,6 +227,42 @@ fn connection(row: &ConnectionRow) -> Markup {
                     bdi { (row.doing.chars().take(MAX_DOING).collect::<String>()) }
                 }
             }
+        }
+    }
+}
+
+fn certificates(snapshot: &Snapshot) -> Markup {
+    let certificates = &snapshot.certificates;
+    html! {
+        @if !certificates.is_empty() {
+            h2 { "Certificates (" (certificates.len()) ")" }
+            div.wide { table {
+                caption { "Those that new connections get, the first one if no other is for the name that a client asks for" }
+                thead { tr {
+                    th scope="col" { "Names" }
+                    th scope="col" { "State" }
+                    th scope="col" { "Until" }
+                    th.minor scope="col" { "File" }
+                } }
+                tbody { "\n" @for row in certificates.iter().take(MAX_ROWS) { (certificate(row)) "\n" } }
+            } }
+            (rest(certificates.len()))
+        }
+    }
+}
+
+fn certificate(row: &CertificateSummary) -> Markup {
+    let end = row.validity.not_after;
+    html! {
+        tr {
+            td { bdi { (row.title()) } }
+            td.trouble[row.state != ValidityState::Valid] { (row.state.name()) }
+            td {
+                time datetime=(end.strftime("%Y-%m-%dT%H:%M:%SZ")) {
+                    (end.strftime("%Y-%m-%d %H:%M UTC"))
+                }
+            }
+            td.minor { bdi { (escape_text(&row.file.to_string_lossy())) } }
         }
     }
 }

@@ -1,8 +1,8 @@
 //! The status as JSON, for programs.
 //!
 //! The names are an interface: names are added, none is renamed. Names that end in `_seconds` are times in
-//! seconds with a fraction, `started` is a time in UTC (RFC 3339), all other numbers are integers. Strings
-//! may contain text from clients.
+//! seconds with a fraction, `started`, `not_before` and `not_after` are times in UTC (RFC 3339), all other numbers are
+//! integers. Strings may contain text from clients.
 
 use std::collections::BTreeMap;
 
@@ -14,6 +14,7 @@ use super::counters::Counts;
 use super::snapshot::{ClientRow, ConnectionRow, Snapshot};
 use crate::printable::{JsonLayout, write_json};
 use crate::server::large_buffer;
+use crate::server::tls::certificates::CertificateSummary;
 
 #[derive(Serialize)]
 struct Document<'s> {
@@ -31,6 +32,8 @@ struct Document<'s> {
     parked: usize,
     lingering: usize,
     stopping: bool,
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    certificates: Vec<Value>,
 }
 
 /// Rows that are serialized one at a time, since there may be thousands.
@@ -62,6 +65,7 @@ pub(super) fn render(snapshot: &Snapshot) -> String {
         parked: snapshot.parked,
         lingering: snapshot.lingering,
         stopping: snapshot.is_stopping,
+        certificates: snapshot.certificates.iter().map(certificate).collect(),
     };
     let mut text = Vec::new();
     large_buffer::reserve(&mut text, 1);
@@ -95,6 +99,16 @@ fn connection(row: &ConnectionRow) -> Value {
         "requests": row.requests,
         "bytes_sent": row.bytes_sent,
         "doing": row.doing,
+    })
+}
+
+fn certificate(summary: &CertificateSummary) -> Value {
+    json!({
+        "file": summary.file.to_string_lossy(),
+        "names": summary.names,
+        "not_before": summary.validity.not_before.strftime("%Y-%m-%dT%H:%M:%SZ").to_string(),
+        "not_after": summary.validity.not_after.strftime("%Y-%m-%dT%H:%M:%SZ").to_string(),
+        "state": summary.state.name(),
     })
 }
 

@@ -54,6 +54,25 @@ fn gauges(snapshot: &Snapshot, page: &mut Exposition) {
         .sample("", snapshot.parked);
     page.gauge("lingering_sockets", "Closed connections whose peers may still read their answer.")
         .sample("", snapshot.lingering);
+    for (index, certificate) in snapshot.certificates.iter().enumerate() {
+        if index == 0 {
+            page.gauge(
+                "certificate_not_after_seconds",
+                "When each certificate ends, in Unix time.",
+            );
+        }
+        let file = label_value(&certificate.file.to_string_lossy());
+        let names = label_value(&certificate.names.join(","));
+        page.sample(
+            &format!("{{file=\"{file}\",names=\"{names}\"}}"),
+            certificate.validity.not_after.as_second(),
+        );
+    }
+}
+
+/// Escapes text as the format demands it between quotes.
+fn label_value(text: &str) -> String {
+    text.replace('\\', "\\\\").replace('"', "\\\"").replace('\n', "\\n")
 }
 
 fn counters(counts: &Counts, page: &mut Exposition) {

@@ -6,6 +6,7 @@ use super::counters::Counts;
 use crate::server::limits::admission::Limits;
 use crate::server::limits::connection_rates::MaximumRates;
 use crate::server::limits::phase::Phase;
+use crate::server::tls::certificates::CertificateSummary;
 
 /// The state of a server at one moment.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -35,6 +36,8 @@ pub struct Snapshot {
     pub lingering: usize,
     /// The server has been told to stop: health checks fail.
     pub is_stopping: bool,
+    /// The certificates that new connections get; none without TLS.
+    pub certificates: Vec<CertificateSummary>,
 }
 
 /// A client. Its connections are counted together against its limit.

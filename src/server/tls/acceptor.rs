@@ -71,13 +71,14 @@ impl TlsAcceptor {
         };
         let config = Arc::new(config(Arc::clone(&certificates), tickets)?);
         *lock(&self.current) = Current { certificates, config };
-        self.log_warnings(Timestamp::now());
-        Ok(self.certificates())
+        let now = Timestamp::now();
+        self.log_warnings(now);
+        Ok(self.certificates(now))
     }
 
     /// What the operator sees of the certificates in force, in the order of the settings.
-    pub(crate) fn certificates(&self) -> Vec<CertificateSummary> {
-        lock(&self.current).certificates.summaries()
+    pub(crate) fn certificates(&self, now: Timestamp) -> Vec<CertificateSummary> {
+        lock(&self.current).certificates.summaries(now)
     }
 
     /// Logs a warning for each certificate that has become invalid, or is about to, since the last call.

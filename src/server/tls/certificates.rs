@@ -16,6 +16,7 @@ use super::certificate::{Certificate, CertificateFiles};
 use super::error::TlsError;
 use super::validity::{Validity, ValidityState};
 use crate::lock::lock;
+use crate::printable::escape_text;
 
 /// Most names in a title.
 const MAX_TITLE_NAMES: usize = 3;
@@ -36,14 +37,15 @@ pub struct CertificateSummary {
     /// Whom it is for, in printable characters. May be empty.
     pub names: Vec<String>,
     pub validity: Validity,
+    pub state: ValidityState,
 }
 
 impl CertificateSummary {
-    /// The first names, or else the file.
+    /// The first names, or else the file, in printable characters.
     #[must_use]
     pub fn title(&self) -> String {
         if self.names.is_empty() {
-            return self.file.display().to_string();
+            return escape_text(&self.file.to_string_lossy());
         }
         let shown = self.names.len().min(MAX_TITLE_NAMES);
         let names = self.names[..shown].join(", ");
@@ -88,11 +90,12 @@ impl Certificates {
         self.all.iter().map(|it| &it.key.cert).eq(other.all.iter().map(|it| &it.key.cert))
     }
 
-    pub(super) fn summaries(&self) -> Vec<CertificateSummary> {
+    pub(super) fn summaries(&self, now: Timestamp) -> Vec<CertificateSummary> {
         let summary = |it: &Certificate| CertificateSummary {
             file: it.file.clone(),
             names: it.names.clone(),
             validity: it.validity[0],
+            state: it.validity[0].state(now),
         };
         self.all.iter().map(summary).collect()
     }
@@ -312,7 +315,8 @@ mod tests {
         ] {
             let names = names.iter().map(|name| (*name).to_owned()).collect();
             let validity = Validity::new(0, 0);
-            let summary = CertificateSummary { file: "/a/b.pem".into(), names, validity };
+            let state = ValidityState::Valid;
+            let summary = CertificateSummary { file: "/a/b.pem".into(), names, validity, state };
             assert_eq!(summary.title(), expected);
         }
     }

@@ -25,6 +25,19 @@ pub enum ValidityState {
     Expired,
 }
 
+impl ValidityState {
+    /// Its name in the status.
+    #[must_use]
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::NotYetValid => "not yet valid",
+            Self::Valid => "valid",
+            Self::EndsSoon => "ends soon",
+            Self::Expired => "expired",
+        }
+    }
+}
+
 impl Validity {
     /// Both in seconds since 1970.
     pub(super) fn new(not_before: i64, not_after: i64) -> Self {

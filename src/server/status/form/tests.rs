@@ -9,6 +9,8 @@ use crate::server::limits::connection_rates::MaximumRates;
 use crate::server::limits::phase::Phase;
 use crate::server::status::counters::Counts;
 use crate::server::status::snapshot::{ClientRow, ConnectionRow};
+use crate::server::tls::certificates::CertificateSummary;
+use crate::server::tls::validity::{Validity, ValidityState};
 
 /// A snapshot in which all numbers differ.
 fn snapshot() -> Snapshot {
@@ -82,6 +84,21 @@ fn snapshot() -> Snapshot {
         parked: 109,
         lingering: 104,
         is_stopping: false,
+        certificates: vec![
+            certificate("/tls/a.pem", &["a.example", "192.0.2.1"], ValidityState::Valid),
+            certificate("/tls/\"b\".pem", &[], ValidityState::Valid),
+        ],
+    }
+}
+
+fn certificate(file: &str, names: &[&str], state: ValidityState) -> CertificateSummary {
+    let [not_before, not_after] = ["2026-09-01T00:00:00Z", "2026-11-30T23:59:59Z"];
+    let [not_before, not_after] = [not_before, not_after].map(|time| time.parse().unwrap());
+    CertificateSummary {
+        file: file.into(),
+        names: names.iter().map(|name| (*name).to_owned()).collect(),
+        validity: Validity { not_before, not_after },
+        state,
     }
 }
 
@@ -174,6 +191,16 @@ fn the_json_has_the_documented_names() {
         "parked": 109,
         "lingering": 104,
         "stopping": false,
+        "certificates": [
+            {
+                "file": "/tls/a.pem", "names": ["a.example", "192.0.2.1"], "not_before": "2026-09-01T00:00:00Z",
+                "not_after": "2026-11-30T23:59:59Z", "state": "valid",
+            },
+            {
+                "file": "/tls/\"b\".pem", "names": [], "not_before": "2026-09-01T00:00:00Z",
+                "not_after": "2026-11-30T23:59:59Z", "state": "valid",
+            },
+        ],
     });
     assert_eq!(render_json(&snapshot()), expected);
 }
@@ -201,6 +228,8 @@ fn the_metrics_are_these() {
         "threads 140",
         "parked_threads 109",
         "lingering_sockets 104",
+        "certificate_not_after_seconds{file=\"/tls/a.pem\",names=\"a.example,192.0.2.1\"} 1796083199",
+        "certificate_not_after_seconds{file=\"/tls/\\\"b\\\".pem\",names=\"\"} 1796083199",
         "accepted_connections_total 1001",
         "requests_total 1002",
         "responses_total{class=\"1xx\"} 1003",
@@ -239,6 +268,33 @@ fn each_form_says_whether_the_server_is_stopping() {
         assert_eq!(render_json(&snapshot)["stopping"], is_stopping);
         let metric = format!("http_server_conc_ready {}\n", u8::from(!is_stopping));
         assert!(StatusForm::Prometheus.render(&snapshot).contains(&metric), "{metric}");
+    }
+}
+
+#[test]
+fn certificates_are_shown_if_there_are_any_and_as_trouble_unless_they_are_valid() {
+    use ValidityState::{EndsSoon, Expired, NotYetValid, Valid};
+    let render = |certificates| {
+        let snapshot = Snapshot { certificates, counters: Counts::default(), ..snapshot() };
+        [StatusForm::Html(Refresh::On), StatusForm::Json, StatusForm::Prometheus]
+            .map(|form| form.render(&snapshot))
+    };
+    for text in render(vec![]) {
+        assert!(!text.to_ascii_lowercase().contains("certificate"), "{text}");
+    }
+    for (state, name) in [
+        (Valid, "valid"),
+        (EndsSoon, "ends soon"),
+        (Expired, "expired"),
+        (NotYetValid, "not yet valid"),
+    ] {
+        let [html, json, prometheus] = render(vec![certificate("/tls/<a>.pem", &[], state)]);
+        let class = if state == Valid { "" } else { "trouble" };
+        assert!(html.contains(&format!("<td class=\"{class}\">{name}</td>")), "{html}");
+        assert!(html.contains("2026-11-30 23:59 UTC"), "{html}");
+        assert!(html.contains("<bdi>/tls/&lt;a&gt;.pem</bdi>"), "{html}");
+        assert!(json.contains(&format!("\"state\": \"{name}\"")), "{json}");
+        assert!(prometheus.contains(" 1796083199\n"), "{prometheus}");
     }
 }
 
