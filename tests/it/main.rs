@@ -13,3 +13,4 @@ mod programs;
 mod server;
 mod structure;
 mod support;
+mod tls;

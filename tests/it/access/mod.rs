@@ -2,5 +2,5 @@
 
 mod guessing;
 mod networks;
-mod passwords;
+pub(crate) mod passwords;
 mod programs;

@@ -13,7 +13,7 @@ use crate::support::conversation::{Conversation, Reply};
 use crate::support::server::TestServer;
 
 /// The hash of "secret" with the lowest cost.
-pub(super) const SECRET: &str = "$2y$04$PrNmZDb9Zc.5dIsZJFdH4ecFRfqbSo34lxeBr89/jHAgftIxLOYc6";
+pub(crate) const SECRET: &str = "$2y$04$PrNmZDb9Zc.5dIsZJFdH4ecFRfqbSo34lxeBr89/jHAgftIxLOYc6";
 
 /// The hash of "secret" with a thousand rounds.
 const SECRET_SHA512: &str = "$6$rounds=1000$saltstringsaltst$CAQNWAF1PcltKLhRAkYWaZqdIFjIDsYJvWv4QTe\
