@@ -112,7 +112,7 @@
 //!
 //! | change | place |
 //! |---|---|
-//! | TLS | certificates and the settings of rustls in `tls/acceptor`, the state of a connection in `tls/session`, when its handshake is performed in `connection/tls_handshake` |
+//! | TLS | one certificate in `tls/certificate`, the choice by name in `tls/certificates`, the settings of rustls in `tls/acceptor`, the state of a connection in `tls/session`, when its handshake is performed in `connection/tls_handshake` |
 //! | another limit of a client | the state in `limits/client_table`, the rule in a file of its own in `limits`, the setting in `config` |
 //! | a maximum rate for something else | `limits/connection_rates` |
 //! | another content coding | suffix and name in `http/coding`, choice in [`http::negotiation`], files in `site/precompressed` |
