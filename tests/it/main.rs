@@ -3,6 +3,7 @@
 mod access;
 mod accessibility;
 mod archive;
+mod balancer;
 mod client;
 mod conformance;
 mod lab;

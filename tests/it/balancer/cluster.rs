@@ -1,0 +1,146 @@
+//! The three instances of the README, as programs, with one directory.
+
+use std::fs::{self, File};
+use std::net::{IpAddr, SocketAddr};
+use std::path::Path;
+
+use rustix::process::Signal;
+use serde_json::Value;
+use tempfile::TempDir;
+
+use super::readme;
+use crate::support::conversation::Conversation;
+use crate::support::program::ServerProgram;
+use crate::support::wait_until;
+
+pub(super) const SMALL: &str = "Hello, balancer\n";
+
+/// Servers with the options of the README's commands. Those that still run are killed when dropped.
+pub(super) struct Cluster {
+    root: TempDir,
+    instances: Vec<Instance>,
+}
+
+struct Instance {
+    options: Vec<String>,
+    /// The system's choice at the first start; the same at the next ones.
+    port: u16,
+    program: Option<ServerProgram>,
+}
+
+impl Cluster {
+    /// Starts them with `further` options, each with its value, beside or in place of those of the README. They serve `/small`, `/medium` of 1 MiB,
+    /// and `/large` of 16 MiB.
+    pub(super) fn start(further: &[&str]) -> Self {
+        let root = TempDir::new().unwrap();
+        fs::write(root.path().join("small"), SMALL).unwrap();
+        for (name, length) in [("medium", 1 << 20), ("large", 16 << 20)] {
+            File::create(root.path().join(name)).unwrap().set_len(length).unwrap();
+        }
+        let path = root.path().to_str().unwrap();
+        let instances = readme::block("three instances")
+            .replace("\\\n", " ")
+            .lines()
+            .skip(1)
+            .map(|line| {
+                let command = readme::adapt(line, &[("/srv/files", path)]);
+                let mut words = command.split_whitespace().map(str::to_owned);
+                assert_eq!(words.next().as_deref(), Some("http_server_conc"), "{line}");
+                let mut options: Vec<String> = words.collect();
+                for option in further.chunks(2) {
+                    if let Some(at) = options.iter().position(|word| word == option[0]) {
+                        options.drain(at..at + 2);
+                    }
+                    options.extend(option.iter().map(|&word| word.to_owned()));
+                }
+                let mut instance = Instance { options, port: 0, program: None };
+                instance.start();
+                instance
+            })
+            .collect::<Vec<_>>();
+        assert_eq!(instances.len(), 3, "README starts three instances");
+        Self { root, instances }
+    }
+
+    pub(super) fn root(&self) -> &Path {
+        self.root.path()
+    }
+
+    pub(super) fn count(&self) -> usize {
+        self.instances.len()
+    }
+
+    /// Replacements of the addresses in README's texts by those of the instances.
+    pub(super) fn addresses(&self) -> Vec<(&'static str, String)> {
+        ["127.0.0.1:20001", "127.0.0.1:20002", "127.0.0.1:20003"]
+            .into_iter()
+            .zip(&self.instances)
+            .map(|(from, instance)| (from, format!("127.0.0.1:{}", instance.port)))
+            .collect()
+    }
+
+    /// Starts an instance again, on its port.
+    pub(super) fn restart(&mut self, index: usize) {
+        self.instances[index].start();
+    }
+
+    /// Sends a signal, and does not wait.
+    pub(super) fn signal(&self, index: usize, signal: Signal) {
+        self.instances[index].program.as_ref().expect("it runs").signal(signal);
+    }
+
+    /// Sends a signal and waits for the end of the program; returns its exit code.
+    pub(super) fn end(&mut self, index: usize, signal: Signal) -> Option<i32> {
+        self.signal(index, signal);
+        let program = self.instances[index].program.take().expect("it runs");
+        program.wait_reading_its_log().0.code()
+    }
+
+    /// The status of an instance, as JSON, and the status code with which it answers health checks.
+    pub(super) fn health(&self, index: usize) -> (u16, Value) {
+        let reply = self.instances[index].connect().get("/status?format=json");
+        (reply.status, serde_json::from_slice(&reply.body).unwrap())
+    }
+
+    /// How many requests an instance has answered as they asked.
+    pub(super) fn served(&self, index: usize) -> u64 {
+        self.health(index).1["counters"]["responses"]["2xx"].as_u64().unwrap()
+    }
+
+    /// How many connections of a client an instance holds.
+    pub(super) fn held(&self, index: usize, client: &str) -> usize {
+        let (_, status) = self.health(index);
+        let rows = status["clients"].as_array().unwrap();
+        let name = if client == "::1" { "::/64" } else { client };
+        let row = rows.iter().find(|row| row["client"] == name);
+        let held =
+            row.map_or(0, |row| row["active"].as_u64().unwrap() + row["idle"].as_u64().unwrap());
+        usize::try_from(held).unwrap()
+    }
+
+    /// Waits until the instances together hold so many connections of a client.
+    pub(super) fn wait_until_all_hold(&self, client: &str, expected: usize) {
+        wait_until(&format!("the instances hold {expected} of {client}"), || {
+            (0..self.count()).map(|index| self.held(index, client)).sum::<usize>() == expected
+        });
+    }
+}
+
+impl Instance {
+    fn start(&mut self) {
+        let port =
+            self.options.iter().position(|option| option == "-p").expect("README gives a port");
+        self.options[port + 1] = self.port.to_string();
+        let program = ServerProgram::start(Path::new("/"), &self.options);
+        self.port = program.port();
+        self.program = Some(program);
+    }
+
+    /// A connection from this machine, as that of a proxy.
+    fn connect(&self) -> Conversation {
+        let address = SocketAddr::from(([127, 0, 0, 1], self.port));
+        let mut conversation = Conversation::between(IpAddr::from([127, 0, 0, 1]), address);
+        conversation.send("PROXY TCP4 127.0.0.1 127.0.0.1 9 80\r\n");
+        conversation
+    }
+}

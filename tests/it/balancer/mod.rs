@@ -1,0 +1,7 @@
+//! Several servers behind one balancer, run from the very texts of the README.
+
+mod cluster;
+mod failures;
+mod haproxy;
+mod limits;
+mod readme;
