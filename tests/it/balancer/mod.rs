@@ -4,4 +4,5 @@ mod cluster;
 mod failures;
 mod haproxy;
 mod limits;
+mod pair;
 mod readme;
