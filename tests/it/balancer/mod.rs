@@ -4,5 +4,6 @@ mod cluster;
 mod failures;
 mod haproxy;
 mod limits;
+mod nginx;
 mod pair;
 mod readme;
