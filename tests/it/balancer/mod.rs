@@ -3,6 +3,7 @@
 mod cluster;
 mod failures;
 mod haproxy;
+mod kubernetes;
 mod limits;
 mod nginx;
 mod pair;
