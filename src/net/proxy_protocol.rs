@@ -28,12 +28,22 @@ pub enum Parse {
     NeedMore,
     /// The header is complete.
     Done {
-        /// The client of the relayed connection. `None` if the header contains no TCP source over IP, as
-        /// for a health check or a Unix socket; the socket's peer is then the client.
-        source: Option<SocketAddr>,
+        source: Source,
         /// The length of the header in bytes. The bytes of the relayed connection follow it.
         length: usize,
     },
+}
+
+/// Whom the connection is from.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Source {
+    /// The client of the relayed connection.
+    Client(SocketAddr),
+    /// A client without a TCP address over IP (`UNKNOWN`, a Unix socket).
+    Unknown,
+    /// The proxy itself, as for a health check (`LOCAL`). `HAProxy` also sends this for a client that has connected
+    /// to it over a Unix socket.
+    Proxy,
 }
 
 /// Why the bytes are not a valid PROXY header.
@@ -92,8 +102,8 @@ fn parse_v1(received: &[u8]) -> Result<Parse, ProxyProtocolError> {
     let words = line.and_then(|line| line.strip_prefix(V1_START));
     let source = match words.ok_or(ProxyProtocolError::MalformedLine)? {
         // The rest of the line must be ignored (§2.1).
-        words if words == b"UNKNOWN" || words.starts_with(b"UNKNOWN ") => None,
-        words => Some(parse_v1_source(words).ok_or(ProxyProtocolError::MalformedLine)?),
+        words if words == b"UNKNOWN" || words.starts_with(b"UNKNOWN ") => Source::Unknown,
+        words => Source::Client(parse_v1_source(words).ok_or(ProxyProtocolError::MalformedLine)?),
     };
     Ok(Parse::Done { source, length: line_feed + 1 })
 }
@@ -157,7 +167,11 @@ fn parse_v2(received: &[u8]) -> Result<Parse, ProxyProtocolError> {
     }
     let Some(header) = received.get(..length) else { return Ok(Parse::NeedMore) };
     // The TLVs after the addresses are not used.
-    let source = if is_local { None } else { tcp_source(family, &header[V2_FIXED_BYTES..]) };
+    let source = match tcp_source(family, &header[V2_FIXED_BYTES..]) {
+        _ if is_local => Source::Proxy,
+        Some(address) => Source::Client(address),
+        None => Source::Unknown,
+    };
     Ok(Parse::Done { source, length })
 }
 
@@ -181,9 +195,8 @@ mod tests {
     use proptest::prelude::*;
 
     /// Parses every prefix of a header, the header, and the header followed by other bytes.
-    fn assert_header(header: &[u8], source: Option<&str>) {
-        let expected =
-            Parse::Done { source: source.map(|text| text.parse().unwrap()), length: header.len() };
+    fn assert_header(header: &[u8], source: Source) {
+        let expected = Parse::Done { source, length: header.len() };
         for end in 0..header.len() {
             let prefix = &header[..end];
             assert_eq!(parse(prefix), Ok(Parse::NeedMore), "{}", prefix.escape_ascii());
@@ -192,6 +205,10 @@ mod tests {
         for rest in [&b"GET / HTTP/1.1\r\n"[..], b"\r\n", header, &[0; 5000]] {
             assert_eq!(parse(&[header, rest].concat()), Ok(expected));
         }
+    }
+
+    fn client_or_unknown(address: Option<&str>) -> Source {
+        address.map_or(Source::Unknown, |text| Source::Client(text.parse().unwrap()))
     }
 
     /// A header is refused from some byte on, always with the same error.
@@ -241,9 +258,9 @@ mod tests {
             ("PROXY UNKNOWN ffff::1 ffff::2 65535 65535\r\n", None),
             ("PROXY UNKNOWN whatever it may be\r\n", None),
         ] {
-            assert_header(line.as_bytes(), source);
+            assert_header(line.as_bytes(), client_or_unknown(source));
         }
-        assert_header(b"PROXY UNKNOWN \xff\r\n", None);
+        assert_header(b"PROXY UNKNOWN \xff\r\n", Source::Unknown);
     }
 
     #[test]
@@ -296,8 +313,8 @@ mod tests {
     #[test]
     fn a_line_of_version_1_is_bounded() {
         let line = |bytes: usize| format!("PROXY UNKNOWN {}\r\n", "x".repeat(bytes - 16));
-        assert_header(line(MAX_V1_BYTES - 1).as_bytes(), None);
-        assert_header(line(MAX_V1_BYTES).as_bytes(), None);
+        assert_header(line(MAX_V1_BYTES - 1).as_bytes(), Source::Unknown);
+        assert_header(line(MAX_V1_BYTES).as_bytes(), Source::Unknown);
         assert_refused(line(MAX_V1_BYTES + 1).as_bytes(), TooLong);
     }
 
@@ -318,13 +335,12 @@ mod tests {
             (v2(0x21, 0x22, &ipv6()), None),
             (v2(0x21, 0x31, &[b'/'; 216]), None),
             (v2(0x21, 0x32, &[b'/'; 216]), None),
-            // The addresses of LOCAL are ignored.
-            (v2(0x20, 0x00, &[]), None),
-            (v2(0x20, 0x11, IPV4), None),
-            (v2(0x20, 0x11, &[]), None),
-            (v2(0x20, 0xff, &tlv), None),
         ] {
-            assert_header(&header, source);
+            assert_header(&header, client_or_unknown(source));
+        }
+        // The family and the addresses of LOCAL are ignored.
+        for (family, payload) in [(0x00, &[][..]), (0x11, IPV4), (0x11, &[]), (0xff, &tlv)] {
+            assert_header(&v2(0x20, family, payload), Source::Proxy);
         }
     }
 
@@ -351,8 +367,8 @@ mod tests {
     #[test]
     fn a_header_of_version_2_is_bounded() {
         let header = |bytes: usize| v2(0x21, 0x00, &vec![0; bytes - V2_FIXED_BYTES]);
-        assert_header(&header(MAX_V2_BYTES - 1), None);
-        assert_header(&header(MAX_V2_BYTES), None);
+        assert_header(&header(MAX_V2_BYTES - 1), Source::Unknown);
+        assert_header(&header(MAX_V2_BYTES), Source::Unknown);
         assert_refused(&header(MAX_V2_BYTES + 1), TooLong);
         assert_refused(&header(V2_FIXED_BYTES + 65_535), TooLong);
     }
@@ -377,7 +393,7 @@ mod tests {
             let line = format!("PROXY {name} {address} {address} {port} 80\r\n");
             let payload = [&octets[..], &octets, &port.to_be_bytes(), &[0, 80]].concat();
             for header in [line.into_bytes(), v2(0x21, family, &payload)] {
-                let source = Some(SocketAddr::new(address, port));
+                let source = Source::Client(SocketAddr::new(address, port));
                 prop_assert_eq!(parse(&header), Ok(Parse::Done { source, length: header.len() }));
             }
         }

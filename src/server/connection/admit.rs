@@ -70,7 +70,7 @@ fn identify_at_once(service: &Service, accepted: &mut AcceptedConnection) -> Opt
     if service.queue.is_none() || accepted.client.is_some() {
         return None;
     }
-    let source = take_proxy_header(&accepted.stream).ok()?.map(|source| source.ip());
+    let source = take_proxy_header(&accepted.stream).ok()?;
     accepted.client = Some(service.identification.client_behind(accepted.peer, source));
     accepted.client
 }

@@ -140,7 +140,7 @@ fn identify(
     let timeout = service.timeouts.head;
     let mut transport = Transport::new(stream, None, ReadTimeout::set_to(timeout));
     let source = match read_proxy_header(&mut transport, input, Deadline::after(timeout)) {
-        Ok(source) => source.map(|source| source.ip()),
+        Ok(source) => source,
         Err(error) => {
             // An invalid header means a misconfigured proxy, which only this log shows. A proxy that
             // sends nothing may be a health check.

@@ -5,6 +5,8 @@ use std::net::IpAddr;
 
 use ipnet::{IpNet, Ipv6Net};
 
+use crate::net::proxy_protocol::Source;
+
 /// How clients are identified.
 #[derive(Clone, Debug)]
 pub struct Identification {
@@ -46,6 +48,8 @@ pub(crate) enum Location {
     /// Behind a proxy that gave no address, or a loopback address of its own machine: the address is the
     /// proxy's.
     Unknown,
+    /// A proxy that gave no client, as it opened the connection itself: the address is its own.
+    Proxy,
 }
 
 impl Identification {
@@ -65,17 +69,22 @@ impl Identification {
 
     /// The client behind a proxy, by the source in its PROXY header.
     ///
-    /// Without a source the client is unknown. All unknown clients are counted together under the proxy's
+    /// Without an address the client is unknown. All unknown clients are counted together under the proxy's
     /// address, but have none of its rights: they are neither exempt nor may they see the status page. The
-    /// same holds for a loopback address from a proxy on another machine, as it means that machine.
-    pub(crate) fn client_behind(&self, proxy: IpAddr, source: Option<IpAddr>) -> Client {
+    /// same holds for a loopback address from a proxy on another machine, as it means that machine. The proxy itself
+    /// is counted with them.
+    pub(crate) fn client_behind(&self, proxy: IpAddr, source: Source) -> Client {
         let is_of_proxys_machine = |source: IpAddr| {
             source.to_canonical().is_loopback() && !proxy.to_canonical().is_loopback()
         };
-        match source {
-            Some(source) if !is_of_proxys_machine(source) => self.client(source),
-            _ => Client { exempt: false, location: Location::Unknown, ..self.client(proxy) },
-        }
+        let location = match source {
+            Source::Client(source) if !is_of_proxys_machine(source.ip()) => {
+                return self.client(source.ip());
+            }
+            Source::Client(_) | Source::Unknown => Location::Unknown,
+            Source::Proxy => Location::Proxy,
+        };
+        Client { exempt: false, location, ..self.client(proxy) }
     }
 
     /// The client as text: its address, or its network with the prefix length.
@@ -101,6 +110,8 @@ pub(crate) fn contains(networks: &[IpNet], address: IpAddr) -> bool {
 
 #[cfg(test)]
 mod tests {
+    use std::net::SocketAddr;
+
     use super::*;
 
     #[test]
@@ -125,7 +136,7 @@ mod tests {
 
     #[test]
     fn a_client_without_an_address_is_counted_as_its_proxy_and_has_none_of_its_rights() {
-        use Location::{Elsewhere, ThisMachine, Unknown};
+        use Location::{Elsewhere, Proxy, ThisMachine, Unknown};
         let identification = Identification {
             exempt: vec!["127.0.0.0/8".parse().unwrap(), "192.0.2.0/24".parse().unwrap()],
             ..Default::default()
@@ -142,12 +153,18 @@ mod tests {
             ("192.0.2.1", Some("::1"), "192.0.2.1", false, Unknown),
             ("192.0.2.1", Some("::ffff:127.0.0.1"), "192.0.2.1", false, Unknown),
         ] {
-            let source_address = source.map(|source| source.parse().unwrap());
-            let client = identification.client_behind(proxy.parse().unwrap(), source_address);
+            let address_and_port = |ip: &str| SocketAddr::new(ip.parse().unwrap(), 80);
+            let named = source.map_or(Source::Unknown, |ip| Source::Client(address_and_port(ip)));
+            let client = identification.client_behind(proxy.parse().unwrap(), named);
             let found = (client.address, client.exempt, client.location);
             let address: IpAddr = address.parse().unwrap();
             assert_eq!(found, (address, exempt, location), "{proxy} {source:?}");
             assert_eq!(client.key, identification.client(address).key, "{proxy} {source:?}");
+        }
+        for proxy in ["127.0.0.1", "192.0.2.1"] {
+            let client = identification.client_behind(proxy.parse().unwrap(), Source::Proxy);
+            assert_eq!((client.exempt, client.location), (false, Proxy), "{proxy}");
+            assert_eq!(client.address.to_string(), proxy);
         }
     }
 

@@ -6,6 +6,7 @@
 //! is shown only under names that no other site can have: IP addresses, `localhost`, and names that the
 //! operator gives.
 
+use std::net::IpAddr;
 use std::str::FromStr;
 
 use ipnet::IpNet;
@@ -19,7 +20,8 @@ use crate::server::limits::client::{Client, Location, contains};
 pub struct StatusAccess {
     /// The absolute path of the status page. Clients that may see it get no file of this name.
     pub path: String,
-    /// Networks that may see it, besides this machine.
+    /// Networks that may see it, besides this machine. A proxy may, on its own behalf, if its single address is
+    /// one of them.
     pub allow: Vec<IpNet>,
     /// Host names under which it is shown, besides `localhost` and IP addresses.
     pub hosts: Vec<StatusHost>,
@@ -49,6 +51,12 @@ impl FromStr for StatusHost {
     }
 }
 
+/// True if one of the networks is this single address.
+fn names(networks: &[IpNet], address: IpAddr) -> bool {
+    let single = IpNet::from(address.to_canonical());
+    networks.contains(&single)
+}
+
 impl StatusAccess {
     /// Whether a request that begins with these bytes may be one for the status.
     pub(crate) fn may_be_asked_by(&self, beginning: &[u8]) -> bool {
@@ -66,6 +74,8 @@ impl StatusAccess {
         match client.location {
             Location::ThisMachine => true,
             Location::Elsewhere => contains(&self.allow, client.address),
+            // Clients that HAProxy got over a Unix socket look the same: a network is not enough.
+            Location::Proxy => names(&self.allow, client.address),
             Location::Unknown => false,
         }
     }

@@ -1,10 +1,12 @@
 //! The server behind a real HAProxy that sends PROXY headers.
 
 use std::fs;
+use std::io::Read as _;
 use std::net::{IpAddr, SocketAddr, TcpListener, TcpStream};
 use std::process::{Child, Command, Stdio};
+use std::time::Duration;
 
-use http_concurrent::server::Limits;
+use http_concurrent::server::{Limits, StatusAccess};
 use tempfile::TempDir;
 
 use crate::support::conversation::Conversation;
@@ -71,5 +73,35 @@ fn clients_behind_haproxy_are_told_apart_in_both_versions() {
         assert_eq!(rejected.status, 429, "{how}");
         assert!(rejected.text().contains("127.0.0.2"), "{how}: {}", rejected.text());
         assert_eq!(proxy.connect_from(3).get("/a.txt").status, 200, "{how}");
+    }
+}
+
+#[test]
+#[ignore = "needs haproxy"]
+fn haproxy_checks_the_health_of_a_server_that_names_its_address() {
+    for how in ["send-proxy", "send-proxy-v2"] {
+        let server = TestServer::with_config(|config| {
+            config.identification.proxies = vec!["127.0.0.1/32".parse().unwrap()];
+            config.status = Some(StatusAccess {
+                path: "/server-status".to_owned(),
+                allow: vec!["127.0.0.1/32".parse().unwrap()],
+                ..StatusAccess::default()
+            });
+            config.timeouts.drain_delay = Duration::from_secs(3600);
+        });
+        server.file("a.txt", "Hello");
+        let how = format!("{how} check inter 50ms\n  option httpchk GET /server-status");
+        let proxy = HaProxy::start(server.address(), &how);
+        let checks = || server.counters().responses_2xx;
+        wait_until("it is healthy", || checks() > 2);
+        assert_eq!(proxy.connect_from(2).get("/a.txt").text(), "Hello", "{how}");
+        server.stop();
+        // HAProxy closes connections while it has no server.
+        wait_until("no more clients are sent to it", || {
+            let mut conversation = proxy.connect_from(2);
+            let _ = conversation.try_send("GET /a.txt HTTP/1.1\r\nHost: a\r\n\r\n");
+            conversation.stream().read(&mut [0]).map_or(true, |count| count == 0)
+        });
+        assert!(!server.has_ended());
     }
 }

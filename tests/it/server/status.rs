@@ -343,6 +343,28 @@ fn a_proxied_client_without_an_address_is_not_this_machine() {
     }
 }
 
+/// As `HAProxy` sends its health checks with `send-proxy-v2`. It sends clients that came over a Unix socket likewise, so
+/// that naming a network with the proxy in it is not enough.
+#[test]
+fn a_proxy_sees_the_status_on_its_own_behalf_if_its_address_is_named() {
+    for (allowed, command, status) in [
+        ("127.0.0.9/32", 0x20, 200),
+        ("127.0.0.0/8", 0x20, 404),
+        ("127.0.0.8/32", 0x20, 404),
+        ("127.0.0.9/32", 0x21, 404),
+    ] {
+        let server = TestServer::with_config(|config| {
+            let allow = vec![allowed.parse().unwrap()];
+            config.status = Some(StatusAccess { allow, ..self::status() });
+            config.identification.proxies = vec!["127.0.0.9/32".parse().unwrap()];
+        });
+        let mut conversation = server.connect_from(9);
+        conversation.send([b"\r\n\r\n\0\r\nQUIT\n", &[command, 0, 0, 0][..]].concat());
+        let reply = conversation.get("/server-status");
+        assert_eq!(reply.status, status, "{allowed} {command:#x}");
+    }
+}
+
 #[test]
 fn a_proxied_client_has_no_privilege_of_this_machine() {
     let server = TestServer::with_config(|config| {
