@@ -9,6 +9,7 @@ use std::process::{Child, Command, Stdio};
 use rustix::fs::{CWD, Mode, mkfifoat};
 use rustix::process::{Pid, Signal, kill_process};
 
+use crate::support::certificates::{leaf, self_signed};
 use crate::support::client::program_under;
 use crate::support::program::SERVER;
 use crate::support::{wait_for_exit, wait_until};
@@ -104,6 +105,23 @@ fn a_signal_to_reopen_a_log_that_is_not_open_yet_ends_nothing() {
     assert_eq!(&announcement, b"Serving ");
     server.signal(Signal::TERM);
     assert_eq!(server.end().0, 0);
+}
+
+#[test]
+fn certificates_that_are_not_read_yet_are_read_again_after_sighup() {
+    let directory = tempfile::tempdir().unwrap();
+    let identity = self_signed(&leaf(&["a.example"]));
+    fs::write(directory.path().join("a.pem"), identity.0.pem() + &identity.1.serialize_pem())
+        .unwrap();
+    let arguments = ["-p", "0", "--tls-cert", "a.pem", "--tls-key", "a.pem"];
+    let mut server = Started::new(HEEDED, SERVER.as_ref(), &arguments, directory.path());
+    server.wait_until_it_catches(Signal::HUP);
+    server.signal(Signal::HUP);
+    server.0.stdout.as_mut().unwrap().read_exact(&mut [0; 8]).unwrap();
+    server.signal(Signal::TERM);
+    let (status, log) = server.end();
+    assert_eq!(status, 0, "{log}");
+    assert!(log.contains("read the certificates again: a.example until "), "{log}");
 }
 
 #[test]

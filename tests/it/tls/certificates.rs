@@ -371,6 +371,8 @@ fn what_is_wrong_with_dates_and_files_is_warned_of_and_served() {
     files.replace_pair("expired", &times(2000, 2010));
     files.replace_pair("future", &times(3000, 3010));
     files.replace_pair("site/public", &times(2000, 3000));
+    // Those of a group may read keys, as on Debian.
+    fs::set_permissions(files.path("future.key"), Permissions::from_mode(0o640)).unwrap();
     let key = files.path("site/public.key");
     fs::set_permissions(&key, Permissions::from_mode(0o644)).unwrap();
     let server = files.serve(&["expired", "future", "site/public"]);
