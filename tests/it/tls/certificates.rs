@@ -2,173 +2,27 @@
 
 use std::fs::{self, Permissions};
 use std::io::{Read as _, Write as _};
-use std::net::{Ipv4Addr, TcpStream};
 use std::os::unix::fs::PermissionsExt as _;
 use std::os::unix::process::CommandExt as _;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::process::Command;
-use std::sync::Arc;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use rcgen::date_time_ymd;
 use rustix::process::{Signal, geteuid};
-use rustls::client::danger::{HandshakeSignatureValid, ServerCertVerified, ServerCertVerifier};
-use rustls::crypto::ring;
-use rustls::pki_types::{CertificateDer, ServerName, UnixTime};
-use rustls::{
-    ClientConfig, ClientConnection, DigitallySignedStruct, Error, SignatureScheme, StreamOwned,
-};
-use tempfile::TempDir;
+use rustls::pki_types::CertificateDer;
 
+use super::any_certificate::TlsConnection;
+use super::certificate_files::Files;
+use crate::access::passwords::SECRET;
 use crate::support::certificates::{Identity, leaf, self_signed};
-use crate::support::program::{SERVER, ServerProgram, run_server};
-use crate::support::{PATIENCE, wait_until, with_patience};
-
-/// Accepts every certificate.
-#[derive(Debug)]
-struct Credulous;
-
-impl ServerCertVerifier for Credulous {
-    fn verify_server_cert(
-        &self,
-        _: &CertificateDer<'_>,
-        _: &[CertificateDer<'_>],
-        _: &ServerName<'_>,
-        _: &[u8],
-        _: UnixTime,
-    ) -> Result<ServerCertVerified, Error> {
-        Ok(ServerCertVerified::assertion())
-    }
-
-    fn verify_tls12_signature(
-        &self,
-        _: &[u8],
-        _: &CertificateDer<'_>,
-        _: &DigitallySignedStruct,
-    ) -> Result<HandshakeSignatureValid, Error> {
-        Ok(HandshakeSignatureValid::assertion())
-    }
-
-    fn verify_tls13_signature(
-        &self,
-        _: &[u8],
-        _: &CertificateDer<'_>,
-        _: &DigitallySignedStruct,
-    ) -> Result<HandshakeSignatureValid, Error> {
-        Ok(HandshakeSignatureValid::assertion())
-    }
-
-    fn supported_verify_schemes(&self) -> Vec<SignatureScheme> {
-        ring::default_provider().signature_verification_algorithms.supported_schemes()
-    }
-}
-
-/// A connection to a server over TLS, whose certificate may be any.
-struct TlsConnection(StreamOwned<ClientConnection, TcpStream>);
-
-impl TlsConnection {
-    /// Asks for the certificate of `name`; the name of an address is not sent.
-    fn open(port: u16, name: &str) -> Self {
-        let config = ClientConfig::builder_with_provider(Arc::new(ring::default_provider()))
-            .with_safe_default_protocol_versions()
-            .unwrap()
-            .dangerous()
-            .with_custom_certificate_verifier(Arc::new(Credulous))
-            .with_no_client_auth();
-        let name = ServerName::try_from(name.to_owned()).unwrap();
-        let connection = ClientConnection::new(Arc::new(config), name).unwrap();
-        let socket = TcpStream::connect((Ipv4Addr::LOCALHOST, port)).unwrap();
-        socket.set_read_timeout(Some(PATIENCE)).unwrap();
-        Self(StreamOwned::new(connection, socket))
-    }
-
-    /// Gets a file of 5 bytes.
-    fn get(&mut self, target: &str) -> String {
-        let request = format!("GET {target} HTTP/1.1\r\nHost: localhost\r\n\r\n");
-        self.0.write_all(request.as_bytes()).unwrap();
-        let mut response = Vec::new();
-        let mut piece = [0; 4096];
-        loop {
-            let count = self.0.read(&mut piece).unwrap();
-            assert_ne!(count, 0, "the response ends");
-            response.extend_from_slice(&piece[..count]);
-            let text = String::from_utf8_lossy(&response);
-            if let Some((_, content)) = text.split_once("\r\n\r\n").filter(|it| it.1.len() == 5) {
-                return content.to_owned();
-            }
-        }
-    }
-
-    fn certificate(&self) -> CertificateDer<'static> {
-        self.0.conn.peer_certificates().unwrap()[0].clone().into_owned()
-    }
-}
+use crate::support::program::{SERVER, ServerProgram};
+use crate::support::{wait_until, with_patience};
 
 fn presented(port: u16, name: &str) -> CertificateDer<'static> {
     let mut connection = TlsConnection::open(port, name);
     assert_eq!(connection.get("/a.txt"), "Hello");
     connection.certificate()
-}
-
-/// A directory to serve, and certificates beside it.
-struct Files {
-    directory: TempDir,
-}
-
-impl Files {
-    fn new() -> Self {
-        let directory = tempfile::tempdir().unwrap();
-        fs::create_dir(directory.path().join("site")).unwrap();
-        fs::write(directory.path().join("site/a.txt"), "Hello").unwrap();
-        Self { directory }
-    }
-
-    fn site(&self) -> PathBuf {
-        self.path("site")
-    }
-
-    fn path(&self, name: &str) -> PathBuf {
-        self.directory.path().join(name)
-    }
-
-    /// Replaces a file as certbot does.
-    fn replace(&self, name: &str, text: impl AsRef<[u8]>) {
-        fs::write(self.path("new"), text).unwrap();
-        fs::set_permissions(self.path("new"), Permissions::from_mode(0o600)).unwrap();
-        fs::rename(self.path("new"), self.path(name)).unwrap();
-    }
-
-    /// `NAME.pem` and `NAME.key`.
-    fn replace_pair(&self, name: &str, identity: &Identity) {
-        self.replace(&format!("{name}.pem"), identity.0.pem());
-        self.replace(&format!("{name}.key"), identity.1.serialize_pem());
-    }
-
-    /// The arguments that serve these pairs.
-    fn arguments(&self, pairs: &[&str]) -> Vec<String> {
-        let mut arguments = vec!["-p".to_owned(), "0".to_owned()];
-        for pair in pairs {
-            for (option, suffix) in [("--tls-cert", "pem"), ("--tls-key", "key")] {
-                let path = self.path(&format!("{pair}.{suffix}"));
-                arguments.extend([option.to_owned(), path.to_str().unwrap().to_owned()]);
-            }
-        }
-        arguments
-    }
-
-    fn serve(&self, pairs: &[&str]) -> ServerProgram {
-        ServerProgram::start(&self.site(), &self.arguments(pairs))
-    }
-
-    /// The message of a server that does not start with this pair.
-    fn refusal(&self, certificate: &str, key: &str) -> String {
-        let path = |name: &str| self.path(name).to_str().unwrap().to_owned();
-        let arguments =
-            ["--tls-cert", &path(certificate), "--tls-key", &path(key), "--root", &path("site")];
-        let (status, text) = run_server(&[&["-p", "0"][..], &arguments[..]].concat());
-        assert_eq!(status, 1, "{text}");
-        text.replace(&format!("{}/", self.directory.path().display()), "")
-    }
 }
 
 /// Ends the server, and returns its log.
@@ -421,8 +275,7 @@ fn a_certificate_that_expires_while_it_is_served_is_warned_of_and_so_is_a_new_on
 fn passwords_that_tls_encrypts_are_not_warned_of() {
     let files = Files::new();
     files.replace_pair("a", &self_signed(&leaf(&["a.example"])));
-    let hash = crate::access::passwords::SECRET;
-    files.replace("users", format!("alice:{hash}"));
+    files.replace("users", format!("alice:{SECRET}"));
     let mut arguments = files.arguments(&["a"]);
     let users = files.path("users").to_str().unwrap().to_owned();
     arguments.extend(["--auth", &users, "--bind", "0.0.0.0"].map(str::to_owned));
