@@ -101,23 +101,9 @@ impl ConnectionEntry {
         self.count_active(self.phase().is_active(), false);
     }
 
-    /// Closes the connection and takes its permit, if it is in `phase`, which is not an active one.
+    /// Has the connection closed and takes its permit, if it is in `phase`, which is not an active one. Reading ends,
+    /// at which its thread wakes up: it can still send, over TLS that nothing follows.
     pub(super) fn close_if(&self, phase: Phase) -> Option<Permit> {
-        self.shut_down_if(phase, Shutdown::Both)
-    }
-
-    /// Closes the connection and releases its slot, if it is idle between two requests; true if it was.
-    pub(crate) fn give_up_if_idle(&self) -> bool {
-        self.close_if(Phase::Idle).is_some()
-    }
-
-    /// Ends reading and takes the permit, if the connection is in `phase`, which is not an active one.
-    /// Its thread can still send a response.
-    pub(super) fn end_input_if(&self, phase: Phase) -> Option<Permit> {
-        self.shut_down_if(phase, Shutdown::Read)
-    }
-
-    fn shut_down_if(&self, phase: Phase, halves: Shutdown) -> Option<Permit> {
         self.phase
             .compare_exchange(
                 phase as u8,
@@ -128,8 +114,13 @@ impl ConnectionEntry {
             .ok()?;
         self.record_time();
         let permit = self.take_permit();
-        self.shut_down(halves);
+        self.shut_down(Shutdown::Read);
         permit
+    }
+
+    /// Closes the connection and releases its slot, if it is idle between two requests; true if it was.
+    pub(crate) fn give_up_if_idle(&self) -> bool {
+        self.close_if(Phase::Idle).is_some()
     }
 
     /// Shuts the socket down, whatever the phase. A blocked read of its thread returns end of input.

@@ -137,7 +137,7 @@ impl Registry {
         let mut reserved: Vec<_> =
             of_client(&clients, None).filter(|entry| entry.reserved.is_some()).collect();
         reserved.sort_by_key(|entry| entry.opened_at);
-        reserved.iter().find_map(|entry| entry.end_input_if(Phase::Fresh)).or_else(|| {
+        reserved.iter().find_map(|entry| entry.close_if(Phase::Fresh)).or_else(|| {
             let mut overdue = reserved.iter().filter(|entry| now - entry.opened_at > RESERVE_TIME);
             overdue.find_map(|entry| {
                 let permit = entry.take_permit();
