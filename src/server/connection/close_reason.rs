@@ -31,6 +31,8 @@ pub(super) enum CloseReason {
     IncompleteUndelimited,
     /// The peer closed between two requests.
     PeerClosed,
+    /// The peer closed within a request.
+    RequestCut,
     /// The peer disconnected within a request or a response.
     PeerVanished,
     /// No request arrived in time.
@@ -53,6 +55,7 @@ impl fmt::Display for CloseReason {
             Self::Undelimited => "the close marks the end of the response",
             Self::Incomplete | Self::IncompleteUndelimited => "the response was not sent whole",
             Self::PeerClosed => "the client closed it",
+            Self::RequestCut => "the client closed it within a request",
             Self::PeerVanished => "the client disconnected",
             Self::Idle => "no request arrived in time",
             Self::Slow => "the client received too slowly",
@@ -92,6 +95,7 @@ impl CloseReason {
             | Self::Incomplete
             | Self::IncompleteUndelimited
             | Self::PeerClosed
+            | Self::RequestCut
             | Self::PeerVanished
             | Self::Idle
             | Self::Slow => false,

@@ -105,7 +105,7 @@ impl<'s> RequestReader<'s> {
             }
             match self.fill(transport, has_started) {
                 Ok(0) if has_started => {
-                    return Err(NoRequest::Close(CloseReason::PeerVanished));
+                    return Err(NoRequest::Close(CloseReason::RequestCut));
                 }
                 Ok(0) if self.entry.phase() == Phase::Closing => return Err(self.slot_taken()),
                 Ok(0) => return Err(NoRequest::Close(CloseReason::PeerClosed)),
@@ -182,9 +182,10 @@ impl<'s> RequestReader<'s> {
                 Err(BodyError::Io(error)) if is_timeout(&error) => {
                     return Err(NoRequest::Refuse(RequestError::Timeout));
                 }
-                Err(BodyError::Io(_) | BodyError::Truncated { .. }) => {
-                    return Err(NoRequest::Close(CloseReason::PeerVanished));
+                Err(BodyError::Truncated { .. }) => {
+                    return Err(NoRequest::Close(CloseReason::RequestCut));
                 }
+                Err(BodyError::Io(_)) => return Err(NoRequest::Close(CloseReason::PeerVanished)),
             }
             if discarded > MAX_DISCARDED_BYTES {
                 return Ok(RequestContent::LeftUnread);
