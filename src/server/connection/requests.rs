@@ -260,6 +260,8 @@ impl<'s> Connection<'s> {
     }
 
     fn refuse(&mut self, error: RequestError) -> Option<CloseReason> {
+        // Whatever else is wrong, the reason for which all are refused comes first.
+        let error = self.refusal.unwrap_or(error);
         log::debug!("{}: refused: {error}", self.client.address);
         self.login = None;
         let response = self
