@@ -18,8 +18,11 @@ pub(crate) fn start(level: LevelFilter) -> Option<LogSink> {
     if let Some(sink) = &sink {
         builder.target(Target::Pipe(Box::new(sink.handle()))).write_style(style());
     }
+    // rustls warns of what peers send: with a line for each, they could fill the log.
+    let of_rustls = if level < LevelFilter::Debug { LevelFilter::Error } else { level };
+    builder.filter_level(level).filter_module("rustls", of_rustls);
     // RUST_LOG overrides -q and -v.
-    builder.filter_level(level).parse_default_env().format_timestamp_millis().init();
+    builder.parse_default_env().format_timestamp_millis().init();
     panic::set_hook(Box::new(|info| {
         // The message may contain a peer's bytes.
         let reason = escape_text(info.payload_as_str().unwrap_or("no message"));
