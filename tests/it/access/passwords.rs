@@ -48,7 +48,7 @@ impl Guarded {
 }
 
 /// An `Authorization` field with its line ending.
-pub(super) fn basic(user: &str, password: &str) -> String {
+pub(crate) fn basic(user: &str, password: &str) -> String {
     format!("Authorization: Basic {}\r\n", STANDARD.encode(format!("{user}:{password}")))
 }
 

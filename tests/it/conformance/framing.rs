@@ -310,7 +310,7 @@ fn expectations() {
         conversation.send(format!("POST / HTTP/{version}\r\nHost: a\r\n{fields}\r\n\r\n{content}"));
         let first = conversation.reply();
         let _ = conversation.try_send(NEXT);
-        let _ = conversation.stream().shutdown(std::net::Shutdown::Write);
+        let _ = conversation.try_finish_sending();
         let replies = [vec![first], conversation.replies()].concat();
         assert_eq!(in_words(&replies), expected, "HTTP/{version} {fields:?}");
     }

@@ -404,7 +404,7 @@ fn any_input_has_the_same_responses_however_it_is_split() {
         // Usually the server reads the first piece separately.
         thread::sleep(Duration::from_millis(1));
         let _ = conversation.try_send(two);
-        let _ = conversation.stream().shutdown(std::net::Shutdown::Write);
+        let _ = conversation.try_finish_sending();
         prop_assert_eq!(statuses(conversation.replies()), whole);
     });
     assert_eq!(answers(&server, ""), "next");

@@ -1,14 +1,17 @@
 //! A raw connection to a server.
 
 use std::io::{self, Read, Write};
-use std::net::{IpAddr, Shutdown, SocketAddr, TcpStream};
+use std::net::{IpAddr, SocketAddr, TcpStream};
+use std::sync::Arc;
 use std::time::Duration;
 
 use http_concurrent::http::{Framing, ResponseHead, response_framing};
 use http_concurrent::net::{Body, BodyError, Input};
+use rustls::{ClientConfig, ClientConnection};
 use socket2::{Domain, Socket, Type};
 
 use super::PATIENCE;
+use super::wire::Wire;
 
 /// A received response.
 #[derive(Clone, Debug)]
@@ -53,13 +56,33 @@ impl Reply {
 }
 
 pub(crate) struct Conversation {
-    stream: TcpStream,
+    wire: Wire,
     input: Input,
 }
 
 impl Conversation {
     pub(crate) fn new(stream: TcpStream) -> Self {
-        Self { stream, input: Input::with_capacity(64 * 1024) }
+        Self { wire: Wire::plain(stream), input: Input::with_capacity(64 * 1024) }
+    }
+
+    /// Continues over TLS. The handshake happens with the first read or write.
+    pub(crate) fn over_tls(mut self, config: Arc<ClientConfig>) -> Self {
+        self.wire.start_tls(config);
+        self
+    }
+
+    /// The state of a connection over TLS.
+    pub(crate) fn tls(&mut self) -> &mut ClientConnection {
+        self.wire.tls()
+    }
+
+    pub(crate) fn shake_hands(&mut self) -> io::Result<()> {
+        self.wire.shake_hands()
+    }
+
+    /// The records that carry these bytes, which the caller sends over [`Conversation::stream`].
+    pub(crate) fn records_of(&mut self, bytes: impl AsRef<[u8]>) -> Vec<u8> {
+        self.wire.records_of(bytes.as_ref())
     }
 
     /// A connection from one address to another.
@@ -86,22 +109,29 @@ impl Conversation {
         Self::new(stream)
     }
 
+    /// The socket, beneath TLS.
     pub(crate) fn stream(&self) -> &TcpStream {
-        &self.stream
+        &self.wire.stream
+    }
+
+    /// What the server sends, decrypted.
+    pub(crate) fn incoming(&mut self) -> &mut impl Read {
+        &mut self.wire
     }
 
     pub(crate) fn local_address(&self) -> SocketAddr {
-        self.stream.local_addr().unwrap()
+        self.wire.stream.local_addr().unwrap()
     }
 
     pub(crate) fn send(&mut self, bytes: impl AsRef<[u8]>) -> &mut Self {
-        self.stream.write_all(bytes.as_ref()).unwrap();
+        self.try_send(bytes).unwrap();
         self
     }
 
     /// Sends bytes to a server that may have closed.
     pub(crate) fn try_send(&mut self, bytes: impl AsRef<[u8]>) -> io::Result<()> {
-        self.stream.write_all(bytes.as_ref())
+        self.wire.write_all(bytes.as_ref())?;
+        self.wire.flush()
     }
 
     pub(crate) fn get(&mut self, target: &str) -> Reply {
@@ -124,46 +154,66 @@ impl Conversation {
         self.receive(|head| response_framing(head.status(), &head.fields()).unwrap())
     }
 
+    /// The response, or `None` if the server closes or resets the connection without one.
+    pub(crate) fn reply_unless_closed(&mut self) -> Option<Reply> {
+        match self.input.fill(&mut self.wire) {
+            Ok(0) | Err(_) => None,
+            Ok(_) => Some(self.reply()),
+        }
+    }
+
     fn receive(
         &mut self,
         framing_of: impl FnOnce(&ResponseHead) -> Framing,
     ) -> Result<Reply, BodyError> {
-        let head = self.input.read_response_head(&mut self.stream).expect("a response's head");
+        let head = self.input.read_response_head(&mut self.wire).expect("a response's head");
         let text = |bytes: &[u8]| String::from_utf8_lossy(bytes).into_owned();
         let fields = head.fields().iter().map(|(n, v)| (text(n), text(v))).collect();
         let (mut body, mut content) = (Body::of_response(framing_of(&head)), Vec::new());
-        while let Some(piece) = body.next_piece(&mut self.input, &mut self.stream)? {
+        while let Some(piece) = body.next_piece(&mut self.input, &mut self.wire)? {
             content.extend_from_slice(piece);
         }
         Ok(Reply { status: head.status().code(), fields, body: content })
     }
 
-    /// All responses until the server closes, without a reset. None of them answers `HEAD`.
+    /// All responses until the server closes, without a reset; over TLS, with `close_notify`. None of them
+    /// answers `HEAD`.
     pub(crate) fn replies(&mut self) -> Vec<Reply> {
         let mut replies = Vec::new();
         while !self.input.data().is_empty()
-            || self.input.fill(&mut self.stream).expect("an orderly end") > 0
+            || self.input.fill(&mut self.wire).expect("an orderly end") > 0
         {
             replies.push(self.reply());
         }
         replies
     }
 
-    /// Expects the end of the stream, without a reset or further bytes.
+    /// Waits until the response has begun.
+    pub(crate) fn wait_for_response(&mut self) -> &mut Self {
+        assert_ne!(self.input.fill(&mut self.wire).unwrap(), 0, "the response has begun");
+        self
+    }
+
+    /// Expects the end of the stream, without a reset or further bytes; over TLS, with `close_notify`.
     pub(crate) fn expect_end(&mut self) {
         let mut rest = self.input.data().to_vec();
-        self.stream.read_to_end(&mut rest).expect("an orderly end");
+        self.wire.read_to_end(&mut rest).expect("an orderly end");
         assert_eq!(rest, b"", "nothing follows");
     }
 
     pub(crate) fn finish_sending(&mut self) -> &mut Self {
-        self.stream.shutdown(Shutdown::Write).unwrap();
+        self.try_finish_sending().unwrap();
         self
+    }
+
+    /// The same to a server that may have closed.
+    pub(crate) fn try_finish_sending(&mut self) -> io::Result<()> {
+        self.wire.finish_sending()
     }
 
     /// Closes with RST instead of FIN.
     pub(crate) fn reset(self) {
-        let socket = socket2::Socket::from(self.stream);
+        let socket = socket2::Socket::from(self.wire.stream);
         socket.set_linger(Some(Duration::ZERO)).unwrap();
     }
 }

@@ -14,8 +14,10 @@ pub(crate) mod ranged;
 pub(crate) mod records;
 pub(crate) mod scripted;
 pub(crate) mod server;
+pub(crate) mod site_certificate;
 pub(crate) mod terminal;
 pub(crate) mod tls;
+pub(crate) mod wire;
 
 use std::process::{Child, Command, ExitStatus};
 use std::thread;

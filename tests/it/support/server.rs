@@ -1,17 +1,25 @@
 //! The server of this package in the test's process, with a temporary root.
 
+use std::env;
 use std::fs;
-use std::net::{Ipv4Addr, Shutdown, SocketAddr};
+use std::net::{Ipv4Addr, SocketAddr};
 use std::path::Path;
+use std::sync::Arc;
 use std::thread::{self, JoinHandle};
 
 use http_concurrent::server::{
     Counts, Limits, Monitor, Reloaded, Reloader, Server, ServerConfig, Snapshot, Stopper, Timeouts,
 };
+use rustls::version::{TLS12, TLS13};
+use rustls::{ClientConfig, SupportedProtocolVersion};
 use tempfile::TempDir;
 
 use super::conversation::{Conversation, Reply};
+use super::site_certificate::{SiteCertificate, VERSIONS};
 use super::{PATIENCE, wait_until};
+
+/// The version of TLS that all servers and their connections use, if this variable of the environment is set.
+pub(crate) const ALL_OVER_TLS: &str = "TESTS_OVER_TLS";
 
 /// A running server; stopped when dropped.
 pub(crate) struct TestServer {
@@ -21,6 +29,13 @@ pub(crate) struct TestServer {
     stopper: Stopper,
     reloader: Reloader,
     thread: Option<JoinHandle<()>>,
+    tls: Option<Tls>,
+}
+
+/// The certificate of a server, and the client whose connections are made.
+struct Tls {
+    certificate: SiteCertificate,
+    client: Arc<ClientConfig>,
 }
 
 impl TestServer {
@@ -35,6 +50,24 @@ impl TestServer {
     }
 
     pub(crate) fn with_config(configure: impl FnOnce(&mut ServerConfig)) -> Self {
+        match env::var(ALL_OVER_TLS).as_deref() {
+            Ok("1.2") => Self::launch(configure, &[&TLS12]),
+            Ok("1.3") => Self::launch(configure, &[&TLS13]),
+            _ => Self::launch(configure, &[]),
+        }
+    }
+
+    /// The same over TLS; so are its connections, with any version.
+    pub(crate) fn over_tls(configure: impl FnOnce(&mut ServerConfig)) -> Self {
+        Self::launch(configure, &VERSIONS)
+    }
+
+    /// With a client of these versions of TLS, or without TLS.
+    fn launch(
+        configure: impl FnOnce(&mut ServerConfig),
+        versions: &[&'static SupportedProtocolVersion],
+    ) -> Self {
+        let certificate = (!versions.is_empty()).then(SiteCertificate::new);
         let root = TempDir::new().unwrap();
         let mut config = ServerConfig {
             address: Some(Ipv4Addr::UNSPECIFIED.into()),
@@ -47,11 +80,16 @@ impl TestServer {
             *timeout = 2 * PATIENCE;
         }
         config.rates.minimum = 0;
+        config.tls = certificate.as_ref().map(SiteCertificate::settings);
         configure(&mut config);
         let server = Server::start(&config).unwrap();
         let port = server.address().port();
         let (monitor, stopper) = (server.monitor(), server.stopper());
         let reloader = server.reloader();
+        let tls = certificate.map(|certificate| {
+            let client = certificate.client(versions);
+            Tls { certificate, client }
+        });
         let thread = thread::spawn(move || server.run().unwrap());
         Self {
             root,
@@ -60,6 +98,7 @@ impl TestServer {
             stopper,
             reloader,
             thread: Some(thread),
+            tls,
         }
     }
 
@@ -91,7 +130,26 @@ impl TestServer {
 
     /// A connection from a loopback address.
     pub(crate) fn connect_as(&self, client: Ipv4Addr) -> Conversation {
-        Conversation::between(client.into(), self.address)
+        let conversation = Conversation::between(client.into(), self.address);
+        match &self.tls {
+            Some(tls) => conversation.over_tls(Arc::clone(&tls.client)),
+            None => conversation,
+        }
+    }
+
+    /// The certificate of a server over TLS.
+    pub(crate) fn certificate(&self) -> &SiteCertificate {
+        &self.tls.as_ref().expect("the server is over TLS").certificate
+    }
+
+    /// A connection from 127.0.0.1 without TLS.
+    pub(crate) fn connect_raw(&self) -> Conversation {
+        Conversation::between(Ipv4Addr::LOCALHOST.into(), self.address)
+    }
+
+    /// A connection from 127.0.0.1 to a server over TLS, of this client.
+    pub(crate) fn connect_with(&self, client: &Arc<ClientConfig>) -> Conversation {
+        Conversation::between(Ipv4Addr::LOCALHOST.into(), self.address).over_tls(Arc::clone(client))
     }
 
     /// Sends `requests` over a new connection, shuts down writing, and returns the responses. The server
@@ -104,7 +162,7 @@ impl TestServer {
     pub(crate) fn ask_as(&self, client: Ipv4Addr, requests: impl AsRef<[u8]>) -> Vec<Reply> {
         let mut conversation = self.connect_as(client);
         let _ = conversation.try_send(requests);
-        let _ = conversation.stream().shutdown(Shutdown::Write);
+        let _ = conversation.try_finish_sending();
         conversation.replies()
     }
 
