@@ -22,7 +22,7 @@ pub(super) struct Cluster {
 }
 
 struct Instance {
-    options: Vec<String>,
+    arguments: Vec<String>,
     /// The system's choice at the first start; the same at the next ones.
     port: u16,
     program: Option<ServerProgram>,
@@ -37,27 +37,13 @@ impl Cluster {
         for (name, length) in [("medium", 1 << 20), ("large", 16 << 20)] {
             File::create(root.path().join(name)).unwrap().set_len(length).unwrap();
         }
-        let path = root.path().to_str().unwrap();
-        let instances = readme::block("three instances")
-            .replace("\\\n", " ")
-            .lines()
-            .skip(1)
-            .map(|line| {
-                let command = readme::adapt(line, &[("/srv/files", path)]);
-                let mut words = command.split_whitespace().map(str::to_owned);
-                assert_eq!(words.next().as_deref(), Some("http_server_conc"), "{line}");
-                let mut options: Vec<String> = words.collect();
-                for option in further.chunks(2) {
-                    if let Some(at) = options.iter().position(|word| word == option[0]) {
-                        options.drain(at..at + 2);
-                    }
-                    options.extend(option.iter().map(|&word| word.to_owned()));
-                }
-                let mut instance = Instance { options, port: 0, program: None };
-                instance.start();
-                instance
-            })
-            .collect::<Vec<_>>();
+        let start = |arguments| {
+            let mut instance = Instance { arguments, port: 0, program: None };
+            instance.start();
+            instance
+        };
+        let arguments = readme::server_arguments(root.path().to_str().unwrap(), further);
+        let instances: Vec<Instance> = arguments.into_iter().map(start).collect();
         assert_eq!(instances.len(), 3, "README starts three instances");
         Self { root, instances }
     }
@@ -129,9 +115,9 @@ impl Cluster {
 impl Instance {
     fn start(&mut self) {
         let port =
-            self.options.iter().position(|option| option == "-p").expect("README gives a port");
-        self.options[port + 1] = self.port.to_string();
-        let program = ServerProgram::start(Path::new("/"), &self.options);
+            self.arguments.iter().position(|word| word == "-p").expect("README gives a port");
+        self.arguments[port + 1] = self.port.to_string();
+        let program = ServerProgram::start(Path::new("/"), &self.arguments);
         self.port = program.port();
         self.program = Some(program);
     }

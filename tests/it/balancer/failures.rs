@@ -113,6 +113,26 @@ fn no_small_request_is_lost_when_instances_are_killed() {
 
 #[test]
 #[ignore = "needs haproxy"]
+fn no_small_request_is_lost_when_two_of_three_instances_are_killed() {
+    let mut cluster = Cluster::start(&[]);
+    let haproxy = HaProxy::start(&cluster);
+    under_load(&haproxy, |answered| {
+        for index in 0..cluster.count() {
+            wait_until("all are used", || (0..cluster.count()).all(|i| cluster.served(i) > 100));
+            let other = (index + 1) % cluster.count();
+            cluster.signal(other, Signal::KILL);
+            cluster.end(index, Signal::KILL);
+            cluster.end(other, Signal::KILL);
+            let more = answered.load(Ordering::Relaxed) + 100;
+            wait_until("the last one serves", || answered.load(Ordering::Relaxed) >= more);
+            cluster.restart(index);
+            cluster.restart(other);
+        }
+    });
+}
+
+#[test]
+#[ignore = "needs haproxy"]
 fn a_killed_instance_cuts_its_own_transfers_which_the_client_continues() {
     const FILES: usize = 12;
     let mut cluster = Cluster::start(&["--limit-rate", "1M"]);

@@ -8,6 +8,7 @@ use std::path::Path;
 use super::cluster::Cluster;
 use super::haproxy::HaProxy;
 use super::readme;
+use crate::support::conversation::Conversation;
 use crate::support::wait_until;
 
 /// Enough that both balancers have some of them.
@@ -19,7 +20,11 @@ fn free_address() -> SocketAddr {
 
 /// The two balancers of the README, on this machine.
 fn start_pair(cluster: &Cluster) -> [HaProxy; 2] {
-    let addresses = [free_address(), free_address()];
+    start_pair_at([free_address(), free_address()], cluster)
+}
+
+/// Each takes connections from both at its address.
+fn start_pair_at(addresses: [SocketAddr; 2], cluster: &Cluster) -> [HaProxy; 2] {
     let instead_of_bind = readme::block("instead of bind");
     let text = readme::adapt(
         &readme::block("haproxy.cfg"),
@@ -85,6 +90,33 @@ fn the_other_balancer_counts_the_clients_of_one_that_died() {
         let _held = two.transfers_from(client, 12, &cluster);
         assert_eq!(two.get_from(client, "/small").status, 429, "{client}");
     }
+}
+
+#[test]
+#[ignore = "needs haproxy"]
+fn an_ipv6_network_is_one_client() {
+    let cluster = Cluster::start(&["--limit-rate", "64K"]);
+    let address = free_address();
+    let _balancers = start_pair_at([address, free_address()], &cluster);
+    // As the other balancer relays it.
+    let connect_from = |client: &str| {
+        let mut conversation = Conversation::between(address.ip(), address);
+        conversation.send(format!("PROXY TCP6 {client} 2001:db8::80 4711 80\r\n"));
+        conversation
+    };
+    let held: Vec<_> = (1..=12)
+        .map(|number| {
+            let mut transfer = connect_from(&format!("2001:db8:0:1::{number}"));
+            transfer.send("GET /large HTTP/1.1\r\nHost: localhost\r\n\r\n");
+            transfer
+        })
+        .collect();
+    cluster.wait_until_all_hold("2001:db8:0:1::/64", held.len());
+    let refused = connect_from("2001:db8:0:1::aaaa").get("/small");
+    assert_eq!(refused.status, 429);
+    let name = "your network 2001:db8:0:1::/64 already holds 12";
+    assert!(refused.text().contains(name), "{}", refused.text());
+    assert_eq!(connect_from("2001:db8:0:2::1").get("/small").status, 200);
 }
 
 /// The lines of a table about its entries.

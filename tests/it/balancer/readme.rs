@@ -1,4 +1,4 @@
-//! The texts in the README's section on more than one machine.
+//! The texts in the README's section on more than one machine, for tests and measurements.
 
 use std::fs;
 
@@ -18,6 +18,26 @@ pub(super) fn block(title: &str) -> String {
     let text = blocks.next().unwrap_or_else(|| panic!("README has no block \"# {title}\""));
     assert!(blocks.next().is_none(), "README has \"# {title}\" twice");
     format!("{text}\n")
+}
+
+/// The arguments of README's commands that start servers, with another directory and `further` options, each with
+/// its value, which replace those of the same name.
+pub(super) fn server_arguments(root: &str, further: &[&str]) -> Vec<Vec<String>> {
+    let commands = block("three instances").replace("\\\n", " ");
+    let arguments = |line: &str| {
+        let command = adapt(line, &[("/srv/files", root)]);
+        let mut words = command.split_whitespace().map(str::to_owned);
+        assert_eq!(words.next().as_deref(), Some("http_server_conc"), "{line}");
+        let mut arguments: Vec<String> = words.collect();
+        for option in further.chunks(2) {
+            if let Some(at) = arguments.iter().position(|word| word == option[0]) {
+                arguments.drain(at..at + 2);
+            }
+            arguments.extend(option.iter().map(|&word| word.to_owned()));
+        }
+        arguments
+    };
+    commands.lines().skip(1).map(arguments).collect()
 }
 
 /// The text with other addresses, ports and paths. All that a test changes of README's texts is changed here,
