@@ -9,14 +9,22 @@
 
 #[path = "hold/attacks.rs"]
 mod attacks;
+#[path = "hold/balancer.rs"]
+mod balancer;
+#[path = "hold/capacity.rs"]
+mod capacity;
 #[path = "hold/client.rs"]
 mod client;
+#[path = "hold/cluster.rs"]
+mod cluster;
 #[path = "hold/flood.rs"]
 mod flood;
 #[path = "hold/haproxy.rs"]
 mod haproxy;
 #[path = "hold/passwords.rs"]
 mod passwords;
+#[path = "../it/balancer/readme.rs"]
+mod readme;
 #[path = "hold/shortages.rs"]
 mod shortages;
 #[path = "hold/target.rs"]
@@ -25,9 +33,12 @@ mod target;
 mod waiting;
 
 use std::io;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
+
+/// Longer than a program needs to end.
+const PATIENCE: Duration = Duration::from_secs(30);
 
 /// The result of an attack.
 pub(crate) struct Finding {
@@ -45,7 +56,7 @@ pub(crate) struct Options {
     pub(crate) connections: u32,
 }
 
-const ATTACKS: [(&str, Attack); 12] = [
+const ATTACKS: [(&str, Attack); 15] = [
     ("flood", flood::flood),
     ("waiting-crowd", waiting::crowd),
     ("waiting-line", waiting::full_line),
@@ -57,6 +68,9 @@ const ATTACKS: [(&str, Attack); 12] = [
     ("descriptors", shortages::descriptors),
     ("threads", shortages::threads),
     ("end", shortages::end),
+    ("balancer-stopped", balancer::stopped),
+    ("balancer-killed", balancer::killed),
+    ("balancer-capacity", capacity::capacity),
     ("endurance", shortages::endurance),
 ];
 

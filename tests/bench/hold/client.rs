@@ -38,6 +38,11 @@ impl Client {
         Ok(Self { stream, fields: String::new(), buffer: Vec::new() })
     }
 
+    /// Sends bytes before a request, such as a PROXY header.
+    pub(crate) fn send(&mut self, bytes: &[u8]) -> io::Result<()> {
+        self.stream.write_all(bytes)
+    }
+
     pub(crate) fn ask(&mut self, target: &str) -> io::Result<()> {
         let fields = &self.fields;
         let request = format!("GET {target} HTTP/1.1\r\nHost: a\r\n{fields}\r\n");

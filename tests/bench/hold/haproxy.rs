@@ -1,4 +1,4 @@
-//! `HAProxy` before a server, with its own limit on connections and its own queue.
+//! `HAProxy` before servers.
 
 use std::fs;
 use std::io;
@@ -8,6 +8,8 @@ use std::thread;
 use std::time::{Duration, Instant};
 
 use tempfile::TempDir;
+
+use super::target;
 
 /// A running `HAProxy`; ended when dropped.
 pub(crate) struct HaProxy {
@@ -20,17 +22,23 @@ impl HaProxy {
     /// At most 60 requests at a time are passed on to `server`; others wait up to 30 s. `None` if it is not
     /// installed.
     pub(crate) fn start(server: SocketAddr) -> io::Result<Option<Self>> {
+        Self::run(|address| {
+            format!(
+                "defaults\n  mode http\n  timeout connect 5s\n  timeout client 60s\n  timeout server 60s\n  \
+                 timeout queue 30s\nlisten relay\n  bind {address}\n  server files {server} maxconn 60\n"
+            )
+        })
+    }
+
+    /// Runs the configuration that is made for this address. `None` if it is not installed.
+    pub(crate) fn run(
+        configuration: impl FnOnce(SocketAddr) -> String,
+    ) -> io::Result<Option<Self>> {
         let directory = TempDir::new()?;
         // HAProxy does not report a port that it chose.
         let address = TcpListener::bind("127.0.0.1:0")?.local_addr()?;
         let path = directory.path().join("haproxy.cfg");
-        fs::write(
-            &path,
-            format!(
-                "defaults\n  mode http\n  timeout connect 5s\n  timeout client 60s\n  timeout server 60s\n  \
-                 timeout queue 30s\nlisten relay\n  bind {address}\n  server files {server} maxconn 60\n"
-            ),
-        )?;
+        fs::write(&path, configuration(address))?;
         let started = Command::new("haproxy")
             .args(["-db", "-f"])
             .arg(&path)
@@ -54,6 +62,16 @@ impl HaProxy {
 
     pub(crate) fn address(&self) -> SocketAddr {
         self.address
+    }
+
+    /// Processor time so far.
+    pub(crate) fn cpu_time(&self) -> io::Result<Duration> {
+        target::cpu_time(&self.child)
+    }
+
+    /// Resident memory, in MiB.
+    pub(crate) fn memory(&self) -> io::Result<f64> {
+        target::memory(&self.child)
     }
 }
 

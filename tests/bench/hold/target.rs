@@ -1,5 +1,6 @@
 //! The server under attack, in its own process and observed from outside.
 
+use std::ffi::OsStr;
 use std::fs;
 use std::io::{self, BufRead as _, BufReader};
 use std::net::{Ipv4Addr, SocketAddr};
@@ -14,6 +15,7 @@ use tempfile::TempDir;
 
 use super::client::{Client, status_of};
 
+const SERVER: &str = env!("CARGO_BIN_EXE_http_server_conc");
 /// The size of the large file.
 pub(crate) const LARGE_BYTES: usize = 20_000_000;
 /// The size of the file that is fetched repeatedly.
@@ -25,7 +27,7 @@ pub(crate) struct Target {
     port: u16,
     /// Further fields of the requests of [`Target::connect`], each with its line ending.
     pub(crate) fields: String,
-    _root: TempDir,
+    _root: Option<TempDir>,
 }
 
 impl Target {
@@ -39,24 +41,27 @@ impl Target {
         user: Option<u32>,
         arguments: &[&str],
     ) -> io::Result<Self> {
-        let root = TempDir::new()?;
-        fs::set_permissions(root.path(), std::os::unix::fs::PermissionsExt::from_mode(0o755))?;
-        fs::write(root.path().join("small"), "Hello, client\n")?;
-        fs::write(root.path().join("medium"), vec![7; MEDIUM_BYTES])?;
-        fs::write(root.path().join("large"), vec![7; LARGE_BYTES])?;
+        let root = site()?;
         let mut words = before.to_vec();
-        words.push(env!("CARGO_BIN_EXE_http_server_conc"));
+        words.push(SERVER);
         let mut command = Command::new(words[0]);
         command.args(&words[1..]).args(["-q", "-p", "0"]).args(arguments);
         if let Some(user) = user {
             command.uid(user);
         }
-        let mut child = command
-            .arg("--root")
-            .arg(root.path())
-            .stdout(Stdio::piped())
-            .stderr(Stdio::null())
-            .spawn()?;
+        command.arg("--root").arg(root.path());
+        Self::launch(command, Some(root))
+    }
+
+    /// Starts it with these arguments only.
+    pub(crate) fn start_as<A: AsRef<OsStr>>(arguments: &[A]) -> io::Result<Self> {
+        let mut command = Command::new(SERVER);
+        command.args(arguments);
+        Self::launch(command, None)
+    }
+
+    fn launch(mut command: Command, root: Option<TempDir>) -> io::Result<Self> {
+        let mut child = command.stdout(Stdio::piped()).stderr(Stdio::null()).spawn()?;
         let port = announced_port(&mut child)?;
         Ok(Self { child, port, fields: String::new(), _root: root })
     }
@@ -72,14 +77,8 @@ impl Target {
         Ok(client)
     }
 
-    /// Processor time so far (proc(5), `stat`: utime and stime).
     pub(crate) fn cpu_time(&self) -> io::Result<Duration> {
-        let stat = fs::read_to_string(format!("/proc/{}/stat", self.child.id()))?;
-        let fields = stat.rsplit(')').next().unwrap_or_default();
-        let ticks = fields.split_whitespace().skip(11).take(2);
-        Ok(Duration::from_millis(
-            ticks.filter_map(|field| field.parse::<u64>().ok()).sum::<u64>() * 10,
-        ))
+        cpu_time(&self.child)
     }
 
     /// Its share of one processor during this time, in percent.
@@ -92,10 +91,7 @@ impl Target {
 
     /// Resident memory, in MiB.
     pub(crate) fn memory(&self) -> io::Result<f64> {
-        let status = fs::read_to_string(format!("/proc/{}/status", self.child.id()))?;
-        let line = status.lines().find_map(|line| line.strip_prefix("VmRSS:"));
-        let kib = line.and_then(|line| line.split_whitespace().next()?.parse::<f64>().ok());
-        Ok(kib.unwrap_or(f64::NAN) / 1024.0)
+        memory(&self.child)
     }
 
     pub(crate) fn descriptors(&self) -> io::Result<usize> {
@@ -161,6 +157,32 @@ impl Drop for Target {
         let _ = self.child.kill();
         let _ = self.child.wait();
     }
+}
+
+/// A directory with the files that are fetched.
+pub(crate) fn site() -> io::Result<TempDir> {
+    let root = TempDir::new()?;
+    fs::set_permissions(root.path(), std::os::unix::fs::PermissionsExt::from_mode(0o755))?;
+    fs::write(root.path().join("small"), "Hello, client\n")?;
+    fs::write(root.path().join("medium"), vec![7; MEDIUM_BYTES])?;
+    fs::write(root.path().join("large"), vec![7; LARGE_BYTES])?;
+    Ok(root)
+}
+
+/// Processor time of a process so far (proc(5), `stat`: utime and stime).
+pub(crate) fn cpu_time(child: &Child) -> io::Result<Duration> {
+    let stat = fs::read_to_string(format!("/proc/{}/stat", child.id()))?;
+    let fields = stat.rsplit(')').next().unwrap_or_default();
+    let ticks = fields.split_whitespace().skip(11).take(2);
+    Ok(Duration::from_millis(ticks.filter_map(|field| field.parse::<u64>().ok()).sum::<u64>() * 10))
+}
+
+/// Resident memory of a process, in MiB.
+pub(crate) fn memory(child: &Child) -> io::Result<f64> {
+    let status = fs::read_to_string(format!("/proc/{}/status", child.id()))?;
+    let line = status.lines().find_map(|line| line.strip_prefix("VmRSS:"));
+    let kib = line.and_then(|line| line.split_whitespace().next()?.parse::<f64>().ok());
+    Ok(kib.unwrap_or(f64::NAN) / 1024.0)
 }
 
 /// The port in the line that a server prints when it is ready.

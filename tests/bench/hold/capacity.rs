@@ -1,0 +1,179 @@
+//! What a server and `HAProxy` before it use for a request, a byte and a connection; and what several servers bear
+//! by these figures.
+
+use std::io;
+use std::net::SocketAddr;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::thread;
+use std::time::{Duration, Instant};
+
+use super::client::{Client, status_of};
+use super::cluster::Cluster;
+use super::target::{LARGE_BYTES, Target};
+use super::{Finding, Options};
+
+const TIME: Duration = Duration::from_secs(5);
+const CLIENTS: u8 = 8;
+/// Idle connections whose memory is measured.
+const IDLE: usize = 1_000;
+/// Processors of each machine in the table.
+const PROCESSORS: f64 = 2.0;
+
+/// What is measured of a load, for one unit of it: a request or a MiB.
+#[derive(Clone, Copy)]
+struct Cost {
+    /// Processor seconds of the server.
+    server: f64,
+    /// Processor seconds of `HAProxy`.
+    haproxy: f64,
+    per_second: f64,
+}
+
+#[derive(Clone, Copy, PartialEq)]
+enum Load {
+    Kept,
+    ConnectionEach,
+    Large,
+}
+
+impl Load {
+    fn name(self) -> &'static str {
+        match self {
+            Self::Kept => "14 B, kept connections",
+            Self::ConnectionEach => "14 B, a connection each",
+            Self::Large => "20 MB, kept connections",
+        }
+    }
+
+    fn unit(self) -> &'static str {
+        if self == Self::Large { "MiB" } else { "requests" }
+    }
+
+    /// Puts this load on a server for some time; returns how many units it was.
+    fn apply(self, to: SocketAddr) -> io::Result<f64> {
+        let requests = AtomicU64::new(0);
+        let target = if self == Self::Large { "/large" } else { "/small" };
+        let begun = Instant::now();
+        let client = |host: u8| -> io::Result<()> {
+            let mut kept = None;
+            while begun.elapsed() < TIME {
+                let mut client =
+                    kept.take().map_or_else(|| Client::connect([127, 0, 17, host], to), Ok)?;
+                let answer = client.get(target)?;
+                if status_of(&answer) != 200 {
+                    return Err(io::Error::other(format!("status {}", status_of(&answer))));
+                }
+                requests.fetch_add(1, Ordering::Relaxed);
+                let is_kept = self != Self::ConnectionEach && !is_last(&answer);
+                kept = is_kept.then_some(client);
+            }
+            Ok(())
+        };
+        thread::scope(|scope| {
+            let client = &client;
+            let clients: Vec<_> =
+                (1..=CLIENTS).map(|host| scope.spawn(move || client(host))).collect();
+            clients.into_iter().try_for_each(|client| client.join().expect("none panics"))
+        })?;
+        let units = if self == Self::Large { LARGE_BYTES as f64 / f64::from(1 << 20) } else { 1.0 };
+        Ok(requests.into_inner() as f64 * units)
+    }
+}
+
+/// True if the server closes after this response.
+fn is_last(answer: &[u8]) -> bool {
+    let head = answer.windows(4).position(|window| window == b"\r\n\r\n").unwrap_or(0);
+    let head = answer[..head].to_ascii_lowercase();
+    head.windows(17).any(|window| window == b"connection: close")
+}
+
+/// Options that let the load through.
+const LIMITS: [&str; 6] =
+    ["-maxclient", "2000", "-maxtotal", "6000", "--keep-alive-requests", "1000000000"];
+const HAPROXY_LIMITS: [(&str, &str); 4] = [
+    ("setenv PER_CLIENT 12", "setenv PER_CLIENT 2000"),
+    ("setenv TOTAL 60", "setenv TOTAL 6000"),
+    ("setenv OPEN 100", "setenv OPEN 4000"),
+    ("  maxconn 4000\n", "  maxconn 8000\n"),
+];
+
+fn alone(load: Load, server: &Target) -> io::Result<Cost> {
+    let (before, begun) = (server.cpu_time()?, Instant::now());
+    let units = load.apply(server.address())?;
+    let took = begun.elapsed().as_secs_f64();
+    let used = server.cpu_time()?.saturating_sub(before).as_secs_f64();
+    Ok(Cost { server: used / units, haproxy: 0.0, per_second: units / took })
+}
+
+fn behind(load: Load, cluster: &Cluster) -> io::Result<Cost> {
+    let servers =
+        || (0..3).map(|index| cluster.server(index).cpu_time()).sum::<io::Result<Duration>>();
+    let (before, haproxy, begun) = (servers()?, cluster.haproxy().cpu_time()?, Instant::now());
+    let units = load.apply(cluster.address())?;
+    let took = begun.elapsed().as_secs_f64();
+    let server = servers()?.saturating_sub(before).as_secs_f64();
+    let haproxy = cluster.haproxy().cpu_time()?.saturating_sub(haproxy).as_secs_f64();
+    Ok(Cost { server: server / units, haproxy: haproxy / units, per_second: units / took })
+}
+
+/// Memory of an idle connection that was used, in KiB: in `HAProxy`, and in the servers.
+fn memory_of_idle(cluster: &Cluster) -> io::Result<(f64, f64)> {
+    let servers = || (0..3).map(|index| cluster.server(index).memory()).sum::<io::Result<f64>>();
+    let (before, haproxy) = (servers()?, cluster.haproxy().memory()?);
+    let mut idle = Vec::with_capacity(IDLE);
+    for _ in 0..IDLE {
+        let mut client = Client::connect([127, 0, 18, 1], cluster.address())?;
+        client.get("/small")?;
+        idle.push(client);
+    }
+    let each = |now: f64, before: f64| (now - before) * 1024.0 / IDLE as f64;
+    Ok((each(cluster.haproxy().memory()?, haproxy), each(servers()?, before)))
+}
+
+pub(crate) fn capacity(_: &Options) -> io::Result<Vec<Finding>> {
+    let Some(cluster) = Cluster::start(&LIMITS, &HAPROXY_LIMITS)? else {
+        println!("skipped: HAProxy is not installed");
+        return Ok(Vec::new());
+    };
+    let single = Target::start(&LIMITS)?;
+    // First, as memory that a load has used is used again.
+    let mut findings = vec![idle(&cluster)?];
+    for load in [Load::Kept, Load::ConnectionEach, Load::Large] {
+        let (alone, behind) = (alone(load, &single)?, behind(load, &cluster)?);
+        findings.push(Finding {
+            attack: load.name(),
+            must_hold: "all is answered, through HAProxy as without it",
+            measured: format!(
+                "alone {:.0} {}/s, {:.1} µs of CPU each; behind HAProxy {:.0}, {:.1} µs and {:.1} µs of HAProxy; {}",
+                alone.per_second,
+                load.unit(),
+                alone.server * 1e6,
+                behind.per_second,
+                behind.server * 1e6,
+                behind.haproxy * 1e6,
+                borne(behind)
+            ),
+            // Anything else has ended it with an error.
+            holds: true,
+        });
+    }
+    Ok(findings)
+}
+
+fn idle(cluster: &Cluster) -> io::Result<Finding> {
+    let (haproxy, server) = memory_of_idle(cluster)?;
+    Ok(Finding {
+        attack: "1,000 idle kept connections",
+        must_hold: "each holds less than 128 KiB in both together",
+        measured: format!("{haproxy:.1} KiB each in HAProxy, {server:.1} KiB in the servers"),
+        holds: haproxy + server < 128.0,
+    })
+}
+
+/// What servers bear on machines of their own, with `HAProxy` on another one, if nothing else limits them.
+fn borne(cost: Cost) -> String {
+    let of_haproxy = PROCESSORS / cost.haproxy;
+    let of_servers = |count: f64| (count * PROCESSORS / cost.server).min(of_haproxy);
+    let counts = [1.0, 3.0, 10.0].map(|count| format!("{count} bear {:.0}", of_servers(count)));
+    format!("{}, HAProxy {of_haproxy:.0}", counts.join(", "))
+}
