@@ -8,6 +8,8 @@
 //! with the reason. Nothing asserts a figure: a target that is missed is reported, and the exit status is 0. It
 //! is 1 if a row failed, such as through a client that lost files.
 
+#[path = "../certificate.rs"]
+mod certificate;
 mod clients;
 mod connection;
 mod flood;
@@ -25,6 +27,7 @@ mod site;
 mod start;
 mod statistics;
 mod throughput;
+mod tls;
 mod wrk;
 mod wrk_report;
 

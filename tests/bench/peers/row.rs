@@ -95,6 +95,11 @@ impl Measured {
         Self { figures: &[], contenders: Vec::new(), notes: vec![format!("skipped: {reason}")] }
     }
 
+    pub(crate) fn with_note(mut self, note: String) -> Self {
+        self.notes.push(note);
+        self
+    }
+
     pub(crate) fn contender(&self, name: &str) -> Option<&Contender> {
         self.contenders.iter().find(|contender| contender.name == name)
     }

@@ -3,7 +3,7 @@
 use super::row::{Row, Target, at_least, at_most, limit};
 use super::servers::{Start, apache, lighttpd, nginx, python, static_web_server};
 use super::throughput::{self, CPU, CPU_PER_MEBIBYTE, MEBIBYTES, REQUESTS};
-use super::{clients, flood, idle, latency, start, wrk};
+use super::{clients, flood, idle, latency, start, tls, wrk};
 
 /// All of them keep connections; Python's server is in one row alone.
 const PEERS: &[Start] = &[
@@ -122,6 +122,37 @@ pub(crate) const ROWS: &[Row] = &[
         needs: &[],
         targets: &[limit(10.0, start::READY)],
         measure: start::measure,
+    },
+    Row {
+        id: "tls-kept-14b",
+        title: "TLS: a file of 14 bytes, 32 kept connections",
+        needs: &[&wrk::PROGRAM],
+        targets: &[at_least(0.9, REQUESTS, nginx::NAME), at_most(1.1, CPU, nginx::NAME)],
+        measure: tls::kept,
+    },
+    Row {
+        id: "tls-kept-10m",
+        title: "TLS: a file of 10 MiB, 4 kept connections",
+        needs: &[&wrk::PROGRAM],
+        targets: &[
+            at_least(0.9, MEBIBYTES, nginx::NAME),
+            at_most(1.1, CPU_PER_MEBIBYTE, nginx::NAME),
+        ],
+        measure: tls::large,
+    },
+    Row {
+        id: "tls-handshakes",
+        title: "TLS: a connection for each request, 2 at a time",
+        needs: &[],
+        targets: &[at_least(0.9, tls::FULL, nginx::NAME), at_least(0.9, tls::RESUMED, nginx::NAME)],
+        measure: tls::handshakes,
+    },
+    Row {
+        id: "tls-idle",
+        title: "TLS: 2,000 idle kept connections",
+        needs: &[],
+        targets: &[limit(40.0, tls::MEMORY)],
+        measure: tls::idle,
     },
     Row {
         id: "client-tmpfs-new",

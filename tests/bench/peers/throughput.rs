@@ -30,7 +30,15 @@ pub(crate) fn kept(
     path: &'static str,
     peers: &[Start],
 ) -> anyhow::Result<Measured> {
-    let servers = start(setting, peers)?;
+    kept_from(setting, path, start(setting, peers)?)
+}
+
+/// The same from servers that run.
+pub(crate) fn kept_from(
+    setting: &Setting<'_>,
+    path: &'static str,
+    servers: Vec<Server>,
+) -> anyhow::Result<Measured> {
     measure(setting, servers, Load { path, connections: 32, closes: false }, None)
 }
 
@@ -46,8 +54,12 @@ pub(crate) fn closed(
 
 /// Four kept connections ask for a file of 10 MiB.
 pub(crate) fn large(setting: &Setting<'_>, peers: &[Start]) -> anyhow::Result<Measured> {
+    large_from(setting, start(setting, peers)?)
+}
+
+/// The same from servers that run.
+pub(crate) fn large_from(setting: &Setting<'_>, servers: Vec<Server>) -> anyhow::Result<Measured> {
     const MEBIBYTES_EACH: f64 = 10.0;
-    let servers = start(setting, peers)?;
     let load = Load { path: "10m.txt", connections: 4, closes: false };
     let mut measured = measure(setting, servers, load, None)?;
     measured.figures =

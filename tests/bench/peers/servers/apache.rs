@@ -16,6 +16,21 @@ pub(crate) fn start(root: &Path) -> Result<Server, StartError> {
     start_with(root, "")
 }
 
+/// Over TLS, with session tickets, as it comes.
+pub(crate) fn start_over_tls(
+    root: &Path,
+    certificate: &Path,
+    key: &Path,
+) -> Result<Server, StartError> {
+    let lines = format!(
+        "LoadModule ssl_module {{modules}}/mod_ssl.so\nSSLEngine on\nSSLProtocol -all +TLSv1.2 +TLSv1.3\n\
+         SSLCertificateFile {certificate}\nSSLCertificateKeyFile {key}",
+        certificate = certificate.display(),
+        key = key.display(),
+    );
+    start_with(root, &lines).map(Server::over_tls)
+}
+
 /// With further lines of configuration; `{modules}` in them is the directory of its modules.
 pub(crate) fn start_with(root: &Path, lines: &str) -> Result<Server, StartError> {
     let program = PROGRAM.find()?;

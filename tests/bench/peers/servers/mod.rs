@@ -56,6 +56,7 @@ pub(crate) enum StartError {
 /// A running server.
 pub(crate) struct Server {
     pub(crate) name: &'static str,
+    scheme: &'static str,
     address: SocketAddr,
     process: Process,
     ready_after: Duration,
@@ -107,7 +108,18 @@ impl Server {
             thread::sleep(POLL);
         }
         let ready_after = begun.elapsed();
-        Ok(Self { name, address, process, ready_after, _directory: place.directory })
+        let scheme = "http";
+        Ok(Self { name, scheme, address, process, ready_after, _directory: place.directory })
+    }
+
+    /// Under another name in the report.
+    pub(crate) fn named(self, name: &'static str) -> Self {
+        Self { name, ..self }
+    }
+
+    /// With URLs of a server that was configured for TLS.
+    pub(crate) fn over_tls(self) -> Self {
+        Self { scheme: "https", ..self }
     }
 
     /// The time from its spawning to its first answer.
@@ -124,7 +136,7 @@ impl Server {
     }
 
     pub(crate) fn url(&self, path: &str) -> String {
-        format!("http://{}/{path}", self.address)
+        format!("{}://{}/{path}", self.scheme, self.address)
     }
 
     /// Processor time of all its processes so far.
@@ -138,7 +150,7 @@ impl Server {
     }
 }
 
-/// Asks a server until it closes; fails if it does not answer.
+/// Asks a server until it closes; fails if it does not answer. One that expects TLS says so.
 fn answer(address: SocketAddr) -> io::Result<()> {
     let mut stream = TcpStream::connect(address)?;
     stream.set_read_timeout(Some(PATIENCE))?;

@@ -18,6 +18,8 @@ pub(crate) struct Lines<'a> {
     pub(crate) http: &'a str,
     /// To the block `server`, where they override those of `http`.
     pub(crate) server: &'a str,
+    /// To the directive `listen`.
+    pub(crate) listen: &'a str,
 }
 
 pub(crate) fn start(root: &Path) -> Result<Server, StartError> {
@@ -28,6 +30,22 @@ pub(crate) fn start(root: &Path) -> Result<Server, StartError> {
 pub(crate) fn start_with_file_cache(root: &Path) -> Result<Server, StartError> {
     let http = "open_file_cache max=10000 inactive=60s; open_file_cache_min_uses 1;";
     start_with(NAME_WITH_FILE_CACHE, root, Lines { http, ..Lines::default() })
+}
+
+/// Over TLS, with session tickets, as it comes.
+pub(crate) fn start_over_tls(
+    root: &Path,
+    certificate: &Path,
+    key: &Path,
+    lines: Lines<'_>,
+) -> Result<Server, StartError> {
+    let (certificate, key) = (certificate.display(), key.display());
+    let files = format!(
+        "{}\nssl_certificate {certificate}; ssl_certificate_key {key}; ssl_protocols TLSv1.2 TLSv1.3;",
+        lines.server
+    );
+    let lines = Lines { server: &files, listen: "ssl", ..lines };
+    start_with(NAME, root, lines).map(Server::over_tls)
 }
 
 pub(crate) fn start_with(
@@ -47,9 +65,10 @@ pub(crate) fn start_with(
          client_body_temp_path {directory}/a; proxy_temp_path {directory}/b;\n\
          fastcgi_temp_path {directory}/c; uwsgi_temp_path {directory}/d; scgi_temp_path {directory}/e;\n\
          {http}\n\
-         server {{ listen 127.0.0.1:{port} backlog=4096; root {root};\n{server}\n}} }}\n",
+         server {{ listen 127.0.0.1:{port} backlog=4096 {listen}; root {root};\n{server}\n}} }}\n",
         directory = place.path().display(),
         http = lines.http,
+        listen = lines.listen,
         port = place.port,
         root = root.display(),
         server = lines.server,

@@ -20,6 +20,18 @@ pub(crate) fn start_stock(root: &Path) -> Result<Server, StartError> {
     start_with(root, &["-maxclient", "12", "-maxtotal", "60"])
 }
 
+/// Over TLS.
+pub(crate) fn start_over_tls(
+    root: &Path,
+    certificate: &Path,
+    key: &Path,
+    options: &[&str],
+) -> Result<Server, StartError> {
+    let [certificate, key] = [certificate, key].map(|path| path.display().to_string());
+    let files = ["--tls-cert", &certificate, "--tls-key", &key];
+    start_with(root, &[&files, options].concat()).map(Server::over_tls)
+}
+
 pub(crate) fn start_with(root: &Path, options: &[&str]) -> Result<Server, StartError> {
     let place = Place::new(NAME)?;
     let mut command = Command::new(env!("CARGO_BIN_EXE_http_server_conc"));
