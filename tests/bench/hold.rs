@@ -13,6 +13,7 @@ mod attacks;
 mod balancer;
 #[path = "hold/capacity.rs"]
 mod capacity;
+mod certificate;
 #[path = "hold/client.rs"]
 mod client;
 #[path = "hold/cluster.rs"]
@@ -29,6 +30,8 @@ mod readme;
 mod shortages;
 #[path = "hold/target.rs"]
 mod target;
+#[path = "hold/tls.rs"]
+mod tls;
 #[path = "hold/waiting.rs"]
 mod waiting;
 
@@ -56,7 +59,7 @@ pub(crate) struct Options {
     pub(crate) connections: u32,
 }
 
-const ATTACKS: [(&str, Attack); 15] = [
+const ATTACKS: [(&str, Attack); 19] = [
     ("flood", flood::flood),
     ("waiting-crowd", waiting::crowd),
     ("waiting-line", waiting::full_line),
@@ -65,6 +68,10 @@ const ATTACKS: [(&str, Attack); 15] = [
     ("slowloris", attacks::slowloris),
     ("slow-readers", attacks::slow_readers),
     ("hostile-bytes", attacks::hostile_bytes),
+    ("tls-silence", tls::silence),
+    ("tls-stalls", tls::stalls),
+    ("tls-renegotiation", tls::renegotiation),
+    ("tls-rejections", tls::rejections),
     ("descriptors", shortages::descriptors),
     ("threads", shortages::threads),
     ("end", shortages::end),

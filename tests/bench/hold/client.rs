@@ -2,8 +2,11 @@
 
 use std::io::{self, Read, Write};
 use std::net::{SocketAddr, TcpStream};
+use std::sync::Arc;
 use std::time::Duration;
 
+use rustls::pki_types::ServerName;
+use rustls::{ClientConfig, ClientConnection, Stream};
 use socket2::{Domain, Socket, Type};
 
 /// Longer than any successful operation takes.
@@ -15,6 +18,7 @@ pub(crate) struct Client {
     /// Further fields of its requests, each with its line ending.
     pub(crate) fields: String,
     buffer: Vec<u8>,
+    tls: Option<Box<ClientConnection>>,
 }
 
 impl Client {
@@ -35,7 +39,15 @@ impl Client {
         let stream = TcpStream::from(socket);
         stream.set_read_timeout(Some(PATIENCE))?;
         stream.set_write_timeout(Some(PATIENCE))?;
-        Ok(Self { stream, fields: String::new(), buffer: Vec::new() })
+        Ok(Self { stream, fields: String::new(), buffer: Vec::new(), tls: None })
+    }
+
+    /// Continues over TLS; the handshake happens with the first request.
+    pub(crate) fn over_tls(mut self, config: &Arc<ClientConfig>) -> io::Result<Self> {
+        let name = ServerName::try_from("localhost").map_err(io::Error::other)?;
+        let session = ClientConnection::new(Arc::clone(config), name).map_err(io::Error::other)?;
+        self.tls = Some(Box::new(session));
+        Ok(self)
     }
 
     /// Sends bytes before a request, such as a PROXY header.
@@ -46,7 +58,18 @@ impl Client {
     pub(crate) fn ask(&mut self, target: &str) -> io::Result<()> {
         let fields = &self.fields;
         let request = format!("GET {target} HTTP/1.1\r\nHost: a\r\n{fields}\r\n");
-        self.stream.write_all(request.as_bytes())
+        match &mut self.tls {
+            Some(tls) => Stream::new(&mut **tls, &mut self.stream).write_all(request.as_bytes()),
+            None => self.stream.write_all(request.as_bytes()),
+        }
+    }
+
+    /// Reads once, decrypted.
+    fn read(&mut self, piece: &mut [u8]) -> io::Result<usize> {
+        match &mut self.tls {
+            Some(tls) => Stream::new(&mut **tls, &mut self.stream).read(piece),
+            None => self.stream.read(piece),
+        }
     }
 
     /// Sends a request and reads one response.
@@ -65,7 +88,7 @@ impl Client {
             {
                 return Ok(self.buffer.clone());
             }
-            match self.stream.read(&mut piece)? {
+            match self.read(&mut piece)? {
                 0 => return Err(io::ErrorKind::UnexpectedEof.into()),
                 count => self.buffer.extend_from_slice(&piece[..count]),
             }
@@ -89,9 +112,14 @@ impl Client {
         !peeked.is_err_and(|error| error.kind() == io::ErrorKind::WouldBlock)
     }
 
-    /// Expects the end of the stream.
+    /// How many bytes of HTTP have come of a response that is not whole.
+    pub(crate) fn received(&self) -> usize {
+        self.buffer.len()
+    }
+
+    /// Expects the end of the stream; over TLS, with `close_notify`.
     pub(crate) fn is_closed(&mut self) -> bool {
-        self.stream.read(&mut [0]).is_ok_and(|count| count == 0)
+        self.read(&mut [0]).is_ok_and(|count| count == 0)
     }
 
     /// Closes with RST.

@@ -138,7 +138,7 @@ pub(crate) fn hold_all(target: &Target) -> io::Result<Vec<Client>> {
 /// The minimal listener in its own process; ended when dropped.
 pub(crate) struct BareListener {
     child: Child,
-    address: SocketAddr,
+    pub(crate) address: SocketAddr,
 }
 
 impl BareListener {
@@ -213,7 +213,7 @@ impl Floods {
     }
 }
 
-fn throughput(link: Option<f64>, rates: [&mut [f64]; 3]) -> Finding {
+pub(crate) fn throughput(link: Option<f64>, rates: [&mut [f64]; 3]) -> Finding {
     let [alone, under, beside] =
         rates.map(|rates| (median(rates), rates[0], rates[rates.len() - 1]));
     let text =

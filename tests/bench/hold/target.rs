@@ -7,10 +7,12 @@ use std::net::{Ipv4Addr, SocketAddr};
 use std::os::unix::process::CommandExt as _;
 use std::os::unix::process::ExitStatusExt as _;
 use std::process::{Child, Command, Stdio};
+use std::sync::Arc;
 use std::thread;
 use std::time::{Duration, Instant};
 
 use rustix::process::{Pid, Resource, Rlimit, Signal, getrlimit, kill_process, prlimit};
+use rustls::ClientConfig;
 use tempfile::TempDir;
 
 use super::client::{Client, status_of};
@@ -27,6 +29,8 @@ pub(crate) struct Target {
     port: u16,
     /// Further fields of the requests of [`Target::connect`], each with its line ending.
     pub(crate) fields: String,
+    /// With this client the connections of [`Target::connect`] are over TLS.
+    pub(crate) tls: Option<Arc<ClientConfig>>,
     _root: Option<TempDir>,
 }
 
@@ -63,7 +67,7 @@ impl Target {
     fn launch(mut command: Command, root: Option<TempDir>) -> io::Result<Self> {
         let mut child = command.stdout(Stdio::piped()).stderr(Stdio::null()).spawn()?;
         let port = announced_port(&mut child)?;
-        Ok(Self { child, port, fields: String::new(), _root: root })
+        Ok(Self { child, port, fields: String::new(), tls: None, _root: root })
     }
 
     pub(crate) fn address(&self) -> SocketAddr {
@@ -72,9 +76,17 @@ impl Target {
 
     /// A client that may have the files.
     pub(crate) fn connect(&self, host: [u8; 4]) -> io::Result<Client> {
-        let mut client = Client::connect(host, self.address())?;
+        self.connect_to(host, self.address())
+    }
+
+    /// The same client to another server.
+    pub(crate) fn connect_to(&self, host: [u8; 4], to: SocketAddr) -> io::Result<Client> {
+        let mut client = Client::connect(host, to)?;
         client.fields.clone_from(&self.fields);
-        Ok(client)
+        match &self.tls {
+            Some(tls) => client.over_tls(tls),
+            None => Ok(client),
+        }
     }
 
     pub(crate) fn cpu_time(&self) -> io::Result<Duration> {
