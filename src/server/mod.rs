@@ -172,7 +172,7 @@ impl Server {
         let authenticator = config.passwords.as_ref().map(|it| Authenticator::new(it, connections));
         let authenticator = authenticator.transpose().map_err(StartError::Passwords)?;
         let tls = config.tls.clone().map(TlsAcceptor::new).transpose().map_err(StartError::Tls)?;
-        let handler = Handler::new(site, config.extra_fields.clone());
+        let handler = Handler::new(site, config);
         let listener = listener::listen(config.address, config.port)?;
         let options = SocketOptions::new(config.timeouts, config.rates);
         let address = options.set_on_listener(&listener).and_then(|()| listener.local_addr());

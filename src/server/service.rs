@@ -247,13 +247,13 @@ impl Service {
             Some(client) => self.registry.activity(Some(client)).active,
             None => self.registry.active(),
         };
-        self.handler.with_extra_fields(rejection_response(rejection, active, &self.identification))
+        rejection_response(rejection, active, &self.identification)
     }
 
     /// Counts and logs a connection from an address that is not let in, and makes its response.
     pub(super) fn record_denial(&self, client: &Client) -> Response {
         self.counters.denied.increment();
         self.client_log.record_denial(client);
-        self.handler.with_extra_fields(denial_response(client))
+        denial_response(client)
     }
 }

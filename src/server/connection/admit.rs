@@ -11,13 +11,15 @@ use std::time::{Duration, Instant};
 
 use super::proxy_header::take_proxy_header;
 use super::tls_rejection;
+use crate::server::handler::extra_fields::Channel;
 use crate::server::handler::rejection_response::{encode, no_thread_response};
+use crate::server::handler::response::Response;
 use crate::server::limits::accepted_connection::AcceptedConnection;
 use crate::server::limits::admission::Permit;
 use crate::server::limits::client::Client;
-use crate::server::limits::lingering::encoded_response::EncodedResponse;
 use crate::server::limits::lingering::pending_request::RequestProgress;
 use crate::server::limits::rejection::{Rejection, Scope};
+use crate::server::limits::tls_rejections::rejections::LastResponse;
 use crate::server::service::{AdmittedConnection, Service};
 
 /// Where connections may wait for a slot, how long one that has sent nothing keeps its own while others wait.
@@ -184,13 +186,13 @@ pub(crate) fn reclaim_for_waiting(service: &Service) {
 
 /// Rejects a connection that exceeds a limit: at once if its request has come, else in another thread.
 pub(super) fn reject(service: &Service, accepted: AcceptedConnection, rejection: &Rejection) {
-    let response = encode(&service.record_rejection(rejection));
+    let response = service.record_rejection(rejection);
     answer_last(service, accepted, response);
 }
 
 /// Tells a client whose address is not let in that it is not.
 pub(super) fn deny(service: &Service, accepted: AcceptedConnection, client: &Client) {
-    let response = encode(&service.record_denial(client));
+    let response = service.record_denial(client);
     answer_last(service, accepted, response);
 }
 
@@ -199,17 +201,20 @@ pub(super) fn reject_without_thread(service: &Service, connection: AdmittedConne
     service.counters.spawn_failures.increment();
     let AdmittedConnection { accepted, permit } = connection;
     drop(permit);
-    let response = service.handler.with_extra_fields(no_thread_response());
-    answer_last(service, accepted, encode(&response));
+    answer_last(service, accepted, no_thread_response());
 }
 
 /// Sends a response to a connection that is not served, and closes it.
-fn answer_last(service: &Service, accepted: AcceptedConnection, response: EncodedResponse) {
+fn answer_last(service: &Service, accepted: AcceptedConnection, response: Response) {
+    let response = service.handler.with_extra_fields(response, Channel::Plain);
+    let plain = encode(&response);
     if let Some(tls_rejections) = &service.tls_rejections {
+        let encrypted = encode(&service.handler.with_tls_fields(response));
+        let response = LastResponse { encrypted, plain };
         return tls_rejections.begin(accepted, response, tls_rejection::answer);
     }
     let progress = progress(&accepted);
-    service.lingering.answer(accepted.stream, progress, response);
+    service.lingering.answer(accepted.stream, progress, plain);
 }
 
 /// How far the request of a connection has come. One whose client is not known yet is behind a proxy.

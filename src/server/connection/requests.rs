@@ -24,6 +24,7 @@ use crate::net::{Input, is_disconnect, is_timeout};
 use crate::printable::Escaped;
 use crate::server::access::authenticator::{Login, LoginError};
 use crate::server::handler::answer::check_host;
+use crate::server::handler::extra_fields::Channel;
 use crate::server::handler::rate_limit_fields::rate_limit;
 use crate::server::handler::response::Response;
 use crate::server::limits::client::Client;
@@ -200,15 +201,21 @@ impl<'s> Connection<'s> {
 
     /// The response to the request that was read.
     fn answer(&mut self) -> Response {
-        if let Some(response) = self.rejection() {
-            return response;
-        }
-        if let Some(response) = self.refusal_without_login() {
-            return response;
-        }
+        let refusal = self.rejection().or_else(|| self.refusal_without_login());
         let head = &self.reader.head;
-        let status = self.service.answer_status(head, &self.client);
-        status.unwrap_or_else(|| self.service.handler.answer(head))
+        if refusal.is_none()
+            && let Some(status) = self.service.answer_status(head, &self.client)
+        {
+            return status;
+        }
+        let response = refusal.unwrap_or_else(|| self.service.handler.answer(head));
+        self.with_extra_fields(response)
+    }
+
+    /// Adds the operator's fields, which the status page does without.
+    fn with_extra_fields(&self, response: Response) -> Response {
+        let channel = if self.transport.session.is_some() { Channel::Tls } else { Channel::Plain };
+        self.service.handler.with_extra_fields(response, channel)
     }
 
     /// The response to a request that needs a right password and has none. A password that was right is not
@@ -267,6 +274,7 @@ impl<'s> Connection<'s> {
         let response = self
             .rejection()
             .unwrap_or_else(|| self.service.handler.refuse(&self.reader.head, error));
+        let response = self.with_extra_fields(response);
         self.send(&response, Some(CloseReason::Refused))
     }
 

@@ -20,7 +20,7 @@ pub(super) fn answer(mut rejection: TlsRejection) {
         Ok(Sent::Encrypted) => rejection.lingering.close(stream),
         Ok(Sent::Nothing(received)) => {
             let progress = RequestProgress::after(received.data());
-            rejection.lingering.answer(stream, progress, rejection.response);
+            rejection.lingering.answer(stream, progress, rejection.response.plain);
         }
         Err(error) => {
             log::debug!("{peer}: rejected without a response: {error}");
@@ -56,7 +56,7 @@ fn send_encrypted(rejection: &mut TlsRejection) -> io::Result<Sent> {
         }
     }
     let is_head_request = read_head(&mut transport, &mut input, deadline)?;
-    let response = &rejection.response;
+    let response = &rejection.response.encrypted;
     let bytes = if is_head_request { response.head() } else { response.whole() };
     transport.send_last(bytes)?;
     Ok(Sent::Encrypted)

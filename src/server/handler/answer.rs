@@ -5,46 +5,33 @@
 
 use super::directory_response::{PreconditionFailed, archive_response, listing_response};
 use super::error_response::{built_in_page, error_response};
+use super::extra_fields::{Channel, ExtraFieldLines};
 use super::fallback::select_fallback;
 use super::file_response::{FileRefusal, file_response};
 use super::representation::Representation;
 use super::response::{Response, ResponseContent};
 use crate::http::{
-    ALLOW, ContentRange, FieldLines, Method, RequestError, RequestHead, Status, Target, TargetPath,
-    Version, is_host,
+    ALLOW, ContentRange, Method, RequestError, RequestHead, Status, Target, TargetPath, Version,
+    is_host,
 };
 use crate::printable::Escaped;
 use crate::server::access::authenticator::LoginError;
-use crate::server::config::ExtraFields;
+use crate::server::config::ServerConfig;
 use crate::server::site::error::LookupError;
 use crate::server::site::lookup::{Resource, Site};
 
-/// Answers requests from a site, with the operator's extra fields.
+/// Answers requests from a site. The operator's fields are added by [`Handler::with_extra_fields`].
 #[derive(Debug)]
 pub(crate) struct Handler {
     site: Site,
     cache_control: Option<String>,
-    /// The operator's further fields.
-    further: FieldLines,
+    further: ExtraFieldLines,
 }
 
 impl Handler {
-    pub(crate) fn new(site: Site, extra: ExtraFields) -> Self {
-        let mut further = FieldLines::default();
-        for field in &extra.further {
-            further.push(&field.name, &field.value);
-        }
-        Self { site, cache_control: extra.cache_control, further }
-    }
-
-    /// Answers a request with a well-formed head.
-    pub(crate) fn answer(&self, head: &RequestHead) -> Response {
-        self.with_extra_fields(self.answer_method(head))
-    }
-
-    /// Answers a malformed request; `head` holds the part that was parsed.
-    pub(crate) fn refuse(&self, head: &RequestHead, error: RequestError) -> Response {
-        self.with_extra_fields(self.refusal(head, error))
+    pub(crate) fn new(site: Site, config: &ServerConfig) -> Self {
+        let cache_control = config.extra_fields.cache_control.clone();
+        Self { site, cache_control, further: ExtraFieldLines::new(config) }
     }
 
     /// Answers a request without a right password. The field is the challenge of a 401.
@@ -72,20 +59,26 @@ impl Handler {
             }
         };
         let response = self.error(head, status, detail);
-        self.with_extra_fields(if status == Status::UNAUTHORIZED {
+        if status == Status::UNAUTHORIZED {
             response.field("WWW-Authenticate", challenge)
         } else {
             response.field("Retry-After", fastrand::u64(1..=3).to_string())
-        })
+        }
     }
 
     /// Adds the operator's fields. Rejections before a request get them as well: without them a script of
     /// another origin could not read that it was rejected (CORS).
-    pub(crate) fn with_extra_fields(&self, response: Response) -> Response {
-        response.lines(&self.further)
+    pub(crate) fn with_extra_fields(&self, response: Response, channel: Channel) -> Response {
+        self.further.add(response, channel)
     }
 
-    fn answer_method(&self, head: &RequestHead) -> Response {
+    /// Adds what a response with the fields for plain connections lacks if it is sent over TLS.
+    pub(crate) fn with_tls_fields(&self, response: Response) -> Response {
+        self.further.add_for_tls(response)
+    }
+
+    /// Answers a request with a well-formed head.
+    pub(crate) fn answer(&self, head: &RequestHead) -> Response {
         let method = head.method();
         match method {
             Method::Get | Method::Head | Method::Options => {}
@@ -102,7 +95,7 @@ impl Handler {
             Ok(Target::Server | Target::Path(_)) => {
                 Response::new(Status::NO_CONTENT, ResponseContent::None).field("Allow", ALLOW)
             }
-            Err(error) => self.refusal(head, error),
+            Err(error) => self.refuse(head, error),
         }
     }
 
@@ -172,7 +165,8 @@ impl Handler {
         self.error(head, Status::PRECONDITION_FAILED, "a precondition of the request is false")
     }
 
-    fn refusal(&self, head: &RequestHead, error: RequestError) -> Response {
+    /// Answers a malformed request; `head` holds the part that was parsed.
+    pub(crate) fn refuse(&self, head: &RequestHead, error: RequestError) -> Response {
         self.error(head, error.status(), &error.to_string())
     }
 

@@ -3,6 +3,7 @@
 pub(super) mod answer;
 mod directory_response;
 mod error_response;
+pub(super) mod extra_fields;
 mod fallback;
 mod file_response;
 pub(super) mod rate_limit_fields;

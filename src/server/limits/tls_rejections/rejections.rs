@@ -40,11 +40,18 @@ pub(crate) struct TlsRejection {
     pub(crate) acceptor: Arc<TlsAcceptor>,
     pub(crate) lingering: Arc<LingeringCloser>,
     pub(crate) accepted: AcceptedConnection,
-    pub(crate) response: EncodedResponse,
+    pub(crate) response: LastResponse,
     /// The connection is closed then in any case.
     pub(crate) deadline: Instant,
     share: Arc<ProcessorShare>,
     _place: Place,
+}
+
+/// A response to a client that may turn out not to speak TLS.
+#[derive(Debug)]
+pub(crate) struct LastResponse {
+    pub(crate) encrypted: EncodedResponse,
+    pub(crate) plain: EncodedResponse,
 }
 
 impl TlsRejections {
@@ -67,7 +74,7 @@ impl TlsRejections {
     pub(crate) fn begin(
         &self,
         accepted: AcceptedConnection,
-        response: EncodedResponse,
+        response: LastResponse,
         answer: fn(TlsRejection),
     ) {
         let client = accepted.client.map_or(accepted.peer, |client| client.key);
