@@ -55,7 +55,7 @@
 //! accept loop:
 //!
 //! 1. `accept/listener` accepts the socket. `connection/admit` decides what becomes of it: it refuses denied
-//!    networks (`access/networks`), and asks for a slot.
+//!    networks (`access/networks`), and asks for a slot. The port for redirects has an accept loop of its own.
 //! 2. `limits/admission` compares the counts of the client and of all clients with their limits, and grants
 //!    a permit. Dropping the permit releases the slot. The client of a trusted proxy is not known yet, so its
 //!    connection takes a slot of the total only.
@@ -80,7 +80,7 @@
 //!    `handler/file_response` selects the ranges of a file, or answers that the client has it already
 //!    ([`http::range`], [`http::conditional`]). A path without a file gets
 //!    `handler/fallback` or an error (`handler/error_response`). `handler/status_response` answers requests
-//!    for the status page.
+//!    for the status page. On the port for redirects `handler/https_redirect` answers instead.
 //! 9. `connection/close_reason` decides whether the connection is kept for another request.
 //!    `connection/response` sends head and content through `connection/send`, which waits for a turn at each
 //!    maximum rate that holds for the connection (`limits/rates`), and `logs/access` logs the request.

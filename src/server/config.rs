@@ -28,6 +28,9 @@ pub struct ServerConfig {
     pub address: Option<IpAddr>,
     /// The port to listen on; 0 lets the system choose. Default 20001.
     pub port: u16,
+    /// A second port, on the same address, where each request over plain HTTP is redirected to the first; 0 lets the
+    /// system choose. Default `None`.
+    pub redirect_port: Option<u16>,
     /// The directory that is served. Default `.`.
     pub root: PathBuf,
     pub limits: Limits,
@@ -205,6 +208,7 @@ impl Default for ServerConfig {
         Self {
             address: None,
             port: 20001,
+            redirect_port: None,
             root: PathBuf::from("."),
             limits: Limits::default(),
             waiting: Waiting::default(),

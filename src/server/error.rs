@@ -9,6 +9,14 @@ use super::access::password_file::PasswordFileError;
 use super::site::error::SiteError;
 use super::tls::error::TlsError;
 
+/// An address cannot be listened on.
+#[derive(Debug, Error)]
+#[error("cannot listen on {address}")]
+pub struct ListenError {
+    pub address: SocketAddr,
+    pub source: io::Error,
+}
+
 /// The server cannot start.
 #[derive(Debug, Error)]
 pub enum StartError {
@@ -21,8 +29,11 @@ pub enum StartError {
     /// A certificate or its key cannot be used.
     #[error(transparent)]
     Tls(TlsError),
-    #[error("cannot listen on {address}")]
-    Listen { address: SocketAddr, source: io::Error },
+    #[error(transparent)]
+    Listen(ListenError),
+    /// The port for redirects to the other one.
+    #[error(transparent)]
+    ListenForRedirects(ListenError),
     /// No pipe for the lingering close.
     #[error("cannot make a pipe")]
     Pipe(#[source] io::Error),

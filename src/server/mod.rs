@@ -1,4 +1,4 @@
-//! The server: one accept loop, one thread for each open connection, and two limits.
+//! The server: an accept loop for each port, one thread for each open connection, and two limits.
 //!
 //! ```text
 //! listener ─▶ admit ─▶ threads ─▶ lifecycle ─▶ requests ─▶ answer ─▶ response ─▶ send
@@ -47,6 +47,7 @@ mod test_wait;
 mod threads;
 mod tls;
 
+use std::io;
 use std::net::{SocketAddr, TcpListener};
 use std::sync::{Arc, mpsc};
 use std::thread;
@@ -59,7 +60,7 @@ pub use access::networks::NetworkRules;
 pub use access::password_file::{PasswordFileError, PasswordLineError};
 pub use access::password_hash::PasswordHashError;
 pub use config::{ExtraField, ExtraFieldError, ExtraFields, Policy, Rates, ServerConfig, Timeouts};
-pub use error::StartError;
+pub use error::{ListenError, StartError};
 pub use limits::admission::{Enforcement, Limits};
 pub use limits::client::Identification;
 pub use limits::connection_rates::MaximumRates;
@@ -90,6 +91,7 @@ use connection::dispatch::{dispatch, serve_queue};
 use connection::socket_options::SocketOptions;
 use handler::answer::Handler;
 use jiff::Timestamp;
+use limits::accepted_connection::Purpose;
 use limits::lingering::closer::LingeringCloser;
 use limits::slot_queue::SlotQueue;
 use limits::tls_rejections::rejections::TlsRejections;
@@ -115,6 +117,8 @@ const CLOSE_TIMEOUT: Duration = Duration::from_secs(1);
 pub struct Server {
     listener: TcpListener,
     address: SocketAddr,
+    /// The listener of the port for redirects, and its address.
+    redirect: Option<(TcpListener, SocketAddr)>,
     service: Arc<Service>,
     stopper: Stopper,
 }
@@ -173,25 +177,29 @@ impl Server {
         let authenticator = authenticator.transpose().map_err(StartError::Passwords)?;
         let tls = config.tls.clone().map(TlsAcceptor::new).transpose().map_err(StartError::Tls)?;
         let handler = Handler::new(site, config);
-        let listener = listener::listen(config.address, config.port)?;
-        let options = SocketOptions::new(config.timeouts, config.rates);
-        let address = options.set_on_listener(&listener).and_then(|()| listener.local_addr());
-        let address = address.map_err(|source| StartError::Listen {
-            address: SocketAddr::new(config.address.unwrap_or([0; 16].into()), config.port),
-            source,
-        })?;
+        let (listener, address) = listen(config, config.port).map_err(StartError::Listen)?;
+        let redirect = config.redirect_port.map(|port| listen(config, port));
+        let redirect = redirect.transpose().map_err(StartError::ListenForRedirects)?;
         let lingering = config.lingering.saturating_sub(config.tls_rejections());
         let lingering = Arc::new(LingeringCloser::new(lingering).map_err(StartError::Pipe)?);
         let stopper = Stopper::new(config.timeouts.drain_delay).map_err(StartError::Pipe)?;
         let tls = tls.map(Arc::new);
-        let service = Service::new(handler, lingering, authenticator, tls, stopper.clone(), config);
-        Ok(Self { listener, address, service: Arc::new(service), stopper })
+        let stopping = stopper.clone();
+        let service =
+            Service::new(handler, lingering, authenticator, tls, stopping, address, config);
+        Ok(Self { listener, address, redirect, service: Arc::new(service), stopper })
     }
 
     /// The address that the server listens on, with the port that the system has chosen if it was 0.
     #[must_use]
     pub fn address(&self) -> SocketAddr {
         self.address
+    }
+
+    /// The address for redirects, if there is one.
+    #[must_use]
+    pub fn redirect_address(&self) -> Option<SocketAddr> {
+        self.redirect.as_ref().map(|(_, address)| *address)
     }
 
     /// A reader of the server's state.
@@ -217,7 +225,7 @@ impl Server {
     /// ones at once, and lets transfers finish for [`Timeouts::drain`] before it closes theirs.
     ///
     /// # Errors
-    /// The system cannot start the threads of the housekeeping and of the queue; nothing was served.
+    /// The system cannot start the threads of the housekeeping, of the queue and of the redirects; nothing was served.
     pub fn run(self) -> Result<(), StartError> {
         // Dropping the sender ends the housekeeping thread.
         let (ending, ended) = mpsc::channel::<()>();
@@ -244,16 +252,8 @@ impl Server {
                 .spawn(move || service.queue.iter().for_each(|queue| serve_queue(&service, queue)))
         });
         let queue = queue.transpose().map_err(StartError::Thread)?;
-        listener::accept_loop(
-            self.listener,
-            &self.stopper,
-            &self.service.counters,
-            |stream, peer| {
-                if let Some(connection) = admit(&self.service, stream, peer.ip()) {
-                    dispatch(&self.service, connection);
-                }
-            },
-        );
+        let redirect = self.redirect.map(|(listener, _)| listener);
+        let accepted = accept_all(&self.service, &self.stopper, self.listener, redirect);
         self.service.drain();
         self.service.queue.iter().for_each(SlotQueue::stop);
         // An error means that it panicked, which the panic hook has reported.
@@ -265,8 +265,50 @@ impl Server {
         // An error means that it panicked, which the panic hook has reported.
         let _ = housekeeping.join();
         log::debug!("stopped, with {left} threads left");
-        Ok(())
+        accepted.map_err(StartError::Thread)
     }
+}
+
+/// Listens on a port, with the options of the sockets of its connections.
+fn listen(config: &ServerConfig, port: u16) -> Result<(TcpListener, SocketAddr), ListenError> {
+    let listener = listener::listen(config.address, port)?;
+    let options = SocketOptions::new(config.timeouts, config.rates);
+    match options.set_on_listener(&listener).and_then(|()| listener.local_addr()) {
+        Ok(address) => Ok((listener, address)),
+        Err(source) => {
+            let address = SocketAddr::new(config.address.unwrap_or([0; 16].into()), port);
+            Err(ListenError { address, source })
+        }
+    }
+}
+
+/// Accepts connections from both listeners until the server is stopped.
+///
+/// # Errors
+/// The system cannot start the thread for the second one; none was accepted.
+fn accept_all(
+    service: &Arc<Service>,
+    stopper: &Stopper,
+    files: TcpListener,
+    redirect: Option<TcpListener>,
+) -> io::Result<()> {
+    let accept = |listener, purpose| {
+        listener::accept_loop(listener, stopper, &service.counters, |stream, peer| {
+            if let Some(connection) = admit(service, stream, peer.ip(), purpose) {
+                dispatch(service, connection);
+            }
+        });
+    };
+    thread::scope(|scope| {
+        if let Some(listener) = redirect {
+            thread::Builder::new()
+                .name("redirect".to_owned())
+                .stack_size(128 * 1024)
+                .spawn_scoped(scope, || accept(listener, Purpose::Redirect))?;
+        }
+        accept(files, Purpose::Files);
+        Ok(())
+    })
 }
 
 /// Closes idle connections, also those that become idle or are registered only now, waits up to

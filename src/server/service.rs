@@ -3,6 +3,7 @@
 //!
 //! The steps of serving a connection, and their order, are left to `connection`.
 
+use std::net::{SocketAddr, TcpStream};
 use std::sync::Arc;
 use std::sync::Mutex;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -12,6 +13,7 @@ use super::access::authenticator::{Authenticator, Login, LoginError};
 use super::access::networks::NetworkRules;
 use super::config::{Policy, Rates, ServerConfig, Timeouts};
 use super::handler::answer::Handler;
+use super::handler::https_redirect::https_redirect;
 use super::handler::rate_limit_fields::rate_limit_policy;
 use super::handler::rejection_response::{denial_response, rejection_response};
 use super::handler::response::Response;
@@ -72,6 +74,8 @@ pub(super) struct Service {
     pub(super) threads: Threads<Task>,
     /// When a failure to start a thread was logged.
     pub(super) thread_warnings: Mutex<LogInterval>,
+    /// The address of the port for files.
+    address: SocketAddr,
     stopper: Stopper,
     draining: AtomicBool,
 }
@@ -103,6 +107,7 @@ impl Service {
         authenticator: Option<Authenticator>,
         tls: Option<Arc<TlsAcceptor>>,
         stopper: Stopper,
+        address: SocketAddr,
         config: &ServerConfig,
     ) -> Self {
         let limits = config.limits;
@@ -145,6 +150,7 @@ impl Service {
             started_at: StartTime::now(),
             threads: Threads::new("connection", STACK_BYTES, PARK_TIMEOUT),
             thread_warnings: Mutex::new(LogInterval::new(WARNING_PERIOD)),
+            address,
             stopper,
             draining: AtomicBool::new(false),
         }
@@ -171,6 +177,11 @@ impl Service {
     /// The status page, if the request asks for it and the client may see it.
     pub(super) fn answer_status(&self, head: &RequestHead, client: &Client) -> Option<Response> {
         status_response(self.status.as_ref()?, head, client, || self.snapshot())
+    }
+
+    /// Sends a client to the port for files.
+    pub(super) fn redirect(&self, head: &RequestHead, stream: &TcpStream) -> Response {
+        https_redirect(head, stream.local_addr().unwrap_or(self.address), self.address.port())
     }
 
     pub(super) fn snapshot(&self) -> Snapshot {

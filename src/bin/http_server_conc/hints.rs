@@ -5,8 +5,8 @@ use std::io;
 use std::path::Path;
 
 use http_concurrent::server::{
-    CertificateError, PasswordFileError, PasswordLineError, PemError, SiteError, StartError,
-    TlsError, TlsFile,
+    CertificateError, ListenError, PasswordFileError, PasswordLineError, PemError, SiteError,
+    StartError, TlsError, TlsFile,
 };
 use rustix::io::Errno;
 
@@ -23,20 +23,26 @@ pub(crate) fn hint(error: &StartError) -> String {
             " (in a sandbox, allow openat2 in its system-call filter)"
         }
         StartError::Site(_) => " (choose another directory with --root)",
-        StartError::Listen { source, .. } => match source.kind() {
-            io::ErrorKind::AddrInUse => " (another server? choose another port with -p)",
-            io::ErrorKind::PermissionDenied => {
-                " (ports below 1024 need privileges: choose a higher port with -p)"
-            }
-            io::ErrorKind::AddrNotAvailable => {
-                " (no interface has this address: choose another address with --bind)"
-            }
-            _ => "",
-        },
+        StartError::Listen(error) => return listen_hint(error, "-p"),
+        StartError::ListenForRedirects(error) => return listen_hint(error, "--redirect-http"),
         StartError::Pipe(_) => "",
         StartError::Thread(_) => " (raise the limit of threads with ulimit -u)",
     };
     hint.to_owned()
+}
+
+/// Advice about a port, which `option` chooses.
+fn listen_hint(error: &ListenError, option: &str) -> String {
+    match error.source.kind() {
+        io::ErrorKind::AddrInUse => format!(" (another server? choose another port with {option})"),
+        io::ErrorKind::PermissionDenied => {
+            format!(" (ports below 1024 need privileges: choose a higher port with {option})")
+        }
+        io::ErrorKind::AddrNotAvailable => {
+            " (no interface has this address: choose another address with --bind)".to_owned()
+        }
+        _ => String::new(),
+    }
 }
 
 /// Advice about an error of the password file.

@@ -66,7 +66,7 @@ fn run(
         signals.set_reloader(server.reloader());
     }
     warn_of_exposed_secrets(&config, server.address());
-    let announcement = announcement(&config, server.address());
+    let announcement = announcement(&config, server.address(), server.redirect_address());
     // A closed standard output is not an error.
     let _ = if log_has_standard_output {
         writeln!(io::stderr(), "{announcement}")
@@ -119,22 +119,34 @@ fn fit_to_descriptors(config: &mut ServerConfig) {
 }
 
 /// The line that says what is served, at which URLs, and within which limits.
-fn announcement(config: &ServerConfig, address: SocketAddr) -> String {
+fn announcement(
+    config: &ServerConfig,
+    address: SocketAddr,
+    redirect_address: Option<SocketAddr>,
+) -> String {
     let root = config.root.canonicalize().unwrap_or_else(|_| config.root.clone());
     let scheme = if config.tls.is_some() { "https" } else { "http" };
-    let urls: Vec<String> = reachable_at(address.ip())
-        .into_iter()
-        .map(|ip| format!("{scheme}://{}/", SocketAddr::new(ip, address.port())))
-        .collect();
+    let redirects = redirect_address
+        .map(|address| format!(", redirecting from {}", urls("http", address)))
+        .unwrap_or_default();
     let waiting = match config.waiting.time {
         Duration::ZERO => String::new(),
         time => format!("; up to {} more wait {time:?} for a slot", config.waiting.capacity),
     };
     format!(
-        "Serving {} on {} (at most {} connections a client, {} in all{waiting})",
+        "Serving {} on {}{redirects} (at most {} connections a client, {} in all{waiting})",
         root.display(),
-        urls.join(" and "),
+        urls(scheme, address),
         config.limits.per_client,
         config.limits.total,
     )
+}
+
+/// The URLs at which this machine reaches a server that listens on `address`.
+fn urls(scheme: &str, address: SocketAddr) -> String {
+    let urls: Vec<String> = reachable_at(address.ip())
+        .into_iter()
+        .map(|ip| format!("{scheme}://{}/", SocketAddr::new(ip, address.port())))
+        .collect();
+    urls.join(" and ")
 }

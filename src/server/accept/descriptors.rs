@@ -5,7 +5,7 @@
 
 use crate::net::raise_descriptor_limit;
 
-/// Descriptors for the rest of the process: standard streams, listener, root, logs, signals, and the
+/// Descriptors for the rest of the process: standard streams, two listeners, root, logs, pipes, signals, and the
 /// connections of the status page's reserve.
 const PROCESS: u64 = 24;
 

@@ -19,7 +19,7 @@ use std::time::{Duration, Instant};
 use socket2::{Domain, Protocol, Socket, Type};
 
 use crate::net::is_timeout;
-use crate::server::error::StartError;
+use crate::server::error::ListenError;
 use crate::server::log_interval::{LogInterval, WARNING_PERIOD};
 use crate::server::status::counters::Counters;
 use crate::server::stop::Stopper;
@@ -31,17 +31,17 @@ const BACKLOG: i32 = 4096;
 /// Listens on one address, or, for `None`, on all IPv6 and IPv4 addresses through one socket.
 ///
 /// # Errors
-/// [`StartError::Listen`], with the address.
-pub(crate) fn listen(address: Option<IpAddr>, port: u16) -> Result<TcpListener, StartError> {
+/// The socket cannot be made or bound.
+pub(crate) fn listen(address: Option<IpAddr>, port: u16) -> Result<TcpListener, ListenError> {
     let bind = |ip: IpAddr| {
         let address = SocketAddr::new(ip, port);
-        bind(address).map_err(|source| StartError::Listen { address, source })
+        bind(address).map_err(|source| ListenError { address, source })
     };
     match address {
         Some(ip) => bind(ip),
         None => match bind(Ipv6Addr::UNSPECIFIED.into()) {
             // The machine has no IPv6.
-            Err(StartError::Listen { source, .. })
+            Err(ListenError { source, .. })
                 if matches!(
                     rustix::io::Errno::from_io_error(&source),
                     Some(rustix::io::Errno::AFNOSUPPORT | rustix::io::Errno::ADDRNOTAVAIL)

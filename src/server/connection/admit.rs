@@ -14,7 +14,7 @@ use super::tls_rejection;
 use crate::server::handler::extra_fields::Channel;
 use crate::server::handler::rejection_response::{encode, no_thread_response};
 use crate::server::handler::response::Response;
-use crate::server::limits::accepted_connection::AcceptedConnection;
+use crate::server::limits::accepted_connection::{AcceptedConnection, Purpose};
 use crate::server::limits::admission::Permit;
 use crate::server::limits::client::Client;
 use crate::server::limits::lingering::pending_request::RequestProgress;
@@ -31,6 +31,7 @@ pub(crate) fn admit(
     service: &Service,
     stream: TcpStream,
     peer: IpAddr,
+    purpose: Purpose,
 ) -> Option<AdmittedConnection> {
     service.counters.connections.increment();
     // A dual-stack socket reports IPv4 addresses as IPv4-mapped IPv6 addresses.
@@ -40,6 +41,7 @@ pub(crate) fn admit(
     let stream = Arc::new(stream);
     let mut accepted = AcceptedConnection {
         stream,
+        purpose,
         peer,
         client,
         accepted_at: Instant::now(),
@@ -50,8 +52,10 @@ pub(crate) fn admit(
         deny(service, accepted, &client);
         return None;
     }
-    let admitted = take_slot(service, client)
-        .or_else(|rejection| admit_to_reserve(service, client, rejection).ok_or(rejection));
+    let admitted = take_slot(service, client).or_else(|rejection| match purpose {
+        Purpose::Files => admit_to_reserve(service, client, rejection).ok_or(rejection),
+        Purpose::Redirect => Err(rejection),
+    });
     match admitted {
         Ok(permit) => Some(AdmittedConnection { accepted, permit }),
         Err(rejection) => {
@@ -208,7 +212,7 @@ pub(super) fn reject_without_thread(service: &Service, connection: AdmittedConne
 fn answer_last(service: &Service, accepted: AcceptedConnection, response: Response) {
     let response = service.handler.with_extra_fields(response, Channel::Plain);
     let plain = encode(&response);
-    if let Some(tls_rejections) = &service.tls_rejections {
+    if let (Some(tls_rejections), Purpose::Files) = (&service.tls_rejections, accepted.purpose) {
         let encrypted = encode(&service.handler.with_tls_fields(response));
         let response = LastResponse { encrypted, plain };
         return tls_rejections.begin(accepted, response, tls_rejection::answer);

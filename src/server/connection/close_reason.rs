@@ -19,6 +19,8 @@ pub(super) enum CloseReason {
     RequestLimit,
     /// The server is stopping.
     Stopping,
+    /// The client was sent to another port, where it needs the slot.
+    Redirected,
     /// Its slot was given to another connection while it was idle.
     Reclaimed,
     /// The request has content that the server did not read.
@@ -50,6 +52,7 @@ impl fmt::Display for CloseReason {
             Self::Crowded => "too many connections are open to keep an idle one",
             Self::RequestLimit => "the limit of requests for each connection",
             Self::Stopping => "the server is stopping",
+            Self::Redirected => "the client was redirected",
             Self::Reclaimed => "its slot was needed while it was idle",
             Self::UnreadContent => "the content of the request was not read",
             Self::Undelimited => "the close marks the end of the response",
@@ -89,6 +92,7 @@ impl CloseReason {
             | Self::Crowded
             | Self::RequestLimit
             | Self::Undelimited
+            | Self::Redirected
             | Self::Stopping => true,
             Self::PeerAsked
             | Self::Reclaimed
@@ -116,6 +120,8 @@ pub(super) struct CloseConditions {
     /// Only the close marks the end of the response.
     pub(super) is_undelimited: bool,
     pub(super) is_stopping: bool,
+    /// The response sends the client to another port.
+    pub(super) is_redirect: bool,
     /// The request has a password that is wrong, or was not verified.
     pub(super) is_guess: bool,
     pub(super) is_crowded: bool,
@@ -132,6 +138,7 @@ impl CloseConditions {
             (self.peer_asks, CloseReason::PeerAsked),
             (self.is_undelimited, CloseReason::Undelimited),
             (self.is_stopping, CloseReason::Stopping),
+            (self.is_redirect, CloseReason::Redirected),
             (self.is_guess, CloseReason::Guess),
             (self.is_crowded, CloseReason::Crowded),
             (self.is_last, CloseReason::RequestLimit),
@@ -163,6 +170,7 @@ mod tests {
             (CloseConditions { is_last: true, ..none }, CloseReason::RequestLimit),
             (CloseConditions { is_crowded: true, ..none }, CloseReason::Crowded),
             (CloseConditions { is_guess: true, ..none }, CloseReason::Guess),
+            (CloseConditions { is_redirect: true, ..none }, CloseReason::Redirected),
             (CloseConditions { is_stopping: true, ..none }, CloseReason::Stopping),
             (CloseConditions { is_undelimited: true, ..none }, CloseReason::Undelimited),
             (CloseConditions { peer_asks: true, ..none }, CloseReason::PeerAsked),
@@ -180,6 +188,7 @@ mod tests {
                 peer_asks: all.peer_asks || alone.peer_asks,
                 is_undelimited: all.is_undelimited || alone.is_undelimited,
                 is_stopping: all.is_stopping || alone.is_stopping,
+                is_redirect: all.is_redirect || alone.is_redirect,
                 is_guess: all.is_guess || alone.is_guess,
                 is_crowded: all.is_crowded || alone.is_crowded,
                 is_last: all.is_last || alone.is_last,

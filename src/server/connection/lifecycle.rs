@@ -10,13 +10,13 @@ use socket2::SockRef;
 use super::admit::{deny, note_would_reject, take_or_reclaim, wait_or_reject};
 use super::proxy_header::read_proxy_header;
 use super::request_reader::{FIRST_INPUT_BYTES, INPUT_BYTES, first_head_deadline};
-use super::requests::Connection;
+use super::requests::{Answers, Connection};
 use super::socket_options::SocketOptions;
 use super::tls_handshake::{Encryption, encrypt};
 use super::transport::Transport;
 use crate::http::RequestError;
 use crate::net::{Deadline, Input, ReadTimeout};
-use crate::server::limits::accepted_connection::AcceptedConnection;
+use crate::server::limits::accepted_connection::{AcceptedConnection, Purpose};
 use crate::server::limits::admission::Permit;
 use crate::server::limits::client::Client;
 use crate::server::limits::connection_entry::ConnectionEntry;
@@ -57,9 +57,13 @@ pub(crate) fn serve(Task { service, connection }: Task) {
     let mut transport =
         Transport::new(&stream, accepted.session.take(), read_timeout(service, &accepted));
     let mut input = accepted.received.take().unwrap_or_else(new_input);
-    let refusal = match begin_tls(service, entry, &mut transport, &mut input) {
-        Ok(Encryption::Tls) => None,
-        Ok(Encryption::Missing) => Some(RequestError::Unencrypted),
+    let begun = match accepted.purpose {
+        Purpose::Files => begin_tls(service, entry, &mut transport, &mut input),
+        Purpose::Redirect => Ok(None),
+    };
+    let answers = match begun {
+        Ok(Some(Encryption::Missing)) => Answers::Refusal(RequestError::Unencrypted),
+        Ok(_) => Answers::of(accepted.purpose),
         Err(error) => {
             service.counters.handshake_failures.increment();
             log::debug!("{}: no TLS handshake: {error}", client.address);
@@ -76,7 +80,7 @@ pub(crate) fn serve(Task { service, connection }: Task) {
         drop(registration);
         return wait_or_reject(service, accepted, &rejection);
     }
-    let mut connection = Connection::new(service, entry, transport, input, refusal);
+    let mut connection = Connection::new(service, entry, transport, input, answers);
     let reason = connection.serve();
     let lingers = connection.may_have_unread_input(reason);
     if reason.demands_reset() {
@@ -102,18 +106,18 @@ fn read_timeout(service: &Service, accepted: &AcceptedConnection) -> ReadTimeout
     }
 }
 
-/// Performs the handshake, if the server has certificates and it has not been performed yet.
+/// Performs the handshake, if the server has certificates and it has not been performed yet; else returns `None`.
 fn begin_tls(
     service: &Service,
     entry: &ConnectionEntry,
     transport: &mut Transport<'_>,
     input: &mut Input,
-) -> io::Result<Encryption> {
+) -> io::Result<Option<Encryption>> {
     match &service.tls {
         Some(acceptor) if transport.session.is_none() => {
-            encrypt(acceptor, transport, input, first_head_deadline(service, entry))
+            encrypt(acceptor, transport, input, first_head_deadline(service, entry)).map(Some)
         }
-        _ => Ok(Encryption::Tls),
+        _ => Ok(None),
     }
 }
 

@@ -25,8 +25,10 @@ use crate::printable::Escaped;
 use crate::server::access::authenticator::{Login, LoginError};
 use crate::server::handler::answer::check_host;
 use crate::server::handler::extra_fields::Channel;
+use crate::server::handler::https_redirect::refuse_plainly;
 use crate::server::handler::rate_limit_fields::rate_limit;
 use crate::server::handler::response::Response;
+use crate::server::limits::accepted_connection::Purpose;
 use crate::server::limits::client::Client;
 use crate::server::limits::connection_entry::ConnectionEntry;
 use crate::server::limits::phase::Phase;
@@ -37,14 +39,32 @@ use crate::server::service::Service;
 /// A larger output buffer is freed after a response.
 const KEPT_OUTPUT_BYTES: usize = 4 * 1024;
 
+/// What the requests of a connection are answered with.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Answers {
+    /// Files, or the status.
+    Files,
+    /// One redirect.
+    Redirects,
+    Refusal(RequestError),
+}
+
+impl Answers {
+    pub(super) fn of(purpose: Purpose) -> Self {
+        match purpose {
+            Purpose::Files => Self::Files,
+            Purpose::Redirect => Self::Redirects,
+        }
+    }
+}
+
 /// One connection while it is served.
 pub(super) struct Connection<'s> {
     service: &'s Service,
     entry: &'s ConnectionEntry,
     client: Client,
     transport: Transport<'s>,
-    /// Why all requests are refused, if they are.
-    refusal: Option<RequestError>,
+    answers: Answers,
     reader: RequestReader<'s>,
     rate: SendRate,
     requests: u64,
@@ -64,19 +84,20 @@ impl<'s> Connection<'s> {
         entry: &'s ConnectionEntry,
         transport: Transport<'s>,
         input: Input,
-        refusal: Option<RequestError>,
+        answers: Answers,
     ) -> Self {
-        // Only counted connections share rates: one in the reserve is rejected, or gets the status.
-        let shares = match entry.reserved {
-            None => service.connection_rates.shares_of(&entry.client),
-            Some(_) => Vec::new(),
+        // Only connections that are counted until their end share rates: one in the reserve is rejected, or gets the
+        // status.
+        let shares = match (entry.reserved, answers) {
+            (Some(_), _) | (_, Answers::Redirects) => Vec::new(),
+            (None, _) => service.connection_rates.shares_of(&entry.client),
         };
         Self {
             service,
             entry,
             client: entry.client,
             transport,
-            refusal,
+            answers,
             reader: RequestReader::new(service, entry, input),
             rate: SendRate::new(service.rates, service.timeouts.stall, shares),
             requests: 0,
@@ -151,7 +172,7 @@ impl<'s> Connection<'s> {
 
     /// Answers the request that was read; returns why the connection must be closed.
     fn exchange(&mut self) -> Option<CloseReason> {
-        if let Some(error) = self.refusal {
+        if let Answers::Refusal(error) = self.answers {
             return self.refuse(error);
         }
         let head = &self.reader.head;
@@ -191,6 +212,7 @@ impl<'s> Connection<'s> {
             peer_asks: !asked_to_persist,
             is_undelimited: !response.is_delimited(version),
             is_stopping: self.service.is_stopping(),
+            is_redirect: self.answers == Answers::Redirects,
             is_guess: self.is_guess,
             is_crowded: connections.total >= self.service.keep_alive_threshold()
                 || connections.is_waited_for,
@@ -201,6 +223,10 @@ impl<'s> Connection<'s> {
 
     /// The response to the request that was read.
     fn answer(&mut self) -> Response {
+        if self.answers == Answers::Redirects {
+            let response = self.service.redirect(&self.reader.head, &self.entry.stream);
+            return self.with_extra_fields(response);
+        }
         let refusal = self.rejection().or_else(|| self.refusal_without_login());
         let head = &self.reader.head;
         if refusal.is_none()
@@ -268,12 +294,17 @@ impl<'s> Connection<'s> {
 
     fn refuse(&mut self, error: RequestError) -> Option<CloseReason> {
         // Whatever else is wrong, the reason for which all are refused comes first.
-        let error = self.refusal.unwrap_or(error);
+        let error = match self.answers {
+            Answers::Refusal(reason) => reason,
+            Answers::Files | Answers::Redirects => error,
+        };
         log::debug!("{}: refused: {error}", self.client.address);
         self.login = None;
-        let response = self
-            .rejection()
-            .unwrap_or_else(|| self.service.handler.refuse(&self.reader.head, error));
+        let head = &self.reader.head;
+        let response = self.rejection().unwrap_or_else(|| match self.answers {
+            Answers::Redirects => refuse_plainly(head, error),
+            _ => self.service.handler.refuse(head, error),
+        });
         let response = self.with_extra_fields(response);
         self.send(&response, Some(CloseReason::Refused))
     }
@@ -291,6 +322,11 @@ impl<'s> Connection<'s> {
         self.service.counters.requests.increment();
         self.entry.enter(Phase::Sending);
         thread::sleep(self.service.policy.delay);
+        if self.answers == Answers::Redirects && response.is_short() {
+            // The client may connect to the other port as soon as it has the response, and needs the slot there. As
+            // the response is the last and waits for nobody, there are hardly more threads than slots.
+            self.entry.release_slot();
+        }
         let options = SendOptions {
             version: self.reader.head.version(),
             part: self.part(),

@@ -6,6 +6,7 @@ mod error_response;
 pub(super) mod extra_fields;
 mod fallback;
 mod file_response;
+pub(super) mod https_redirect;
 pub(super) mod rate_limit_fields;
 pub(super) mod rejection_response;
 mod representation;

@@ -17,6 +17,10 @@ const SERVER: &str = concat!("http_server_conc/", env!("CARGO_PKG_VERSION"));
 /// Room for the lines of a usual response, so that they need one allocation.
 const LINES_BYTES: usize = 512;
 
+/// A shorter response is taken by the kernel as a whole, even if the client reads nothing: the buffer for sending
+/// begins with 16 KiB (tcp(7), `tcp_wmem`).
+const SHORT_BYTES: usize = 4 * 1024;
+
 /// The content of a response.
 #[derive(Debug)]
 pub(crate) enum ResponseContent {
@@ -110,6 +114,16 @@ impl Response {
         }
     }
 
+    /// Whether it can be sent as the first of its connection without waiting for the client.
+    pub(crate) fn is_short(&self) -> bool {
+        let content = match &self.content {
+            ResponseContent::None => 0,
+            ResponseContent::Text(text) => text.len(),
+            _ => return false,
+        };
+        self.lines.as_bytes().len() + content <= SHORT_BYTES
+    }
+
     /// Whether a client of this version finds the end of the content without a close (RFC 9112 §6.3).
     pub(crate) fn is_delimited(&self, version: Version) -> bool {
         version == Version::Http11 || !self.content.is_written_while_sent()
@@ -138,5 +152,28 @@ impl Response {
             (Persistence::Keep, Version::Http11) => head,
         }
         .finish();
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_response_is_short_up_to_a_bound_for_its_fields_and_its_content() {
+        // With `Location: ` and the end of the line.
+        let with_location = |bytes: usize, content| {
+            Response::new(Status::NO_CONTENT, content).field("Location", "x".repeat(bytes - 12))
+        };
+        let text = |bytes| ResponseContent::Text(vec![0; bytes]);
+        for (bytes, content, is_short) in [
+            (SHORT_BYTES, ResponseContent::None, true),
+            (SHORT_BYTES + 1, ResponseContent::None, false),
+            (100, text(SHORT_BYTES - 100), true),
+            (100, text(SHORT_BYTES - 99), false),
+        ] {
+            let response = with_location(bytes, content);
+            assert_eq!(response.is_short(), is_short, "{bytes} {response:?}");
+        }
     }
 }

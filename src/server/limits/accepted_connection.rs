@@ -8,10 +8,20 @@ use super::client::Client;
 use crate::net::Input;
 use crate::server::tls::session::TlsSession;
 
+/// What the port of a connection is for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Purpose {
+    /// Files and the status, over TLS if the server has certificates.
+    Files,
+    /// Redirects to the other port, over plain HTTP.
+    Redirect,
+}
+
 /// A connection that was accepted and is not served yet.
 #[derive(Debug)]
 pub(crate) struct AcceptedConnection {
     pub(crate) stream: Arc<TcpStream>,
+    pub(crate) purpose: Purpose,
     /// The address at the other end: the client's, or that of a proxy.
     pub(crate) peer: IpAddr,
     /// `None` if the peer is a proxy and its PROXY header has not been read.

@@ -138,6 +138,11 @@ impl ConnectionEntry {
         lock(&self.permit).take()
     }
 
+    /// Releases the slot before the connection ends.
+    pub(crate) fn release_slot(&self) {
+        drop(self.take_permit());
+    }
+
     /// Stores the request that is being answered, up to [`MAX_REQUEST_BYTES`].
     pub(crate) fn record_request(&self, method: &[u8], target: &[u8]) {
         let mut request = lock(&self.request);

@@ -155,6 +155,7 @@ mod tests {
     use std::thread;
 
     use super::*;
+    use crate::server::limits::accepted_connection::Purpose;
     use crate::server::limits::admission::Limits;
     use crate::server::limits::client::{Client, Location};
 
@@ -182,6 +183,7 @@ mod tests {
         let stream = Arc::new(listener.accept().unwrap().0);
         let accepted = AcceptedConnection {
             stream,
+            purpose: Purpose::Files,
             peer: client.address,
             client: Some(client),
             accepted_at: Instant::now(),

@@ -25,6 +25,7 @@ pub(crate) const ALL_OVER_TLS: &str = "TESTS_OVER_TLS";
 pub(crate) struct TestServer {
     root: TempDir,
     address: SocketAddr,
+    redirect_address: Option<SocketAddr>,
     monitor: Monitor,
     stopper: Stopper,
     reloader: Reloader,
@@ -83,7 +84,9 @@ impl TestServer {
         config.tls = certificate.as_ref().map(SiteCertificate::settings);
         configure(&mut config);
         let server = Server::start(&config).unwrap();
-        let port = server.address().port();
+        let on_loopback =
+            |address: SocketAddr| SocketAddr::new(Ipv4Addr::LOCALHOST.into(), address.port());
+        let (address, redirect_address) = (server.address(), server.redirect_address());
         let (monitor, stopper) = (server.monitor(), server.stopper());
         let reloader = server.reloader();
         let tls = certificate.map(|certificate| {
@@ -93,7 +96,8 @@ impl TestServer {
         let thread = thread::spawn(move || server.run().unwrap());
         Self {
             root,
-            address: SocketAddr::new(Ipv4Addr::LOCALHOST.into(), port),
+            address: on_loopback(address),
+            redirect_address: redirect_address.map(on_loopback),
             monitor,
             stopper,
             reloader,
@@ -116,6 +120,11 @@ impl TestServer {
 
     pub(crate) fn address(&self) -> SocketAddr {
         self.address
+    }
+
+    /// The address of the port for redirects.
+    pub(crate) fn redirect_address(&self) -> SocketAddr {
+        self.redirect_address.expect("it was asked for")
     }
 
     /// A connection from 127.0.0.1.

@@ -10,6 +10,7 @@ mod handshakes;
 mod lifetime;
 mod openssl;
 mod programs;
+mod redirect;
 mod refusals;
 mod scanners;
 mod site;

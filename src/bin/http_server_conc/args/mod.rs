@@ -3,6 +3,7 @@
 mod access;
 mod limits;
 pub(crate) mod logs;
+mod port;
 mod site;
 mod tls;
 
@@ -14,6 +15,7 @@ use clap::error::ErrorKind;
 use clap::{CommandFactory as _, FromArgMatches as _, Parser};
 use http_concurrent::cli;
 use http_concurrent::server::ServerConfig;
+use port::parse_port;
 
 /// Serves the files of a directory over HTTP/1.1: one thread per connection, a limit per client and one for
 /// all.
@@ -101,10 +103,6 @@ fn parse_from(arguments: impl IntoIterator<Item = OsString>) -> Result<Config, c
     args.logs.apply(&mut server);
     let log_level = cli::log_level(args.quiet, args.verbose, log::LevelFilter::Info);
     Ok(Config { server, access_log: args.logs.access_log(), log_level })
-}
-
-fn parse_port(text: &str) -> Result<u16, String> {
-    text.parse().map_err(|_| "choose a port from 1 to 65535, or 0 for any that is free".to_owned())
 }
 
 #[cfg(test)]
@@ -323,6 +321,11 @@ mod tests {
             ("--log-format json", &["--access-log"]),
             ("--access-log - --log-format xml", &["'xml'", "--log-format", "combined"]),
             ("--drain-delay soon", &["'soon'", "--drain-delay", "500ms"]),
+            ("--redirect-http 80", &["--tls-cert"]),
+            (
+                "--tls-cert a --tls-key b -p 443 --redirect-http 443",
+                &["--redirect-http", "443", "--port", "for https"],
+            ),
             ("--delay soon", &["'soon'", "--delay", "500ms"]),
         ] {
             let error = parse(line).unwrap_err();
