@@ -136,7 +136,7 @@ pub(crate) fn killed(_: &Options) -> io::Result<Vec<Finding>> {
     })?;
     Ok(vec![
         Finding {
-            attack: "each is killed with SIGKILL while 16 clients ask",
+            attack: "each is killed with SIGKILL and started again, while 16 clients ask",
             must_hold: "no request is lost that was not being answered",
             measured: answers.text(took),
             holds: answers.wrong == 0 && answers.right > 0,

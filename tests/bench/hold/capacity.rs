@@ -16,7 +16,7 @@ const TIME: Duration = Duration::from_secs(5);
 const CLIENTS: u8 = 8;
 /// Idle connections whose memory is measured.
 const IDLE: usize = 1_000;
-/// Processors of each machine in the table.
+/// Processors of each server.
 const PROCESSORS: f64 = 2.0;
 
 /// What is measured of a load, for one unit of it: a request or a MiB.
@@ -170,10 +170,14 @@ fn idle(cluster: &Cluster) -> io::Result<Finding> {
     })
 }
 
-/// What servers bear on machines of their own, with `HAProxy` on another one, if nothing else limits them.
+/// Servers on machines of their own, and the processors of `HAProxy` on another one.
+const MACHINES: [(f64, f64); 3] = [(1.0, 2.0), (3.0, 8.0), (10.0, 16.0)];
+
+/// What they bear in a second, if nothing else limits them.
 fn borne(cost: Cost) -> String {
-    let of_haproxy = PROCESSORS / cost.haproxy;
-    let of_servers = |count: f64| (count * PROCESSORS / cost.server).min(of_haproxy);
-    let counts = [1.0, 3.0, 10.0].map(|count| format!("{count} bear {:.0}", of_servers(count)));
-    format!("{}, HAProxy {of_haproxy:.0}", counts.join(", "))
+    let cases = MACHINES.map(|(servers, processors)| {
+        let bear = (servers * PROCESSORS / cost.server).min(processors / cost.haproxy);
+        format!("{servers} with {processors} processors for HAProxy bear {bear:.0}")
+    });
+    cases.join(", ")
 }
