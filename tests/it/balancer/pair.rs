@@ -18,13 +18,19 @@ fn free_address() -> SocketAddr {
     TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap()
 }
 
-/// The two balancers of the README, on this machine.
+/// The two balancers of the README, on this machine. Neither takes the other one for dead because it starts later,
+/// or because the machine is busy.
 fn start_pair(cluster: &Cluster) -> [HaProxy; 2] {
-    start_pair_at([free_address(), free_address()], cluster)
+    let lasting = ("check inter 500ms fall 2 rise 1\n", "check inter 500ms fall 1000 rise 1\n");
+    start_pair_at([free_address(), free_address()], cluster, &[lasting])
 }
 
-/// Each takes connections from both at its address.
-fn start_pair_at(addresses: [SocketAddr; 2], cluster: &Cluster) -> [HaProxy; 2] {
+/// Each takes connections from both at its address; with further changes to README's text.
+fn start_pair_at(
+    addresses: [SocketAddr; 2],
+    cluster: &Cluster,
+    changes: &[(&str, &str)],
+) -> [HaProxy; 2] {
     let instead_of_bind = readme::block("instead of bind");
     let text = readme::adapt(
         &readme::block("haproxy.cfg"),
@@ -39,7 +45,7 @@ fn start_pair_at(addresses: [SocketAddr; 2], cluster: &Cluster) -> [HaProxy; 2] 
             ),
         ],
     );
-    let text = text + &readme::block("entry");
+    let text = readme::adapt(&(text + &readme::block("entry")), changes);
     addresses.map(|own| {
         let [one, two] = addresses.map(|address| address.to_string());
         let further = [
@@ -79,7 +85,7 @@ fn two_balancers_hold_a_client_to_one_limit() {
 #[ignore = "needs haproxy"]
 fn the_other_balancer_counts_the_clients_of_one_that_died() {
     let cluster = Cluster::start(&["--limit-rate", "64K"]);
-    let [one, two] = start_pair(&cluster);
+    let [one, two] = start_pair_at([free_address(), free_address()], &cluster, &[]);
     let held: Vec<_> =
         CLIENTS.iter().map(|client| one.transfers_from(client, 6, &cluster)).collect();
     drop(one);
@@ -97,7 +103,7 @@ fn the_other_balancer_counts_the_clients_of_one_that_died() {
 fn an_ipv6_network_is_one_client() {
     let cluster = Cluster::start(&["--limit-rate", "64K"]);
     let address = free_address();
-    let _balancers = start_pair_at([address, free_address()], &cluster);
+    let _balancers = start_pair_at([address, free_address()], &cluster, &[]);
     // As the other balancer relays it.
     let connect_from = |client: &str| {
         let mut conversation = Conversation::between(address.ip(), address);
