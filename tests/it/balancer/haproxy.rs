@@ -3,6 +3,7 @@
 use std::fs;
 use std::net::{IpAddr, SocketAddr, TcpListener, TcpStream};
 use std::process::{Child, Command, ExitStatus, Stdio};
+use std::thread;
 
 use rustix::process::{Pid, Signal, kill_process};
 use tempfile::TempDir;
@@ -33,6 +34,17 @@ impl HaProxy {
         further: &[(&str, String)],
         arguments: &[&str],
     ) -> Self {
+        let start = || Self::try_run(text, cluster, further, arguments);
+        start().or_else(start).or_else(start).expect("HAProxy finds free ports")
+    }
+
+    /// `None` if another program has taken a port in the meantime.
+    fn try_run(
+        text: &str,
+        cluster: &Cluster,
+        further: &[(&str, String)],
+        arguments: &[&str],
+    ) -> Option<Self> {
         // HAProxy does not report ports that it chose, so the test picks free ones.
         let [ipv4, ipv6] = ["127.0.0.1:0", "[::1]:0"]
             .map(|any| TcpListener::bind(any).unwrap().local_addr().unwrap());
@@ -45,7 +57,8 @@ impl HaProxy {
         fs::write(&path, text).unwrap();
         let log = fs::File::create(directory.path().join("log")).unwrap();
         let child = Command::new("haproxy")
-            .args(["-db", "-f"])
+            // Else two of them could share a port (-dR).
+            .args(["-dR", "-db", "-f"])
             .arg(&path)
             .args(arguments)
             .stdout(Stdio::null())
@@ -53,12 +66,14 @@ impl HaProxy {
             .spawn()
             .expect("haproxy is installed");
         let mut haproxy = Self { child, ipv4, ipv6, directory };
+        let mut has_ended = false;
         wait_until("HAProxy listens", || {
-            let ended = haproxy.child.try_wait().unwrap();
-            assert!(ended.is_none(), "HAProxy ended: {}", haproxy.log());
-            TcpStream::connect(ipv4).is_ok()
+            let listens = TcpStream::connect(ipv4).is_ok();
+            has_ended = haproxy.child.try_wait().unwrap().is_some();
+            listens || has_ended
         });
-        haproxy
+        assert!(!has_ended || haproxy.log().contains("cannot bind"), "{}", haproxy.log());
+        (!has_ended).then_some(haproxy)
     }
 
     /// What it has reported.
@@ -111,6 +126,10 @@ impl HaProxy {
 
 impl Drop for HaProxy {
     fn drop(&mut self) {
+        if thread::panicking() {
+            let ended = self.child.try_wait();
+            println!("HAProxy ({ended:?}) reported:\n{}", self.log());
+        }
         // It may have exited already.
         let _ = self.child.kill();
         let _ = self.child.wait();
