@@ -1,8 +1,9 @@
 //! The three instances of the README, as programs, with one directory.
 
 use std::fs::{self, File};
-use std::net::{IpAddr, SocketAddr};
+use std::net::{Ipv4Addr, SocketAddr};
 use std::path::Path;
+use std::sync::atomic::{AtomicU8, Ordering};
 
 use rustix::process::Signal;
 use serde_json::Value;
@@ -15,16 +16,22 @@ use crate::support::wait_until;
 
 pub(super) const SMALL: &str = "Hello, balancer\n";
 
+/// How many clusters have been started.
+static CLUSTERS: AtomicU8 = AtomicU8::new(0);
+
 /// Servers with the options of the README's commands. Those that still run are killed when dropped.
 pub(super) struct Cluster {
     root: TempDir,
+    /// Of the instances and of what is before them. Each cluster has its own, as the port of an instance that has
+    /// ended could become that of another test's instance, to which a balancer would then connect.
+    pub(super) host: Ipv4Addr,
     instances: Vec<Instance>,
 }
 
 struct Instance {
     arguments: Vec<String>,
-    /// The system's choice at the first start; the same at the next ones.
-    port: u16,
+    /// The port is the system's choice at the first start, and the same at the next ones.
+    address: SocketAddr,
     program: Option<ServerProgram>,
 }
 
@@ -37,15 +44,20 @@ impl Cluster {
         for (name, length) in [("medium", 1 << 20), ("large", 16 << 20)] {
             File::create(root.path().join(name)).unwrap().set_len(length).unwrap();
         }
+        let number = CLUSTERS.fetch_add(1, Ordering::Relaxed);
+        let host = Ipv4Addr::new(127, 77, 1 + number, 1);
+        let bind = host.to_string();
+        let further = [&["--bind", &bind], further].concat();
         let start = |arguments| {
-            let mut instance = Instance { arguments, port: 0, program: None };
+            let address = SocketAddr::from((host, 0));
+            let mut instance = Instance { arguments, address, program: None };
             instance.start();
             instance
         };
-        let arguments = readme::server_arguments(root.path().to_str().unwrap(), further);
+        let arguments = readme::server_arguments(root.path().to_str().unwrap(), &further);
         let instances: Vec<Instance> = arguments.into_iter().map(start).collect();
         assert_eq!(instances.len(), 3, "README starts three instances");
-        Self { root, instances }
+        Self { root, host, instances }
     }
 
     pub(super) fn root(&self) -> &Path {
@@ -61,7 +73,7 @@ impl Cluster {
         ["127.0.0.1:20001", "127.0.0.1:20002", "127.0.0.1:20003"]
             .into_iter()
             .zip(&self.instances)
-            .map(|(from, instance)| (from, format!("127.0.0.1:{}", instance.port)))
+            .map(|(from, instance)| (from, instance.address.to_string()))
             .collect()
     }
 
@@ -116,16 +128,16 @@ impl Instance {
     fn start(&mut self) {
         let port =
             self.arguments.iter().position(|word| word == "-p").expect("README gives a port");
-        self.arguments[port + 1] = self.port.to_string();
+        self.arguments[port + 1] = self.address.port().to_string();
         let program = ServerProgram::start(Path::new("/"), &self.arguments);
-        self.port = program.port();
+        let (_, rest) = program.announcement.split_once("http://").expect("a URL");
+        self.address = rest.split_once('/').unwrap().0.parse().unwrap();
         self.program = Some(program);
     }
 
     /// A connection from this machine, as that of a proxy.
     fn connect(&self) -> Conversation {
-        let address = SocketAddr::from(([127, 0, 0, 1], self.port));
-        let mut conversation = Conversation::between(IpAddr::from([127, 0, 0, 1]), address);
+        let mut conversation = Conversation::between(Ipv4Addr::LOCALHOST.into(), self.address);
         conversation.send("PROXY TCP4 127.0.0.1 127.0.0.1 9 80\r\n");
         conversation
     }

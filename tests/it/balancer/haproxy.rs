@@ -1,7 +1,7 @@
 //! `HAProxy`, with the configuration of the README.
 
 use std::fs;
-use std::net::{IpAddr, SocketAddr, TcpListener, TcpStream};
+use std::net::{IpAddr, Ipv6Addr, SocketAddr, TcpListener, TcpStream};
 use std::process::{Child, Command, ExitStatus, Stdio};
 use std::thread;
 
@@ -12,6 +12,11 @@ use super::cluster::Cluster;
 use super::readme;
 use crate::support::conversation::{Conversation, Reply};
 use crate::support::{wait_for_exit, wait_until};
+
+/// An address with a port that is free at the moment.
+pub(super) fn free_address(host: IpAddr) -> SocketAddr {
+    TcpListener::bind((host, 0)).unwrap().local_addr().unwrap()
+}
 
 /// A running `HAProxy`; killed when dropped.
 pub(super) struct HaProxy {
@@ -46,8 +51,8 @@ impl HaProxy {
         arguments: &[&str],
     ) -> Option<Self> {
         // HAProxy does not report ports that it chose, so the test picks free ones.
-        let [ipv4, ipv6] = ["127.0.0.1:0", "[::1]:0"]
-            .map(|any| TcpListener::bind(any).unwrap().local_addr().unwrap());
+        let hosts = [cluster.host.into(), Ipv6Addr::LOCALHOST.into()];
+        let [ipv4, ipv6] = hosts.map(free_address);
         let mut replacements = cluster.addresses();
         replacements.push(("bind :80\n", format!("bind {ipv4}\n")));
         replacements.push(("bind :::80 v6only\n", format!("bind {ipv6}\n")));

@@ -1,13 +1,14 @@
 //! nginx as balancer, with the configuration of the README.
 
 use std::fs;
-use std::net::{IpAddr, SocketAddr, TcpListener, TcpStream};
+use std::net::{IpAddr, Ipv6Addr, SocketAddr, TcpStream};
 use std::process::{Child, Command, Stdio};
 
 use rustix::process::Signal;
 use tempfile::TempDir;
 
 use super::cluster::{Cluster, SMALL};
+use super::haproxy::free_address;
 use super::readme;
 use crate::support::conversation::Conversation;
 use crate::support::wait_until;
@@ -22,8 +23,8 @@ struct Nginx {
 impl Nginx {
     fn start(cluster: &Cluster) -> Self {
         // nginx does not report ports that it chose, so the test picks free ones.
-        let [ipv4, ipv6] = ["127.0.0.1:0", "[::1]:0"]
-            .map(|any| TcpListener::bind(any).unwrap().local_addr().unwrap());
+        let hosts = [cluster.host.into(), Ipv6Addr::LOCALHOST.into()];
+        let [ipv4, ipv6] = hosts.map(free_address);
         let mut replacements = cluster.addresses();
         replacements.push(("listen 80;", format!("listen {ipv4};")));
         replacements.push(("listen [::]:80;", format!("listen {ipv6};")));

@@ -1,12 +1,12 @@
 //! Two balancers, each of which counts the connections of its clients.
 
 use std::io::{Read as _, Write as _};
-use std::net::{SocketAddr, TcpListener};
+use std::net::{Ipv4Addr, SocketAddr};
 use std::os::unix::net::UnixStream;
 use std::path::Path;
 
 use super::cluster::Cluster;
-use super::haproxy::HaProxy;
+use super::haproxy::{HaProxy, free_address};
 use super::readme;
 use crate::support::conversation::Conversation;
 use crate::support::wait_until;
@@ -14,15 +14,15 @@ use crate::support::wait_until;
 /// Enough that both balancers have some of them.
 const CLIENTS: [&str; 4] = ["127.0.0.2", "127.0.0.3", "127.0.0.4", "127.0.0.5"];
 
-fn free_address() -> SocketAddr {
-    TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap()
+fn two_addresses(cluster: &Cluster) -> [SocketAddr; 2] {
+    [free_address(cluster.host.into()), free_address(cluster.host.into())]
 }
 
 /// The two balancers of the README, on this machine. Neither takes the other one for dead because it starts later,
 /// or because the machine is busy.
 fn start_pair(cluster: &Cluster) -> [HaProxy; 2] {
     let lasting = ("check inter 500ms fall 2 rise 1\n", "check inter 500ms fall 1000 rise 1\n");
-    start_pair_at([free_address(), free_address()], cluster, &[lasting])
+    start_pair_at(two_addresses(cluster), cluster, &[lasting])
 }
 
 /// Each takes connections from both at its address; with further changes to README's text.
@@ -85,7 +85,7 @@ fn two_balancers_hold_a_client_to_one_limit() {
 #[ignore = "needs haproxy"]
 fn the_other_balancer_counts_the_clients_of_one_that_died() {
     let cluster = Cluster::start(&["--limit-rate", "64K"]);
-    let [one, two] = start_pair_at([free_address(), free_address()], &cluster, &[]);
+    let [one, two] = start_pair_at(two_addresses(&cluster), &cluster, &[]);
     let held: Vec<_> =
         CLIENTS.iter().map(|client| one.transfers_from(client, 6, &cluster)).collect();
     drop(one);
@@ -102,11 +102,11 @@ fn the_other_balancer_counts_the_clients_of_one_that_died() {
 #[ignore = "needs haproxy"]
 fn an_ipv6_network_is_one_client() {
     let cluster = Cluster::start(&["--limit-rate", "64K"]);
-    let address = free_address();
-    let _balancers = start_pair_at([address, free_address()], &cluster, &[]);
+    let [address, other] = two_addresses(&cluster);
+    let _balancers = start_pair_at([address, other], &cluster, &[]);
     // As the other balancer relays it.
     let connect_from = |client: &str| {
-        let mut conversation = Conversation::between(address.ip(), address);
+        let mut conversation = Conversation::between(Ipv4Addr::LOCALHOST.into(), address);
         conversation.send(format!("PROXY TCP6 {client} 2001:db8::80 4711 80\r\n"));
         conversation
     };
@@ -138,8 +138,8 @@ fn entries(socket: &Path, table: &str) -> String {
 #[ignore = "needs haproxy"]
 fn peers_do_not_send_the_number_of_connections() {
     let directory = tempfile::tempdir().unwrap();
-    let addresses = [free_address(), free_address()];
     let cluster = Cluster::start(&[]);
+    let addresses = two_addresses(&cluster);
     let balancers = ["one", "two"].map(|name| {
         let socket = directory.path().join(name);
         let text = format!(
