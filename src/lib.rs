@@ -70,7 +70,7 @@
 //!
 //! 5. If the peer is a trusted proxy, `connection/lifecycle` reads the client's address
 //!    (`connection/proxy_header`) and takes the client's slot, or rejects the connection as in 3.
-//!    If the server has certificates, `connection/tls_handshake` performs the handshake of `tls/session`.
+//!    If the server has certificates, `connection/opening` has the handshake of `tls/session` performed.
 //!    From then on `connection/transport` decrypts what is read, and `connection/send_encrypted` sends.
 //! 6. `connection/requests` serves one request after another; `service` holds the state that all
 //!    connections share. `connection/request_reader` reads a head before its deadline.
@@ -112,7 +112,7 @@
 //!
 //! | change | place |
 //! |---|---|
-//! | TLS | one certificate in `tls/certificate`, the choice by name in `tls/certificates`, the settings of rustls in `tls/acceptor`, the state of a connection in `tls/session`, when its handshake is performed in `connection/tls_handshake` |
+//! | TLS | one certificate in `tls/certificate`, the choice by name in `tls/certificates`, the settings of rustls in `tls/acceptor`, the state of a connection in `tls/session`, when its handshake is performed in `connection/opening` |
 //! | another limit of a client | the state in `limits/client_table`, the rule in a file of its own in `limits`, the setting in `config` |
 //! | a maximum rate for something else | `limits/connection_rates` |
 //! | another content coding | suffix and name in `http/coding`, choice in [`http::negotiation`], files in `site/precompressed` |

@@ -13,7 +13,6 @@ use super::limits::admission::{Enforcement, Limits};
 use super::limits::client::Identification;
 use super::limits::connection_rates::MaximumRates;
 use super::limits::slot_queue::Waiting;
-use super::limits::tls_rejections::rejections::MAX_REJECTIONS;
 use super::logs::access::AccessLog;
 use super::logs::sink::LogHandle;
 use super::site::settings::SiteSettings;
@@ -56,9 +55,9 @@ pub struct ServerConfig {
 }
 
 impl ServerConfig {
-    /// Most connections that are rejected over TLS at a time, in place of as many sockets that linger.
+    /// Most connections that wait for their rejection over TLS, or get it, in place of as many sockets that linger.
     pub(super) fn tls_rejections(&self) -> usize {
-        if self.tls.is_some() { MAX_REJECTIONS.min(self.lingering / 4).max(1) } else { 0 }
+        if self.tls.is_some() { (self.lingering / 4).max(1) } else { 0 }
     }
 }
 

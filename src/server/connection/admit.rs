@@ -70,10 +70,11 @@ pub(crate) fn admit(
     }
 }
 
-/// Reads the client from the PROXY header, if it has come with a connection that is about to wait: clients behind
-/// one proxy then wait in lines of their own.
+/// Reads the client from the PROXY header, if it has come with a connection that is about to wait, for a slot or for its
+/// rejection over TLS: clients behind one proxy then wait in lines of their own.
 fn identify_at_once(service: &Service, accepted: &mut AcceptedConnection) -> Option<Client> {
-    if service.queue.is_none() || accepted.client.is_some() {
+    let may_wait = service.queue.is_some() || service.tls_rejections.is_some();
+    if !may_wait || accepted.client.is_some() {
         return None;
     }
     let source = take_proxy_header(&accepted.stream).ok()?;
@@ -215,7 +216,7 @@ fn answer_last(service: &Service, accepted: AcceptedConnection, response: Respon
     if let (Some(tls_rejections), Purpose::Files) = (&service.tls_rejections, accepted.purpose) {
         let encrypted = encode(&service.handler.with_tls_fields(response));
         let response = LastResponse { encrypted, plain };
-        return tls_rejections.begin(accepted, response, tls_rejection::answer);
+        return tls_rejections.add(accepted, response, tls_rejection::answer);
     }
     let progress = progress(&accepted);
     service.lingering.answer(accepted.stream, progress, plain);

@@ -8,23 +8,19 @@ use log::Level;
 use socket2::SockRef;
 
 use super::admit::{deny, note_would_reject, take_or_reclaim, wait_or_reject};
+use super::opening::{RESERVE_SILENCE, begin};
 use super::proxy_header::read_proxy_header;
-use super::request_reader::{FIRST_INPUT_BYTES, INPUT_BYTES, first_head_deadline};
-use super::requests::{Answers, Connection};
+use super::request_reader::new_input;
+use super::requests::Connection;
 use super::socket_options::SocketOptions;
-use super::tls_handshake::{Encryption, encrypt};
 use super::transport::Transport;
-use crate::http::RequestError;
 use crate::net::{Deadline, Input, ReadTimeout};
-use crate::server::limits::accepted_connection::{AcceptedConnection, Purpose};
+use crate::server::limits::accepted_connection::AcceptedConnection;
 use crate::server::limits::admission::Permit;
 use crate::server::limits::client::Client;
 use crate::server::limits::connection_entry::ConnectionEntry;
 use crate::server::limits::rejection::Rejection;
 use crate::server::service::{AdmittedConnection, Service, Task};
-
-/// Where connections may wait for a slot, how long one that has sent nothing may stay in the reserve.
-const RESERVE_SILENCE: Duration = Duration::from_millis(100);
 
 /// Serves a connection until it is closed, in its own thread.
 pub(crate) fn serve(Task { service, connection }: Task) {
@@ -57,19 +53,13 @@ pub(crate) fn serve(Task { service, connection }: Task) {
     let mut transport =
         Transport::new(&stream, accepted.session.take(), read_timeout(service, &accepted));
     let mut input = accepted.received.take().unwrap_or_else(new_input);
-    let begun = match accepted.purpose {
-        Purpose::Files => begin_tls(service, entry, &mut transport, &mut input),
-        Purpose::Redirect => Ok(None),
-    };
-    let answers = match begun {
-        Ok(Some(Encryption::Missing)) => Answers::Refusal(RequestError::Unencrypted),
-        Ok(_) => Answers::of(accepted.purpose),
-        Err(error) => {
-            service.counters.handshake_failures.increment();
-            log::debug!("{}: no TLS handshake: {error}", client.address);
+    let answers = match begin(service, entry, accepted.purpose, &mut transport, &mut input) {
+        Ok(answers) => answers,
+        Err(not_begun) => {
+            let reserved = entry.reserved;
             drop(panic_report);
             drop(registration);
-            return service.lingering.close(stream);
+            return not_begun.close(service, accepted, reserved);
         }
     };
     if let Some(rejection) =
@@ -94,30 +84,11 @@ pub(crate) fn serve(Task { service, connection }: Task) {
     }
 }
 
-fn new_input() -> Input {
-    Input::starting_with(FIRST_INPUT_BYTES, INPUT_BYTES)
-}
-
-/// The read timeout of a socket: unknown after its PROXY header was read.
+/// The read timeout of a socket: unknown if it was read from before.
 fn read_timeout(service: &Service, accepted: &AcceptedConnection) -> ReadTimeout {
     match accepted.received {
         None => ReadTimeout::set_to(service.timeouts.head),
         Some(_) => ReadTimeout::default(),
-    }
-}
-
-/// Performs the handshake, if the server has certificates and it has not been performed yet; else returns `None`.
-fn begin_tls(
-    service: &Service,
-    entry: &ConnectionEntry,
-    transport: &mut Transport<'_>,
-    input: &mut Input,
-) -> io::Result<Option<Encryption>> {
-    match &service.tls {
-        Some(acceptor) if transport.session.is_none() => {
-            encrypt(acceptor, transport, input, first_head_deadline(service, entry)).map(Some)
-        }
-        _ => Ok(None),
     }
 }
 

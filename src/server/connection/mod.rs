@@ -6,6 +6,7 @@ mod close_reason;
 pub(super) mod dispatch;
 mod file_pieces;
 pub(super) mod lifecycle;
+mod opening;
 mod proxy_header;
 mod rate;
 mod request_reader;

@@ -16,10 +16,10 @@ use crate::server::service::Service;
 
 /// The input buffer's free space for the first read: it holds a usual head. It is most of what an idle
 /// connection holds beyond the stack of its thread, three KiB less than if it began with its capacity.
-pub(super) const FIRST_INPUT_BYTES: usize = 1024;
+const FIRST_INPUT_BYTES: usize = 1024;
 
 /// Capacity of the input buffer: it holds a head with long cookies, and fits into one page of memory.
-pub(super) const INPUT_BYTES: usize = 4 * 1024;
+const INPUT_BYTES: usize = 4 * 1024;
 
 /// Most content of a request that is discarded to keep its connection.
 pub(super) const MAX_DISCARDED_BYTES: u64 = 1024 * 1024;
@@ -49,6 +49,11 @@ pub(super) enum NoRequest {
 pub(super) enum RequestContent {
     Read,
     LeftUnread,
+}
+
+/// The buffer for what a connection receives.
+pub(super) fn new_input() -> Input {
+    Input::starting_with(FIRST_INPUT_BYTES, INPUT_BYTES)
 }
 
 /// How long the first head of a connection may take, from when the connection was opened, with the handshake of TLS

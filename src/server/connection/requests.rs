@@ -167,7 +167,9 @@ impl<'s> Connection<'s> {
 
     /// True if unread input may remain on a connection that is closed for `reason`.
     pub(super) fn may_have_unread_input(&self, reason: CloseReason) -> bool {
-        reason.leaves_input_unread() || !self.reader.unread().is_empty()
+        // Over TLS a client that has asked for the close may also say that it sends no more.
+        let may_have_ended = reason == CloseReason::PeerAsked && self.transport.session.is_some();
+        reason.leaves_input_unread() || may_have_ended || !self.reader.unread().is_empty()
     }
 
     /// Answers the request that was read; returns why the connection must be closed.

@@ -48,7 +48,9 @@ impl EncryptedSender<'_> {
             self.rate.end_turn(allowed as u64);
             encrypted?;
             (first, second) = (&first[from_first..], &second[from_second..]);
-            if self.session.unsent() >= DELAYED_BYTES {
+            // At a maximum rate nothing waits for the next turn.
+            let is_turn_over = allowed < wanted;
+            if is_turn_over || self.session.unsent() >= DELAYED_BYTES {
                 self.flush()?;
             }
         }
@@ -167,6 +169,19 @@ mod tests {
             });
             assert!(arrived == second, "{} of {length} bytes of the file", arrived.len());
         }
+    }
+
+    #[test]
+    fn nothing_waits_for_its_turn_after_it_was_encrypted() {
+        let (peer, stream) = sockets();
+        let (mut transport, _peer) = encrypted(&stream, peer, &TLS13);
+        let shares = vec![Share::new(Arc::new(SharedRate::new(100_000)), Arc::default())];
+        let rates = Rates { minimum: 0, ..Rates::default() };
+        let rate = &mut SendRate::new(rates, Duration::from_secs(60), shares);
+        let session = transport.session.as_mut().unwrap();
+        let mut sender = EncryptedSender { stream: &stream, session, rate };
+        sender.send_both(&[b'x'; 5_500], &[], Flush::Later).unwrap();
+        assert_eq!(sender.session.unsent(), 500, "two turns of a fortieth of a second were sent");
     }
 
     #[test]

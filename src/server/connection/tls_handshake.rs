@@ -1,5 +1,4 @@
-//! The beginning of a connection to a server that has certificates: a handshake, or a request that was meant for plain
-//! HTTP.
+//! The handshake of a connection, or a request that was meant for plain HTTP.
 
 use std::io;
 
@@ -16,8 +15,8 @@ pub(super) enum Encryption {
     Missing,
 }
 
-/// Performs the handshake until the deadline, unless the peer begins with something else. `input` holds the bytes
-/// received after the PROXY header; those of the handshake are consumed.
+/// Performs the handshake until the deadline, unless the peer has begun with something else. `input` holds the first
+/// bytes received after the PROXY header; those of the handshake are consumed.
 ///
 /// # Errors
 /// The peer has disconnected or is too slow, or the handshake fails.
@@ -27,9 +26,6 @@ pub(super) fn encrypt(
     input: &mut Input,
     deadline: Deadline,
 ) -> io::Result<Encryption> {
-    if input.data().is_empty() && input.fill(&mut transport.until(deadline))? == 0 {
-        return Err(io::ErrorKind::UnexpectedEof.into());
-    }
     if input.data().first() != Some(&HANDSHAKE) {
         return Ok(Encryption::Missing);
     }

@@ -5,27 +5,29 @@ use std::sync::Arc;
 use std::time::Instant;
 
 use super::proxy_header::read_proxy_header;
-use super::request_reader::{FIRST_INPUT_BYTES, INPUT_BYTES};
+use super::request_reader::new_input;
 use super::tls_handshake::{Encryption, encrypt};
 use super::transport::Transport;
 use crate::http::RequestScan;
 use crate::net::{Deadline, Input, ReadTimeout, is_timeout};
 use crate::server::limits::lingering::pending_request::{HEAD_TIMEOUT, RequestProgress};
-use crate::server::limits::tls_rejections::rejections::TlsRejection;
+use crate::server::limits::tls_rejections::rejections::{TlsRejection, TlsRejector};
 
 /// Sends the response, and closes the connection. A peer that does not speak TLS gets the response as it is.
-pub(super) fn answer(mut rejection: TlsRejection) {
+pub(super) fn answer(rejector: &TlsRejector<'_>, mut rejection: TlsRejection) {
     let (peer, stream) = (rejection.accepted.peer, Arc::clone(&rejection.accepted.stream));
-    match send_encrypted(&mut rejection) {
-        Ok(Sent::Encrypted) => rejection.lingering.close(stream),
+    match send_encrypted(rejector, &mut rejection) {
+        Ok(Sent::Encrypted) => rejector.lingering.close(stream),
         Ok(Sent::Nothing(received)) => {
             let progress = RequestProgress::after(received.data());
-            rejection.lingering.answer(stream, progress, rejection.response.plain);
+            rejector.lingering.answer(stream, progress, rejection.response.plain);
         }
-        Err(error) => {
+        // What was sent may be an alert.
+        Err(error) if error.kind() == io::ErrorKind::InvalidData => {
             log::debug!("{peer}: rejected without a response: {error}");
-            rejection.lingering.close(stream);
+            rejector.lingering.close(stream);
         }
+        Err(error) => log::debug!("{peer}: rejected without a response: {error}"),
     }
 }
 
@@ -35,22 +37,25 @@ enum Sent {
     Nothing(Input),
 }
 
-fn send_encrypted(rejection: &mut TlsRejection) -> io::Result<Sent> {
+fn send_encrypted(rejector: &TlsRejector<'_>, rejection: &mut TlsRejection) -> io::Result<Sent> {
     let stream = Arc::clone(&rejection.accepted.stream);
-    let deadline = Deadline::at(rejection.deadline);
+    let deadline = Deadline::at(rejector.deadline);
+    stream.set_write_timeout(Some(deadline.remaining()?))?;
     let session = rejection.accepted.session.take();
     let mut transport = Transport::new(&stream, session, ReadTimeout::default());
     let is_proxied = rejection.accepted.client.is_none();
     let received = rejection.accepted.received.take();
     let must_read_proxy_header = is_proxied && received.is_none();
-    let new_input = || Input::starting_with(FIRST_INPUT_BYTES, INPUT_BYTES);
     let mut input = received.unwrap_or_else(new_input);
     if must_read_proxy_header {
         read_proxy_header(&mut transport, &mut input, deadline)?;
     }
     if transport.session.is_none() {
-        let shake_hands = || encrypt(&rejection.acceptor, &mut transport, &mut input, deadline);
-        let encryption = rejection.within_share(shake_hands);
+        if input.data().is_empty() && input.fill(&mut transport.until(deadline))? == 0 {
+            return Err(io::ErrorKind::UnexpectedEof.into());
+        }
+        let shake_hands = || encrypt(rejector.acceptor, &mut transport, &mut input, deadline);
+        let encryption = rejector.within_share(shake_hands);
         if encryption.ok_or(io::ErrorKind::TimedOut)?? == Encryption::Missing {
             return Ok(Sent::Nothing(input));
         }

@@ -90,11 +90,12 @@ impl<'c> Transport<'c> {
     }
 }
 
-/// Whether the kernel sends a partial segment at once.
+/// Whether bytes are sent at once.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Flush {
     Now,
-    /// More bytes follow at once, and fill the segment (send(2), `MSG_MORE`).
+    /// More bytes follow at once. The kernel waits for them to fill a segment (send(2), `MSG_MORE`); over TLS a few
+    /// wait here, to be sent with them.
     Later,
 }
 

@@ -4,6 +4,7 @@
 //! Fresh ─▶ Reading ─▶ Sending ─▶ Idle ─┐
 //!             ▲                        │
 //!             └────────────────────────┘
+//! Fresh ─▶ Reading ─▶ Fresh   around the handshake of TLS
 //! any phase ─▶ Closing   by another thread; final
 //! ```
 
@@ -11,9 +12,9 @@
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[repr(u8)]
 pub enum Phase {
-    /// Open, and no request has begun; a TLS handshake may have.
+    /// Open, and no request has begun.
     Fresh,
-    /// Receiving a request.
+    /// Receiving a request, or in the handshake of TLS.
     Reading,
     /// Sending a response.
     Sending,

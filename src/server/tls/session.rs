@@ -1,6 +1,6 @@
 //! The TLS state of one connection: bytes of the socket in, bytes of HTTP out, and back.
 //!
-//! All reads and writes block as the socket does; the deadlines are the caller's.
+//! All reads and writes block as the socket does. The handshake has a deadline; those of all else are the caller's.
 
 use std::fmt;
 use std::io::{self, IoSlice, Read as _, Write as _};
@@ -45,7 +45,7 @@ impl TlsSession {
     /// # Errors
     /// The peer has disconnected, sends nothing in time ([`io::ErrorKind::TimedOut`] or
     /// [`io::ErrorKind::WouldBlock`]), or has sent something else than a handshake that this server supports
-    /// ([`io::ErrorKind::InvalidData`], with an error of rustls). An alert was sent if the peer can read it.
+    /// ([`io::ErrorKind::InvalidData`], with an error of rustls). The peer was sent the alert that TLS demands, if any.
     pub(crate) fn shake_hands(
         &mut self,
         received: &mut Input,
@@ -60,14 +60,14 @@ impl TlsSession {
                 return Err(io::ErrorKind::UnexpectedEof.into());
             }
             received.consume(count);
-            self.process(stream)?;
+            self.process(stream, Some(deadline))?;
         }
         while self.connection.is_handshaking() {
             read_timeout.set(stream, deadline.remaining()?)?;
             if self.connection.read_tls(&mut stream)? == 0 {
                 return Err(io::ErrorKind::UnexpectedEof.into());
             }
-            self.process(stream)?;
+            self.process(stream, Some(deadline))?;
         }
         Ok(())
     }
@@ -78,13 +78,16 @@ impl TlsSession {
     /// The socket's, or [`io::ErrorKind::InvalidData`], with an error of rustls: the peer violates the protocol.
     pub(crate) fn receive(&mut self, mut stream: &TcpStream) -> io::Result<()> {
         self.connection.read_tls(&mut stream)?;
-        self.process(stream)
+        self.process(stream, None)
     }
 
-    fn process(&mut self, stream: &TcpStream) -> io::Result<()> {
+    /// Decrypts what was received, and sends what must be answered to it. In a handshake that may be more than the
+    /// socket takes at once, and so has a deadline.
+    fn process(&mut self, stream: &TcpStream, deadline: Option<Deadline>) -> io::Result<()> {
         let processed = self.connection.process_new_packets();
         while self.connection.wants_write() {
-            match self.send(stream) {
+            let in_time = deadline.map_or(Ok(()), |deadline| deadline.remaining().map(drop));
+            match in_time.and_then(|()| self.send(stream)) {
                 Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
                 // The reason to send may be an error, which is the one to return.
                 Err(error) if processed.is_ok() => return Err(error),
@@ -109,12 +112,16 @@ impl TlsSession {
     /// Encrypts `first` and `second`, which [`TlsSession::send`] then sends.
     ///
     /// # Errors
-    /// The connection has failed before.
+    /// The connection has failed before, or its key was used for as many records as is safe (TLS 1.2: 2²⁴).
     pub(crate) fn encrypt(&mut self, first: &[u8], second: &[u8]) -> io::Result<()> {
         let pieces = [IoSlice::new(first), IoSlice::new(second)];
         let count = self.connection.writer().write_vectored(&pieces)?;
         debug_assert_eq!(count, first.len() + second.len(), "the buffer has no limit");
         self.unsent += count;
+        // rustls then takes what it does not encrypt.
+        if count > 0 && !self.connection.wants_write() {
+            return Err(io::Error::other("the key of the connection is used up"));
+        }
         Ok(())
     }
 

@@ -77,15 +77,21 @@ fn a_client_that_has_said_that_it_sends_no_more_gets_its_responses() {
     let server = server(|_| {});
     server.file("large.bin", vec![7; 5_000_000]);
     for client in clients(&server) {
-        for announces in [true, false] {
+        for (announces, closes) in [(true, false), (false, false), (true, true), (false, true)] {
             let mut conversation = server.connect_with(&client);
-            conversation.send("GET /large.bin HTTP/1.1\r\nHost: a\r\n\r\n");
+            let connection = if closes { "close" } else { "keep-alive" };
+            conversation.send(format!(
+                "GET /large.bin HTTP/1.1\r\nHost: a\r\nConnection: {connection}\r\n\r\n"
+            ));
+            // The server has read the request by then.
+            conversation.wait_for_response();
             if announces {
                 conversation.finish_sending();
             } else {
                 conversation.stream().shutdown(Shutdown::Write).unwrap();
             }
-            assert_eq!(conversation.reply().body.len(), 5_000_000, "announces: {announces}");
+            let received = conversation.reply().body.len();
+            assert_eq!(received, 5_000_000, "announces: {announces}, closes: {closes}");
             conversation.expect_end();
         }
     }

@@ -192,17 +192,92 @@ fn connections_wait_for_a_slot_and_are_then_served() {
     }
 }
 
+/// All at the same moment: more than have a thread at a time.
 #[test]
 fn connections_that_wait_in_vain_are_told_so() {
+    const WAITING: usize = 30;
+    for has_status in [false, true] {
+        let server = server(|config| {
+            config.status = has_status.then(status);
+            config.limits = Limits { per_client: 1, total: 60 };
+            config.lingering = 1000;
+            config.waiting.time = Duration::from_millis(500);
+        });
+        let _held = server.connect_raw();
+        server.wait_for_connections(1);
+        for client in clients(&server) {
+            let connect = |_| {
+                let mut waiting = server.connect_with(&client);
+                let request = waiting.records_of("");
+                waiting.stream().write_all(&request).unwrap();
+                waiting
+            };
+            let waiting: Vec<_> = (0..WAITING).map(connect).collect();
+            thread::scope(|scope| {
+                for mut waiting in waiting {
+                    scope.spawn(move || {
+                        assert_eq!(waiting.send(REQUEST).reply().status, 429);
+                        waiting.expect_end();
+                    });
+                }
+            });
+        }
+    }
+}
+
+/// Whoever is behind a proxy is known from its header, and does not use up the places of all behind it.
+#[test]
+fn silent_clients_behind_a_proxy_leave_others_behind_it_their_rejection() {
     let server = server(|config| {
+        config.identification.proxies = vec!["127.0.0.1/32".parse().unwrap()];
         config.limits = Limits { per_client: 60, total: 1 };
-        config.waiting.time = Duration::from_millis(100);
     });
-    let _held = server.connect_raw();
+    let _held = server.connect_from(9);
     server.wait_for_connections(1);
+    let silent: Vec<_> = (0..20)
+        .map(|_| {
+            let silent = server.connect_raw();
+            silent.stream().write_all(b"PROXY TCP4 1.2.3.4 127.0.0.1 4711 80\r\n").unwrap();
+            silent
+        })
+        .collect();
     for client in clients(&server) {
-        let mut conversation = server.connect_with(&client);
-        assert_eq!(conversation.send(REQUEST).reply().status, 503);
-        conversation.expect_end();
+        let header = b"PROXY TCP4 1.2.3.5 127.0.0.1 4711 80\r\n";
+        let mut other = proxied(&server, &client, header, header.len() + 9);
+        assert_eq!(other.send(REQUEST).reply().status, 503);
+    }
+    drop(silent);
+}
+
+/// In the reserve a silent connection stays for a moment only.
+#[test]
+fn silent_connections_keep_nobody_from_the_status() {
+    let server = server(|config| {
+        config.status = Some(status());
+        config.limits = Limits { per_client: 60, total: 1 };
+        config.waiting.time = LONG;
+    });
+    let _held = server.connect_from(9);
+    server.wait_for_connections(1);
+    let silent: Vec<_> = (0..6).map(|_| server.connect_raw()).collect();
+    wait_until("the silent ones wait", || server.snapshot().waiting == silent.len());
+    for client in clients(&server) {
+        assert_eq!(server.connect_with(&client).get("/status").status, 200);
+    }
+}
+
+#[test]
+fn only_handshakes_that_have_begun_can_fail() {
+    let server = server(|config| config.timeouts.head = Duration::from_millis(300));
+    let silent = server.connect_raw();
+    drop(server.connect_raw());
+    server.wait_for_connections(0);
+    assert_eq!(server.counters().handshake_failures, 0, "a peer that sends nothing");
+    drop(silent);
+    for (sent, failures) in [(&b"\x16\x03\x01"[..], 1), (b"\x16\x03\x01\0\x04\x09\0\0\0", 2)] {
+        let begun = server.connect_raw();
+        begun.stream().write_all(sent).unwrap();
+        wait_until("it is counted", || server.counters().handshake_failures == failures);
+        server.wait_for_connections(0);
     }
 }

@@ -1,4 +1,4 @@
-//! How many connections that are not served are answered over TLS at a time.
+//! A bounded number of places, in all and for each client.
 
 use std::collections::HashMap;
 use std::net::IpAddr;
@@ -6,36 +6,45 @@ use std::sync::{Arc, Mutex};
 
 use crate::lock::lock;
 
-/// Most places of one client.
-const MAX_PER_CLIENT: usize = 8;
-
 /// The places, and who has them.
 #[derive(Debug)]
-pub(crate) struct Places {
+pub(super) struct Places {
     capacity: usize,
-    taken: Mutex<HashMap<IpAddr, usize>>,
+    per_client: usize,
+    taken: Mutex<Taken>,
+}
+
+#[derive(Debug, Default)]
+struct Taken {
+    total: usize,
+    by_client: HashMap<IpAddr, usize>,
 }
 
 /// A place that was taken. Dropping it gives it back.
 #[derive(Debug)]
-pub(crate) struct Place {
+pub(super) struct Place {
     places: Arc<Places>,
-    client: IpAddr,
+    client: Option<IpAddr>,
 }
 
 impl Places {
-    pub(crate) fn new(capacity: usize) -> Arc<Self> {
-        Arc::new(Self { capacity, taken: Mutex::default() })
+    pub(super) fn new(capacity: usize, per_client: usize) -> Arc<Self> {
+        Arc::new(Self { capacity, per_client, taken: Mutex::default() })
     }
 
-    /// Takes a place for the client, unless it has its most, or all are taken.
-    pub(crate) fn take(self: &Arc<Self>, client: IpAddr) -> Option<Place> {
+    /// Takes a place for the client, unless it has its most, or all are taken. A client that is not known yet counts
+    /// only with all.
+    pub(super) fn take(self: &Arc<Self>, client: Option<IpAddr>) -> Option<Place> {
         let mut taken = lock(&self.taken);
-        let of_client = taken.get(&client).copied().unwrap_or(0);
-        if of_client >= MAX_PER_CLIENT || taken.values().sum::<usize>() >= self.capacity {
+        let of_client =
+            client.and_then(|client| taken.by_client.get(&client)).copied().unwrap_or(0);
+        if taken.total >= self.capacity || of_client >= self.per_client {
             return None;
         }
-        taken.insert(client, of_client + 1);
+        taken.total += 1;
+        if let Some(client) = client {
+            taken.by_client.insert(client, of_client + 1);
+        }
         Some(Place { places: Arc::clone(self), client })
     }
 }
@@ -43,10 +52,12 @@ impl Places {
 impl Drop for Place {
     fn drop(&mut self) {
         let mut taken = lock(&self.places.taken);
-        if let Some(count) = taken.get_mut(&self.client) {
+        taken.total -= 1;
+        let Some(client) = self.client else { return };
+        if let Some(count) = taken.by_client.get_mut(&client) {
             *count -= 1;
             if *count == 0 {
-                taken.remove(&self.client);
+                taken.by_client.remove(&client);
             }
         }
     }
@@ -58,17 +69,20 @@ mod tests {
 
     #[test]
     fn no_client_takes_more_than_its_most_and_all_together_no_more_than_there_are() {
-        let places = Places::new(2 * MAX_PER_CLIENT + 1);
-        let client = |number: u8| IpAddr::from([127, 0, 0, number]);
-        let take = |number| places.take(client(number));
-        let mut taken: Vec<_> = (0..MAX_PER_CLIENT).map(|_| take(1).unwrap()).collect();
+        const PER_CLIENT: usize = 3;
+        let places = Places::new(2 * PER_CLIENT + 2, PER_CLIENT);
+        let take = |number: u8| places.take(Some([127, 0, 0, number].into()));
+        let mut taken: Vec<_> = (0..PER_CLIENT).map(|_| take(1).unwrap()).collect();
         assert!(take(1).is_none(), "the client has its most");
-        taken.extend((0..MAX_PER_CLIENT).map(|_| take(2).unwrap()));
-        taken.push(take(3).unwrap());
-        assert!(take(3).is_none(), "all are taken");
+        taken.extend((0..PER_CLIENT).map(|_| take(2).unwrap()));
+        taken.push(places.take(None).unwrap());
+        taken.push(places.take(None).unwrap());
+        assert!(take(3).is_none() && places.take(None).is_none(), "all are taken");
         taken.remove(0);
-        assert!(take(3).is_some(), "one came back");
+        taken.push(take(1).unwrap());
         drop(taken);
-        assert!(lock(&places.taken).is_empty(), "nothing is kept of clients without a place");
+        let left = lock(&places.taken);
+        assert_eq!(left.total, 0);
+        assert!(left.by_client.is_empty(), "nothing is kept of clients without a place");
     }
 }

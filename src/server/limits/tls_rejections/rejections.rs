@@ -1,22 +1,28 @@
-//! The threads that send rejections over TLS.
+//! The rejections that wait, and the threads that send them.
 
-use std::sync::Arc;
+use std::collections::VecDeque;
+use std::net::IpAddr;
+use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
 use rustix::time::{ClockId, clock_gettime};
 
 use super::places::{Place, Places};
 use super::processor_share::ProcessorShare;
+use crate::lock::lock;
 use crate::server::limits::accepted_connection::AcceptedConnection;
 use crate::server::limits::lingering::closer::LingeringCloser;
 use crate::server::limits::lingering::encoded_response::EncodedResponse;
 use crate::server::threads::{PARK_TIMEOUT, Threads};
 use crate::server::tls::acceptor::TlsAcceptor;
 
-/// Most connections at a time.
-pub(crate) const MAX_REJECTIONS: usize = 32;
+/// Most threads.
+const MAX_THREADS: usize = 32;
 
-/// How long each may take.
+/// Most threads for one client. Browsers open six connections, some of them before they have a request.
+const MAX_THREADS_PER_CLIENT: usize = 8;
+
+/// How long a connection waits for a thread, and then how long it may take.
 const TIMEOUT: Duration = Duration::from_secs(2);
 
 /// All handshakes use at most a quarter of one processor.
@@ -27,25 +33,41 @@ const STACK_BYTES: usize = 128 * 1024;
 /// Has threads answer connections that are not served.
 #[derive(Debug)]
 pub(crate) struct TlsRejections {
+    shared: Arc<Shared>,
+    threads: Threads<Arc<Shared>>,
+}
+
+#[derive(Debug)]
+struct Shared {
     acceptor: Arc<TlsAcceptor>,
     lingering: Arc<LingeringCloser>,
-    places: Arc<Places>,
-    share: Arc<ProcessorShare>,
-    threads: Threads<TlsRejection>,
+    share: ProcessorShare,
+    /// Of those that wait and those that are answered.
+    connections: Arc<Places>,
+    /// Of those that are answered.
+    answered: Arc<Places>,
+    state: Mutex<State>,
+}
+
+#[derive(Debug, Default)]
+struct State {
+    waiting: VecDeque<TlsRejection>,
+    threads: usize,
 }
 
 /// A connection that is not served, and its response.
 #[derive(Debug)]
 pub(crate) struct TlsRejection {
-    pub(crate) acceptor: Arc<TlsAcceptor>,
-    pub(crate) lingering: Arc<LingeringCloser>,
     pub(crate) accepted: AcceptedConnection,
     pub(crate) response: LastResponse,
-    /// The connection is closed then in any case.
-    pub(crate) deadline: Instant,
-    share: Arc<ProcessorShare>,
+    /// The connection is closed if it has not been begun to be answered by then.
+    begin_by: Instant,
+    answer: Answer,
     _place: Place,
 }
+
+/// Answers a connection.
+pub(crate) type Answer = fn(&TlsRejector<'_>, TlsRejection);
 
 /// A response to a client that may turn out not to speak TLS.
 #[derive(Debug)]
@@ -54,44 +76,47 @@ pub(crate) struct LastResponse {
     pub(crate) plain: EncodedResponse,
 }
 
+/// What is needed to answer a connection.
+#[derive(Debug)]
+pub(crate) struct TlsRejector<'s> {
+    pub(crate) acceptor: &'s TlsAcceptor,
+    pub(crate) lingering: &'s LingeringCloser,
+    /// The connection is closed then in any case.
+    pub(crate) deadline: Instant,
+    share: &'s ProcessorShare,
+}
+
 impl TlsRejections {
-    /// At most `capacity` connections are answered at a time, and no more than [`MAX_REJECTIONS`].
+    /// At most `capacity` connections wait or are answered, a quarter of them of one client.
     pub(crate) fn new(
         acceptor: Arc<TlsAcceptor>,
         lingering: Arc<LingeringCloser>,
         capacity: usize,
     ) -> Self {
-        Self {
+        let per_client = (capacity / 4).max(MAX_THREADS_PER_CLIENT);
+        let shared = Shared {
             acceptor,
             lingering,
-            places: Places::new(capacity.min(MAX_REJECTIONS)),
-            share: Arc::new(ProcessorShare::one_in(SHARE_DIVISOR)),
-            threads: Threads::new("rejection", STACK_BYTES, PARK_TIMEOUT),
-        }
+            share: ProcessorShare::one_in(SHARE_DIVISOR),
+            connections: Places::new(capacity, per_client),
+            answered: Places::new(MAX_THREADS, MAX_THREADS_PER_CLIENT),
+            state: Mutex::default(),
+        };
+        let threads = Threads::new("rejection", STACK_BYTES, PARK_TIMEOUT);
+        Self { shared: Arc::new(shared), threads }
     }
 
     /// Has a thread call `answer` with the connection, or, beyond the bounds, closes it. Does not wait for that.
-    pub(crate) fn begin(
-        &self,
-        accepted: AcceptedConnection,
-        response: LastResponse,
-        answer: fn(TlsRejection),
-    ) {
-        let client = accepted.client.map_or(accepted.peer, |client| client.key);
-        let Some(place) = self.places.take(client) else {
-            return self.lingering.close(accepted.stream);
-        };
-        let rejection = TlsRejection {
-            acceptor: Arc::clone(&self.acceptor),
-            lingering: Arc::clone(&self.lingering),
-            accepted,
-            response,
-            deadline: Instant::now() + TIMEOUT,
-            share: Arc::clone(&self.share),
-            _place: place,
-        };
-        if let Err(error) = self.threads.dispatch(rejection, answer) {
-            self.lingering.close(error.unstarted.accepted.stream);
+    pub(crate) fn add(&self, accepted: AcceptedConnection, response: LastResponse, answer: Answer) {
+        let client = client_of(&accepted);
+        let Some(place) = self.shared.connections.take(client) else { return };
+        let begin_by = Instant::now() + TIMEOUT;
+        let rejection = TlsRejection { accepted, response, begin_by, answer, _place: place };
+        if !self.shared.add(rejection) {
+            return;
+        }
+        if let Err(error) = self.threads.dispatch(Arc::clone(&self.shared), |shared| shared.run()) {
+            error.unstarted.abandon();
         }
     }
 
@@ -103,7 +128,85 @@ impl TlsRejections {
     }
 }
 
-impl TlsRejection {
+/// `None` while the client is not known: all that come through one proxy are not one client.
+fn client_of(accepted: &AcceptedConnection) -> Option<IpAddr> {
+    accepted.client.map(|client| client.key)
+}
+
+impl Shared {
+    /// Adds a connection to those that wait; true if the caller is to start a thread.
+    fn add(&self, rejection: TlsRejection) -> bool {
+        let mut state = lock(&self.state);
+        state.waiting.push_back(rejection);
+        let starts = state.threads < MAX_THREADS;
+        state.threads += usize::from(starts);
+        starts
+    }
+
+    /// No thread could be started: without any, nobody answers those that wait.
+    fn abandon(&self) {
+        let mut state = lock(&self.state);
+        state.threads -= 1;
+        if state.threads == 0 {
+            state.waiting.clear();
+        }
+    }
+
+    /// Answers connections until none is left that this thread may answer.
+    fn run(&self) {
+        let mut thread = RunningThread { shared: self, has_ended: false };
+        while let Some((rejection, _place)) = thread.next() {
+            let rejector = TlsRejector {
+                acceptor: &self.acceptor,
+                lingering: &self.lingering,
+                deadline: Instant::now() + TIMEOUT,
+                share: &self.share,
+            };
+            (rejection.answer)(&rejector, rejection);
+        }
+    }
+}
+
+impl State {
+    /// Takes the first that waits and whose client has not its most threads. Those of such a client are taken when one
+    /// of these threads has finished. Closes those that are late.
+    fn next(&mut self, answered: &Arc<Places>, now: Instant) -> Option<(TlsRejection, Place)> {
+        self.waiting.retain(|rejection| now < rejection.begin_by);
+        let places =
+            self.waiting.iter().map(|rejection| answered.take(client_of(&rejection.accepted)));
+        let (at, place) = places.enumerate().find_map(|(at, place)| Some((at, place?)))?;
+        Some((self.waiting.remove(at)?, place))
+    }
+}
+
+/// One of the threads, counted until it finds nothing to do, or panics.
+struct RunningThread<'s> {
+    shared: &'s Shared,
+    has_ended: bool,
+}
+
+impl RunningThread<'_> {
+    fn next(&mut self) -> Option<(TlsRejection, Place)> {
+        let mut state = lock(&self.shared.state);
+        let next = state.next(&self.shared.answered, Instant::now());
+        if next.is_none() {
+            // Under the same lock, so that what is added later finds that there is one thread less.
+            state.threads -= 1;
+            self.has_ended = true;
+        }
+        next
+    }
+}
+
+impl Drop for RunningThread<'_> {
+    fn drop(&mut self) {
+        if !self.has_ended {
+            lock(&self.shared.state).threads -= 1;
+        }
+    }
+}
+
+impl TlsRejector<'_> {
     /// Calls `compute` once the share of a processor allows it, and charges it with the time that this thread uses;
     /// `None` if that would not be before the deadline.
     pub(crate) fn within_share<T>(&self, compute: impl FnOnce() -> T) -> Option<T> {
