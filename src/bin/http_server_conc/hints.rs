@@ -87,6 +87,9 @@ pub(crate) fn tls_hint(error: &TlsError) -> String {
         TlsError::Mismatch { .. } => {
             "give --tls-cert and --tls-key in the same order, each key after its certificate".to_owned()
         }
+        TlsError::ChainTooLong { .. } => {
+            "leave only the server's own certificate and those between it and a root".to_owned()
+        }
         TlsError::NotFirst { .. } => {
             "put the server's own certificate before those of the authorities".to_owned()
         }

@@ -23,6 +23,9 @@ use crate::printable::escape_text;
 /// Bits of the RSA keys that ring signs with.
 const RSA_BITS: std::ops::RangeInclusive<usize> = 2048..=4096;
 
+/// Most bytes of a chain: rustls accepts no larger message of a handshake, and OpenSSL hardly more.
+const MAX_CHAIN_BYTES: usize = 60_000;
+
 /// The files of one certificate and its key, both PEM (RFC 7468). They may be the same file.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct CertificateFiles {
@@ -49,6 +52,10 @@ impl Certificate {
     /// They cannot be read, the server cannot use them, or they do not fit each other.
     pub(super) fn read(files: &CertificateFiles) -> Result<Self, TlsError> {
         let chain = read_certificates(&files.certificate)?;
+        let bytes = chain.iter().map(|certificate| certificate.len()).sum();
+        if bytes > MAX_CHAIN_BYTES {
+            return Err(TlsError::ChainTooLong { path: files.certificate.clone(), bytes });
+        }
         let (mut names, mut validity) = (Vec::new(), Vec::new());
         for (certificate, number) in chain.iter().zip(1..) {
             let failed = |source| {
@@ -254,6 +261,21 @@ mod tests {
             assert_eq!((&*path, found), (Path::new(&files.certificate), number));
             assert!(source.to_string().starts_with(reason), "{source}");
         }
+    }
+
+    #[test]
+    fn a_chain_is_no_longer_than_clients_accept() {
+        let identity = self_signed(&leaf(&["a.example"]));
+        let directory = tempfile::tempdir().unwrap();
+        let files = write(directory.path(), "a", &identity);
+        let length = identity.0.der().len();
+        let most = MAX_CHAIN_BYTES / length;
+        fs::write(&files.certificate, identity.0.pem().repeat(most)).unwrap();
+        assert_eq!(Certificate::read(&files).unwrap().validity.len(), most);
+        fs::write(&files.certificate, identity.0.pem().repeat(most + 1)).unwrap();
+        let error = Certificate::read(&files).unwrap_err();
+        let TlsError::ChainTooLong { bytes, .. } = error else { panic!("{error}") };
+        assert_eq!(bytes, (most + 1) * length);
     }
 
     macro_rules! fixture {

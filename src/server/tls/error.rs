@@ -44,6 +44,8 @@ pub enum TlsError {
     Pem { file: TlsFile, path: PathBuf, source: PemError },
     #[error("certificate {number} in {} cannot be used", path.display())]
     Certificate { path: PathBuf, number: usize, source: CertificateError },
+    #[error("the certificates in {} have {bytes} bytes, more than clients accept", path.display())]
+    ChainTooLong { path: PathBuf, bytes: usize },
     /// The reason of the library beneath says no more than that it is none that it knows.
     #[error("the key in {} is damaged or not supported: it must be {USABLE_KEYS}", path.display())]
     Key { path: PathBuf },

@@ -19,7 +19,7 @@ pub(super) mod error;
 mod pem_file;
 pub(super) mod session;
 #[cfg(test)]
-mod test_certificates;
+pub(super) mod test_certificates;
 #[cfg(test)]
 pub(super) mod test_configs;
 pub(super) mod validity;

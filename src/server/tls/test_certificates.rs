@@ -10,9 +10,9 @@ use rcgen::{
 use super::certificate::CertificateFiles;
 
 /// A certificate with its key.
-pub(super) type Identity = (rcgen::Certificate, KeyPair);
+pub(in crate::server) type Identity = (rcgen::Certificate, KeyPair);
 
-pub(super) fn leaf(names: &[&str]) -> CertificateParams {
+pub(in crate::server) fn leaf(names: &[&str]) -> CertificateParams {
     let names: Vec<_> = names.iter().map(|name| (*name).to_owned()).collect();
     let subject = names.join(" ");
     let mut parameters = CertificateParams::new(names).unwrap();
@@ -20,7 +20,7 @@ pub(super) fn leaf(names: &[&str]) -> CertificateParams {
     parameters
 }
 
-pub(super) fn self_signed(parameters: &CertificateParams) -> Identity {
+pub(in crate::server) fn self_signed(parameters: &CertificateParams) -> Identity {
     self_signed_with(parameters, &PKCS_ECDSA_P256_SHA256)
 }
 
@@ -44,7 +44,11 @@ pub(super) fn signed(
 }
 
 /// Writes a pair of files, `NAME.pem` and `NAME.key`.
-pub(super) fn write(directory: &Path, name: &str, identity: &Identity) -> CertificateFiles {
+pub(in crate::server) fn write(
+    directory: &Path,
+    name: &str,
+    identity: &Identity,
+) -> CertificateFiles {
     let files = CertificateFiles {
         certificate: directory.join(format!("{name}.pem")),
         key: directory.join(format!("{name}.key")),

@@ -225,3 +225,81 @@ fn processor_time() -> Duration {
     let time = clock_gettime(ClockId::ThreadCPUTime);
     Duration::new(u64::try_from(time.tv_sec).unwrap_or(0), u32::try_from(time.tv_nsec).unwrap_or(0))
 }
+
+#[cfg(test)]
+mod tests {
+    use std::io::{Read as _, Write as _};
+    use std::net::{TcpListener, TcpStream};
+
+    use super::*;
+    use crate::server::limits::accepted_connection::Purpose;
+    use crate::server::limits::client::{Client, Location};
+    use crate::server::tls::acceptor::TlsSettings;
+    use crate::server::tls::test_certificates::{leaf, self_signed, write};
+
+    /// Per client a quarter.
+    const CAPACITY: usize = 4 * (MAX_THREADS_PER_CLIENT + 2);
+
+    fn rejections() -> TlsRejections {
+        let directory = tempfile::tempdir().unwrap();
+        let files = write(directory.path(), "a", &self_signed(&leaf(&["localhost"])));
+        let acceptor = TlsAcceptor::new(TlsSettings { pairs: vec![files] }).unwrap();
+        let lingering = LingeringCloser::new(8).unwrap();
+        TlsRejections::new(Arc::new(acceptor), Arc::new(lingering), CAPACITY)
+    }
+
+    /// Adds a connection of a client, which is sent a byte and then kept until its peer closes it.
+    fn add(rejections: &TlsRejections, client: u8) -> TcpStream {
+        let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+        let peer = TcpStream::connect(listener.local_addr().unwrap()).unwrap();
+        let address = [127, 0, 0, client].into();
+        let client = Client { key: address, address, exempt: false, location: Location::Elsewhere };
+        let accepted = AcceptedConnection {
+            stream: Arc::new(listener.accept().unwrap().0),
+            purpose: Purpose::Files,
+            peer: address,
+            client: Some(client),
+            accepted_at: Instant::now(),
+            session: None,
+            received: None,
+        };
+        let response = || EncodedResponse::new(Vec::new(), b"");
+        let response = LastResponse { encrypted: response(), plain: response() };
+        rejections.add(accepted, response, |_, rejection| {
+            let mut stream = &*rejection.accepted.stream;
+            let _ = stream.write_all(b"!");
+            let _ = stream.read(&mut [0]);
+        });
+        peer
+    }
+
+    fn is_answered(peer: &mut TcpStream, within: Duration) -> bool {
+        peer.set_read_timeout(Some(within)).unwrap();
+        peer.read(&mut [0]).is_ok_and(|count| count == 1)
+    }
+
+    #[test]
+    fn a_client_has_its_most_threads_and_others_wait_for_them_or_are_closed() {
+        const LONG: Duration = Duration::from_secs(60);
+        const SHORT: Duration = Duration::from_millis(100);
+        let rejections = rejections();
+        let mut peers: Vec<_> = (0..CAPACITY / 4 + 1).map(|_| add(&rejections, 1)).collect();
+        let mut beyond = peers.pop().unwrap();
+        beyond.set_read_timeout(Some(LONG)).unwrap();
+        assert_eq!(beyond.read(&mut [0]).unwrap(), 0, "it is closed");
+        let mut waiting = peers.split_off(MAX_THREADS_PER_CLIENT);
+        assert!(peers.iter_mut().all(|peer| is_answered(peer, LONG)));
+        assert!(!waiting.iter_mut().any(|peer| is_answered(peer, SHORT)), "they wait");
+        assert!(
+            is_answered(&mut add(&rejections, 2), LONG),
+            "another client has threads of its own"
+        );
+        // One finishes: the next is begun, unless it has waited for too long on a busy machine.
+        drop(peers.pop());
+        waiting[0].set_read_timeout(Some(LONG)).unwrap();
+        assert!(waiting[0].read(&mut [0]).is_ok(), "it is begun or closed, not forgotten");
+        drop((peers, waiting));
+        rejections.finish();
+        assert_eq!(lock(&rejections.shared.state).threads, 0);
+    }
+}
