@@ -283,7 +283,7 @@ mod tests {
         const LONG: Duration = Duration::from_secs(60);
         const SHORT: Duration = Duration::from_millis(100);
         let rejections = rejections();
-        let mut peers: Vec<_> = (0..CAPACITY / 4 + 1).map(|_| add(&rejections, 1)).collect();
+        let mut peers: Vec<_> = (0..=CAPACITY / 4).map(|_| add(&rejections, 1)).collect();
         let mut beyond = peers.pop().unwrap();
         beyond.set_read_timeout(Some(LONG)).unwrap();
         assert_eq!(beyond.read(&mut [0]).unwrap(), 0, "it is closed");
