@@ -149,7 +149,8 @@ impl Registry {
 
     /// Closes all connections that are not in the middle of a request. Those whose request has come to the socket
     /// are in the middle of it, and so are those without a first byte for `grace` after they were opened, as their
-    /// request may be on its way.
+    /// request may be on its way. What has been read of the socket does not count: a connection is not idle then, or
+    /// its thread is about to find it closed ([`ConnectionEntry::enter`]).
     pub(crate) fn close_idle(&self, grace: Duration) {
         for entry in of_client(&lock(&self.clients), None) {
             let is_idle = match entry.phase() {
@@ -174,6 +175,10 @@ impl Registry {
         for entry in of_client(&lock(&self.clients), None) {
             entry.shut_down(Shutdown::Both);
         }
+        for (stream, _) in &*lock(&self.unidentified) {
+            // Fails only if the peer has closed already.
+            let _ = stream.shutdown(Shutdown::Both);
+        }
     }
 
     /// How many connections are registered.
@@ -197,7 +202,7 @@ fn of_client(
 }
 
 /// Whether bytes have come that nobody has read.
-fn has_input(stream: &TcpStream) -> bool {
+pub(crate) fn has_input(stream: &TcpStream) -> bool {
     let received = recv(stream, &mut [0; 1], RecvFlags::PEEK | RecvFlags::DONTWAIT);
     received.is_ok_and(|(count, _)| count > 0)
 }

@@ -81,13 +81,14 @@ fn the_oldest_idle_connection_is_reclaimed_and_no_other() {
     let setting = Setting::new();
     let (_fresh, _peer) = setting.enter(1, Phase::Fresh);
     let (_busy, _peer) = setting.enter(1, Phase::Sending);
-    let (oldest, mut peer) = setting.enter(1, Phase::Idle);
+    let (oldest, _peer) = setting.enter(1, Phase::Idle);
     wait_until("one is older", || oldest.entry.opened_at.elapsed() >= Duration::from_millis(5));
     let (newer, _peer) = setting.enter(1, Phase::Idle);
     let client = Some(oldest.entry.client.key);
     assert!(setting.registry.reclaim(Some(IpAddr::from([127, 0, 0, 2])), None).is_none());
     let permit = setting.registry.reclaim(client, None).expect("one is idle");
-    assert_eq!(peer.read(&mut [0]).unwrap(), 0, "its peer sees the end");
+    let mut stream = &*oldest.entry.stream;
+    assert_eq!(stream.read(&mut [0]).unwrap(), 0, "its thread sees the end");
     assert!(!oldest.entry.enter(Phase::Reading), "it has no more requests");
     assert!(newer.entry.enter(Phase::Reading), "it was left alone");
     assert!(setting.registry.reclaim(client, None).is_none(), "nobody is idle any more");
@@ -176,7 +177,9 @@ fn a_connection_without_a_client_is_closed_as_idle_until_its_client_is_known() {
     let setting = Setting::new();
     let mut peers = Vec::new();
     let streams = [(); 2].map(|()| {
-        peers.push(TcpStream::connect(setting.listener.local_addr().unwrap()).unwrap());
+        let peer = TcpStream::connect(setting.listener.local_addr().unwrap()).unwrap();
+        peer.set_read_timeout(Some(Duration::from_secs(10))).unwrap();
+        peers.push(peer);
         Arc::new(setting.listener.accept().unwrap().0)
     });
     let [known, unknown] = streams.each_ref().map(|s| setting.registry.register_unidentified(s));
@@ -186,18 +189,27 @@ fn a_connection_without_a_client_is_closed_as_idle_until_its_client_is_known() {
     assert_eq!(peers[1].read(&mut [0]).unwrap(), 0);
     (&*streams[0]).write_all(b"!").unwrap();
     assert_eq!(peers[0].read(&mut [0]).unwrap(), 1, "it was left open");
+    setting.registry.close_all();
+    (&*streams[0]).write_all(b"!").unwrap();
+    drop(unknown);
+    let unknown = setting.registry.register_unidentified(&streams[0]);
+    setting.registry.close_all();
+    assert_eq!(peers[0].read(&mut [0; 2]).unwrap(), 1);
+    assert_eq!(peers[0].read(&mut [0]).unwrap(), 0, "it is closed with all others");
     drop(unknown);
 }
 
 #[test]
 fn at_the_end_those_without_a_request_are_closed_first() {
     let setting = Setting::new();
-    let (_fresh, mut fresh_peer) = setting.enter(1, Phase::Fresh);
-    let (_idle, mut idle_peer) = setting.enter(2, Phase::Idle);
+    let (fresh, _peer) = setting.enter(1, Phase::Fresh);
+    let (idle, _peer) = setting.enter(2, Phase::Idle);
     let (busy, mut busy_peer) = setting.enter(3, Phase::Sending);
     setting.registry.close_idle(Duration::ZERO);
-    assert_eq!(fresh_peer.read(&mut [0]).unwrap(), 0);
-    assert_eq!(idle_peer.read(&mut [0]).unwrap(), 0);
+    for closed in [fresh, idle] {
+        let mut stream = &*closed.entry.stream;
+        assert_eq!(stream.read(&mut [0]).unwrap(), 0, "its thread sees the end");
+    }
     assert!(busy.entry.enter(Phase::Idle), "a transfer goes on");
     setting.registry.close_all();
     assert_eq!(busy_peer.read(&mut [0]).unwrap(), 0);
