@@ -97,7 +97,8 @@ impl<'s> RequestReader<'s> {
             if !self.input.data().is_empty() {
                 let taken = self.input.take_request_head(&mut scan, &mut self.head);
                 if !has_started {
-                    if !self.entry.enter(Phase::Reading) {
+                    // The drain closes connections that look idle: this request had just been read.
+                    if !self.entry.enter(Phase::Reading) && !self.service.is_draining() {
                         return Err(self.slot_taken());
                     }
                     self.started_at = Instant::now();
@@ -163,6 +164,8 @@ impl<'s> RequestReader<'s> {
     fn slot_taken(&self) -> NoRequest {
         if self.entry.reserved.is_some() {
             NoRequest::Refuse(RequestError::Timeout)
+        } else if self.service.is_draining() {
+            NoRequest::Close(CloseReason::Stopping)
         } else {
             NoRequest::Close(CloseReason::Reclaimed)
         }

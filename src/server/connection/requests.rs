@@ -32,9 +32,11 @@ use crate::server::limits::accepted_connection::Purpose;
 use crate::server::limits::client::Client;
 use crate::server::limits::connection_entry::ConnectionEntry;
 use crate::server::limits::phase::Phase;
+use crate::server::limits::registry::has_input;
 use crate::server::limits::rejection::Scope;
 use crate::server::logs::exchange::Exchange;
 use crate::server::service::Service;
+use crate::server::tls::session::TlsSession;
 
 /// A larger output buffer is freed after a response.
 const KEPT_OUTPUT_BYTES: usize = 4 * 1024;
@@ -129,12 +131,22 @@ impl<'s> Connection<'s> {
             if let Some(reason) = reason {
                 return reason;
             }
+            // The response has promised to keep the connection: a request that has come already is answered.
+            if self.service.is_stopping() && self.has_read_more() {
+                continue;
+            }
             // An idle connection may lose its slot, and the rate of a client without one is forgotten.
             if self.service.policy.reclaim_idle {
                 self.rate.settle();
             }
+            if !self.entry.enter(Phase::Idle) {
+                return CloseReason::Stopping;
+            }
             // Draining closes the connections that are idle; this one became idle only now.
-            if !self.entry.enter(Phase::Idle) || self.service.is_draining() {
+            if self.service.is_draining() {
+                if has_input(&self.entry.stream) {
+                    continue;
+                }
                 return CloseReason::Stopping;
             }
             if self.gives_slot_up() {
@@ -143,10 +155,18 @@ impl<'s> Connection<'s> {
             // While the threads of other connections run, the next request comes, and nobody needs to be
             // put to sleep and woken: 32 connections got 1.35 times as many requests answered, each with
             // 0.88 of the CPU time.
-            if self.open_connections > 1 && self.reader.unread().is_empty() {
+            if self.open_connections > 1 {
                 thread::yield_now();
             }
         }
+    }
+
+    /// True if bytes after the request have been read, or decrypted. Line ends do not begin another request
+    /// (RFC 9112 §2.2).
+    fn has_read_more(&mut self) -> bool {
+        let is_more = |byte: &u8| !matches!(byte, b'\r' | b'\n');
+        self.reader.unread().iter().any(is_more)
+            || self.transport.session.as_mut().is_some_and(TlsSession::has_decrypted)
     }
 
     /// Closes this connection, which is idle, if another one waits that could have its slot, and the policy is

@@ -3,7 +3,7 @@
 //! All reads and writes block as the socket does. The handshake has a deadline; those of all else are the caller's.
 
 use std::fmt;
-use std::io::{self, IoSlice, Read as _, Write as _};
+use std::io::{self, BufRead as _, IoSlice, Read as _, Write as _};
 use std::net::TcpStream;
 use std::sync::Arc;
 
@@ -107,6 +107,11 @@ impl TlsSession {
             Err(error) if error.kind() == io::ErrorKind::UnexpectedEof => Ok(Some(0)),
             Err(error) => Err(error),
         }
+    }
+
+    /// True if [`TlsSession::read`] returns bytes without a further [`TlsSession::receive`].
+    pub(crate) fn has_decrypted(&mut self) -> bool {
+        self.connection.reader().fill_buf().is_ok_and(|bytes| !bytes.is_empty())
     }
 
     /// Encrypts `first` and `second`, which [`TlsSession::send`] then sends.

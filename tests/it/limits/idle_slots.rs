@@ -65,7 +65,10 @@ fn a_request_after_the_last_one_does_not_cut_the_response_short() {
         conversation.send(request).stream().peek(&mut [0]).expect("the answer has begun");
         conversation.send(request);
         if stops {
+            // The second one is answered, and the third comes after the last.
+            conversation.send(request);
             server.stop();
+            assert_eq!(conversation.reply().body.len(), 8_000_000);
         }
         assert_eq!(conversation.reply().body.len(), 8_000_000, "{total} {stops}");
         conversation.expect_end();

@@ -14,6 +14,7 @@ use crate::support::server::TestServer;
 use crate::support::wait_until;
 
 const LARGE: usize = 20_000_000;
+const REQUEST: &str = "GET /a.txt HTTP/1.1\r\nHost: a\r\n\r\n";
 const LARGE_REQUEST: &str = "GET /large.bin HTTP/1.1\r\nHost: a\r\n\r\n";
 
 /// Connections in the middle of a transfer that exceeds every buffer.
@@ -37,11 +38,7 @@ fn transfers_finish_idle_ones_are_closed_and_new_ones_are_refused() {
     let mut fresh = server.connect_from(9);
     let mut idle = server.connect_from(9);
     assert_eq!(idle.get("/a.txt").field("Connection"), None);
-    let mut transfers = begin_transfers(|host| server.connect_from(host), 50);
-    // An unread next request must not destroy the last response.
-    for transfer in transfers.iter_mut().step_by(2) {
-        transfer.send(LARGE_REQUEST);
-    }
+    let transfers = begin_transfers(|host| server.connect_from(host), 50);
     server.signal(Signal::TERM);
     idle.expect_end();
     fresh.expect_end();
@@ -132,6 +129,62 @@ fn connections_opened_during_shutdown_do_not_delay_it() {
         server.stop();
         wait_until("the server has ended", || server.has_ended());
         drop(connecting.join().unwrap());
+    }
+}
+
+/// The head of the first response has promised that the connection is kept.
+#[test]
+fn a_request_that_comes_over_a_kept_connection_during_a_transfer_is_answered() {
+    let server = TestServer::with_config(|config| config.timeouts.drain = 2 * PATIENCE);
+    server.file("large.bin", vec![7; LARGE]);
+    server.file("a.txt", "Hello");
+    let begin = |follows: &str| {
+        let mut conversation = server.connect();
+        conversation.send([LARGE_REQUEST, follows].concat()).wait_for_response();
+        conversation
+    };
+    // With the first, before the signal, and after it.
+    let mut conversations = [begin(REQUEST), begin(""), begin("")];
+    // Nothing but the end of a line, which begins no request.
+    let mut done = begin("\r\n");
+    conversations[1].send(REQUEST);
+    server.stop();
+    let address = server.address();
+    wait_until("it is stopping", || TcpStream::connect(address).is_err());
+    conversations[2].send(REQUEST);
+    for conversation in &mut conversations {
+        let reply = conversation.reply();
+        assert_eq!((reply.body.len(), reply.field("Connection")), (LARGE, None));
+        let reply = conversation.reply();
+        assert_eq!((reply.text(), reply.field("Connection")), ("Hello", Some("close")));
+        conversation.expect_end();
+    }
+    assert_eq!(done.reply().body.len(), LARGE);
+    done.expect_end();
+    wait_until("the server has ended", || server.has_ended());
+}
+
+/// Also if their threads are just about to read them.
+#[test]
+fn requests_that_have_come_over_kept_connections_are_answered() {
+    for _ in 0..20 {
+        let server = TestServer::with_config(|config| {
+            config.limits.per_client = 60;
+            config.timeouts.drain = 2 * PATIENCE;
+        });
+        server.file("a.txt", "Hello");
+        let mut kept: Vec<_> = (0..40).map(|_| server.connect()).collect();
+        for conversation in &mut kept {
+            assert_eq!(conversation.get("/a.txt").field("Connection"), None);
+        }
+        for conversation in &mut kept {
+            conversation.send(REQUEST);
+        }
+        server.stop();
+        for conversation in &mut kept {
+            assert_eq!(conversation.reply().text(), "Hello");
+            conversation.expect_end();
+        }
     }
 }
 

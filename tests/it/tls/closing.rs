@@ -2,12 +2,12 @@
 
 use std::fs::File;
 use std::io::{ErrorKind, Read as _};
-use std::net::Shutdown;
+use std::net::{Shutdown, TcpStream};
 use std::time::Duration;
 
 use super::site::{REQUEST, clients, server};
 use crate::support::server::TestServer;
-use crate::support::wait_until;
+use crate::support::{PATIENCE, wait_until};
 
 /// Expects one response with this status and then the end of the connection.
 #[track_caller]
@@ -50,6 +50,32 @@ fn idle_connections_are_closed_in_order_when_the_server_stops() {
     wait_until("both wait for a request", || server.idle() == 2);
     server.stop();
     for conversation in &mut idle {
+        conversation.expect_end();
+    }
+}
+
+#[test]
+fn a_request_that_has_been_decrypted_is_answered_when_the_server_stops() {
+    let server = server(|config| config.timeouts.drain = 2 * PATIENCE);
+    server.file("large.bin", vec![7; 5_000_000]);
+    let large = "GET /large.bin HTTP/1.1\r\nHost: a\r\nX-Padding: ";
+    let mut conversations = Vec::new();
+    for client in clients(&server) {
+        // The server reads the first request with this length or another one alone, and decrypts both.
+        for length in [1024, 2048, 4096, 100] {
+            let padding = "x".repeat(length - large.len() - "\r\n\r\n".len());
+            let mut conversation = server.connect_with(&client);
+            conversation.send(format!("{large}{padding}\r\n\r\n{REQUEST}")).wait_for_response();
+            conversations.push(conversation);
+        }
+    }
+    server.stop();
+    let address = server.address();
+    wait_until("it is stopping", || TcpStream::connect(address).is_err());
+    for conversation in &mut conversations {
+        assert_eq!(conversation.reply().body.len(), 5_000_000);
+        let reply = conversation.reply();
+        assert_eq!((reply.text(), reply.field("Connection")), ("Hello", Some("close")));
         conversation.expect_end();
     }
 }
