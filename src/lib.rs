@@ -87,7 +87,7 @@
 //!
 //! When the server is stopped (`stop`), it serves for the delay that was set, if any, while the status page tells
 //! health checks that it is leaving. Then `accept/listener` takes the connections that are there and closes, and
-//! `server/mod.rs` drains: idle connections are closed at once, and the others have some time to finish.
+//! `drain` closes idle connections at once, and gives requests and connections that wait for a slot some time to finish.
 //!
 //! # The path of a URL (client)
 //!

@@ -12,6 +12,7 @@
 //! ```text
 //! accept      the listening socket, the accept loop, the budget of descriptors
 //! connection  one connection, from its admission to its close
+//! drain       lets what has begun finish, when the server is stopped
 //! service     the state that all connections share
 //! handler     a request in, a response out; no sockets
 //! config      the settings
@@ -31,6 +32,7 @@ mod access;
 mod clock;
 mod config;
 mod connection;
+mod drain;
 mod error;
 mod handler;
 mod html;
@@ -50,8 +52,8 @@ mod tls;
 use std::io;
 use std::net::{SocketAddr, TcpListener};
 use std::sync::{Arc, mpsc};
-use std::thread;
-use std::time::{Duration, Instant};
+use std::thread::{self, JoinHandle};
+use std::time::Duration;
 
 pub use accept::descriptors::Budget;
 pub use accept::listener::reachable_at;
@@ -89,12 +91,11 @@ use access::authenticator::Authenticator;
 use connection::admit::{admit, reclaim_for_waiting};
 use connection::dispatch::{dispatch, serve_queue};
 use connection::socket_options::SocketOptions;
+use drain::drain;
 use handler::answer::Handler;
 use jiff::Timestamp;
 use limits::accepted_connection::Purpose;
 use limits::lingering::closer::LingeringCloser;
-use limits::slot_queue::SlotQueue;
-use limits::tls_rejections::rejections::TlsRejections;
 use service::Service;
 use site::lookup::Site;
 use tls::acceptor::TlsAcceptor;
@@ -102,15 +103,6 @@ use tls::acceptor::TlsAcceptor;
 /// How often the log of refused clients is checked for a period that has ended, connections for silent ones
 /// whose slots others wait for, and certificates for their end.
 const HOUSEKEEPING_INTERVAL: Duration = Duration::from_secs(1);
-
-/// Poll interval while draining.
-const DRAIN_POLL: Duration = Duration::from_millis(50);
-
-/// How long a connection without a first byte is left open while draining: its request may be on its way.
-const FRESH_GRACE: Duration = Duration::from_secs(1);
-
-/// How long threads may take to end once their connections are closed.
-const CLOSE_TIMEOUT: Duration = Duration::from_secs(1);
 
 /// A server that listens, and serves once [`Server::run`] is called.
 #[derive(Debug)]
@@ -222,51 +214,72 @@ impl Server {
 
     /// Serves until it is stopped. Then it goes on for [`Timeouts::drain_delay`], while health checks fail and kept
     /// connections are closed after their next response. After that it accepts no more connections, closes idle
-    /// ones at once, and lets transfers finish for [`Timeouts::drain`] before it closes theirs.
+    /// ones at once, and lets requests finish for [`Timeouts::drain`], also those of connections that wait for a slot.
     ///
     /// # Errors
     /// The system cannot start the threads of the housekeeping, of the queue and of the redirects; nothing was served.
     pub fn run(self) -> Result<(), StartError> {
-        // Dropping the sender ends the housekeeping thread.
-        let (ending, ended) = mpsc::channel::<()>();
-        let service = Arc::clone(&self.service);
-        let housekeeping = thread::Builder::new()
-            .name("housekeeping".to_owned())
-            .stack_size(64 * 1024)
-            .spawn(move || {
-                while ended.recv_timeout(HOUSEKEEPING_INTERVAL)
-                    == Err(mpsc::RecvTimeoutError::Timeout)
-                {
-                    service.client_log.report_if_due(&service.registry);
-                    reclaim_for_waiting(&service);
-                    service.tls.iter().for_each(|tls| tls.log_warnings(Timestamp::now()));
-                }
-                service.client_log.report(&service.registry);
-            })
-            .map_err(StartError::Thread)?;
-        let service = Arc::clone(&self.service);
-        let queue = self.service.queue.as_ref().map(|_| {
-            thread::Builder::new()
-                .name("queue".to_owned())
-                .stack_size(128 * 1024)
-                .spawn(move || service.queue.iter().for_each(|queue| serve_queue(&service, queue)))
-        });
-        let queue = queue.transpose().map_err(StartError::Thread)?;
+        let housekeeping = Housekeeping::start(&self.service).map_err(StartError::Thread)?;
+        let queue = start_queue(&self.service).map_err(StartError::Thread)?;
         let redirect = self.redirect.map(|(listener, _)| listener);
         let accepted = accept_all(&self.service, &self.stopper, self.listener, redirect);
-        self.service.drain();
-        self.service.queue.iter().for_each(SlotQueue::stop);
-        // An error means that it panicked, which the panic hook has reported.
-        let _ = queue.map(thread::JoinHandle::join);
-        let left = drain(&self.service, &self.stopper);
-        self.service.tls_rejections.iter().for_each(TlsRejections::finish);
+        let left = drain(&self.service, &self.stopper, queue);
+        self.service.tls_rejections.iter().for_each(|it| it.finish(&self.stopper));
         self.service.lingering.shut_down();
-        drop(ending);
-        // An error means that it panicked, which the panic hook has reported.
-        let _ = housekeeping.join();
+        housekeeping.end();
         log::debug!("stopped, with {left} threads left");
         accepted.map_err(StartError::Thread)
     }
+}
+
+/// A thread for what is due from time to time.
+struct Housekeeping {
+    thread: JoinHandle<()>,
+    /// Dropping it ends the thread.
+    ending: mpsc::Sender<()>,
+}
+
+impl Housekeeping {
+    /// # Errors
+    /// The system cannot start the thread.
+    fn start(service: &Arc<Service>) -> io::Result<Self> {
+        let (ending, ended) = mpsc::channel::<()>();
+        let service = Arc::clone(service);
+        let thread = thread::Builder::new()
+            .name("housekeeping".to_owned())
+            .stack_size(64 * 1024)
+            .spawn(move || {
+            while ended.recv_timeout(HOUSEKEEPING_INTERVAL) == Err(mpsc::RecvTimeoutError::Timeout)
+            {
+                service.client_log.report_if_due(&service.registry);
+                reclaim_for_waiting(&service);
+                service.tls.iter().for_each(|tls| tls.log_warnings(Timestamp::now()));
+            }
+            service.client_log.report(&service.registry);
+        })?;
+        Ok(Self { thread, ending })
+    }
+
+    fn end(self) {
+        drop(self.ending);
+        // An error means that it panicked, which the panic hook has reported.
+        let _ = self.thread.join();
+    }
+}
+
+/// Starts the thread that serves or rejects connections which have waited, if connections wait.
+///
+/// # Errors
+/// The system cannot start it.
+fn start_queue(service: &Arc<Service>) -> io::Result<Option<JoinHandle<()>>> {
+    let start = |_| {
+        let service = Arc::clone(service);
+        thread::Builder::new()
+            .name("queue".to_owned())
+            .stack_size(128 * 1024)
+            .spawn(move || service.queue.iter().for_each(|queue| serve_queue(&service, queue)))
+    };
+    service.queue.as_ref().map(start).transpose()
 }
 
 /// Listens on a port, with the options of the sockets of its connections.
@@ -309,26 +322,4 @@ fn accept_all(
         accept(files, Purpose::Files);
         Ok(())
     })
-}
-
-/// Closes idle connections, also those that become idle or are registered only now, waits up to
-/// [`Timeouts::drain`] for the others, and then closes those too. Returns how many threads are left nevertheless.
-fn drain(service: &Service, stopper: &Stopper) -> usize {
-    let timeout = service.timeouts.drain;
-    log::info!(
-        "stopping: {} open connections have {timeout:?} to finish",
-        service.registry.count()
-    );
-    let started_at = Instant::now();
-    let mut left = service.threads.finish(Duration::ZERO);
-    while left > 0 && started_at.elapsed() < timeout && !stopper.is_stopping_at_once() {
-        service.registry.close_idle(FRESH_GRACE);
-        left = service.threads.finish(DRAIN_POLL.min(timeout.saturating_sub(started_at.elapsed())));
-    }
-    if left > 0 {
-        log::warn!("{left} connections did not finish in time and are closed");
-        service.registry.close_all();
-        left = service.threads.finish(CLOSE_TIMEOUT);
-    }
-    left
 }

@@ -38,7 +38,7 @@ use super::status::collect::{Sources, StartTime};
 use super::status::counters::Counters;
 use super::status::snapshot::Snapshot;
 use super::stop::Stopper;
-use super::threads::{PARK_TIMEOUT, Threads};
+use super::threads::{PARK_TIMEOUT, ThreadCount, Threads};
 use super::tls::acceptor::TlsAcceptor;
 use crate::http::RequestHead;
 
@@ -194,7 +194,7 @@ impl Service {
             lingering: &self.lingering,
             counters: &self.counters,
             logs: &self.logs,
-            threads: self.threads.count(),
+            threads: self.thread_count(),
             keep_alive_threshold: self.keep_alive_threshold(),
             started_at: self.started_at,
             is_stopping: self.is_stopping(),
@@ -202,12 +202,21 @@ impl Service {
         })
     }
 
-    /// No more connections are accepted: nobody waits for a password any more.
-    pub(super) fn drain(&self) {
+    /// The threads of connections, also of those that are rejected over TLS.
+    fn thread_count(&self) -> ThreadCount {
+        let of_rejections = self.tls_rejections.as_ref().map(TlsRejections::thread_count);
+        self.threads.count() + of_rejections.unwrap_or_default()
+    }
+
+    /// No more connections are accepted: idle ones are closed.
+    pub(super) fn begin_drain(&self) {
         self.draining.store(true, Ordering::Release);
-        if let Some(authenticator) = &self.authenticator {
-            authenticator.stop();
-        }
+    }
+
+    /// Whether connections wait for a slot, or have one while their threads are being started.
+    pub(super) fn lets_wait(&self) -> bool {
+        let occupancy = self.admission.occupancy();
+        self.queue.is_some() && occupancy.waiting + occupancy.connections > 0
     }
 
     /// Whether every response closes its connection.

@@ -242,6 +242,7 @@ mod tests {
         let used = accepting.join().unwrap();
         assert!(used < idle / 4, "the loop used {used:?} of CPU time");
     }
+
     /// As the kernel completes connections while the loop serves others, or the process is stopped.
     #[test]
     fn connections_that_are_there_at_the_end_are_accepted_unless_it_ends_at_once() {

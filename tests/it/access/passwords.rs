@@ -11,6 +11,7 @@ use tempfile::TempDir;
 
 use crate::support::conversation::{Conversation, Reply};
 use crate::support::server::TestServer;
+use crate::support::{PATIENCE, wait_until};
 
 /// The hash of "secret" with the lowest cost.
 pub(crate) const SECRET: &str = "$2y$04$PrNmZDb9Zc.5dIsZJFdH4ecFRfqbSo34lxeBr89/jHAgftIxLOYc6";
@@ -18,6 +19,10 @@ pub(crate) const SECRET: &str = "$2y$04$PrNmZDb9Zc.5dIsZJFdH4ecFRfqbSo34lxeBr89/
 /// The hash of "secret" with a thousand rounds.
 const SECRET_SHA512: &str = "$6$rounds=1000$saltstringsaltst$CAQNWAF1PcltKLhRAkYWaZqdIFjIDsYJvWv4QTe\
      vvEtn7.3rY5iLBOJMF3x8uuTdcia6zvUXW6H7c26XZuk3c0";
+
+/// The hash of "secret" with five thousand rounds, which takes longer.
+const SLOW_SECRET: &str = "$6$saltstringsaltst$UXuBvBuPfQU4z1.hi3CoNXH4C7ulNXpsepRT322IE4RHFhcT/ge6WV1Wz\
+     4Ryq8EGyu0hllpHMecmXcc/Pudmo.";
 
 /// A server whose users are in a file of their own.
 pub(super) struct Guarded {
@@ -95,6 +100,25 @@ fn only_a_right_password_gets_a_file() {
         conversation.expect_end();
     }
     assert_eq!(server.counters().wrong_passwords, 5, "the others were no passwords");
+}
+
+/// Verifying takes a while, one after the other.
+#[test]
+fn passwords_are_verified_while_the_server_drains() {
+    let guarded = Guarded::start(&format!("alice:{SLOW_SECRET}"), |config| {
+        config.timeouts.drain = 2 * PATIENCE;
+    });
+    let mut conversations = [(); 8].map(|()| guarded.server.connect());
+    for conversation in &mut conversations {
+        let field = basic("alice", "secret");
+        conversation.send(format!("GET /a.txt HTTP/1.1\r\nHost: a\r\n{field}\r\n"));
+    }
+    guarded.server.stop();
+    for conversation in &mut conversations {
+        assert_eq!(conversation.reply().text(), "Hello");
+        conversation.expect_end();
+    }
+    wait_until("the server has ended", || guarded.server.has_ended());
 }
 
 #[test]

@@ -1,6 +1,6 @@
 //! Connections over a limit that wait for a slot.
 
-use std::net::Shutdown;
+use std::net::{Shutdown, TcpStream};
 use std::time::{Duration, Instant};
 
 use http_concurrent::server::{Enforcement, Limits, ServerConfig, StatusAccess, Waiting};
@@ -340,14 +340,41 @@ fn of_many_connections_at_once_from_this_machine_all_wait() {
     }
 }
 
-#[test]
-fn a_stop_rejects_those_that_wait() {
-    let server = server(1, 60);
-    let _first = held(&server, 1);
-    let mut second = waiting(&server, 1);
+/// A server that is stopped, with a request that has begun and others that wait for its slot.
+fn stopped(drain: Duration) -> (TestServer, Conversation, [Conversation; 3]) {
+    let server = server_for(LONG, (1, 60), |config| config.timeouts.drain = drain);
+    let mut first = held(&server, 1);
+    let (beginning, _) = REQUEST.split_at(9);
+    first.send(beginning);
+    wait_until("the request is being read", || server.active() == 1);
+    let waiting = [(); 3].map(|()| waiting(&server, 1));
     server.stop();
-    assert_eq!(second.reply().status, 429);
-    second.expect_end();
+    (server, first, waiting)
+}
+
+#[test]
+fn after_a_stop_those_that_wait_get_the_slots_that_become_free() {
+    let (server, mut first, mut line) = stopped(LONG);
+    let address = server.address();
+    wait_until("new ones are refused", || TcpStream::connect(address).is_err());
+    assert_eq!(first.send(&REQUEST[9..]).reply().status, 200);
+    for conversation in &mut line {
+        let reply = conversation.reply();
+        assert_eq!((reply.text(), reply.field("Connection")), ("Hello", Some("close")));
+        conversation.expect_end();
+    }
+    wait_until("the server has ended", || server.has_ended());
+    assert_eq!(server.counters().waited_rejected, 0);
+}
+
+#[test]
+fn those_that_still_wait_when_the_drain_is_over_are_rejected() {
+    let (server, _first, mut line) = stopped(Duration::from_millis(100));
+    for conversation in &mut line {
+        assert_eq!(conversation.reply().status, 429);
+        conversation.expect_end();
+    }
+    wait_until("the server has ended", || server.has_ended());
 }
 
 #[test]

@@ -45,7 +45,7 @@ const ORDER: [(&str, &[&str]); 3] = [
             "config",
             "handler",
             "service",
-            "accept connection",
+            "accept connection drain",
             "mod",
         ],
     ),

@@ -213,6 +213,11 @@ impl TestServer {
         self.stopper.stop();
     }
 
+    /// The same, without letting requests finish.
+    pub(crate) fn stop_at_once(&self) {
+        self.stopper.stop_at_once();
+    }
+
     /// True if the server has ended.
     pub(crate) fn has_ended(&self) -> bool {
         self.thread.as_ref().is_none_or(JoinHandle::is_finished)

@@ -1,7 +1,7 @@
 //! Connections that are rejected or denied are told so over TLS, within bounds.
 
 use std::io::{Read as _, Write as _};
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use http_concurrent::server::Limits;
 
@@ -102,6 +102,28 @@ fn rejected_clients_that_stall_keep_nobody_from_a_response_for_long() {
         let _ = conversation.stream().read_to_end(&mut rest);
         assert!(!rest.windows(5).any(|bytes| bytes == b"HTTP/"), "{}", rest.escape_ascii());
     }
+}
+
+#[test]
+fn the_threads_of_rejections_are_counted() {
+    let (server, _held) = full(1, 1);
+    let stalled = server.connect_raw();
+    wait_until("both have a thread", || server.snapshot().threads == 2);
+    drop(stalled);
+}
+
+/// Each of them may take two seconds. On a busy machine all may take longer.
+#[test]
+fn an_end_at_once_does_not_wait_for_rejected_clients_that_stall() {
+    wait_until("the server ends sooner", || {
+        let (server, _held) = full(1, 1);
+        let _stalled = server.connect_raw();
+        wait_until("it is rejected", || server.counters().rejected_total == 1);
+        let begun = Instant::now();
+        server.stop_at_once();
+        wait_until("the server has ended", || server.has_ended());
+        begun.elapsed() < Duration::from_secs(1)
+    });
 }
 
 /// Many at once, of many clients: each reads all of its response or nothing of it.

@@ -13,7 +13,8 @@ use crate::lock::lock;
 use crate::server::limits::accepted_connection::AcceptedConnection;
 use crate::server::limits::lingering::closer::LingeringCloser;
 use crate::server::limits::lingering::encoded_response::EncodedResponse;
-use crate::server::threads::{PARK_TIMEOUT, Threads};
+use crate::server::stop::Stopper;
+use crate::server::threads::{PARK_TIMEOUT, ThreadCount, Threads};
 use crate::server::tls::acceptor::TlsAcceptor;
 
 /// Most threads.
@@ -120,9 +121,15 @@ impl TlsRejections {
         }
     }
 
-    /// Waits until all connections are answered, which takes at most the time for each.
-    pub(crate) fn finish(&self) {
-        if self.threads.finish(TIMEOUT) > 0 {
+    /// How many threads there are at present.
+    pub(crate) fn thread_count(&self) -> ThreadCount {
+        self.threads.count()
+    }
+
+    /// Waits until all connections are answered, which takes at most the time for each; not if the server is to stop
+    /// at once.
+    pub(crate) fn finish(&self, stopper: &Stopper) {
+        if self.threads.finish_unless(TIMEOUT, || stopper.is_stopping_at_once()) > 0 {
             log::debug!("rejections are left for the end of the process");
         }
     }
@@ -299,7 +306,7 @@ mod tests {
         waiting[0].set_read_timeout(Some(LONG)).unwrap();
         assert!(waiting[0].read(&mut [0]).is_ok(), "it is begun or closed, not forgotten");
         drop((peers, waiting));
-        rejections.finish();
+        rejections.finish(&Stopper::new(Duration::ZERO).unwrap());
         assert_eq!(lock(&rejections.shared.state).threads, 0);
     }
 }
