@@ -36,8 +36,8 @@ struct Instance {
 }
 
 impl Cluster {
-    /// Starts them with `further` options, each with its value, beside or in place of those of the README. They serve `/small`, `/medium` of 1 MiB,
-    /// and `/large` of 16 MiB.
+    /// Starts them with `further` options, each with its value, beside or in place of those of the README. They
+    /// serve `/small`, `/medium` of 1 MiB, and `/large` of 16 MiB.
     pub(super) fn start(further: &[&str]) -> Self {
         let root = TempDir::new().unwrap();
         fs::write(root.path().join("small"), SMALL).unwrap();
@@ -100,6 +100,11 @@ impl Cluster {
         (reply.status, serde_json::from_slice(&reply.body).unwrap())
     }
 
+    /// A connection of a client to an instance that does not come through the balancer.
+    pub(super) fn connect_to(&self, index: usize, client: &str) -> Conversation {
+        self.instances[index].connect_for(client)
+    }
+
     /// How many requests an instance has answered as they asked.
     pub(super) fn served(&self, index: usize) -> u64 {
         self.health(index).1["counters"]["responses"]["2xx"].as_u64().unwrap()
@@ -130,15 +135,19 @@ impl Instance {
             self.arguments.iter().position(|word| word == "-p").expect("README gives a port");
         self.arguments[port + 1] = self.address.port().to_string();
         let program = ServerProgram::start(Path::new("/"), &self.arguments);
-        let (_, rest) = program.announcement.split_once("http://").expect("a URL");
+        let (_, rest) = program.announcement.split_once("://").expect("a URL");
         self.address = rest.split_once('/').unwrap().0.parse().unwrap();
         self.program = Some(program);
     }
 
     /// A connection from this machine, as that of a proxy.
     fn connect(&self) -> Conversation {
+        self.connect_for("127.0.0.1")
+    }
+
+    fn connect_for(&self, client: &str) -> Conversation {
         let mut conversation = Conversation::between(Ipv4Addr::LOCALHOST.into(), self.address);
-        conversation.send("PROXY TCP4 127.0.0.1 127.0.0.1 9 80\r\n");
+        conversation.send(format!("PROXY TCP4 {client} 127.0.0.1 9 80\r\n"));
         conversation
     }
 }

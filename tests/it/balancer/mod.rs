@@ -8,3 +8,6 @@ mod limits;
 mod nginx;
 mod pair;
 mod readme;
+mod requests;
+mod timeouts;
+mod tls;

@@ -26,6 +26,8 @@ impl Nginx {
         let hosts = [cluster.host.into(), Ipv6Addr::LOCALHOST.into()];
         let [ipv4, ipv6] = hosts.map(free_address);
         let mut replacements = cluster.addresses();
+        // So that nothing but the configuration's limit ends a silent connection.
+        replacements.push(("proxy_timeout 60s;", "proxy_timeout 1h;".to_owned()));
         replacements.push(("listen 80;", format!("listen {ipv4};")));
         replacements.push(("listen [::]:80;", format!("listen {ipv6};")));
         let directory = tempfile::tempdir().unwrap();
@@ -98,4 +100,16 @@ fn behind_nginx_a_client_has_the_limit_of_one_instance() {
     cluster.end(index, Signal::KILL);
     kept.expect_end();
     assert_eq!(nginx.connect_from(clients[0]).get("/small").text(), SMALL, "from another instance");
+}
+
+#[test]
+#[ignore = "needs nginx with stream"]
+fn behind_nginx_a_client_may_open_a_hundred_connections() {
+    let cluster =
+        Cluster::start(&["-maxclient", "300", "-maxtotal", "300", "--header-timeout", "1h"]);
+    let nginx = Nginx::start(&cluster);
+    let _open: Vec<_> = (0..100).map(|_| nginx.connect_from("127.0.0.2")).collect();
+    instance_of(&cluster, "127.0.0.2", 100);
+    nginx.connect_from("127.0.0.2").expect_end();
+    assert_eq!(nginx.connect_from("127.0.0.3").get("/small").text(), SMALL);
 }

@@ -23,7 +23,7 @@ pub(super) fn block(title: &str) -> String {
 /// The arguments of README's commands that start servers, with another directory and `further` options, each with
 /// its value, which replace those of the same name.
 pub(super) fn server_arguments(root: &str, further: &[&str]) -> Vec<Vec<String>> {
-    let commands = block("three instances").replace("\\\n", " ");
+    let commands = block("three instances, each in its own terminal").replace("\\\n", " ");
     let arguments = |line: &str| {
         let command = adapt(line, &[("/srv/files", root)]);
         let mut words = command.split_whitespace().map(str::to_owned);
