@@ -96,6 +96,7 @@ use handler::answer::Handler;
 use jiff::Timestamp;
 use limits::accepted_connection::Purpose;
 use limits::lingering::closer::LingeringCloser;
+use limits::tls_rejections::rejections::TlsRejections;
 use service::Service;
 use site::lookup::Site;
 use tls::acceptor::TlsAcceptor;
@@ -224,7 +225,7 @@ impl Server {
         let redirect = self.redirect.map(|(listener, _)| listener);
         let accepted = accept_all(&self.service, &self.stopper, self.listener, redirect);
         let left = drain(&self.service, &self.stopper, queue);
-        self.service.tls_rejections.iter().for_each(|it| it.finish(&self.stopper));
+        self.service.tls_rejections.iter().for_each(TlsRejections::finish);
         self.service.lingering.shut_down();
         housekeeping.end();
         log::debug!("stopped, with {left} threads left");

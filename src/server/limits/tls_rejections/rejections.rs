@@ -13,7 +13,6 @@ use crate::lock::lock;
 use crate::server::limits::accepted_connection::AcceptedConnection;
 use crate::server::limits::lingering::closer::LingeringCloser;
 use crate::server::limits::lingering::encoded_response::EncodedResponse;
-use crate::server::stop::Stopper;
 use crate::server::threads::{PARK_TIMEOUT, ThreadCount, Threads};
 use crate::server::tls::acceptor::TlsAcceptor;
 
@@ -25,6 +24,10 @@ const MAX_THREADS_PER_CLIENT: usize = 8;
 
 /// How long a connection waits for a thread, and then how long it may take.
 const TIMEOUT: Duration = Duration::from_secs(2);
+
+/// How long the end of the server waits for them: with the time to drain (8 s) and to close what is left, less than the
+/// ten seconds after which Docker kills.
+const END_TIMEOUT: Duration = Duration::from_millis(500);
 
 /// All handshakes use at most a quarter of one processor.
 const SHARE_DIVISOR: u32 = 4;
@@ -126,10 +129,9 @@ impl TlsRejections {
         self.threads.count()
     }
 
-    /// Waits until all connections are answered, which takes at most the time for each; not if the server is to stop
-    /// at once.
-    pub(crate) fn finish(&self, stopper: &Stopper) {
-        if self.threads.finish_unless(TIMEOUT, || stopper.is_stopping_at_once()) > 0 {
+    /// Waits a moment for the connections that are being answered.
+    pub(crate) fn finish(&self) {
+        if self.threads.finish(END_TIMEOUT) > 0 {
             log::debug!("rejections are left for the end of the process");
         }
     }
@@ -306,7 +308,7 @@ mod tests {
         waiting[0].set_read_timeout(Some(LONG)).unwrap();
         assert!(waiting[0].read(&mut [0]).is_ok(), "it is begun or closed, not forgotten");
         drop((peers, waiting));
-        rejections.finish(&Stopper::new(Duration::ZERO).unwrap());
+        rejections.finish();
         assert_eq!(lock(&rejections.shared.state).threads, 0);
     }
 }
