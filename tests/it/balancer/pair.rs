@@ -22,7 +22,8 @@ fn two_addresses(cluster: &Cluster) -> [SocketAddr; 2] {
 /// or because the machine is busy.
 fn start_pair(cluster: &Cluster) -> [HaProxy; 2] {
     let lasting = ("check inter 500ms fall 2 rise 1\n", "check inter 500ms fall 1000 rise 1\n");
-    start_pair_at(two_addresses(cluster), cluster, &[lasting])
+    let patient = ("timeout connect 2s", "timeout connect 60s");
+    start_pair_at(two_addresses(cluster), cluster, &[lasting, patient])
 }
 
 /// Each takes connections from both at its address; with further changes to README's text.
