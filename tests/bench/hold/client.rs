@@ -33,6 +33,8 @@ impl Client {
         prepare: impl FnOnce(&Socket) -> io::Result<()>,
     ) -> io::Result<Self> {
         let socket = Socket::new(Domain::IPV4, Type::STREAM, None)?;
+        // A closed connection keeps its port for a minute, and servers must be able to listen on it.
+        socket.set_reuse_address(true)?;
         prepare(&socket)?;
         socket.bind(&SocketAddr::from((host, 0)).into())?;
         socket.connect(&to.into())?;
