@@ -155,7 +155,7 @@ impl<'s> Connection<'s> {
             // While the threads of other connections run, the next request comes, and nobody needs to be
             // put to sleep and woken: 32 connections got 1.35 times as many requests answered, each with
             // 0.88 of the CPU time.
-            if self.open_connections > 1 {
+            if self.open_connections > 1 && self.reader.unread().is_empty() {
                 thread::yield_now();
             }
         }
