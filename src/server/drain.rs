@@ -44,7 +44,7 @@ pub(super) fn drain(service: &Service, stopper: &Stopper, queue: Option<JoinHand
     let mut left = draining.finish();
     if let Some(authenticator) = &service.authenticator {
         authenticator.stop();
-        left = service.threads.finish_unless(REFUSAL_TIMEOUT, || stopper.is_stopping_at_once());
+        left = service.threads.finish(REFUSAL_TIMEOUT);
     }
     if left > 0 {
         log::warn!("{left} connections did not finish in time and are closed");

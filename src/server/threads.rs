@@ -30,9 +30,6 @@ pub(super) const PARK_TIMEOUT: Duration = Duration::from_secs(5);
 /// each attempt takes more of it.
 pub(super) const SPAWN_BACKOFF: Duration = Duration::from_millis(100);
 
-/// Poll interval of [`Threads::finish_unless`].
-const FINISH_POLL: Duration = Duration::from_millis(50);
-
 /// Threads that each handle one `T` at a time.
 pub(super) struct Threads<T> {
     shared: Arc<Shared<T>>,
@@ -166,19 +163,6 @@ impl<T: Send + 'static> Threads<T> {
         let waited =
             self.shared.ended.wait_timeout_while(state, timeout, |state| state.count.alive > 0);
         waited.unwrap_or_else(PoisonError::into_inner).0.count.alive
-    }
-
-    /// The same, but returns soon if `must_end` becomes true.
-    #[must_use]
-    pub(super) fn finish_unless(&self, timeout: Duration, must_end: impl Fn() -> bool) -> usize {
-        let started_at = Instant::now();
-        loop {
-            let left = timeout.saturating_sub(started_at.elapsed());
-            let alive = self.finish(left.min(FINISH_POLL));
-            if alive == 0 || left.is_zero() || must_end() {
-                return alive;
-            }
-        }
     }
 
     /// How many threads there are at present.
@@ -343,23 +327,6 @@ mod tests {
         let (sender, _receiver) = mpsc::channel();
         threads.dispatch((sender, "calm"), work).unwrap();
         assert_eq!(threads.finish(LONG), 0);
-    }
-
-    #[test]
-    fn the_wait_for_threads_to_end_may_be_cut_short() {
-        let (sender, receiver) = mpsc::channel::<()>();
-        let (told, is_over) = mpsc::channel();
-        let threads = Threads::new("test", STACK_BYTES, LONG);
-        let wait = |receiver: mpsc::Receiver<()>| assert!(receiver.recv().is_err());
-        threads.dispatch(receiver, wait).unwrap();
-        thread::scope(|scope| {
-            scope.spawn(|| told.send(threads.finish_unless(LONG, || true)).unwrap());
-            let left = is_over.recv_timeout(LONG / 2);
-            // Without it the thread never ends.
-            drop(sender);
-            assert_eq!(left, Ok(1));
-        });
-        assert_eq!(threads.finish_unless(LONG, || false), 0);
     }
 
     #[test]
