@@ -292,6 +292,7 @@ mod tests {
         const LONG: Duration = Duration::from_secs(60);
         const SHORT: Duration = Duration::from_millis(100);
         let rejections = rejections();
+        let added_at = Instant::now();
         let mut peers: Vec<_> = (0..=CAPACITY / 4).map(|_| add(&rejections, 1)).collect();
         let mut beyond = peers.pop().unwrap();
         beyond.set_read_timeout(Some(LONG)).unwrap();
@@ -303,10 +304,10 @@ mod tests {
             is_answered(&mut add(&rejections, 2), LONG),
             "another client has threads of its own"
         );
-        // One finishes: the next is begun, unless it has waited for too long on a busy machine.
+        // One finishes: the next is begun, unless it had its time on a busy machine.
         drop(peers.pop());
-        waiting[0].set_read_timeout(Some(LONG)).unwrap();
-        assert!(waiting[0].read(&mut [0]).is_ok(), "it is begun or closed, not forgotten");
+        let is_begun = is_answered(&mut waiting[0], LONG);
+        assert!(is_begun || added_at.elapsed() >= TIMEOUT, "{:?}", added_at.elapsed());
         drop((peers, waiting));
         rejections.finish();
         assert_eq!(lock(&rejections.shared.state).threads, 0);
