@@ -51,6 +51,14 @@ impl Load {
         if self == Self::Large { "MiB" } else { "requests" }
     }
 
+    fn connect(self, host: u8, to: SocketAddr) -> io::Result<Client> {
+        let mut client = Client::connect([127, 0, 17, host], to)?;
+        if self == Self::ConnectionEach {
+            "Connection: close\r\n".clone_into(&mut client.fields);
+        }
+        Ok(client)
+    }
+
     /// Puts this load on a server for some time; returns how many units it was, and how many requests were lost.
     fn apply(self, to: SocketAddr) -> (f64, u64) {
         let (requests, lost) = (AtomicU64::new(0), AtomicU64::new(0));
@@ -59,13 +67,17 @@ impl Load {
         let client = |host: u8| {
             let mut kept = None;
             while begun.elapsed() < TIME {
-                let connected =
-                    kept.take().map_or_else(|| Client::connect([127, 0, 17, host], to), Ok);
+                let connected = kept.take().map_or_else(|| self.connect(host, to), Ok);
                 match connected.and_then(|mut client| Ok((client.get(target)?, client))) {
-                    Ok((answer, client)) if status_of(&answer) == 200 => {
+                    Ok((answer, mut client)) if status_of(&answer) == 200 => {
                         requests.fetch_add(1, Ordering::Relaxed);
-                        let is_kept = self != Self::ConnectionEach && !is_last(&answer);
-                        kept = is_kept.then_some(client);
+                        kept = if is_last(&answer) {
+                            // Whoever closes first keeps the ports for a minute, and clients run short of them.
+                            client.is_closed();
+                            None
+                        } else {
+                            Some(client)
+                        };
                     }
                     _ => {
                         lost.fetch_add(1, Ordering::Relaxed);
