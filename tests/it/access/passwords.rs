@@ -2,7 +2,8 @@
 
 use std::fs;
 use std::path::Path;
-use std::time::Instant;
+use std::thread;
+use std::time::{Duration, Instant};
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
@@ -23,6 +24,10 @@ const SECRET_SHA512: &str = "$6$rounds=1000$saltstringsaltst$CAQNWAF1PcltKLhRAkY
 /// The hash of "secret" with five thousand rounds, which takes longer.
 const SLOW_SECRET: &str = "$6$saltstringsaltst$UXuBvBuPfQU4z1.hi3CoNXH4C7ulNXpsepRT322IE4RHFhcT/ge6WV1Wz\
      4Ryq8EGyu0hllpHMecmXcc/Pudmo.";
+
+/// The hash of "secret" with fifty thousand rounds.
+const VERY_SLOW_SECRET: &str = "$6$rounds=50000$saltstringsaltst$fZ7UNNkdfwUy8gj/TQOnnduQ1WZHhWgo4zgARG/QJLd0z30rK\
+     jHI5j0ZmO7/rIcxkspkUGVRmYy.Ti40hv9WR/";
 
 /// A server whose users are in a file of their own.
 pub(super) struct Guarded {
@@ -119,6 +124,31 @@ fn passwords_are_verified_while_the_server_drains() {
         conversation.expect_end();
     }
     wait_until("the server has ended", || guarded.server.has_ended());
+}
+
+/// At most half of the processors verify, and the others wait.
+#[test]
+fn those_who_wait_for_a_verification_when_the_drain_is_over_are_told_to_come_back() {
+    let guarded = Guarded::start(&format!("alice:{VERY_SLOW_SECRET}"), |config| {
+        config.limits.total = 600;
+        config.timeouts.drain = Duration::ZERO;
+    });
+    let server = &guarded.server;
+    let processors = thread::available_parallelism().unwrap().get();
+    let hosts = (1..=250).take(processors / 2 + 4);
+    let mut conversations: Vec<_> = hosts.map(|host| server.connect_from(host)).collect();
+    for conversation in &mut conversations {
+        let field = basic("alice", "secret");
+        conversation.send(format!("GET /a.txt HTTP/1.1\r\nHost: a\r\n{field}\r\n"));
+    }
+    wait_until("all are read", || server.active() == conversations.len());
+    server.stop();
+    // The others were answered before, are being verified, or found no processor within the tenth of a second.
+    let replies = conversations.iter_mut().filter_map(Conversation::reply_unless_closed);
+    let refused: Vec<Reply> = replies.filter(|reply| reply.status == 503).collect();
+    assert!(!refused.is_empty());
+    assert!(refused.iter().all(|reply| reply.field("Retry-After").is_some()));
+    wait_until("the server has ended", || server.has_ended());
 }
 
 #[test]
