@@ -134,16 +134,16 @@ fn those_who_wait_for_a_verification_when_the_drain_is_over_are_told_to_come_bac
         config.timeouts.drain = Duration::ZERO;
     });
     let server = &guarded.server;
-    let processors = thread::available_parallelism().unwrap().get();
-    let hosts = (1..=250).take(processors / 2 + 4);
+    let verifying = (thread::available_parallelism().unwrap().get() / 2).max(1);
+    let hosts = (1..=250).take(verifying + 4);
     let mut conversations: Vec<_> = hosts.map(|host| server.connect_from(host)).collect();
     for conversation in &mut conversations {
         let field = basic("alice", "secret");
         conversation.send(format!("GET /a.txt HTTP/1.1\r\nHost: a\r\n{field}\r\n"));
     }
-    wait_until("all are read", || server.active() == conversations.len());
+    wait_until("one waits", || server.active() > verifying);
     server.stop();
-    // The others were answered before, are being verified, or found no processor within the tenth of a second.
+    // The others were answered before, were not read yet, or found no processor within the tenth of a second.
     let replies = conversations.iter_mut().filter_map(Conversation::reply_unless_closed);
     let refused: Vec<Reply> = replies.filter(|reply| reply.status == 503).collect();
     assert!(!refused.is_empty());
